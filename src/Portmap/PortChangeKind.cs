@@ -1,0 +1,35 @@
+namespace Portmap;
+
+/// <summary>Why an entry changed.</summary>
+public enum PortChangeKind
+{
+    /// <summary>A lease was granted: the port is Reserved.</summary>
+    Acquired = 0,
+
+    /// <summary>A process listens and registered: the port is Bound.</summary>
+    Registered = 1,
+
+    /// <summary>The owner gave it back.</summary>
+    Released = 2,
+
+    /// <summary>The lease ran out before a process registered.</summary>
+    Expired = 3,
+
+    /// <summary>The process died.</summary>
+    Died = 4,
+
+    /// <summary>The session ended and nobody signed in again within the grace period.</summary>
+    Disconnected = 5,
+
+    /// <summary>A newer registration of the same owner took its place.</summary>
+    Replaced = 6,
+
+    /// <summary>The lease ended because another owner's process listens on the port.</summary>
+    Taken = 7,
+
+    /// <summary>The worker or the host reported that the port could not be bound.</summary>
+    BindFailed = 8,
+
+    /// <summary>The operating system says that a stranger has the port.</summary>
+    FoundForeign = 9,
+}

@@ -1,0 +1,36 @@
+namespace Portmap;
+
+/// <summary>An immutable view of one claim, as it was at the moment of the call.</summary>
+/// <remarks>A value: copying it is safe and it never changes. <c>default</c> is a free port without a number.</remarks>
+public readonly record struct PortEntry
+{
+    /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
+    public string Owner { get => field ?? string.Empty; init; }
+
+    /// <summary>The port, 1 to 65535; 0 for a lease whose process picks the port and has not registered yet.</summary>
+    public int Port { get; init; }
+
+    /// <summary><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</summary>
+    public PortProtocol Protocol { get; init; }
+
+    /// <summary>The state.</summary>
+    public PortState State { get; init; }
+
+    /// <summary>The fencing token of the claim; 0 for a port that nobody of ours holds.</summary>
+    public long Epoch { get; init; }
+
+    /// <summary>The process that registered, or 0 while there is none or it is not known.</summary>
+    public int ProcessId { get; init; }
+
+    /// <summary>When the claim came into this state.</summary>
+    public DateTimeOffset Since { get; init; }
+
+    /// <summary>How many owners share the port; more than one only within one process.</summary>
+    public int OwnerCount { get; init; }
+
+    /// <summary>How strongly the port is held.</summary>
+    public PortGuarantee Guarantee { get; init; }
+
+    /// <summary>The name of the strategy the port came by, or the empty string.</summary>
+    public string Strategy { get => field ?? string.Empty; init; }
+}

@@ -1,0 +1,20 @@
+namespace Portmap;
+
+/// <summary>How strongly a port is held for its owner, from strongest to weakest.</summary>
+public enum PortGuarantee
+{
+    /// <summary>The kernel refuses the port to everybody else.</summary>
+    Exclusive = 0,
+
+    /// <summary>The kernel refuses it to everybody but a process that binds exactly this number with SO_REUSEADDR.</summary>
+    Admitting = 1,
+
+    /// <summary>The owner's own listening socket is the claim; there is nothing to guard.</summary>
+    HeldByProcess = 2,
+
+    /// <summary>The operating system had it free when it was handed out; a stranger may still take it before the owner listens.</summary>
+    ProbedOnly = 3,
+
+    /// <summary>Only this registry knows; the operating system was not asked (<see cref="PortRegistryOptions.Probe"/> is off).</summary>
+    LedgerOnly = 4,
+}

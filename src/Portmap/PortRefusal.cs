@@ -1,0 +1,66 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Portmap;
+
+/// <summary>The typed answer of an operation that was refused: the reason, the value, the bound, the holder if known, and the remedy.</summary>
+/// <remarks>Immutable and safe for any thread. The message is built when it is first read, so that a refusal nobody reads costs next to nothing.</remarks>
+public sealed class PortRefusal
+{
+    private Func<string>? _build;
+    private string? _message;
+
+    internal PortRefusal(PortRefusalReason reason, Func<string> message, string? owner = null, int port = 0, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        Reason = reason;
+        Owner = owner;
+        Port = port;
+        Protocol = protocol;
+        _build = message;
+    }
+
+    /// <summary>Why.</summary>
+    public PortRefusalReason Reason { get; }
+
+    /// <summary>The owner the operation was about, or null.</summary>
+    public string? Owner { get; }
+
+    /// <summary>The port the operation was about, or 0.</summary>
+    public int Port { get; }
+
+    /// <summary>The protocol the operation was about.</summary>
+    public PortProtocol Protocol { get; }
+
+    /// <summary>The owner that holds what was asked for, or null where none is known.</summary>
+    public string? Holder { get; internal init; }
+
+    /// <summary>The process id of the holder, or 0 where none is known.</summary>
+    public int HolderProcessId { get; internal init; }
+
+    /// <summary>The epoch of the claim that stands in the way, or 0.</summary>
+    public long HolderEpoch { get; internal init; }
+
+    /// <summary>One or two sentences: the value, the bound, the holder if known, and what to do.</summary>
+    public string Message
+    {
+        get
+        {
+            // Two readers may both build it; the texts are alike and either may stay.
+            string? message = Volatile.Read(ref _message);
+            if (message is null)
+            {
+                Func<string>? build = Volatile.Read(ref _build);
+                message = build is null ? Volatile.Read(ref _message)! : build();
+                Volatile.Write(ref _message, message);
+                Volatile.Write(ref _build, null);
+            }
+
+            return message;
+        }
+    }
+
+    /// <summary>The reason and the message.</summary>
+    public override string ToString() => $"{Reason}: {Message}";
+
+    [DoesNotReturn]
+    internal void Throw() => throw new PortRefusedException(this);
+}

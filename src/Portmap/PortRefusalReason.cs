@@ -1,0 +1,65 @@
+namespace Portmap;
+
+/// <summary>Why the registry refused.</summary>
+public enum PortRefusalReason
+{
+    /// <summary>The owner is empty, longer than 4,096 bytes, holds U+0000, or is not well-formed.</summary>
+    InvalidOwner = 0,
+
+    /// <summary>The port is not in 1..65535, or, where one is handed out, outside the range or excluded.</summary>
+    InvalidPort = 1,
+
+    /// <summary>The protocol is not one the operation takes.</summary>
+    InvalidProtocol = 2,
+
+    /// <summary>No strategy of that name is configured.</summary>
+    UnknownStrategy = 3,
+
+    /// <summary>Every port of the range is taken, foreign, excluded or still cooling.</summary>
+    Exhausted = 4,
+
+    /// <summary><see cref="PortRegistryOptions.MaxOwners"/> is reached.</summary>
+    TooManyOwners = 5,
+
+    /// <summary>The owner has an open lease already.</summary>
+    AlreadyReserved = 6,
+
+    /// <summary>The port that was insisted on is held by something outside the registry.</summary>
+    Foreign = 7,
+
+    /// <summary>The port that was insisted on belongs to another owner, or is cooling after one.</summary>
+    InUse = 8,
+
+    /// <summary>A living process of somebody else holds the owner or the port.</summary>
+    Conflict = 9,
+
+    /// <summary>The epoch belongs to a claim that has ended or was superseded.</summary>
+    Stale = 10,
+
+    /// <summary>Another owner's process listens on the port of the lease, which has ended by that.</summary>
+    Taken = 11,
+
+    /// <summary>The lease is for another port than the one registered.</summary>
+    WrongPort = 12,
+
+    /// <summary>Only the owner signs out; this is somebody else, and the owner's process is alive.</summary>
+    NotOwner = 13,
+
+    /// <summary>The process is dead, or died before it listened.</summary>
+    ProcessDead = 14,
+
+    /// <summary>The process did not listen in time.</summary>
+    NotListening = 15,
+
+    /// <summary><see cref="PortRegistryOptions.BindAttempts"/> ports in a row could not be bound.</summary>
+    AttemptsExhausted = 16,
+
+    /// <summary>The revision is older than what is kept, or of an earlier run: take a snapshot and go on from its revision.</summary>
+    RevisionTooOld = 17,
+
+    /// <summary>The lease has ended, so there is nothing left to do with it.</summary>
+    LeaseEnded = 18,
+
+    /// <summary>The session has ended; open a new one.</summary>
+    SessionEnded = 19,
+}

@@ -1,0 +1,87 @@
+namespace Portmap;
+
+/// <summary>How a <see cref="PortRegistry"/> behaves. Read once, when the registry is made; later changes have no effect.</summary>
+/// <remarks>Every value is checked then; a wrong one is named with its bound and remedy in an
+/// <see cref="Microsoft.Extensions.Options.OptionsValidationException"/>. Not safe for concurrent writes.</remarks>
+public sealed class PortRegistryOptions
+{
+    /// <summary>The ports that may be handed out.</summary>
+    /// <value><c>FIRST-LAST</c>, both included, 1 to 65535. The default is <c>49152-65535</c>, the dynamic ports of RFC 6335.</value>
+    /// <remarks>A process may register a port outside it: a listening process is never refused because of the range.</remarks>
+    public string Ports { get; set; } = "49152-65535";
+
+    /// <summary>Ports of the range that are never handed out.</summary>
+    /// <value>Numbers and ranges separated by commas, for example <c>50000,51000-51999</c>. The default is none.</value>
+    public string Exclude { get; set; } = string.Empty;
+
+    /// <summary>The name of the strategy that requests use which name none.</summary>
+    /// <value><c>ProcessBinds</c> (the default), <c>AllocatorPicks</c>, or the name of one given to <see cref="AddStrategy"/>.</value>
+    public string Strategy { get; set; } = "ProcessBinds";
+
+    /// <summary>Which free port <c>AllocatorPicks</c> tries first.</summary>
+    /// <value>The default is <see cref="PortOrder.NextFit"/>.</value>
+    public PortOrder Order { get; set; } = PortOrder.NextFit;
+
+    /// <summary>What happens to an owner's earlier port when a request does not say.</summary>
+    /// <value>The default is <see cref="PortReuse.Fresh"/>.</value>
+    public PortReuse Reuse { get; set; } = PortReuse.Fresh;
+
+    /// <summary>How long a lease waits for its process to register.</summary>
+    /// <value>100 ms to 24 h. The default is 60 s.</value>
+    public TimeSpan LeaseTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a released port is not handed out again.</summary>
+    /// <value>0 (at once) to 24 h. The default is 60 s.</value>
+    public TimeSpan ReuseDelay { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Whether a port that is still cooling may be handed out when nothing else is free.</summary>
+    /// <value>The default is true: the approximately longest-cooled one is used rather than failing.</value>
+    public bool ReuseCooling { get; set; } = true;
+
+    /// <summary>How long the registrations of a session that broke off are served while their process lives.</summary>
+    /// <value>0 to 1 h. The default is 10 s.</value>
+    public TimeSpan DisconnectGrace { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often the processes of all registrations are looked at.</summary>
+    /// <value>50 ms to 1 h. The default is 1 s.</value>
+    public TimeSpan LivenessInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>After how long a port that a stranger had is tried again.</summary>
+    /// <value>0 to 24 h. The default is 30 s.</value>
+    public TimeSpan ForeignRecheck { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How many ports in a row one owner may find impossible to bind before it is refused.</summary>
+    /// <value>1 to 1,000. The default is 8.</value>
+    public int BindAttempts { get; set; } = 8;
+
+    /// <summary>How many owners may be live at once, both protocols counted.</summary>
+    /// <value>1 to 1,048,576. The default is 65,536. The owner index takes 8 bytes each, rounded up to a power of two.</value>
+    public int MaxOwners { get; set; } = 65_536;
+
+    /// <summary>How many changes are kept for readers of <see cref="PortRegistry.Watch"/>.</summary>
+    /// <value>16 to 1,048,576, rounded up to a power of two. The default is 4,096.</value>
+    public int WatchCapacity { get; set; } = 4_096;
+
+    /// <summary>Whether the operating system is asked before a port is handed out.</summary>
+    /// <value>The default is true. Without it every lease is <see cref="PortGuarantee.LedgerOnly"/>.</value>
+    /// <remarks><b>Switching it off gives up promise 2:</b> a stranger's port will be handed out. It is meant for measurements and for ledgers of other hosts.</remarks>
+    public bool Probe { get; set; } = true;
+
+    /// <summary>Where workers find the daemon; <see cref="PortLease.ApplyTo"/> hands it to them as <c>PORTMAP_ENDPOINT</c>.</summary>
+    /// <value><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null, the default, sets nothing, and daemon and workers meet at
+    /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.</value>
+    public string? Endpoint { get; set; }
+
+    internal List<IPortAllocationStrategy> CustomStrategies { get; } = [];
+
+    /// <summary>Adds a strategy of the host's own; <see cref="Strategy"/> and <see cref="PortRequest.Strategy"/> choose it by its name.</summary>
+    /// <param name="strategy">The strategy; its name must differ from the built-in ones and from those added before.</param>
+    /// <returns>These options, for chaining.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="strategy"/> is null.</exception>
+    public PortRegistryOptions AddStrategy(IPortAllocationStrategy strategy)
+    {
+        ArgumentNullException.ThrowIfNull(strategy);
+        CustomStrategies.Add(strategy);
+        return this;
+    }
+}

@@ -1,0 +1,31 @@
+namespace Portmap;
+
+/// <summary>What an acquisition asks for. A string converts to one, so the plain case stays <c>AcquireAsync("vol0:/bricks/b1")</c>.</summary>
+/// <remarks>Immutable. <c>default</c> has no owner and is refused as <see cref="PortRefusalReason.InvalidOwner"/>.</remarks>
+/// <param name="Owner">The name the port is held under: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte.</param>
+public readonly record struct PortRequest(string Owner)
+{
+    /// <summary>The transport.</summary>
+    /// <value>The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for one number on both.</value>
+    public PortProtocol Protocol { get; init; }
+
+    /// <summary>What to do about <see cref="Previous"/>.</summary>
+    /// <value>null, the default, takes <see cref="PortRegistryOptions.Reuse"/>.</value>
+    public PortReuse? Reuse { get; init; }
+
+    /// <summary>The port this owner had before.</summary>
+    /// <value>0, the default, when there is none; otherwise 1 to 65535.</value>
+    public int Previous { get; init; }
+
+    /// <summary>The name of the strategy for this one acquisition.</summary>
+    /// <value>null, the default, takes <see cref="PortRegistryOptions.Strategy"/>.</value>
+    public string? Strategy { get; init; }
+
+    /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
+    /// <param name="owner">The owner.</param>
+    public static implicit operator PortRequest(string owner) => new(owner);
+
+    /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
+    /// <param name="owner">The owner.</param>
+    public static PortRequest FromString(string owner) => new(owner);
+}
