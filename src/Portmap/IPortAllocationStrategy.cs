@@ -3,7 +3,7 @@ namespace Portmap;
 /// <summary>Decides who picks a port and when its number becomes a claim: the registry at acquisition, or the process when it registers.</summary>
 /// <remarks>
 /// <para>Whatever a strategy returns, the table decides: a number that is taken, excluded, outside the range or held by a stranger is not
-/// handed out, and <see cref="Next"/> is called again, at most twice as often as the range has ports.</para>
+/// handed out, and <see cref="Pick"/> is called again, at most twice as often as the range has ports.</para>
 /// <para>Duties of an implementer: any number of threads call at once; a call must not block, take a lock, throw, or touch the operating
 /// system; every port of the range is returned sooner or later while it is free; the answer does not depend on calls of other searches being finished.</para>
 /// </remarks>
@@ -15,5 +15,5 @@ public interface IPortAllocationStrategy
     /// <summary>Names the next port to try for one acquisition.</summary>
     /// <param name="search">The acquisition and what is known about free ports.</param>
     /// <returns>A port, 0 (<see cref="PortSearch.ProcessBrings"/>) when the process brings its own, or -1 (<see cref="PortSearch.Nothing"/>) when there is none left.</returns>
-    int Next(PortSearch search);
+    int Pick(PortSearch search);
 }
