@@ -1,0 +1,12 @@
+namespace Portmap.Rpc;
+
+/// <summary>No daemon could be reached at an endpoint.</summary>
+#pragma warning disable CA1032 // the standard constructors would make an exception without an endpoint
+public sealed class PortmapUnreachableException : IOException
+{
+    internal PortmapUnreachableException(PortmapEndpoint endpoint, string message, Exception? inner)
+        : base(message, inner) => Endpoint = endpoint;
+
+    /// <summary>The endpoint that was tried.</summary>
+    public PortmapEndpoint Endpoint { get; }
+}

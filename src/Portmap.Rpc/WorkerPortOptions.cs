@@ -1,0 +1,61 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace Portmap.Rpc;
+
+/// <summary>What a worker listens on and whom it tells. A value that is not set is taken from its environment variable, which <see cref="PortLease.ApplyTo"/> sets.</summary>
+/// <remarks>Read once by <see cref="WorkerPort"/>. Not safe for concurrent writes.</remarks>
+public sealed class WorkerPortOptions
+{
+    /// <summary>Where the daemon is.</summary>
+    /// <value><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</value>
+    public string? Endpoint { get; set; }
+
+    /// <summary>The name the port is held under.</summary>
+    /// <value>null takes PORTMAP_OWNER, which must be set then.</value>
+    public string? Owner { get; set; }
+
+    /// <summary>The port to listen on.</summary>
+    /// <value>1 to 65535, or 0: this process picks one inside <see cref="Range"/>. null takes PORTMAP_PORT, else 0.</value>
+    public int? Port { get; set; }
+
+    /// <summary>The fencing token of the lease.</summary>
+    /// <value>0 when nobody acquired for this process. null takes PORTMAP_EPOCH, else 0.</value>
+    public long? Epoch { get; set; }
+
+    /// <summary>What to listen on.</summary>
+    /// <value>null takes PORTMAP_PROTOCOL (<c>tcp</c>, <c>udp</c>, <c>tcp+udp</c>), else TCP.</value>
+    public PortProtocol? Protocol { get; set; }
+
+    /// <summary>Where this process picks a port when it is to bring its own.</summary>
+    /// <value><c>FIRST-LAST</c>. null takes PORTMAP_RANGE, else 49152-65535.</value>
+    public string? Range { get; set; }
+
+    /// <summary>Ports of the range that are not picked.</summary>
+    /// <value>Numbers and ranges separated by commas. null takes PORTMAP_EXCLUDE, else none.</value>
+    public string? Exclude { get; set; }
+
+    /// <summary>The local address to listen on.</summary>
+    /// <value>null takes PORTMAP_ADDRESS, else every address of both families (<c>::</c>, dual-stack), or <c>0.0.0.0</c> on a host without IPv6.</value>
+    public IPAddress? Address { get; set; }
+
+    /// <summary>How many ports in a row may be found impossible to bind before giving up.</summary>
+    /// <value>1 to 1,000. null takes PORTMAP_BIND_ATTEMPTS, else 8.</value>
+    public int? BindAttempts { get; set; }
+
+    /// <summary>The backlog of the listening TCP socket.</summary>
+    /// <value>At least 1. The default is 512.</value>
+    public int Backlog { get; set; } = 512;
+
+    /// <summary>How long to go on trying to reach the daemon at the start.</summary>
+    /// <value>0 tries once. The default is 5 s. Once signed in, a worker tries for ever to sign in again.</value>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where disconnects, refusals and new sign-ins are reported.</summary>
+    /// <value>null, the default, reports nothing.</value>
+    public ILogger? Logger { get; set; }
+
+    /// <summary>The clock of the waits between attempts.</summary>
+    /// <value>The default is the system's.</value>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+}
