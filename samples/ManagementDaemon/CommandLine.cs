@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using ManagementDaemon.Demo;
+using Portmap;
+using Portmap.Rpc;
+
+namespace ManagementDaemon;
+
+/// <summary>The verbs and their options. Values are checked while they are parsed, so that a bad one is one line and no half-started daemon.</summary>
+internal static class CommandLine
+{
+    public const string Name = "ManagementDaemon";
+
+    public static RootCommand Build()
+    {
+        RootCommand root = new("Runs six bricks and two snapd under a management daemon and shows what its port map does.") { Serve(), Stranger() };
+        root.SetAction((_, cancellationToken) => DemoCommand.RunAsync(cancellationToken));
+        return root;
+    }
+
+    private static Command Serve()
+    {
+        Option<PortmapEndpoint> unix = new("--unix") { HelpName = "PATH", Description = "Accept connections on this Unix domain socket.", CustomParser = Endpoint("unix:") };
+        Option<PortmapEndpoint> tcp = new("--tcp") { HelpName = "ADDRESS:PORT", Description = "Accept connections on this address; port 0 takes a free one.", CustomParser = Endpoint("tcp:") };
+        Option<PortRange?> range = new("--range") { HelpName = "FIRST-LAST", Description = "The ports to hand out (default 49152-65535).", CustomParser = Range };
+        Option<string> strategy = new("--strategy") { HelpName = "NAME", Description = "ProcessBinds (the default) or AllocatorPicks." };
+        strategy.Validators.Add(CheckStrategy);
+        Option<DirectoryInfo> volfiles = new("--volfiles") { HelpName = "DIR", Description = "Answer Gluster's GETSPEC for key K with DIR/K.vol." };
+        volfiles.Validators.Add(CheckDirectory);
+        Command serve = new("serve", "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles };
+        serve.SetAction((result, cancellationToken) => ServeCommand.RunAsync(
+            new DaemonSettings
+            {
+                Endpoints = [.. new[] { result.GetValue(unix), result.GetValue(tcp) }.OfType<PortmapEndpoint>()],
+                Ports = result.GetValue(range)?.ToString(),
+                Strategy = result.GetValue(strategy),
+                Volfiles = result.GetValue(volfiles),
+            },
+            cancellationToken));
+        return serve;
+    }
+
+    private static Command Stranger()
+    {
+        Argument<int> port = new("port");
+        Command stranger = new("stranger", "A program that knows nothing of the port map: takes a port until its standard input ends.") { port };
+        stranger.Hidden = true;
+        stranger.SetAction((result, cancellationToken) => StrangerCommand.RunAsync(result.GetValue(port), cancellationToken));
+        return stranger;
+    }
+
+    private static Func<ArgumentResult, PortmapEndpoint?> Endpoint(string scheme) => result =>
+    {
+        if (!PortmapEndpoint.TryParse(scheme + result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
+        {
+            result.AddError(complaint);
+        }
+
+        return endpoint;
+    };
+
+    private static PortRange? Range(ArgumentResult result)
+    {
+        try
+        {
+            return PortRange.Parse(result.Tokens[0].Value);
+        }
+        catch (FormatException e)
+        {
+            result.AddError(e.Message);
+            return null;
+        }
+    }
+
+    private static void CheckStrategy(OptionResult result)
+    {
+        string value = result.GetValueOrDefault<string>();
+        if (value is not ("ProcessBinds" or "AllocatorPicks"))
+        {
+            result.AddError($"'{value}' is not a strategy; choose ProcessBinds or AllocatorPicks.");
+        }
+    }
+
+    private static void CheckDirectory(OptionResult result)
+    {
+        DirectoryInfo value = result.GetValueOrDefault<DirectoryInfo>();
+        if (!value.Exists)
+        {
+            result.AddError($"The folder of volfiles '{value}' does not exist; create it or name another.");
+        }
+    }
+}

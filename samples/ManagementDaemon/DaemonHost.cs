@@ -1,0 +1,71 @@
+using ManagementDaemon.Workers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Portmap;
+using Portmap.Rpc;
+
+namespace ManagementDaemon;
+
+/// <summary>Puts the daemon together: this is all a host has to do to embed the registry and its wire.</summary>
+internal static class DaemonHost
+{
+    /// <summary>Starts the daemon, runs something beside it, and stops it again, in order also when that something throws.</summary>
+    public static async Task RunAsync(DaemonSettings settings, Func<IHost, CancellationToken, Task> beside, CancellationToken cancellationToken)
+    {
+        IHost host = Build(settings);
+        await using IAsyncDisposable disposal = (IAsyncDisposable)host; // the server and the registry end asynchronously
+        await host.StartAsync(cancellationToken);
+        try
+        {
+            await beside(host, cancellationToken);
+        }
+        finally
+        {
+            await host.StopAsync(CancellationToken.None);
+        }
+    }
+
+    private static IHost Build(DaemonSettings settings)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = CommandLine.Name });
+        builder.Configuration.AddEnvironmentVariables();
+
+        // Standard output belongs to the ready line and to the demo's tables.
+        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.SetMinimumLevel(settings.Quiet ? LogLevel.Error : LogLevel.Information);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical); // a failed start is reported by the verb, in one line
+        builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.Configure<ConsoleLifetimeOptions>(lifetime => lifetime.SuppressStatusMessages = true);
+
+        // Portmap__LeaseTimeout=00:00:05 and the like come from the environment; the command line has the last word.
+        builder.Services.AddPortmap().BindConfiguration("Portmap").Configure(options =>
+        {
+            options.Ports = settings.Ports ?? options.Ports;
+            options.Strategy = settings.Strategy ?? options.Strategy;
+        });
+        builder.Services.AddSingleton(services => new PortmapServer(
+            services.GetRequiredService<PortRegistry>(), ServerOptions(settings), services.GetRequiredService<ILogger<PortmapServer>>()));
+        builder.Services.AddHostedService<PortmapService>();
+        builder.Services.AddSingleton<Supervisor>();
+        return builder.Build();
+    }
+
+    private static PortmapServerOptions ServerOptions(DaemonSettings settings)
+    {
+        PortmapServerOptions options = new();
+        foreach (PortmapEndpoint endpoint in settings.Endpoints)
+        {
+            options.Endpoints.Add(endpoint.ToString());
+        }
+
+        if (settings.Volfiles is not null)
+        {
+            options.Programs.Add(new GetSpecProgram(settings.Volfiles));
+        }
+
+        return options;
+    }
+}

@@ -1,0 +1,18 @@
+using Portmap.Rpc;
+
+namespace ManagementDaemon;
+
+/// <summary>What the command line decides about a daemon; null leaves the library's default.</summary>
+internal sealed record DaemonSettings
+{
+    public IReadOnlyList<PortmapEndpoint> Endpoints { get; init; } = [];
+
+    public string? Ports { get; init; }
+
+    public string? Strategy { get; init; }
+
+    public DirectoryInfo? Volfiles { get; init; }
+
+    /// <summary>The demo tells its story itself and wants to hear of trouble only.</summary>
+    public bool Quiet { get; init; }
+}

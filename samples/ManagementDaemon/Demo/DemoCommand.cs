@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using System.Globalization;
+using ManagementDaemon.Workers;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Portmap;
+using Portmap.Rpc;
+
+namespace ManagementDaemon.Demo;
+
+/// <summary>The main job: a daemon of its own in a folder of its own, the scenes, and a verdict. Any number of demos run at the same time.</summary>
+internal static class DemoCommand
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+
+    public static async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        Stage stage = new();
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-");
+        try
+        {
+            await RunAsync(stage, PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock"), cancellationToken);
+            double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            stage.Verdict(good: true, string.Create(CultureInfo.InvariantCulture,
+                $"{Scenes.BrickCount} bricks and {Scenes.SnapdCount} snapd served, a kill and a stolen port were healed, all shut down in order, in {seconds:F1} s."));
+            return ExitCode.Success;
+        }
+        catch (Exception e) when (e is DemoFailedException or WorkerFailedException or PortRefusedException or IOException)
+        {
+            stage.Verdict(good: false, $"in \"{stage.Scene}\": {e.Message.ReplaceLineEndings(" ")}");
+            return ExitCode.Failure;
+        }
+        catch (OperationCanceledException)
+        {
+            stage.Verdict(good: false, string.Create(CultureInfo.InvariantCulture, $"in \"{stage.Scene}\": stopped by a signal, or not done within {s_limit.TotalSeconds} s."));
+            return ExitCode.Failure;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static async Task RunAsync(Stage stage, PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(s_limit);
+        await DaemonHost.RunAsync(new DaemonSettings { Endpoints = [endpoint], Quiet = true }, (host, token) => PlayAsync(stage, endpoint, host, token), limit.Token);
+    }
+
+    private static async Task PlayAsync(Stage stage, PortmapEndpoint endpoint, IHost host, CancellationToken cancellationToken)
+    {
+        CancellationToken signal = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signal);
+        Scenes scenes = ActivatorUtilities.CreateInstance<Scenes>(host.Services, stage, endpoint);
+        await scenes.StartEverythingAsync(end.Token);
+        await scenes.AskEverybodyAsync(end.Token);
+        await scenes.KillOneAsync(end.Token);
+        await scenes.StealAPortAsync(end.Token);
+        await scenes.AskEverybodyAsync(end.Token);
+        await scenes.ShutDownAsync(end.Token);
+    }
+}

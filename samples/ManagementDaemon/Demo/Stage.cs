@@ -1,0 +1,110 @@
+using System.Globalization;
+using Portmap;
+using Spectre.Console;
+
+namespace ManagementDaemon.Demo;
+
+/// <summary>What the audience sees: headings, facts and tables. Coloured on a terminal, plain text anywhere else.</summary>
+internal sealed class Stage
+{
+    private const int PlainWidth = 110;
+
+    private readonly IAnsiConsole _console;
+    private readonly TableBorder _border;
+    private int _scenes;
+
+    public Stage()
+    {
+        bool plain = Console.IsOutputRedirected;
+        _console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = plain ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            Interactive = InteractionSupport.No,
+        });
+        _border = plain ? TableBorder.Ascii2 : TableBorder.Rounded;
+        if (plain)
+        {
+            _console.Profile.Width = PlainWidth;
+        }
+    }
+
+    /// <summary>The scene that is on, for the verdict when it fails.</summary>
+    public string Scene { get; private set; } = "starting";
+
+    public void Open(string scene)
+    {
+        Scene = scene;
+        _console.WriteLine();
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold blue]{++_scenes}. {scene}[/]");
+    }
+
+    public void Tell(FormattableString fact)
+    {
+        _console.Markup("   ");
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, fact);
+    }
+
+    public void Verdict(bool good, string text)
+    {
+        _console.WriteLine();
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, good ? (FormattableString)$"[bold green]PASSED[/] {text}" : $"[bold red]FAILED[/] {text}");
+    }
+
+    public void Map(IEnumerable<PortEntry> entries)
+    {
+        Table table = NewTable("port", "state", "owner", "pid", "strategy", "since");
+        table.Columns[0].RightAligned();
+        table.Columns[3].RightAligned();
+        foreach (PortEntry entry in entries.OrderBy(entry => entry.Port))
+        {
+            Text[] cells =
+            [
+                Cell(entry.Port.ToString(CultureInfo.InvariantCulture)),
+                new(entry.State.ToString(), new Style(Colour(entry.State))),
+                Cell(entry.Owner),
+                Cell(entry.ProcessId == 0 ? string.Empty : entry.ProcessId.ToString(CultureInfo.InvariantCulture)),
+                Cell(entry.Strategy),
+                Cell(entry.Since.ToLocalTime().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)),
+            ];
+            table.AddRow(cells);
+        }
+
+        Show(table);
+    }
+
+    public void Answers(IEnumerable<(string Owner, int Port, string Answer)> answers)
+    {
+        Table table = NewTable("asked for", "port looked up", "what answers there");
+        table.Columns[1].RightAligned();
+        foreach ((string owner, int port, string answer) in answers)
+        {
+            table.AddRow(Cell(owner), Cell(port.ToString(CultureInfo.InvariantCulture)), Cell(answer));
+        }
+
+        Show(table);
+    }
+
+    private static Text Cell(string text) => new(text);
+
+    private static Color Colour(PortState state) => state switch
+    {
+        PortState.Bound => Color.Green,
+        PortState.Foreign => Color.Red,
+        PortState.Reserved => Color.Yellow,
+        _ => Color.Grey,
+    };
+
+    private Table NewTable(params string[] columns)
+    {
+        Table table = new Table().Border(_border);
+        foreach (string column in columns)
+        {
+            table.AddColumn(new TableColumn(new Text(column)) { NoWrap = true });
+        }
+
+        return table;
+    }
+
+    private void Show(Table table) => _console.Write(new Padder(table, new Padding(2, 0, 0, 0)));
+}

@@ -1,0 +1,40 @@
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Portmap.Rpc;
+
+namespace ManagementDaemon;
+
+/// <summary>The verb <c>serve</c>: the daemon for others, until a signal ends it.</summary>
+internal static class ServeCommand
+{
+    public static async Task<int> RunAsync(DaemonSettings settings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DaemonHost.RunAsync(settings, UntilSignalAsync, cancellationToken);
+            return ExitCode.Success;
+        }
+        catch (OptionsValidationException e)
+        {
+            return await ComplainAsync(e.Message, ExitCode.BadArguments);
+        }
+        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
+        {
+            return await ComplainAsync(e.Message, ExitCode.Failure);
+        }
+    }
+
+    private static async Task UntilSignalAsync(IHost host, CancellationToken cancellationToken)
+    {
+        await Console.Out.WriteLineAsync($"ready {string.Join(' ', host.Services.GetRequiredService<PortmapServer>().Endpoints)}");
+        await host.WaitForShutdownAsync(cancellationToken);
+    }
+
+    private static async Task<int> ComplainAsync(string message, int exitCode)
+    {
+        await Console.Error.WriteLineAsync($"{CommandLine.Name}: {message.ReplaceLineEndings(" ")}");
+        return exitCode;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Portmap;
+using Portmap.Rpc;
+
+namespace ManagementDaemon.Workers;
+
+/// <summary>Starts workers under leases of the registry, waits until they listen, and ends them. What it started does not outlive it.</summary>
+internal sealed class Supervisor(PortRegistry registry, PortmapServer server, ILogger<Supervisor> logger) : IDisposable
+{
+    private readonly ConcurrentDictionary<int, Process> _running = [];
+
+    /// <summary>The three steps of a start: acquire, hand the lease to the process, wait until it listens.</summary>
+    public async Task<Worker> StartAsync(string program, PortRequest request, CancellationToken cancellationToken) =>
+        await LaunchAsync(program, await registry.AcquireAsync(request, cancellationToken), cancellationToken);
+
+    public async Task<Worker> LaunchAsync(string program, PortLease lease, CancellationToken cancellationToken)
+    {
+        ProcessStartInfo start = WorkerProgram.Find(program);
+        start.RedirectStandardError = true;
+        lease.ApplyTo(start, server.Endpoints[0].ToString());
+        Worker worker = new(program, lease, Run(start));
+        Task<string> complaint = ReadComplaintsAsync(worker);
+
+        Task exited = worker.Process.WaitForExitAsync(cancellationToken);
+        if (await Task.WhenAny(lease.WhenBound, exited) == exited && !lease.WhenBound.IsCompletedSuccessfully)
+        {
+            await exited;
+            throw new WorkerFailedException($"{program} for {lease.Owner} ended with exit code {worker.Process.ExitCode} before it listened: {await complaint}");
+        }
+
+        await lease.WhenBound;
+        return worker;
+    }
+
+    /// <summary>Asks a worker to end and waits until it has.</summary>
+    public async Task StopAsync(Worker worker, CancellationToken cancellationToken)
+    {
+        PosixKill.Terminate(worker.Process);
+        await worker.Process.WaitForExitAsync(cancellationToken);
+        _running.TryRemove(worker.Process.Id, out _);
+        if (worker.Process.ExitCode != 0)
+        {
+            throw new WorkerFailedException($"{worker.Program} for {worker.Owner} ended with exit code {worker.Process.ExitCode} instead of 0.");
+        }
+    }
+
+    /// <summary>Starts a program that is ended with the supervisor.</summary>
+    public Process Run(ProcessStartInfo start)
+    {
+        Process process = Process.Start(start) ?? throw new WorkerFailedException($"{start.FileName} did not start.");
+        _running[process.Id] = process;
+        return process;
+    }
+
+    public void Dispose()
+    {
+        foreach (Process process in _running.Values)
+        {
+            process.Kill();
+            process.Dispose();
+        }
+    }
+
+    private async Task<string> ReadComplaintsAsync(Worker worker)
+    {
+        string last = "it did not say why.";
+        while (await worker.Process.StandardError.ReadLineAsync() is { } line)
+        {
+            last = line;
+            Log.WorkerSaid(logger, worker.Owner, line);
+        }
+
+        return last;
+    }
+}

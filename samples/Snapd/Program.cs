@@ -1,0 +1,39 @@
+// Snapd: a server that makes its own listening socket, as most existing ones do, and only then signs in with it.
+// It answers every client with one line that names the volume whose snapshots it serves.
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Portmap;
+using Portmap.Rpc;
+
+using CancellationTokenSource stop = new();
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+try
+{
+    using TcpListener listener = new(IPAddress.Loopback, port: 0);
+    listener.Start();
+    await using WorkerPort port = await WorkerPort.SignInAsync(listener.Server, cancellationToken: stop.Token);
+    string volume = port.Owner[(port.Owner.IndexOf(':', StringComparison.Ordinal) + 1)..];
+    while (true)
+    {
+        using TcpClient client = await listener.AcceptTcpClientAsync(stop.Token);
+        await using StreamWriter answer = new(client.GetStream());
+        await answer.WriteAsync($"snapd {port.Owner} serves the snapshots of {volume}\n");
+    }
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    return 0;
+}
+catch (Exception e) when (e is IOException or PortRefusedException or ArgumentException)
+{
+    Console.Error.WriteLine($"snapd: {e.Message}");
+    return 1;
+}
+
+void Stop(PosixSignalContext context)
+{
+    context.Cancel = true;
+    stop.Cancel();
+}
