@@ -1,0 +1,85 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Xml.Linq;
+using FluentAssertions;
+using Xunit;
+
+namespace Portmap.Package.Tests;
+
+[Collection(nameof(PackedPackages))]
+public sealed class PackageContentsTests(PackedPackages packages)
+{
+    [Theory]
+    [InlineData("Portmap", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options")]
+    [InlineData("Portmap.Rpc", "Portmap")]
+    public void Package_DependsOnWhatItMayAndNothingElse(string package, params string[] dependencies)
+    {
+        packages.Metadata(package).Descendants()
+            .Where(element => element.Name.LocalName == "dependency")
+            .Select(element => element.Attribute("id")!.Value)
+            .Should().BeEquivalentTo(dependencies);
+    }
+
+    [Theory]
+    [InlineData("Portmap")]
+    [InlineData("Portmap.Rpc")]
+    public void Package_CarriesAssemblyDocumentationAndReadme(string package)
+    {
+        using ZipArchive archive = packages.Open(package);
+
+        archive.Entries.Where(IsOurs).Select(entry => entry.FullName)
+            .Should().BeEquivalentTo($"{package}.nuspec", "README.md", $"lib/net10.0/{package}.dll", $"lib/net10.0/{package}.xml");
+        File.Exists(Path.Combine(packages.Feed, $"{package}.{packages.Version}.snupkg")).Should().BeTrue("debuggers look for the symbols in a package of their own");
+    }
+
+    [Theory]
+    [InlineData("Portmap")]
+    [InlineData("Portmap.Rpc")]
+    public void Package_SaysWhatItIs(string package)
+    {
+        XElement metadata = packages.Metadata(package);
+        string? Value(string name) => metadata.Elements().SingleOrDefault(element => element.Name.LocalName == name)?.Value;
+
+        Value("license").Should().Be("MIT");
+        Value("readme").Should().Be("README.md");
+        Value("description").Should().NotBeNullOrWhiteSpace();
+        Value("authors").Should().NotBeNullOrWhiteSpace().And.NotBe(package, "that is what the SDK writes when nobody does");
+        Value("tags").Should().Contain("port");
+        Value("copyright").Should().NotBeNullOrWhiteSpace();
+    }
+
+    // Files, not the packages that hold them: only the newer of the SDKs that global.json allows write the same times into both archives.
+    [Fact]
+    public async Task Pack_OfTheSameSourcesInAnotherFolder_GivesTheSameFiles()
+    {
+        string again = Path.Combine(packages.Folder, "elsewhere", "again");
+
+        await packages.PackAsync(again);
+
+        Dictionary<string, string> first = Hashes(packages.Feed);
+        first.Keys.Should().Contain(name => name.EndsWith("Portmap.dll")).And.Contain(name => name.EndsWith("Portmap.Rpc.pdb"));
+        Hashes(again).Should().BeEquivalentTo(first);
+    }
+
+    private static Dictionary<string, string> Hashes(string feed)
+    {
+        Dictionary<string, string> hashes = [];
+        foreach (string package in Directory.GetFiles(feed, "*.*nupkg"))
+        {
+            using ZipArchive archive = ZipFile.OpenRead(package);
+            foreach (ZipArchiveEntry entry in archive.Entries.Where(IsOurs))
+            {
+                using Stream content = entry.Open();
+                hashes.Add($"{Path.GetFileName(package)}: {entry.FullName}", Convert.ToHexString(SHA256.HashData(content)));
+            }
+        }
+
+        return hashes;
+    }
+
+    // The rest is the archive's own housekeeping.
+    private static bool IsOurs(ZipArchiveEntry entry) =>
+        !entry.FullName.StartsWith("_rels/", StringComparison.Ordinal)
+        && !entry.FullName.StartsWith("package/", StringComparison.Ordinal)
+        && entry.FullName != "[Content_Types].xml";
+}

@@ -1,0 +1,52 @@
+namespace Portmap.Package.Tests;
+
+/// <summary>The sources this test run was built from.</summary>
+internal static class Repository
+{
+    // What a build of the packages needs, and no more: a test must not find an obj folder of another build.
+    private static readonly string[] s_rootFiles =
+    [
+        "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json", "nuget.config", ".editorconfig", "README.md", "LICENSE",
+    ];
+
+    public static string Root { get; } = Find();
+
+    public static string ConsumerSources => Path.Combine(Root, "tests", "Portmap.Package.Tests", "Consumer");
+
+    /// <summary>Copies what the packages are made of, so that packing disturbs no other build of the same sources.</summary>
+    public static void CopySources(string target)
+    {
+        Directory.CreateDirectory(target);
+        foreach (string file in s_rootFiles.Where(file => File.Exists(Path.Combine(Root, file))))
+        {
+            File.Copy(Path.Combine(Root, file), Path.Combine(target, file));
+        }
+
+        CopyFolder(Path.Combine(Root, "src"), Path.Combine(target, "src"));
+    }
+
+    public static void CopyFolder(string source, string target)
+    {
+        Directory.CreateDirectory(target);
+        foreach (string file in Directory.EnumerateFiles(source))
+        {
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        }
+
+        foreach (string folder in Directory.EnumerateDirectories(source).Where(folder => Path.GetFileName(folder) is not ("bin" or "obj")))
+        {
+            CopyFolder(folder, Path.Combine(target, Path.GetFileName(folder)));
+        }
+    }
+
+    private static string Find()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Portmap.sln")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new InvalidOperationException($"No Portmap.sln above '{AppContext.BaseDirectory}'.");
+    }
+}
