@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using System.Text;
+using System.Threading.Channels;
+
+namespace Portmap.TestKit.Processes;
+
+/// <summary>A real process under test: its output line by line, its complaints as text, signals, and no survivor when the test ends.</summary>
+public sealed class ChildProcess : IAsyncDisposable
+{
+    private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
+    private readonly StringBuilder _errors = new();
+
+    private ChildProcess(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
+        Process = new Process { StartInfo = start };
+        Process.OutputDataReceived += (_, e) => _ = e.Data is null ? _lines.Writer.TryComplete() : _lines.Writer.TryWrite(e.Data);
+        Process.ErrorDataReceived += (_, e) => Note(e.Data);
+        Process.Start();
+        Process.BeginOutputReadLine();
+        Process.BeginErrorReadLine();
+    }
+
+    /// <summary>The process itself.</summary>
+    public Process Process { get; }
+
+    /// <summary>Its number.</summary>
+    public int Id => Process.Id;
+
+    /// <summary>What it wrote to standard error so far; all of it once <see cref="ExitAsync"/> has returned.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (_errors)
+            {
+                return _errors.ToString();
+            }
+        }
+    }
+
+    /// <summary>Starts a program with its standard streams taken over.</summary>
+    public static ChildProcess Start(ProcessStartInfo start, params IEnumerable<string> arguments)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        foreach (string argument in arguments ?? [])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return new ChildProcess(start);
+    }
+
+    /// <summary>The next line of its standard output.</summary>
+    /// <exception cref="InvalidOperationException">It ended its output instead; the message holds what it complained about.</exception>
+    public async Task<string> ReadLineAsync()
+    {
+        if (await _lines.Reader.WaitToReadAsync().Within() && _lines.Reader.TryRead(out string? line))
+        {
+            return line;
+        }
+
+        throw new InvalidOperationException($"{Process.StartInfo.FileName} ended with exit code {await ExitAsync()} instead of a line. {Errors}");
+    }
+
+    /// <summary>All lines that are left of its standard output, until it ends.</summary>
+    public async Task<IReadOnlyList<string>> ReadToEndAsync(TimeSpan? limit = null)
+    {
+        using CancellationTokenSource end = Deadline.Source(limit);
+        List<string> lines = [];
+        await foreach (string line in _lines.Reader.ReadAllAsync(end.Token))
+        {
+            lines.Add(line);
+        }
+
+        return lines;
+    }
+
+    /// <summary>Waits for its end and, other than <see cref="Process.HasExited"/>, for the last of its output.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> ExitAsync(TimeSpan? limit = null)
+    {
+        await Process.WaitForExitAsync().Within(limit);
+        return Process.ExitCode;
+    }
+
+    /// <summary>Sends a signal that it can answer.</summary>
+    public void Send(Signal signal) => signal.SendTo(Process);
+
+    /// <summary>SIGKILL: it cannot answer.</summary>
+    public void Kill() => Process.Kill();
+
+    /// <summary>Kills what still runs, children included.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!Process.HasExited)
+        {
+            Process.Kill(entireProcessTree: true);
+            await ExitAsync();
+        }
+
+        Process.Dispose();
+    }
+
+    private void Note(string? line)
+    {
+        if (line is not null)
+        {
+            lock (_errors)
+            {
+                _errors.AppendLine(line);
+            }
+        }
+    }
+}

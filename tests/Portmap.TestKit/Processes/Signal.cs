@@ -1,0 +1,31 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Portmap.TestKit.Processes;
+
+/// <summary>A POSIX signal that a process can answer. .NET sends SIGKILL only.</summary>
+public sealed class Signal
+{
+    private readonly int _number;
+
+    private Signal(int number) => _number = number;
+
+    /// <summary>SIGINT, what Ctrl+C sends.</summary>
+    public static Signal Interrupt { get; } = new(2);
+
+    /// <summary>SIGTERM, what a supervisor sends.</summary>
+    public static Signal Terminate { get; } = new(15);
+
+    internal void SendTo(Process process)
+    {
+        if (Kill(process.Id, _number) != 0)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Kill(int pid, int signal);
+}
