@@ -16,7 +16,7 @@ internal static class ServeCommand
             await DaemonHost.RunAsync(settings, UntilSignalAsync, cancellationToken);
             return ExitCode.Success;
         }
-        catch (OptionsValidationException e)
+        catch (Exception e) when (e is OptionsValidationException or ArgumentException)
         {
             return await ComplainAsync(e.Message, ExitCode.BadArguments);
         }

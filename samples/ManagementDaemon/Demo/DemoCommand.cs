@@ -26,14 +26,20 @@ internal static class DemoCommand
                 $"{Scenes.BrickCount} bricks and {Scenes.SnapdCount} snapd served, a kill and a stolen port were healed, all shut down in order, in {seconds:F1} s."));
             return ExitCode.Success;
         }
-        catch (Exception e) when (e is DemoFailedException or WorkerFailedException or PortRefusedException or IOException)
-        {
-            stage.Verdict(good: false, $"in \"{stage.Scene}\": {e.Message.ReplaceLineEndings(" ")}");
-            return ExitCode.Failure;
-        }
         catch (OperationCanceledException)
         {
             stage.Verdict(good: false, string.Create(CultureInfo.InvariantCulture, $"in \"{stage.Scene}\": stopped by a signal, or not done within {s_limit.TotalSeconds} s."));
+            return ExitCode.Failure;
+        }
+        catch (Exception e)
+        {
+            // Whatever it is, the audience gets a verdict with its reason; what nobody expected is worth its trace as well.
+            stage.Verdict(good: false, $"in \"{stage.Scene}\": {e.Message.ReplaceLineEndings(" ")}");
+            if (e is not (DemoFailedException or WorkerFailedException or PortRefusedException or IOException))
+            {
+                await Console.Error.WriteLineAsync(e.ToString());
+            }
+
             return ExitCode.Failure;
         }
         finally

@@ -1,0 +1,58 @@
+using System.Net;
+using System.Net.Sockets;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>Gluster's GETSPEC, which <c>serve --volfiles</c> adds to the server as a program of the host's own.</summary>
+public sealed class GetSpecTests : IAsyncLifetime, IDisposable
+{
+    private const uint Handshake = 14398633;
+    private const uint GetSpec = 2;
+    private const uint Failed = uint.MaxValue;
+    private const uint NoSuchFile = 2;
+    private const uint InvalidArgument = 22;
+    private const string Spec = "volume vol1-sink\n    type debug/sink\nend-volume\n";
+
+    private readonly TempFolder _folder = new();
+    private ChildProcess? _daemon;
+
+    public async Task InitializeAsync()
+    {
+        Directory.CreateDirectory(_folder["volfiles"]);
+        await File.WriteAllTextAsync(_folder["volfiles/vol1.host.bricks-b1.vol"], Spec).Within();
+        await File.WriteAllTextAsync(_folder["secret.vol"], "not for you").Within();
+        _daemon = await Samples.ServeAsync("--unix", _folder["d.sock"], "--volfiles", _folder["volfiles"]);
+    }
+
+    [Fact]
+    public async Task GetSpec_KnownKey_AnswersTheVolfile() =>
+        (await AskAsync("vol1.host.bricks-b1")).Should().Equal([.. RawCall.Words((uint)Spec.Length, 0), .. RawCall.Opaque(Spec), .. RawCall.Opaque([])]);
+
+    [Theory]
+    [InlineData("unknown", NoSuchFile)]
+    [InlineData("../secret", InvalidArgument)]
+    [InlineData("..", InvalidArgument)]
+    [InlineData("/etc/passwd", InvalidArgument)]
+    [InlineData("volfiles/vol1.host.bricks-b1", InvalidArgument)]
+    [InlineData("a\0b", InvalidArgument)]
+    [InlineData("", InvalidArgument)]
+    public async Task GetSpec_KeyThatIsNotThereOrLeadsAway_AnswersAnErrorAndNoSpec(string key, uint error) =>
+        (await AskAsync(key)).Should().Equal([.. RawCall.Words(Failed, error), .. RawCall.Opaque([]), .. RawCall.Opaque([])]);
+
+    public async Task DisposeAsync()
+    {
+        if (_daemon is not null)
+        {
+            await _daemon.DisposeAsync();
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private Task<byte[]> AskAsync(string key)
+    {
+        EndPoint endpoint = new UnixDomainSocketEndPoint(_folder["d.sock"]);
+        return RawCall.InvokeAsync(endpoint, Handshake, 2, GetSpec, [.. RawCall.Words(0), .. RawCall.Opaque(key), .. RawCall.Opaque([])]);
+    }
+}

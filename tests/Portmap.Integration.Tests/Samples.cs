@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>The sample programs, built with these tests and copied beside them.</summary>
+internal static class Samples
+{
+    private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "samples", "ManagementDaemon");
+
+    public static ProcessStartInfo Brick => Start("workers", "Brick", "Brick");
+
+    public static ProcessStartInfo Snapd => Start("workers", "Snapd", "Snapd");
+
+    public static ProcessStartInfo ManagementDaemon => Start("ManagementDaemon");
+
+    /// <summary>A daemon for others, up when this returns.</summary>
+    public static async Task<ChildProcess> ServeAsync(params IEnumerable<string> options)
+    {
+        ChildProcess daemon = ChildProcess.Start(ManagementDaemon, ["serve", .. options]);
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+        return daemon;
+    }
+
+    /// <summary>A foreign program on a port, in a process of its own, listening when this returns.</summary>
+    public static async Task<ChildProcess> StrangerOnAsync(int port)
+    {
+        ChildProcess stranger = ChildProcess.Start(ManagementDaemon, "stranger", port.ToString(CultureInfo.InvariantCulture));
+        (await stranger.ReadLineAsync()).Should().Be($"listening {port}");
+        return stranger;
+    }
+
+    private static ProcessStartInfo Start(params string[] path)
+    {
+        ProcessStartInfo start = new(Path.Combine([s_folder, .. path]));
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+
+        // What the machine's own settings say must not reach the programs under test.
+        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal)).ToArray())
+        {
+            start.Environment.Remove(name);
+        }
+
+        return start;
+    }
+}

@@ -1,0 +1,145 @@
+using Portmap.Rpc;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>What <c>ManagementDaemon serve</c> promises to those who start it: the ready line, the exit codes, the endpoints.</summary>
+public sealed class ServeTests
+{
+    public static TheoryData<string[], string> BadArguments { get; } = new()
+    {
+        { ["--range", "500-400"], "*500-400*reversed*400-500*" },
+        { ["--range", "0-10"], "*0-10*1..65535*" },
+        { ["--range", "many"], "*'many'*FIRST-LAST*" },
+        { ["--strategy", "Guess"], "*'Guess'*ProcessBinds*AllocatorPicks*" },
+        { ["--tcp", "localhost:24007"], "*localhost:24007*tcp:ADDRESS:PORT*" },
+        { ["--tcp", "127.0.0.1:70000"], "*127.0.0.1:70000*tcp:ADDRESS:PORT*" },
+        { ["--unix", ""], "*no path*" },
+        { ["--unix", "/tmp/" + new string('x', 120)], "*125 bytes*107*" },
+        { ["--volfiles", "/does/not/exist"], "*/does/not/exist*" },
+        { ["--unix"], "*--unix*" },
+        { ["--colour", "blue"], "*--colour*" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadArguments))]
+    public async Task Serve_BadArguments_OneClearLineAndExitCode2(string[] options, string complaint)
+    {
+        await using ChildProcess daemon = ChildProcess.Start(Samples.ManagementDaemon, ["serve", .. options]);
+
+        (await daemon.ExitAsync()).Should().Be(2);
+        (await daemon.ReadToEndAsync()).Should().BeEmpty();
+        daemon.Errors.TrimEnd().Should().Match(complaint).And.NotContain("\n", "one line says it all");
+    }
+
+    [Fact]
+    public async Task Serve_RemoteAddress_IsRefusedAsBadArgument()
+    {
+        await using ChildProcess daemon = ChildProcess.Start(Samples.ManagementDaemon, "serve", "--tcp", "0.0.0.0:0");
+
+        (await daemon.ExitAsync()).Should().Be(2);
+        daemon.Errors.TrimEnd().Should().Contain("0.0.0.0").And.NotContain("\n");
+    }
+
+    [Fact]
+    public async Task Serve_BothEndpoints_ReadyLineNamesThemAndBothAnswer()
+    {
+        using TempFolder folder = new();
+        PortRange range = PortBlock.Take(4);
+        await using ChildProcess daemon = ChildProcess.Start(
+            Samples.ManagementDaemon, "serve", "--unix", folder["d.sock"], "--tcp", $"{PortBlock.Loopback}:0", "--range", $"{range}", "--strategy", "AllocatorPicks");
+
+        string[] ready = (await daemon.ReadLineAsync()).Split(' ');
+
+        ready[0].Should().Be("ready");
+        ready[1..].Should().HaveCount(2).And.Contain($"unix:{folder["d.sock"]}").And.ContainMatch($"tcp:{PortBlock.Loopback}:*");
+        foreach (string endpoint in ready[1..])
+        {
+            endpoint.Should().NotEndWith(":0", "the real port is named");
+            await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(endpoint)).Within();
+            PortEntry entry = await client.AcquireAsync($"asked over {endpoint}").Within();
+            range.Contains(entry.Port).Should().BeTrue("--range and --strategy hold for every endpoint");
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Serve_Signal_EndsWithExitCode0AndRemovesTheSocket(bool interrupt)
+    {
+        using TempFolder folder = new();
+        await using ChildProcess daemon = await Samples.ServeAsync("--unix", folder["d.sock"]);
+
+        daemon.Send(interrupt ? Signal.Interrupt : Signal.Terminate);
+
+        (await daemon.ExitAsync()).Should().Be(0);
+        File.Exists(folder["d.sock"]).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("unix")]
+    [InlineData("tcp")]
+    public async Task Serve_EndpointOfALiveDaemon_IsRefusedWithExitCode1AndTheLiveOneServesOn(string scheme)
+    {
+        using TempFolder folder = new();
+        string address = scheme == "unix" ? folder["d.sock"] : $"{PortBlock.Loopback}:{PortBlock.TakeOne()}";
+        await using ChildProcess live = await Samples.ServeAsync($"--{scheme}", address);
+
+        await using ChildProcess second = ChildProcess.Start(Samples.ManagementDaemon, "serve", $"--{scheme}", address);
+
+        (await second.ExitAsync()).Should().Be(1);
+        (await second.ReadToEndAsync()).Should().BeEmpty();
+        second.Errors.TrimEnd().Should().Contain(address).And.NotContain("\n");
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"{scheme}:{address}")).Within();
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Serve_LeftoverSocketOfADeadDaemon_IsReplaced()
+    {
+        using TempFolder folder = new();
+        await using ChildProcess dead = await Samples.ServeAsync("--unix", folder["d.sock"]);
+        dead.Kill();
+        await dead.ExitAsync();
+        File.Exists(folder["d.sock"]).Should().BeTrue("a killed daemon cleans nothing up");
+
+        await using ChildProcess next = await Samples.ServeAsync("--unix", folder["d.sock"]);
+
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Serve_FileThatIsNoSocketInTheWay_IsLeftAloneWithExitCode1()
+    {
+        using TempFolder folder = new();
+        await File.WriteAllTextAsync(folder["precious"], "data").Within();
+
+        await using ChildProcess daemon = ChildProcess.Start(Samples.ManagementDaemon, "serve", "--unix", folder["precious"]);
+
+        (await daemon.ExitAsync()).Should().Be(1);
+        (await File.ReadAllTextAsync(folder["precious"]).Within()).Should().Be("data");
+    }
+
+    [Fact]
+    public async Task Serve_FolderOfTheSocketMissing_OneClearLineAndExitCode1()
+    {
+        using TempFolder folder = new();
+        await using ChildProcess daemon = ChildProcess.Start(Samples.ManagementDaemon, "serve", "--unix", folder["missing/d.sock"]);
+
+        (await daemon.ExitAsync()).Should().Be(1);
+        daemon.Errors.TrimEnd().Should().Contain("missing").And.NotContain("\n");
+    }
+
+    [Fact]
+    public async Task Serve_BadValueInTheEnvironment_IsNamedWithExitCode2()
+    {
+        using TempFolder folder = new();
+        System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
+        start.Environment["Portmap__ReuseDelay"] = "-00:00:01";
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"]);
+
+        (await daemon.ExitAsync()).Should().Be(2);
+        daemon.Errors.TrimEnd().Should().Contain("ReuseDelay").And.NotContain("\n");
+    }
+}

@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using Portmap.Rpc;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>A host with a registry and its wire inside this test process, and the real workers it starts.</summary>
+internal sealed class TestDaemon : IAsyncDisposable
+{
+    private readonly PortmapServer _server;
+    private readonly List<ChildProcess> _workers = [];
+
+    private TestDaemon(PortRegistryOptions options, string endpoint)
+    {
+        options.Endpoint = endpoint;
+        Endpoint = PortmapEndpoint.Parse(endpoint);
+        Registry = new PortRegistry(options);
+        PortmapServerOptions serverOptions = new();
+        serverOptions.Endpoints.Add(endpoint);
+        _server = new PortmapServer(Registry, serverOptions);
+    }
+
+    public PortRegistry Registry { get; }
+
+    public PortmapEndpoint Endpoint { get; }
+
+    /// <summary>Starts one that serves a socket in a test's folder.</summary>
+    public static async Task<TestDaemon> StartAsync(TempFolder folder, PortRegistryOptions options)
+    {
+        TestDaemon daemon = new(options, $"unix:{folder["portmap.sock"]}");
+        await daemon._server.StartAsync().Within();
+        return daemon;
+    }
+
+    /// <summary>Acquires a port, starts a worker with the lease, and waits until it is registered.</summary>
+    public async Task<(ChildProcess Worker, PortEntry Entry)> StartAsync(ProcessStartInfo program, PortRequest request)
+    {
+        PortLease lease = await Registry.AcquireAsync(request).Within();
+        return await LaunchAsync(program, lease);
+    }
+
+    /// <summary>Starts a worker with a lease and waits until it is registered.</summary>
+    public async Task<(ChildProcess Worker, PortEntry Entry)> LaunchAsync(ProcessStartInfo program, PortLease lease)
+    {
+        lease.ApplyTo(program);
+        ChildProcess worker = ChildProcess.Start(program);
+        _workers.Add(worker);
+        Task first = await Task.WhenAny(lease.WhenBound, worker.ExitAsync()).Within();
+        first.Should().BeSameAs(lease.WhenBound, "the worker should listen, not end: {0}", worker.Errors);
+        return (worker, await lease.WhenBound);
+    }
+
+    /// <summary>Waits for a change that comes after a revision.</summary>
+    public async Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches)
+    {
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortChange change in Registry.Watch(afterRevision, end.Token))
+        {
+            if (matches(change))
+            {
+                return change;
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended by itself.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (ChildProcess worker in _workers)
+        {
+            await worker.DisposeAsync();
+        }
+
+        await _server.DisposeAsync().Within();
+        await Registry.DisposeAsync().Within();
+    }
+}
