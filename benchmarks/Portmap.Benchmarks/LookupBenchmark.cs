@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using BenchmarkDotNet.Attributes;
+
+namespace Portmap.Benchmarks;
+
+/// <summary>From an owner to its port, in random order, which is what a daemon's clients do.</summary>
+[MemoryDiagnoser]
+public class LookupBenchmark
+{
+    private const int LookupsPerInvoke = 1_024;
+
+    private readonly ConcurrentDictionary<string, int> _concurrentDictionary = new();
+    private readonly Dictionary<string, int> _dictionary = [];
+    private readonly Lock _gate = new();
+    private PortRegistry _registry = null!;
+    private string[] _draws = [];
+    private int _at;
+
+    [Params(1, 100, 1_000, 10_000, 60_000)]
+    public int Owners { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        string[] owners = OwnerNames.Make(Owners);
+        _draws = OwnerNames.Draw(owners);
+        _registry = new PortRegistry(new PortRegistryOptions { Probe = false, LivenessInterval = TimeSpan.FromHours(1) });
+        PortSession session = _registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < owners.Length; i++)
+        {
+            int port = 1_024 + i;
+            _concurrentDictionary[owners[i]] = port;
+            _dictionary[owners[i]] = port;
+            if (!session.TryRegister(owners[i], port, out _, out PortRefusal? refusal))
+            {
+                throw new InvalidOperationException(refusal.ToString());
+            }
+        }
+    }
+
+    [GlobalCleanup]
+    public void Cleanup() => _registry.Dispose();
+
+    [Benchmark(Baseline = true, OperationsPerInvoke = LookupsPerInvoke)]
+    public int ConcurrentDictionary()
+    {
+        int sum = 0;
+        foreach (string owner in Next())
+        {
+            _concurrentDictionary.TryGetValue(owner, out int port);
+            sum += port;
+        }
+
+        return sum;
+    }
+
+    [Benchmark(OperationsPerInvoke = LookupsPerInvoke)]
+    public int LockAndDictionary()
+    {
+        int sum = 0;
+        foreach (string owner in Next())
+        {
+            lock (_gate)
+            {
+                _dictionary.TryGetValue(owner, out int port);
+                sum += port;
+            }
+        }
+
+        return sum;
+    }
+
+    [Benchmark(OperationsPerInvoke = LookupsPerInvoke)]
+    public int Registry()
+    {
+        int sum = 0;
+        foreach (string owner in Next())
+        {
+            _registry.TryGetPort(owner, out int port);
+            sum += port;
+        }
+
+        return sum;
+    }
+
+    [Benchmark(OperationsPerInvoke = LookupsPerInvoke)]
+    public int RegistryBySpan()
+    {
+        int sum = 0;
+        foreach (string owner in Next())
+        {
+            _registry.TryGetPort(owner.AsSpan(), out int port);
+            sum += port;
+        }
+
+        return sum;
+    }
+
+    private ReadOnlySpan<string> Next()
+    {
+        _at = (_at + LookupsPerInvoke) & (OwnerNames.Draws - 1);
+        return _draws.AsSpan(_at, LookupsPerInvoke);
+    }
+}
