@@ -1,14 +1,109 @@
-#pragma warning disable
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+
 namespace Portmap;
-/// <summary>x</summary>
-public sealed class PortLease {
-  public string Owner => throw null!; public PortProtocol Protocol => throw null!; public int Port => throw null!; public long Epoch => throw null!;
-  public string Strategy => throw null!; public PortGuarantee Guarantee => throw null!; public DateTimeOffset ExpiresAt => throw null!;
-  public Task<PortEntry> WhenBound => throw null!;
-  public void ApplyTo(ProcessStartInfo startInfo, string? endpoint = null) => throw null!;
-  public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default) => throw null!;
-  public ValueTask ReportBindFailureAsync(CancellationToken cancellationToken = default) => throw null!;
-  public ValueTask ReleaseAsync(CancellationToken cancellationToken = default) => throw null!;
-  public bool TryRelease(out PortRefusal? refusal) => throw null!;
+
+/// <summary>The proof that an owner was given a port, or the right to bring one; carries the epoch.</summary>
+/// <remarks>
+/// <para>All members are safe for any thread. It is open until a process registers with its epoch, it times out, it is released, or another
+/// owner's process listens on the port. It is not <see cref="IDisposable"/>: letting go of it frees nothing.</para>
+/// <para><see cref="Port"/> and <see cref="Epoch"/> change when a port could not be bound and the owner got another one.</para>
+/// </remarks>
+public sealed partial class PortLease
+{
+    private readonly PortRegistry _registry;
+    private readonly PortRequest _request;
+
+    internal PortLease(PortRegistry registry, PortRequest request)
+    {
+        _registry = registry;
+        _request = request;
+    }
+
+    /// <summary>The owner.</summary>
+    public string Owner => _request.Owner;
+
+    /// <summary>What was asked for; <see cref="PortProtocol.TcpAndUdp"/> is one number on both.</summary>
+    public PortProtocol Protocol => _request.Protocol;
+
+    /// <summary>The port, or 0 until a process that brings its own has registered.</summary>
+    public int Port => Claim.Port;
+
+    /// <summary>The fencing token: a registration or release that carries it takes effect on this claim only.</summary>
+    public long Epoch => Claim.Epoch;
+
+    /// <summary>The name of the strategy.</summary>
+    public string Strategy => _registry.StrategyName(Claim.Strategy);
+
+    /// <summary>How strongly the port is held now.</summary>
+    public PortGuarantee Guarantee => Claim.Guarantee;
+
+    /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that.</summary>
+    public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Volatile.Read(ref _grantedAt) + _registry.Settings.LeaseTimeoutMs);
+
+    internal PortRequest Request => _request;
+
+    /// <summary>Tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>
+    /// <param name="startInfo">The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own), PORTMAP_EPOCH, PORTMAP_PROTOCOL
+    /// (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.</param>
+    /// <param name="endpoint">Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes <see cref="PortRegistryOptions.Endpoint"/>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
+    public void ApplyTo(ProcessStartInfo startInfo, string? endpoint = null)
+    {
+        ArgumentNullException.ThrowIfNull(startInfo);
+        LeaseEnvironment.Apply(this, _registry.Settings, startInfo.Environment, endpoint);
+    }
+
+    /// <summary>Registers a program that cannot sign in by itself: waits until it listens, at most <see cref="PortRegistryOptions.LeaseTimeout"/>.</summary>
+    /// <param name="process">The program, started; the process that listens, not a parent of it.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>The entry. It has no session and ends with the process.</returns>
+    /// <remarks>Listening is what /proc/net/tcp{,6} (for UDP /proc/net/udp{,6}) says of the process's own sockets. A lease without a number takes the
+    /// lowest port the process listens on.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>
+    /// <exception cref="PortRefusedException">ProcessDead: it exited first; NotListening: it did not listen in time; or as a registration refuses.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
+    public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        return OperatingSystem.IsLinux()
+            ? _registry.RegisterListenerAsync(this, process.Id, cancellationToken)
+            : throw new PlatformNotSupportedException("Whether a program listens is read from /proc/net; let the program sign in by itself on this system.");
+    }
+
+    /// <summary>Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and <see cref="Port"/> and <see cref="Epoch"/> are those of another one.</summary>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
+    /// message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.</exception>
+    public ValueTask ReportBindFailureAsync(CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        PortRefusal? refusal = _registry.ReportBindFailure(this, Claim.Protocol, Port);
+        return refusal is null ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+    }
+
+    /// <summary>Gives the port back, registered or not; completes when that is confirmed. Doing it twice is no error.</summary>
+    /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
+    /// <exception cref="PortRefusedException">Stale: the owner has a newer claim.</exception>
+    public ValueTask ReleaseAsync(CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        return TryRelease(out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+    }
+
+    /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
+    /// <param name="refusal">Stale: the owner has a newer claim.</param>
+    public bool TryRelease([NotNullWhen(false)] out PortRefusal? refusal)
+    {
+        refusal = _registry.Release(this);
+        return refusal is null;
+    }
 }

@@ -1,22 +1,107 @@
-#pragma warning disable
-using System.Diagnostics.CodeAnalysis;
-using System.Collections.Immutable;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Guarding;
+using Portmap.Processes;
+using Portmap.Strategies;
+using Portmap.Table;
+
 namespace Portmap;
-/// <summary>x</summary>
-public sealed class PortRegistry : IAsyncDisposable, IDisposable {
-  public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null) { }
-  public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default) => throw null!;
-  public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal) => throw null!;
-  public bool TryGetPort(string owner, out int port, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public bool TryGetEntry(string owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public ImmutableArray<PortEntry> Snapshot(out long revision) => throw null!;
-  public IAsyncEnumerable<PortChange> Watch(long afterRevision = -1, CancellationToken cancellationToken = default) => throw null!;
-  public PortSession OpenSession(int processId) => throw null!;
-  public void Dispose() { }
-  public ValueTask DisposeAsync() => default;
+
+/// <summary>Answers one question for everything that runs on a host: which process serves which port? Hands out ports and keeps the book of who listens where.</summary>
+/// <remarks>
+/// <para>All members are safe for any number of threads, and no table operation takes a lock: lookups are wait-free and allocate nothing, the rest
+/// is lock-free. This one lives in memory only; what it knows ends with it.</para>
+/// <para>It is not a server: <c>Portmap.Rpc</c> serves it to other processes.</para>
+/// </remarks>
+public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
+{
+    private readonly ILogger _log;
+    private readonly IPortGuard _guard;
+    private readonly IPortAllocationStrategy[] _strategies;
+    private readonly int _defaultStrategy;
+    private readonly EpochSource _epochs;
+    private readonly PortTable _table;
+    private readonly ChangeLog _changes;
+    private readonly ITimer _maintenance;
+    private int _disposed;
+
+    /// <summary>Makes a registry that lives in memory only.</summary>
+    /// <param name="options">The options; read now, so that later changes have no effect.</param>
+    /// <param name="logger">Where it logs; null logs nothing.</param>
+    /// <param name="timeProvider">The clock of all its times; null is the system's.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
+    public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _log = logger ?? (ILogger)NullLogger.Instance;
+        Settings = PortRegistrySettings.From(options, KernelPorts.EphemeralRange());
+        Clock = new RegistryClock(timeProvider ?? TimeProvider.System);
+        int processors = Environment.ProcessorCount;
+        ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
+        _defaultStrategy = Array.FindIndex(_strategies, strategy => strategy.Name == options.Strategy);
+        _guard = Settings.Probe ? new ProbingGuard() : new NoGuard();
+
+        // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
+        _epochs = new EpochSource(Clock.ToUtc(0).ToUnixTimeMilliseconds() << 20, processors);
+        _changes = new ChangeLog(Settings.WatchCapacity, _epochs.First);
+        _table = new PortTable(Settings, Clock, this, processors, seed);
+        TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
+        _maintenance = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Maintain(), this, period, period);
+    }
+
+    internal PortRegistrySettings Settings { get; }
+
+    internal RegistryClock Clock { get; }
+
+    internal long NowMs => Clock.NowMs;
+
+    internal long FirstEpoch => _epochs.First;
+
+    /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
+    /// <param name="processId">The process, as the kernel knows it; 0 when it is not known (another pid namespace).</param>
+    /// <returns>The session. Dispose it when the connection ends.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is negative.</exception>
+    public PortSession OpenSession(int processId)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(processId);
+        return new PortSession(this, ProcessIdentity.Of(processId));
+    }
+
+    /// <summary>Ends the passes over leases and processes, and every <see cref="Watch"/>. Entries stay readable; ports are not released.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            _maintenance.Dispose();
+            _changes.Complete();
+        }
+    }
+
+    /// <summary>As <see cref="Dispose"/>.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    internal string StrategyName(int strategy) => _strategies[strategy].Name;
+
+    private bool TryFindStrategy(string? name, out int strategy)
+    {
+        strategy = name is null ? _defaultStrategy : Array.FindIndex(_strategies, candidate => candidate.Name == name);
+        return strategy >= 0;
+    }
+
+    private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both)
+    {
+        if (OwnerName.Complaint(owner) is { } complaint)
+        {
+            return new PortRefusal(PortRefusalReason.InvalidOwner, () => complaint, owner, 0, protocol);
+        }
+
+        return protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null : Refusals.InvalidProtocol(owner!, protocol, both);
+    }
 }

@@ -1,13 +1,123 @@
-#pragma warning disable
 using System.Diagnostics.CodeAnalysis;
+using Portmap.Processes;
+using Portmap.Table;
+
 namespace Portmap;
-/// <summary>x</summary>
-public sealed class PortSession : IAsyncDisposable {
-  public int ProcessId => throw null!;
-  public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw null!;
-  public bool TryRegister(string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw null!;
-  public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp) => throw null!;
-  public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw null!;
-  public ValueTask DisposeAsync() => throw null!;
+
+/// <summary>One connection of one process to the registry; what is registered over it belongs to it.</summary>
+/// <remarks>
+/// <para>All members are safe for any thread.</para>
+/// <para>Disposing it says that the connection is gone. The process is looked at then at once and again after 10, 50 and 250 ms, because the kernel
+/// closes sockets before the process shows as dead. Dead: its registrations end. Alive: they are served for
+/// <see cref="PortRegistryOptions.DisconnectGrace"/>, in which it may register them again over a new session. Unknown: lookups stop at once, and
+/// the entries wait out the grace for their owner only.</para>
+/// <para>It is not a lease: it may register owners that nobody acquired (the process binds, the registry keeps the book).</para>
+/// </remarks>
+public sealed partial class PortSession : IAsyncDisposable
+{
+    private readonly PortRegistry _registry;
+
+    internal PortSession(PortRegistry registry, ProcessIdentity process)
+    {
+        _registry = registry;
+        Process = process;
+    }
+
+    /// <summary>The process, or 0 when it is not known.</summary>
+    public int ProcessId => Process.Id;
+
+    internal ProcessIdentity Process { get; }
+
+    /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
+    /// <param name="owner">The owner, see <see cref="PortRequest.Owner"/>.</param>
+    /// <param name="port">The port it listens on, 1 to 65535; register only after Listen has returned (UDP: after Bind).</param>
+    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired. An epoch of an earlier run of the registry counts as 0.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
+    /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
+    /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses.</exception>
+    public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<PortEntry>(cancellationToken);
+        }
+
+        return TryRegister(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
+            ? ValueTask.FromResult(entry)
+            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
+    }
+
+    /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port it listens on.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the port;
+    /// Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
+    /// <param name="epoch">The epoch of the lease, or 0.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    public bool TryRegister(
+        string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        refusal = _registry.Register(this, owner, port, epoch, protocol, out PortClaim? claim);
+        entry = claim is null ? default : _registry.EntryOf(claim);
+        return refusal is null;
+    }
+
+    /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, or 0 for whichever the owner has.</param>
+    /// <param name="epoch">The epoch of the claim, or 0.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
+    /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses.</exception>
+    public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        return TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+    }
+
+    /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a lease that
+    /// only its epoch ends; Stale: the owner has a newer claim.</param>
+    /// <param name="port">The port, or 0.</param>
+    /// <param name="epoch">The epoch, or 0.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        refusal = _registry.Release(this, owner, port, epoch, protocol);
+        return refusal is null;
+    }
+
+    /// <summary>Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and the owner gets another one.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port that could not be bound, 1 to 65535.</param>
+    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>The lease with its new port and epoch; port 0 means: bring another one.</returns>
+    /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
+    /// message; Stale: that lease has ended; Foreign: the port was required; or as acquiring refuses.</exception>
+    public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<PortLease>(cancellationToken);
+        }
+
+        PortRefusal? refusal = _registry.ReportBindFailure(owner, port, epoch, protocol, out PortLease? lease);
+        return refusal is null ? ValueTask.FromResult(lease!) : ValueTask.FromException<PortLease>(new PortRefusedException(refusal));
+    }
+
+    /// <summary>Says that the connection is gone; see the remarks of the class. Returns at once, and a second call does nothing.</summary>
+    public ValueTask DisposeAsync()
+    {
+        Disconnect();
+        return ValueTask.CompletedTask;
+    }
 }

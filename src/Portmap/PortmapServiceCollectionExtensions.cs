@@ -1,8 +1,34 @@
-#pragma warning disable
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+
 namespace Portmap;
-/// <summary>x</summary>
-public static class PortmapServiceCollectionExtensions {
-  public static OptionsBuilder<PortRegistryOptions> AddPortmap(this IServiceCollection services, Action<PortRegistryOptions>? configure = null) => throw null!;
+
+/// <summary>Adds the port registry to a service container.</summary>
+public static class PortmapServiceCollectionExtensions
+{
+    /// <summary>Adds one <see cref="PortRegistry"/> as a singleton, made from <see cref="PortRegistryOptions"/> that are checked when the host starts.</summary>
+    /// <param name="services">The services.</param>
+    /// <param name="configure">Sets options; null leaves the defaults.</param>
+    /// <returns>The builder of the options, so that the host can add <c>.BindConfiguration("Portmap")</c>.</returns>
+    /// <remarks>A <see cref="TimeProvider"/> and logging are used when the container has them. The container disposes the registry.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
+    public static OptionsBuilder<PortRegistryOptions> AddPortmap(this IServiceCollection services, Action<PortRegistryOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        OptionsBuilder<PortRegistryOptions> builder = services.AddOptions<PortRegistryOptions>();
+        if (configure is not null)
+        {
+            builder.Configure(configure);
+        }
+
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortRegistryOptions>, PortRegistryOptionsValidator>());
+        services.AddOptions<PortRegistryOptions>().ValidateOnStart();
+        services.TryAddSingleton(provider => new PortRegistry(
+            provider.GetRequiredService<IOptions<PortRegistryOptions>>().Value,
+            provider.GetService<ILogger<PortRegistry>>(),
+            provider.GetService<TimeProvider>()));
+        return builder;
+    }
 }

@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+
+namespace Portmap.Diagnostics;
+
+/// <summary>Every message of the registry. Ids and names are API.</summary>
+internal static partial class PortmapLog
+{
+    [LoggerMessage(1, LogLevel.Warning, "Port {Port}/{Protocol} is in use by something outside the registry; it is looked at again after {Recheck}", EventName = "FoundForeign")]
+    public static partial void FoundForeign(ILogger logger, PortProtocol protocol, int port, TimeSpan recheck);
+
+    [LoggerMessage(2, LogLevel.Information, "Process {ProcessId} of {Owner} on {Port}/{Protocol} is dead; the entry ends", EventName = "Died")]
+    public static partial void Died(ILogger logger, string owner, PortProtocol protocol, int port, int processId);
+
+    [LoggerMessage(3, LogLevel.Warning, "Process {ProcessId} of {Owner} on {Port}/{Protocol} did not sign in again within {Grace}; the entry ends", EventName = "Disconnected")]
+    public static partial void Disconnected(ILogger logger, string owner, PortProtocol protocol, int port, int processId, TimeSpan grace);
+
+    [LoggerMessage(4, LogLevel.Warning, "The lease {Epoch} of {Owner} on {Port}/{Protocol} ran out after {Timeout} without a registration", EventName = "Expired")]
+    public static partial void Expired(ILogger logger, string owner, PortProtocol protocol, int port, long epoch, TimeSpan timeout);
+
+    [LoggerMessage(5, LogLevel.Warning, "The lease {Epoch} of {Owner} ends: another owner's process listens on {Port}/{Protocol}", EventName = "Taken")]
+    public static partial void Taken(ILogger logger, string owner, PortProtocol protocol, int port, long epoch);
+
+    [LoggerMessage(6, LogLevel.Warning, "{Owner} could not bind {Port}/{Protocol} (lease {Epoch})", EventName = "BindFailed")]
+    public static partial void BindFailed(ILogger logger, string owner, PortProtocol protocol, int port, long epoch);
+
+    [LoggerMessage(7, LogLevel.Error, "A pass over leases and processes failed; the next one tries again", EventName = "PassFailed")]
+    public static partial void PassFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,343 @@
+using System.Diagnostics.CodeAnalysis;
+using Portmap.Guarding;
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry
+{
+    /// <summary>Gives an owner a port, or the right to bring one; completes when that is confirmed.</summary>
+    /// <param name="request">The owner, and what differs from the options. A string will do.</param>
+    /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it times out.</param>
+    /// <returns>The lease. What lookups answer stays as it is until a process registers with it.</returns>
+    /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
+    public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<PortLease>(cancellationToken);
+        }
+
+        return TryAcquire(request, out PortLease? lease, out PortRefusal? refusal)
+            ? ValueTask.FromResult(lease)
+            : ValueTask.FromException<PortLease>(new PortRefusedException(refusal));
+    }
+
+    /// <summary>As <see cref="AcquireAsync"/>, with the refusal as a value, in bounded time.</summary>
+    /// <param name="request">The owner, and what differs from the options.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy; AlreadyReserved: the owner has an open lease; Exhausted;
+    /// TooManyOwners; with a required port also Foreign and InUse.</param>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
+    public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        lease = null;
+        refusal = CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true) ?? CheckPrevious(request);
+        if (refusal is not null || !TryFindStrategy(request.Strategy, out int strategy))
+        {
+            refusal ??= Refusals.UnknownStrategy(request, _strategies);
+            return Refuse(refusal);
+        }
+
+        PortLease granted = new(this, request);
+        refusal = Grant(granted, request, strategy, replaced: null, replacedTwin: null);
+        if (refusal is not null)
+        {
+            return Refuse(refusal);
+        }
+
+        lease = granted;
+        return true;
+    }
+
+    /// <summary>Finds ports for a lease and makes them take effect; <paramref name="replaced"/> is the claim it has now, when a port could not be bound.</summary>
+    private PortRefusal? Grant(PortLease lease, PortRequest request, int strategy, PortClaim? replaced, PortClaim? replacedTwin)
+    {
+        PortProtocol first = request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
+        bool both = request.Protocol == PortProtocol.TcpAndUdp;
+        while (true)
+        {
+            long now = NowMs;
+            long afterUdp = 0;
+            PortClaim? standing = Standing(first, request.Owner, replaced, now, out long after);
+            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, replacedTwin, now, out afterUdp) : null;
+            if (standing is not null)
+            {
+                return Refusals.AlreadyReserved(request.Owner, standing, Clock, Settings);
+            }
+
+            Candidate candidate = new() { Lease = lease, Request = request, Strategy = (byte)strategy, Protocol = first, Both = both, After = Math.Max(after, afterUdp) };
+            PortRefusal? refusal = FindPort(ref candidate, now);
+            candidate.PutBack(_table.Space(first), now);
+            if (refusal is not null)
+            {
+                return refusal;
+            }
+
+            lease.Grant(candidate.Claim!, candidate.Twin, now);
+            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, replaced, now, out standing);
+            if (push == PortTable.Push.Pushed && both)
+            {
+                push = _table.TryPublish(candidate.Twin!, request.Owner, replacedTwin, now, out standing);
+                if (push != PortTable.Push.Pushed)
+                {
+                    _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);   // all or nothing
+                }
+            }
+
+            if (push == PortTable.Push.Pushed)
+            {
+                return null;
+            }
+
+            _table.Withdraw(candidate.Claim!, now);
+            if (candidate.Twin is { } twin)
+            {
+                _table.Withdraw(twin, now);
+            }
+
+            if (push == PortTable.Push.AlreadyReserved)
+            {
+                return Refusals.AlreadyReserved(request.Owner, standing!, Clock, Settings);
+            }
+
+            if (push == PortTable.Push.TooManyOwners)
+            {
+                return Refusals.TooManyOwners(request.Owner, _table.Index.MaxOwners);
+            }
+        }
+    }
+
+    /// <summary>The open lease that stands in the way. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
+    private PortClaim? Standing(PortProtocol protocol, string owner, PortClaim? replaced, long now, out long newestEpoch)
+    {
+        newestEpoch = 0;
+        if (_table.Index.Find(protocol, owner) is not { } cell)
+        {
+            return null;
+        }
+
+        _table.Normalize(cell, now);
+        newestEpoch = cell.Top.Epoch;
+        if (cell.Served() is { } served && !served.Session!.CheckAlive())
+        {
+            _table.TryEnd(served, served.Session.EndCause, now);
+        }
+
+        return cell.OpenLease() is { } lease && !ReferenceEquals(lease, replaced) ? lease : null;
+    }
+
+    private PortRefusal? FindPort(ref Candidate candidate, long now)
+    {
+        PortSpace space = _table.Space(candidate.Protocol);
+        space.DrainDue(now);
+        PortRequest request = candidate.Request;
+        PortReuse reuse = request.Reuse ?? Settings.Reuse;
+        if (request.Previous != 0 && reuse != PortReuse.Fresh)
+        {
+            PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling: false, now) : PortTable.Taking.InUse;
+            if (taking == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+
+            if (reuse == PortReuse.Require)
+            {
+                return RefuseRequired(request, taking, candidate.Protocol);
+            }
+        }
+
+        int avoid = reuse == PortReuse.Fresh ? request.Previous : 0;
+        for (int attempt = 0; attempt <= 2 * Settings.Range.Count; attempt++)
+        {
+            int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, request, candidate.Protocol, attempt, avoid));
+            if (port == PortSearch.ProcessBrings)
+            {
+                candidate.BringOwn(_epochs);
+                return null;
+            }
+
+            if (port is < 0 or > 65_535)
+            {
+                break;
+            }
+
+            // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
+            if (space.Free.TryTake(port) && TryTake(ref candidate, port, insisted: false, takeCooling: false, now) == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+        }
+
+        // Nothing else is free: the approximately longest-cooled port, and connections that linger on it are no obstacle.
+        for (int attempt = 0; Settings.ReuseCooling && attempt < Settings.Range.Count && space.TryTakeCooling(now) is > 0 and int cooled; attempt++)
+        {
+            if (TryTake(ref candidate, cooled, insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+        }
+
+        for (int i = 0; i < candidate.SetAside?.Count; i++)
+        {
+            if (TryTake(ref candidate, candidate.SetAside[i], insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+        }
+
+        return Refusals.Exhausted(request, _table, candidate.Protocol);
+    }
+
+    /// <summary>Takes a port on every protocol asked for, or on none.</summary>
+    private PortTable.Taking TryTake(ref Candidate candidate, int port, bool insisted, bool takeCooling, long now)
+    {
+        if (candidate.Both)
+        {
+            // Both claims carry one epoch, which must be above everything either port has seen.
+            _table.Look(PortProtocol.Udp, port, candidate.Request.Owner, takeCooling, now, out _, out long highest);
+            candidate.After = Math.Max(candidate.After, highest);
+        }
+
+        PortTable.Taking taking = TryTakeOne(ref candidate, candidate.Protocol, port, insisted, takeCooling, now, out candidate.Claim);
+        if (taking == PortTable.Taking.Taken && candidate.Both)
+        {
+            taking = TryTakeOne(ref candidate, PortProtocol.Udp, port, insisted, takeCooling, now, out candidate.Twin);
+            if (taking != PortTable.Taking.Taken)
+            {
+                // Not free on UDP, so no use to this request; those that want TCP only find it again.
+                candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
+                candidate.Put(port);
+            }
+        }
+
+        return taking;
+    }
+
+    private PortTable.Taking TryTakeOne(
+        ref Candidate candidate, PortProtocol protocol, int port, bool insisted, bool takeCooling, long now, out PortClaim? claim)
+    {
+        claim = null;
+        PortSpace space = _table.Space(protocol);
+        PortTable.Taking taking = _table.Look(protocol, port, candidate.Request.Owner, takeCooling, now, out object? slot, out long highestEpoch);
+        if (taking != PortTable.Taking.Taken)
+        {
+            if (taking == PortTable.Taking.Cooling)
+            {
+                space.Cool(port, now);   // the hint came early
+            }
+            else if (taking == PortTable.Taking.Foreign)
+            {
+                space.LookAgainLater(port, now);
+            }
+
+            return taking;
+        }
+
+        long epoch = protocol == candidate.Protocol ? _epochs.Next(Math.Max(candidate.After, highestEpoch)) : candidate.Claim!.Epoch;
+        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease);
+        if (!space.Slots.TrySet(port, slot, taken))
+        {
+            return PortTable.Taking.InUse;   // somebody else was faster
+        }
+
+        space.Free.TryTake(port);
+        GuardOutcome outcome = _guard.Place(protocol, port, insisted);
+        if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
+        {
+            taken.Guarantee = outcome.Guarantee;
+            claim = taken;
+            return PortTable.Taking.Taken;
+        }
+
+        taken.TryEnd(ClaimEnd.Withdrawn, now);
+        if (outcome.Finding == GuardFinding.Lingering)
+        {
+            candidate.Put(port);
+            return PortTable.Taking.Cooling;
+        }
+
+        _table.TryMarkForeign(protocol, port, now, except: taken);
+        return PortTable.Taking.Foreign;
+    }
+
+    private PortRefusal? CheckPrevious(PortRequest request)
+    {
+        if (request.Previous is < 0 or > 65_535)
+        {
+            return Refusals.InvalidPort(request.Owner, request.Previous, request.Protocol, "leave it 0 when there was none");
+        }
+
+        return request.Previous != 0 && request.Reuse == PortReuse.Require && !Settings.HandsOut(request.Previous)
+            ? Refusals.NotHandedOut(request, Settings)
+            : null;
+    }
+
+    private PortRefusal RefuseRequired(PortRequest request, PortTable.Taking taking, PortProtocol protocol)
+    {
+        if (!Settings.HandsOut(request.Previous))
+        {
+            return Refusals.NotHandedOut(request, Settings);
+        }
+
+        TryGetEntry(request.Previous, out PortEntry holder, protocol);
+        return taking == PortTable.Taking.Foreign ? Refusals.Foreign(request, Settings) : Refusals.InUse(request, holder, taking);
+    }
+
+    private static bool Refuse(PortRefusal refusal)
+    {
+        Diagnostics.PortmapMetrics.Refused(refusal.Reason);
+        return false;
+    }
+
+    /// <summary>One acquisition under way.</summary>
+    private struct Candidate
+    {
+        public required PortLease Lease;
+        public required PortRequest Request;
+        public required byte Strategy;
+        public required PortProtocol Protocol;
+        public required bool Both;
+        public required long After;
+        public PortClaim? Claim;
+        public PortClaim? Twin;
+
+
+        /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
+        public List<int>? SetAside;
+
+        public void Put(int port)
+        {
+            SetAside ??= [];
+            if (!SetAside.Contains(port))
+            {
+                SetAside.Add(port);
+            }
+        }
+
+        public readonly void PutBack(PortSpace space, long now)
+        {
+            foreach (int port in SetAside ?? [])
+            {
+                if (port != Claim?.Port)
+                {
+                    space.Cool(port, now);
+                }
+            }
+        }
+
+        public void BringOwn(EpochSource epochs)
+        {
+            long epoch = epochs.Next(After);
+            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease);
+            Claim.Guarantee = PortGuarantee.HeldByProcess;
+            if (Both)
+            {
+                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease);
+                Twin.Guarantee = PortGuarantee.HeldByProcess;
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+using System.Collections.Immutable;
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry
+{
+    /// <summary>Finds the port that an owner's process listens on. Wait-free; allocates nothing.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, or 0.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <returns>False when no living process has registered under that name, which a name that cannot be an owner never has.</returns>
+#pragma warning disable RS0026 // the overloads differ in their first argument, so the optional protocol never makes a call ambiguous
+    public bool TryGetPort(string owner, out int port, PortProtocol protocol = PortProtocol.Tcp) => TryGetPort(owner.AsSpan(), out port, protocol);
+
+    /// <inheritdoc cref="TryGetPort(string, out int, PortProtocol)"/>
+    public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        PortClaim? claim = _table.Served(protocol, owner);
+        port = claim?.Port ?? 0;
+        return claim is not null;
+    }
+
+    /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease. Wait-free; allocates nothing.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="entry">The entry: Bound or Reserved.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    public bool TryGetEntry(string owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => TryGetEntry(owner.AsSpan(), out entry, protocol);
+
+    /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
+    public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        PortClaim? claim = _table.Served(protocol, owner) ?? _table.Index.Find(protocol, owner)?.OpenLease();
+        entry = claim is null ? default : EntryOf(claim);
+        return claim is not null;
+    }
+
+    /// <summary>Finds the entry of a port. Wait-free; allocates nothing.</summary>
+    /// <param name="port">The port; a number that is not 1 to 65535 has no entry.</param>
+    /// <param name="entry">The entry: Bound (one of the owners, where several share the port), Reserved, Cooling or Foreign.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <returns>False when the port is free as far as the registry knows.</returns>
+    public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        entry = default;
+        if (port is < 1 or > 65_535 || protocol is not (PortProtocol.Tcp or PortProtocol.Udp) || (protocol == PortProtocol.Udp && !_table.HasUdp))
+        {
+            return false;
+        }
+
+        object? slot = _table.Space(protocol).Slots[port];
+        PortClaim? newest = null;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (PortTable.VisibleOn(claim) is { } visible)
+            {
+                entry = EntryOf(visible);
+                return true;
+            }
+
+            newest ??= claim;
+        }
+
+        return newest is not null && TryGetIdleEntry(newest, out entry);
+    }
+
+    /// <summary>Lists the entries of all owners that share a port: one, or several of one process.</summary>
+    /// <param name="port">The port.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <returns>The Bound and Reserved entries; empty when nobody of ours has the port.</returns>
+    public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        if (port is < 1 or > 65_535 || protocol is not (PortProtocol.Tcp or PortProtocol.Udp) || (protocol == PortProtocol.Udp && !_table.HasUdp))
+        {
+            return [];
+        }
+
+        List<PortEntry> entries = [];
+        object? slot = _table.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (PortTable.VisibleOn(claim) is { } visible)
+            {
+                entries.Add(EntryOf(visible));
+            }
+        }
+
+        return entries;
+    }
+
+    /// <summary>Lists everything the registry knows: Reserved, Bound, Cooling and Foreign, by protocol and port.</summary>
+    /// <param name="revision">The revision to hand to <see cref="Watch"/>: no change after this snapshot is missed, one made during it may come again.</param>
+    /// <returns>An immutable list. Each entry was true at some moment of the call.</returns>
+    public ImmutableArray<PortEntry> Snapshot(out long revision)
+    {
+        revision = _changes.StartAndGetRevision();
+        List<PortEntry> entries = [];
+        foreach (OwnerCell cell in _table.Index.Cells())
+        {
+            if (cell.Served() is { Session.IsServing: true } served)
+            {
+                entries.Add(EntryOf(served));
+            }
+
+            if (cell.OpenLease() is { } lease)
+            {
+                entries.Add(EntryOf(lease));
+            }
+        }
+
+        AddIdle(entries, PortProtocol.Tcp);
+        if (_table.HasUdp)
+        {
+            AddIdle(entries, PortProtocol.Udp);
+        }
+
+        entries.Sort(static (a, b) => (a.Protocol, a.Port, a.Epoch).CompareTo((b.Protocol, b.Port, b.Epoch)));
+        return [.. entries];
+    }
+
+    internal PortEntry EntryOf(PortClaim claim)
+    {
+        ClaimWord word = claim.Word;
+        return new PortEntry
+        {
+            Owner = claim.Cell!.Owner,
+            Port = claim.Port,
+            Protocol = claim.Protocol,
+            State = claim.IsLease ? PortState.Reserved : PortState.Bound,
+            Epoch = claim.Epoch,
+            ProcessId = claim.Session?.ProcessId ?? 0,
+            Since = Clock.ToUtc(word.At),
+            OwnerCount = claim.Port == 0 ? 1 : Math.Max(1, _table.CountOwners(claim.Protocol, claim.Port)),
+            Guarantee = claim.Guarantee,
+            Strategy = StrategyName(claim.Strategy),
+        };
+    }
+
+    private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
+    {
+        PortSlots slots = _table.Space(protocol).Slots;
+        foreach (int port in slots.Used())
+        {
+            if (TryGetEntry(port, out PortEntry entry, protocol) && entry.State is (PortState.Cooling or PortState.Foreign))
+            {
+                entries.Add(entry);
+            }
+        }
+    }
+
+    /// <summary>The entry of a port that no claim is in force on.</summary>
+    private bool TryGetIdleEntry(PortClaim claim, out PortEntry entry)
+    {
+        ClaimWord word = claim.Word;
+        bool foreign = word.Stage == ClaimStage.Foreign;
+        bool hidden = claim.Cell?.Served() is { } served && served.Port == claim.Port;   // of a process that is gone from sight: nobody else gets it
+        bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
+        if (!foreign && !cooling && !hidden)
+        {
+            entry = default;
+            return false;
+        }
+
+        entry = new PortEntry
+        {
+            Owner = claim.Cell?.Owner ?? string.Empty,
+            Port = claim.Port,
+            Protocol = claim.Protocol,
+            State = foreign ? PortState.Foreign : PortState.Cooling,
+            Epoch = claim.Epoch,
+            Since = Clock.ToUtc(word.At),
+            Guarantee = PortGuarantee.LedgerOnly,
+            Strategy = foreign ? string.Empty : StrategyName(claim.Strategy),
+        };
+        return true;
+    }
+}

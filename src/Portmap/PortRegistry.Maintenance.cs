@@ -1,0 +1,148 @@
+using Portmap.Diagnostics;
+using Portmap.Guarding;
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry
+{
+    private static readonly TimeSpan s_listenPoll = TimeSpan.FromMilliseconds(20);
+
+    private int _maintaining;
+    private int _sweepWanted;
+    private int _sweeping;
+
+    /// <summary>One pass: leases that ran out, processes that died, ports whose time has come. Never binds; a pass that finds another under way leaves it to it.</summary>
+    internal void Maintain()
+    {
+        if (Interlocked.Exchange(ref _maintaining, 1) != 0)
+        {
+            return;
+        }
+
+        try
+        {
+            long now = NowMs, interval = (long)Settings.LivenessInterval.TotalMilliseconds;
+            List<PortClaim>? expired = null;
+            bool dead = false;
+            foreach (OwnerCell cell in _table.Index.Cells())
+            {
+                if (cell.Served()?.Session is { } session)
+                {
+                    dead |= !session.CheckAliveEvery(interval, now);
+                }
+
+                if (cell.OpenLease() is { } lease && now - lease.Word.At >= Settings.LeaseTimeoutMs)
+                {
+                    (expired ??= []).Add(lease);
+                }
+            }
+
+            if (dead)
+            {
+                SweepEndedSessions();
+            }
+
+            Expire(expired, now);
+            _table.Space(PortProtocol.Tcp).DrainDue(now);
+            if (_table.HasUdp)
+            {
+                _table.Space(PortProtocol.Udp).DrainDue(now);
+            }
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            PortmapLog.PassFailed(_log, exception);   // a timer must go on
+        }
+        finally
+        {
+            Volatile.Write(ref _maintaining, 0);
+        }
+    }
+
+    /// <summary>Ends the registrations of sessions that are over. Lookups have stopped already; this frees the ports.</summary>
+    internal void SweepEndedSessions()
+    {
+        // Who finds a sweep under way leaves a note, so that thousands of processes that die at once cost two sweeps and not thousands.
+        Volatile.Write(ref _sweepWanted, 1);
+        while (Volatile.Read(ref _sweepWanted) != 0 && Interlocked.Exchange(ref _sweeping, 1) == 0)
+        {
+            Volatile.Write(ref _sweepWanted, 0);
+            try
+            {
+                long now = NowMs;
+                foreach (OwnerCell cell in _table.Index.Cells())
+                {
+                    if (cell.Served() is { Session: { IsOver: true } session } claim)
+                    {
+                        _table.TryEnd(claim, session.EndCause, now);
+                    }
+                }
+            }
+            finally
+            {
+                Volatile.Write(ref _sweeping, 0);
+            }
+        }
+    }
+
+    /// <summary>Waits until a process listens and registers it for the lease.</summary>
+    internal async Task<PortEntry> RegisterListenerAsync(PortLease lease, int processId, CancellationToken cancellationToken)
+    {
+        PortSession session = PortSession.Detached(this, ProcessIdentity.Of(processId));
+        long deadline = NowMs + Settings.LeaseTimeoutMs;
+        PortEntry entry = default;
+        foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
+        {
+            int port;
+            while ((port = ListenTable.Read(claim.Protocol).PortOf(processId, lease.Port)) == 0)
+            {
+                if (!session.Process.IsKnown || !session.CheckAlive())
+                {
+                    throw new PortRefusedException(Refusals.ProcessDead(lease.Owner, lease.Port, claim.Protocol, processId));
+                }
+
+                if (!lease.IsOpen)
+                {
+                    throw new PortRefusedException(Refusals.LeaseOver(lease));
+                }
+
+                if (NowMs >= deadline)
+                {
+                    throw new PortRefusedException(Refusals.NotListening(lease, processId, Settings));
+                }
+
+                await Task.Delay(s_listenPoll, Clock.Provider, cancellationToken).ConfigureAwait(false);
+            }
+
+            PortEntry registered = await session.RegisterAsync(lease.Owner, port, claim.Epoch, claim.Protocol, cancellationToken).ConfigureAwait(false);
+            entry = claim.Protocol == lease.Claim.Protocol ? registered : entry;
+        }
+
+        return entry;
+    }
+
+    /// <summary>Checks what must hold when nothing else runs; for tests.</summary>
+    internal void AssertInvariants() => TableAudit.Check(_table);
+
+    private void Expire(List<PortClaim>? expired, long now)
+    {
+        if (expired is null)
+        {
+            return;
+        }
+
+        // One read tells for all of them whether somebody listens there: such a port is a stranger's, not a cooling one.
+        ListenTable? tcp = OperatingSystem.IsLinux() && Settings.Probe ? ListenTable.Read(PortProtocol.Tcp) : null;
+        ListenTable? udp = tcp is not null && expired.Exists(claim => claim.Protocol == PortProtocol.Udp) ? ListenTable.Read(PortProtocol.Udp) : null;
+        foreach (PortClaim lease in expired)
+        {
+            ListenTable? listeners = lease.Protocol == PortProtocol.Tcp ? tcp : udp;
+            if (_table.TryEnd(lease, ClaimEnd.Expired, now) && lease.Port != 0 && listeners?.Listens(lease.Port) == true)
+            {
+                _table.TryMarkForeign(lease.Protocol, lease.Port, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry
+{
+    /// <summary>The steps of a registration: decide the right to the owner, push a pending claim on its cell, and settle it.</summary>
+    internal PortRefusal? Register(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortClaim? registered)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        registered = null;
+        PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
+            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "register the port the process listens on") : null)
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, owner));
+        if (refusal is null && !session.CheckAlive())
+        {
+            refusal = Refusals.ProcessDead(owner, port, protocol, session.ProcessId);
+        }
+
+        refusal ??= RegisterChecked(session, owner, port, epoch < FirstEpoch ? 0 : epoch, protocol, out registered);
+        if (refusal is not null)
+        {
+            Diagnostics.PortmapMetrics.Refused(refusal.Reason);
+        }
+
+        return refusal;
+    }
+
+    private PortRefusal? RegisterChecked(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortClaim? registered)
+    {
+        registered = null;
+        int hash = _table.Index.Hash(protocol, owner);
+        while (true)
+        {
+            long now = NowMs;
+            OwnerCell? cell = _table.Index.Find(protocol, owner, hash);
+            PortClaim? top = null;
+            if (cell is not null)
+            {
+                _table.Normalize(cell, now);
+                top = cell.Top;
+                if (ReferenceEquals(top, PortClaim.Dead) || top.Word.Stage == ClaimStage.Taking)
+                {
+                    continue;
+                }
+            }
+
+            PortRefusal? refusal = Decide(session, owner, port, epoch, protocol, cell, now, out Right right);
+            if (refusal is not null)
+            {
+                return refusal;
+            }
+
+            if (right.Standing is { } standing)
+            {
+                registered = standing;
+                return null;
+            }
+
+            long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
+            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Lease);
+            OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
+            if (pushed == OwnerIndex.Insertion.Full)
+            {
+                return Refusals.TooManyOwners(owner, _table.Index.MaxOwners);
+            }
+
+            if (pushed == OwnerIndex.Insertion.Raced)
+            {
+                continue;
+            }
+
+            _table.Settle(claim, now);
+            if (claim.Word.WasBound)
+            {
+                registered = claim;
+                return null;
+            }
+
+            _table.Index.Retire(claim.Cell!);
+            if (claim.Word.Cause == ClaimEnd.PortHeld && HolderAgainst(session, protocol, port, claim.Cell!) is { } holder)
+            {
+                if (holder.Session!.CheckAlive())
+                {
+                    return Refusals.PortConflict(owner, port, protocol, holder);
+                }
+
+                _table.TryEnd(holder, holder.Session.EndCause, now);
+            }
+        }
+    }
+
+    private OwnerIndex.Insertion Push(OwnerCell? cell, PortClaim? top, PortClaim claim, string owner, PortProtocol protocol, int hash)
+    {
+        if (cell is not null)
+        {
+            return PortTable.TryPush(cell, top!, claim) ? OwnerIndex.Insertion.Inserted : OwnerIndex.Insertion.Raced;
+        }
+
+        OwnerCell made = new(owner, protocol, hash, claim);
+        claim.Cell = made;
+        return _table.Index.TryInsert(made);
+    }
+
+    /// <summary>"Replacement needs a right", "epochs fence those who carry one" and "without an epoch" of the rules.</summary>
+    private PortRefusal? Decide(
+        PortSession session, string owner, int port, long epoch, PortProtocol protocol, OwnerCell? cell, long now, out Right right)
+    {
+        right = default;
+        PortClaim? bound = cell?.Served(), lease = cell?.OpenLease();
+        if (bound is not null && bound.Session!.IsOver)
+        {
+            _table.TryEnd(bound, bound.Session.EndCause, now);
+            bound = null;
+        }
+
+        // The same again, or the same process over a new session: the claim stays what it is.
+        if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && Owns(session, bound))
+        {
+            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Lease = bound.Lease, Strategy = bound.Strategy };
+            return null;
+        }
+
+        return epoch != 0
+            ? DecideByEpoch(session, owner, port, epoch, protocol, bound, lease, ref right)
+            : DecideWithoutEpoch(session, owner, port, protocol, bound, lease, ref right);
+    }
+
+    private static PortRefusal? DecideByEpoch(
+        PortSession session, string owner, int port, long epoch, PortProtocol protocol, PortClaim? bound, PortClaim? lease, ref Right right)
+    {
+        if (lease?.Epoch == epoch)
+        {
+            right = new Right { Epoch = epoch, Lease = lease.Lease, Strategy = lease.Strategy };
+            return lease.Port == 0 || lease.Port == port ? null : Refusals.WrongPort(owner, port, protocol, lease);
+        }
+
+        if (bound?.Epoch == epoch)
+        {
+            // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
+            right = new Right { Lease = bound.Lease, Strategy = bound.Strategy };
+            return MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
+        }
+
+        return Refusals.Stale(owner, port, protocol, epoch, Newest(bound, lease));
+    }
+
+    private static PortRefusal? DecideWithoutEpoch(
+        PortSession session, string owner, int port, PortProtocol protocol, PortClaim? bound, PortClaim? lease, ref Right right)
+    {
+        if (bound is not null && !MayReplace(session, bound))
+        {
+            return Refusals.OwnerConflict(owner, port, protocol, bound);
+        }
+
+        if (lease is null)
+        {
+            return null;
+        }
+
+        // The process that the lease was meant for cannot say so; it is the one on the lease's port, or, where it brings the port, anybody but the
+        // process that had the owner before.
+        if (lease.Port == port || (lease.Port == 0 && (bound is null || !Owns(session, bound))))
+        {
+            right = new Right { Epoch = lease.Epoch, Lease = lease.Lease, Strategy = lease.Strategy };
+            return null;
+        }
+
+        // A sign-in on another port while a lease is open: it is older than the lease, which stays open and may still replace it.
+        right = new Right { Epoch = lease.Epoch - 1 };
+        return bound?.Epoch == right.Epoch ? Refusals.LeaseOpen(owner, port, protocol, lease) : null;
+    }
+
+    private static bool Owns(PortSession session, PortClaim bound) => bound.Session!.IsSameProcess(session) || bound.Session.IsHidden;
+
+    /// <summary>The same process or session, the owner itself after its connection broke off, or a dead one. Looks at the process (14 µs) only when it must.</summary>
+    private static bool MayReplace(PortSession session, PortClaim bound) => Owns(session, bound) || !bound.Session!.CheckAlive();
+
+    private static PortClaim? Newest(PortClaim? bound, PortClaim? lease) => (lease?.Epoch ?? 0) > (bound?.Epoch ?? 0) ? lease : bound;
+
+    private long HighestEpochOn(PortProtocol protocol, int port)
+    {
+        object? slot = _table.Space(protocol).Slots[port];
+        long highest = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            highest = Math.Max(highest, claim.Epoch);
+        }
+
+        return highest;
+    }
+
+    /// <summary>The registration of another process that keeps a port, or null when it has ended meanwhile.</summary>
+    private PortClaim? HolderAgainst(PortSession session, PortProtocol protocol, int port, OwnerCell except)
+    {
+        object? slot = _table.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim.Cell is { } cell && !ReferenceEquals(cell, except) && cell.InForceOn(port) is { Session: { } holder } bound && !holder.IsSameProcess(session))
+            {
+                return bound;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>What a registration may become.</summary>
+    private struct Right
+    {
+        /// <summary>The claim that says the same already; nothing is to be done.</summary>
+        public PortClaim? Standing;
+
+        /// <summary>The epoch of the claim it continues or of the lease it uses up; 0 draws a new one.</summary>
+        public long Epoch;
+
+        public PortLease? Lease;
+
+        public byte Strategy;
+    }
+}

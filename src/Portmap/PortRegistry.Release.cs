@@ -1,0 +1,193 @@
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry
+{
+    /// <summary>Release through a session: "only the owner signs out".</summary>
+    internal PortRefusal? Release(PortSession session, string owner, int port, long epoch, PortProtocol protocol)
+    {
+        PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
+            ?? (port is < 0 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "leave it 0 for whichever the owner has") : null);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        if (epoch >= FirstEpoch)
+        {
+            return ReleaseByEpoch(owner, epoch, protocol);
+        }
+
+        while (true)
+        {
+            long now = NowMs;
+            if (_table.Index.Find(protocol, owner) is not { } cell)
+            {
+                return null;
+            }
+
+            _table.Normalize(cell, now);
+            PortClaim? bound = cell.Served();
+            if (bound is null)
+            {
+                return cell.OpenLease() is { } lease && (port == 0 || lease.Port == port) ? Refusals.NotOwner(owner, lease, session) : null;
+            }
+
+            if (port != 0 && bound.Port != port)
+            {
+                return null;   // the owner has nothing on that port any more
+            }
+
+            if (!Owns(session, bound) && bound.Session!.CheckAlive())
+            {
+                return Refusals.NotOwner(owner, bound, session);
+            }
+
+            if (_table.TryEnd(bound, bound.Session!.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>Release by the lease: of what it became, registered or not.</summary>
+    internal PortRefusal? Release(PortLease lease)
+    {
+        PortRefusal? refusal = ReleaseByEpoch(lease.Owner, lease.Claim.Epoch, lease.Claim.Protocol);
+        if (lease.Twin is { } twin)
+        {
+            refusal ??= ReleaseByEpoch(lease.Owner, twin.Epoch, twin.Protocol);
+        }
+
+        return refusal;
+    }
+
+    /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>
+    internal void ReleaseTwin(PortLease lease, PortClaim ended, ClaimEnd cause)
+    {
+        PortClaim? other = ReferenceEquals(ended, lease.Twin) ? lease.Claim : lease.Twin;
+        if (other is { IsLease: true })
+        {
+            _table.TryEnd(other, cause == ClaimEnd.Taken ? ClaimEnd.Released : cause, NowMs);
+        }
+    }
+
+    private PortRefusal? ReleaseByEpoch(string owner, long epoch, PortProtocol protocol)
+    {
+        while (true)
+        {
+            long now = NowMs;
+            if (_table.Index.Find(protocol, owner) is not { } cell)
+            {
+                return null;
+            }
+
+            _table.Normalize(cell, now);
+            PortClaim? bound = cell.Served(), lease = cell.OpenLease();
+            PortClaim? claim = bound?.Epoch == epoch ? bound : lease?.Epoch == epoch ? lease : null;
+            if (claim is null)
+            {
+                return Newest(bound, lease) is { } newest && newest.Epoch > epoch ? Refusals.Stale(owner, newest.Port, protocol, epoch, newest) : null;
+            }
+
+            if (_table.TryEnd(claim, ClaimEnd.Released, now))
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>A bind failure that a worker reports over its session.</summary>
+    internal PortRefusal? ReportBindFailure(string owner, int port, long epoch, PortProtocol protocol, out PortLease? lease)
+    {
+        lease = null;
+        PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
+            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "report the port that could not be bound") : null);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        epoch = epoch < FirstEpoch ? 0 : epoch;
+        OwnerCell? cell = _table.Index.Find(protocol, owner);
+        if (cell is not null)
+        {
+            _table.Normalize(cell, NowMs);
+        }
+
+        PortClaim? open = cell?.OpenLease();
+        if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
+        {
+            lease = open.Lease!;
+            return ReportBindFailure(lease, protocol, port);
+        }
+
+        PortClaim? newest = Newest(cell?.Served(), open);
+        if (newest is not null && (epoch != 0 || open is not null))
+        {
+            return Refusals.Stale(owner, port, protocol, epoch, newest);
+        }
+
+        // Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.
+        _table.TryMarkForeign(protocol, port, NowMs);
+        PortLease granted = new(this, new PortRequest(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh });
+        granted.AddTried(port);
+        refusal = Grant(granted, granted.Request, _defaultStrategy, replaced: null, replacedTwin: null);
+        lease = refusal is null ? granted : null;
+        return refusal;
+    }
+
+    /// <summary>The port of an open lease becomes Foreign and the lease gets another one, at most <see cref="PortRegistryOptions.BindAttempts"/> times.</summary>
+    internal PortRefusal? ReportBindFailure(PortLease lease, PortProtocol protocol, int port)
+    {
+        PortClaim failed = lease.Claim;
+        PortClaim? failedTwin = lease.Twin;
+        if (!failed.IsLease || failed.Word.Stage != ClaimStage.Reserved)
+        {
+            return Refusals.LeaseOver(lease);
+        }
+
+        if (failed.Port != 0 && failed.Port != port)
+        {
+            return null;   // somebody reported it already; the lease says the new port
+        }
+
+        if (port != 0)
+        {
+            lease.AddTried(port);
+        }
+
+        PortRequest request = lease.Request;
+        PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
+            ? Refusals.AttemptsExhausted(lease, Settings)
+            : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0
+                ? Refusals.Foreign(request, Settings)
+                : Grant(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin);
+
+        // Only now: until the new port is there the owner keeps the old lease, so that nobody else can acquire for it in between.
+        long now = NowMs;
+        _table.TryEnd(failed, ClaimEnd.BindFailed, now);
+        if (failedTwin is not null)
+        {
+            _table.TryEnd(failedTwin, ClaimEnd.BindFailed, now);
+        }
+
+        if (port != 0)
+        {
+            _table.TryMarkForeign(protocol, port, now);
+        }
+
+        if (refusal?.Reason == PortRefusalReason.AlreadyReserved && !ReferenceEquals(lease.Claim, failed))
+        {
+            return null;   // two reported the same failure, and the other one got the new port
+        }
+
+        if (refusal is not null)
+        {
+            lease.SetOutcome(refusal);
+        }
+
+        return refusal;
+    }
+}

@@ -1,0 +1,86 @@
+using Portmap.Diagnostics;
+using Portmap.Table;
+
+namespace Portmap;
+
+public sealed partial class PortRegistry : IClaimEvents
+{
+    /// <summary>Reports changes of the map as they happen.</summary>
+    /// <param name="afterRevision">The last revision the reader has seen, from <see cref="Snapshot"/> or a change; -1, the default, begins now.</param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    /// <returns>Changes in the order of their revisions, without gaps, until the registry is disposed. Any number may be read at once; each enumeration begins anew.</returns>
+    /// <remarks>A slow reader costs nothing: the last <see cref="PortRegistryOptions.WatchCapacity"/> changes are kept for all readers together, and one
+    /// that falls further behind is told so. Recording starts with the first call of this or of <see cref="Snapshot"/>.</remarks>
+    /// <exception cref="PortRefusedException">While enumerating: RevisionTooOld, when that revision is no longer kept or is of an earlier run; take a snapshot.</exception>
+    public IAsyncEnumerable<PortChange> Watch(long afterRevision = -1, CancellationToken cancellationToken = default)
+    {
+        long start = _changes.StartAndGetRevision();
+        return _changes.ReadAsync(afterRevision == -1 ? start : afterRevision, cancellationToken);
+    }
+
+    void IClaimEvents.TookEffect(PortClaim claim)
+    {
+        PortmapMetrics.TookEffect(claim.IsLease);
+        if (!claim.IsLease)
+        {
+            claim.Lease?.OnRegistered(claim);
+        }
+
+        if (_changes.IsRecording)
+        {
+            _changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, EntryOf(claim));
+        }
+    }
+
+    void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause)
+    {
+        PortChangeKind kind = cause switch
+        {
+            ClaimEnd.Expired => PortChangeKind.Expired,
+            ClaimEnd.Died => PortChangeKind.Died,
+            ClaimEnd.Disconnected => PortChangeKind.Disconnected,
+            ClaimEnd.Replaced => PortChangeKind.Replaced,
+            ClaimEnd.Taken => PortChangeKind.Taken,
+            ClaimEnd.BindFailed => PortChangeKind.BindFailed,
+            _ => PortChangeKind.Released,
+        };
+        PortmapMetrics.Ended(kind);
+        LogEnding(claim, kind);
+        if (_changes.IsRecording)
+        {
+            _changes.Append(kind, EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 });
+        }
+    }
+
+    void IClaimEvents.FoundForeign(PortClaim marker)
+    {
+        PortmapMetrics.FoundForeign();
+        PortmapLog.FoundForeign(_log, marker.Protocol, marker.Port, Settings.ForeignRecheck);
+        if (_changes.IsRecording && TryGetIdleEntry(marker, out PortEntry entry))
+        {
+            _changes.Append(PortChangeKind.FoundForeign, entry);
+        }
+    }
+
+    private void LogEnding(PortClaim claim, PortChangeKind kind)
+    {
+        switch (kind)
+        {
+            case PortChangeKind.Died:
+                PortmapLog.Died(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0);
+                break;
+            case PortChangeKind.Disconnected:
+                PortmapLog.Disconnected(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0, Settings.DisconnectGrace);
+                break;
+            case PortChangeKind.Expired:
+                PortmapLog.Expired(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch, Settings.LeaseTimeout);
+                break;
+            case PortChangeKind.Taken:
+                PortmapLog.Taken(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);
+                break;
+            case PortChangeKind.BindFailed:
+                PortmapLog.BindFailed(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);
+                break;
+        }
+    }
+}

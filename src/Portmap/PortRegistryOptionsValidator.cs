@@ -1,0 +1,130 @@
+using System.Globalization;
+using Microsoft.Extensions.Options;
+
+namespace Portmap;
+
+/// <summary>Checks the options: each wrong value is named with its bound and the remedy.</summary>
+internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegistryOptions>
+{
+    public static readonly string[] BuiltInStrategies = [Strategies.ProcessBinds.StrategyName, Strategies.AllocatorPicks.StrategyName];
+
+    public ValidateOptionsResult Validate(string? name, PortRegistryOptions options)
+    {
+        List<string> wrong = Complaints(options);
+        return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
+    }
+
+    public static void ThrowIfInvalid(PortRegistryOptions options)
+    {
+        List<string> wrong = Complaints(options);
+        if (wrong.Count != 0)
+        {
+            throw new OptionsValidationException(nameof(PortRegistryOptions), typeof(PortRegistryOptions), wrong);
+        }
+    }
+
+    private static List<string> Complaints(PortRegistryOptions options)
+    {
+        List<string> wrong = [];
+        CheckPorts(options, wrong);
+        CheckStrategies(options, wrong);
+        CheckEnum(wrong, nameof(options.Order), options.Order);
+        CheckEnum(wrong, nameof(options.Reuse), options.Reuse);
+        TimeSpan day = TimeSpan.FromHours(24), hour = TimeSpan.FromHours(1);
+        CheckTime(wrong, nameof(options.LeaseTimeout), options.LeaseTimeout, TimeSpan.FromMilliseconds(100), day);
+        CheckTime(wrong, nameof(options.ReuseDelay), options.ReuseDelay, TimeSpan.Zero, day);
+        CheckTime(wrong, nameof(options.DisconnectGrace), options.DisconnectGrace, TimeSpan.Zero, hour);
+        CheckTime(wrong, nameof(options.LivenessInterval), options.LivenessInterval, TimeSpan.FromMilliseconds(50), hour);
+        CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.Zero, day);
+        CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
+        CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);
+        CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);
+        if (options.Endpoint is { } endpoint && !endpoint.StartsWith("unix:", StringComparison.Ordinal) && !endpoint.StartsWith("tcp:", StringComparison.Ordinal))
+        {
+            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH or tcp:ADDRESS:PORT, or leave it null.");
+        }
+
+        return wrong;
+    }
+
+    private static void CheckPorts(PortRegistryOptions options, List<string> wrong)
+    {
+        if (!PortRange.TryParse(options.Ports, out PortRange range, out string? complaint))
+        {
+            wrong.Add($"{nameof(options.Ports)}: {complaint}");
+        }
+
+        int excluded = 0;
+        foreach (string part in (options.Exclude ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!PortRange.TryParse(part, out PortRange hole, out complaint))
+            {
+                wrong.Add($"{nameof(options.Exclude)}: {complaint} Several are separated by commas.");
+            }
+            else if (hole.First <= range.First && hole.Last >= range.Last)
+            {
+                excluded = range.Count;
+            }
+        }
+
+        if (options.Exclude is null)
+        {
+            wrong.Add($"{nameof(options.Exclude)} is null; leave it empty to exclude nothing.");
+        }
+
+        if (range.Count > 0 && excluded == range.Count)
+        {
+            wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {range}; exclude fewer or widen {nameof(options.Ports)}.");
+        }
+    }
+
+    private static void CheckStrategies(PortRegistryOptions options, List<string> wrong)
+    {
+        List<string> names = [.. BuiltInStrategies];
+        foreach (IPortAllocationStrategy strategy in options.CustomStrategies)
+        {
+            if (string.IsNullOrEmpty(strategy.Name) || names.Contains(strategy.Name))
+            {
+                wrong.Add($"{nameof(options.AddStrategy)}: a strategy named '{strategy.Name}' cannot be added; choose a name that is not empty and not one of {string.Join(", ", names)}.");
+                continue;
+            }
+
+            names.Add(strategy.Name);
+        }
+
+        if (names.Count > byte.MaxValue)
+        {
+            wrong.Add($"{nameof(options.AddStrategy)}: {names.Count} strategies are more than {byte.MaxValue}; add fewer.");
+        }
+
+        if (!names.Contains(options.Strategy))
+        {
+            wrong.Add($"{nameof(options.Strategy)} is '{options.Strategy}'; choose one of {string.Join(", ", names)}.");
+        }
+    }
+
+    private static void CheckEnum<T>(List<string> wrong, string name, T value)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+        {
+            wrong.Add($"{name} is {value}; choose one of {string.Join(", ", Enum.GetNames<T>())}.");
+        }
+    }
+
+    private static void CheckTime(List<string> wrong, string name, TimeSpan value, TimeSpan least, TimeSpan most)
+    {
+        if (value < least || value > most)
+        {
+            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; choose a time from {least} to {most}."));
+        }
+    }
+
+    private static void CheckNumber(List<string> wrong, string name, int value, int least, int most)
+    {
+        if (value < least || value > most)
+        {
+            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; choose a number from {least} to {most}."));
+        }
+    }
+}

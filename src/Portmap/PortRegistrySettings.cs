@@ -1,0 +1,110 @@
+namespace Portmap;
+
+/// <summary>The options once they are checked and parsed; never changes.</summary>
+internal sealed class PortRegistrySettings
+{
+    private readonly bool[] _excluded = new bool[65_536];
+
+    public required PortRange Range { get; init; }
+
+    public required TimeSpan LeaseTimeout { get; init; }
+
+    public required TimeSpan ReuseDelay { get; init; }
+
+    public required TimeSpan ForeignRecheck { get; init; }
+
+    public required TimeSpan DisconnectGrace { get; init; }
+
+    public required TimeSpan LivenessInterval { get; init; }
+
+    public required bool ReuseCooling { get; init; }
+
+    public required bool Probe { get; init; }
+
+    public required PortReuse Reuse { get; init; }
+
+    public required PortOrder Order { get; init; }
+
+    public required int BindAttempts { get; init; }
+
+    public required int MaxOwners { get; init; }
+
+    public required int WatchCapacity { get; init; }
+
+    public required string? Endpoint { get; init; }
+
+    public required string Exclude { get; init; }
+
+    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty ranges left out.</summary>
+    public required PortRange[][] Tiers { get; init; }
+
+    /// <summary>How many ports may be handed out.</summary>
+    public int Count { get; private set; }
+
+    public long LeaseTimeoutMs => (long)LeaseTimeout.TotalMilliseconds;
+
+    /// <summary>Whether acquisitions may be given a port.</summary>
+    public bool HandsOut(int port) => Range.Contains(port) && !_excluded[port];
+
+    public bool IsExcluded(int port) => _excluded[port];
+
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
+    public static PortRegistrySettings From(PortRegistryOptions options, PortRange? ephemeral)
+    {
+        PortRegistryOptionsValidator.ThrowIfInvalid(options);
+        PortRange range = PortRange.Parse(options.Ports);
+        PortRegistrySettings settings = new()
+        {
+            Range = range,
+            LeaseTimeout = options.LeaseTimeout,
+            ReuseDelay = options.ReuseDelay,
+            ForeignRecheck = options.ForeignRecheck,
+            DisconnectGrace = options.DisconnectGrace,
+            LivenessInterval = options.LivenessInterval,
+            ReuseCooling = options.ReuseCooling,
+            Probe = options.Probe,
+            Reuse = options.Reuse,
+            Order = options.Order,
+            BindAttempts = options.BindAttempts,
+            MaxOwners = options.MaxOwners,
+            WatchCapacity = options.WatchCapacity,
+            Endpoint = options.Endpoint,
+            Exclude = options.Exclude,
+            Tiers = TiersOf(range, ephemeral),
+        };
+        foreach (string part in options.Exclude.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            PortRange excluded = PortRange.Parse(part);
+            settings._excluded.AsSpan(excluded.First, excluded.Count).Fill(true);
+        }
+
+        for (int port = range.First; port <= range.Last; port++)
+        {
+            settings.Count += settings._excluded[port] ? 0 : 1;
+        }
+
+        return settings;
+    }
+
+    private static PortRange[][] TiersOf(PortRange range, PortRange? ephemeral)
+    {
+        if (ephemeral is not { } kernel || kernel.Last < range.First || kernel.First > range.Last)
+        {
+            return [[range]];
+        }
+
+        List<PortRange> outside = [];
+        if (range.Last > kernel.Last)
+        {
+            outside.Add(new PortRange(kernel.Last + 1, range.Last));
+        }
+
+        if (range.First < kernel.First)
+        {
+            outside.Add(new PortRange(range.First, kernel.First - 1));
+        }
+
+        PortRange inside = new(Math.Max(range.First, kernel.First), Math.Min(range.Last, kernel.Last));
+        return outside.Count == 0 ? [[inside]] : [[.. outside.OrderBy(part => part.First)], [inside]];
+    }
+}

@@ -1,0 +1,143 @@
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap;
+
+// The state of a session, one word that all its claims share, so that a death makes all of them invisible in one step:
+//
+//   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
+//       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
+//       └──────────────┴────────► Dead           the process died
+//
+// I1. The word moves only to the right (CAS); Over and Dead are final.
+// I2. Lookups read it after the claim (IsServing), so a claim of a session that is Hidden, Over or Dead is absent from that read on.
+// Progress: wait-free but for the looks at the process, which are made by the timer.
+public sealed partial class PortSession
+{
+    private const int Connected = 0, Grace = 1, Hidden = 2, Over = 3, Dead = 4;
+
+    // When the process is looked at after the connection ended: the kernel closes sockets before the process shows as dead.
+    private static readonly int[] s_looksMs = [10, 50, 250];
+
+    private int _state;
+    private long _lookedAt;
+    private ITimer? _timer;
+    private long _disconnectedAt;
+    private int _look;
+
+    internal bool IsServing => Volatile.Read(ref _state) <= Grace;
+
+    internal bool IsConnected => Volatile.Read(ref _state) == Connected;
+
+    /// <summary>Its registrations are to be ended.</summary>
+    internal bool IsOver => Volatile.Read(ref _state) >= Over;
+
+    /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
+    internal bool IsHidden => Volatile.Read(ref _state) == Hidden;
+
+    internal ClaimEnd EndCause => Volatile.Read(ref _state) == Dead ? ClaimEnd.Died : ClaimEnd.Disconnected;
+
+    internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || (Process.IsKnown && Process == other.Process);
+
+    /// <summary>Looks at the process now; false, and the session is dead, when it is gone. An unknown process is believed to live.</summary>
+    internal bool CheckAlive()
+    {
+        if (IsOver)
+        {
+            return false;
+        }
+
+        if (!Process.IsKnown || Process.IsAlive())
+        {
+            return true;
+        }
+
+        MoveTo(Dead);
+        return false;
+    }
+
+    /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all owners.</summary>
+    internal bool CheckAliveEvery(long intervalMs, long now)
+    {
+        long looked = Volatile.Read(ref _lookedAt);
+        if (now - looked < intervalMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
+        {
+            return !IsOver;
+        }
+
+        return CheckAlive();
+    }
+
+    /// <summary>For entries without a connection: programs that cannot sign in. They end with their process.</summary>
+    internal static PortSession Detached(PortRegistry registry, ProcessIdentity process) => new(registry, process);
+
+    private void Disconnect()
+    {
+        if (!MoveTo(Process.IsKnown ? Grace : Hidden))
+        {
+            return;
+        }
+
+        _disconnectedAt = _registry.NowMs;
+        if (LookAfterDisconnect())
+        {
+            _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, NextLook(), Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void OnTimer()
+    {
+        if (LookAfterDisconnect())
+        {
+            _timer?.Change(NextLook(), Timeout.InfiniteTimeSpan);
+        }
+        else
+        {
+            _timer?.Dispose();
+        }
+    }
+
+    /// <summary>False when there is nothing left to wait for.</summary>
+    private bool LookAfterDisconnect()
+    {
+        if (!CheckAlive())
+        {
+            _registry.SweepEndedSessions();
+            return false;
+        }
+
+        if (_registry.NowMs - _disconnectedAt >= (long)_registry.Settings.DisconnectGrace.TotalMilliseconds)
+        {
+            MoveTo(Over);
+            _registry.SweepEndedSessions();
+            return false;
+        }
+
+        return true;
+    }
+
+    private TimeSpan NextLook()
+    {
+        long grace = (long)_registry.Settings.DisconnectGrace.TotalMilliseconds;
+        long at = _look < s_looksMs.Length ? Math.Min(s_looksMs[_look++], grace) : grace;
+        return TimeSpan.FromMilliseconds(Math.Max(0, _disconnectedAt + at - _registry.NowMs));
+    }
+
+    private bool MoveTo(int state)
+    {
+        while (true)
+        {
+            int now = Volatile.Read(ref _state);
+            if (now >= state || (state == Hidden && now == Grace))
+            {
+                return false;
+            }
+
+            // Publishes the new state to all lookups of this session's claims at once.
+            if (Interlocked.CompareExchange(ref _state, state, now) == now)
+            {
+                return true;
+            }
+        }
+    }
+}

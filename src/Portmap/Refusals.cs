@@ -1,0 +1,171 @@
+using System.Globalization;
+using Portmap.Table;
+
+namespace Portmap;
+
+/// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy. Texts are built when they are read.</summary>
+internal static class Refusals
+{
+    public static PortRefusal InvalidProtocol(string owner, PortProtocol protocol, bool both) =>
+        new(PortRefusalReason.InvalidProtocol, () => $"The protocol {protocol} does not fit here; use Tcp or Udp{(both ? " or TcpAndUdp" : string.Empty)}.", owner, 0, protocol);
+
+    public static PortRefusal InvalidPort(string owner, int port, PortProtocol protocol, string remedy) =>
+        new(PortRefusalReason.InvalidPort, () => Text($"The port {port} is not one of 1..65535; {remedy}."), owner, port, protocol);
+
+    public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
+        new(
+            PortRefusalReason.InvalidPort,
+            () => Text($"The port {request.Previous} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            request.Owner, request.Previous, request.Protocol);
+
+    public static PortRefusal UnknownStrategy(PortRequest request, IPortAllocationStrategy[] strategies) =>
+        new(
+            PortRefusalReason.UnknownStrategy,
+            () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies.Select(strategy => strategy.Name))}.",
+            request.Owner, 0, request.Protocol);
+
+    public static PortRefusal Exhausted(PortRequest request, PortTable table, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.Exhausted,
+            () =>
+            {
+                (int reserved, int bound, int cooling, int foreign) = Count(table, protocol);
+                PortRegistrySettings settings = table.Settings;
+                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {bound} are bound, {reserved} reserved, {cooling} cooling, {foreign} foreign. Widen Ports, shorten ReuseDelay or release what is not used.");
+            },
+            request.Owner, 0, request.Protocol);
+
+    public static PortRefusal TooManyOwners(string owner, int maxOwners) =>
+        new(PortRefusalReason.TooManyOwners, () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."), owner);
+
+    public static PortRefusal AlreadyReserved(string owner, PortClaim lease, RegistryClock clock, PortRegistrySettings settings) =>
+        new(
+            PortRefusalReason.AlreadyReserved,
+            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {clock.ToUtc(lease.Word.At + settings.LeaseTimeoutMs):u}. Use that lease, release it, or wait."),
+            owner, lease.Port, lease.Protocol)
+        { Holder = owner, HolderEpoch = lease.Epoch };
+
+    public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings) =>
+        new(
+            PortRefusalReason.Foreign,
+            () => Text($"The port {request.Previous} that {request.Owner} requires is in use by something outside the registry. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
+            request.Owner, request.Previous, request.Protocol);
+
+    public static PortRefusal InUse(PortRequest request, PortEntry holder, PortTable.Taking taking) =>
+        new(
+            PortRefusalReason.InUse,
+            () => holder.Owner.Length == 0
+                ? Text($"The port {request.Previous} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
+                : taking == PortTable.Taking.Cooling
+                    ? Text($"The port {request.Previous} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
+                    : Text($"The port {request.Previous} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
+            request.Owner, request.Previous, request.Protocol)
+        { Holder = holder.Owner, HolderProcessId = holder.ProcessId, HolderEpoch = holder.Epoch };
+
+    public static PortRefusal OwnerConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
+        Conflict(owner, port, protocol, holder, $"{owner} is registered on {holder.Port} by a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Stop or sign out that process, or acquire a lease for the new one.");
+
+    public static PortRefusal PortConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
+        Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
+
+    public static PortRefusal LeaseOpen(string owner, int port, PortProtocol protocol, PortClaim lease) =>
+        Conflict(owner, port, protocol, lease, $"{owner} has an open lease, epoch {lease.Epoch}, on another port than {port}, and a process has signed in without it already. Register with that epoch, or release the lease.");
+
+    public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest) =>
+        new(
+            PortRefusalReason.Stale,
+            () => newest is null
+                ? Text($"The claim of {owner} with epoch {epoch} has ended and there is no newer one. Acquire again.")
+                : Text($"The claim of {owner} with epoch {epoch} has ended; the newest one has epoch {newest.Epoch} on port {newest.Port}. Use that one, or acquire again."),
+            owner, port, protocol)
+        { Holder = newest is null ? null : owner, HolderEpoch = newest?.Epoch ?? 0, HolderProcessId = newest?.Session?.ProcessId ?? 0 };
+
+    public static PortRefusal WrongPort(string owner, int port, PortProtocol protocol, PortClaim lease) =>
+        new(
+            PortRefusalReason.WrongPort,
+            () => Text($"The lease {lease.Epoch} of {owner} is for port {lease.Port}, not {port}. Listen on {lease.Port}, or report that it could not be bound to get another one."),
+            owner, port, protocol)
+        { Holder = owner, HolderEpoch = lease.Epoch };
+
+    public static PortRefusal NotOwner(string owner, PortClaim holder, PortSession stranger) =>
+        new(
+            PortRefusalReason.NotOwner,
+            () => holder.IsLease
+                ? Text($"{owner} has an open lease, epoch {holder.Epoch}, which only its epoch gives back{Process(stranger.ProcessId, " not")}. Give the epoch.")
+                : Text($"{owner} on {holder.Port} belongs to a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}; only that process, its session or its epoch signs it out."),
+            owner, holder.Port, holder.Protocol)
+        { Holder = owner, HolderProcessId = holder.Session?.ProcessId ?? 0, HolderEpoch = holder.Epoch };
+
+    public static PortRefusal ProcessDead(string owner, int port, PortProtocol protocol, int processId) =>
+        new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {owner} is dead. Start it again."), owner, port, protocol) { HolderProcessId = processId };
+
+    public static PortRefusal SessionEnded(PortSession session, string owner) =>
+        new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
+
+    public static PortRefusal NotListening(PortLease lease, int processId, PortRegistrySettings settings) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"The process {processId} of {lease.Owner} did not listen on {(lease.Port == 0 ? "any port" : Text($"port {lease.Port}"))} within {settings.LeaseTimeout}. Look at its log, or raise LeaseTimeout."),
+            lease.Owner, lease.Port, lease.Protocol)
+        { HolderProcessId = processId };
+
+    public static PortRefusal LeaseOver(PortLease lease) =>
+        new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
+
+    public static PortRefusal LeaseEnded(PortLease lease, PortClaim claim, ClaimEnd cause, PortClaim? winner) => cause == ClaimEnd.Taken && winner is not null
+        ? new(
+            PortRefusalReason.Taken,
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} on port {claim.Port} ended: {winner.Cell!.Owner}{Process(winner.Session!.ProcessId)} listens there. Report the bind failure to get another port, or acquire again."),
+            lease.Owner, claim.Port, claim.Protocol)
+        { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch }
+        : new(
+            PortRefusalReason.LeaseEnded,
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {cause}. Acquire again."),
+            lease.Owner, claim.Port, claim.Protocol);
+
+    public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings) =>
+        new(
+            PortRefusalReason.AttemptsExhausted,
+            () => Text($"{lease.Owner} could not bind {lease.TriedPorts.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", lease.TriedPorts)}. See who holds them, choose another range, or raise BindAttempts."),
+            lease.Owner, lease.TriedPorts[^1], lease.Protocol);
+
+    public static PortRefusal RevisionTooOld(long revision, int kept) =>
+        new(PortRefusalReason.RevisionTooOld, () => Text($"The changes after revision {revision} are not kept any more (the last {kept} are), or it is of an earlier run. Take a snapshot and go on from its revision."));
+
+    private static PortRefusal Conflict(string owner, int port, PortProtocol protocol, PortClaim holder, FormattableString message) =>
+        new(PortRefusalReason.Conflict, () => message.ToString(CultureInfo.InvariantCulture), owner, port, protocol)
+        {
+            Holder = holder.Cell!.Owner,
+            HolderProcessId = holder.Session?.ProcessId ?? 0,
+            HolderEpoch = holder.Epoch,
+        };
+
+    private static (int Reserved, int Bound, int Cooling, int Foreign) Count(PortTable table, PortProtocol protocol)
+    {
+        int reserved = 0, bound = 0, cooling = 0, foreign = 0;
+        PortSpace space = table.Space(protocol);
+        for (int port = table.Settings.Range.First; port <= table.Settings.Range.Last; port++)
+        {
+            object? slot = space.Slots[port];
+            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            {
+                ClaimWord word = claim.Word;
+                PortClaim? holder = claim.Cell?.HolderOf(port);
+                reserved += holder is { IsLease: true } ? 1 : 0;
+                bound += holder is { IsLease: false } ? 1 : 0;
+                foreign += word.Stage == ClaimStage.Foreign ? 1 : 0;
+                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, table.Clock.NowMs) > 0 ? 1 : 0;
+                if (holder is not null)
+                {
+                    break;   // several owners, one port
+                }
+            }
+        }
+
+        return (reserved, bound, cooling, foreign);
+    }
+
+    private static string Process(int processId, string not = "") => processId == 0 ? string.Empty : Text($" (pid {processId}{not})");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,75 @@
+using Portmap.Table;
+
+namespace Portmap.Strategies;
+
+/// <summary>The registry picks, for ports that must be known before the process starts.</summary>
+internal sealed class AllocatorPicks : IPortAllocationStrategy
+{
+    public const string StrategyName = "AllocatorPicks";
+
+    private readonly PortOrder _order;
+    private readonly Stripes _tcpPlaces;
+    private readonly Stripes _udpPlaces;
+
+    /// <param name="order">What is tried first.</param>
+    /// <param name="range">The ports.</param>
+    /// <param name="processors">How many threads pick at once.</param>
+    /// <param name="seed">Where the random order begins.</param>
+    public AllocatorPicks(PortOrder order, PortRange range, int processors, ulong seed)
+    {
+        _order = order;
+        _tcpPlaces = Places(order, range, processors, seed);
+        _udpPlaces = Places(order, range, processors, seed + 1);
+    }
+
+    public string Name => StrategyName;
+
+    public int Pick(PortSearch search)
+    {
+        if (_order == PortOrder.LowestFree)
+        {
+            return search.FindFree(search.Range.First);
+        }
+
+        Stripes places = search.Protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
+        ref long place = ref places[places.Current];
+
+        // A plain read and write: two threads of one processor may begin at the same place, and the table lets one of them have the port.
+        long here = Volatile.Read(ref place);
+        if (_order == PortOrder.Random)
+        {
+            ulong mixed = Next((ulong)here);
+            Volatile.Write(ref place, (long)mixed);
+            return search.FindFree(search.Range.First + (int)(mixed % (ulong)search.Range.Count));
+        }
+
+        int found = search.FindFree((int)here);
+        if (found > 0)
+        {
+            Volatile.Write(ref place, found + 1);
+        }
+
+        return found;
+    }
+
+    private static Stripes Places(PortOrder order, PortRange range, int processors, ulong seed)
+    {
+        // Next-fit begins at evenly spread places, so that processors do not meet soon.
+        Stripes places = new(processors);
+        for (int i = 0; i < places.Count; i++)
+        {
+            places[i] = order == PortOrder.Random ? (long)Next(seed + (ulong)i) : range.First + (int)((long)range.Count * i / places.Count);
+        }
+
+        return places;
+    }
+
+    /// <summary>xorshift64* of Marsaglia and Vigna: every state is met before any repeats.</summary>
+    private static ulong Next(ulong state)
+    {
+        state = state == 0 ? 0x9E3779B97F4A7C15 : state;
+        state ^= state >> 12;
+        state ^= state << 25;
+        return state ^ (state >> 27);
+    }
+}

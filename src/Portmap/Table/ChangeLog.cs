@@ -1,0 +1,143 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Portmap.Table;
+
+/// <summary>The last changes, numbered without gaps, for any number of readers.</summary>
+/// <remarks>
+/// <code>
+///   ring[revision &amp; mask] ──► change (its revision is in it)      _last: the newest revision, or one behind while its writer is on the way
+/// </code>
+/// <list type="bullet">
+/// <item>I1. A change enters by the CAS of its place from the change one turn older, so revisions have no gaps; whoever finds the place filled
+/// moves <c>_last</c> on and tries the next one.</item>
+/// <item>I2. A reader that finds a newer revision in a place has been overtaken and is told so.</item>
+/// </list>
+/// Progress: Append is lock-free; readers await and never hold a writer up.
+/// </remarks>
+internal sealed class ChangeLog
+{
+    private readonly Change?[] _ring;
+    private readonly long _first;
+    private long _last;
+    private int _recording;
+    private int _completed;
+    private TaskCompletionSource? _signal;
+
+    public ChangeLog(int capacity, long first)
+    {
+        _ring = new Change?[BitOperations.RoundUpToPowerOf2((uint)capacity)];
+        _first = first;
+        _last = first;
+    }
+
+    /// <summary>Whether anybody ever asked; before that changes cost one read.</summary>
+    public bool IsRecording => Volatile.Read(ref _recording) != 0;
+
+    public long StartAndGetRevision()
+    {
+        if (!IsRecording)
+        {
+            Interlocked.Exchange(ref _recording, 1);   // a full fence: a change that takes effect after the caller's next read of the table sees it
+        }
+
+        long last = Volatile.Read(ref _last);
+        while (Volatile.Read(ref Place(last + 1)) is { } change && change.Revision == last + 1)
+        {
+            last++;
+        }
+
+        return last;
+    }
+
+    public void Append(PortChangeKind kind, PortEntry entry)
+    {
+        while (true)
+        {
+            long revision = Volatile.Read(ref _last) + 1;
+            ref Change? place = ref Place(revision);
+            Change? old = Volatile.Read(ref place);
+            if (old is null || old.Revision < revision)
+            {
+                // Publishes the change to readers; fails when another writer had the place (I1).
+                Change change = new(new PortChange(revision, kind, entry));
+                if (ReferenceEquals(Interlocked.CompareExchange(ref place, change, old), old))
+                {
+                    Interlocked.CompareExchange(ref _last, revision, revision - 1);
+                    Wake();
+                    return;
+                }
+            }
+
+            Interlocked.CompareExchange(ref _last, revision, revision - 1);   // help a writer that stopped between its two steps
+        }
+    }
+
+    public void Complete()
+    {
+        Volatile.Write(ref _completed, 1);
+        Wake();
+    }
+
+    public async IAsyncEnumerable<PortChange> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (after < _first || after > StartAndGetRevision())
+        {
+            throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+        }
+
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            TaskCompletionSource signal = Signal();   // before the look, so that a change that comes after the look wakes us
+            Change? change = Volatile.Read(ref Place(after + 1));
+            if (change is not null && change.Revision > after + 1)
+            {
+                throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+            }
+
+            if (change?.Revision == after + 1)
+            {
+                after++;
+                yield return change.Value;
+            }
+            else if (Volatile.Read(ref _completed) != 0)
+            {
+                yield break;
+            }
+            else
+            {
+                await signal.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private ref Change? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
+
+    private TaskCompletionSource Signal()
+    {
+        TaskCompletionSource? signal = Volatile.Read(ref _signal);
+        if (signal is null)
+        {
+            signal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            signal = Interlocked.CompareExchange(ref _signal, signal, null) ?? signal;
+        }
+
+        return signal;
+    }
+
+    private void Wake()
+    {
+        if (Volatile.Read(ref _signal) is not null)
+        {
+            Interlocked.Exchange(ref _signal, null)?.TrySetResult();
+        }
+    }
+
+    private sealed class Change(PortChange value)
+    {
+        public PortChange Value { get; } = value;
+
+        public long Revision => Value.Revision;
+    }
+}

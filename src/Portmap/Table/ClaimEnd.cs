@@ -1,0 +1,27 @@
+namespace Portmap.Table;
+
+/// <summary>Why a <see cref="PortClaim"/> ended.</summary>
+internal enum ClaimEnd
+{
+    None = 0,
+
+    /// <summary>It never took effect; nobody outside saw it.</summary>
+    Withdrawn = 1,
+
+    /// <summary>It never took effect because a living process of somebody else holds the port.</summary>
+    PortHeld = 2,
+
+    /// <summary>It never took effect because the lease it would have used up had ended.</summary>
+    LeaseGone = 3,
+
+    /// <summary>A lease that a registration has used up.</summary>
+    Consumed = 4,
+
+    Released = 5,
+    Expired = 6,
+    Died = 7,
+    Disconnected = 8,
+    Replaced = 9,
+    Taken = 10,
+    BindFailed = 11,
+}

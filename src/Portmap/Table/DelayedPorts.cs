@@ -1,0 +1,89 @@
+namespace Portmap.Table;
+
+/// <summary>Ports that wait for a fixed time, approximately oldest first: those that cool, and those of strangers.</summary>
+/// <remarks>
+/// <code>
+///   generations of delay/8:   … │ k-1 │ k │ k+1 │ …      generation of a time t = t / slice;  16 bitmaps take turns
+///                               ▲ drained up to here      due when its last moment is older than the delay
+/// </code>
+/// A hint like <see cref="FreePorts"/>: the slot says when its claim ended, and who finds a port here too early puts it back.
+/// <list type="bullet">
+/// <item>I1. A generation is drained by whoever moves <c>_drained</c> past it, so each is drained once a turn.</item>
+/// <item>I2. A port added late to a generation that was drained already is met one turn later at the latest; it is late, never lost.</item>
+/// </list>
+/// Progress: Add is wait-free, DrainDue and TryTakeOldest are lock-free.
+/// </remarks>
+internal sealed class DelayedPorts
+{
+    private const int Generations = 16, PerDelay = 8;
+
+    private readonly FreePorts?[] _generations = new FreePorts?[Generations];
+    private readonly PortRange _range;
+    private readonly long _sliceMs;
+    private long _drained = -1;
+
+    public DelayedPorts(PortRange range, TimeSpan delay)
+    {
+        _range = range;
+        DelayMs = (long)delay.TotalMilliseconds;
+        _sliceMs = Math.Max(1, DelayMs / PerDelay);
+    }
+
+    public long DelayMs { get; }
+
+    public void Add(int port, long now) => Generation(now / _sliceMs).Add(port);
+
+    /// <summary>Hands every port whose time is over to an action.</summary>
+    public void DrainDue(long now, Action<int> action)
+    {
+        while (true)
+        {
+            long drained = Volatile.Read(ref _drained);
+            long due = ((now - DelayMs) / _sliceMs) - 1;
+            if (now < DelayMs || due <= drained)
+            {
+                return;
+            }
+
+            // After a long pause one turn of the wheel covers everything: skip what would be drained twice.
+            long next = Math.Max(drained + 1, due - Generations + 1);
+            if (Interlocked.CompareExchange(ref _drained, next, drained) == drained)
+            {
+                Volatile.Read(ref _generations[next % Generations])?.Drain(action);
+            }
+        }
+    }
+
+    /// <summary>Takes one of the approximately longest waiting ports, or 0.</summary>
+    public int TryTakeOldest(long now)
+    {
+        // The current generation last; a port that was put in late stands in an older place and comes earlier, which does no harm.
+        long current = now / _sliceMs;
+        for (long generation = current + 1 - Generations; generation <= current; generation++)
+        {
+            FreePorts? ports = Volatile.Read(ref _generations[((generation % Generations) + Generations) % Generations]);
+            while (ports?.Find(_range.First, _range.Last) is > 0 and int port)
+            {
+                if (ports.TryTake(port))
+                {
+                    return port;
+                }
+            }
+        }
+
+        return 0;
+    }
+
+    private FreePorts Generation(long generation)
+    {
+        ref FreePorts? place = ref _generations[generation % Generations];
+        FreePorts? ports = Volatile.Read(ref place);
+        if (ports is null)
+        {
+            ports = new FreePorts(_range);
+            ports = Interlocked.CompareExchange(ref place, ports, null) ?? ports;   // publishes the bitmap; the first one stays
+        }
+
+        return ports;
+    }
+}

@@ -1,0 +1,119 @@
+namespace Portmap.Table;
+
+/// <summary>One live owner of one protocol: the name and the newest of its claims.</summary>
+/// <remarks>
+/// <code>
+///   Top ──► newest ──Below──► older …        what lookups serve: the first Bound claim from Top down
+///   Top ──► Dead                             nobody may push any more; the index drops the cell
+/// </code>
+/// <list type="bullet">
+/// <item>I1. <see cref="Top"/> changes only by CAS, and once Dead it stays Dead: who wants the owner again makes a new cell.</item>
+/// <item>I2. Only the topmost claim can be pending; before anybody pushes another one, the pending one is settled (helped).</item>
+/// <item>I3. A Bound claim below a claim that took effect never counts again: a claim that was Bound ends only after all Bound ones below it have ended.</item>
+/// </list>
+/// </remarks>
+internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
+{
+    private PortClaim _top = top;
+    private OwnerCell? _next;
+
+    public string Owner { get; } = owner;
+
+    public int Hash { get; } = hash;
+
+    public PortProtocol Protocol { get; } = protocol;
+
+    public PortClaim Top => Volatile.Read(ref _top);
+
+    public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
+
+    /// <summary>The next cell of the same bucket. Later writes only skip cells that are dead.</summary>
+    public OwnerCell? Next
+    {
+        get => Volatile.Read(ref _next);
+        set => Volatile.Write(ref _next, value);
+    }
+
+    /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
+    public bool TryPush(PortClaim expected, PortClaim claim) =>
+        ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
+
+    /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter, which is 4.</summary>
+    /// <remarks>Linearization. Words only move to the right, so a word read later says what it cannot have been before. If the first claim that is not
+    /// pending, reserved or ended is Bound, it was served when <see cref="Top"/> was read, or became so since. If none is, but a claim that was pending
+    /// on the way has taken effect since, that one was served at some moment of this call.</remarks>
+    public PortClaim? Served()
+    {
+        PortClaim? pending = null;
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Bound)
+            {
+                return claim;
+            }
+
+            if (word.Stage == ClaimStage.Taking)
+            {
+                pending = claim;
+            }
+        }
+
+        return pending is not null && pending.Word.WasBound ? pending : null;
+    }
+
+    /// <summary>The open lease, if there is one.</summary>
+    public PortClaim? OpenLease()
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word.Stage == ClaimStage.Reserved)
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The newest claim, pending ones included, that keeps others off a port.</summary>
+    public PortClaim? HolderOf(int port)
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Port == port && claim.Word.IsLive)
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The newest claim in force on a port; it may be superseded by one that is in force on another port.</summary>
+    public PortClaim? InForceOn(int port)
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Port == port && claim.Word.Stage is (ClaimStage.Reserved or ClaimStage.Bound))
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+
+    public bool HasLiveClaim()
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word.IsLive)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,111 @@
+namespace Portmap.Table;
+
+/// <summary>One acquisition or one registration: immutable but for its <see cref="ClaimWord"/>, and reached from the slot of its port and from the cell of its owner.</summary>
+/// <remarks>
+/// <code>
+///   slot[port] ──► claim ──► cell ──► Top ──► claim (newest) ──Below──► claim ──Below──► …
+/// </code>
+/// A lease goes Taking → Reserved → Ended, a registration Taking → Bound → Ended; a registration never becomes a lease or the other way round.
+/// <list type="bullet">
+/// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
+/// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips claims that have ended.</item>
+/// </list>
+/// Progress: every member is wait-free.
+/// </remarks>
+internal sealed class PortClaim
+{
+    private long _word;
+    private PortClaim? _below;
+    private OwnerCell? _cell;
+
+    private PortClaim(PortProtocol protocol, int port, long epoch, byte strategy, bool isLease, ClaimWord word)
+    {
+        Protocol = protocol;
+        Port = port;
+        Epoch = epoch;
+        Strategy = strategy;
+        IsLease = isLease;
+        _word = word.Bits;
+    }
+
+    /// <summary>What <see cref="OwnerCell.Top"/> points to once the cell is dead.</summary>
+    public static PortClaim Dead { get; } = new(PortProtocol.Tcp, 0, 0, 0, false, ClaimWord.Make(ClaimStage.Ended, 0));
+
+    public long Epoch { get; }
+
+    /// <summary>0 for a lease whose process brings the port.</summary>
+    public int Port { get; }
+
+    public PortProtocol Protocol { get; }
+
+    public bool IsLease { get; }
+
+    /// <summary>Index of the strategy in the registry's list.</summary>
+    public byte Strategy { get; }
+
+    public PortGuarantee Guarantee { get; set; }
+
+    /// <summary>The process and connection of a registration; null for a lease.</summary>
+    public PortSession? Session { get; private init; }
+
+    /// <summary>The lease this claim belongs to, if somebody acquired.</summary>
+    public PortLease? Lease { get; set; }
+
+    /// <summary>The owner's cell. Null while an acquisition has only its slot.</summary>
+    public OwnerCell? Cell
+    {
+        get => Volatile.Read(ref _cell);   // pairs with the write before the cell or slot publishes the claim
+        set => Volatile.Write(ref _cell, value);
+    }
+
+    /// <summary>The owner's next older claim that may still matter.</summary>
+    public PortClaim? Below
+    {
+        get => Volatile.Read(ref _below);
+        set => Volatile.Write(ref _below, value);
+    }
+
+    public ClaimWord Word => new(Volatile.Read(ref _word));
+
+    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease) =>
+        new(protocol, port, epoch, strategy, isLease: true, ClaimWord.Make(ClaimStage.Taking, 0)) { Lease = lease };
+
+    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortLease? lease) =>
+        new(protocol, port, epoch, strategy, isLease: false, ClaimWord.Make(ClaimStage.Taking, 0)) { Session = session, Lease = lease, Guarantee = PortGuarantee.HeldByProcess };
+
+    public static PortClaim ForForeign(PortProtocol protocol, int port, long at) =>
+        new(protocol, port, 0, 0, isLease: false, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
+
+    /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire and register. Publishes the claim to lookups.</summary>
+    public bool TryTakeEffect(ClaimWord pending, long now)
+    {
+        ClaimWord next = ClaimWord.Make(IsLease ? ClaimStage.Reserved : ClaimStage.Bound, now);
+        return Interlocked.CompareExchange(ref _word, next.Bits, pending.Bits) == pending.Bits;
+    }
+
+    /// <summary>The CAS by which a pending registration that is in its slot can no longer be refused for the port.</summary>
+    public bool TrySeat(ClaimWord pending) =>
+        Interlocked.CompareExchange(ref _word, pending.Seated().Bits, pending.Bits) == pending.Bits;
+
+    /// <summary>The CAS by which a claim ends: the linearization point of release, expiry, death and of losing a port. False when it had ended already.</summary>
+    public bool TryEnd(ClaimEnd cause, long now)
+    {
+        while (true)
+        {
+            ClaimWord word = Word;
+            if (!word.IsLive)
+            {
+                return false;
+            }
+
+            if (TryEndFrom(word, cause, now))
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>As <see cref="TryEnd"/>, but only from the word the decision was made on.</summary>
+    public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now) =>
+        Interlocked.CompareExchange(ref _word, seen.End(cause, now).Bits, seen.Bits) == seen.Bits;
+}

@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+
+namespace Portmap.Table;
+
+/// <summary>One slot per port of one protocol: what leads from a port to the claims on it.</summary>
+/// <remarks>
+/// <code>
+///   slot: null            nobody ever had the port
+///         PortClaim       the last claim that took it: pending, in force or ended; or the marker of a stranger
+///         PortClaim[]     several owners of one process share it (never changed after it was published)
+/// </code>
+/// A slot never goes back to null and each value is a fresh object, so a CAS on what was read fails if anything happened to the port in between.
+/// 65,536 slots in chunks of 1,024 that are made when first written.
+/// </remarks>
+internal sealed class PortSlots
+{
+    private const int ChunkSize = 1_024;
+
+    private readonly object?[]?[] _chunks = new object?[65_536 / ChunkSize][];
+
+    public object? this[int port]
+    {
+        get
+        {
+            object?[]? chunk = Volatile.Read(ref _chunks[port / ChunkSize]);
+            return chunk is null ? null : Volatile.Read(ref chunk[port % ChunkSize]);
+        }
+    }
+
+    /// <summary>Publishes the claim, and everything written to it before, to those who come by port.</summary>
+    public bool TrySet(int port, object? expected, object value)
+    {
+        ref object?[]? place = ref _chunks[port / ChunkSize];
+        object?[]? chunk = Volatile.Read(ref place);
+        if (chunk is null)
+        {
+            chunk = new object?[ChunkSize];
+            chunk = Interlocked.CompareExchange(ref place, chunk, null) ?? chunk;
+        }
+
+        return ReferenceEquals(Interlocked.CompareExchange(ref chunk[port % ChunkSize], value, expected), expected);
+    }
+
+    /// <summary>The claims a slot value stands for; one claim is seen as a span of one without allocating.</summary>
+    public static ReadOnlySpan<PortClaim> Claims(ref object? slot) => slot switch
+    {
+        null => default,
+        PortClaim[] shared => shared,
+        _ => new ReadOnlySpan<PortClaim>(ref Unsafe.As<object?, PortClaim>(ref slot)!),
+    };
+
+    /// <summary>The ports whose slots were ever written.</summary>
+    public IEnumerable<int> Used()
+    {
+        for (int chunk = 0; chunk < _chunks.Length; chunk++)
+        {
+            if (Volatile.Read(ref _chunks[chunk]) is { } slots)
+            {
+                for (int i = 0; i < slots.Length; i++)
+                {
+                    if (Volatile.Read(ref slots[i]) is not null)
+                    {
+                        yield return (chunk * ChunkSize) + i;
+                    }
+                }
+            }
+        }
+    }
+}

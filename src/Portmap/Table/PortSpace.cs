@@ -1,0 +1,74 @@
+namespace Portmap.Table;
+
+/// <summary>The ports of one protocol: their slots, and the hints that find one to hand out.</summary>
+internal sealed class PortSpace
+{
+    private readonly DelayedPorts _cooling;
+    private readonly DelayedPorts _foreign;
+    private readonly Action<int> _free;
+
+    public PortSpace(PortRegistrySettings settings)
+    {
+        Settings = settings;
+        Free = new FreePorts(settings.Range);
+        _free = Free.Add;
+        _cooling = new DelayedPorts(settings.Range, settings.ReuseDelay);
+        _foreign = new DelayedPorts(settings.Range, settings.ForeignRecheck);
+        for (int port = settings.Range.First; port <= settings.Range.Last; port++)
+        {
+            if (settings.HandsOut(port))
+            {
+                Free.Add(port);
+            }
+        }
+    }
+
+    public PortRegistrySettings Settings { get; }
+
+    public PortSlots Slots { get; } = new();
+
+    public FreePorts Free { get; }
+
+    /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
+    public void Cool(int port, long now)
+    {
+        if (!Settings.HandsOut(port))
+        {
+            return;
+        }
+
+        if (_cooling.DelayMs == 0)
+        {
+            Free.Add(port);
+        }
+        else
+        {
+            _cooling.Add(port, now);
+        }
+    }
+
+    public void LookAgainLater(int port, long now)
+    {
+        if (Settings.HandsOut(port))
+        {
+            Free.TryTake(port);
+            _foreign.Add(port, now);
+        }
+    }
+
+    public void DrainDue(long now)
+    {
+        _cooling.DrainDue(now, _free);
+        _foreign.DrainDue(now, _free);
+    }
+
+    /// <summary>The approximately longest-cooled port, or 0.</summary>
+    public int TryTakeCooling(long now) => _cooling.TryTakeOldest(now);
+
+    /// <summary>Whether the marker of a stranger is old enough to be doubted.</summary>
+    public bool IsDue(ClaimWord foreign, long now) => now - foreign.At >= _foreign.DelayMs;
+
+    /// <summary>How long a port that ended then still cools; 0 when it is over.</summary>
+    public long CoolsForMs(ClaimWord ended, long now) =>
+        ended.Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.Consumed ? 0 : Math.Max(0, ended.At + _cooling.DelayMs - now);
+}

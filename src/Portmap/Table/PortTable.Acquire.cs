@@ -1,0 +1,143 @@
+namespace Portmap.Table;
+
+internal sealed partial class PortTable
+{
+    public enum Taking
+    {
+        Taken,
+
+        /// <summary>A claim of ours is in force or pending on it.</summary>
+        InUse,
+
+        Cooling,
+
+        /// <summary>A stranger had it a short while ago.</summary>
+        Foreign,
+    }
+
+    public enum Push
+    {
+        Pushed,
+
+        /// <summary>The owner has another open lease.</summary>
+        AlreadyReserved,
+
+        TooManyOwners,
+
+        /// <summary>A listening process took the port, or a newer claim of the owner outran the epoch: begin again.</summary>
+        Lost,
+    }
+
+    /// <summary>Whether a port may be taken for an acquisition now.</summary>
+    public Taking Look(PortProtocol protocol, int port, string owner, bool takeCooling, long now, out object? slot, out long highestEpoch)
+    {
+        PortSpace space = Space(protocol);
+        slot = space.Slots[port];
+        highestEpoch = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            highestEpoch = Math.Max(highestEpoch, claim.Epoch);
+            if (word.Stage == ClaimStage.Foreign)
+            {
+                if (!space.IsDue(word, now))
+                {
+                    return Taking.Foreign;
+                }
+
+                continue;
+            }
+
+            if (word.Stage == ClaimStage.Taking || claim.Cell?.HolderOf(port) is not null)
+            {
+                return Taking.InUse;
+            }
+
+            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0 && claim.Cell?.Owner != owner)
+            {
+                return Taking.Cooling;
+            }
+        }
+
+        return Taking.Taken;
+    }
+
+    /// <summary>Puts a pending claim on top of an owner's cell, unless anybody else did since <paramref name="top"/> was read.</summary>
+    public static bool TryPush(OwnerCell cell, PortClaim top, PortClaim claim)
+    {
+        claim.Cell = cell;
+        claim.Below = top;
+        Trim(claim);
+        return cell.TryPush(top, claim);
+    }
+
+    /// <summary>Puts a pending lease on top of its owner and makes it take effect.</summary>
+    /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
+    /// <param name="owner">The owner.</param>
+    /// <param name="successorOf">The open lease this one takes the place of, when a port could not be bound; otherwise null.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="standing">The lease that stands in the way, for <see cref="Push.AlreadyReserved"/>.</param>
+    public Push TryPublish(PortClaim claim, string owner, PortClaim? successorOf, long now, out PortClaim? standing)
+    {
+        standing = null;
+        int hash = Index.Hash(claim.Protocol, owner);
+        while (true)
+        {
+            OwnerCell? cell = Index.Find(claim.Protocol, owner, hash);
+            if (cell is null)
+            {
+                cell = new OwnerCell(owner, claim.Protocol, hash, claim);
+                claim.Below = null;
+                claim.Cell = cell;
+                OwnerIndex.Insertion insertion = Index.TryInsert(cell);
+                if (insertion == OwnerIndex.Insertion.Full)
+                {
+                    claim.Cell = null;
+                    return Push.TooManyOwners;
+                }
+
+                if (insertion == OwnerIndex.Insertion.Raced)
+                {
+                    continue;
+                }
+            }
+            else
+            {
+                Normalize(cell, now);
+                PortClaim top = cell.Top;
+                if (ReferenceEquals(top, PortClaim.Dead) || top.Word.Stage == ClaimStage.Taking)
+                {
+                    continue;
+                }
+
+                standing = cell.OpenLease();
+                if (standing is not null && !ReferenceEquals(standing, successorOf))
+                {
+                    claim.Cell = null;
+                    return Push.AlreadyReserved;
+                }
+
+                if (top.Epoch >= claim.Epoch)
+                {
+                    claim.Cell = null;
+                    return Push.Lost;
+                }
+
+                if (!TryPush(cell, top, claim))
+                {
+                    continue;
+                }
+            }
+
+            Settle(claim, now);
+            if (claim.Word.Cause == ClaimEnd.Withdrawn)
+            {
+                // A process that listens on the port was faster.
+                Index.Retire(cell);
+                return Push.Lost;
+            }
+
+            return Push.Pushed;
+        }
+    }
+}

@@ -1,0 +1,252 @@
+namespace Portmap.Table;
+
+internal sealed partial class PortTable
+{
+    private enum SlotOutcome
+    {
+        Taken,
+
+        /// <summary>A living process of somebody else has the port.</summary>
+        Held,
+
+        /// <summary>Somebody else finished the registration meanwhile.</summary>
+        Settled,
+    }
+
+    /// <summary>Brings a pending claim that tops its cell to its end, whoever began it: after this it has taken effect or has ended.</summary>
+    public void Settle(PortClaim claim, long now)
+    {
+        while (true)
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage != ClaimStage.Taking)
+            {
+                return;
+            }
+
+            if (!claim.IsLease && !word.IsSeated)
+            {
+                SlotOutcome outcome = TakeSlot(claim, now);
+                if (outcome == SlotOutcome.Held)
+                {
+                    claim.TryEndFrom(word, ClaimEnd.PortHeld, now);
+                    continue;
+                }
+
+                if (outcome == SlotOutcome.Settled || LeaseToConsume(claim) is not null)
+                {
+                    claim.TrySeat(word);   // fails when somebody settled it; else nobody can refuse it for its port any more
+                    continue;
+                }
+            }
+
+            // I4. A lease is used up by a seated registration only, so no lease is lost to one that is refused.
+            if (word.IsSeated && LeaseToConsume(claim) is { } lease && !Consume(lease, now))
+            {
+                claim.TryEndFrom(word, ClaimEnd.LeaseGone, now);
+                continue;
+            }
+
+            if (claim.TryTakeEffect(word, now))
+            {
+                if (!claim.IsLease)
+                {
+                    EndBelow(claim, now);
+                }
+
+                _events.TookEffect(claim);
+                return;
+            }
+        }
+    }
+
+    /// <summary>Settles what is pending on an owner and ends what is superseded, so that the cell shows claims in force only.</summary>
+    public void Normalize(OwnerCell cell, long now)
+    {
+        PortClaim top = cell.Top;
+        Settle(top, now);
+        if (top.Word.WasBound)
+        {
+            EndBelow(top, now);
+        }
+    }
+
+    /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell I3), and unlinks what has ended.</summary>
+    private void EndBelow(PortClaim claim, long now)
+    {
+        for (PortClaim? below = claim.Below; below is not null; below = below.Below)
+        {
+            ClaimWord word = below.Word;
+            if (word.Stage == ClaimStage.Bound && below.TryEndFrom(word, ClaimEnd.Replaced, now))
+            {
+                AfterEnd(below, ClaimEnd.Replaced, now, winner: claim);
+            }
+        }
+
+        Trim(claim);
+    }
+
+    /// <summary>Skips claims below that have ended; they never matter again.</summary>
+    private static void Trim(PortClaim claim)
+    {
+        PortClaim? below = claim.Below;
+        while (below is not null && below.Word.Stage == ClaimStage.Ended)
+        {
+            below = below.Below;
+        }
+
+        if (!ReferenceEquals(below, claim.Below))
+        {
+            claim.Below = below;
+        }
+    }
+
+    private static PortClaim? LeaseToConsume(PortClaim registration)
+    {
+        for (PortClaim? below = registration.Below; below is not null; below = below.Below)
+        {
+            if (below.IsLease && below.Epoch == registration.Epoch)
+            {
+                return below;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Uses a lease up; true too when this registration, the only one above it, has done so through a helper.</summary>
+    private static bool Consume(PortClaim lease, long now) =>
+        lease.TryEnd(ClaimEnd.Consumed, now) || lease.Word.Cause == ClaimEnd.Consumed;
+
+    /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so only a living process of somebody else keeps it out.</summary>
+    private SlotOutcome TakeSlot(PortClaim claim, long now)
+    {
+        PortSlots slots = Space(claim.Protocol).Slots;
+        while (true)
+        {
+            object? slot = slots[claim.Port];
+            int shared = 0;
+            bool again = false;
+            ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref slot);
+            foreach (PortClaim other in claims)
+            {
+                if (ReferenceEquals(other, claim))
+                {
+                    return SlotOutcome.Taken;
+                }
+
+                switch (Displace(other, claim, now))
+                {
+                    case Displacement.Held:
+                        return SlotOutcome.Held;
+                    case Displacement.Changed:
+                        again = true;
+                        break;
+                    case Displacement.Shares:
+                        shared++;
+                        break;
+                }
+            }
+
+            if (claim.Word.Stage != ClaimStage.Taking)
+            {
+                return SlotOutcome.Settled;
+            }
+
+            if (!again && slots.TrySet(claim.Port, slot, shared == 0 ? claim : Join(claims, claim)))
+            {
+                return SlotOutcome.Taken;
+            }
+        }
+    }
+
+    private enum Displacement
+    {
+        /// <summary>It has no claim in force on the port.</summary>
+        Gone,
+
+        /// <summary>The same process has it: they share the port.</summary>
+        Shares,
+
+        /// <summary>It was ended or helped just now: look again.</summary>
+        Changed,
+
+        /// <summary>A living process of somebody else.</summary>
+        Held,
+    }
+
+    private Displacement Displace(PortClaim other, PortClaim claim, long now)
+    {
+        ClaimWord word = other.Word;
+        if (word.Stage == ClaimStage.Foreign)
+        {
+            return Displacement.Gone;
+        }
+
+        if (word.Stage == ClaimStage.Taking)
+        {
+            if (other.IsLease)
+            {
+                // An acquisition still under way: its thread finds the word ended and tries another port.
+                other.TryEndFrom(word, ClaimEnd.Withdrawn, now);
+            }
+            else
+            {
+                Settle(other, now);   // it is in its slot already, so this is at most two steps
+            }
+
+            return Displacement.Changed;
+        }
+
+        OwnerCell? cell = other.Cell;
+        if (cell is null || ReferenceEquals(cell, claim.Cell) || cell.InForceOn(claim.Port) is not { } holder)
+        {
+            return Displacement.Gone;
+        }
+
+        // One that is pending in that cell without having the slot is not looked at: it has yet to take the slot, and will meet this claim there.
+        ClaimWord held = holder.Word;
+        if (held.Stage == ClaimStage.Reserved)
+        {
+            if (holder.TryEndFrom(held, ClaimEnd.Taken, now))
+            {
+                AfterEnd(holder, ClaimEnd.Taken, now, winner: claim);
+            }
+
+            return Displacement.Changed;
+        }
+
+        if (held.Stage != ClaimStage.Bound)
+        {
+            return Displacement.Changed;
+        }
+
+        if (!ReferenceEquals(cell.Served(), holder))
+        {
+            Normalize(cell, now);   // superseded and not ended yet
+            return Displacement.Changed;
+        }
+
+        if (holder.Session!.IsOver)
+        {
+            TryEnd(holder, holder.Session.EndCause, now);
+            return Displacement.Changed;
+        }
+
+        return holder.Session.IsSameProcess(claim.Session!) ? Displacement.Shares : Displacement.Held;
+    }
+
+    private static PortClaim[] Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
+    {
+        List<PortClaim> joined = new(claims.Length + 1) { claim };
+        foreach (PortClaim other in claims)
+        {
+            if (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && cell.HolderOf(claim.Port) is not null)
+            {
+                joined.Add(other);
+            }
+        }
+
+        return [.. joined];
+    }
+}

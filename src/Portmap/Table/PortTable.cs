@@ -1,0 +1,98 @@
+namespace Portmap.Table;
+
+/// <summary>The claims of all ports and owners, and every step by which one takes effect or ends.</summary>
+/// <remarks>
+/// <code>
+///   by port    slot[port] ──► claim ─┐
+///                                    ├─► cell ──Top──► claim ──Below──► claim        a claim counts when its cell serves it
+///   by owner   index[owner] ─────────┘
+/// </code>
+/// One authority: the word of a claim together with its place below <see cref="OwnerCell.Top"/>. The slot only leads to cells, so a reader that
+/// comes by port asks the same cell as one that comes by owner, and both see a change at the same CAS.
+/// <para>States of a claim and who moves it:</para>
+/// <code>
+///             lease:  Taking ──(3)──► Reserved ──┐
+///                       │                        ├──(5)──► Ended       (5) release, expiry, taken, used up by a registration
+///      registration:  Taking ──(4)──► Bound ─────┘                         death, disconnect, replaced by the one above
+///                       └──────(1,2: withdrawn)──────────► Ended
+/// </code>
+/// <para>Invariants</para>
+/// <list type="bullet">
+/// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps leading to its cell while it is in force: who
+/// wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every change of a slot is a fresh object.</item>
+/// <item>I2. Claims in force on one port belong to one process, or there is one of them.</item>
+/// <item>I3. An owner has at most one Reserved claim in force, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
+/// <item>I4. A lease is used up by the CAS that ends it as Consumed, and by one registration only.</item>
+/// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Settle"/>); a pending acquisition that a listening
+/// process collides with is ended by that process. So nobody waits for a thread that was suspended between two steps.</item>
+/// </list>
+/// <para>Linearization points: acquire (3), register (4) = <see cref="PortClaim.TryTakeEffect"/>; every ending (5) = <see cref="PortClaim.TryEnd"/>;
+/// lookups: the read of <see cref="OwnerCell.Top"/> or the effect of the claim they return (<see cref="OwnerCell.Served"/>).</para>
+/// <para>Progress: lookups are wait-free, everything else is lock-free: a step is repeated only because somebody else's took effect.</para>
+/// </remarks>
+internal sealed partial class PortTable
+{
+    private readonly IClaimEvents _events;
+    private readonly PortSpace _tcp;
+    private PortSpace? _udp;
+
+    public PortTable(PortRegistrySettings settings, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
+    {
+        Settings = settings;
+        Clock = clock;
+        _events = events;
+        _tcp = new PortSpace(settings);
+        Index = new OwnerIndex(settings.MaxOwners, processors, seed);
+    }
+
+    public PortRegistrySettings Settings { get; }
+
+    public RegistryClock Clock { get; }
+
+    public OwnerIndex Index { get; }
+
+    public PortSpace Space(PortProtocol protocol) =>
+        protocol == PortProtocol.Tcp ? _tcp : Volatile.Read(ref _udp) ?? MakeUdp();
+
+    public bool HasUdp => Volatile.Read(ref _udp) is not null;
+
+    /// <summary>What lookups serve for an owner, or null.</summary>
+    public PortClaim? Served(PortProtocol protocol, ReadOnlySpan<char> owner) =>
+        Index.Find(protocol, owner)?.Served() is { Session.IsServing: true } claim ? claim : null;
+
+    /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
+    public static PortClaim? VisibleOn(PortClaim inSlot)
+    {
+        OwnerCell? cell = inSlot.Cell;
+        if (cell is null)
+        {
+            return null;
+        }
+
+        if (cell.Served() is { } served && served.Port == inSlot.Port && served.Session!.IsServing)
+        {
+            return served;
+        }
+
+        return cell.OpenLease() is { } lease && lease.Port == inSlot.Port ? lease : null;
+    }
+
+    /// <summary>How many owners lookups see on a port.</summary>
+    public int CountOwners(PortProtocol protocol, int port)
+    {
+        object? slot = Space(protocol).Slots[port];
+        int count = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            count += VisibleOn(claim) is not null ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    private PortSpace MakeUdp()
+    {
+        PortSpace space = new(Settings);
+        return Interlocked.CompareExchange(ref _udp, space, null) ?? space;   // publishes the space; the first one stays
+    }
+}
