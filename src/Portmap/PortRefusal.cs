@@ -18,6 +18,35 @@ public sealed class PortRefusal
         _build = message;
     }
 
+    /// <summary>Makes a refusal out of its parts, for whoever passes one on: from a daemon over a wire to the process that asked.</summary>
+    /// <param name="reason">Why.</param>
+    /// <param name="message">The whole text.</param>
+    /// <param name="owner">The owner the operation was about, or null.</param>
+    /// <param name="port">The port the operation was about, or 0.</param>
+    /// <param name="protocol">The protocol the operation was about.</param>
+    /// <param name="holder">The owner that holds what was asked for, or null.</param>
+    /// <param name="holderProcessId">The process id of the holder, or 0.</param>
+    /// <param name="holderEpoch">The epoch of the claim that stands in the way, or 0.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="message"/> is null.</exception>
+    public static PortRefusal Create(
+        PortRefusalReason reason,
+        string message,
+        string? owner = null,
+        int port = 0,
+        PortProtocol protocol = PortProtocol.Tcp,
+        string? holder = null,
+        int holderProcessId = 0,
+        long holderEpoch = 0)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return new PortRefusal(reason, () => message, owner, port, protocol)
+        {
+            Holder = holder,
+            HolderProcessId = holderProcessId,
+            HolderEpoch = holderEpoch,
+        };
+    }
+
     /// <summary>Why.</summary>
     public PortRefusalReason Reason { get; }
 
