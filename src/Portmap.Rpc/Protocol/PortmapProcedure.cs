@@ -1,0 +1,26 @@
+namespace Portmap.Rpc.Protocol;
+
+/// <summary>The program of <c>portmap.x</c>.</summary>
+internal static class PortmapProcedure
+{
+    public const uint Program = 0x2050_4D50;
+    public const uint Version = 1;
+
+    public const uint Null = 0;
+    public const uint Acquire = 1;
+    public const uint Register = 2;
+    public const uint BindFailed = 3;
+    public const uint Release = 4;
+    public const uint Lookup = 5;
+    public const uint List = 6;
+    public const uint WaitForChange = 7;
+
+    /// <summary>The arm of a result union that holds what was asked for.</summary>
+    public const int Ok = 0;
+
+    /// <summary>The arm that holds a refusal.</summary>
+    public const int Refused = 1;
+
+    /// <summary>"What the options say" in the reuse of an acquisition.</summary>
+    public const int DefaultReuse = -1;
+}

@@ -1,0 +1,106 @@
+using Portmap.Rpc.Xdr;
+
+namespace Portmap.Rpc.Protocol;
+
+/// <summary>The types of <c>portmap.x</c>, read and written as that file says.</summary>
+internal static class PortmapXdr
+{
+    private const int MaxText = 65_536;
+
+    /// <summary>A message longer than this is cut: it may hold two names of 4,096 bytes and has room for a sentence around them.</summary>
+    private const int MaxMessageChars = 10_240;
+
+    public static void WriteEntry(XdrWriter writer, in PortEntry entry)
+    {
+        writer.WriteString(entry.Owner);
+        writer.WriteInt32(entry.Port);
+        writer.WriteInt32((int)entry.Protocol);
+        writer.WriteInt32((int)entry.State);
+        writer.WriteInt64(entry.Epoch);
+        writer.WriteInt32(entry.ProcessId);
+        writer.WriteInt64(entry.Since.UtcTicks);
+        writer.WriteInt32(entry.OwnerCount);
+        writer.WriteInt32((int)entry.Guarantee);
+        writer.WriteString(entry.Strategy);
+    }
+
+    public static PortEntry ReadEntry(ref XdrReader reader) => new()
+    {
+        Owner = reader.ReadString(MaxText),
+        Port = reader.ReadInt32(),
+        Protocol = (PortProtocol)reader.ReadInt32(),
+        State = (PortState)reader.ReadInt32(),
+        Epoch = reader.ReadInt64(),
+        ProcessId = reader.ReadInt32(),
+        Since = ReadTime(ref reader),
+        OwnerCount = reader.ReadInt32(),
+        Guarantee = (PortGuarantee)reader.ReadInt32(),
+        Strategy = reader.ReadString(MaxText),
+    };
+
+    /// <summary>A lease crosses as the entry it stands for; only there the protocol may be both.</summary>
+    public static void WriteLease(XdrWriter writer, PortLease lease, DateTimeOffset now) => WriteEntry(writer, new PortEntry
+    {
+        Owner = lease.Owner,
+        Port = lease.Port,
+        Protocol = lease.Protocol,
+        State = PortState.Reserved,
+        Epoch = lease.Epoch,
+        Since = now,
+        OwnerCount = 1,
+        Guarantee = lease.Guarantee,
+        Strategy = lease.Strategy,
+    });
+
+    public static void WriteRefusal(XdrWriter writer, PortRefusal refusal)
+    {
+        string message = refusal.Message;
+        writer.WriteInt32((int)refusal.Reason);
+        writer.WriteString(message.Length <= MaxMessageChars ? message : message.AsSpan(0, MaxMessageChars));
+        WriteOptional(writer, refusal.Owner);
+        writer.WriteInt32(refusal.Port);
+        writer.WriteInt32((int)refusal.Protocol);
+        WriteOptional(writer, refusal.Holder);
+        writer.WriteInt32(refusal.HolderProcessId);
+        writer.WriteInt64(refusal.HolderEpoch);
+    }
+
+    public static PortRefusal ReadRefusal(ref XdrReader reader) => PortRefusal.Create(
+        (PortRefusalReason)reader.ReadInt32(),
+        reader.ReadString(MaxText),
+        ReadOptional(ref reader),
+        reader.ReadInt32(),
+        (PortProtocol)reader.ReadInt32(),
+        ReadOptional(ref reader),
+        reader.ReadInt32(),
+        reader.ReadInt64());
+
+    public static void WriteChange(XdrWriter writer, in PortChange change)
+    {
+        writer.WriteInt64(change.Revision);
+        writer.WriteInt32((int)change.Kind);
+        WriteEntry(writer, change.Entry);
+    }
+
+    public static PortChange ReadChange(ref XdrReader reader) =>
+        new(reader.ReadInt64(), (PortChangeKind)reader.ReadInt32(), ReadEntry(ref reader));
+
+    public static void WriteOptional(XdrWriter writer, string? text)
+    {
+        writer.WriteBoolean(text is not null);
+        if (text is not null)
+        {
+            writer.WriteString(text);
+        }
+    }
+
+    public static string? ReadOptional(ref XdrReader reader) => reader.ReadBoolean() ? reader.ReadString(MaxText) : null;
+
+    private static DateTimeOffset ReadTime(ref XdrReader reader)
+    {
+        long ticks = reader.ReadInt64();
+        return ticks >= DateTimeOffset.MinValue.Ticks && ticks <= DateTimeOffset.MaxValue.Ticks
+            ? new DateTimeOffset(ticks, TimeSpan.Zero)
+            : throw new InvalidDataException($"{ticks} is not a time.");
+    }
+}
