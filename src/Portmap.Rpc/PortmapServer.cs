@@ -1,18 +1,135 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc;
 
-#pragma warning disable CA1822, CS9113, CS1591
-/// <summary>Serves a registry to the processes of the host.</summary>
+/// <summary>Serves a registry to the processes of the host: ONC RPC over Unix sockets and TCP, with the Portmap, Gluster Portmap and GF-DUMP
+/// programs and those of the host.</summary>
+/// <remarks>Safe for any thread. It does not own the registry: dispose the server first. It can be started once.</remarks>
 public sealed class PortmapServer : IAsyncDisposable
 {
-    public PortmapServer(PortRegistry registry, PortmapServerOptions? options = null, ILogger<PortmapServer>? logger = null, TimeProvider? timeProvider = null) => throw new NotImplementedException();
+    private readonly string[] _wanted;
+    private readonly bool _allowRemote;
+    private readonly ServerContext _context;
+    private readonly List<EndpointListener> _listeners = [];
+    private readonly List<Task> _accepting = [];
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConnectionSet _connections;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private bool _isStarted;
+    private bool _isStopped;
 
-    public IReadOnlyList<PortmapEndpoint> Endpoints => throw new NotImplementedException();
+    /// <summary>Makes a server; it listens after <see cref="StartAsync"/>.</summary>
+    /// <param name="registry">What it serves.</param>
+    /// <param name="options">Where and how; null takes the defaults.</param>
+    /// <param name="logger">Where it reports; null reports nothing.</param>
+    /// <param name="timeProvider">The clock of long polls; null takes the system's.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="registry"/> is null.</exception>
+    /// <exception cref="ArgumentException">An option is out of its bounds, or two programs have one number and version.</exception>
+    public PortmapServer(PortRegistry registry, PortmapServerOptions? options = null, ILogger<PortmapServer>? logger = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        options ??= new PortmapServerOptions();
+        _wanted = [.. options.Endpoints];
+        _allowRemote = options.AllowRemote;
+        _context = ServerContext.Create(registry, options, (ILogger?)logger ?? NullLogger.Instance, timeProvider ?? TimeProvider.System);
+        _connections = new ConnectionSet(_context);
+    }
 
-    public Task StartAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Where it listens, with the ports that the kernel chose; empty before <see cref="StartAsync"/> and after the stop.</summary>
+    public IReadOnlyList<PortmapEndpoint> Endpoints { get; private set; } = [];
 
-    public Task StopAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Listens on every endpoint, or on none.</summary>
+    /// <param name="cancellationToken">Gives up waiting for another start or stop.</param>
+    /// <exception cref="FormatException">An endpoint is not one, or its socket path is longer than 107 bytes.</exception>
+    /// <exception cref="IOException">An endpoint is taken by a live daemon, or cannot be listened on; the message names it and says what to do.</exception>
+    /// <exception cref="InvalidOperationException">It was started before, or an address is not loopback and <see cref="PortmapServerOptions.AllowRemote"/> is off.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_isStarted || _isStopped)
+            {
+                throw new InvalidOperationException("A server starts once; make another one.");
+            }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+            Open([.. _wanted.Length == 0 ? [PortmapEndpoint.Default] : _wanted.Select(PortmapEndpoint.Parse)]);
+            _isStarted = true;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Stops listening and ends every connection; the registry gives their registrations its grace. Idempotent.</summary>
+    /// <param name="cancellationToken">Gives up waiting for connections to end; they end all the same.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_isStopped)
+            {
+                return;
+            }
+
+            _isStopped = true;
+            int open = _connections.Count;
+            await _stopping.CancelAsync().ConfigureAwait(false);
+            Close();
+            await Task.WhenAll(_accepting).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _connections.EndAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (_isStarted)
+            {
+                Log.ServerStopped(_context.Logger, open);
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Stops, if it runs.</summary>
+    public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
+
+    private void Open(PortmapEndpoint[] endpoints)
+    {
+        try
+        {
+            foreach (PortmapEndpoint endpoint in endpoints)
+            {
+                if (endpoint.Address is { } address && !_allowRemote && !System.Net.IPAddress.IsLoopback(address.Address))
+                {
+                    throw new InvalidOperationException(
+                        $"{endpoint} can be reached from other hosts and the wire knows no authentication; choose a loopback address, or set AllowRemote if that is what you want.");
+                }
+
+                _listeners.Add(EndpointListener.Open(endpoint, path => Log.LeftoverReplaced(_context.Logger, path)));
+            }
+        }
+        catch
+        {
+            Close();
+            throw;
+        }
+
+        Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
+        foreach (EndpointListener listener in _listeners)
+        {
+            _accepting.Add(_connections.AcceptAsync(listener, _stopping.Token));
+            Log.ServerListening(_context.Logger, listener.Endpoint);
+        }
+    }
+
+    private void Close()
+    {
+        _listeners.ForEach(listener => listener.Dispose());
+        _listeners.Clear();
+        Endpoints = [];
+    }
 }

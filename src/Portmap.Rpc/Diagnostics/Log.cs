@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Logging;
+
+namespace Portmap.Rpc.Diagnostics;
+
+/// <summary>Everything the wire reports. Ids and event names are API: 2001-2099 the server, 2101-2199 the worker's side.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(2001, LogLevel.Information, "Listening on {Endpoint}.", EventName = "ServerListening")]
+    public static partial void ServerListening(ILogger logger, PortmapEndpoint endpoint);
+
+    [LoggerMessage(2002, LogLevel.Information, "Stopped listening; {Connections} connections were open.", EventName = "ServerStopped")]
+    public static partial void ServerStopped(ILogger logger, int connections);
+
+    [LoggerMessage(2003, LogLevel.Information, "Replaced the socket file {Path} that a daemon left behind: nobody listens on it.", EventName = "LeftoverReplaced")]
+    public static partial void LeftoverReplaced(ILogger logger, string path);
+
+    [LoggerMessage(2004, LogLevel.Warning, "{Connections} connections are open, the limit (MaxConnections): new ones are closed until one ends.", EventName = "ConnectionLimitReached")]
+    public static partial void ConnectionLimitReached(ILogger logger, int connections);
+
+    [LoggerMessage(2005, LogLevel.Error, "Accepting on {Endpoint} failed; trying again.", EventName = "AcceptFailed")]
+    public static partial void AcceptFailed(ILogger logger, Exception exception, PortmapEndpoint endpoint);
+
+    [LoggerMessage(2006, LogLevel.Warning, "Closed the connection of {Peer}: it sent a record longer than {MaxRecordBytes} bytes (MaxRecordBytes).", EventName = "RecordTooLong")]
+    public static partial void RecordTooLong(ILogger logger, string peer, int maxRecordBytes);
+
+    [LoggerMessage(2007, LogLevel.Warning, "Closed the connection of {Peer}: a record of {Bytes} bytes is not a call of ONC RPC.", EventName = "NotACall")]
+    public static partial void NotACall(ILogger logger, string peer, int bytes);
+
+    [LoggerMessage(2008, LogLevel.Debug, "{Peer} left in the middle of a record.", EventName = "HalfRecord")]
+    public static partial void HalfRecord(ILogger logger, string peer);
+
+    [LoggerMessage(2009, LogLevel.Debug, "{Peer} called {Program} procedure {Procedure} with arguments that make no sense: {Complaint}", EventName = "GarbageArguments")]
+    public static partial void GarbageArguments(ILogger logger, string peer, string program, uint procedure, string complaint);
+
+    [LoggerMessage(2010, LogLevel.Error, "The program {Program} failed in procedure {Procedure}; the caller is answered SYSTEM_ERR.", EventName = "ProgramFailed")]
+    public static partial void ProgramFailed(ILogger logger, Exception exception, string program, uint procedure);
+
+    [LoggerMessage(2011, LogLevel.Debug, "The connection of {Peer} ended: {Reason}", EventName = "ConnectionBroke")]
+    public static partial void ConnectionBroke(ILogger logger, string peer, string reason);
+
+    [LoggerMessage(2012, LogLevel.Error, "The connection of {Peer} ended by an error of ours.", EventName = "ConnectionFailed")]
+    public static partial void ConnectionFailed(ILogger logger, Exception exception, string peer);
+
+    [LoggerMessage(2013, LogLevel.Debug, "Refused {Peer}: {Refusal}", EventName = "Refused")]
+    public static partial void Refused(ILogger logger, string peer, PortRefusal refusal);
+
+    [LoggerMessage(2101, LogLevel.Information, "{Owner} listens on {Port} and is signed in at {Endpoint}.", EventName = "SignedIn")]
+    public static partial void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);
+
+    [LoggerMessage(2102, LogLevel.Warning, "Port {Port} could not be bound for {Owner}: {Reason} The daemon gave another.", EventName = "BindHealed")]
+    public static partial void BindHealed(ILogger logger, string owner, int port, string reason);
+
+    [LoggerMessage(2103, LogLevel.Warning, "The connection to {Endpoint} ended; {Owner} goes on listening on {Port} and signs in again.", EventName = "DaemonLost")]
+    public static partial void DaemonLost(ILogger logger, PortmapEndpoint endpoint, string owner, int port);
+
+    [LoggerMessage(2104, LogLevel.Debug, "Signing {Owner} in again failed; the next attempt is in {Delay}.", EventName = "SignInDelayed")]
+    public static partial void SignInDelayed(ILogger logger, Exception exception, string owner, TimeSpan delay);
+
+    [LoggerMessage(2105, LogLevel.Error, "Signing {Owner} in again was refused: {Refusal}", EventName = "SignInRefused")]
+    public static partial void SignInRefused(ILogger logger, string owner, PortRefusal refusal);
+
+    [LoggerMessage(2106, LogLevel.Debug, "Signing {Owner} out failed: {Reason} The daemon sees the end of the connection.", EventName = "SignOutFailed")]
+    public static partial void SignOutFailed(ILogger logger, string owner, string reason);
+}

@@ -1,0 +1,130 @@
+using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
+
+namespace Portmap.Rpc.Programs;
+
+/// <summary>Gluster Portmap 34123456 v1 as GlusterFS' unmodified programs speak it. Its words (brick, sign-in, sign-out) are used here only.</summary>
+internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logger) : IRpcProgram
+{
+    private const uint PortByBrick = 1;
+    private const uint BrickByPort = 2;
+    private const uint SignIn = 4;
+    private const uint SignOut = 5;
+
+    /// <summary>A brick's second listener, under the name that glusterfsd gives it.</summary>
+    private const string RdmaSuffix = ".rdma";
+
+    public uint Number => 34_123_456;
+
+    public uint Version => 1;
+
+    public string Name => "Gluster Portmap";
+
+    public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+    {
+        switch (request.Procedure)
+        {
+            case PortByBrick:
+                AnswerPort(request);
+                return ValueTask.FromResult(true);
+            case BrickByPort:
+                AnswerBrick(request);
+                return ValueTask.FromResult(true);
+            case SignIn:
+                return SignInAsync(request);
+            case SignOut:
+                return SignOutAsync(request);
+            default:
+                return ValueTask.FromResult(false);
+        }
+    }
+
+    // The one call that clients repeat for ever: no string is made.
+    private void AnswerPort(RpcCall request)
+    {
+        Span<char> buffer = stackalloc char[OwnerText.MaxBytes];
+        bool isName = OwnerText.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> brick);
+        int port = 0;
+        bool isFound = isName && registry.TryGetPort(brick, out port);
+        request.WriteInt32(isFound ? 0 : -1);
+        request.WriteInt32(isName ? 0 : GlusterErrno.Invalid);
+        request.WriteInt32(0);
+        request.WriteInt32(isFound ? port : 0);
+    }
+
+    private void AnswerBrick(RpcCall request)
+    {
+        int port = request.ReadInt32();
+        bool isPort = IsPort(port);
+        PortEntry entry = default;
+        bool isFound = isPort && registry.TryGetEntry(port, out entry) && entry.State == PortState.Bound;
+        request.WriteInt32(isFound ? 0 : -1);
+        request.WriteInt32(isPort ? 0 : GlusterErrno.Invalid);
+        request.WriteInt32(0);
+        request.WriteString(isFound ? entry.Owner : string.Empty);
+    }
+
+    private async ValueTask<bool> SignInAsync(RpcCall request)
+    {
+        try
+        {
+            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+            int port = request.ReadInt32();
+            int claimedProcessId = request.RemainingBytes >= 4 ? request.ReadInt32() : 0; // clients before v6 send none
+            string brick = OwnerText.Decode(name);
+            await request.Connection.Sessions.RegisterAsync(brick, port, epoch: 0, PortProtocol.Tcp, claimedProcessId).ConfigureAwait(false);
+            WriteResult(request, 0, 0);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> SignOutAsync(RpcCall request)
+    {
+        try
+        {
+            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+            int port = request.ReadInt32();
+            int rdmaPort = request.RemainingBytes >= 4 ? request.ReadInt32() : 0;
+            string brick = OwnerText.Decode(name);
+            if (!IsPort(port) || (rdmaPort != 0 && !IsPort(rdmaPort)))
+            {
+                WriteResult(request, -1, GlusterErrno.Invalid);
+                return true;
+            }
+
+            await request.Connection.Sessions.ReleaseAsync(brick, port, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+            if (rdmaPort != 0)
+            {
+                await request.Connection.Sessions.ReleaseAsync(brick + RdmaSuffix, rdmaPort, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+            }
+
+            WriteResult(request, 0, 0);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private void Refuse(RpcCall request, PortRefusal refusal)
+    {
+        Log.Refused(logger, request.Connection.Peer.Name, refusal);
+        WriteResult(request, -1, GlusterErrno.Of(refusal.Reason));
+    }
+
+    private static void WriteResult(RpcCall request, int result, int errno)
+    {
+        request.WriteInt32(result);
+        request.WriteInt32(errno);
+    }
+
+    private static bool IsPort(int port) => port is >= 1 and <= 65535;
+}

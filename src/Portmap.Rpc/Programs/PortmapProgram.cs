@@ -1,0 +1,210 @@
+using System.Collections.Immutable;
+using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
+using Portmap.Rpc.Xdr;
+
+namespace Portmap.Rpc.Programs;
+
+/// <summary>The program of <c>portmap.x</c>: the registry's verbs, with its refusals whole.</summary>
+internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
+{
+    /// <summary>Room for the longest entry in front of the end of a page, so that a page never outgrows the record.</summary>
+    private const int PageReserve = 8_192;
+
+    private readonly PortRegistry _registry = context.Registry;
+
+    public uint Number => PortmapProcedure.Program;
+
+    public uint Version => PortmapProcedure.Version;
+
+    public string Name => "Portmap";
+
+    private int PageBytes => context.Limits.RecordBytes - PageReserve;
+
+    public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
+    {
+        PortmapProcedure.Acquire => AcquireAsync(request),
+        PortmapProcedure.Register => RegisterAsync(request),
+        PortmapProcedure.BindFailed => BindFailedAsync(request),
+        PortmapProcedure.Release => ReleaseAsync(request),
+        PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
+        PortmapProcedure.List => ValueTask.FromResult(List(request)),
+        PortmapProcedure.WaitForChange => WaitForChangeAsync(request),
+        _ => ValueTask.FromResult(false),
+    };
+
+    private async ValueTask<bool> AcquireAsync(RpcCall request)
+    {
+        try
+        {
+            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+            var protocol = (PortProtocol)request.ReadInt32();
+            int reuse = request.ReadInt32();
+            int previous = request.ReadInt32();
+            string? strategy = PortmapXdr.ReadOptional(ref request.Arguments);
+            if (reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require)
+            {
+                throw new InvalidDataException($"{reuse} is not a reuse.");
+            }
+
+            PortLease lease = await request.Connection.Sessions.AcquireAsync(new PortRequest(OwnerText.Decode(name))
+            {
+                Protocol = protocol,
+                Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
+                Previous = previous,
+                Strategy = strategy,
+            }).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> RegisterAsync(RpcCall request)
+    {
+        try
+        {
+            Claim claim = ReadClaim(request);
+            int claimedProcessId = request.ReadInt32();
+            PortEntry entry = await request.Connection.Sessions
+                .RegisterAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            PortmapXdr.WriteEntry(request.Results, entry);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> BindFailedAsync(RpcCall request)
+    {
+        try
+        {
+            Claim claim = ReadClaim(request);
+            int claimedProcessId = request.ReadInt32();
+            PortLease lease = await request.Connection.Sessions
+                .ReportBindFailureAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> ReleaseAsync(RpcCall request)
+    {
+        try
+        {
+            Claim claim = ReadClaim(request);
+            await request.Connection.Sessions.ReleaseAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private bool Lookup(RpcCall request)
+    {
+        Span<char> buffer = stackalloc char[OwnerText.MaxBytes];
+        bool isName = OwnerText.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> owner);
+        var protocol = (PortProtocol)request.ReadInt32();
+        PortEntry entry = default;
+        bool isFound = isName && protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(owner, out entry, protocol);
+        request.WriteBoolean(isFound);
+        if (isFound)
+        {
+            PortmapXdr.WriteEntry(request.Results, entry);
+        }
+
+        return true;
+    }
+
+    // A listing is one snapshot, however many pages it takes; the connection keeps it from the first page to the last.
+    private bool List(RpcCall request)
+    {
+        long revision = request.ReadInt64();
+        uint start = request.ReadUInt32();
+        RpcConnection connection = request.Connection;
+        if (start == 0)
+        {
+            ImmutableArray<PortEntry> entries = _registry.Snapshot(out revision);
+            connection.Listing = new Listing(revision, entries);
+        }
+
+        if (connection.Listing is not { } listing || listing.Revision != revision || start > listing.Entries.Length)
+        {
+            Refuse(request, PortRefusal.Create(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
+            return true;
+        }
+
+        request.WriteInt32(PortmapProcedure.Ok);
+        request.WriteInt64(revision);
+        int next = WriteCounted(request.Results, listing, (int)start);
+        if (next == listing.Entries.Length)
+        {
+            connection.Listing = null;
+            next = 0;
+        }
+
+        request.WriteUInt32((uint)next);
+        return true;
+    }
+
+    private int WriteCounted(XdrWriter writer, Listing listing, int start)
+    {
+        int countAt = writer.Count;
+        int next = start;
+        writer.WriteInt32(0);
+        while (next < listing.Entries.Length && writer.Count - countAt < PageBytes)
+        {
+            PortmapXdr.WriteEntry(writer, listing.Entries[next++]);
+        }
+
+        writer.PatchUInt32(countAt, (uint)(next - start));
+        return next;
+    }
+
+    private async ValueTask<bool> WaitForChangeAsync(RpcCall request)
+    {
+        long after = request.ReadInt64();
+        TimeSpan wait = TimeSpan.FromMilliseconds(request.ReadUInt32());
+        var poll = new ChangePoll(_registry, context.TimeProvider, after, wait < context.Limits.Wait ? wait : context.Limits.Wait, PageBytes);
+        await request.Connection.DeferAsync(request, poll.AnswerAsync).ConfigureAwait(false);
+        return true;
+    }
+
+    private void Refuse(RpcCall request, PortRefusal refusal)
+    {
+        Log.Refused(context.Logger, request.Connection.Peer.Name, refusal);
+        request.WriteInt32(PortmapProcedure.Refused);
+        PortmapXdr.WriteRefusal(request.Results, refusal);
+    }
+
+    private static Claim ReadClaim(RpcCall request)
+    {
+        ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+        int port = request.ReadInt32();
+        long epoch = request.ReadInt64();
+        var protocol = (PortProtocol)request.ReadInt32();
+        return new Claim(OwnerText.Decode(name), port, epoch, protocol);
+    }
+
+    private readonly record struct Claim(string Owner, int Port, long Epoch, PortProtocol Protocol);
+}
