@@ -1,32 +1,280 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Portmap.Rpc.Calling;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc;
 
-#pragma warning disable CA1822, CS9113, CS1591
-/// <summary>One connection to a daemon.</summary>
+/// <summary>One connection to a daemon: the registry's verbs from another process.</summary>
+/// <remarks>
+/// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them up in the order they were sent. What is
+/// registered over it belongs to it: when it is closed, the registry gives its registrations the grace of a connection that broke off. Release
+/// first, or use <see cref="WorkerPort"/>, which does that and connects again by itself; this class does not.</para>
+/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for.</para>
+/// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
-    private PortmapClient() => throw new NotImplementedException();
+    /// <summary>How long one long poll waits. Short, so that those whose reader has left do not fill the connection's share for long.</summary>
+    private const uint PollMilliseconds = 10_000;
 
-    public PortmapEndpoint Endpoint => throw new NotImplementedException();
+    private readonly RpcCaller _caller;
 
-    public static Task<PortmapClient> ConnectAsync(PortmapEndpoint? endpoint = null, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint)
+    {
+        _caller = caller;
+        Endpoint = endpoint;
+    }
 
-    public Task PingAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>The daemon it is connected to.</summary>
+    public PortmapEndpoint Endpoint { get; }
 
-    public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Completes when the connection has ended.</summary>
+    internal Task Ended => _caller.Ended;
 
-    public Task<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Connects once.</summary>
+    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there.</exception>
+    /// <exception cref="FormatException">PORTMAP_ENDPOINT is not an endpoint.</exception>
+    public static async Task<PortmapClient> ConnectAsync(PortmapEndpoint? endpoint = null, CancellationToken cancellationToken = default)
+    {
+        endpoint ??= PortmapEnvironment.Endpoint;
+        var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(endpoint.EndPoint, cancellationToken).ConfigureAwait(false);
+            if (endpoint.Path is null)
+            {
+                socket.NoDelay = true;
+            }
 
-    public Task<PortEntry> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+            return Over(new NetworkStream(socket, ownsSocket: true), endpoint);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw new PortmapUnreachableException(
+                endpoint, $"No daemon answers at {endpoint}: {e.Message}. Start it, or set PORTMAP_ENDPOINT to where it listens.", e);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
-    public Task ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Asks for nothing; completes when the daemon has answered.</summary>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    public Task PingAsync(CancellationToken cancellationToken = default) =>
+        _caller.CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
 
-    public Task<PortEntry?> LookupAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Asks for a port for an owner.</summary>
+    /// <param name="request">The owner, and what else matters.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The lease as the reserved entry it is; its port is 0 when the process brings its own, and its protocol may be both.</returns>
+    /// <exception cref="PortRefusedException">It was refused.</exception>
+    public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
+    {
+        request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
+        CheckOwner(request.Owner);
+        return CallAsync(
+            PortmapProcedure.Acquire,
+            writer =>
+            {
+                writer.WriteString(request.Owner);
+                writer.WriteInt32((int)request.Protocol);
+                writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
+                writer.WriteInt32(request.Previous);
+                PortmapXdr.WriteOptional(writer, request.Strategy);
+            },
+            PortmapXdr.ReadEntry,
+            cancellationToken);
+    }
 
-    public Task<(ImmutableArray<PortEntry> Entries, long Revision)> ListAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Says that this process listens on a port for an owner.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, 1 to 65535. TCP: after Listen has returned; UDP: after Bind.</param>
+    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired for this process.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="PortRefusedException">It was refused.</exception>
+    public Task<PortEntry> RegisterAsync(
+        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        CheckOwner(owner);
+        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+    }
 
-    public IAsyncEnumerable<PortChange> WatchAsync(long afterRevision = -1, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Says that Bind or Listen failed with EADDRINUSE, and asks for another port.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port that could not be bound.</param>
+    /// <param name="epoch">The epoch of the lease, or 0.</param>
+    /// <param name="protocol">The protocol of the lease.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The new lease as a reserved entry; its port is 0 when the process brings its own.</returns>
+    /// <exception cref="PortRefusedException">There is none, or too many failed in a row.</exception>
+    public Task<PortEntry> ReportBindFailureAsync(
+        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        CheckOwner(owner);
+        return CallAsync(PortmapProcedure.BindFailed, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>Gives a port back. An owner that holds none is no error.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, or 0 for whichever the owner has.</param>
+    /// <param name="epoch">The epoch of the claim, or 0.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="PortRefusedException">It is somebody else's.</exception>
+    public Task ReleaseAsync(
+        string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        CheckOwner(owner);
+        return CallAsync(
+            PortmapProcedure.Release, writer => WriteClaim(writer, owner, port, epoch, protocol), static (ref XdrReader _) => true, cancellationToken);
+    }
+
+    /// <summary>Looks an owner up.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The bound entry, else the reserved one, else null.</returns>
+    public Task<PortEntry?> LookupAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(owner);
+        if (OwnerText.Complaint(owner) is not null)
+        {
+            return Task.FromResult<PortEntry?>(null);
+        }
+
+        return _caller.CallAsync<PortEntry?>(
+            PortmapProcedure.Lookup,
+            writer =>
+            {
+                writer.WriteString(owner);
+                writer.WriteInt32((int)protocol);
+            },
+            static (ref XdrReader reader) => reader.ReadBoolean() ? PortmapXdr.ReadEntry(ref reader) : null,
+            cancellationToken);
+    }
+
+    /// <summary>Lists every entry as they were at one moment.</summary>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The entries, and the revision to go on from with <see cref="WatchAsync"/>.</returns>
+    /// <remarks>One listing at a time over one connection: another one that starts in between has this one refused.</remarks>
+    public async Task<(ImmutableArray<PortEntry> Entries, long Revision)> ListAsync(CancellationToken cancellationToken = default)
+    {
+        ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
+        long revision = 0;
+        uint next = 0;
+        do
+        {
+            (revision, next) = await ListPageAsync(entries, revision, next, cancellationToken).ConfigureAwait(false);
+        }
+        while (next != 0);
+
+        return (entries.DrainToImmutable(), revision);
+    }
+
+    /// <summary>Reports changes as they happen, without a gap.</summary>
+    /// <param name="afterRevision">The last revision that is known; -1 begins with what happens from now on.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PortRefusedException">The revision is older than what the registry keeps, or of an earlier run
+    /// (<see cref="PortRefusalReason.RevisionTooOld"/>): list again and go on from there.</exception>
+    public async IAsyncEnumerable<PortChange> WatchAsync(long afterRevision = -1, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        long revision = afterRevision;
+        while (true)
+        {
+            (revision, List<PortChange> changes) = await WaitForChangeAsync(revision, cancellationToken).ConfigureAwait(false);
+            foreach (PortChange change in changes)
+            {
+                yield return change;
+            }
+        }
+    }
+
+    /// <summary>Closes the connection; calls under way fail.</summary>
+    public ValueTask DisposeAsync() => _caller.DisposeAsync();
+
+    internal static PortmapClient Over(Stream stream, PortmapEndpoint endpoint) => new(new RpcCaller(stream, endpoint.ToString()), endpoint);
+
+    private Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
+        PortmapProcedure.WaitForChange,
+        writer =>
+        {
+            writer.WriteInt64(after);
+            writer.WriteUInt32(PollMilliseconds);
+        },
+        static (ref XdrReader reader) =>
+        {
+            long revision = reader.ReadInt64();
+            int count = reader.ReadInt32();
+            List<PortChange> changes = [];
+            for (int i = 0; i < count; i++)
+            {
+                changes.Add(PortmapXdr.ReadChange(ref reader));
+            }
+
+            return (revision, changes);
+        },
+        cancellationToken);
+
+    private Task<(long Revision, uint Next)> ListPageAsync(
+        ImmutableArray<PortEntry>.Builder entries, long listing, uint start, CancellationToken cancellationToken) => CallAsync(
+        PortmapProcedure.List,
+        writer =>
+        {
+            writer.WriteInt64(listing);
+            writer.WriteUInt32(start);
+        },
+        (ref XdrReader reader) =>
+        {
+            long revision = reader.ReadInt64();
+            int count = reader.ReadInt32();
+            for (int i = 0; i < count; i++)
+            {
+                entries.Add(PortmapXdr.ReadEntry(ref reader));
+            }
+
+            return (revision, reader.ReadUInt32());
+        },
+        cancellationToken);
+
+    private Task<T> CallAsync<T>(uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken) => _caller.CallAsync(
+        procedure,
+        arguments,
+        (ref XdrReader reader) => reader.ReadInt32() switch
+        {
+            PortmapProcedure.Ok => decode(ref reader),
+            PortmapProcedure.Refused => throw new PortRefusedException(PortmapXdr.ReadRefusal(ref reader)),
+            int other => throw new InvalidDataException($"{other} is neither a result nor a refusal."),
+        },
+        cancellationToken);
+
+    private static void WriteOwnClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    {
+        WriteClaim(writer, owner, port, epoch, protocol);
+        writer.WriteInt32(Environment.ProcessId);
+    }
+
+    private static void WriteClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    {
+        writer.WriteString(owner);
+        writer.WriteInt32(port);
+        writer.WriteInt64(epoch);
+        writer.WriteInt32((int)protocol);
+    }
+
+    private static void CheckOwner(string owner)
+    {
+        ArgumentNullException.ThrowIfNull(owner);
+        if (OwnerText.Complaint(owner) is { } refusal)
+        {
+            throw new PortRefusedException(refusal);
+        }
+    }
 }

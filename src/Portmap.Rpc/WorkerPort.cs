@@ -1,26 +1,123 @@
+using System.Net;
 using System.Net.Sockets;
+using Portmap.Rpc.Working;
 
 namespace Portmap.Rpc;
 
-#pragma warning disable CA1822, CS9113, CS1591
-/// <summary>A port this process listens on and is signed in for.</summary>
+/// <summary>A port that this process listens on and is signed in for, as long as this object lives.</summary>
+/// <remarks>
+/// Safe for any thread. When the daemon goes away the sockets keep serving, and the worker signs in again as soon as a daemon answers at the
+/// endpoint. Dispose it to sign out; a process that ends without is noticed by the daemon.
+/// </remarks>
 public sealed class WorkerPort : IAsyncDisposable
 {
-    private WorkerPort() => throw new NotImplementedException();
+    private readonly SignIn _signIn;
+    private readonly ListeningSockets? _sockets;
+    private int _isDisposed;
 
-    public Socket Socket => throw new NotImplementedException();
+    private WorkerPort(WorkerSettings settings, SignIn signIn, ListeningSockets sockets)
+        : this(settings, signIn, (sockets.Tcp ?? sockets.Udp)!, sockets.Port)
+    {
+        _sockets = sockets;
+        UdpSocket = sockets.Udp;
+    }
 
-    public Socket? UdpSocket => throw new NotImplementedException();
+    private WorkerPort(WorkerSettings settings, SignIn signIn, Socket socket, int port)
+    {
+        _signIn = signIn;
+        Socket = socket;
+        UdpSocket = socket.SocketType == SocketType.Dgram ? socket : null;
+        Owner = settings.Owner;
+        Port = port;
+    }
 
-    public string Owner => throw new NotImplementedException();
+    /// <summary>The listening TCP socket; the bound UDP socket when the protocol is UDP alone.</summary>
+    public Socket Socket { get; }
 
-    public int Port => throw new NotImplementedException();
+    /// <summary>The bound UDP socket when the protocol is UDP or both, else null.</summary>
+    public Socket? UdpSocket { get; }
 
-    public long Epoch => throw new NotImplementedException();
+    /// <summary>The name the port is held under.</summary>
+    public string Owner { get; }
 
-    public static Task<WorkerPort> ListenAsync(WorkerPortOptions? options = null, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>The port.</summary>
+    public int Port { get; }
 
-    public static Task<WorkerPort> SignInAsync(Socket listening, WorkerPortOptions? options = null, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>The fencing token of the claim. A daemon that was restarted without a store gives another one.</summary>
+    public long Epoch => _signIn.Epoch;
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>Listens on the port that the daemon gave, or on one of the range that this process picks, then signs in.</summary>
+    /// <param name="options">What differs from the environment; null takes everything from there.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <remarks>A port that is in use is reported to the daemon, which answers with another one; the process is not restarted for that.</remarks>
+    /// <exception cref="PortmapUnreachableException">No daemon answers; the message names the endpoint and what was tried.</exception>
+    /// <exception cref="PortRefusedException">Signing in was refused, or too many ports in a row were in use, which the message lists.</exception>
+    /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
+    /// <exception cref="FormatException">A variable or an option cannot be read; the message names it.</exception>
+    /// <exception cref="SocketException">Binding failed for a reason that no other port heals, such as a port below 1024 without the right to it.</exception>
+    /// <exception cref="IOException">The connection to the daemon ended meanwhile.</exception>
+    public static async Task<WorkerPort> ListenAsync(WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var settings = WorkerSettings.Resolve(options);
+        PortmapClient client = await Daemon.ConnectAsync(settings, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            (ListeningSockets sockets, SignIn signIn) = await new Listener(settings, client).ListenAsync(cancellationToken).ConfigureAwait(false);
+            return new WorkerPort(settings, signIn, sockets);
+        }
+        catch
+        {
+            await client.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Signs in for a socket that the server made itself. It stays the caller's: disposing signs out and leaves it open.</summary>
+    /// <param name="listening">A TCP socket that listens, or a UDP socket that is bound.</param>
+    /// <param name="options">What differs from the environment; port, protocol and range are the socket's.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ArgumentException">The socket does not listen.</exception>
+    /// <exception cref="PortmapUnreachableException">No daemon answers; the message names the endpoint and what was tried.</exception>
+    /// <exception cref="PortRefusedException">Signing in was refused.</exception>
+    public static async Task<WorkerPort> SignInAsync(Socket listening, WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(listening);
+        if (listening.LocalEndPoint is not IPEndPoint { Port: > 0 } local || !IsOpenToClients(listening))
+        {
+            throw new ArgumentException("The socket does not listen: Bind it, and a TCP socket must also Listen, before it is signed in.", nameof(listening));
+        }
+
+        WorkerSettings settings = WorkerSettings.Resolve(options) with
+        {
+            Protocol = listening.SocketType == SocketType.Dgram ? PortProtocol.Udp : PortProtocol.Tcp,
+        };
+        PortmapClient client = await Daemon.ConnectAsync(settings, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            SignIn signIn = await SignIn.StartAsync(settings, client, local.Port, settings.Epoch, cancellationToken).ConfigureAwait(false);
+            return new WorkerPort(settings, signIn, listening, local.Port);
+        }
+        catch
+        {
+            await client.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Signs out, then closes the sockets that it made: a look-up must not find a port that nobody serves.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
+        {
+            return;
+        }
+
+        await _signIn.DisposeAsync().ConfigureAwait(false);
+        _sockets?.Dispose();
+    }
+
+    // Only Linux is known to answer the question; elsewhere a bound socket is taken at its word.
+    private static bool IsOpenToClients(Socket socket) =>
+        socket.SocketType == SocketType.Dgram || !OperatingSystem.IsLinux()
+        || (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.AcceptConnection)! != 0;
 }

@@ -1,0 +1,179 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Xdr;
+
+namespace Portmap.Rpc.Calling;
+
+/// <summary>The caller's end of one connection: any number of calls under way, matched with their answers by xid.</summary>
+internal sealed class RpcCaller : IAsyncDisposable
+{
+    /// <summary>No answer of our own programs is longer than the server's record limit; this is that limit's upper bound.</summary>
+    private const int MaxReplyBytes = 16 * 1_048_576;
+
+    private readonly Stream _stream;
+    private readonly string _peer;
+    private readonly ConcurrentDictionary<uint, PendingCall> _pending = new();
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly XdrWriter _out = new();
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _reading;
+    private uint _xid;
+    private volatile Exception? _end;
+
+    /// <param name="stream">A connected stream, which is closed with this object.</param>
+    /// <param name="peer">Whom it leads to, for messages.</param>
+    public RpcCaller(Stream stream, string peer)
+    {
+        _stream = stream;
+        _peer = peer;
+        _reading = ReadAsync();
+    }
+
+    /// <summary>Completes when the connection has ended, for whatever reason.</summary>
+    public Task Ended => _reading;
+
+    /// <summary>Calls and waits for the answer.</summary>
+    /// <exception cref="IOException">The connection has ended before the answer came; whether the call took effect is not known.</exception>
+    /// <exception cref="InvalidDataException">The answer makes no sense, or the server does not know what is called.</exception>
+    public async Task<T> CallAsync<T>(uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken)
+    {
+        uint xid = Interlocked.Increment(ref _xid);
+        var call = new PendingCall<T>(decode);
+        _pending[xid] = call;
+
+        // Registered first, looked at second, as the end sets its reason first and fails all registered ones second: one of both sees the other.
+        if (_end is { } end)
+        {
+            call.Fail(Broken(end));
+        }
+
+        using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+            static (state, token) => ((PendingCall<T>)state!).Cancel(token), call);
+        try
+        {
+            if (!call.Task.IsCompleted)
+            {
+                await SendAsync(xid, procedure, arguments, cancellationToken).ConfigureAwait(false);
+            }
+
+            return await call.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            _pending.TryRemove(xid, out _);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync().ConfigureAwait(false);
+        await _stream.DisposeAsync().ConfigureAwait(false);
+        await _reading.ConfigureAwait(false);
+        _ended.Dispose();
+    }
+
+    private async Task SendAsync(uint xid, uint procedure, Action<XdrWriter> arguments, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            _out.Clear();
+            int start = RpcMessage.BeginCall(_out, xid, PortmapProcedure.Program, PortmapProcedure.Version, procedure);
+            arguments(_out);
+            _out.EndRecord(start);
+
+            // Not the caller's token: half a record would take the connection's other calls with it.
+            await _stream.WriteAsync(_out.Written, _ended.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            throw Broken(_end ?? e);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private async Task ReadAsync()
+    {
+        Exception end;
+        try
+        {
+            await ReadRepliesAsync().ConfigureAwait(false);
+            end = new EndOfStreamException("the daemon closed it");
+        }
+        catch (Exception e)
+        {
+            end = e;
+        }
+
+        _end = end;
+        foreach (PendingCall call in _pending.Values)
+        {
+            call.Fail(Broken(end));
+        }
+    }
+
+    private async Task ReadRepliesAsync()
+    {
+        byte[] buffer = new byte[8_192];
+        var assembler = new RecordAssembler(MaxReplyBytes);
+        while (true)
+        {
+            int count = await _stream.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
+            if (count == 0)
+            {
+                return;
+            }
+
+            var input = new ArraySegment<byte>(buffer, 0, count);
+            RecordStatus status;
+            while ((status = assembler.Read(ref input, out ArraySegment<byte> record)) == RecordStatus.Complete)
+            {
+                Accept(record);
+            }
+
+            if (status == RecordStatus.TooLong)
+            {
+                throw new InvalidDataException($"an answer is longer than {MaxReplyBytes} bytes");
+            }
+        }
+    }
+
+    private void Accept(ArraySegment<byte> record)
+    {
+        var reader = new XdrReader(record);
+        uint xid = reader.ReadUInt32();
+        if (reader.ReadUInt32() != RpcMessage.Reply)
+        {
+            throw new InvalidDataException("it sent something that is not a reply");
+        }
+
+        // An answer that nobody waits for any more belongs to a call that was cancelled.
+        if (!_pending.TryRemove(xid, out PendingCall? call))
+        {
+            return;
+        }
+
+        try
+        {
+            if (ReplyHeader.Complaint(ref reader) is { } complaint)
+            {
+                call.Fail(new InvalidDataException($"{_peer} {complaint}; perhaps it is not a daemon of this version."));
+                return;
+            }
+        }
+        catch (InvalidDataException e)
+        {
+            call.Fail(e);
+            return;
+        }
+
+        call.Complete(ref reader);
+    }
+
+    private IOException Broken(Exception end) =>
+        new($"The connection to {_peer} has ended ({(end is ObjectDisposedException or OperationCanceledException ? "it was closed here" : end.Message)}); connect again.", end);
+}

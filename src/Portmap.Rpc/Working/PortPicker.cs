@@ -1,0 +1,98 @@
+using System.Net.Sockets;
+
+namespace Portmap.Rpc.Working;
+
+/// <summary>Finds a port for a process that brings its own, and listens on it in the same step: what is tried is what is had.</summary>
+/// <remarks>Ports that the kernel never hands out by itself come first: nobody's outgoing connection sits on them. Then the kernel chooses inside the
+/// part it knows; at last every number of the range is tried once, so that the range fills to the end.</remarks>
+internal sealed class PortPicker(WorkerSettings settings, Random random)
+{
+    private const int OutsideTries = 8;
+    private const int KernelTries = 8;
+
+    /// <returns>The sockets, or null when every port of the range is in use or excluded.</returns>
+    public ListeningSockets? TryPick()
+    {
+        PortRange overlap = EphemeralPorts.OverlapWith(settings.Range);
+        return TryOutside(overlap) ?? TryKernel(overlap) ?? TryAll();
+    }
+
+    private ListeningSockets? TryOutside(PortRange overlap)
+    {
+        int count = settings.Range.Count - overlap.Count;
+        for (int i = 0; i < OutsideTries && count > 0; i++)
+        {
+            int port = settings.Range.First + random.Next(count);
+            port += overlap.Count > 0 && port >= overlap.First ? overlap.Count : 0;
+            if (!IsExcluded(port) && Open(port, isInsisted: false) is { } sockets)
+            {
+                return sockets;
+            }
+        }
+
+        return null;
+    }
+
+    private ListeningSockets? TryKernel(PortRange overlap)
+    {
+        if (overlap.Count == 0 || !OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        for (int i = 0; i < KernelTries; i++)
+        {
+            try
+            {
+                // Null also when only the UDP half of a pair was in use: then another number may do.
+                if (ListeningSockets.TryOpen(settings, 0, isInsisted: false, socket => EphemeralPorts.Narrow(socket, overlap), out _) is not { } sockets)
+                {
+                    continue;
+                }
+
+                if (overlap.Contains(sockets.Port) && !IsExcluded(sockets.Port))
+                {
+                    return sockets;
+                }
+
+                sockets.Dispose();
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.ProtocolOption or SocketError.InvalidArgument or SocketError.OperationNotSupported)
+            {
+                return null; // a kernel before 6.3
+            }
+        }
+
+        return null;
+    }
+
+    private ListeningSockets? TryAll()
+    {
+        int start = random.Next(settings.Range.Count);
+        for (int i = 0; i < settings.Range.Count; i++)
+        {
+            int port = settings.Range.First + ((start + i) % settings.Range.Count);
+            if (!IsExcluded(port) && Open(port, isInsisted: true) is { } sockets)
+            {
+                return sockets;
+            }
+        }
+
+        return null;
+    }
+
+    private ListeningSockets? Open(int port, bool isInsisted) => ListeningSockets.TryOpen(settings, port, isInsisted, beforeBind: null, out _);
+
+    private bool IsExcluded(int port)
+    {
+        foreach (PortRange range in settings.Exclude)
+        {
+            if (range.Contains(port))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,113 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Portmap.Rpc.Working;
+
+/// <summary>What a worker was told, by its options or else by its environment, checked.</summary>
+internal sealed record WorkerSettings
+{
+    private static readonly PortRange s_defaultRange = new(49152, 65535);
+
+    public required PortmapEndpoint Endpoint { get; init; }
+
+    public required string Owner { get; init; }
+
+    public required int Port { get; init; }
+
+    public required long Epoch { get; init; }
+
+    public required PortProtocol Protocol { get; init; }
+
+    public required PortRange Range { get; init; }
+
+    public required IReadOnlyList<PortRange> Exclude { get; init; }
+
+    public required IPAddress Address { get; init; }
+
+    public required int BindAttempts { get; init; }
+
+    public required int Backlog { get; init; }
+
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    public required ILogger Logger { get; init; }
+
+    public required TimeProvider TimeProvider { get; init; }
+
+    /// <exception cref="InvalidOperationException">There is no owner.</exception>
+    /// <exception cref="FormatException">A variable or an option cannot be read; the message names it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option leaves its bounds.</exception>
+    public static WorkerSettings Resolve(WorkerPortOptions? options)
+    {
+        options ??= new WorkerPortOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Backlog, 1, nameof(options.Backlog));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout));
+        return new WorkerSettings
+        {
+            Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,
+            Owner = options.Owner ?? PortmapEnvironment.Get(PortmapEnvironment.OwnerName)
+                ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapEnvironment.OwnerName} is not set and the options name no owner; set one of them."),
+            Port = (int)Number(options.Port, PortmapEnvironment.PortName, 0, 65_535, 0),
+            Epoch = Number(options.Epoch, PortmapEnvironment.EpochName, 0, long.MaxValue, 0),
+            Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapEnvironment.ProtocolName)),
+            Range = RangeOf(options.Range, PortmapEnvironment.RangeName) ?? s_defaultRange,
+            Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapEnvironment.ExcludeName)),
+            Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapEnvironment.AddressName)),
+            BindAttempts = (int)Number(options.BindAttempts, PortmapEnvironment.BindAttemptsName, 1, 1_000, 8),
+            Backlog = options.Backlog,
+            ConnectTimeout = options.ConnectTimeout,
+            Logger = options.Logger ?? NullLogger.Instance,
+            TimeProvider = options.TimeProvider,
+        };
+    }
+
+    private static long Number(long? option, string name, long least, long most, long fallback)
+    {
+        long value = fallback;
+        if (option is { } set)
+        {
+            value = set;
+        }
+        else if (PortmapEnvironment.Get(name) is { } text && !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value))
+        {
+            throw new FormatException($"{name}: '{text}' is not a number from {least} to {most}.");
+        }
+
+        return value >= least && value <= most
+            ? value
+            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{name}: {value} is not a number from {least} to {most}."));
+    }
+
+    private static PortProtocol ProtocolOf(string? text) => text switch
+    {
+        null or "tcp" => PortProtocol.Tcp,
+        "udp" => PortProtocol.Udp,
+        "tcp+udp" => PortProtocol.TcpAndUdp,
+        _ => throw new FormatException($"{PortmapEnvironment.ProtocolName}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
+    };
+
+    private static PortRange? RangeOf(string? option, string name)
+    {
+        string? text = option ?? PortmapEnvironment.Get(name);
+        try
+        {
+            return text is null ? null : PortRange.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new FormatException($"{name}: {e.Message}", e);
+        }
+    }
+
+    private static List<PortRange> ExcludeOf(string? text) => text is null
+        ? []
+        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => RangeOf(part, PortmapEnvironment.ExcludeName)!.Value)];
+
+    private static IPAddress AddressOf(string? text) =>
+        text is null ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
+        : IPAddress.TryParse(text, out IPAddress? address) ? address
+        : throw new FormatException($"{PortmapEnvironment.AddressName}: '{text}' is not an address; write one in numbers, for example 127.0.0.1.");
+}
