@@ -47,5 +47,5 @@ public static class Deadline
     public static CancellationTokenSource Source(TimeSpan? limit = null) => new(limit ?? Default);
 
     private static TimeoutException Missed(TimeSpan? limit, string what) =>
-        new($"'{what}' did not complete within {(limit ?? Default).TotalSeconds:0.#} s.");
+        new($"'{what}' did not complete within {(limit ?? Default).TotalSeconds:0.###} s.");
 }
