@@ -2,15 +2,19 @@ using Portmap.Table;
 
 namespace Portmap;
 
-// What a lease is now: the claim of its (first) protocol, the claim of the second one, and how it came out.
+// What a lease is now, in two words that are read and written by any thread:
+//
+//   _claim   the claim of its (first) protocol: the open lease, or the registration that used it up
+//   _state   null ──► TaskCompletionSource (somebody asked for WhenBound) ──┐
+//              └────────────────────────────────────────────────────────────┴──► PortClaim (registered, or the lease claim that ended) or PortRefusal
+//
+// I1. _state takes its outcome once, by CAS; whoever swaps a TaskCompletionSource for the outcome completes it.
+// Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
 public sealed partial class PortLease
 {
     private PortClaim? _claim;
-    private PortClaim? _twin;
-    private long _grantedAt;
-    private object? _outcome;                          // null: open; PortClaim: registered; PortRefusal: ended
-    private TaskCompletionSource<PortEntry>? _whenBound;
-    private List<int>? _triedPorts;
+    private object? _state;
+    private Rarely? _more;
 
     /// <summary>Completes with the entry when a process has registered (of both protocols, if both were asked for).</summary>
     /// <value>Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken, with the winner; LeaseEnded for a timeout or a
@@ -19,41 +23,44 @@ public sealed partial class PortLease
     {
         get
         {
-            TaskCompletionSource<PortEntry>? source = Volatile.Read(ref _whenBound);
-            if (source is null)
+            object? state = Volatile.Read(ref _state);
+            if (state is null)
             {
-                source = new TaskCompletionSource<PortEntry>(TaskCreationOptions.RunContinuationsAsynchronously);
-                source = Interlocked.CompareExchange(ref _whenBound, source, null) ?? source;   // pairs with the read in Complete: one of us sees the other
+                TaskCompletionSource<PortEntry> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                state = Interlocked.CompareExchange(ref _state, made, null) ?? made;   // publishes the source to whoever brings the outcome
             }
 
-            if (Volatile.Read(ref _outcome) is { } outcome)
+            if (state is TaskCompletionSource<PortEntry> source)
             {
-                Complete(source, outcome);
+                return source.Task;
             }
 
-            return source.Task;
+            TaskCompletionSource<PortEntry> done = new();
+            Complete(done, state);
+            return done.Task;
         }
     }
 
     internal PortClaim Claim => Volatile.Read(ref _claim)!;
 
-    internal PortClaim? Twin => Volatile.Read(ref _twin);
+    /// <summary>The claim of the second protocol, or null.</summary>
+    internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
-    /// <summary>The ports that could not be bound, in order. Changed only by the one thread that holds the right to replace the claim.</summary>
-    internal IReadOnlyList<int> TriedPorts => Volatile.Read(ref _triedPorts) ?? (IReadOnlyList<int>)[];
+    /// <summary>The ports that could not be bound, in order.</summary>
+    internal IReadOnlyList<int> TriedPorts => Volatile.Read(ref _more)?.Tried ?? [];
+
+    internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry>;
 
     internal void AddTried(int port)
     {
-        // A fresh list each time: readers of the old one see it unchanged.
-        List<int> tried = [.. TriedPorts, port];
-        Volatile.Write(ref _triedPorts, tried);
+        Rarely? more = Volatile.Read(ref _more);
+        Volatile.Write(ref _more, new Rarely(more?.Twin, [.. more?.Tried ?? [], port]));
     }
 
     /// <summary>Called before the claims are published; they are what <see cref="Port"/> and <see cref="Epoch"/> say from now on.</summary>
-    internal void Grant(PortClaim claim, PortClaim? twin, long now)
+    internal void Grant(PortClaim claim, PortClaim? twin)
     {
-        Volatile.Write(ref _grantedAt, now);
-        Volatile.Write(ref _twin, twin);
+        SetTwin(twin);
         Volatile.Write(ref _claim, claim);
     }
 
@@ -62,7 +69,7 @@ public sealed partial class PortLease
     {
         if (Twin is { } twin && twin.Protocol == registration.Protocol)
         {
-            Volatile.Write(ref _twin, registration);
+            SetTwin(registration);
         }
         else
         {
@@ -83,29 +90,57 @@ public sealed partial class PortLease
             return;
         }
 
-        SetOutcome(Refusals.LeaseEnded(this, claim, cause, winner));
-        _registry.ReleaseTwin(this, claim, cause);
+        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its port would be lost.
+        SetOutcome(cause == ClaimEnd.Taken && winner is not null ? Refusals.Taken(this, claim, winner) : claim);
+        if (Twin is not null)
+        {
+            _registry.ReleaseTwin(this, claim, cause);
+        }
     }
 
     internal void SetOutcome(object outcome)
     {
-        if (Interlocked.CompareExchange(ref _outcome, outcome, null) is null && Volatile.Read(ref _whenBound) is { } source)
+        object? state = Volatile.Read(ref _state);
+        while (state is null or TaskCompletionSource<PortEntry>)
         {
-            Complete(source, outcome);
+            object? seen = Interlocked.CompareExchange(ref _state, outcome, state);   // I1
+            if (ReferenceEquals(seen, state))
+            {
+                if (state is TaskCompletionSource<PortEntry> source)
+                {
+                    Complete(source, outcome);
+                }
+
+                return;
+            }
+
+            state = seen;
         }
     }
 
-    internal bool IsOpen => Volatile.Read(ref _outcome) is null;
+    private void SetTwin(PortClaim? twin)
+    {
+        Rarely? more = Volatile.Read(ref _more);
+        if (!ReferenceEquals(more?.Twin, twin))
+        {
+            Volatile.Write(ref _more, new Rarely(twin, more?.Tried ?? []));
+        }
+    }
 
     private void Complete(TaskCompletionSource<PortEntry> source, object outcome)
     {
-        if (outcome is PortClaim claim)
+        if (outcome is PortClaim { IsLease: false } registered)
         {
-            source.TrySetResult(_registry.EntryOf(claim));
+            source.TrySetResult(_registry.EntryOf(registered));
+            return;
         }
-        else if (source.TrySetException(new PortRefusedException((PortRefusal)outcome)))
+
+        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(this, (PortClaim)outcome);
+        if (source.TrySetException(new PortRefusedException(refusal)))
         {
             _ = source.Task.Exception;   // nobody has to await it
         }
     }
+
+    private sealed record Rarely(PortClaim? Twin, int[] Tried);
 }

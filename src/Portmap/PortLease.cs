@@ -12,19 +12,24 @@ namespace Portmap;
 public sealed partial class PortLease
 {
     private readonly PortRegistry _registry;
-    private readonly PortRequest _request;
+    private readonly ushort _previous;
+    private readonly byte _protocol;
+    private readonly sbyte _reuse;
 
     internal PortLease(PortRegistry registry, PortRequest request)
     {
         _registry = registry;
-        _request = request;
+        Owner = request.Owner;
+        _previous = (ushort)request.Previous;
+        _protocol = (byte)request.Protocol;
+        _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
     }
 
     /// <summary>The owner.</summary>
-    public string Owner => _request.Owner;
+    public string Owner { get; }
 
     /// <summary>What was asked for; <see cref="PortProtocol.TcpAndUdp"/> is one number on both.</summary>
-    public PortProtocol Protocol => _request.Protocol;
+    public PortProtocol Protocol => (PortProtocol)_protocol;
 
     /// <summary>The port, or 0 until a process that brings its own has registered.</summary>
     public int Port => Claim.Port;
@@ -38,10 +43,10 @@ public sealed partial class PortLease
     /// <summary>How strongly the port is held now.</summary>
     public PortGuarantee Guarantee => Claim.Guarantee;
 
-    /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that.</summary>
-    public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Volatile.Read(ref _grantedAt) + _registry.Settings.LeaseTimeoutMs);
+    /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that. Means nothing once it is not open.</summary>
+    public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Claim.Word.At + _registry.Settings.LeaseTimeoutMs);
 
-    internal PortRequest Request => _request;
+    internal PortRequest Request => new(Owner) { Protocol = Protocol, Previous = _previous, Reuse = _reuse < 0 ? null : (PortReuse)_reuse, Strategy = Strategy };
 
     /// <summary>Tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>
     /// <param name="startInfo">The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own), PORTMAP_EPOCH, PORTMAP_PROTOCOL

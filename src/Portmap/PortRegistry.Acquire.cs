@@ -76,7 +76,7 @@ public sealed partial class PortRegistry
                 return refusal;
             }
 
-            lease.Grant(candidate.Claim!, candidate.Twin, now);
+            lease.Grant(candidate.Claim!, candidate.Twin);
             PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, replaced, now, out standing);
             if (push == PortTable.Push.Pushed && both)
             {

@@ -131,9 +131,10 @@ public sealed partial class PortRegistry
 
         // Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.
         _table.TryMarkForeign(protocol, port, NowMs);
-        PortLease granted = new(this, new PortRequest(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh });
+        PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
+        PortLease granted = new(this, request);
         granted.AddTried(port);
-        refusal = Grant(granted, granted.Request, _defaultStrategy, replaced: null, replacedTwin: null);
+        refusal = Grant(granted, request, _defaultStrategy, replaced: null, replacedTwin: null);
         lease = refusal is null ? granted : null;
         return refusal;
     }

@@ -54,17 +54,16 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
             wrong.Add($"{nameof(options.Ports)}: {complaint}");
         }
 
-        int excluded = 0;
+        HashSet<int> left = [.. Enumerable.Range(range.First, range.Count)];
         foreach (string part in (options.Exclude ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             if (!PortRange.TryParse(part, out PortRange hole, out complaint))
             {
                 wrong.Add($"{nameof(options.Exclude)}: {complaint} Several are separated by commas.");
+                continue;
             }
-            else if (hole.First <= range.First && hole.Last >= range.Last)
-            {
-                excluded = range.Count;
-            }
+
+            left.ExceptWith(Enumerable.Range(hole.First, hole.Count));
         }
 
         if (options.Exclude is null)
@@ -72,7 +71,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
             wrong.Add($"{nameof(options.Exclude)} is null; leave it empty to exclude nothing.");
         }
 
-        if (range.Count > 0 && excluded == range.Count)
+        if (range.Count > 0 && left.Count == 0)
         {
             wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {range}; exclude fewer or widen {nameof(options.Ports)}.");
         }

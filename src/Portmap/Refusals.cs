@@ -112,15 +112,16 @@ internal static class Refusals
     public static PortRefusal LeaseOver(PortLease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
 
-    public static PortRefusal LeaseEnded(PortLease lease, PortClaim claim, ClaimEnd cause, PortClaim? winner) => cause == ClaimEnd.Taken && winner is not null
-        ? new(
+    public static PortRefusal Taken(PortLease lease, PortClaim claim, PortClaim winner) =>
+        new(
             PortRefusalReason.Taken,
             () => Text($"The lease {claim.Epoch} of {lease.Owner} on port {claim.Port} ended: {winner.Cell!.Owner}{Process(winner.Session!.ProcessId)} listens there. Report the bind failure to get another port, or acquire again."),
-            lease.Owner, claim.Port, claim.Protocol)
-        { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch }
-        : new(
+            lease.Owner, claim.Port, claim.Protocol) { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch };
+
+    public static PortRefusal LeaseEnded(PortLease lease, PortClaim claim) =>
+        new(
             PortRefusalReason.LeaseEnded,
-            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {cause}. Acquire again."),
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {claim.Word.Cause}. Acquire again."),
             lease.Owner, claim.Port, claim.Protocol);
 
     public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings) =>
