@@ -3,7 +3,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
-using Portmap;
 using Portmap.Rpc;
 
 using CancellationTokenSource stop = new();
@@ -21,7 +20,7 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
     return 0;
 }
-catch (Exception e) when (e is IOException or PortRefusedException or ArgumentException)
+catch (Exception e)
 {
     Console.Error.WriteLine($"brick: {e.Message}");
     return 1;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Net;
 using ManagementDaemon.Demo;
 using Portmap;
 using Portmap.Rpc;
@@ -20,8 +21,8 @@ internal static class CommandLine
 
     private static Command Serve()
     {
-        Option<PortmapEndpoint> unix = new("--unix") { HelpName = "PATH", Description = "Accept connections on this Unix domain socket.", CustomParser = Endpoint("unix:") };
-        Option<PortmapEndpoint> tcp = new("--tcp") { HelpName = "ADDRESS:PORT", Description = "Accept connections on this address; port 0 takes a free one.", CustomParser = Endpoint("tcp:") };
+        Option<PortmapEndpoint> unix = new("--unix") { HelpName = "PATH", Description = "Accept connections on this Unix domain socket.", CustomParser = UnixEndpoint };
+        Option<PortmapEndpoint> tcp = new("--tcp") { HelpName = "ADDRESS:PORT", Description = "Accept connections on this address; port 0 takes a free one.", CustomParser = LoopbackEndpoint };
         Option<PortRange?> range = new("--range") { HelpName = "FIRST-LAST", Description = "The ports to hand out (default 49152-65535).", CustomParser = Range };
         Option<string> strategy = new("--strategy") { HelpName = "NAME", Description = "ProcessBinds (the default) or AllocatorPicks." };
         strategy.Validators.Add(CheckStrategy);
@@ -49,7 +50,20 @@ internal static class CommandLine
         return stranger;
     }
 
-    private static Func<ArgumentResult, PortmapEndpoint?> Endpoint(string scheme) => result =>
+    private static PortmapEndpoint? UnixEndpoint(ArgumentResult result) => Endpoint("unix:", result);
+
+    private static PortmapEndpoint? LoopbackEndpoint(ArgumentResult result)
+    {
+        PortmapEndpoint? endpoint = Endpoint("tcp:", result);
+        if (endpoint is not null && !IPAddress.IsLoopback(IPEndPoint.Parse(result.Tokens[0].Value).Address))
+        {
+            result.AddError($"'{result.Tokens[0].Value}' can be reached from other hosts and the wire knows no authentication; choose a loopback address, for example 127.0.0.1:24007.");
+        }
+
+        return endpoint;
+    }
+
+    private static PortmapEndpoint? Endpoint(string scheme, ArgumentResult result)
     {
         if (!PortmapEndpoint.TryParse(scheme + result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
         {
@@ -57,7 +71,7 @@ internal static class CommandLine
         }
 
         return endpoint;
-    };
+    }
 
     private static PortRange? Range(ArgumentResult result)
     {

@@ -3,7 +3,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Portmap;
 using Portmap.Rpc;
 
 using CancellationTokenSource stop = new();
@@ -26,7 +25,7 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
     return 0;
 }
-catch (Exception e) when (e is IOException or PortRefusedException or ArgumentException)
+catch (Exception e)
 {
     Console.Error.WriteLine($"snapd: {e.Message}");
     return 1;

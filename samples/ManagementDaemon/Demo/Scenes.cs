@@ -13,6 +13,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
     private const int StealAttempts = 8;
 
     private readonly Dictionary<string, Worker> _workers = [];
+    private Process? _stranger;
 
     public async Task StartEverythingAsync(CancellationToken cancellationToken)
     {
@@ -27,6 +28,8 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
             _workers.Add(worker.Owner, worker);
         }
 
+        stage.Tell($"Half of the bricks are given a port by the registry (AllocatorPicks); the others pick one themselves (ProcessBinds).");
+        stage.Tell($"Snapd makes its listening socket without asking anybody and then signs in with it.");
         ShowMap();
     }
 
@@ -72,6 +75,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         await supervisor.StopAsync(brick, cancellationToken);
         (PortLease lease, Process stranger) = await LoseAPortAsync(brick.Owner, cancellationToken);
         int stolen = lease.Port;
+        _stranger = stranger;
         stage.Tell($"{lease.Owner} was given port {stolen}; now pid {stranger.Id} listens there, which never heard of the map.");
 
         brick = await supervisor.LaunchAsync(brick.Program, lease, cancellationToken);
@@ -79,7 +83,8 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         PortEntry healed = await lease.WhenBound;
         Check(healed.Port != stolen, $"{healed.Owner} claims port {stolen}, which the foreign program has.");
         Check(registry.TryGetEntry(stolen, out PortEntry foreign) && foreign.State == PortState.Foreign, $"port {stolen} is not shown as Foreign.");
-        stage.Tell($"The brick found it taken, reported it over the same connection, and came up on port {healed.Port} without being started again.");
+        stage.Tell($"The brick found it taken, reported it over the same connection, and came up on port {healed.Port}. It was not started again.");
+        stage.Tell($"Whoever insists on port {stolen} is told: \"{RefusalOf(stolen)}\"");
         ShowMap();
     }
 
@@ -90,8 +95,20 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         stage.Tell($"{_workers.Count} workers were asked with SIGTERM, signed out and ended with exit code 0.");
         IEnumerable<PortEntry> left = registry.Snapshot(out _).Where(entry => entry.State is PortState.Bound or PortState.Reserved);
         Check(!left.Any(), $"the map still holds {string.Join(", ", left.Select(entry => entry.Owner))}.");
-        stage.Tell($"Nobody is left in the map.");
+        stage.Tell($"Nobody is left in the map; what is shown still is cooling down, so that it is not handed out again at once.");
         ShowMap();
+        if (_stranger is not null)
+        {
+            await Stranger.SendAwayAsync(_stranger, cancellationToken);
+        }
+    }
+
+    /// <summary>What the registry answers when an owner insists on a port that a foreign program has.</summary>
+    private string RefusalOf(int stolen)
+    {
+        PortRequest request = new("vol0:/bricks/b7") { Strategy = "AllocatorPicks", Reuse = PortReuse.Require, Previous = stolen };
+        Check(!registry.TryAcquire(request, out _, out PortRefusal? refusal), $"port {stolen}, which the foreign program has, was handed out.");
+        return refusal!.Message;
     }
 
     private async Task<PortEntry> RestartAsync(Worker worker, CancellationToken cancellationToken)

@@ -1,13 +1,17 @@
 using System.Globalization;
 using Portmap;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace ManagementDaemon.Demo;
 
 /// <summary>What the audience sees: headings, facts and tables. Coloured on a terminal, plain text anywhere else.</summary>
 internal sealed class Stage
 {
-    private const int PlainWidth = 110;
+    /// <summary>A file and a pipe have no width; no line is broken there.</summary>
+    private const int PlainWidth = 1_000;
+
+    private static readonly Padding s_indent = new(3, 0, 0, 0);
 
     private readonly IAnsiConsole _console;
     private readonly TableBorder _border;
@@ -39,16 +43,12 @@ internal sealed class Stage
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold blue]{++_scenes}. {scene}[/]");
     }
 
-    public void Tell(FormattableString fact)
-    {
-        _console.Markup("   ");
-        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, fact);
-    }
+    public void Tell(FormattableString fact) => Show(Markup.FromInterpolated(CultureInfo.InvariantCulture, fact));
 
     public void Verdict(bool good, string text)
     {
         _console.WriteLine();
-        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, good ? (FormattableString)$"[bold green]PASSED[/] {text}" : $"[bold red]FAILED[/] {text}");
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, good ? (FormattableString)$"[bold green]PASSED:[/] {text}" : $"[bold red]FAILED:[/] {text}");
     }
 
     public void Map(IEnumerable<PortEntry> entries)
@@ -106,5 +106,5 @@ internal sealed class Stage
         return table;
     }
 
-    private void Show(Table table) => _console.Write(new Padder(table, new Padding(2, 0, 0, 0)));
+    private void Show(IRenderable what) => _console.Write(new Padder(what, s_indent));
 }

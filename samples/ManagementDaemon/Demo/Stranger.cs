@@ -19,4 +19,11 @@ internal static class Stranger
         string? answer = await process.StandardOutput.ReadLineAsync(cancellationToken);
         return answer is not null && answer.StartsWith(StrangerCommand.Listening, StringComparison.Ordinal) ? process : null;
     }
+
+    /// <summary>Ends one: it goes with its standard input.</summary>
+    public static Task SendAwayAsync(Process stranger, CancellationToken cancellationToken)
+    {
+        stranger.StandardInput.Close();
+        return stranger.WaitForExitAsync(cancellationToken);
+    }
 }
