@@ -319,11 +319,11 @@ public sealed partial class PortRegistry
 
         public readonly void PutBack(PortSpace space, long now)
         {
-            foreach (int port in SetAside ?? [])
+            for (int i = 0; i < SetAside?.Count; i++)
             {
-                if (port != Claim?.Port)
+                if (SetAside[i] != Claim?.Port)
                 {
-                    space.Cool(port, now);
+                    space.Cool(SetAside[i], now);
                 }
             }
         }

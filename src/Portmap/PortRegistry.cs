@@ -89,19 +89,20 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     internal string StrategyName(int strategy) => _strategies[strategy].Name;
 
+    private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both) =>
+        OwnerName.Complaint(owner) is { } complaint ? Refusals.InvalidOwner(owner, protocol, complaint)
+        : protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null
+        : Refusals.InvalidProtocol(owner!, protocol, both);
+
     private bool TryFindStrategy(string? name, out int strategy)
     {
-        strategy = name is null ? _defaultStrategy : Array.FindIndex(_strategies, candidate => candidate.Name == name);
-        return strategy >= 0;
-    }
-
-    private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both)
-    {
-        if (OwnerName.Complaint(owner) is { } complaint)
+        // A loop, not a lambda: this is on the path of every acquisition, and a closure would be 88 bytes.
+        strategy = name is null ? _defaultStrategy : _strategies.Length - 1;
+        while (name is not null && strategy >= 0 && _strategies[strategy].Name != name)
         {
-            return new PortRefusal(PortRefusalReason.InvalidOwner, () => complaint, owner, 0, protocol);
+            strategy--;
         }
 
-        return protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null : Refusals.InvalidProtocol(owner!, protocol, both);
+        return strategy >= 0;
     }
 }

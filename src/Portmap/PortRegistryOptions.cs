@@ -47,7 +47,7 @@ public sealed class PortRegistryOptions
     public TimeSpan LivenessInterval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>After how long a port that a stranger had is tried again.</summary>
-    /// <value>0 to 24 h. The default is 30 s.</value>
+    /// <value>100 ms to 24 h. The default is 30 s.</value>
     public TimeSpan ForeignRecheck { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How many ports in a row one owner may find impossible to bind before it is refused.</summary>

@@ -35,7 +35,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckTime(wrong, nameof(options.ReuseDelay), options.ReuseDelay, TimeSpan.Zero, day);
         CheckTime(wrong, nameof(options.DisconnectGrace), options.DisconnectGrace, TimeSpan.Zero, hour);
         CheckTime(wrong, nameof(options.LivenessInterval), options.LivenessInterval, TimeSpan.FromMilliseconds(50), hour);
-        CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.Zero, day);
+        CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.FromMilliseconds(100), day);
         CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
         CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);
         CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);

@@ -6,6 +6,9 @@ namespace Portmap;
 /// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy. Texts are built when they are read.</summary>
 internal static class Refusals
 {
+    public static PortRefusal InvalidOwner(string? owner, PortProtocol protocol, string complaint) =>
+        new(PortRefusalReason.InvalidOwner, () => complaint, owner, 0, protocol);
+
     public static PortRefusal InvalidProtocol(string owner, PortProtocol protocol, bool both) =>
         new(PortRefusalReason.InvalidProtocol, () => $"The protocol {protocol} does not fit here; use Tcp or Udp{(both ? " or TcpAndUdp" : string.Empty)}.", owner, 0, protocol);
 

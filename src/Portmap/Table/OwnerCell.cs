@@ -15,7 +15,6 @@ namespace Portmap.Table;
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
 {
     private PortClaim _top = top;
-    private OwnerCell? _next;
 
     public string Owner { get; } = owner;
 
@@ -27,12 +26,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
     public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
 
-    /// <summary>The next cell of the same bucket. Later writes only skip cells that are dead.</summary>
-    public OwnerCell? Next
-    {
-        get => Volatile.Read(ref _next);
-        set => Volatile.Write(ref _next, value);
-    }
+    public bool Is(PortProtocol protocol, ReadOnlySpan<char> owner, int hash) =>
+        Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner) && !IsDead;
 
     /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
     public bool TryPush(PortClaim expected, PortClaim claim) =>

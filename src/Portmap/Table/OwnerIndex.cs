@@ -4,35 +4,42 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Table;
 
-/// <summary>Leads from (protocol, owner) to the owner's cell: a hash table whose buckets are lists that grow at the head only.</summary>
+/// <summary>Leads from (protocol, owner) to the owner's cell: a hash table whose buckets are replaced whole.</summary>
 /// <remarks>
 /// <code>
-///   _heads[hash &amp; mask] ──► cell (newest) ──Next──► cell ──Next──► …        8 bytes a bucket, at least as many buckets as owners may live
+///   _buckets[hash &amp; mask]:  null            no owner
+///                           OwnerCell       one
+///                           OwnerCell[]     several (never changed after it was published)
+///                           Frozen          what was here when the table grew; nothing is added any more
 /// </code>
-/// The table never grows: it has the size that the bound on owners needs (512 KiB for 65,536), which spares readers every thought of a move.
 /// <list type="bullet">
-/// <item>I1. A cell enters only by the CAS of the head it was linked to, after the whole list was seen to hold no living cell of that name. So an
-/// owner has at most one living cell: whoever came between changed the head.</item>
-/// <item>I2. A link changes only to skip cells that are dead. Two that unlink at once may leave a dead cell in, never leave a living one out:
-/// a link never goes backwards, and what it skips was dead.</item>
-/// <item>I3. Dead cells are unlinked by whoever killed them and by every insertion into their bucket.</item>
+/// <item>I1. A cell enters by the CAS of its bucket, after the bucket was seen to hold no living cell of that name. So an owner has at most one
+/// living cell: whoever came between changed the bucket.</item>
+/// <item>I2. A bucket is never written but by CAS from what was read, and each value is a fresh object (or the one cell that is left), so a cell
+/// that lives is never lost; dead ones are left out by whoever writes next.</item>
+/// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of the table of twice the size; then that table
+/// becomes the current one. Whoever wants to add meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
 /// </list>
-/// The insertion at the head only is what makes the unmarked links of I2 safe; lists with insertions in the middle need Harris's marks
-/// (T. Harris, A Pragmatic Implementation of Non-Blocking Linked-Lists, DISC 2001).
-/// Progress: Find is wait-free (at most <see cref="MaxProbes"/> living cells), insertion is lock-free.
+/// Linearization: Find: a reader in a table that was frozen meanwhile answers as of the moment it read which table is current; a name it then misses
+/// was not in it, or its cell has died since. TryInsert: the CAS of the bucket. A cell is gone when its Top is Dead, wherever it still lies.
+/// Progress: Find is wait-free (one bucket, at most <see cref="MaxProbes"/> cells), TryInsert and Retire are lock-free.
 /// </remarks>
 internal sealed class OwnerIndex
 {
-    /// <summary>No look-up passes more living cells; an owner whose bucket is that full is refused.</summary>
+    /// <summary>No look-up passes more cells; an owner whose bucket is that full is refused.</summary>
     public const int MaxProbes = 64;
 
-    private readonly OwnerCell?[] _heads;
+    private const int FirstSize = 64, CrowdedBucket = 3;
+
     private readonly OwnerCredits _credits;
     private readonly ulong _seed;
+    private readonly int _maxSize;
+    private Buckets _current;
 
     public OwnerIndex(int maxOwners, int processors, ulong seed)
     {
-        _heads = new OwnerCell?[BitOperations.RoundUpToPowerOf2((uint)maxOwners)];
+        _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners);
+        _current = new Buckets(Math.Min(FirstSize, _maxSize));
         _credits = new OwnerCredits(maxOwners, processors);
         _seed = seed | 1;
     }
@@ -56,12 +63,21 @@ internal sealed class OwnerIndex
 
     public OwnerCell? Find(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
     {
-        OwnerCell?[] heads = _heads;
-        for (OwnerCell? cell = Volatile.Read(ref heads[hash & (heads.Length - 1)]); cell is not null; cell = cell.Next)
+        object?[] heads = Volatile.Read(ref _current).Heads;   // pairs with the CAS that makes a grown table current
+        object? bucket = Volatile.Read(ref heads[hash & (heads.Length - 1)]);
+        if (bucket is OwnerCell only)
         {
-            if (cell.Hash == hash && cell.Protocol == protocol && owner.SequenceEqual(cell.Owner) && !cell.IsDead)
+            return only.Is(protocol, owner, hash) ? only : null;
+        }
+
+        if (bucket is not null)
+        {
+            foreach (OwnerCell cell in CellsOf(ref bucket))
             {
-                return cell;
+                if (cell.Is(protocol, owner, hash))
+                {
+                    return cell;
+                }
             }
         }
 
@@ -71,22 +87,33 @@ internal sealed class OwnerIndex
     /// <summary>Adds a cell whose <see cref="OwnerCell.Top"/> is a pending claim. The CAS publishes both.</summary>
     public Insertion TryInsert(OwnerCell cell)
     {
-        ref OwnerCell? head = ref _heads[cell.Hash & (_heads.Length - 1)];
-        Unlink(cell.Hash);
-        OwnerCell? first = Volatile.Read(ref head);
-        int living = 0;
-        for (OwnerCell? other = first; other is not null; other = other.Next)
+        Buckets current = Volatile.Read(ref _current);
+        ref object? head = ref current.Head(cell.Hash);
+        object? bucket = Volatile.Read(ref head);
+        if (bucket is Frozen)
         {
-            if (other.IsDead)
-            {
-                continue;
-            }
+            Grow(current);
+            return Insertion.Raced;
+        }
 
-            living++;
-            if (other.Hash == cell.Hash && other.Protocol == cell.Protocol && other.Owner == cell.Owner)
+        int living = 0;
+        foreach (OwnerCell other in CellsOf(ref bucket))
+        {
+            if (!other.IsDead)
             {
-                return Insertion.Raced;
+                if (other.Is(cell.Protocol, cell.Owner, cell.Hash))
+                {
+                    return Insertion.Raced;
+                }
+
+                living++;
             }
+        }
+
+        if (living >= CrowdedBucket && current.Heads.Length < _maxSize && EstimatedCount > current.Heads.Length)
+        {
+            Grow(current);
+            return Insertion.Raced;
         }
 
         if (living >= MaxProbes || !_credits.TryTake())
@@ -94,8 +121,7 @@ internal sealed class OwnerIndex
             return Insertion.Full;
         }
 
-        cell.Next = first;
-        if (ReferenceEquals(Interlocked.CompareExchange(ref head, cell, first), first))
+        if (ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, cell), bucket), bucket))
         {
             return Insertion.Inserted;
         }
@@ -121,10 +147,10 @@ internal sealed class OwnerIndex
         }
     }
 
+    /// <summary>A hash of its own seed per registry, because names come from the wire.</summary>
+    /// <remarks>Multiply and fold over 8 bytes at a time, the mixing step of wyhash (Wang Yi): string.GetHashCode alone costs 14 to 20 ns.</remarks>
     public int Hash(PortProtocol protocol, ReadOnlySpan<char> owner)
     {
-        // Names come from the wire, so the hash is seeded per registry; a multiply-and-fold over 8 bytes at a time
-        // (the mixing step of wyhash by Wang Yi) costs a third of string.GetHashCode.
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(owner);
         ulong hash = _seed ^ (ulong)protocol ^ ((ulong)bytes.Length << 32);
         while (bytes.Length >= 8)
@@ -149,13 +175,25 @@ internal sealed class OwnerIndex
     /// <summary>All living cells, each met at most once; one that is added or dies meanwhile may be missing.</summary>
     public IEnumerable<OwnerCell> Cells()
     {
-        for (int i = 0; i < _heads.Length; i++)
+        object?[] heads = Volatile.Read(ref _current).Heads;
+        for (int i = 0; i < heads.Length; i++)
         {
-            for (OwnerCell? cell = Volatile.Read(ref _heads[i]); cell is not null; cell = cell.Next)
+            object? bucket = Volatile.Read(ref heads[i]);
+            if (bucket is OwnerCell only)
             {
-                if (!cell.IsDead)
+                if (!only.IsDead)
                 {
-                    yield return cell;
+                    yield return only;
+                }
+            }
+            else if (bucket is not null)
+            {
+                foreach (OwnerCell cell in CellsOf(ref bucket).ToArray())
+                {
+                    if (!cell.IsDead)
+                    {
+                        yield return cell;
+                    }
                 }
             }
         }
@@ -168,27 +206,140 @@ internal sealed class OwnerIndex
         return high ^ low;
     }
 
+    private static ReadOnlySpan<OwnerCell> CellsOf(ref object? bucket)
+    {
+        if (bucket is Frozen frozen)
+        {
+            bucket = frozen.Bucket;
+        }
+
+        return bucket switch
+        {
+            null => default,
+            OwnerCell[] several => several,
+            _ => new ReadOnlySpan<OwnerCell>(ref Unsafe.As<object?, OwnerCell>(ref bucket)!),
+        };
+    }
+
+    /// <summary>The bucket without its dead cells and with one more; null, a cell, or a fresh array.</summary>
+    private static object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0)
+    {
+        ReadOnlySpan<OwnerCell> cells = CellsOf(ref bucket);
+        int count = added is null ? 0 : 1;
+        foreach (OwnerCell cell in cells)
+        {
+            count += !cell.IsDead && (cell.Hash & bit) == side ? 1 : 0;
+        }
+
+        OwnerCell? one = added;
+        OwnerCell[]? several = count > 1 ? new OwnerCell[count] : null;
+        int next = 0;
+        if (several is not null && added is not null)
+        {
+            several[next++] = added;
+        }
+
+        foreach (OwnerCell cell in cells)
+        {
+            if ((cell.Hash & bit) != side || next == count || cell.IsDead)
+            {
+                continue;   // a cell that died since it was counted may be taken along; it stays dead
+            }
+
+            if (several is null)
+            {
+                one ??= cell;
+            }
+            else
+            {
+                several[next++] = cell;
+            }
+        }
+
+        return several is null ? one : next == count ? several : several[..next];
+    }
+
     private void Unlink(int hash)
     {
-        ref OwnerCell? head = ref _heads[hash & (_heads.Length - 1)];
-        for (OwnerCell? first = Volatile.Read(ref head); first is not null && first.IsDead; first = Volatile.Read(ref head))
+        while (true)
         {
-            // Fails when somebody inserted before it or unlinked it; either way the next turn sees the new head.
-            Interlocked.CompareExchange(ref head, first.Next, first);
-        }
-
-        for (OwnerCell? cell = Volatile.Read(ref head); cell is not null; cell = cell.Next)
-        {
-            OwnerCell? next = cell.Next;
-            while (next is not null && next.IsDead)
+            ref object? head = ref Volatile.Read(ref _current).Head(hash);
+            object? bucket = Volatile.Read(ref head);
+            bool dead = false;
+            if (bucket is not Frozen)
             {
-                next = next.Next;
+                foreach (OwnerCell cell in CellsOf(ref bucket))
+                {
+                    dead |= cell.IsDead;
+                }
             }
 
-            if (!ReferenceEquals(next, cell.Next))
+            if (!dead || ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, added: null), bucket), bucket))
             {
-                cell.Next = next;   // I2
+                return;
             }
         }
+    }
+
+    /// <summary>Makes a table of twice the size current; helps whoever is at it (I3).</summary>
+    private void Grow(Buckets old)
+    {
+        Buckets? grown = Volatile.Read(ref old.Grown);
+        if (grown is null)
+        {
+            grown = new Buckets(old.Heads.Length * 2);
+            grown = Interlocked.CompareExchange(ref old.Grown, grown, null) ?? grown;   // all who help fill the same table
+        }
+
+        for (int i = 0; i < old.Heads.Length; i++)
+        {
+            object? bucket = Freeze(ref old.Heads[i]);
+            if (!ReferenceEquals(Volatile.Read(ref _current), old))
+            {
+                return;   // it is current already, and its buckets belong to those who add to it
+            }
+
+            // Only the first one to fill a bucket succeeds: nobody adds to the table before it is current, so null means not filled.
+            int bit = old.Heads.Length;
+            Interlocked.CompareExchange(ref grown.Heads[i], Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
+            Interlocked.CompareExchange(ref grown.Heads[i + bit], Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty, null);
+        }
+
+        Interlocked.CompareExchange(ref _current, grown, old);   // publishes the filled table
+    }
+
+    private static object? Freeze(ref object? head)
+    {
+        while (true)
+        {
+            object? bucket = Volatile.Read(ref head);
+            if (bucket is Frozen frozen)
+            {
+                return frozen.Bucket;
+            }
+
+            if (ReferenceEquals(Interlocked.CompareExchange(ref head, new Frozen(bucket), bucket), bucket))
+            {
+                return bucket;
+            }
+        }
+    }
+
+    private sealed class Buckets(int size)
+    {
+        /// <summary>A bucket of a grown table that was filled with nothing.</summary>
+        public static readonly object Empty = Array.Empty<OwnerCell>();
+
+        public readonly object?[] Heads = new object?[size];
+
+        /// <summary>The table of twice the size, once somebody grows this one.</summary>
+        public Buckets? Grown;
+
+        public ref object? Head(int hash) => ref Heads[hash & (Heads.Length - 1)];
+    }
+
+    private sealed class Frozen(object? bucket)
+    {
+        public object? Bucket { get; } = bucket;
     }
 }

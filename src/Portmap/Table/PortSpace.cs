@@ -70,5 +70,8 @@ internal sealed class PortSpace
 
     /// <summary>How long a port that ended then still cools; 0 when it is over.</summary>
     public long CoolsForMs(ClaimWord ended, long now) =>
-        ended.Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.Consumed ? 0 : Math.Max(0, ended.At + _cooling.DelayMs - now);
+        // Without a delay nothing cools, not even a port whose end is newer than the caller's time, which may be some milliseconds old.
+        _cooling.DelayMs == 0 || ended.Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.Consumed
+            ? 0
+            : Math.Max(0, ended.At + _cooling.DelayMs - now);
 }
