@@ -137,7 +137,13 @@ public sealed partial class PortRegistry
         PortReuse reuse = request.Reuse ?? Settings.Reuse;
         if (request.Previous != 0 && reuse != PortReuse.Fresh)
         {
-            PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling: false, now) : PortTable.Taking.InUse;
+            bool takeCooling = reuse == PortReuse.Require && Settings.ReuseCooling;   // no other port will do
+            PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now) : PortTable.Taking.InUse;
+            if (taking == PortTable.Taking.InUse && EndDeadHolders(request, now))
+            {
+                taking = TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now);
+            }
+
             if (taking == PortTable.Taking.Taken)
             {
                 return null;
@@ -171,24 +177,42 @@ public sealed partial class PortRegistry
             }
         }
 
-        // Nothing else is free: the approximately longest-cooled port, and connections that linger on it are no obstacle.
-        for (int attempt = 0; Settings.ReuseCooling && attempt < Settings.Range.Count && space.TryTakeCooling(now) is > 0 and int cooled; attempt++)
+        return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
+    }
+
+    /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose time is over, and last those on which closed connections linger.</summary>
+    /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly, and one that is too early says that the others are too.</remarks>
+    private bool TryLastResorts(ref Candidate candidate, PortSpace space, long now)
+    {
+        PortTable.Taking taking = PortTable.Taking.InUse;
+        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Cooling && space.TryTakeCooling(now) is > 0 and int cooled; i++)
         {
-            if (TryTake(ref candidate, cooled, insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            taking = TryTake(ref candidate, cooled, insisted: true, takeCooling: Settings.ReuseCooling, now);
+            if (taking == PortTable.Taking.Taken)
             {
-                return null;
+                return true;
+            }
+        }
+
+        taking = PortTable.Taking.InUse;
+        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Foreign && space.TryTakeForeign(now) is > 0 and int foreign; i++)
+        {
+            taking = TryTake(ref candidate, foreign, insisted: true, takeCooling: false, now);
+            if (taking == PortTable.Taking.Taken)
+            {
+                return true;
             }
         }
 
         for (int i = 0; i < candidate.SetAside?.Count; i++)
         {
-            if (TryTake(ref candidate, candidate.SetAside[i], insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            if (TryTake(ref candidate, candidate.SetAside[i].Port, insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
             {
-                return null;
+                return true;
             }
         }
 
-        return Refusals.Exhausted(request, _table, candidate.Protocol);
+        return false;
     }
 
     /// <summary>Takes a port on every protocol asked for, or on none.</summary>
@@ -197,7 +221,7 @@ public sealed partial class PortRegistry
         if (candidate.Both)
         {
             // Both claims carry one epoch, which must be above everything either port has seen.
-            _table.Look(PortProtocol.Udp, port, candidate.Request.Owner, takeCooling, now, out _, out long highest);
+            _table.Look(PortProtocol.Udp, port, candidate.Request.Owner, takeCooling, now, out _, out long highest, out _);
             candidate.After = Math.Max(candidate.After, highest);
         }
 
@@ -209,7 +233,7 @@ public sealed partial class PortRegistry
             {
                 // Not free on UDP, so no use to this request; those that want TCP only find it again.
                 candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
-                candidate.Put(port);
+                candidate.Put(port, lingers: false);
             }
         }
 
@@ -221,16 +245,16 @@ public sealed partial class PortRegistry
     {
         claim = null;
         PortSpace space = _table.Space(protocol);
-        PortTable.Taking taking = _table.Look(protocol, port, candidate.Request.Owner, takeCooling, now, out object? slot, out long highestEpoch);
+        PortTable.Taking taking = _table.Look(protocol, port, candidate.Request.Owner, takeCooling, now, out object? slot, out long highestEpoch, out long since);
         if (taking != PortTable.Taking.Taken)
         {
             if (taking == PortTable.Taking.Cooling)
             {
-                space.Cool(port, now);   // the hint came early
+                space.Cool(port, since);   // the hint came early
             }
             else if (taking == PortTable.Taking.Foreign)
             {
-                space.LookAgainLater(port, now);
+                space.LookAgainLater(port, since);
             }
 
             return taking;
@@ -255,12 +279,12 @@ public sealed partial class PortRegistry
         taken.TryEnd(ClaimEnd.Withdrawn, now);
         if (outcome.Finding == GuardFinding.Lingering)
         {
-            candidate.Put(port);
-            return PortTable.Taking.Cooling;
+            candidate.Put(port, lingers: true);
+            return PortTable.Taking.InUse;
         }
 
         _table.TryMarkForeign(protocol, port, now, except: taken);
-        return PortTable.Taking.Foreign;
+        return PortTable.Taking.FoundForeign;
     }
 
     private PortRefusal? CheckPrevious(PortRequest request)
@@ -282,8 +306,31 @@ public sealed partial class PortRegistry
             return Refusals.NotHandedOut(request, Settings);
         }
 
-        TryGetEntry(request.Previous, out PortEntry holder, protocol);
-        return taking == PortTable.Taking.Foreign ? Refusals.Foreign(request, Settings) : Refusals.InUse(request, holder, taking);
+        if (!TryGetEntry(request.Previous, out PortEntry holder, protocol) && request.Protocol == PortProtocol.TcpAndUdp)
+        {
+            TryGetEntry(request.Previous, out holder, PortProtocol.Udp);
+        }
+
+        return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings) : Refusals.InUse(request, holder, taking);
+    }
+
+    /// <summary>Ends the registrations of dead processes on the port that is insisted on, before it is refused because of them.</summary>
+    private bool EndDeadHolders(PortRequest request, long now)
+    {
+        bool ended = false;
+        foreach (PortProtocol protocol in request.Protocol == PortProtocol.TcpAndUdp ? (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp] : [request.Protocol])
+        {
+            object? slot = _table.Space(protocol).Slots[request.Previous];
+            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            {
+                if (claim.Cell?.InForceOn(request.Previous) is { Session: { } session } holder && !session.CheckAlive())
+                {
+                    ended |= _table.TryEnd(holder, session.EndCause, now);
+                }
+            }
+        }
+
+        return ended;
     }
 
     private static bool Refuse(PortRefusal refusal)
@@ -306,14 +353,14 @@ public sealed partial class PortRegistry
 
 
         /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
-        public List<int>? SetAside;
+        public List<(int Port, bool Lingers)>? SetAside;
 
-        public void Put(int port)
+        public void Put(int port, bool lingers)
         {
             SetAside ??= [];
-            if (!SetAside.Contains(port))
+            if (!SetAside.Contains((port, lingers)))
             {
-                SetAside.Add(port);
+                SetAside.Add((port, lingers));
             }
         }
 
@@ -321,9 +368,14 @@ public sealed partial class PortRegistry
         {
             for (int i = 0; i < SetAside?.Count; i++)
             {
-                if (SetAside[i] != Claim?.Port)
+                (int port, bool lingers) = SetAside[i];
+                if (port != Claim?.Port && lingers)
                 {
-                    space.Cool(SetAside[i], now);
+                    space.Cool(port, now);
+                }
+                else if (port != Claim?.Port)
+                {
+                    space.Free.Add(port);
                 }
             }
         }

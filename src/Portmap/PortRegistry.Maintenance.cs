@@ -103,14 +103,14 @@ public sealed partial class PortRegistry
                     throw new PortRefusedException(Refusals.ProcessDead(lease.Owner, lease.Port, claim.Protocol, processId));
                 }
 
+                if (NowMs >= deadline || claim.Word.Cause == ClaimEnd.Expired)
+                {
+                    throw new PortRefusedException(Refusals.NotListening(lease, processId, Settings));
+                }
+
                 if (!lease.IsOpen)
                 {
                     throw new PortRefusedException(Refusals.LeaseOver(lease));
-                }
-
-                if (NowMs >= deadline)
-                {
-                    throw new PortRefusedException(Refusals.NotListening(lease, processId, Settings));
                 }
 
                 await Task.Delay(s_listenPoll, Clock.Provider, cancellationToken).ConfigureAwait(false);

@@ -30,6 +30,8 @@ public sealed partial class PortRegistry
     {
         registered = null;
         int hash = _table.Index.Hash(protocol, owner);
+        PortClaim? beside = null;
+        long epochBeside = 0;
         while (true)
         {
             long now = NowMs;
@@ -55,6 +57,16 @@ public sealed partial class PortRegistry
             {
                 registered = standing;
                 return null;
+            }
+
+            if (right.Beside is { } lease && !ReferenceEquals(lease, beside))
+            {
+                (beside, epochBeside) = (lease, lease.DrawBelow());   // once per lease, however often this is tried again
+            }
+
+            if (right.Beside is not null && (right.Epoch = epochBeside) == 0)
+            {
+                return Refusals.LeaseOpen(owner, port, protocol, right.Beside);
             }
 
             long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
@@ -167,8 +179,8 @@ public sealed partial class PortRegistry
         }
 
         // A sign-in on another port while a lease is open: it is older than the lease, which stays open and may still replace it.
-        right = new Right { Epoch = lease.Epoch - 1 };
-        return bound?.Epoch == right.Epoch ? Refusals.LeaseOpen(owner, port, protocol, lease) : null;
+        right = new Right { Beside = lease };
+        return null;
     }
 
     private static bool Owns(PortSession session, PortClaim bound) => bound.Session!.IsSameProcess(session) || bound.Session.IsHidden;
@@ -213,6 +225,9 @@ public sealed partial class PortRegistry
 
         /// <summary>The epoch of the claim it continues or of the lease it uses up; 0 draws a new one.</summary>
         public long Epoch;
+
+        /// <summary>The open lease whose epoch it ranks below.</summary>
+        public PortClaim? Beside;
 
         public PortLease? Lease;
 

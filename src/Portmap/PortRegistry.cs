@@ -70,13 +70,20 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new PortSession(this, ProcessIdentity.Of(processId));
     }
 
-    /// <summary>Ends the passes over leases and processes, and every <see cref="Watch"/>. Entries stay readable; ports are not released.</summary>
+    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open. Entries stay readable; ports are not released.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _maintenance.Dispose();
             _changes.Complete();
+            foreach (OwnerCell cell in _table.Index.Cells())
+            {
+                if (cell.OpenLease()?.Lease is { } lease)
+                {
+                    lease.SetOutcome(Refusals.RegistryDisposed(lease));   // nobody waits for ever
+                }
+            }
         }
     }
 

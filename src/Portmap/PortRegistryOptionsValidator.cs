@@ -1,4 +1,7 @@
+using System.Collections;
 using System.Globalization;
+using System.Net;
+using System.Text;
 using Microsoft.Extensions.Options;
 
 namespace Portmap;
@@ -7,6 +10,9 @@ namespace Portmap;
 internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegistryOptions>
 {
     public static readonly string[] BuiltInStrategies = [Strategies.ProcessBinds.StrategyName, Strategies.AllocatorPicks.StrategyName];
+
+    /// <summary>sun_path of unix(7) without its closing NUL.</summary>
+    private const int MaxSocketPath = 107;
 
     public ValidateOptionsResult Validate(string? name, PortRegistryOptions options)
     {
@@ -39,12 +45,22 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
         CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);
         CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);
-        if (options.Endpoint is { } endpoint && !endpoint.StartsWith("unix:", StringComparison.Ordinal) && !endpoint.StartsWith("tcp:", StringComparison.Ordinal))
+        if (options.Endpoint is { } endpoint && !IsEndpoint(endpoint))
         {
-            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH or tcp:ADDRESS:PORT, or leave it null.");
+            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with a path of 1 to {MaxSocketPath} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
         }
 
         return wrong;
+    }
+
+    private static bool IsEndpoint(string text)
+    {
+        if (text.StartsWith("unix:", StringComparison.Ordinal))
+        {
+            return Encoding.UTF8.GetByteCount(text.AsSpan(5)) is >= 1 and <= MaxSocketPath;
+        }
+
+        return text.StartsWith("tcp:", StringComparison.Ordinal) && IPEndPoint.TryParse(text.AsSpan(4), out IPEndPoint? endpoint) && endpoint.Port != 0;
     }
 
     private static void CheckPorts(PortRegistryOptions options, List<string> wrong)
@@ -54,16 +70,13 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
             wrong.Add($"{nameof(options.Ports)}: {complaint}");
         }
 
-        HashSet<int> left = [.. Enumerable.Range(range.First, range.Count)];
-        foreach (string part in (options.Exclude ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        List<string> complaints = [];
+        BitArray excluded = PortRegistrySettings.ParseExclude(options.Exclude, complaints);
+        wrong.AddRange(complaints.Select(text => $"{nameof(options.Exclude)}: {text} Several are separated by commas."));
+        int left = 0;
+        for (int port = range.First; port <= range.Last && port != 0; port++)
         {
-            if (!PortRange.TryParse(part, out PortRange hole, out complaint))
-            {
-                wrong.Add($"{nameof(options.Exclude)}: {complaint} Several are separated by commas.");
-                continue;
-            }
-
-            left.ExceptWith(Enumerable.Range(hole.First, hole.Count));
+            left += excluded[port] ? 0 : 1;
         }
 
         if (options.Exclude is null)
@@ -71,7 +84,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
             wrong.Add($"{nameof(options.Exclude)} is null; leave it empty to exclude nothing.");
         }
 
-        if (range.Count > 0 && left.Count == 0)
+        if (range.Count > 0 && left == 0)
         {
             wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {range}; exclude fewer or widen {nameof(options.Ports)}.");
         }

@@ -1,9 +1,11 @@
+using System.Collections;
+
 namespace Portmap;
 
 /// <summary>The options once they are checked and parsed; never changes.</summary>
 internal sealed class PortRegistrySettings
 {
-    private readonly bool[] _excluded = new bool[65_536];
+    private BitArray _excluded = new(0);
 
     public required PortRange Range { get; init; }
 
@@ -46,7 +48,25 @@ internal sealed class PortRegistrySettings
     /// <summary>Whether acquisitions may be given a port.</summary>
     public bool HandsOut(int port) => Range.Contains(port) && !_excluded[port];
 
-    public bool IsExcluded(int port) => _excluded[port];
+    /// <summary>Reads numbers and ranges separated by commas; what cannot be read is added to the complaints.</summary>
+    public static BitArray ParseExclude(string? text, List<string> complaints)
+    {
+        BitArray excluded = new(65_536);
+        foreach (string part in (text ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!PortRange.TryParse(part, out PortRange range, out string? complaint))
+            {
+                complaints.Add(complaint);
+            }
+
+            for (int port = range.First; port <= range.Last && port != 0; port++)
+            {
+                excluded[port] = true;
+            }
+        }
+
+        return excluded;
+    }
 
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
     public static PortRegistrySettings From(PortRegistryOptions options, PortRange? ephemeral)
@@ -72,12 +92,7 @@ internal sealed class PortRegistrySettings
             Exclude = options.Exclude,
             Tiers = TiersOf(range, ephemeral),
         };
-        foreach (string part in options.Exclude.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            PortRange excluded = PortRange.Parse(part);
-            settings._excluded.AsSpan(excluded.First, excluded.Count).Fill(true);
-        }
-
+        settings._excluded = ParseExclude(options.Exclude, []);
         for (int port = range.First; port <= range.Last; port++)
         {
             settings.Count += settings._excluded[port] ? 0 : 1;

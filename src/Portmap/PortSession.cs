@@ -21,6 +21,10 @@ public sealed partial class PortSession : IAsyncDisposable
     {
         _registry = registry;
         Process = process;
+        if (process is { Id: > 0, IsKnown: false })
+        {
+            _state = Dead;   // it was gone before it could be looked at; a process of another pid namespace is 0
+        }
     }
 
     /// <summary>The process, or 0 when it is not known.</summary>

@@ -72,7 +72,7 @@ internal static class Refusals
         Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
 
     public static PortRefusal LeaseOpen(string owner, int port, PortProtocol protocol, PortClaim lease) =>
-        Conflict(owner, port, protocol, lease, $"{owner} has an open lease, epoch {lease.Epoch}, on another port than {port}, and a process has signed in without it already. Register with that epoch, or release the lease.");
+        Conflict(owner, port, protocol, lease, $"{owner} has an open lease, epoch {lease.Epoch}, on another port than {port}, and processes have signed in without it {EpochSource.Step - 1} times already. Register with that epoch, or release the lease.");
 
     public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest) =>
         new(
@@ -126,6 +126,9 @@ internal static class Refusals
             PortRefusalReason.LeaseEnded,
             () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {claim.Word.Cause}. Acquire again."),
             lease.Owner, claim.Port, claim.Protocol);
+
+    public static PortRefusal RegistryDisposed(PortLease lease) =>
+        new(PortRefusalReason.LeaseEnded, () => Text($"The registry was disposed while the lease {lease.Epoch} of {lease.Owner} was open."), lease.Owner, lease.Port, lease.Protocol);
 
     public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings) =>
         new(

@@ -3,10 +3,10 @@ namespace Portmap.Table;
 /// <summary>Draws epochs: unique, and higher than any epoch the caller names.</summary>
 /// <remarks>
 /// <code>
-///   _nextBlock ──► blocks of 1,024 numbers      stripe: the next number of the block this processor draws from; a multiple of 1,024: none left
+///   _nextBlock ──► blocks of 16,384 numbers     stripe: the next number of the block this processor draws from; a multiple of 16,384: none left
 /// </code>
-/// Numbers go up by two. The odd number below a lease's epoch stays free for a process that signs in under the same owner without an epoch while
-/// the lease is open: its claim is older than the lease, and the lease must still be able to replace it.
+/// Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in under the same owner without an epoch while the lease is
+/// open (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be able to replace it.
 /// <list type="bullet">
 /// <item>I1. A block is given to one stripe only (Interlocked.Add), a number of it to one caller only (CAS of the stripe).</item>
 /// <item>I2. A new block lies above every number drawn before it was taken, so a caller that names a number is answered with a higher one.</item>
@@ -15,12 +15,15 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class EpochSource
 {
-    private const int Block = 1_024, Step = 2;
+    /// <summary>How far apart drawn numbers are.</summary>
+    public const int Step = 16;
+
+    private const int Block = 16_384;
 
     private readonly Stripes _stripes;
     private long _nextBlock;
 
-    /// <param name="first">The first epoch, a multiple of 1,024; lower ones are of an earlier run.</param>
+    /// <param name="first">The first epoch, a multiple of 16,384; lower ones are of an earlier run.</param>
     /// <param name="processors">How many threads draw at once.</param>
     public EpochSource(long first, int processors)
     {

@@ -34,12 +34,19 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
 
     /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter, which is 4.</summary>
-    /// <remarks>Linearization. Words only move to the right, so a word read later says what it cannot have been before. If the first claim that is not
-    /// pending, reserved or ended is Bound, it was served when <see cref="Top"/> was read, or became so since. If none is, but a claim that was pending
-    /// on the way has taken effect since, that one was served at some moment of this call.</remarks>
+    /// <remarks>
+    /// Linearization. The claim returned was served at some moment of this call, and none is returned only if at some moment none was:
+    /// <list type="bullet">
+    /// <item>A Bound claim below none that took effect was served when <see cref="Top"/> was read, or became so since.</item>
+    /// <item>A pending claim that has taken effect when the walk is over was served when it did.</item>
+    /// <item>A claim that ended as Replaced, met below none that took effect, was replaced by one pushed after <see cref="Top"/> was read; so it
+    /// was served then. (Answering "none" there would be the gap that replacement must not have.)</item>
+    /// </list>
+    /// The claim returned may thus have ended when the caller looks at it.
+    /// </remarks>
     public PortClaim? Served()
     {
-        PortClaim? pending = null;
+        PortClaim? pending = null, replaced = null;
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
             ClaimWord word = claim.Word;
@@ -52,9 +59,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             {
                 pending = claim;
             }
+            else if (word.WasBound)
+            {
+                replaced = word.Cause == ClaimEnd.Replaced ? claim : null;
+                break;   // whatever lies below was superseded by this one
+            }
         }
 
-        return pending is not null && pending.Word.WasBound ? pending : null;
+        return pending is not null && pending.Word.WasBound ? pending : replaced;
     }
 
     /// <summary>The open lease, if there is one.</summary>

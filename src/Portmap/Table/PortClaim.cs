@@ -17,11 +17,13 @@ internal sealed class PortClaim
     private long _word;
     private PortClaim? _below;
     private OwnerCell? _cell;
+    private int _drawnBelow;
+    private readonly ushort _port;
 
     private PortClaim(PortProtocol protocol, int port, long epoch, byte strategy, bool isLease, ClaimWord word)
     {
         Protocol = protocol;
-        Port = port;
+        _port = (ushort)port;
         Epoch = epoch;
         Strategy = strategy;
         IsLease = isLease;
@@ -34,7 +36,7 @@ internal sealed class PortClaim
     public long Epoch { get; }
 
     /// <summary>0 for a lease whose process brings the port.</summary>
-    public int Port { get; }
+    public int Port => _port;
 
     public PortProtocol Protocol { get; }
 
@@ -75,6 +77,13 @@ internal sealed class PortClaim
 
     public static PortClaim ForForeign(PortProtocol protocol, int port, long at) =>
         new(protocol, port, 0, 0, isLease: false, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
+
+    /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
+    public long DrawBelow()
+    {
+        int drawn = Interlocked.Increment(ref _drawnBelow);
+        return drawn < EpochSource.Step ? Epoch - EpochSource.Step + drawn : 0;
+    }
 
     /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire and register. Publishes the claim to lookups.</summary>
     public bool TryTakeEffect(ClaimWord pending, long now)

@@ -30,7 +30,7 @@ internal sealed class PortSpace
     public FreePorts Free { get; }
 
     /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
-    public void Cool(int port, long now)
+    public void Cool(int port, long endedAt)
     {
         if (!Settings.HandsOut(port))
         {
@@ -43,16 +43,16 @@ internal sealed class PortSpace
         }
         else
         {
-            _cooling.Add(port, now);
+            _cooling.Add(port, endedAt);
         }
     }
 
-    public void LookAgainLater(int port, long now)
+    public void LookAgainLater(int port, long foundAt)
     {
         if (Settings.HandsOut(port))
         {
             Free.TryTake(port);
-            _foreign.Add(port, now);
+            _foreign.Add(port, foundAt);
         }
     }
 
@@ -64,6 +64,9 @@ internal sealed class PortSpace
 
     /// <summary>The approximately longest-cooled port, or 0.</summary>
     public int TryTakeCooling(long now) => _cooling.TryTakeOldest(now);
+
+    /// <summary>The stranger's port that has waited approximately longest, or 0.</summary>
+    public int TryTakeForeign(long now) => _foreign.TryTakeOldest(now);
 
     /// <summary>Whether the marker of a stranger is old enough to be doubted.</summary>
     public bool IsDue(ClaimWord foreign, long now) => now - foreign.At >= _foreign.DelayMs;

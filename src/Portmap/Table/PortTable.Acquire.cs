@@ -13,6 +13,9 @@ internal sealed partial class PortTable
 
         /// <summary>A stranger had it a short while ago.</summary>
         Foreign,
+
+        /// <summary>A stranger has it: the operating system said so just now.</summary>
+        FoundForeign,
     }
 
     public enum Push
@@ -28,12 +31,13 @@ internal sealed partial class PortTable
         Lost,
     }
 
-    /// <summary>Whether a port may be taken for an acquisition now.</summary>
-    public Taking Look(PortProtocol protocol, int port, string owner, bool takeCooling, long now, out object? slot, out long highestEpoch)
+    /// <summary>Whether a port may be taken for an acquisition now; if it cools or is foreign, since when.</summary>
+    public Taking Look(PortProtocol protocol, int port, string owner, bool takeCooling, long now, out object? slot, out long highestEpoch, out long since)
     {
         PortSpace space = Space(protocol);
         slot = space.Slots[port];
         highestEpoch = 0;
+        since = now;
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
             ClaimWord word = claim.Word;
@@ -42,6 +46,7 @@ internal sealed partial class PortTable
             {
                 if (!space.IsDue(word, now))
                 {
+                    since = word.At;
                     return Taking.Foreign;
                 }
 
@@ -55,6 +60,7 @@ internal sealed partial class PortTable
 
             if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0 && claim.Cell?.Owner != owner)
             {
+                since = word.At;
                 return Taking.Cooling;
             }
         }
