@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Portmap.Rpc;
 using Portmap.TestKit.Processes;
 
@@ -129,6 +130,26 @@ public sealed class ServeTests
 
         (await daemon.ExitAsync()).Should().Be(1);
         daemon.Errors.TrimEnd().Should().Contain("missing").And.NotContain("\n");
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 0x80, 0, 0, 40, 0, 0, 0, 1, 0, 0 })] // the client vanishes in the middle of a record
+    [InlineData(new byte[] { 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4 })] // a record of 2 GiB is announced
+    [InlineData(new byte[] { 0x80, 0, 0, 4, 0, 0, 0, 1 })] // a record, but no call
+    public async Task Serve_BytesThatAreNoCall_TheNextClientIsServedAllTheSame(byte[] bytes)
+    {
+        using TempFolder folder = new();
+        await using ChildProcess daemon = await Samples.ServeAsync("--unix", folder["d.sock"]);
+        using (Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            await client.ConnectAsync(new UnixDomainSocketEndPoint(folder["d.sock"])).Within();
+            await client.SendAsync(bytes).Within();
+        }
+
+        await using PortmapClient next = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await next.PingAsync().Within();
+        daemon.Send(Signal.Terminate);
+        (await daemon.ExitAsync()).Should().Be(0);
     }
 
     [Fact]

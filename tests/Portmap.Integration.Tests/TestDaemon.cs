@@ -45,9 +45,9 @@ internal sealed class TestDaemon : IAsyncDisposable
         lease.ApplyTo(program);
         ChildProcess worker = ChildProcess.Start(program);
         _workers.Add(worker);
-        Task first = await Task.WhenAny(lease.WhenBound, worker.ExitAsync()).Within();
-        first.Should().BeSameAs(lease.WhenBound, "the worker should listen, not end: {0}", worker.Errors);
-        return (worker, await lease.WhenBound);
+        Task<PortEntry> bound = lease.WhenBound;
+        (await Task.WhenAny(bound, worker.ExitAsync()).Within()).Should().BeSameAs(bound, "the worker should listen, not end: {0}", worker.Errors);
+        return (worker, await bound);
     }
 
     /// <summary>Waits for a change that comes after a revision.</summary>

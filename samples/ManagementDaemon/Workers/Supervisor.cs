@@ -23,14 +23,15 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
         Worker worker = new(program, lease, Run(start));
         Task<string> complaint = ReadComplaintsAsync(worker);
 
+        Task<PortEntry> bound = lease.WhenBound;
         Task exited = worker.Process.WaitForExitAsync(cancellationToken);
-        if (await Task.WhenAny(lease.WhenBound, exited) == exited && !lease.WhenBound.IsCompletedSuccessfully)
+        if (await Task.WhenAny(bound, exited) == exited && !bound.IsCompletedSuccessfully)
         {
             await exited;
             throw new WorkerFailedException($"{program} for {lease.Owner} ended with exit code {worker.Process.ExitCode} before it listened: {await complaint}");
         }
 
-        await lease.WhenBound;
+        await bound;
         return worker;
     }
 
