@@ -39,12 +39,12 @@ public sealed partial class PortRegistry
                 return null;   // the owner has nothing on that port any more
             }
 
-            if (!Owns(session, bound) && bound.Session!.CheckAlive())
+            if (!bound.Session!.IsSameProcess(session) && bound.Session.CheckAlive())
             {
                 return Refusals.NotOwner(owner, bound, session);
             }
 
-            if (_table.TryEnd(bound, bound.Session!.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
+            if (_table.TryEnd(bound, bound.Session.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
             {
                 return null;
             }

@@ -81,7 +81,9 @@ public sealed partial class PortSession
         _disconnectedAt = _registry.NowMs;
         if (LookAfterDisconnect())
         {
-            _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, NextLook(), Timeout.InfiniteTimeSpan);
+            // Armed after it is stored: its own callback arms it again.
+            _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer.Change(NextLook(), Timeout.InfiniteTimeSpan);
         }
     }
 
