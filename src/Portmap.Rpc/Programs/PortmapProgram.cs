@@ -48,13 +48,16 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
                 throw new InvalidDataException($"{reuse} is not a reuse.");
             }
 
-            PortLease lease = await request.Connection.Sessions.AcquireAsync(new PortRequest(OwnerText.Decode(name))
-            {
-                Protocol = protocol,
-                Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
-                Previous = previous,
-                Strategy = strategy,
-            }).ConfigureAwait(false);
+            // No token: what was begun is completed, whether somebody waits for the answer or not.
+            PortLease lease = await _registry.AcquireAsync(
+                new PortRequest(OwnerText.Decode(name))
+                {
+                    Protocol = protocol,
+                    Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
+                    Previous = previous,
+                    Strategy = strategy,
+                },
+                CancellationToken.None).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
         }

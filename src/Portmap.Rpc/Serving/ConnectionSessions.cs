@@ -10,7 +10,6 @@ namespace Portmap.Rpc.Serving;
 internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAsyncDisposable
 {
     private readonly Dictionary<int, SessionBook> _books = [];
-    private readonly Dictionary<(string Owner, PortProtocol Protocol), PortLease> _leases = [];
     private int _lastClaim;
 
     public async ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
@@ -26,36 +25,16 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
 
     public async ValueTask ReleaseAsync(string owner, int port, long epoch, PortProtocol protocol)
     {
-        if (_leases.TryGetValue((owner, protocol), out PortLease? lease) && epoch != 0 && lease.Epoch == epoch)
-        {
-            // The holder of a lease gives it back by that lease: the process that acquires need not be the one that listens.
-            await lease.ReleaseAsync(CancellationToken.None).ConfigureAwait(false);
-            _leases.Remove((owner, protocol));
-            return;
-        }
-
         SessionBook book = _books.Values.FirstOrDefault(one => one.Owners.Contains((owner, protocol))) ?? BookOf(claimedProcessId: 0);
         await book.Session.ReleaseAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
         book.Owners.Remove((owner, protocol));
     }
 
-    public async ValueTask<PortLease> AcquireAsync(PortRequest request)
+    public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
-        PortLease lease = await context.Registry.AcquireAsync(request, CancellationToken.None).ConfigureAwait(false);
-        Keep(lease);
-        return lease;
-    }
-
-    public async ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
-    {
-        PortSession session = BookOf(claimedProcessId).Session;
-        PortLease lease = await session.ReportBindFailureAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
-        if (_leases.ContainsKey((owner, protocol)))
-        {
-            Keep(lease);
-        }
-
-        return lease;
+        // A lease of one number on both protocols is found by either.
+        PortProtocol either = protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : protocol;
+        return BookOf(claimedProcessId).Session.ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -66,7 +45,6 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
         }
 
         _books.Clear();
-        _leases.Clear();
     }
 
     private SessionBook BookOf(int claimedProcessId)
@@ -81,23 +59,6 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
         }
 
         return book;
-    }
-
-    // Remembered so that this connection may give it back; one that has ended is of no use, and forgetting any costs only that right.
-    private void Keep(PortLease lease)
-    {
-        if (_leases.Count >= context.Limits.OwnersPerSession)
-        {
-            foreach ((string Owner, PortProtocol Protocol) key in _leases.Where(pair => pair.Value.WhenBound.IsCompleted).Select(pair => pair.Key).ToList())
-            {
-                _leases.Remove(key);
-            }
-        }
-
-        if (_leases.Count < context.Limits.OwnersPerSession)
-        {
-            _leases[(lease.Owner, lease.Protocol)] = lease;
-        }
     }
 
     /// <summary>One session and the owners that were registered over it.</summary>

@@ -14,27 +14,31 @@ internal sealed class SignIn : IAsyncDisposable
     private readonly CancellationTokenSource _leaving = new();
     private readonly Task _keeping;
     private PortmapClient _client;
-    private long _epoch;
+    private long[] _epochs;
 
-    private SignIn(WorkerSettings settings, PortmapClient client, int port, long epoch)
+    private SignIn(WorkerSettings settings, PortmapClient client, int port, long[] epochs)
     {
         _settings = settings;
         _client = client;
         _port = port;
-        _epoch = epoch;
+        _epochs = epochs;
         _protocols = Protocols(settings.Protocol);
         _keeping = KeepAsync();
     }
 
-    public long Epoch => Volatile.Read(ref _epoch);
+    /// <summary>The epoch of the claim, of the TCP one when there are two: a lease gives both one, registrations without a lease have their own.</summary>
+    public long Epoch => Volatile.Read(ref _epochs)[0];
 
     /// <summary>Signs in over a connection and takes care of it from then on. On failure the connection is the caller's still.</summary>
     /// <exception cref="PortRefusedException">It was refused; nothing stays registered.</exception>
     public static async Task<SignIn> StartAsync(WorkerSettings settings, PortmapClient client, int port, long epoch, CancellationToken cancellationToken)
     {
-        epoch = await RegisterAsync(client, settings.Owner, port, epoch, Protocols(settings.Protocol), cancellationToken).ConfigureAwait(false);
+        PortProtocol[] protocols = Protocols(settings.Protocol);
+        long[] asked = new long[protocols.Length];
+        asked.AsSpan().Fill(epoch);
+        long[] epochs = await RegisterAsync(client, settings.Owner, port, asked, protocols, cancellationToken).ConfigureAwait(false);
         Log.SignedIn(settings.Logger, settings.Owner, port, settings.Endpoint);
-        return new SignIn(settings, client, port, epoch);
+        return new SignIn(settings, client, port, epochs);
     }
 
     /// <summary>Signs out and closes the connection.</summary>
@@ -45,9 +49,9 @@ internal sealed class SignIn : IAsyncDisposable
         using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
         try
         {
-            foreach (PortProtocol protocol in _protocols)
+            for (int i = 0; i < _protocols.Length; i++)
             {
-                await _client.ReleaseAsync(_settings.Owner, _port, Epoch, protocol, limit.Token).ConfigureAwait(false);
+                await _client.ReleaseAsync(_settings.Owner, _port, _epochs[i], _protocols[i], limit.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
@@ -63,26 +67,26 @@ internal sealed class SignIn : IAsyncDisposable
         protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
 
     /// <summary>Registers each protocol, all or nothing.</summary>
-    /// <returns>The epoch of the claim.</returns>
-    private static async Task<long> RegisterAsync(
-        PortmapClient client, string owner, int port, long epoch, PortProtocol[] protocols, CancellationToken cancellationToken)
+    /// <returns>The epochs of the claims.</returns>
+    private static async Task<long[]> RegisterAsync(
+        PortmapClient client, string owner, int port, long[] asked, PortProtocol[] protocols, CancellationToken cancellationToken)
     {
-        long registered = epoch;
+        long[] epochs = new long[protocols.Length];
         for (int i = 0; i < protocols.Length; i++)
         {
             try
             {
-                PortEntry entry = await client.RegisterAsync(owner, port, epoch, protocols[i], cancellationToken).ConfigureAwait(false);
-                registered = i == 0 ? entry.Epoch : registered;
+                PortEntry entry = await client.RegisterAsync(owner, port, asked[i], protocols[i], cancellationToken).ConfigureAwait(false);
+                epochs[i] = entry.Epoch;
             }
             catch (PortRefusedException) when (i > 0)
             {
-                await client.ReleaseAsync(owner, port, epoch, protocols[0], cancellationToken).ConfigureAwait(false);
+                await client.ReleaseAsync(owner, port, epochs[0], protocols[0], cancellationToken).ConfigureAwait(false);
                 throw;
             }
         }
 
-        return registered;
+        return epochs;
     }
 
     private async Task KeepAsync()
@@ -115,8 +119,8 @@ internal sealed class SignIn : IAsyncDisposable
             {
                 await _client.DisposeAsync().ConfigureAwait(false);
                 _client = await PortmapClient.ConnectAsync(_settings.Endpoint, _leaving.Token).ConfigureAwait(false);
-                long epoch = await RegisterAsync(_client, _settings.Owner, _port, Epoch, _protocols, _leaving.Token).ConfigureAwait(false);
-                Volatile.Write(ref _epoch, epoch);
+                long[] epochs = await RegisterAsync(_client, _settings.Owner, _port, _epochs, _protocols, _leaving.Token).ConfigureAwait(false);
+                Volatile.Write(ref _epochs, epochs);
                 Log.SignedIn(_settings.Logger, _settings.Owner, _port, _settings.Endpoint);
                 return true;
             }

@@ -1,0 +1,34 @@
+using System.Reflection;
+using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Diagnostics;
+
+namespace Portmap.Rpc.Tests.Diagnostics;
+
+public class LogTests
+{
+    [Fact]
+    public void Events_HaveTheIdsAndNamesThatHostsFilterBy() =>
+        typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.Static)
+            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()!)
+            .Select(message => $"{message.EventId} {message.EventName} {message.Level}")
+            .Should().Equal(
+                "2001 ServerListening Information",
+                "2002 ServerStopped Information",
+                "2003 LeftoverReplaced Information",
+                "2004 ConnectionLimitReached Warning",
+                "2005 AcceptFailed Error",
+                "2006 RecordTooLong Warning",
+                "2007 NotACall Warning",
+                "2008 HalfRecord Debug",
+                "2009 GarbageArguments Debug",
+                "2010 ProgramFailed Error",
+                "2011 ConnectionBroke Debug",
+                "2012 ConnectionFailed Error",
+                "2013 Refused Debug",
+                "2101 SignedIn Information",
+                "2102 BindHealed Warning",
+                "2103 DaemonLost Warning",
+                "2104 SignInDelayed Debug",
+                "2105 SignInRefused Error",
+                "2106 SignOutFailed Debug");
+}

@@ -1,0 +1,3 @@
+global using FluentAssertions;
+global using Portmap.TestKit;
+global using Xunit;

@@ -1,0 +1,316 @@
+using System.Collections.Immutable;
+using Portmap.Rpc.Protocol;
+
+namespace Portmap.Rpc.Tests;
+
+/// <summary>The Portmap program and its client, over connections in memory.</summary>
+public class PortmapClientTests
+{
+    [Fact]
+    public async Task Acquire_Register_Lookup_Release_AreTheRegistrysOwn()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        lease.State.Should().Be(PortState.Reserved);
+        lease.Port.Should().BePositive();
+        (await client.LookupAsync("b1").Within()).Should().BeEquivalentTo(new { lease.Port, lease.Epoch, State = PortState.Reserved });
+
+        PortEntry entry = await client.RegisterAsync("b1", lease.Port, lease.Epoch).Within();
+        harness.Registry.TryGetEntry("b1", out PortEntry own).Should().BeTrue();
+        entry.Should().Be(own);
+        (await client.LookupAsync("b1").Within()).Should().Be(own);
+
+        await client.ReleaseAsync("b1", lease.Port, lease.Epoch).Within();
+        await client.ReleaseAsync("b1", lease.Port, lease.Epoch).Within();
+        (await client.LookupAsync("b1").Within()).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task Refusal_OfTheRegistry_IsThrownWholeAtTheClient()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await client.RegisterAsync("b1", 49200).Within();
+        await using PortmapClient stranger = harness.OpenClient(Harness.Claiming with { MayClaimProcess = false });
+        PortSession session = harness.Registry.OpenSession(0);
+        session.TryRegister("b1", 49201, out _, out PortRefusal? expected).Should().BeFalse();
+
+        Func<Task> register = () => stranger.RegisterAsync("b1", 49201).Within();
+        PortRefusal refusal = (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        refusal.Should().BeEquivalentTo(expected);
+        refusal.Holder.Should().Be("b1");
+        refusal.HolderProcessId.Should().Be(Environment.ProcessId);
+        refusal.HolderEpoch.Should().BePositive();
+        await session.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a\0b")]
+    [InlineData(null)]
+    public async Task Acquire_OfAnImpossibleOwner_IsInvalidOwner(string? owner)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Func<Task> acquire = () => client.AcquireAsync(owner is null ? default : new PortRequest(owner)).Within();
+        (await acquire.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+    }
+
+    [Fact]
+    public async Task Register_OfALoneSurrogate_IsInvalidOwnerAndNotAnotherName()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Func<Task> register = () => client.RegisterAsync("lone \ud800 surrogate", 49200).Within();
+        (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+        (await client.LookupAsync("lone \ud800 surrogate").Within()).Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData(4_097)]
+    [InlineData(8_192)]
+    [InlineData(100_000)]
+    public async Task Register_OfATooLongOwner_IsInvalidOwnerAndTheConnectionLives(int length)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Func<Task> register = () => client.RegisterAsync(new string('x', length), 49200).Within();
+        (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Owner_OfTheLongestName_CrossesAndComesBack()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        string owner = string.Concat(Enumerable.Repeat("é", 2_048));
+        PortEntry entry = await client.RegisterAsync(owner, 49200).Within();
+        (await client.LookupAsync(owner).Within()).Should().Be(entry);
+    }
+
+    [Fact]
+    public async Task Acquire_OnBothProtocols_IsRegisteredReportedAndReleasedAsBoth()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp, Strategy = "AllocatorPicks" }).Within();
+        lease.Protocol.Should().Be(PortProtocol.TcpAndUdp);
+        PortEntry next = await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch, PortProtocol.TcpAndUdp).Within();
+        next.Protocol.Should().Be(PortProtocol.TcpAndUdp);
+        next.Port.Should().NotBe(lease.Port);
+        await client.RegisterAsync("b1", next.Port, next.Epoch, PortProtocol.Tcp).Within();
+        await client.RegisterAsync("b1", next.Port, next.Epoch, PortProtocol.Udp).Within();
+        (await client.LookupAsync("b1", PortProtocol.Udp).Within())!.Value.Port.Should().Be(next.Port);
+    }
+
+    [Fact]
+    public async Task ReportBindFailure_AgainAndAgain_EndsInAttemptsExhausted()
+    {
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), BindAttempts = 3 });
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        HashSet<int> tried = [];
+        Func<Task> report = async () =>
+        {
+            while (true)
+            {
+                tried.Add(lease.Port).Should().BeTrue();
+                lease = await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+            }
+        };
+        (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+        tried.Should().HaveCount(3);
+    }
+
+    [Fact]
+    public async Task List_OfMoreThanOnePage_IsTheSnapshot()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        string tail = new('x', 3_000);
+        for (int i = 0; i < 100; i++)
+        {
+            await client.RegisterAsync($"{i}/{tail}", 49200).Within();
+        }
+
+        (ImmutableArray<PortEntry> entries, long revision) = await client.ListAsync().Within();
+        entries.Should().BeEquivalentTo(harness.Registry.Snapshot(out long current));
+        revision.Should().Be(current);
+    }
+
+    [Fact]
+    public async Task List_PageOfAListingThatIsOver_IsToldToListAgain()
+    {
+        await using Harness harness = new();
+        byte[] reply = await harness.Open().ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.List, Wire.Words(0, 5, 1)));
+        reply.AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(1, (uint)PortRefusalReason.RevisionTooOld));
+    }
+
+    [Fact]
+    public async Task Watch_FromAListing_MissesNothing()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        (_, long revision) = await client.ListAsync().Within();
+        for (int i = 0; i < 300; i++)
+        {
+            await client.RegisterAsync($"b{i}", 49200).Within();
+        }
+
+        using CancellationTokenSource end = Deadline.Source();
+        List<PortChange> changes = [];
+        await foreach (PortChange change in client.WatchAsync(revision, end.Token))
+        {
+            changes.Add(change);
+            if (changes.Count == 300)
+            {
+                break;
+            }
+        }
+
+        changes.Select(change => change.Entry.Owner).Should().Equal(Enumerable.Range(0, 300).Select(i => $"b{i}"));
+        changes.Select(change => change.Revision).Should().Equal(Enumerable.Range(1, 300).Select(i => revision + i));
+    }
+
+    [Fact]
+    public async Task Watch_WhileItWaits_HoldsNoOtherCallUp()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        using CancellationTokenSource end = Deadline.Source();
+        (_, long revision) = await client.ListAsync().Within();
+        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(revision, end.Token).GetAsyncEnumerator(end.Token);
+        Task<bool> next = changes.MoveNextAsync().AsTask();
+        await client.PingAsync().Within();
+        next.IsCompleted.Should().BeFalse();
+        await client.RegisterAsync("b1", 49200).Within();
+        (await next.Within()).Should().BeTrue();
+        changes.Current.Kind.Should().Be(PortChangeKind.Registered);
+    }
+
+    [Fact]
+    public async Task Watch_FromNowOn_ReportsWhatHappensAfterIt()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await client.RegisterAsync("before", 49200).Within();
+        using CancellationTokenSource end = Deadline.Source();
+        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(cancellationToken: end.Token).GetAsyncEnumerator(end.Token);
+        Task<bool> next = changes.MoveNextAsync().AsTask();
+        await client.PingAsync().Within(); // answered after the poll was taken up
+        await client.RegisterAsync("after", 49201).Within();
+        (await next.Within()).Should().BeTrue();
+        changes.Current.Entry.Owner.Should().Be("after");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(long.MaxValue)]
+    public async Task Watch_FromARevisionOfAnotherRun_IsToldToListAgain(long revision)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        using CancellationTokenSource end = Deadline.Source();
+        Func<Task> watch = async () =>
+        {
+            await foreach (PortChange change in client.WatchAsync(revision, end.Token))
+            {
+                change.Should().BeNull("nothing can be told");
+            }
+        };
+        (await watch.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.RevisionTooOld);
+    }
+
+    [Fact]
+    public async Task WaitForChange_WhenTheTimeIsUp_IsAnsweredWithNoneAndTheRevisionToGoOnFrom()
+    {
+        await using Harness harness = new();
+        PairStream client = harness.Open();
+        byte[] now = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words(0xffff_ffff, 0xffff_ffff, 0)));
+        harness.Registry.Snapshot(out long revision);
+        byte[] expected = Wire.Words(0, (uint)(revision >> 32), (uint)revision, 0);
+        now.Should().Equal(Wire.Success(1, expected));
+        byte[] soon = await client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.WaitForChange, [.. expected.AsSpan(4, 8), .. Wire.Words(20)]));
+        soon.Should().Equal(Wire.Success(2, expected));
+    }
+
+    [Fact]
+    public async Task WaitForChange_MoreThanTheLimitAtOnce_StopsTheReadingUntilOneIsAnswered()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxPendingRequests = 2 });
+        PairStream client = harness.Open();
+        harness.Registry.Snapshot(out long revision);
+        byte[] arguments = Wire.Words((uint)(revision >> 32), (uint)revision, 60_000);
+        byte[] waits = [.. Enumerable.Range(1, 3).SelectMany(xid => Wire.Call((uint)xid, Wire.Portmap, PortmapProcedure.WaitForChange, arguments))];
+        await client.WriteAsync((byte[])[.. Wire.Call(9, Wire.Gluster, 0), .. waits, .. Wire.Call(10, Wire.Gluster, 0)]).Within();
+        (await client.ReadRecordAsync()).Should().Equal([.. Wire.Success(9)], "what was answered before is not held back");
+        await using PortmapClient other = harness.OpenClient();
+        await other.RegisterAsync("b1", 49200).Within();
+        List<uint> answered = [];
+        for (int i = 0; i < 4; i++)
+        {
+            answered.Add((await client.ReadRecordAsync())[3]);
+        }
+
+        answered.Should().BeEquivalentTo(new uint[] { 1, 2, 3, 10 });
+    }
+
+    [Fact]
+    public async Task Calls_ManyAtOnce_EachGetItsOwnAnswer()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Task<PortEntry>[] registering = [.. Enumerable.Range(1, 200).Select(i => client.RegisterAsync($"b{i}", 40_000 + i))];
+        PortEntry[] entries = await Task.WhenAll(registering).Within();
+        entries.Select(entry => entry.Port).Should().Equal(Enumerable.Range(1, 200).Select(i => 40_000 + i));
+    }
+
+    [Fact]
+    public async Task Call_Cancelled_LeavesTheConnectionUsable()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        using CancellationTokenSource cancelled = new();
+        (_, long revision) = await client.ListAsync().Within();
+        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(revision, cancelled.Token).GetAsyncEnumerator(CancellationToken.None);
+        Task next = changes.MoveNextAsync().AsTask();
+        await client.PingAsync().Within();
+        await cancelled.CancelAsync();
+        Func<Task> waiting = () => next.Within();
+        await waiting.Should().ThrowAsync<OperationCanceledException>();
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Call_WhenTheServerEndsTheConnection_FailsNamingTheEndpoint()
+    {
+        (PairStream mine, PairStream theirs) = PairStream.Create();
+        await using PortmapClient client = PortmapClient.Over(mine, PortmapEndpoint.Parse("unix:/in/memory"));
+        Task call = client.PingAsync();
+        theirs.End();
+        Func<Task> waiting = () => call.Within();
+        await waiting.Should().ThrowAsync<IOException>().WithMessage("*unix:/in/memory*");
+        Func<Task> later = () => client.PingAsync().Within();
+        await later.Should().ThrowAsync<IOException>();
+        await client.Ended.Within();
+    }
+
+    [Theory]
+    [InlineData(1, "*Portmap program*")]
+    [InlineData(3, "*procedure*")]
+    [InlineData(4, "*arguments*")]
+    [InlineData(5, "*failed*")]
+    [InlineData(99, "*99*")]
+    public async Task Call_AnsweredWithAnotherStatus_IsInvalidData(uint status, string message)
+    {
+        (PairStream mine, PairStream theirs) = PairStream.Create();
+        await using PortmapClient client = PortmapClient.Over(mine, PortmapEndpoint.Parse("unix:/in/memory"));
+        Task call = client.PingAsync();
+        byte[] asked = await theirs.ReadRecordAsync();
+        await theirs.WriteAsync(Wire.Record([.. asked[..4], .. Wire.Words(1, 0, 0, 0, status)])).Within();
+        Func<Task> waiting = () => call.Within();
+        await waiting.Should().ThrowAsync<InvalidDataException>().WithMessage(message);
+    }
+}

@@ -1,0 +1,70 @@
+using CsCheck;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Xdr;
+
+namespace Portmap.Rpc.Tests.Protocol;
+
+public class PortmapXdrTests
+{
+    private static readonly Gen<string> s_text = Gen.String[Gen.Char['\u0001', '\u07ff'], 0, 20];
+
+    private static readonly Gen<PortEntry> s_entry = Gen.Select(s_text, Gen.Int, Gen.Long, Gen.Int[0, 4], s_text, Gen.DateTime).Select(
+        (owner, number, epoch, kind, strategy, since) => new PortEntry
+        {
+            Owner = owner,
+            Port = number,
+            Protocol = (PortProtocol)(kind % 3),
+            State = (PortState)kind,
+            Epoch = epoch,
+            ProcessId = ~number,
+            Since = new DateTimeOffset(since.Ticks, TimeSpan.Zero),
+            OwnerCount = kind,
+            Guarantee = (PortGuarantee)kind,
+            Strategy = strategy,
+        });
+
+    [Fact]
+    public void Entry_WrittenAndRead_IsEqual() => s_entry.Sample(entry =>
+    {
+        XdrWriter writer = new();
+        PortmapXdr.WriteEntry(writer, entry);
+        XdrReader reader = new(writer.Written.ToArray());
+        return PortmapXdr.ReadEntry(ref reader) == entry && reader.Remaining == 0;
+    });
+
+    [Fact]
+    public void Change_WrittenAndRead_IsEqual() => Gen.Select(s_entry, Gen.Long, Gen.Int[0, 9]).Sample((entry, revision, kind) =>
+    {
+        PortChange change = new(revision, (PortChangeKind)kind, entry);
+        XdrWriter writer = new();
+        PortmapXdr.WriteChange(writer, change);
+        XdrReader reader = new(writer.Written.ToArray());
+        return PortmapXdr.ReadChange(ref reader) == change && reader.Remaining == 0;
+    });
+
+    [Fact]
+    public void Refusal_WrittenAndRead_HasEveryPart() =>
+        Gen.Select(Gen.Int[0, 19], s_text, s_text.Null(), Gen.Int, s_text.Null(), Gen.Long).Sample((reason, message, owner, number, holder, epoch) =>
+        {
+            var refusal = PortRefusal.Create((PortRefusalReason)reason, message, owner, number, PortProtocol.Udp, holder, ~number, epoch);
+            XdrWriter writer = new();
+            PortmapXdr.WriteRefusal(writer, refusal);
+            XdrReader reader = new(writer.Written.ToArray());
+            PortmapXdr.ReadRefusal(ref reader).Should().BeEquivalentTo(refusal);
+            reader.Remaining.Should().Be(0);
+        });
+
+    [Fact]
+    public void Entry_OfRandomBytes_IsReadOrInvalidData() => Gen.Byte.Array[0, 200].Sample(bytes =>
+    {
+        XdrReader reader = new(bytes);
+        try
+        {
+            PortmapXdr.ReadEntry(ref reader);
+        }
+        catch (InvalidDataException)
+        {
+            // What a client throws at an answer that makes no sense.
+        }
+    });
+}

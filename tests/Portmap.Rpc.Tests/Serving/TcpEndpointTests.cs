@@ -1,0 +1,109 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+public sealed class TcpEndpointTests : IAsyncDisposable
+{
+    private readonly PortRegistry _registry = new(new PortRegistryOptions());
+
+    public ValueTask DisposeAsync() => _registry.DisposeAsync();
+
+    [Fact]
+    public async Task Start_OnPortZero_SaysThePortAndBelievesAProcessOfThisHost()
+    {
+        await using PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0");
+        await server.StartAsync().Within();
+        server.Endpoints.Should().ContainSingle();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        PortEntry entry = await client.RegisterAsync("b1", 49200).Within();
+        entry.ProcessId.Should().Be(Environment.ProcessId);
+    }
+
+    [Fact]
+    public async Task Start_OnATakenPort_IsRefusedByName()
+    {
+        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(PortBlock.Loopback, PortBlock.TakeOne()));
+        other.Listen();
+        await using PortmapServer server = Server($"tcp:{other.LocalEndPoint}");
+        Func<Task> start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<IOException>().WithMessage($"*{other.LocalEndPoint}*");
+    }
+
+    [Theory]
+    [InlineData("tcp:0.0.0.0:0")]
+    [InlineData("tcp:[::]:0")]
+    [InlineData("tcp:192.0.2.1:0")]
+    public async Task Start_OnAnAddressThatOthersReach_NeedsToBeAllowed(string endpoint)
+    {
+        await using PortmapServer server = Server(endpoint);
+        Func<Task> start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*AllowRemote*");
+    }
+
+    [Fact]
+    public async Task Connection_PastTheLimit_IsClosedAndTheNextAfterOneEndedIsServed()
+    {
+        await using PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0", options => options.MaxConnections = 1);
+        await server.StartAsync().Within();
+        PortmapEndpoint endpoint = server.Endpoints[0];
+        PortmapClient first = await PortmapClient.ConnectAsync(endpoint).Within();
+        await first.PingAsync().Within();
+        await using (PortmapClient second = await PortmapClient.ConnectAsync(endpoint).Within())
+        {
+            await second.Ended.Within();
+        }
+
+        await first.DisposeAsync();
+        for (bool served = false; !served;)
+        {
+            await using PortmapClient third = await PortmapClient.ConnectAsync(endpoint).Within();
+            try
+            {
+                await third.PingAsync().Within();
+                served = true;
+            }
+            catch (IOException)
+            {
+                // The server has not seen the end of the first one yet.
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Stop_WithOpenConnections_EndsThemAndDoesNotStartAgain()
+    {
+        PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0");
+        await server.StartAsync().Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        await client.PingAsync().Within();
+        await server.StopAsync().Within();
+        await client.Ended.Within();
+        await server.StopAsync().Within();
+        await server.DisposeAsync();
+        Func<Task> start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<InvalidOperationException>();
+    }
+
+    [Theory]
+    [InlineData(nameof(PortmapServerOptions.MaxRecordBytes), 16_383)]
+    [InlineData(nameof(PortmapServerOptions.MaxConnections), 0)]
+    [InlineData(nameof(PortmapServerOptions.MaxPendingRequests), 0)]
+    [InlineData(nameof(PortmapServerOptions.MaxOwnersPerSession), 1_048_577)]
+    public void Options_OutOfBounds_AreNamedWithTheirBounds(string name, int value)
+    {
+        PortmapServerOptions options = new();
+        typeof(PortmapServerOptions).GetProperty(name)!.SetValue(options, value);
+        Action make = () => _ = new PortmapServer(_registry, options);
+        make.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*{name}*{value}*");
+    }
+
+    private PortmapServer Server(string endpoint, Action<PortmapServerOptions>? configure = null)
+    {
+        PortmapServerOptions options = new();
+        options.Endpoints.Add(endpoint);
+        configure?.Invoke(options);
+        return new PortmapServer(_registry, options);
+    }
+}

@@ -1,0 +1,312 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Rpc.Working;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>A worker against a real server over a real socket, on an address of this test process alone.</summary>
+public sealed class WorkerPortTests : IAsyncDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly PortRange _range = PortBlock.Take(12);
+    private PortRegistry _registry;
+    private PortmapServer _server;
+
+    public WorkerPortTests() => (_registry, _server) = Daemon();
+
+    private string Endpoint => "unix:" + _folder["portmap.sock"];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("AllocatorPicks", PortProtocol.Tcp)]
+    [InlineData("AllocatorPicks", PortProtocol.Udp)]
+    [InlineData("AllocatorPicks", PortProtocol.TcpAndUdp)]
+    [InlineData("ProcessBinds", PortProtocol.Tcp)]
+    [InlineData("ProcessBinds", PortProtocol.Udp)]
+    [InlineData("ProcessBinds", PortProtocol.TcpAndUdp)]
+    public async Task Listen_WithALease_IsBoundAndItsDisposalReleases(string strategy, PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy, Protocol = protocol }).Within();
+        WorkerPort worker = await WorkerPort.ListenAsync(Options(lease)).Within();
+        PortEntry entry = await lease.WhenBound.Within();
+        worker.Port.Should().Be(entry.Port).And.BeInRange(_range.First, _range.Last);
+        worker.Epoch.Should().Be(lease.Epoch);
+        worker.Owner.Should().Be("b1");
+        (worker.UdpSocket is not null).Should().Be(protocol != PortProtocol.Tcp);
+        foreach (PortProtocol one in protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[protocol])
+        {
+            _registry.TryGetPort("b1", out int port, one).Should().BeTrue();
+            port.Should().Be(worker.Port);
+        }
+
+        await worker.DisposeAsync();
+        await worker.DisposeAsync();
+        _registry.TryGetPort("b1", out _, protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeFalse();
+        Rebind(worker.Port).Dispose();
+    }
+
+    [Theory]
+    [InlineData("AllocatorPicks")]
+    [InlineData("ProcessBinds")]
+    public async Task Listen_OnAPortThatAStrangerTook_IsHealedOverTheSameConnection(string strategy)
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy }).Within();
+        List<Socket> strangers = [];
+        WorkerPortOptions options = Options(lease);
+        if (lease.Port != 0)
+        {
+            strangers.Add(Rebind(lease.Port));
+        }
+        else
+        {
+            // The process brings its own: all ports but the last one are taken.
+            strangers.AddRange(Enumerable.Range(_range.First, _range.Count - 1).Select(Rebind));
+        }
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        (await lease.WhenBound.Within()).Port.Should().Be(worker.Port);
+        strangers.Select(socket => ((IPEndPoint)socket.LocalEndPoint!).Port).Should().NotContain(worker.Port);
+        strangers.ForEach(socket => socket.Dispose());
+    }
+
+    [Fact]
+    public async Task Listen_WhenNoPortCanBeHad_IsOneErrorThatListsThem()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        int first = lease.Port;
+
+        // A daemon probes the wildcard; a stranger on this process's own address is only seen by who binds there.
+        List<Socket> strangers = [.. Enumerable.Range(_range.First, _range.Count).Select(Rebind)];
+        WorkerPortOptions options = Options(lease);
+        options.BindAttempts = 3;
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+        PortRefusal refusal = (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        refusal.Reason.Should().BeOneOf(PortRefusalReason.AttemptsExhausted, PortRefusalReason.Exhausted);
+        refusal.Message.Should().Contain($"{first}");
+        strangers.ForEach(socket => socket.Dispose());
+    }
+
+    [Fact]
+    public async Task Listen_WithNothingLeftInTheRange_IsExhausted()
+    {
+        await _server.StartAsync().Within();
+        List<Socket> strangers = [.. Enumerable.Range(_range.First, _range.Count).Select(Rebind)];
+        Func<Task> listen = () => WorkerPort.ListenAsync(Options()).Within();
+        (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Exhausted);
+        strangers.ForEach(socket => socket.Dispose());
+    }
+
+    [Fact]
+    public async Task Listen_ManyTimes_FillsTheRangeToItsLastPortAndKeepsOffTheExcluded()
+    {
+        await _server.StartAsync().Within();
+        List<WorkerPort> workers = [];
+        for (int i = 0; i < _range.Count - 2; i++)
+        {
+            WorkerPortOptions options = Options();
+            options.Owner = $"b{i}";
+            options.Exclude = $"{_range.First},{_range.Last}";
+            workers.Add(await WorkerPort.ListenAsync(options).Within());
+        }
+
+        workers.Select(worker => worker.Port).Should().BeEquivalentTo(Enumerable.Range(_range.First + 1, _range.Count - 2));
+        foreach (WorkerPort worker in workers)
+        {
+            await worker.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public void Listen_InsideTheEphemeralRange_LetsTheKernelChooseThere()
+    {
+        PortRange ephemeral = TestKit.EphemeralPorts.Range;
+        PortRange inside = new(ephemeral.First + 100, ephemeral.First + 400);
+        WorkerPortOptions options = Options();
+        options.Range = inside.ToString();
+        using ListeningSockets? sockets = new PortPicker(WorkerSettings.Resolve(options), new Random(1)).TryPick();
+        inside.Contains(sockets!.Port).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Listen_OverTimeWaitLeftovers_HasItsPortBack()
+    {
+        await _server.StartAsync().Within();
+        int port = _range.First;
+        for (int turn = 0; turn < 2; turn++)
+        {
+            WorkerPortOptions options = Options();
+            options.Port = port;
+            await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+            worker.Port.Should().Be(port, "the leftovers of the last turn are ours");
+            using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(PortBlock.Loopback, port).Within();
+            using (Socket accepted = await worker.Socket.AcceptAsync().Within())
+            {
+                accepted.Shutdown(SocketShutdown.Both); // the side that closes first keeps the TIME_WAIT
+            }
+
+            (await client.ReceiveAsync(new byte[1]).Within()).Should().Be(0);
+        }
+    }
+
+    [Fact]
+    public async Task SignIn_OfASocketOfItsOwn_LeavesItOpenWhenDisposed()
+    {
+        await _server.StartAsync().Within();
+        using Socket socket = Rebind(_range.First);
+        WorkerPort worker = await WorkerPort.SignInAsync(socket, Options()).Within();
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(_range.First);
+        await worker.DisposeAsync();
+        _registry.TryGetPort("b1", out _).Should().BeFalse();
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(socket.LocalEndPoint!).Within();
+    }
+
+    [Fact]
+    public async Task SignIn_OfASocketThatDoesNotListen_IsMisuse()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Func<Task> signIn = () => WorkerPort.SignInAsync(socket, Options()).Within();
+        await signIn.Should().ThrowAsync<ArgumentException>();
+        socket.Bind(new IPEndPoint(PortBlock.Loopback, _range.First));
+        await signIn.Should().ThrowAsync<ArgumentException>();
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task Worker_WhenTheDaemonWasRestarted_SignsInAgainWithItsPort(PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Protocol = protocol }).Within();
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Options(lease)).Within();
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+
+        (_registry, _server) = Daemon();
+        _registry.Snapshot(out long revision);
+        await _server.StartAsync().Within();
+        using CancellationTokenSource end = Deadline.Source();
+        int registered = 0;
+        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        {
+            change.Kind.Should().Be(PortChangeKind.Registered);
+            change.Entry.Port.Should().Be(worker.Port);
+            change.Entry.ProcessId.Should().Be(Environment.ProcessId);
+            if (++registered == (protocol == PortProtocol.Tcp ? 1 : 2))
+            {
+                break;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Worker_WithoutADaemon_IsToldTheEndpointAndWhatWasTried()
+    {
+        WorkerPortOptions options = Options();
+        options.ConnectTimeout = TimeSpan.FromMilliseconds(60);
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+        PortmapUnreachableException e = (await listen.Should().ThrowAsync<PortmapUnreachableException>()).Which;
+        e.Message.Should().Contain(Endpoint).And.Contain("attempts").And.Contain("PORTMAP_ENDPOINT");
+    }
+
+    [Fact]
+    public async Task Worker_ThatNobodyGaveAnOwner_IsTold()
+    {
+        Func<Task> listen = () => WorkerPort.ListenAsync(new WorkerPortOptions { Endpoint = Endpoint }).Within();
+        await listen.Should().ThrowAsync<InvalidOperationException>().WithMessage("*PORTMAP_OWNER*");
+    }
+
+    [Fact]
+    public async Task Listen_WhenTheLeaseIsStale_IsRefusedWithoutTryingOthers()
+    {
+        await _server.StartAsync().Within();
+        PortLease old = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        WorkerPortOptions options = Options(old);
+        await old.ReleaseAsync().Within();
+        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+        (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Stale);
+        Rebind(old.Port).Dispose();
+        next.WhenBound.IsCompleted.Should().BeFalse();
+    }
+
+    [Fact]
+    public void Environment_AsALeaseSetsIt_IsRead()
+    {
+        _registry.TryAcquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        lease!.ApplyTo(start, Endpoint);
+        start.Environment["PORTMAP_EXCLUDE"] = "50000, 50010-50012";
+        string[] names = [.. start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal))];
+        try
+        {
+            foreach (string name in names)
+            {
+                Environment.SetEnvironmentVariable(name, start.Environment[name]);
+            }
+
+            var settings = WorkerSettings.Resolve(null);
+            settings.Should().BeEquivalentTo(new
+            {
+                Endpoint = PortmapEndpoint.Parse(Endpoint),
+                Owner = "b1",
+                Port = 0,
+                lease.Epoch,
+                Protocol = PortProtocol.TcpAndUdp,
+                Range = _range,
+                Exclude = new[] { new PortRange(50_000, 50_000), new PortRange(50_010, 50_012) },
+                BindAttempts = 8,
+                Logger = NullLogger.Instance,
+            });
+        }
+        finally
+        {
+            foreach (string name in names)
+            {
+                Environment.SetEnvironmentVariable(name, null);
+            }
+        }
+    }
+
+    private static Socket Rebind(int port)
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(PortBlock.Loopback, port));
+        socket.Listen();
+        return socket;
+    }
+
+    private (PortRegistry Registry, PortmapServer Server) Daemon()
+    {
+        PortRegistry registry = new(new PortRegistryOptions { Ports = _range.ToString() });
+        PortmapServerOptions options = new();
+        options.Endpoints.Add(Endpoint);
+        return (registry, new PortmapServer(registry, options));
+    }
+
+    private WorkerPortOptions Options(PortLease? lease = null) => new()
+    {
+        Endpoint = Endpoint,
+        Owner = "b1",
+        Port = lease?.Port ?? 0,
+        Epoch = lease?.Epoch ?? 0,
+        Protocol = lease?.Protocol ?? PortProtocol.Tcp,
+        Range = _range.ToString(),
+        Exclude = string.Empty,
+        Address = PortBlock.Loopback,
+        ConnectTimeout = TimeSpan.FromSeconds(20),
+    };
+}
