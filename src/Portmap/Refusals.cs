@@ -119,7 +119,8 @@ internal static class Refusals
         new(
             PortRefusalReason.Taken,
             () => Text($"The lease {claim.Epoch} of {lease.Owner} on port {claim.Port} ended: {winner.Cell!.Owner}{Process(winner.Session!.ProcessId)} listens there. Report the bind failure to get another port, or acquire again."),
-            lease.Owner, claim.Port, claim.Protocol) { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch };
+            lease.Owner, claim.Port, claim.Protocol)
+        { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch };
 
     public static PortRefusal LeaseEnded(PortLease lease, PortClaim claim) =>
         new(

@@ -1,0 +1,253 @@
+using Portmap.Guarding;
+using Portmap.Table;
+
+namespace Portmap;
+
+// How an acquisition finds its port: the one it had before, what the strategy names, and the last resorts.
+public sealed partial class PortRegistry
+{
+    private PortRefusal? FindPort(ref Candidate candidate, long now)
+    {
+        PortSpace space = _table.Space(candidate.Protocol);
+        space.DrainDue(now);
+        PortRequest request = candidate.Request;
+        PortReuse reuse = request.Reuse ?? Settings.Reuse;
+        if (request.Previous != 0 && reuse != PortReuse.Fresh)
+        {
+            bool takeCooling = reuse == PortReuse.Require && Settings.ReuseCooling;   // no other port will do
+            PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now) : PortTable.Taking.InUse;
+            if (taking == PortTable.Taking.InUse && EndDeadHolders(request, now))
+            {
+                taking = TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now);
+            }
+
+            if (taking == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+
+            if (reuse == PortReuse.Require)
+            {
+                return RefuseRequired(request, taking, candidate.Protocol);
+            }
+        }
+
+        int avoid = reuse == PortReuse.Fresh ? request.Previous : 0;
+        for (int attempt = 0; attempt <= 2 * Settings.Range.Count; attempt++)
+        {
+            int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, request, candidate.Protocol, attempt, avoid));
+            if (port == PortSearch.ProcessBrings)
+            {
+                candidate.BringOwn(_epochs);
+                return null;
+            }
+
+            if (port is < 0 or > 65_535)
+            {
+                break;
+            }
+
+            // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
+            if (space.Free.TryTake(port) && TryTake(ref candidate, port, insisted: false, takeCooling: false, now) == PortTable.Taking.Taken)
+            {
+                return null;
+            }
+        }
+
+        return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
+    }
+
+    /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose time is over, and last those on which closed connections linger.</summary>
+    /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly, and one that is too early says that the others are too.</remarks>
+    private bool TryLastResorts(ref Candidate candidate, PortSpace space, long now)
+    {
+        PortTable.Taking taking = PortTable.Taking.InUse;
+        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Cooling && space.TryTakeCooling(now) is > 0 and int cooled; i++)
+        {
+            taking = TryTake(ref candidate, cooled, insisted: true, takeCooling: Settings.ReuseCooling, now);
+            if (taking == PortTable.Taking.Taken)
+            {
+                return true;
+            }
+        }
+
+        taking = PortTable.Taking.InUse;
+        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Foreign && space.TryTakeForeign(now) is > 0 and int foreign; i++)
+        {
+            taking = TryTake(ref candidate, foreign, insisted: true, takeCooling: false, now);
+            if (taking == PortTable.Taking.Taken)
+            {
+                return true;
+            }
+        }
+
+        for (int i = 0; i < candidate.SetAside?.Count; i++)
+        {
+            if (TryTake(ref candidate, candidate.SetAside[i].Port, insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes a port on every protocol asked for, or on none.</summary>
+    private PortTable.Taking TryTake(ref Candidate candidate, int port, bool insisted, bool takeCooling, long now)
+    {
+        if (candidate.Both)
+        {
+            // Both claims carry one epoch, which must be above everything either port has seen.
+            _table.Look(PortProtocol.Udp, port, candidate.Request.Owner, takeCooling, now, out _, out long highest, out _);
+            candidate.After = Math.Max(candidate.After, highest);
+        }
+
+        PortTable.Taking taking = TryTakeOne(ref candidate, candidate.Protocol, port, insisted, takeCooling, now, out candidate.Claim);
+        if (taking == PortTable.Taking.Taken && candidate.Both)
+        {
+            taking = TryTakeOne(ref candidate, PortProtocol.Udp, port, insisted, takeCooling, now, out candidate.Twin);
+            if (taking != PortTable.Taking.Taken)
+            {
+                // Not free on UDP, so no use to this request; those that want TCP only find it again.
+                candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
+                candidate.Put(port, lingers: false);
+            }
+        }
+
+        return taking;
+    }
+
+    private PortTable.Taking TryTakeOne(
+        ref Candidate candidate, PortProtocol protocol, int port, bool insisted, bool takeCooling, long now, out PortClaim? claim)
+    {
+        claim = null;
+        PortSpace space = _table.Space(protocol);
+        PortTable.Taking taking = _table.Look(protocol, port, candidate.Request.Owner, takeCooling, now, out object? slot, out long highestEpoch, out long since);
+        if (taking != PortTable.Taking.Taken)
+        {
+            if (taking == PortTable.Taking.Cooling)
+            {
+                space.Cool(port, since);   // the hint came early
+            }
+            else if (taking == PortTable.Taking.Foreign)
+            {
+                space.LookAgainLater(port, since);
+            }
+
+            return taking;
+        }
+
+        long epoch = protocol == candidate.Protocol ? _epochs.Next(Math.Max(candidate.After, highestEpoch)) : candidate.Claim!.Epoch;
+        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease);
+        if (!space.Slots.TrySet(port, slot, taken))
+        {
+            return PortTable.Taking.InUse;   // somebody else was faster
+        }
+
+        space.Free.TryTake(port);
+        GuardOutcome outcome = _guard.Place(protocol, port, insisted);
+        if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
+        {
+            taken.Guarantee = outcome.Guarantee;
+            claim = taken;
+            return PortTable.Taking.Taken;
+        }
+
+        taken.TryEnd(ClaimEnd.Withdrawn, now);
+        if (outcome.Finding == GuardFinding.Lingering)
+        {
+            candidate.Put(port, lingers: true);
+            return PortTable.Taking.InUse;
+        }
+
+        _table.TryMarkForeign(protocol, port, now, except: taken);
+        return PortTable.Taking.FoundForeign;
+    }
+
+    private PortRefusal RefuseRequired(PortRequest request, PortTable.Taking taking, PortProtocol protocol)
+    {
+        if (!Settings.HandsOut(request.Previous))
+        {
+            return Refusals.NotHandedOut(request, Settings);
+        }
+
+        if (!TryGetEntry(request.Previous, out PortEntry holder, protocol) && request.Protocol == PortProtocol.TcpAndUdp)
+        {
+            TryGetEntry(request.Previous, out holder, PortProtocol.Udp);
+        }
+
+        return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings) : Refusals.InUse(request, holder, taking);
+    }
+
+    /// <summary>Ends the registrations of dead processes on the port that is insisted on, before it is refused because of them.</summary>
+    private bool EndDeadHolders(PortRequest request, long now)
+    {
+        bool ended = false;
+        foreach (PortProtocol protocol in request.Protocol == PortProtocol.TcpAndUdp ? (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp] : [request.Protocol])
+        {
+            object? slot = _table.Space(protocol).Slots[request.Previous];
+            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            {
+                if (claim.Cell?.InForceOn(request.Previous) is { Session: { } session } holder && !session.CheckAlive())
+                {
+                    ended |= _table.TryEnd(holder, session.EndCause, now);
+                }
+            }
+        }
+
+        return ended;
+    }
+
+    /// <summary>One acquisition under way.</summary>
+    private struct Candidate
+    {
+        public required PortLease Lease;
+        public required PortRequest Request;
+        public required byte Strategy;
+        public required PortProtocol Protocol;
+        public required bool Both;
+        public required long After;
+        public PortClaim? Claim;
+        public PortClaim? Twin;
+
+        /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
+        public List<(int Port, bool Lingers)>? SetAside;
+
+        public void Put(int port, bool lingers)
+        {
+            SetAside ??= [];
+            if (!SetAside.Contains((port, lingers)))
+            {
+                SetAside.Add((port, lingers));
+            }
+        }
+
+        public readonly void PutBack(PortSpace space, long now)
+        {
+            for (int i = 0; i < SetAside?.Count; i++)
+            {
+                (int port, bool lingers) = SetAside[i];
+                if (port != Claim?.Port && lingers)
+                {
+                    space.Cool(port, now);
+                }
+                else if (port != Claim?.Port)
+                {
+                    space.Free.Add(port);
+                }
+            }
+        }
+
+        public void BringOwn(EpochSource epochs)
+        {
+            long epoch = epochs.Next(After);
+            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease);
+            Claim.Guarantee = PortGuarantee.HeldByProcess;
+            if (Both)
+            {
+                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease);
+                Twin.Guarantee = PortGuarantee.HeldByProcess;
+            }
+        }
+    }
+}
