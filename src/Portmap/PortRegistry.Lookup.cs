@@ -58,7 +58,8 @@ public sealed partial class PortRegistry
                 return true;
             }
 
-            newest ??= claim;
+            // Of several that shared the port, the last to leave counts.
+            newest = newest is null || claim.Word.At > newest.Word.At ? claim : newest;
         }
 
         return newest is not null && TryGetIdleEntry(newest, out entry);
