@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace Portmap.Rpc.Tests;
@@ -7,6 +8,7 @@ namespace Portmap.Rpc.Tests;
 internal sealed class LogList : ILogger
 {
     private readonly ConcurrentQueue<(LogLevel Level, EventId Id, string Text)> _lines = new();
+    private readonly Channel<bool> _added = Channel.CreateUnbounded<bool>();
 
     public IReadOnlyCollection<(LogLevel Level, EventId Id, string Text)> Lines => _lines;
 
@@ -17,6 +19,18 @@ internal sealed class LogList : ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
         _lines.Enqueue((logLevel, eventId, formatter(state, exception)));
+        _added.Writer.TryWrite(true);
+    }
+
+    /// <summary>Waits until an event was logged a number of times. One waiter at a time.</summary>
+    public async Task SeenAsync(string name, int times = 1)
+    {
+        while (_lines.Count(line => line.Id.Name == name) < times)
+        {
+            await _added.Reader.ReadAsync();
+        }
+    }
 }

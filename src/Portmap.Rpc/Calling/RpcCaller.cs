@@ -19,6 +19,7 @@ internal sealed class RpcCaller : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly Task _reading;
     private uint _xid;
+    private int _isDisposed;
     private volatile Exception? _end;
 
     /// <param name="stream">A connected stream, which is closed with this object.</param>
@@ -67,6 +68,11 @@ internal sealed class RpcCaller : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
+        {
+            return;
+        }
+
         await _ended.CancelAsync().ConfigureAwait(false);
         await _stream.DisposeAsync().ConfigureAwait(false);
         await _reading.ConfigureAwait(false);

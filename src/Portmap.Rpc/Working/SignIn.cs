@@ -134,8 +134,9 @@ internal sealed class SignIn : IAsyncDisposable
 
                 delay = Daemon.NextDelay(delay);
             }
-            catch (Exception e) when (e is IOException or InvalidDataException)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
+                // Whatever it is: a worker that gave up here would serve for ever without being found.
                 delay = Daemon.NextDelay(delay);
                 Log.SignInDelayed(_settings.Logger, e, _settings.Owner, delay);
             }

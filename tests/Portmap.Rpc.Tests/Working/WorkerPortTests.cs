@@ -213,6 +213,50 @@ public sealed class WorkerPortTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Worker_WhoseDaemonStaysAwayForAWhile_KeepsTryingAndServingAndIsDisposedAllTheSame()
+    {
+        await _server.StartAsync().Within();
+        LogList logs = new();
+        WorkerPortOptions options = Options();
+        options.Logger = logs;
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        await _server.DisposeAsync();
+        await logs.SeenAsync("SignInDelayed", times: 4).Within();
+        using (Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+        {
+            await client.ConnectAsync(PortBlock.Loopback, worker.Port).Within();
+        }
+
+        _server = NewServer(_registry);
+        await _server.StartAsync().Within();
+        await logs.SeenAsync("SignedIn", times: 2).Within();
+        _registry.TryGetPort("b1", out _).Should().BeTrue();
+        await _server.DisposeAsync();
+        await logs.SeenAsync("DaemonLost", times: 2).Within();
+        await worker.DisposeAsync().Within();
+    }
+
+    [Fact]
+    public async Task Worker_WhoseOwnerWasAcquiredAgainMeanwhile_GivesUpWithALine()
+    {
+        await _server.StartAsync().Within();
+        LogList logs = new();
+        PortLease lease = await _registry.AcquireAsync("b1").Within();
+        WorkerPortOptions options = Options(lease);
+        options.Logger = logs;
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        await _server.DisposeAsync();
+        _registry.OpenSession(Environment.ProcessId).TryRelease("b1", out _).Should().BeTrue();
+        PortLease next = await _registry.AcquireAsync("b1").Within();
+        _server = NewServer(_registry);
+        await _server.StartAsync().Within();
+        await logs.SeenAsync("SignInRefused").Within();
+        next.WhenBound.IsCompleted.Should().BeFalse();
+        await worker.DisposeAsync().Within();
+        next.WhenBound.IsCompleted.Should().BeFalse("the epoch of the old lease must not end the new one");
+    }
+
+    [Fact]
     public async Task Worker_WithoutADaemon_IsToldTheEndpointAndWhatWasTried()
     {
         WorkerPortOptions options = Options();
@@ -292,9 +336,14 @@ public sealed class WorkerPortTests : IAsyncDisposable
     private (PortRegistry Registry, PortmapServer Server) Daemon()
     {
         PortRegistry registry = new(new PortRegistryOptions { Ports = _range.ToString() });
+        return (registry, NewServer(registry));
+    }
+
+    private PortmapServer NewServer(PortRegistry registry)
+    {
         PortmapServerOptions options = new();
         options.Endpoints.Add(Endpoint);
-        return (registry, new PortmapServer(registry, options));
+        return new PortmapServer(registry, options);
     }
 
     private WorkerPortOptions Options(PortLease? lease = null) => new()
