@@ -110,6 +110,7 @@ public sealed partial class PortRegistry
             {
                 // Not free on UDP, so no use to this request; those that want TCP only find it again.
                 candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
+                candidate.Claim = null;
                 candidate.Put(port, lingers: false);
             }
         }
