@@ -24,8 +24,4 @@ public readonly record struct PortRequest(string Owner)
     /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
     /// <param name="owner">The owner.</param>
     public static implicit operator PortRequest(string owner) => new(owner);
-
-    /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
-    /// <param name="owner">The owner.</param>
-    public static PortRequest FromString(string owner) => new(owner);
 }
