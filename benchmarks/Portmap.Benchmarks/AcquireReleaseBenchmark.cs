@@ -6,6 +6,7 @@ namespace Portmap.Benchmarks;
 /// <summary>Acquire a port and give it back, on one thread and on two at once. The time is wall clock by pairs of calls of all threads
 /// together: a table that scaled perfectly would halve it on two threads.</summary>
 [MemoryDiagnoser]
+[MinColumn, MedianColumn]
 public class AcquireReleaseBenchmark
 {
     private const int PairsPerInvoke = 32_768;

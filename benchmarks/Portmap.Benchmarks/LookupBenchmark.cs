@@ -5,6 +5,7 @@ namespace Portmap.Benchmarks;
 
 /// <summary>From an owner to its port, in random order, which is what a daemon's clients do.</summary>
 [MemoryDiagnoser]
+[MinColumn, MedianColumn]
 public class LookupBenchmark
 {
     private const int LookupsPerInvoke = 1_024;
