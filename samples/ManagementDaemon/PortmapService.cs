@@ -19,5 +19,6 @@ internal sealed class PortmapService(PortmapServer server) : BackgroundService
         await server.StopAsync(cancellationToken);
     }
 
+    // In between the server runs by itself.
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.CompletedTask;
 }

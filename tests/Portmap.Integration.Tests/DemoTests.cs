@@ -15,7 +15,7 @@ public sealed class DemoTests
             IReadOnlyList<string> lines = await demo.ReadToEndAsync(limit);
             string all = string.Join('\n', lines) + demo.Errors;
             (await demo.ExitAsync()).Should().Be(0, all);
-            lines[^1].Should().StartWith("PASSED: ");
+            lines[^1].Should().StartWith("PASSED ");
             all.Should().NotContain("\u001b", "the output is plain when it is redirected");
         }
     }
@@ -30,6 +30,6 @@ public sealed class DemoTests
         demo.Send(Signal.Terminate);
 
         (await demo.ExitAsync()).Should().Be(1);
-        (await demo.ReadToEndAsync())[^1].Should().StartWith("FAILED: ").And.Contain("signal");
+        (await demo.ReadToEndAsync())[^1].Should().StartWith("FAILED ").And.Contain("signal");
     }
 }

@@ -23,7 +23,7 @@ internal static class DemoCommand
             await RunAsync(stage, PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock"), cancellationToken);
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             stage.Verdict(good: true, string.Create(CultureInfo.InvariantCulture,
-                $"{Scenes.BrickCount} bricks and {Scenes.SnapdCount} snapd served, a kill and a stolen port were healed, all shut down in order, in {seconds:F1} s."));
+                $"in {seconds:F1} s: {Scenes.BrickCount + Scenes.SnapdCount} workers, a kill and a stolen port healed, shut down in order."));
             return ExitCode.Success;
         }
         catch (OperationCanceledException)

@@ -48,7 +48,7 @@ internal sealed class Stage
     public void Verdict(bool good, string text)
     {
         _console.WriteLine();
-        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, good ? (FormattableString)$"[bold green]PASSED:[/] {text}" : $"[bold red]FAILED:[/] {text}");
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, good ? (FormattableString)$"[bold green]PASSED[/] {text}" : $"[bold red]FAILED[/] {text}");
     }
 
     public void Map(IEnumerable<PortEntry> entries)
