@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Portmap.Rpc;
+using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
