@@ -56,12 +56,13 @@ public sealed partial class PortRegistry
     {
         PortProtocol first = request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
         bool both = request.Protocol == PortProtocol.TcpAndUdp;
+        int hash = _table.Index.Hash(first, request.Owner);
         while (true)
         {
             long now = NowMs;
             long afterUdp = 0;
-            PortClaim? standing = Standing(first, request.Owner, replaced, now, out long after);
-            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, replacedTwin, now, out afterUdp) : null;
+            PortClaim? standing = Standing(first, request.Owner, hash, replaced, now, out long after);
+            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), replacedTwin, now, out afterUdp) : null;
             if (standing is not null)
             {
                 return Refusals.AlreadyReserved(request.Owner, standing, Clock, Settings);
@@ -76,10 +77,10 @@ public sealed partial class PortRegistry
             }
 
             lease.Grant(candidate.Claim!, candidate.Twin);
-            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, replaced, now, out standing);
+            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, hash, replaced, now, out standing);
             if (push == PortTable.Push.Pushed && both)
             {
-                push = _table.TryPublish(candidate.Twin!, request.Owner, replacedTwin, now, out standing);
+                push = _table.TryPublish(candidate.Twin!, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), replacedTwin, now, out standing);
                 if (push != PortTable.Push.Pushed)
                 {
                     _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);   // all or nothing
@@ -110,10 +111,10 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>The open lease that stands in the way. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
-    private PortClaim? Standing(PortProtocol protocol, string owner, PortClaim? replaced, long now, out long newestEpoch)
+    private PortClaim? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, long now, out long newestEpoch)
     {
         newestEpoch = 0;
-        if (_table.Index.Find(protocol, owner) is not { } cell)
+        if (_table.Index.Find(protocol, owner, hash) is not { } cell)
         {
             return null;
         }

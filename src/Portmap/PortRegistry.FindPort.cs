@@ -145,7 +145,11 @@ public sealed partial class PortRegistry
             return PortTable.Taking.InUse;   // somebody else was faster
         }
 
-        space.Free.TryTake(port);
+        if (space.Free.Contains(port))
+        {
+            space.Free.TryTake(port);   // it came by another way than its bit
+        }
+
         GuardOutcome outcome = _guard.Place(protocol, port, insisted);
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
         {

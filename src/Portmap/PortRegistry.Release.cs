@@ -54,13 +54,21 @@ public sealed partial class PortRegistry
     /// <summary>Release by the lease: of what it became, registered or not.</summary>
     internal PortRefusal? Release(PortLease lease)
     {
-        PortRefusal? refusal = ReleaseByEpoch(lease.Owner, lease.Claim.Epoch, lease.Claim.Protocol);
+        PortRefusal? refusal = Release(lease.Claim, lease.Owner);
         if (lease.Twin is { } twin)
         {
-            refusal ??= ReleaseByEpoch(lease.Owner, twin.Epoch, twin.Protocol);
+            refusal ??= Release(twin, lease.Owner);
         }
 
         return refusal;
+    }
+
+    /// <summary>The claim itself is at hand, so nobody has to be looked up; if it has ended, its epoch tells what became of it.</summary>
+    private PortRefusal? Release(PortClaim claim, string owner)
+    {
+        long now = NowMs;
+        _table.Normalize(claim.Cell!, now);   // a claim that is superseded but not ended yet must not look like one in force
+        return _table.TryEnd(claim, ClaimEnd.Released, now) ? null : ReleaseByEpoch(owner, claim.Epoch, claim.Protocol);
     }
 
     /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>

@@ -80,13 +80,13 @@ internal sealed partial class PortTable
     /// <summary>Puts a pending lease on top of its owner and makes it take effect.</summary>
     /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
     /// <param name="owner">The owner.</param>
+    /// <param name="hash">Its hash.</param>
     /// <param name="successorOf">The open lease this one takes the place of, when a port could not be bound; otherwise null.</param>
     /// <param name="now">The time.</param>
     /// <param name="standing">The lease that stands in the way, for <see cref="Push.AlreadyReserved"/>.</param>
-    public Push TryPublish(PortClaim claim, string owner, PortClaim? successorOf, long now, out PortClaim? standing)
+    public Push TryPublish(PortClaim claim, string owner, int hash, PortClaim? successorOf, long now, out PortClaim? standing)
     {
         standing = null;
-        int hash = Index.Hash(claim.Protocol, owner);
         while (true)
         {
             OwnerCell? cell = Index.Find(claim.Protocol, owner, hash);
