@@ -5,10 +5,10 @@ namespace Portmap;
 // What a lease is now, in two words that are read and written by any thread:
 //
 //   _claim   the claim of its (first) protocol: the open lease, or the registration that used it up
-//   _state   null ──► TaskCompletionSource (somebody asked for WhenBound) ──┐
-//              └────────────────────────────────────────────────────────────┴──► PortClaim (registered, or the lease claim that ended) or PortRefusal
+//   _state   null ──► TaskCompletionSource (somebody asked for WhenBound; completed once, with the outcome)
+//              └────► PortClaim (registered, or the lease claim that ended) or PortRefusal ──► TaskCompletionSource, completed, once somebody asks
 //
-// I1. _state takes its outcome once, by CAS; whoever swaps a TaskCompletionSource for the outcome completes it.
+// I1. There is one outcome: the first one, by the CAS from null or by the completion of the source. WhenBound is one task from its first read on.
 // Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
 public sealed partial class PortLease
 {
@@ -24,20 +24,19 @@ public sealed partial class PortLease
         get
         {
             object? state = Volatile.Read(ref _state);
-            if (state is null)
+            while (state is not TaskCompletionSource<PortEntry>)
             {
                 TaskCompletionSource<PortEntry> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                state = Interlocked.CompareExchange(ref _state, made, null) ?? made;   // publishes the source to whoever brings the outcome
+                if (state is not null)
+                {
+                    Complete(made, state);
+                }
+
+                object? seen = Interlocked.CompareExchange(ref _state, made, state);   // publishes the source to whoever brings the outcome
+                state = ReferenceEquals(seen, state) ? made : seen;
             }
 
-            if (state is TaskCompletionSource<PortEntry> source)
-            {
-                return source.Task;
-            }
-
-            TaskCompletionSource<PortEntry> done = new();
-            Complete(done, state);
-            return done.Task;
+            return ((TaskCompletionSource<PortEntry>)state).Task;
         }
     }
 
@@ -49,7 +48,7 @@ public sealed partial class PortLease
     /// <summary>The ports that could not be bound, in order.</summary>
     internal IReadOnlyList<int> TriedPorts => Volatile.Read(ref _more)?.Tried ?? [];
 
-    internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry>;
+    internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
     internal void AddTried(int port)
     {
@@ -100,21 +99,10 @@ public sealed partial class PortLease
 
     internal void SetOutcome(object outcome)
     {
-        object? state = Volatile.Read(ref _state);
-        while (state is null or TaskCompletionSource<PortEntry>)
+        object? state = Interlocked.CompareExchange(ref _state, outcome, null);   // I1
+        if (state is TaskCompletionSource<PortEntry> source)
         {
-            object? seen = Interlocked.CompareExchange(ref _state, outcome, state);   // I1
-            if (ReferenceEquals(seen, state))
-            {
-                if (state is TaskCompletionSource<PortEntry> source)
-                {
-                    Complete(source, outcome);
-                }
-
-                return;
-            }
-
-            state = seen;
+            Complete(source, outcome);   // the first one counts
         }
     }
 
