@@ -58,7 +58,7 @@ internal sealed partial class PortTable
 
     /// <summary>What lookups serve for an owner, or null.</summary>
     public PortClaim? Served(PortProtocol protocol, ReadOnlySpan<char> owner) =>
-        Index.Find(protocol, owner)?.Served() is { Session.IsServing: true } claim ? claim : null;
+        Index.FindAny(protocol, owner, Index.Hash(protocol, owner))?.Served() is { Session.IsServing: true } claim ? claim : null;
 
     /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
     public static PortClaim? VisibleOn(PortClaim inSlot)
