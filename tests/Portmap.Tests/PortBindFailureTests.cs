@@ -1,0 +1,184 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests;
+
+/// <summary>EADDRINUSE heals: the port becomes Foreign, the owner gets another, a bounded number of times.</summary>
+public class PortBindFailureTests
+{
+    [Fact]
+    public async Task ReportBindFailureAsync_Worker_GetsAnotherPortAndTheHostsLeaseFollows()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        int lost = lease.Port;
+        long lostEpoch = lease.Epoch;
+
+        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", lost, lostEpoch).Within();
+
+        healed.Port.Should().BeInRange(20000, 20009).And.NotBe(lost);
+        healed.Epoch.Should().BeGreaterThan(lostEpoch);
+        scene.StateOf(lost).Should().Be(PortState.Foreign);
+        scene.StateOf(healed.Port).Should().Be(PortState.Reserved);
+        scene.Here.Register("b1", healed.Port, healed.Epoch);
+        (await lease.WhenBound.Within()).Port.Should().Be(healed.Port);
+        lease.Port.Should().Be(healed.Port);
+        lease.Epoch.Should().Be(healed.Epoch);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_Host_ChangesPortAndEpochOfTheLease()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        int lost = lease.Port;
+        long lostEpoch = lease.Epoch;
+
+        await lease.ReportBindFailureAsync().Within();
+
+        lease.Port.Should().NotBe(lost);
+        lease.Epoch.Should().BeGreaterThan(lostEpoch);
+        scene.StateOf(lost).Should().Be(PortState.Foreign);
+        scene.Here.RegisterRefused("b1", lost, lostEpoch).ShouldExplain(PortRefusalReason.Stale);
+        scene.Here.Register("b1", lease.Port, lease.Epoch);
+        (await lease.WhenBound.Within()).Epoch.Should().Be(lease.Epoch);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_ProcessBinds_LeavesThePortToTheProcessAgain()
+    {
+        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        PortLease lease = scene.Acquire("b1");
+
+        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", 20003, lease.Epoch).Within();
+
+        healed.Port.Should().Be(0);
+        scene.StateOf(20003).Should().Be(PortState.Foreign);
+        scene.Here.Register("b1", 20004, healed.Epoch);
+        (await lease.WhenBound.Within()).Port.Should().Be(20004);
+    }
+
+    [Theory]
+    [InlineData("AllocatorPicks")]
+    [InlineData("ProcessBinds")]
+    public async Task ReportBindFailureAsync_BindAttemptsReached_ListsEveryPortTried(string strategy)
+    {
+        await using Scene scene = new(configure: options =>
+        {
+            options.BindAttempts = 3;
+            options.Strategy = strategy;
+        });
+        PortLease lease = scene.Acquire("b1");
+        List<object> tried = [];
+
+        PortRefusal? refusal = null;
+        while (refusal is null && tried.Count < 10)
+        {
+            int port = lease.Port != 0 ? lease.Port : 20005 + tried.Count;
+            tried.Add(port);
+            try
+            {
+                await scene.Here.ReportBindFailureAsync("b1", port, lease.Epoch).Within();
+            }
+            catch (PortRefusedException refused)
+            {
+                refusal = refused.Refusal;
+            }
+        }
+
+        tried.Should().HaveCount(3);
+        refusal.ShouldExplain(PortRefusalReason.AttemptsExhausted, [.. tried, 3, "b1"]);
+        (await lease.WhenBound.RefusalAsync()).Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+        scene.Registry.TryGetEntry("b1", out _).Should().BeFalse("the lease has ended");
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_RegisteredInBetween_CountsAnew()
+    {
+        await using Scene scene = new("20000-20030", options => options.BindAttempts = 2);
+        for (int i = 0; i < 4; i++)
+        {
+            PortLease lease = scene.Acquire("b1");
+            PortLease healed = await scene.Here.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+            scene.Here.Register("b1", healed.Port, healed.Epoch);
+        }
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_OldEpoch_IsStale()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        (int port, long epoch) = (lease.Port, lease.Epoch);
+        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", port, epoch).Within();
+        int current = healed.Port;
+
+        (await scene.Here.ReportBindFailureAsync("b1", port, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+
+        scene.StateOf(current).Should().Be(PortState.Reserved);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(65536)]
+    public async Task ReportBindFailureAsync_NotAPort_IsInvalidPort(int port)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+
+        (await scene.Here.ReportBindFailureAsync("b1", port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.InvalidPort);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_PortOfALivingOwner_DoesNotMakeItForeign()
+    {
+        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        scene.Here.Register("served", 20003);
+        PortLease lease = scene.Acquire("b1");
+
+        await scene.Here.ReportBindFailureAsync("b1", 20003, lease.Epoch).Within();
+
+        scene.PortOf("served").Should().Be(20003);
+        scene.StateOf(20003).Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_LeaseWasTaken_HealsTheLoser()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("loser");
+        (int port, long epoch) = (lease.Port, lease.Epoch);
+        scene.SessionOf(scene.StartChild()).Register("winner", port);
+
+        PortLease healed = await scene.Here.ReportBindFailureAsync("loser", port, epoch).Within();
+
+        healed.Port.Should().NotBe(port);
+        scene.OwnersOn(port).Should().Equal("winner");
+        scene.Here.Register("loser", healed.Port, healed.Epoch).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_NothingElseFree_IsExhausted()
+    {
+        await using Scene scene = new("20000");
+        PortLease lease = scene.Acquire("b1");
+
+        (await scene.Here.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Exhausted);
+
+        await lease.WhenBound.RefusalAsync();
+        scene.StateOf(20000).Should().Be(PortState.Foreign);
+    }
+
+    [Fact]
+    public async Task ForeignRecheck_TimeHasPassed_HandsThePortOutAgain()
+    {
+        await using Scene scene = new("20000-20001");
+        PortLease lease = scene.Acquire("b1");
+        int lost = lease.Port;
+        await lease.ReportBindFailureAsync().Within();
+        scene.AcquireRefused("b2").ShouldExplain(PortRefusalReason.Exhausted, "foreign");
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(31));
+
+        scene.Acquire("b2").Port.Should().Be(lost);
+    }
+}

@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests;
+
+public class PortRegistrySnapshotTests
+{
+    [Fact]
+    public async Task Snapshot_EveryState_HoldsThemAll()
+    {
+        await using Scene scene = new();
+        PortLease reserved = scene.Acquire(new PortRequest("reserved") { Previous = 20000, Reuse = PortReuse.Require });
+        PortLease open = scene.Acquire(new PortRequest("open") { Strategy = "ProcessBinds" });
+        scene.Here.Register("bound", 20001);
+        scene.Here.Register("shares", 20001);
+        scene.Here.Register("udp", 20001, protocol: PortProtocol.Udp);
+        scene.Here.Register("gone", 20002);
+        scene.Here.Release("gone");
+        await scene.Here.ReportBindFailureAsync("open", 20003, open.Epoch).Within();
+
+        ImmutableArray<PortEntry> entries = scene.Registry.Snapshot(out _);
+
+        entries.Select(entry => (entry.Port, entry.Protocol, entry.State)).Should().BeEquivalentTo(
+        [
+            (reserved.Port, PortProtocol.Tcp, PortState.Reserved),
+            (0, PortProtocol.Tcp, PortState.Reserved),
+            (20001, PortProtocol.Tcp, PortState.Bound),
+            (20001, PortProtocol.Tcp, PortState.Bound),
+            (20001, PortProtocol.Udp, PortState.Bound),
+            (20002, PortProtocol.Tcp, PortState.Cooling),
+            (20003, PortProtocol.Tcp, PortState.Foreign),
+        ]);
+        entries.Where(entry => entry.State is PortState.Reserved or PortState.Bound).Select(entry => entry.Owner)
+            .Should().BeEquivalentTo("reserved", "open", "bound", "shares", "udp");
+    }
+
+    [Fact]
+    public async Task Snapshot_LaterChanges_DoNotReachIt()
+    {
+        await using Scene scene = new();
+        scene.Here.Register("b1", Scene.First);
+        ImmutableArray<PortEntry> before = scene.Registry.Snapshot(out long revision);
+
+        scene.Here.Release("b1");
+
+        before.Should().ContainSingle().Which.State.Should().Be(PortState.Bound);
+        scene.Registry.Snapshot(out long after);
+        after.Should().Be(revision + 1);
+    }
+
+    [Fact]
+    public async Task Snapshot_NothingHeld_IsEmptyAndItsRevisionStartsAtTheClock()
+    {
+        await using Scene scene = new();
+
+        scene.Registry.Snapshot(out long revision).Should().BeEmpty();
+
+        // The first change has the number revisions start at, so the empty map is the one before it.
+        revision.Should().BeGreaterThanOrEqualTo((scene.Clock.GetUtcNow().ToUnixTimeMilliseconds() << 20) - 1);
+    }
+}

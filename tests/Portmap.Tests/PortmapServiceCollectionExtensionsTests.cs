@@ -1,0 +1,142 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Portmap.Tests;
+
+/// <summary>The host binds the options from its configuration, by the reflection binder or by the generated one; both must say what is wrong.</summary>
+public class PortmapServiceCollectionExtensionsTests
+{
+    public enum Binder
+    {
+        Generated,
+        Reflection,
+    }
+
+    public static TheoryData<Binder> Binders { get; } = new() { Binder.Generated, Binder.Reflection };
+
+    [Theory]
+    [MemberData(nameof(Binders))]
+    public void AddPortmap_GoodConfiguration_ReachesTheRegistry(Binder binder)
+    {
+        using ServiceProvider services = Configure(
+            binder,
+            ("Ports", "20000-20001"),
+            ("Exclude", "20000"),
+            ("Strategy", "AllocatorPicks"),
+            ("Order", "LowestFree"),
+            ("Reuse", "Prefer"),
+            ("LeaseTimeout", "00:00:05"),
+            ("Probe", "false"),
+            ("MaxOwners", "7"));
+
+        PortRegistryOptions options = services.GetRequiredService<IOptions<PortRegistryOptions>>().Value;
+        services.GetRequiredService<PortRegistry>().TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
+
+        lease!.Port.Should().Be(20001);
+        options.Should().BeEquivalentTo(new
+        {
+            Order = PortOrder.LowestFree,
+            Reuse = PortReuse.Prefer,
+            LeaseTimeout = TimeSpan.FromSeconds(5),
+            MaxOwners = 7,
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Binders))]
+    public void AddPortmap_ReversedRange_IsNamedInsteadOfBoundSilently(Binder binder)
+    {
+        using ServiceProvider services = Configure(binder, ("Ports", "20001-20000"));
+
+        Action resolve = () => services.GetRequiredService<PortRegistry>();
+
+        resolve.Should().Throw<OptionsValidationException>().WithMessage("*Ports*20001-20000*20000-20001*");
+    }
+
+    [Theory]
+    [MemberData(nameof(Binders))]
+    public void AddPortmap_ValueOfAnotherType_NamesTheOption(Binder binder)
+    {
+        using ServiceProvider services = Configure(binder, ("LeaseTimeout", "soon"));
+
+        Action resolve = () => services.GetRequiredService<PortRegistry>();
+
+        resolve.Should().Throw<Exception>().WithMessage("*LeaseTimeout*");
+    }
+
+    [Theory]
+    [MemberData(nameof(Binders))]
+    public void AddPortmap_WrongValue_IsFoundAtStart(Binder binder)
+    {
+        using ServiceProvider services = Configure(binder, ("BindAttempts", "0"));
+
+        Action start = () => services.GetRequiredService<IStartupValidator>().Validate();
+
+        start.Should().Throw<OptionsValidationException>().WithMessage("*BindAttempts*");
+    }
+
+    [Fact]
+    public void AddPortmap_Delegate_ConfiguresTheOneRegistry()
+    {
+        ServiceCollection collection = new();
+        collection.AddPortmap(options => options.Ports = "20000").Configure(options => options.Probe = false);
+        using ServiceProvider services = collection.BuildServiceProvider();
+
+        PortRegistry registry = services.GetRequiredService<PortRegistry>();
+
+        registry.TryAcquire(new PortRequest("b1") { Strategy = "AllocatorPicks" }, out PortLease? lease, out _).Should().BeTrue();
+        lease!.Port.Should().Be(20000);
+        services.GetRequiredService<PortRegistry>().Should().BeSameAs(registry);
+    }
+
+    [Fact]
+    public void AddPortmap_TimeProviderInTheContainer_IsTheRegistrysClock()
+    {
+        FakeTimeProvider clock = new();
+        ServiceCollection collection = new();
+        collection.AddSingleton<TimeProvider>(clock);
+        collection.AddPortmap(options => options.Probe = false);
+        using ServiceProvider services = collection.BuildServiceProvider();
+
+        services.GetRequiredService<PortRegistry>().TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
+
+        lease!.ExpiresAt.Should().Be(clock.GetUtcNow() + TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public void AddPortmap_NullServices_Throws()
+    {
+        Action add = () => PortmapServiceCollectionExtensions.AddPortmap(null!);
+
+        add.Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
+    public void GeneratedBinder_ThisAssembly_HasOne() =>
+        typeof(PortmapServiceCollectionExtensionsTests).Assembly.GetTypes()
+            .Should().Contain(type => type.Namespace == "Microsoft.Extensions.Configuration.Binder.SourceGeneration", "else both rows test the same binder");
+
+    private static ServiceProvider Configure(Binder binder, params (string Key, string? Value)[] values)
+    {
+        IConfiguration configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(values.Select(pair => KeyValuePair.Create("Portmap:" + pair.Key, pair.Value)))
+            .Build();
+        ServiceCollection services = new();
+        services.AddSingleton(configuration);
+        OptionsBuilder<PortRegistryOptions> builder = services.AddPortmap();
+        if (binder == Binder.Generated)
+        {
+            builder.BindConfiguration("Portmap");
+        }
+        else
+        {
+            // A call through a delegate is one the generator does not intercept.
+            Func<OptionsBuilder<PortRegistryOptions>, string, Action<BinderOptions>?, OptionsBuilder<PortRegistryOptions>> bind =
+                OptionsBuilderConfigurationExtensions.BindConfiguration;
+            bind(builder, "Portmap", null);
+        }
+
+        return services.BuildServiceProvider();
+    }
+}

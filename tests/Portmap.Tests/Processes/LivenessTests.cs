@@ -1,0 +1,73 @@
+using System.Globalization;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Processes;
+
+/// <summary>No dead port served: a process that dies takes its entries with it, session or not.</summary>
+public class LivenessTests
+{
+    [Fact]
+    public async Task Pass_ProcessWasKilled_EndsAllItsEntries()
+    {
+        // Gluster c905f0475b: kill -9 of a multiplexed brick left entries.
+        await using Scene scene = new();
+        Child child = scene.StartChild();
+        PortSession session = scene.SessionOf(child);
+        session.Register("b1", 20000);
+        session.Register("b2", 20000);
+        session.Register("b3", 20001, protocol: PortProtocol.Udp);
+        scene.Here.Register("lives", 20002);
+        await using WatchReader watch = WatchReader.FromNow(scene.Registry);
+        child.Kill();
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Eventually.TrueAsync(() => scene.PortOf("b1") == 0 && scene.PortOf("b2") == 0 && scene.PortOf("b3", PortProtocol.Udp) == 0);
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        scene.StateOf(20001, PortProtocol.Udp).Should().Be(PortState.Cooling);
+        scene.PortOf("lives").Should().Be(20002);
+        string[] died = [(await watch.NextAsync(PortChangeKind.Died)).Entry.Owner, (await watch.NextAsync(PortChangeKind.Died)).Entry.Owner];
+        died.Should().BeSubsetOf(["b1", "b2", "b3"]).And.OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public async Task Pass_ProcessLives_EndsNothing()
+    {
+        await using Scene scene = new();
+        scene.SessionOf(scene.StartChild()).Register("b1", Scene.First);
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(3));
+
+        scene.PortOf("b1").Should().Be(Scene.First);
+    }
+
+    [Fact]
+    public async Task Pass_UnknownProcessWithAnOpenSession_EndsNothing()
+    {
+        await using Scene scene = new();
+        scene.Registry.OpenSession(0).Register("b1", Scene.First);
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(3));
+
+        scene.PortOf("b1").Should().Be(Scene.First);
+    }
+
+    [NeedsFact("sh")]
+    public async Task Pass_ProcessBecameAZombie_EndsItsEntry()
+    {
+        await using Scene scene = new();
+        using Child parent = Child.Start("/bin/sh", "-c", "/bin/sleep 600 & echo $!; exec /bin/sleep 600");
+        string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
+        int pid = int.Parse(line!, CultureInfo.InvariantCulture);
+        scene.Registry.OpenSession(pid).Register("b1", Scene.First);
+        using (System.Diagnostics.Process child = System.Diagnostics.Process.GetProcessById(pid))
+        {
+            child.Kill();
+        }
+
+        await Eventually.TrueAsync(() => Child.StateOf(pid) == 'Z');
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Eventually.TrueAsync(() => scene.PortOf("b1") == 0);
+    }
+}

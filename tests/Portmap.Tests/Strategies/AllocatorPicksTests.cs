@@ -1,0 +1,74 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Strategies;
+
+/// <summary><c>AllocatorPicks</c>: the registry picks the number. The contract holds for each order.</summary>
+public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrategyContract
+{
+    protected override string Name => "AllocatorPicks";
+
+    protected override void Configure(PortRegistryOptions options, PortRange range)
+    {
+        base.Configure(options, range);
+        options.Order = order;
+    }
+
+    [Fact]
+    public async Task Acquire_LargeRange_FillsToExactlyCount()
+    {
+        await using Scene scene = new("1025-9000", options => options.Order = order);
+        HashSet<int> ports = [];
+
+        for (int i = 0; i < 9000 - 1025 + 1; i++)
+        {
+            ports.Add(scene.Acquire(OwnerOf(i)).Port);
+        }
+
+        ports.Should().HaveCount(9000 - 1025 + 1);
+        ports.Min().Should().Be(1025);
+        ports.Max().Should().Be(9000);
+        scene.AcquireRefused("one more").ShouldExplain(PortRefusalReason.Exhausted, "1025-9000", 9000 - 1025 + 1);
+    }
+
+    [Theory]
+    [InlineData("1-64")]
+    [InlineData("63-65")]
+    [InlineData("64")]
+    [InlineData("65472-65535")]
+    [InlineData("65535")]
+    [InlineData("1-65535")]
+    public async Task Acquire_RangeAtAWordsEdge_ReachesBothEnds(string ports)
+    {
+        await using Scene scene = new(ports, options => options.Order = order);
+        PortRange range = PortRange.Parse(ports);
+        HashSet<int> given = [];
+
+        for (int i = 0; i < range.Count; i++)
+        {
+            given.Add(scene.Acquire(OwnerOf(i)).Port);
+        }
+
+        given.Should().HaveCount(range.Count).And.Contain(range.First).And.Contain(range.Last);
+    }
+
+    public sealed class NextFit() : AllocatorPicksTests(PortOrder.NextFit);
+
+    public sealed class Random() : AllocatorPicksTests(PortOrder.Random);
+
+    public sealed class LowestFree() : AllocatorPicksTests(PortOrder.LowestFree)
+    {
+        [Fact]
+        public async Task Acquire_GapsInTheRange_FillsTheLowestFirst()
+        {
+            await using Scene scene = MakeScene(out PortRange range, options => options.ReuseDelay = TimeSpan.Zero);
+            List<PortLease> leases = [.. Enumerable.Range(0, 6).Select(i => scene.Acquire(OwnerOf(i)))];
+            await leases[1].ReleaseAsync().Within();
+            await leases[4].ReleaseAsync().Within();
+
+            leases.Select(lease => lease.Port).Should().Equal(Enumerable.Range(range.First, 6));
+            scene.Acquire("next").Port.Should().Be(range.First + 1);
+            scene.Acquire("after").Port.Should().Be(range.First + 4);
+            scene.Acquire("then").Port.Should().Be(range.First + 6);
+        }
+    }
+}

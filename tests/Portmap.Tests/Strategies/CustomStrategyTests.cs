@@ -1,0 +1,88 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Strategies;
+
+/// <summary>A strategy of the host's own keeps the contract, and one that misbehaves harms nobody: the table decides.</summary>
+public sealed class CustomStrategyTests : PortAllocationStrategyContract
+{
+    protected override string Name => "Downwards";
+
+    protected override void Configure(PortRegistryOptions options, PortRange range)
+    {
+        base.Configure(options, range);
+        options.AddStrategy(new Downwards(range));
+    }
+
+    [Theory]
+    [InlineData(19999)]
+    [InlineData(20010)]
+    [InlineData(65536)]
+    [InlineData(int.MaxValue)]
+    [InlineData(int.MinValue)]
+    [InlineData(-2)]
+    public async Task Acquire_StrategyLeavesTheRange_IsNeverObeyed(int answer)
+    {
+        Stubborn stubborn = new(answer);
+        await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
+
+        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.Exhausted);
+        scene.Registry.Snapshot(out _).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Acquire_StrategyInsistsOnATakenPort_IsAskedABoundedNumberOfTimes()
+    {
+        Stubborn stubborn = new(Scene.First);
+        await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
+        scene.Acquire("b1").Port.Should().Be(Scene.First);
+        stubborn.Calls = 0;
+
+        scene.AcquireRefused("b2").ShouldExplain(PortRefusalReason.Exhausted);
+
+        stubborn.Calls.Should().BeInRange(1, 1 + (2 * 10));
+    }
+
+    [Fact]
+    public async Task Acquire_StrategyFindsNothing_IsExhausted()
+    {
+        Stubborn stubborn = new(PortSearch.Nothing);
+        await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
+
+        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.Exhausted);
+        stubborn.Calls.Should().BeInRange(1, 1 + (2 * 10));
+    }
+
+    [Fact]
+    public async Task Acquire_UnknownStrategy_NamesThoseThereAre()
+    {
+        await using Scene scene = MakeScene(out _);
+
+        scene.AcquireRefused(new PortRequest("b1") { Strategy = "Guess" })
+            .ShouldExplain(PortRefusalReason.UnknownStrategy, "Guess", "AllocatorPicks", "ProcessBinds", Name);
+    }
+
+    /// <summary>From the highest port down, round and round; a cursor per thread, so that one search is not led past a port by another.</summary>
+    private sealed class Downwards(PortRange range) : IPortAllocationStrategy, IDisposable
+    {
+        private readonly ThreadLocal<int> _cursor = new();
+
+        public string Name => "Downwards";
+
+        public int Pick(PortSearch search) => range.Last - (_cursor.Value++ % range.Count);
+
+        public void Dispose() => _cursor.Dispose();
+    }
+
+    private sealed class Stubborn(int answer) : IPortAllocationStrategy
+    {
+        public string Name => "Stubborn";
+
+        public int Calls { get; set; }
+
+        public int Pick(PortSearch search)
+        {
+            Calls++;
+            return answer;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Portmap.Tests.Support;
+
+/// <summary>A real process that does nothing for ten minutes, for claims whose process must be alive, or be seen to die.</summary>
+internal sealed class Child : IDisposable
+{
+    private Child(Process process) => Process = process;
+
+    public Process Process { get; }
+
+    public int Id => Process.Id;
+
+    public static Child Start() => new(Process.Start(new ProcessStartInfo("/bin/sleep", "600"))!);
+
+    /// <summary>Starts a program whose standard output the test reads.</summary>
+    public static Child Start(string program, params string[] arguments) =>
+        new(Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!);
+
+    /// <summary>SIGKILL; returns when the process is gone from the process table, not only asked to go.</summary>
+    public void Kill()
+    {
+        Process.Kill();
+        Process.WaitForExit(Deadline.Default).Should().BeTrue("SIGKILL ends every process");
+    }
+
+    /// <summary>The state letter of a process: R, S, Z…</summary>
+    public static char StateOf(int processId)
+    {
+        string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
+        return stat[stat.LastIndexOf(')') + 2];
+    }
+
+    public void Dispose()
+    {
+        if (!Process.HasExited)
+        {
+            Kill();
+        }
+
+        Process.Dispose();
+    }
+}

@@ -1,0 +1,47 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Tests.Support;
+
+/// <summary>Something outside the registry that has a port: a real socket of the test.</summary>
+internal sealed class Stranger : IDisposable
+{
+    private readonly Socket _socket;
+
+    private Stranger(Socket socket) => _socket = socket;
+
+    public static Stranger Listening(int port, AddressFamily family = AddressFamily.InterNetwork) => Listening(port, Any(family));
+
+    public static Stranger Listening(int port, IPAddress address)
+    {
+        Stranger stranger = Bound(port, address, SocketType.Stream);
+        stranger._socket.Listen();
+        return stranger;
+    }
+
+    public static Stranger OnUdp(int port) => Bound(port, IPAddress.Any, SocketType.Dgram);
+
+    public void Dispose() => _socket.Dispose();
+
+    private static Stranger Bound(int port, IPAddress address, SocketType type)
+    {
+        Socket socket = new(address.AddressFamily, type, ProtocolType.Unspecified);
+        try
+        {
+            if (address.AddressFamily == AddressFamily.InterNetworkV6)
+            {
+                socket.DualMode = false;
+            }
+
+            socket.Bind(new IPEndPoint(address, port));
+            return new Stranger(socket);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static IPAddress Any(AddressFamily family) => family == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any;
+}
