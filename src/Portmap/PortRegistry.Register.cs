@@ -70,7 +70,7 @@ public sealed partial class PortRegistry
             }
 
             long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
-            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Lease);
+            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Lease, right.Consumes);
             OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
             if (pushed == OwnerIndex.Insertion.Full)
             {
@@ -143,7 +143,7 @@ public sealed partial class PortRegistry
     {
         if (lease?.Epoch == epoch)
         {
-            right = new Right { Epoch = epoch, Lease = lease.Lease, Strategy = lease.Strategy };
+            right = new Right { Epoch = epoch, Consumes = lease, Lease = lease.Lease, Strategy = lease.Strategy };
             return lease.Port == 0 || lease.Port == port ? null : Refusals.WrongPort(owner, port, protocol, lease);
         }
 
@@ -174,7 +174,7 @@ public sealed partial class PortRegistry
         // process that had the owner before.
         if (lease.Port == port || (lease.Port == 0 && (bound is null || !Owns(session, bound))))
         {
-            right = new Right { Epoch = lease.Epoch, Lease = lease.Lease, Strategy = lease.Strategy };
+            right = new Right { Epoch = lease.Epoch, Consumes = lease, Lease = lease.Lease, Strategy = lease.Strategy };
             return null;
         }
 
@@ -225,6 +225,9 @@ public sealed partial class PortRegistry
 
         /// <summary>The epoch of the claim it continues or of the lease it uses up; 0 draws a new one.</summary>
         public long Epoch;
+
+        /// <summary>The lease it uses up.</summary>
+        public PortClaim? Consumes;
 
         /// <summary>The open lease whose epoch it ranks below.</summary>
         public PortClaim? Beside;

@@ -8,7 +8,8 @@ namespace Portmap.Table;
 /// A lease goes Taking → Reserved → Ended, a registration Taking → Bound → Ended; a registration never becomes a lease or the other way round.
 /// <list type="bullet">
 /// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
-/// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips claims that have ended.</item>
+/// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips
+/// claims that have ended, and <see cref="Consumes"/>, which is forgotten.</item>
 /// </list>
 /// Progress: every member is wait-free.
 /// </remarks>
@@ -16,6 +17,7 @@ internal sealed class PortClaim
 {
     private long _word;
     private PortClaim? _below;
+    private PortClaim? _consumes;
     private OwnerCell? _cell;
     private int _drawnBelow;
     private readonly ushort _port;
@@ -53,6 +55,13 @@ internal sealed class PortClaim
     /// <summary>The lease this claim belongs to, if somebody acquired.</summary>
     public PortLease? Lease { get; set; }
 
+    /// <summary>The lease that a registration uses up; forgotten once it has taken effect, so that no chain of old claims is kept.</summary>
+    public PortClaim? Consumes
+    {
+        get => Volatile.Read(ref _consumes);
+        set => Volatile.Write(ref _consumes, value);
+    }
+
     /// <summary>The owner's cell. Null while an acquisition has only its slot.</summary>
     public OwnerCell? Cell
     {
@@ -72,8 +81,14 @@ internal sealed class PortClaim
     public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease) =>
         new(protocol, port, epoch, strategy, isLease: true, ClaimWord.Make(ClaimStage.Taking, 0)) { Lease = lease };
 
-    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortLease? lease) =>
-        new(protocol, port, epoch, strategy, isLease: false, ClaimWord.Make(ClaimStage.Taking, 0)) { Session = session, Lease = lease, Guarantee = PortGuarantee.HeldByProcess };
+    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortLease? lease, PortClaim? consumes) =>
+        new(protocol, port, epoch, strategy, isLease: false, ClaimWord.Make(ClaimStage.Taking, 0))
+        {
+            Session = session,
+            Lease = lease,
+            Consumes = consumes,
+            Guarantee = PortGuarantee.HeldByProcess,
+        };
 
     public static PortClaim ForForeign(PortProtocol protocol, int port, long at) =>
         new(protocol, port, 0, 0, isLease: false, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };

@@ -33,7 +33,7 @@ internal sealed partial class PortTable
                     continue;
                 }
 
-                if (outcome == SlotOutcome.Settled || LeaseToConsume(claim) is not null)
+                if (outcome == SlotOutcome.Settled || claim.Consumes is not null)
                 {
                     claim.TrySeat(word);   // fails when somebody settled it; else nobody can refuse it for its port any more
                     continue;
@@ -41,7 +41,7 @@ internal sealed partial class PortTable
             }
 
             // I4. A lease is used up by a seated registration only, so no lease is lost to one that is refused.
-            if (word.IsSeated && LeaseToConsume(claim) is { } lease && !Consume(lease, now))
+            if (claim.Consumes is { } lease && !Consume(lease, now))
             {
                 claim.TryEndFrom(word, ClaimEnd.LeaseGone, now);
                 continue;
@@ -51,6 +51,7 @@ internal sealed partial class PortTable
             {
                 if (!claim.IsLease)
                 {
+                    claim.Consumes = null;
                     EndBelow(claim, now);
                 }
 
@@ -86,32 +87,28 @@ internal sealed partial class PortTable
         Trim(claim);
     }
 
-    /// <summary>Skips claims below that have ended; they never matter again.</summary>
+    /// <summary>Skips claims below that have ended.</summary>
+    /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is skipped, what it hid must go with it, or a reader would
+    /// take one that was replaced long ago for one that is being replaced now (<see cref="OwnerCell.Served"/>). A reader that walks there at this
+    /// moment may find nothing, and rightly so: when the skipped claim ended, nobody was served.</remarks>
     private static void Trim(PortClaim claim)
     {
+        bool hid = false;
         PortClaim? below = claim.Below;
-        while (below is not null && below.Word.Stage == ClaimStage.Ended)
+        for (ClaimWord word; below is not null && (word = below.Word).Stage == ClaimStage.Ended; below = below.Below)
         {
-            below = below.Below;
+            hid |= word.WasBound && word.Cause != ClaimEnd.Replaced;
         }
 
         if (!ReferenceEquals(below, claim.Below))
         {
             claim.Below = below;
         }
-    }
 
-    private static PortClaim? LeaseToConsume(PortClaim registration)
-    {
-        for (PortClaim? below = registration.Below; below is not null; below = below.Below)
+        for (PortClaim? lease = hid ? below : null; lease is not null; lease = lease.Below)
         {
-            if (below.IsLease && below.Epoch == registration.Epoch)
-            {
-                return below;
-            }
+            Trim(lease);
         }
-
-        return null;
     }
 
     /// <summary>Uses a lease up; true too when this registration, the only one above it, has done so through a helper.</summary>
