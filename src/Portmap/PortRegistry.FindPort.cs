@@ -15,6 +15,7 @@ public sealed partial class PortRegistry
         if (request.Previous != 0 && reuse != PortReuse.Fresh)
         {
             bool takeCooling = reuse == PortReuse.Require && Settings.ReuseCooling;   // no other port will do
+            candidate.OwnPort = request.Previous;
             PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now) : PortTable.Taking.InUse;
             if (taking == PortTable.Taking.InUse && EndDeadHolders(request, now))
             {
@@ -98,7 +99,7 @@ public sealed partial class PortRegistry
         if (candidate.Both)
         {
             // Both claims carry one epoch, which must be above everything either port has seen.
-            _table.Look(PortProtocol.Udp, port, candidate.Request.Owner, takeCooling, now, out _, out long highest, out _);
+            _table.Look(PortProtocol.Udp, port, candidate.AsksFor(port), takeCooling, now, out _, out long highest, out _);
             candidate.After = Math.Max(candidate.After, highest);
         }
 
@@ -123,7 +124,7 @@ public sealed partial class PortRegistry
     {
         claim = null;
         PortSpace space = _table.Space(protocol);
-        PortTable.Taking taking = _table.Look(protocol, port, candidate.Request.Owner, takeCooling, now, out object? slot, out long highestEpoch, out long since);
+        PortTable.Taking taking = _table.Look(protocol, port, candidate.AsksFor(port), takeCooling, now, out object? slot, out long highestEpoch, out long since);
         if (taking != PortTable.Taking.Taken)
         {
             if (taking == PortTable.Taking.Cooling)
@@ -217,6 +218,12 @@ public sealed partial class PortRegistry
 
         /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
         public List<(int Port, bool Lingers)>? SetAside;
+
+        /// <summary>The port that is asked for by its number, or 0.</summary>
+        public int OwnPort;
+
+        /// <summary>The owner, where it asks for that very port: then it may have its own back at once.</summary>
+        public readonly string? AsksFor(int port) => port == OwnPort ? Request.Owner : null;
 
         public void Put(int port, bool lingers)
         {

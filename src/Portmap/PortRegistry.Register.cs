@@ -11,11 +11,8 @@ public sealed partial class PortRegistry
         registered = null;
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "register the port the process listens on") : null)
-            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, owner));
-        if (refusal is null && !session.CheckAlive())
-        {
-            refusal = Refusals.ProcessDead(owner, port, protocol, session.ProcessId);
-        }
+            ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, owner))
+            ?? (session.CheckAlive() ? null : Refusals.ProcessDead(owner, port, protocol, session.ProcessId));
 
         refusal ??= RegisterChecked(session, owner, port, epoch < FirstEpoch ? 0 : epoch, protocol, out registered);
         if (refusal is not null)

@@ -29,13 +29,15 @@ public sealed partial class PortSession
 
     internal bool IsConnected => Volatile.Read(ref _state) == Connected;
 
+    internal bool IsDead => Volatile.Read(ref _state) == Dead;
+
     /// <summary>Its registrations are to be ended.</summary>
     internal bool IsOver => Volatile.Read(ref _state) >= Over;
 
     /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
     internal bool IsHidden => Volatile.Read(ref _state) == Hidden;
 
-    internal ClaimEnd EndCause => Volatile.Read(ref _state) == Dead ? ClaimEnd.Died : ClaimEnd.Disconnected;
+    internal ClaimEnd EndCause => IsDead ? ClaimEnd.Died : ClaimEnd.Disconnected;
 
     internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || (Process.IsKnown && Process == other.Process);
 

@@ -31,8 +31,8 @@ internal sealed partial class PortTable
         Lost,
     }
 
-    /// <summary>Whether a port may be taken for an acquisition now; if it cools or is foreign, since when.</summary>
-    public Taking Look(PortProtocol protocol, int port, string owner, bool takeCooling, long now, out object? slot, out long highestEpoch, out long since)
+    /// <summary>Whether a port may be taken for an acquisition now; if it cools or is foreign, since when. Who asks for this very port may have one that cools after itself.</summary>
+    public Taking Look(PortProtocol protocol, int port, string? asksFor, bool takeCooling, long now, out object? slot, out long highestEpoch, out long since)
     {
         PortSpace space = Space(protocol);
         slot = space.Slots[port];
@@ -58,7 +58,7 @@ internal sealed partial class PortTable
                 return Taking.InUse;
             }
 
-            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0 && claim.Cell?.Owner != owner)
+            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0 && (asksFor is null || claim.Cell?.Owner != asksFor))
             {
                 since = word.At;
                 return Taking.Cooling;
