@@ -63,6 +63,19 @@ public sealed partial class PortLease
         Volatile.Write(ref _claim, claim);
     }
 
+    /// <summary>Called once by the thread whose CAS made another port's claim take effect in place of one that could not be bound.</summary>
+    internal void OnHealed(PortClaim failed, PortClaim claim)
+    {
+        if (ReferenceEquals(Twin, failed))
+        {
+            SetTwin(claim);
+        }
+        else
+        {
+            Interlocked.CompareExchange(ref _claim, claim, failed);   // a registration of the new claim may have been faster
+        }
+    }
+
     /// <summary>Called once per protocol by the thread whose CAS made a registration of this lease take effect.</summary>
     internal void OnRegistered(PortClaim registration)
     {
@@ -84,7 +97,7 @@ public sealed partial class PortLease
     /// <summary>Called by the thread whose CAS ended a claim of this lease.</summary>
     internal void OnEnded(PortClaim claim, ClaimEnd cause, PortClaim? winner)
     {
-        if (!claim.IsLease || cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn || !(ReferenceEquals(claim, Claim) || ReferenceEquals(claim, Twin)))
+        if (!claim.IsLease || cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
         {
             return;
         }

@@ -68,7 +68,7 @@ public sealed partial class PortRegistry
                 return Refusals.AlreadyReserved(request.Owner, standing, Clock, Settings);
             }
 
-            Candidate candidate = new() { Lease = lease, Request = request, Strategy = (byte)strategy, Protocol = first, Both = both, After = Math.Max(after, afterUdp) };
+            Candidate candidate = new() { Lease = lease, Request = request, Strategy = (byte)strategy, Protocol = first, Both = both, After = Math.Max(after, afterUdp), Replaced = replaced, ReplacedTwin = replacedTwin };
             PortRefusal? refusal = FindPort(ref candidate, now);
             candidate.PutBack(_table.Space(first), now);
             if (refusal is not null)
@@ -76,11 +76,15 @@ public sealed partial class PortRegistry
                 return refusal;
             }
 
-            lease.Grant(candidate.Claim!, candidate.Twin);
-            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, hash, replaced, now, out standing);
+            if (replaced is null)
+            {
+                lease.Grant(candidate.Claim!, candidate.Twin);   // nobody else has this lease yet; one that is healed follows when the new claim takes effect
+            }
+
+            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, hash, now, out standing);
             if (push == PortTable.Push.Pushed && both)
             {
-                push = _table.TryPublish(candidate.Twin!, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), replacedTwin, now, out standing);
+                push = _table.TryPublish(candidate.Twin!, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), now, out standing);
                 if (push != PortTable.Push.Pushed)
                 {
                     _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);   // all or nothing
@@ -101,6 +105,11 @@ public sealed partial class PortRegistry
             if (push == PortTable.Push.AlreadyReserved)
             {
                 return Refusals.AlreadyReserved(request.Owner, standing!, Clock, Settings);
+            }
+
+            if (push == PortTable.Push.LeaseGone)
+            {
+                return Refusals.LeaseOver(lease);
             }
 
             if (push == PortTable.Push.TooManyOwners)

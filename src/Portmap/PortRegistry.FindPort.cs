@@ -140,7 +140,7 @@ public sealed partial class PortRegistry
         }
 
         long epoch = protocol == candidate.Protocol ? _epochs.Next(Math.Max(candidate.After, highestEpoch)) : candidate.Claim!.Epoch;
-        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease);
+        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease, candidate.ReplacedBy(protocol));
         if (!space.Slots.TrySet(port, slot, taken))
         {
             return PortTable.Taking.InUse;   // somebody else was faster
@@ -213,6 +213,8 @@ public sealed partial class PortRegistry
         public required PortProtocol Protocol;
         public required bool Both;
         public required long After;
+        public required PortClaim? Replaced;
+        public required PortClaim? ReplacedTwin;
         public PortClaim? Claim;
         public PortClaim? Twin;
 
@@ -224,6 +226,9 @@ public sealed partial class PortRegistry
 
         /// <summary>The owner, where it asks for that very port: then it may have its own back at once.</summary>
         public readonly string? AsksFor(int port) => port == OwnPort ? Request.Owner : null;
+
+        /// <summary>The lease claim whose place the new one takes, when a port could not be bound.</summary>
+        public readonly PortClaim? ReplacedBy(PortProtocol protocol) => protocol == Protocol ? Replaced : ReplacedTwin;
 
         public void Put(int port, bool lingers)
         {
@@ -253,11 +258,11 @@ public sealed partial class PortRegistry
         public void BringOwn(EpochSource epochs)
         {
             long epoch = epochs.Next(After);
-            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease);
+            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease, Replaced);
             Claim.Guarantee = PortGuarantee.HeldByProcess;
             if (Both)
             {
-                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease);
+                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease, ReplacedTwin);
                 Twin.Guarantee = PortGuarantee.HeldByProcess;
             }
         }

@@ -54,21 +54,35 @@ public sealed partial class PortRegistry
     /// <summary>Release by the lease: of what it became, registered or not.</summary>
     internal PortRefusal? Release(PortLease lease)
     {
-        PortRefusal? refusal = Release(lease.Claim, lease.Owner);
+        PortRefusal? refusal = Release(lease, lease.Claim);
         if (lease.Twin is { } twin)
         {
-            refusal ??= Release(twin, lease.Owner);
+            refusal ??= Release(lease, twin);
         }
 
         return refusal;
     }
 
-    /// <summary>The claim itself is at hand, so nobody has to be looked up; if it has ended, its epoch tells what became of it.</summary>
-    private PortRefusal? Release(PortClaim claim, string owner)
+    /// <summary>Ends what the owner's cell holds for a lease; if that is nothing, the epoch tells what became of it.</summary>
+    private PortRefusal? Release(PortLease lease, PortClaim claim)
     {
-        long now = NowMs;
-        _table.Normalize(claim.Cell!, now);   // a claim that is superseded but not ended yet must not look like one in force
-        return _table.TryEnd(claim, ClaimEnd.Released, now) ? null : ReleaseByEpoch(owner, claim.Epoch, claim.Protocol);
+        OwnerCell cell = claim.Cell!;
+        while (true)
+        {
+            long now = NowMs;
+            _table.Normalize(cell, now);
+            PortClaim? open = cell.OpenLease(), bound = cell.Served();
+            PortClaim? held = ReferenceEquals(open?.Lease, lease) ? open : ReferenceEquals(bound?.Lease, lease) ? bound : null;
+            if (held is null)
+            {
+                return ReleaseByEpoch(lease.Owner, claim.Epoch, claim.Protocol);
+            }
+
+            if (_table.TryEnd(held, ClaimEnd.Released, now))
+            {
+                return null;
+            }
+        }
     }
 
     /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>
@@ -174,22 +188,24 @@ public sealed partial class PortRegistry
                 ? Refusals.Foreign(request, Settings)
                 : Grant(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin);
 
-        // Only now: until the new port is there the owner keeps the old lease, so that nobody else can acquire for it in between.
         long now = NowMs;
-        _table.TryEnd(failed, ClaimEnd.BindFailed, now);
-        if (failedTwin is not null)
+        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
         {
-            _table.TryEnd(failedTwin, ClaimEnd.BindFailed, now);
+            return null;   // two reported the same failure, and the other one got the new port
+        }
+
+        if (refusal is not null)
+        {
+            _table.TryEnd(failed, ClaimEnd.BindFailed, now);
+            if (failedTwin is not null)
+            {
+                _table.TryEnd(failedTwin, ClaimEnd.BindFailed, now);
+            }
         }
 
         if (port != 0)
         {
             _table.TryMarkForeign(protocol, port, now);
-        }
-
-        if (refusal?.Reason == PortRefusalReason.AlreadyReserved && !ReferenceEquals(lease.Claim, failed))
-        {
-            return null;   // two reported the same failure, and the other one got the new port
         }
 
         if (refusal is not null)

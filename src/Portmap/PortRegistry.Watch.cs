@@ -25,6 +25,10 @@ public sealed partial class PortRegistry : IClaimEvents
         {
             claim.Lease?.OnRegistered(claim);
         }
+        else if (claim.Consumes is { } failed)
+        {
+            claim.Lease!.OnHealed(failed, claim);
+        }
 
         if (_changes.IsRecording)
         {

@@ -55,7 +55,7 @@ internal sealed class PortClaim
     /// <summary>The lease this claim belongs to, if somebody acquired.</summary>
     public PortLease? Lease { get; set; }
 
-    /// <summary>The lease that a registration uses up; forgotten once it has taken effect, so that no chain of old claims is kept.</summary>
+    /// <summary>The lease that this claim uses up when it takes effect; forgotten then, so that no chain of old claims is kept.</summary>
     public PortClaim? Consumes
     {
         get => Volatile.Read(ref _consumes);
@@ -78,8 +78,8 @@ internal sealed class PortClaim
 
     public ClaimWord Word => new(Volatile.Read(ref _word));
 
-    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease) =>
-        new(protocol, port, epoch, strategy, isLease: true, ClaimWord.Make(ClaimStage.Taking, 0)) { Lease = lease };
+    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null) =>
+        new(protocol, port, epoch, strategy, isLease: true, ClaimWord.Make(ClaimStage.Taking, 0)) { Lease = lease, Consumes = consumes };
 
     public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortLease? lease, PortClaim? consumes) =>
         new(protocol, port, epoch, strategy, isLease: false, ClaimWord.Make(ClaimStage.Taking, 0))

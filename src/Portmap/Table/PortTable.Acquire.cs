@@ -27,6 +27,9 @@ internal sealed partial class PortTable
 
         TooManyOwners,
 
+        /// <summary>The lease whose place it should take has ended.</summary>
+        LeaseGone,
+
         /// <summary>A listening process took the port, or a newer claim of the owner outran the epoch: begin again.</summary>
         Lost,
     }
@@ -81,10 +84,9 @@ internal sealed partial class PortTable
     /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
     /// <param name="owner">The owner.</param>
     /// <param name="hash">Its hash.</param>
-    /// <param name="successorOf">The open lease this one takes the place of, when a port could not be bound; otherwise null.</param>
     /// <param name="now">The time.</param>
     /// <param name="standing">The lease that stands in the way, for <see cref="Push.AlreadyReserved"/>.</param>
-    public Push TryPublish(PortClaim claim, string owner, int hash, PortClaim? successorOf, long now, out PortClaim? standing)
+    public Push TryPublish(PortClaim claim, string owner, int hash, long now, out PortClaim? standing)
     {
         standing = null;
         while (true)
@@ -117,7 +119,7 @@ internal sealed partial class PortTable
                 }
 
                 standing = cell.OpenLease();
-                if (standing is not null && !ReferenceEquals(standing, successorOf))
+                if (standing is not null && !ReferenceEquals(standing, claim.Consumes))
                 {
                     claim.Cell = null;
                     return Push.AlreadyReserved;
@@ -141,6 +143,12 @@ internal sealed partial class PortTable
                 // A process that listens on the port was faster.
                 Index.Retire(cell);
                 return Push.Lost;
+            }
+
+            if (claim.Word.Cause == ClaimEnd.LeaseGone)
+            {
+                Index.Retire(cell);
+                return Push.LeaseGone;
             }
 
             return Push.Pushed;

@@ -24,9 +24,9 @@ internal sealed partial class PortTable
                 return;
             }
 
-            if (!claim.IsLease && !word.IsSeated)
+            if (!word.IsSeated)
             {
-                SlotOutcome outcome = TakeSlot(claim, now);
+                SlotOutcome outcome = claim.IsLease ? SlotOutcome.Taken : TakeSlot(claim, now);
                 if (outcome == SlotOutcome.Held)
                 {
                     claim.TryEndFrom(word, ClaimEnd.PortHeld, now);
@@ -40,8 +40,8 @@ internal sealed partial class PortTable
                 }
             }
 
-            // I4. A lease is used up by a seated registration only, so no lease is lost to one that is refused.
-            if (claim.Consumes is { } lease && !Consume(lease, now))
+            // I4. A lease is used up by a seated claim only, so no lease is lost to one that is refused.
+            if (claim.Consumes is { } lease && !Consume(lease, claim.IsLease ? ClaimEnd.BindFailed : ClaimEnd.Consumed, now))
             {
                 claim.TryEndFrom(word, ClaimEnd.LeaseGone, now);
                 continue;
@@ -51,11 +51,11 @@ internal sealed partial class PortTable
             {
                 if (!claim.IsLease)
                 {
-                    claim.Consumes = null;
                     EndBelow(claim, now);
                 }
 
                 _events.TookEffect(claim);
+                claim.Consumes = null;
                 return;
             }
         }
@@ -111,9 +111,21 @@ internal sealed partial class PortTable
         }
     }
 
-    /// <summary>Uses a lease up; true too when this registration, the only one above it, has done so through a helper.</summary>
-    private static bool Consume(PortClaim lease, long now) =>
-        lease.TryEnd(ClaimEnd.Consumed, now) || lease.Word.Cause == ClaimEnd.Consumed;
+    /// <summary>Uses a lease up: by its registration, or by the lease of another port that takes its place. True too when a helper has done so.</summary>
+    private bool Consume(PortClaim lease, ClaimEnd cause, long now)
+    {
+        if (lease.TryEnd(cause, now))
+        {
+            if (cause == ClaimEnd.BindFailed)
+            {
+                AfterEnd(lease, cause, now);
+            }
+
+            return true;
+        }
+
+        return lease.Word.Cause == cause;
+    }
 
     /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so only a living process of somebody else keeps it out.</summary>
     private SlotOutcome TakeSlot(PortClaim claim, long now)
@@ -182,14 +194,14 @@ internal sealed partial class PortTable
 
         if (word.Stage == ClaimStage.Taking)
         {
-            if (other.IsLease)
+            if (other.IsLease && !word.IsSeated)
             {
                 // An acquisition still under way: its thread finds the word ended and tries another port.
                 other.TryEndFrom(word, ClaimEnd.Withdrawn, now);
             }
             else
             {
-                Settle(other, now);   // it is in its slot already, so this is at most two steps
+                Settle(other, now);   // it is in its slot already, so this is at most three steps
             }
 
             return Displacement.Changed;

@@ -22,7 +22,8 @@ namespace Portmap.Table;
 /// wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every change of a slot is a fresh object.</item>
 /// <item>I2. Claims in force on one port belong to one process, or there is one of them.</item>
 /// <item>I3. An owner has at most one Reserved claim in force, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
-/// <item>I4. A lease is used up by the CAS that ends it as Consumed, and by one registration only.</item>
+/// <item>I4. A lease is used up by the CAS that ends it as Consumed (by its registration) or BindFailed (by the lease of another port that takes its
+/// place), and by one of them only.</item>
 /// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Settle"/>); a pending acquisition that a listening
 /// process collides with is ended by that process. So nobody waits for a thread that was suspended between two steps.</item>
 /// </list>
