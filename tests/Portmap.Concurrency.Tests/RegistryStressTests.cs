@@ -1,10 +1,53 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
+using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
 /// <summary>Many threads on few ports, then an audit from outside and the conservation law. No sockets: the table is what is tested.</summary>
 public class RegistryStressTests
 {
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Registry_ManyThreads_KeepsItsPromises(int seed)
+    {
+        await using RegistryBook book = new(Options(), new FakeTimeProvider());
+
+        await new StressPlan(seed).RunAsync(book);
+
+        (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Registry_ProcessesDieAndLeasesExpireMeanwhile_KeepsItsPromises()
+    {
+        PortRegistryOptions options = Options();
+        options.LeaseTimeout = TimeSpan.FromMilliseconds(100);
+        options.LivenessInterval = TimeSpan.FromMilliseconds(50);
+        options.ReuseDelay = TimeSpan.FromMilliseconds(5);
+        await using RegistryBook book = new(options, TimeProvider.System);
+
+        Task stress = new StressPlan(Seed: 4).RunAsync(book);
+        List<Process> dead = [];
+        do
+        {
+            Process child = Children.Start();
+            PortSession session = book.Registry.OpenSession(child.Id);
+            session.TryRegister(StressPlan.Owners[0], StressPlan.FirstPort, out _, out _);
+            session.TryRegister("mortal", StressPlan.FirstPort + StressPlan.Ports, out _, out _);
+            child.Kill();
+            dead.Add(child);
+            await session.DisposeAsync();
+        }
+        while (!stress.IsCompleted);
+
+        await stress;
+        await RegistryComesToRestAsync(book, dead);
+        (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
+    }
+
     [Fact]
     public async Task Registry_OwnerMoves_ReadersSeeOldOrNewNeverNeither()
     {
@@ -54,4 +97,18 @@ public class RegistryStressTests
         BindAttempts = 1000,
         WatchCapacity = 1_048_576, // nothing of the history may be lost
     };
+
+    /// <summary>Waits until no open lease and no entry of a dead process is left; only the time of the registry brings that about.</summary>
+    private static async Task RegistryComesToRestAsync(RegistryBook book, List<Process> dead)
+    {
+        HashSet<int> ids = [.. dead.Select(process => process.Id)];
+        using CancellationTokenSource limit = Deadline.Source();
+        while (book.Holdings().Any(holding => !holding.IsBound || ids.Contains(holding.Process)))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        dead.ForEach(process => process.Dispose());
+    }
 }

@@ -52,6 +52,30 @@ public class LivenessTests
         scene.PortOf("b1").Should().Be(Scene.First);
     }
 
+    [Fact]
+    public async Task Register_ProcessWasDeadBeforeItsSessionOpened_IsRefused()
+    {
+        // A worker that dies right after it has connected: the daemon learns its pid when there is no process behind it any more.
+        await using Scene scene = new();
+        Child child = scene.StartChild();
+        int pid = child.Id;
+        child.Kill();
+
+        scene.Registry.OpenSession(pid).RegisterRefused("b1", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, pid);
+    }
+
+    [NeedsFact("sh")]
+    public async Task Register_Zombie_IsDead()
+    {
+        await using Scene scene = new();
+        using Child parent = Child.Start("/bin/sh", "-c", "/bin/true & echo $!; exec /bin/sleep 600");
+        string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
+        int zombie = int.Parse(line!, CultureInfo.InvariantCulture);
+        await Eventually.TrueAsync(() => Child.StateOf(zombie) == 'Z');
+
+        scene.Registry.OpenSession(zombie).RegisterRefused("b1", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, zombie);
+    }
+
     [NeedsFact("sh")]
     public async Task Pass_ProcessBecameAZombie_EndsItsEntry()
     {
