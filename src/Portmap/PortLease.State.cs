@@ -50,10 +50,20 @@ public sealed partial class PortLease
 
     internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
+    /// <summary>Counts one failure to bind; 0 for a port that is not known. The same port counts once.</summary>
     internal void AddTried(int port)
     {
         Rarely? more = Volatile.Read(ref _more);
-        Volatile.Write(ref _more, new Rarely(more?.Twin, [.. more?.Tried ?? [], port]));
+        while (port == 0 || more?.Tried.Contains(port) != true)
+        {
+            Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(more?.Twin, [.. more?.Tried ?? [], port]), more);
+            if (ReferenceEquals(seen, more))
+            {
+                return;
+            }
+
+            more = seen;
+        }
     }
 
     /// <summary>Called before the claims are published; they are what <see cref="Port"/> and <see cref="Epoch"/> say from now on.</summary>
@@ -122,9 +132,10 @@ public sealed partial class PortLease
     private void SetTwin(PortClaim? twin)
     {
         Rarely? more = Volatile.Read(ref _more);
-        if (!ReferenceEquals(more?.Twin, twin))
+        while (!ReferenceEquals(more?.Twin, twin))
         {
-            Volatile.Write(ref _more, new Rarely(twin, more?.Tried ?? []));
+            Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(twin, more?.Tried ?? []), more);
+            more = ReferenceEquals(seen, more) ? Volatile.Read(ref _more) : seen;
         }
     }
 

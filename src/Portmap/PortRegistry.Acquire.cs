@@ -47,6 +47,11 @@ public sealed partial class PortRegistry
             return Refuse(refusal);
         }
 
+        if (Volatile.Read(ref _disposed) != 0)
+        {
+            granted.SetOutcome(Refusals.RegistryDisposed(granted));   // it was disposed meanwhile, and may not have seen this lease
+        }
+
         lease = granted;
         return true;
     }

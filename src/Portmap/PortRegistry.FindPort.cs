@@ -84,7 +84,7 @@ public sealed partial class PortRegistry
 
         for (int i = 0; i < candidate.SetAside?.Count; i++)
         {
-            if (TryTake(ref candidate, candidate.SetAside[i].Port, insisted: true, takeCooling: true, now) == PortTable.Taking.Taken)
+            if (TryTake(ref candidate, candidate.SetAside[i].Port, insisted: true, Settings.ReuseCooling, now) == PortTable.Taking.Taken)
             {
                 return true;
             }

@@ -30,7 +30,10 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
     public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
-        PortClaim? claim = _table.Served(protocol, owner) ?? _table.Index.Find(protocol, owner)?.OpenLease();
+        // The lease first: what it becomes meanwhile is found by the second look.
+        OwnerCell? cell = _table.Index.Find(protocol, owner);
+        PortClaim? lease = cell?.OpenLease();
+        PortClaim? claim = cell?.Served() is { Session.IsServing: true } served ? served : lease;
         entry = claim is null ? default : EntryOf(claim);
         return claim is not null;
     }
@@ -98,12 +101,13 @@ public sealed partial class PortRegistry
         List<PortEntry> entries = [];
         foreach (OwnerCell cell in _table.Index.Cells())
         {
+            PortClaim? lease = cell.OpenLease();
             if (cell.Served() is { Session.IsServing: true } served)
             {
                 entries.Add(EntryOf(served));
             }
 
-            if (cell.OpenLease() is { } lease)
+            if (lease is not null)
             {
                 entries.Add(EntryOf(lease));
             }
@@ -153,8 +157,8 @@ public sealed partial class PortRegistry
     private bool TryGetIdleEntry(PortClaim claim, out PortEntry entry)
     {
         ClaimWord word = claim.Word;
-        bool foreign = word.Stage == ClaimStage.Foreign;
-        bool hidden = claim.Cell?.Served() is { } served && served.Port == claim.Port;   // of a process that is gone from sight: nobody else gets it
+        bool foreign = word.Stage == ClaimStage.Foreign && !_table.Space(claim.Protocol).IsDue(word, NowMs);
+        bool hidden = claim.Cell?.Served() is { Session.IsServing: false } served && served.Port == claim.Port;   // of a process that is gone from sight: nobody else gets it
         bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
         if (!foreign && !cooling && !hidden)
         {

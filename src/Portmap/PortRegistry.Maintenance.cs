@@ -1,6 +1,5 @@
 using Portmap.Diagnostics;
 using Portmap.Guarding;
-using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap;
@@ -53,11 +52,24 @@ public sealed partial class PortRegistry
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            PortmapLog.PassFailed(_log, exception);   // a timer must go on
+            ReportFailedPass(exception);   // a timer must go on
         }
         finally
         {
             Volatile.Write(ref _maintaining, 0);
+        }
+    }
+
+    /// <summary>Logs what a timer met, if the logger is not what failed.</summary>
+    internal void ReportFailedPass(Exception exception)
+    {
+        try
+        {
+            PortmapLog.PassFailed(_log, exception);
+        }
+        catch (Exception)
+        {
+            // Nothing is left to tell it to.
         }
     }
 
@@ -82,7 +94,7 @@ public sealed partial class PortRegistry
             }
             finally
             {
-                Volatile.Write(ref _sweeping, 0);
+                Interlocked.Exchange(ref _sweeping, 0);   // a full fence: a note left before it is seen by the next look
             }
         }
     }
@@ -90,7 +102,7 @@ public sealed partial class PortRegistry
     /// <summary>Waits until a process listens and registers it for the lease.</summary>
     internal async Task<PortEntry> RegisterListenerAsync(PortLease lease, int processId, CancellationToken cancellationToken)
     {
-        PortSession session = PortSession.Detached(this, ProcessIdentity.Of(processId));
+        PortSession session = new(this, processId);   // without a connection: it ends with its process
         long deadline = NowMs + Settings.LeaseTimeoutMs;
         PortEntry entry = default;
         foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
@@ -98,7 +110,7 @@ public sealed partial class PortRegistry
             int port;
             while ((port = ListenTable.Read(claim.Protocol).PortOf(processId, lease.Port)) == 0)
             {
-                if (!session.Process.IsKnown || !session.CheckAlive())
+                if (!session.CheckAlive())
                 {
                     throw new PortRefusedException(Refusals.ProcessDead(lease.Owner, lease.Port, claim.Protocol, processId));
                 }

@@ -36,9 +36,8 @@ public sealed partial class PortRegistry
             PortClaim? top = null;
             if (cell is not null)
             {
-                _table.Normalize(cell, now);
-                top = cell.Top;
-                if (ReferenceEquals(top, PortClaim.Dead) || top.Word.Stage == ClaimStage.Taking)
+                top = _table.Normalize(cell, now);
+                if (ReferenceEquals(top, PortClaim.Dead))
                 {
                     continue;
                 }
@@ -126,7 +125,7 @@ public sealed partial class PortRegistry
         // The same again, or the same process over a new session: the claim stays what it is.
         if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && Owns(session, bound))
         {
-            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Lease = bound.Lease, Strategy = bound.Strategy };
+            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Consumes = bound, Lease = bound.Lease, Strategy = bound.Strategy };
             return null;
         }
 
@@ -147,7 +146,7 @@ public sealed partial class PortRegistry
         if (bound?.Epoch == epoch)
         {
             // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
-            right = new Right { Lease = bound.Lease, Strategy = bound.Strategy };
+            right = new Right { Beside = lease, Lease = bound.Lease, Strategy = bound.Strategy };
             return MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
         }
 
@@ -223,7 +222,7 @@ public sealed partial class PortRegistry
         /// <summary>The epoch of the claim it continues or of the lease it uses up; 0 draws a new one.</summary>
         public long Epoch;
 
-        /// <summary>The lease it uses up.</summary>
+        /// <summary>The lease it uses up, or the registration it continues.</summary>
         public PortClaim? Consumes;
 
         /// <summary>The open lease whose epoch it ranks below.</summary>

@@ -121,11 +121,13 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>A bind failure that a worker reports over its session.</summary>
-    internal PortRefusal? ReportBindFailure(string owner, int port, long epoch, PortProtocol protocol, out PortLease? lease)
+    internal PortRefusal? ReportBindFailure(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortLease? lease)
     {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         lease = null;
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
-            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "report the port that could not be bound") : null);
+            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "report the port that could not be bound") : null)
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, owner));
         if (refusal is not null)
         {
             return refusal;
@@ -146,7 +148,7 @@ public sealed partial class PortRegistry
         }
 
         PortClaim? newest = Newest(cell?.Served(), open);
-        if (newest is not null && (epoch != 0 || open is not null))
+        if ((newest is not null && (epoch != 0 || open is not null)) || (epoch != 0 && !IsHeldByAnother(protocol, port, owner)))
         {
             return Refusals.Stale(owner, port, protocol, epoch, newest);
         }
@@ -161,14 +163,28 @@ public sealed partial class PortRegistry
         return refusal;
     }
 
+    private bool IsHeldByAnother(PortProtocol protocol, int port, string owner)
+    {
+        object? slot = _table.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim.Cell is { } cell && cell.Owner != owner && cell.InForceOn(port) is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The port of an open lease becomes Foreign and the lease gets another one, at most <see cref="PortRegistryOptions.BindAttempts"/> times.</summary>
     internal PortRefusal? ReportBindFailure(PortLease lease, PortProtocol protocol, int port)
     {
         PortClaim failed = lease.Claim;
         PortClaim? failedTwin = lease.Twin;
-        if (!failed.IsLease || failed.Word.Stage != ClaimStage.Reserved)
+        if (!failed.IsLease || failed.Word.Stage != ClaimStage.Reserved || failedTwin is { IsLease: false })
         {
-            return Refusals.LeaseOver(lease);
+            return Refusals.LeaseOver(lease);   // of a lease for both protocols neither half may be registered: both would have to move
         }
 
         if (failed.Port != 0 && failed.Port != port)
@@ -176,11 +192,7 @@ public sealed partial class PortRegistry
             return null;   // somebody reported it already; the lease says the new port
         }
 
-        if (port != 0)
-        {
-            lease.AddTried(port);
-        }
-
+        lease.AddTried(port);
         PortRequest request = lease.Request;
         PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
             ? Refusals.AttemptsExhausted(lease, Settings)

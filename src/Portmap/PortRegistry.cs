@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Portmap.Guarding;
-using Portmap.Processes;
 using Portmap.Strategies;
 using Portmap.Table;
 
@@ -67,7 +66,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public PortSession OpenSession(int processId)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(processId);
-        return new PortSession(this, ProcessIdentity.Of(processId));
+        return new PortSession(this, processId);
     }
 
     /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open. Entries stay readable; ports are not released.</summary>

@@ -1,4 +1,3 @@
-using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap;
@@ -70,9 +69,6 @@ public sealed partial class PortSession
         return CheckAlive();
     }
 
-    /// <summary>For entries without a connection: programs that cannot sign in. They end with their process.</summary>
-    internal static PortSession Detached(PortRegistry registry, ProcessIdentity process) => new(registry, process);
-
     private void Disconnect()
     {
         if (!MoveTo(Process.IsKnown ? Grace : Hidden))
@@ -91,7 +87,17 @@ public sealed partial class PortSession
 
     private void OnTimer()
     {
-        if (LookAfterDisconnect())
+        bool goOn = true;
+        try
+        {
+            goOn = LookAfterDisconnect();
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            _registry.ReportFailedPass(exception);   // a logger of the host's that throws must not end the process
+        }
+
+        if (goOn)
         {
             _timer?.Change(NextLook(), Timeout.InfiniteTimeSpan);
         }

@@ -17,14 +17,11 @@ public sealed partial class PortSession : IAsyncDisposable
 {
     private readonly PortRegistry _registry;
 
-    internal PortSession(PortRegistry registry, ProcessIdentity process)
+    internal PortSession(PortRegistry registry, int processId)
     {
         _registry = registry;
-        Process = process;
-        if (process is { Id: > 0, IsKnown: false })
-        {
-            _state = Dead;   // it was gone before it could be looked at; a process of another pid namespace is 0
-        }
+        Process = ProcessIdentity.Of(processId, out bool isDead);
+        _state = isDead ? Dead : Connected;   // dead: gone before it could be looked at; a process of another pid namespace is 0
     }
 
     /// <summary>The process, or 0 when it is not known.</summary>
@@ -106,7 +103,8 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>The lease with its new port and epoch; port 0 means: bring another one.</returns>
     /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
-    /// message; Stale: that lease has ended; Foreign: the port was required; or as acquiring refuses.</exception>
+    /// message; Stale: that lease has ended, and not by losing its port to another owner; Foreign: the port was required; SessionEnded; or as acquiring
+    /// refuses.</exception>
     public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -114,7 +112,7 @@ public sealed partial class PortSession : IAsyncDisposable
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
         }
 
-        PortRefusal? refusal = _registry.ReportBindFailure(owner, port, epoch, protocol, out PortLease? lease);
+        PortRefusal? refusal = _registry.ReportBindFailure(this, owner, port, epoch, protocol, out PortLease? lease);
         return refusal is null ? ValueTask.FromResult(lease!) : ValueTask.FromException<PortLease>(new PortRefusedException(refusal));
     }
 

@@ -134,7 +134,7 @@ internal static class Refusals
     public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.AttemptsExhausted,
-            () => Text($"{lease.Owner} could not bind {lease.TriedPorts.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", lease.TriedPorts)}. See who holds them, choose another range, or raise BindAttempts."),
+            () => Text($"{lease.Owner} could not bind {lease.TriedPorts.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", lease.TriedPorts.Select(port => port == 0 ? "one of its own" : Text($"{port}")))}. See who holds them, choose another range, or raise BindAttempts."),
             lease.Owner, lease.TriedPorts[^1], lease.Protocol);
 
     public static PortRefusal RevisionTooOld(long revision, int kept) =>
@@ -161,7 +161,7 @@ internal static class Refusals
                 PortClaim? holder = claim.Cell?.HolderOf(port);
                 reserved += holder is { IsLease: true } ? 1 : 0;
                 bound += holder is { IsLease: false } ? 1 : 0;
-                foreign += word.Stage == ClaimStage.Foreign ? 1 : 0;
+                foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, table.Clock.NowMs) ? 1 : 0;
                 cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, table.Clock.NowMs) > 0 ? 1 : 0;
                 if (holder is not null)
                 {

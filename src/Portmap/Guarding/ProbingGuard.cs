@@ -14,18 +14,23 @@ internal sealed class ProbingGuard : IPortGuard
 {
     public GuardOutcome Place(PortProtocol protocol, int port, bool insisted)
     {
-        bool free = protocol == PortProtocol.Udp ? TryBind(SocketType.Dgram, ProtocolType.Udp, port) : TryBind(SocketType.Stream, ProtocolType.Unspecified, port);
-        if (free)
+        SocketError error = protocol == PortProtocol.Udp ? TryBind(SocketType.Dgram, ProtocolType.Udp, port) : TryBind(SocketType.Stream, ProtocolType.Unspecified, port);
+        switch (error)
         {
-            return new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly);
+            case SocketError.Success:
+                return new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly);
+            case SocketError.AddressAlreadyInUse:
+                // With SO_REUSEADDR a bind is refused only by a listener; UDP knows no TIME_WAIT.
+                bool lingering = protocol == PortProtocol.Tcp && TryBind(SocketType.Stream, ProtocolType.Tcp, port) == SocketError.Success;
+                return new GuardOutcome(lingering ? GuardFinding.Lingering : GuardFinding.InUse, PortGuarantee.ProbedOnly);
+            case SocketError.AccessDenied:
+                return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);   // a privileged port we may not bind cannot be handed out either
+            default:
+                return new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly);   // no descriptors left, say: nobody could be asked, and the lease says so
         }
-
-        // With SO_REUSEADDR a bind is refused only by a listener; UDP knows no TIME_WAIT.
-        bool lingering = protocol == PortProtocol.Tcp && TryBind(SocketType.Stream, ProtocolType.Tcp, port);
-        return new GuardOutcome(lingering ? GuardFinding.Lingering : GuardFinding.InUse, PortGuarantee.ProbedOnly);
     }
 
-    private static bool TryBind(SocketType type, ProtocolType protocol, int port)
+    private static SocketError TryBind(SocketType type, ProtocolType protocol, int port)
     {
         bool dual = Socket.OSSupportsIPv6;
         try
@@ -37,11 +42,11 @@ internal sealed class ProbingGuard : IPortGuard
             }
 
             socket.Bind(new IPEndPoint(dual ? IPAddress.IPv6Any : IPAddress.Any, port));
-            return true;
+            return SocketError.Success;
         }
-        catch (SocketException exception) when (exception.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
+        catch (SocketException exception)
         {
-            return false;   // a privileged port we may not bind cannot be handed out either
+            return exception.SocketErrorCode;
         }
     }
 }

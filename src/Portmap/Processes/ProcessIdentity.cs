@@ -17,19 +17,32 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
 
     public bool IsKnown => StartTime != 0;
 
-    /// <summary>Reads the identity of a living process; <see cref="Unknown"/> with the id when there is none.</summary>
-    public static ProcessIdentity Of(int processId) =>
-        processId > 0 && TryReadStart(processId, out long start) ? new ProcessIdentity(processId, start) : new ProcessIdentity(processId, 0);
+    /// <summary>ESRCH of errno(3).</summary>
+    private const int NoSuchProcess = 3;
 
-    /// <summary>Whether this very process lives: dead is no /proc entry, another start time, or state Z or X.</summary>
-    public bool IsAlive() => IsKnown && TryReadStart(Id, out long start) && start == StartTime;
+    /// <summary>Reads the identity of a process; <see cref="Unknown"/> with the id when it is dead or cannot be looked at.</summary>
+    public static ProcessIdentity Of(int processId, out bool isDead)
+    {
+        long start = 0;
+        isDead = processId > 0 && Look(processId, out start) == Sight.Dead;
+        return new ProcessIdentity(processId, start);
+    }
 
-    private static bool TryReadStart(int processId, out long start)
+    /// <summary>Whether this very process lives: dead is no /proc entry, another start time, or state Z or X. One that cannot be looked at, because
+    /// descriptors ran out or /proc is hidden, is believed to live.</summary>
+    public bool IsAlive() => Look(Id, out long start) switch
+    {
+        Sight.Alive => start == StartTime,
+        Sight.Dead => false,
+        _ => true,
+    };
+
+    private static Sight Look(int processId, out long start)
     {
         start = 0;
         if (!OperatingSystem.IsLinux())
         {
-            return TryReadStartElsewhere(processId, out start);
+            return LookElsewhere(processId, out start);
         }
 
         Span<byte> buffer = stackalloc byte[1_024];
@@ -37,11 +50,19 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         {
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
             int length = RandomAccess.Read(file, buffer, 0);
-            return TryParseStat(buffer[..length], out start);
+            return TryParseStat(buffer[..length], out start) ? Sight.Alive : Sight.Dead;
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return Sight.Dead;
+        }
+        catch (IOException exception) when (exception.HResult == NoSuchProcess)
+        {
+            return Sight.Dead;   // it went between the opening and the reading
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return false;   // no such process, or it went while it was read
+            return Sight.Hidden;
         }
     }
 
@@ -75,7 +96,7 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         return Utf8Parser.TryParse(rest, out start, out _) && start >= 0 && (start = Math.Max(start, 1)) > 0;
     }
 
-    private static bool TryReadStartElsewhere(int processId, out long start)
+    private static Sight LookElsewhere(int processId, out long start)
     {
         start = 0;
         try
@@ -84,11 +105,24 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
 #pragma warning disable RS0030 // the only source on these systems, see the remarks
             start = process.StartTime.ToUniversalTime().Ticks;
 #pragma warning restore RS0030
-            return !process.HasExited;
+            return process.HasExited ? Sight.Dead : Sight.Alive;
         }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
-            return false;
+            return Sight.Dead;
         }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return Sight.Hidden;
+        }
+    }
+
+    private enum Sight
+    {
+        Alive,
+        Dead,
+
+        /// <summary>It could not be looked at.</summary>
+        Hidden,
     }
 }

@@ -9,7 +9,7 @@ namespace Portmap.Table;
 /// open (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be able to replace it.
 /// <list type="bullet">
 /// <item>I1. A block is given to one stripe only (Interlocked.Add), a number of it to one caller only (CAS of the stripe).</item>
-/// <item>I2. A new block lies above every number drawn before it was taken, so a caller that names a number is answered with a higher one.</item>
+/// <item>I2. Callers name the highest epoch they know: that of the owner's claims while it has any, and that of the last claim on the port. A new block lies above every number drawn before it was taken, so a caller that names a number is answered with a higher one.</item>
 /// </list>
 /// Progress: lock-free.
 /// </remarks>

@@ -8,9 +8,10 @@ namespace Portmap.Table;
 ///   summary  ┌─ one bit per word: 1 = the word may hold a bit ─┐        65,536 ports: 16 summary words
 ///   words    ┌─ one bit per port, 64 to a word ────────────────┐        and 1,024 words
 /// </code>
-/// A hint and never an authority: a bit may be set for a port that is taken (the slot decides) and is set again whenever a claim ends.
+/// A hint and never an authority: a bit may be set for a port that is taken (the slot decides) and is set again after a claim has ended.
 /// <list type="bullet">
-/// <item>I1. A bit is cleared only by the CAS of the thread that then tries the port.</item>
+/// <item>I1. A bit is cleared by an atomic step, and only one thread sees itself clear it: the one that then tries the port, or moves it to where
+/// it waits.</item>
 /// <item>I2. A summary bit may be set over an empty word, never clear over a non-empty one for ever: who clears it looks at the word again
 /// afterwards, and who sets a bit in a word sets the summary bit afterwards.</item>
 /// </list>

@@ -9,7 +9,8 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>I1. <see cref="Top"/> changes only by CAS, and once Dead it stays Dead: who wants the owner again makes a new cell.</item>
 /// <item>I2. Only the topmost claim can be pending; before anybody pushes another one, the pending one is settled (helped).</item>
-/// <item>I3. A Bound claim below a claim that took effect never counts again: a claim that was Bound ends only after all Bound ones below it have ended.</item>
+/// <item>I3. A Bound claim below a claim that took effect never counts again: before a claim that is
+/// Bound ends, all Bound ones below it have ended.</item>
 /// </list>
 /// </remarks>
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
@@ -33,14 +34,15 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     public bool TryPush(PortClaim expected, PortClaim claim) =>
         ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
 
-    /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter, which is 4.</summary>
+    /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter: one in force, one pending, the
+    /// open lease, and those that ended since the last push.</summary>
     /// <remarks>
     /// Linearization. The claim returned was served at some moment of this call, and none is returned only if at some moment none was:
     /// <list type="bullet">
     /// <item>A Bound claim below none that took effect was served when <see cref="Top"/> was read, or became so since.</item>
     /// <item>A pending claim that has taken effect when the walk is over was served when it did.</item>
-    /// <item>A claim that ended as Replaced, met below none that took effect, was replaced by one pushed after <see cref="Top"/> was read; so it
-    /// was served then. (Answering "none" there would be the gap that replacement must not have.)</item>
+    /// <item>A claim that ended as Replaced, met below none that took effect, was replaced by one pushed after <see cref="Top"/> was read, or is
+    /// being used up by the pending one that continues it; so it was served then. (Answering "none" there would be the gap that replacement must not have.)</item>
     /// </list>
     /// The claim returned may thus have ended when the caller looks at it.
     /// </remarks>
@@ -69,18 +71,27 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return pending is not null && pending.Word.WasBound ? pending : replaced;
     }
 
-    /// <summary>The open lease, if there is one.</summary>
+    /// <summary>The open lease, if there is one. Wait-free.</summary>
+    /// <remarks>A lease that is used up by the pending claim above it counts as open until that one takes effect. So who reads this first and
+    /// <see cref="Served"/> second sees the lease or what became of it.</remarks>
     public PortClaim? OpenLease()
     {
+        PortClaim? pending = null;
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
-            if (claim.Word.Stage == ClaimStage.Reserved)
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Reserved || (claim.IsLease && pending is not null && ReferenceEquals(pending.Consumes, claim)))
             {
                 return claim;
             }
+
+            if (word.Stage == ClaimStage.Taking)
+            {
+                pending = claim;
+            }
         }
 
-        return null;
+        return pending is not null && pending.Word.Stage == ClaimStage.Reserved ? pending : null;
     }
 
     /// <summary>The newest claim, pending ones included, that keeps others off a port.</summary>

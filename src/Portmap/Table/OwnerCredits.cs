@@ -39,17 +39,21 @@ internal sealed class OwnerCredits
     public bool TryTake()
     {
         int own = _stripes.Current;
-        for (int i = 0; i < _stripes.Count; i++)
+        do
         {
-            ref long stripe = ref _stripes[(own + i) & (_stripes.Count - 1)];
-            for (long credits = Volatile.Read(ref stripe); credits > 0; credits = Volatile.Read(ref stripe))
+            for (int i = 0; i < _stripes.Count; i++)
             {
-                if (Interlocked.CompareExchange(ref stripe, credits - 1, credits) == credits)
+                ref long stripe = ref _stripes[(own + i) & (_stripes.Count - 1)];
+                for (long credits = Volatile.Read(ref stripe); credits > 0; credits = Volatile.Read(ref stripe))
                 {
-                    return true;
+                    if (Interlocked.CompareExchange(ref stripe, credits - 1, credits) == credits)
+                    {
+                        return true;
+                    }
                 }
             }
         }
+        while (EstimatedFree > 0);   // one came back to a stripe that was passed already
 
         return false;
     }

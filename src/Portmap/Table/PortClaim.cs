@@ -55,7 +55,7 @@ internal sealed class PortClaim
     /// <summary>The lease this claim belongs to, if somebody acquired.</summary>
     public PortLease? Lease { get; set; }
 
-    /// <summary>The lease that this claim uses up when it takes effect; forgotten then, so that no chain of old claims is kept.</summary>
+    /// <summary>The lease, or the registration it continues, that this claim uses up when it takes effect; forgotten then, so that no chain of old claims is kept.</summary>
     public PortClaim? Consumes
     {
         get => Volatile.Read(ref _consumes);

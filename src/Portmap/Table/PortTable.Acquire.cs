@@ -111,9 +111,8 @@ internal sealed partial class PortTable
             }
             else
             {
-                Normalize(cell, now);
-                PortClaim top = cell.Top;
-                if (ReferenceEquals(top, PortClaim.Dead) || top.Word.Stage == ClaimStage.Taking)
+                PortClaim top = Normalize(cell, now);
+                if (ReferenceEquals(top, PortClaim.Dead))
                 {
                     continue;
                 }

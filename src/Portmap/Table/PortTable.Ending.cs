@@ -69,7 +69,7 @@ internal sealed partial class PortTable
     /// <summary>What follows from an ending, done by the thread whose CAS it was.</summary>
     private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null)
     {
-        if (claim.Port != 0 && cause != ClaimEnd.BindFailed && winner?.Port != claim.Port)
+        if (claim.Port != 0 && winner?.Port != claim.Port)
         {
             Space(claim.Protocol).Cool(claim.Port, now);
         }

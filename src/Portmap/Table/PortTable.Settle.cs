@@ -29,7 +29,7 @@ internal sealed partial class PortTable
                 SlotOutcome outcome = claim.IsLease ? SlotOutcome.Taken : TakeSlot(claim, now);
                 if (outcome == SlotOutcome.Held)
                 {
-                    claim.TryEndFrom(word, ClaimEnd.PortHeld, now);
+                    Refuse(claim, word, ClaimEnd.PortHeld, now);
                     continue;
                 }
 
@@ -40,10 +40,10 @@ internal sealed partial class PortTable
                 }
             }
 
-            // I4. A lease is used up by a seated claim only, so no lease is lost to one that is refused.
-            if (claim.Consumes is { } lease && !Consume(lease, claim.IsLease ? ClaimEnd.BindFailed : ClaimEnd.Consumed, now))
+            // I4. A claim is used up by a seated one only, so none of the owner's is lost to one that is refused.
+            if (claim.Consumes is { } used && !Consume(used, claim, now))
             {
-                claim.TryEndFrom(word, ClaimEnd.LeaseGone, now);
+                Refuse(claim, word, ClaimEnd.LeaseGone, now);
                 continue;
             }
 
@@ -62,7 +62,8 @@ internal sealed partial class PortTable
     }
 
     /// <summary>Settles what is pending on an owner and ends what is superseded, so that the cell shows claims in force only.</summary>
-    public void Normalize(OwnerCell cell, long now)
+    /// <returns>The top that was settled. Who pushes, pushes on this one, so that below a top nothing is ever pending or superseded.</returns>
+    public PortClaim Normalize(OwnerCell cell, long now)
     {
         PortClaim top = cell.Top;
         Settle(top, now);
@@ -70,6 +71,8 @@ internal sealed partial class PortTable
         {
             EndBelow(top, now);
         }
+
+        return top;
     }
 
     /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell I3), and unlinks what has ended.</summary>
@@ -111,20 +114,31 @@ internal sealed partial class PortTable
         }
     }
 
-    /// <summary>Uses a lease up: by its registration, or by the lease of another port that takes its place. True too when a helper has done so.</summary>
-    private bool Consume(PortClaim lease, ClaimEnd cause, long now)
+    /// <summary>Ends what a claim uses up: a lease by its registration, a lease by that of another port, a registration by its continuation over a new
+    /// session. True too when a helper has done so.</summary>
+    private bool Consume(PortClaim used, PortClaim by, long now)
     {
-        if (lease.TryEnd(cause, now))
+        ClaimEnd cause = by.IsLease ? ClaimEnd.BindFailed : used.IsLease ? ClaimEnd.Consumed : ClaimEnd.Replaced;
+        if (used.TryEnd(cause, now))
         {
-            if (cause == ClaimEnd.BindFailed)
+            if (cause != ClaimEnd.Consumed)
             {
-                AfterEnd(lease, cause, now);
+                AfterEnd(used, cause, now, winner: by);
             }
 
             return true;
         }
 
-        return lease.Word.Cause == cause;
+        return used.Word.Cause == cause;
+    }
+
+    private void Refuse(PortClaim claim, ClaimWord word, ClaimEnd cause, long now)
+    {
+        // It may have ended a lease on the port, and an acquisition may have dropped the port's bit because of it.
+        if (claim.TryEndFrom(word, cause, now) && Settings.HandsOut(claim.Port))
+        {
+            Space(claim.Protocol).Free.Add(claim.Port);
+        }
     }
 
     /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so only a living process of somebody else keeps it out.</summary>
@@ -197,7 +211,10 @@ internal sealed partial class PortTable
             if (other.IsLease && !word.IsSeated)
             {
                 // An acquisition still under way: its thread finds the word ended and tries another port.
-                other.TryEndFrom(word, ClaimEnd.Withdrawn, now);
+                if (IsPending(claim))
+                {
+                    other.TryEndFrom(word, ClaimEnd.Withdrawn, now);
+                }
             }
             else
             {
@@ -217,7 +234,7 @@ internal sealed partial class PortTable
         ClaimWord held = holder.Word;
         if (held.Stage == ClaimStage.Reserved)
         {
-            if (holder.TryEndFrom(held, ClaimEnd.Taken, now))
+            if (IsPending(claim) && holder.TryEndFrom(held, ClaimEnd.Taken, now))
             {
                 AfterEnd(holder, ClaimEnd.Taken, now, winner: claim);
             }
@@ -230,9 +247,9 @@ internal sealed partial class PortTable
             return Displacement.Changed;
         }
 
-        if (!ReferenceEquals(cell.Served(), holder))
+        if (cell.Served() is { } newer && !ReferenceEquals(newer, holder))
         {
-            Normalize(cell, now);   // superseded and not ended yet
+            EndBelow(newer, now);   // superseded and not ended yet
             return Displacement.Changed;
         }
 
@@ -244,6 +261,10 @@ internal sealed partial class PortTable
 
         return holder.Session.IsSameProcess(claim.Session!) ? Displacement.Shares : Displacement.Held;
     }
+
+    /// <summary>Whether a helper still works for a claim that needs it. Read after the word of the one that stands in its way: as long as the claim is pending
+    /// then, whoever settles it has to end that same one, so ending it is right; without this a helper that was suspended for long would end an innocent one.</summary>
+    private static bool IsPending(PortClaim claim) => claim.Word.Stage == ClaimStage.Taking;
 
     private static PortClaim[] Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
     {

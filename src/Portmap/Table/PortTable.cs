@@ -21,7 +21,7 @@ namespace Portmap.Table;
 /// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps leading to its cell while it is in force: who
 /// wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every change of a slot is a fresh object.</item>
 /// <item>I2. Claims in force on one port belong to one process, or there is one of them.</item>
-/// <item>I3. An owner has at most one Reserved claim in force, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
+/// <item>I3. An owner has at most one Reserved claim, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
 /// <item>I4. A lease is used up by the CAS that ends it as Consumed (by its registration) or BindFailed (by the lease of another port that takes its
 /// place), and by one of them only.</item>
 /// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Settle"/>); a pending acquisition that a listening
@@ -70,12 +70,13 @@ internal sealed partial class PortTable
             return null;
         }
 
+        PortClaim? lease = cell.OpenLease();   // before Served, see there
         if (cell.Served() is { } served && served.Port == inSlot.Port && served.Session!.IsServing)
         {
             return served;
         }
 
-        return cell.OpenLease() is { } lease && lease.Port == inSlot.Port ? lease : null;
+        return lease is not null && lease.Port == inSlot.Port ? lease : null;
     }
 
     /// <summary>How many owners lookups see on a port.</summary>

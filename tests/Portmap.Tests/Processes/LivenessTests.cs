@@ -68,9 +68,9 @@ public class LivenessTests
     public async Task Register_Zombie_IsDead()
     {
         await using Scene scene = new();
-        using Child parent = Child.Start("/bin/sh", "-c", "/bin/true & echo $!; exec /bin/sleep 600");
-        string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
-        int zombie = int.Parse(line!, CultureInfo.InvariantCulture);
+        using Child parent = Child.Start("/bin/sh", "-c", ParentThatNeverWaits);
+        int zombie = await ChildOfAsync(parent);
+        Kill(zombie);
         await Eventually.TrueAsync(() => Child.StateOf(zombie) == 'Z');
 
         scene.Registry.OpenSession(zombie).RegisterRefused("b1", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, zombie);
@@ -80,18 +80,30 @@ public class LivenessTests
     public async Task Pass_ProcessBecameAZombie_EndsItsEntry()
     {
         await using Scene scene = new();
-        using Child parent = Child.Start("/bin/sh", "-c", "/bin/sleep 600 & echo $!; exec /bin/sleep 600");
-        string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
-        int pid = int.Parse(line!, CultureInfo.InvariantCulture);
+        using Child parent = Child.Start("/bin/sh", "-c", ParentThatNeverWaits);
+        int pid = await ChildOfAsync(parent);
         scene.Registry.OpenSession(pid).Register("b1", Scene.First);
-        using (System.Diagnostics.Process child = System.Diagnostics.Process.GetProcessById(pid))
-        {
-            child.Kill();
-        }
+        Kill(pid);
 
         await Eventually.TrueAsync(() => Child.StateOf(pid) == 'Z');
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         await Eventually.TrueAsync(() => scene.PortOf("b1") == 0);
+    }
+
+    private const string ParentThatNeverWaits = "/bin/sleep 600 & echo $!; exec /bin/sleep 600";
+
+    /// <summary>The child of a shell that has become a program which never waits for it: until then the shell might.</summary>
+    private static async Task<int> ChildOfAsync(Child parent)
+    {
+        string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
+        await Eventually.TrueAsync(() => File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{parent.Process.Id}/comm")) == "sleep\n");
+        return int.Parse(line!, CultureInfo.InvariantCulture);
+    }
+
+    private static void Kill(int processId)
+    {
+        using System.Diagnostics.Process process = System.Diagnostics.Process.GetProcessById(processId);
+        process.Kill();
     }
 }
