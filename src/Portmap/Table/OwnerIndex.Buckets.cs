@@ -1,0 +1,144 @@
+using System.Runtime.CompilerServices;
+
+namespace Portmap.Table;
+
+// How buckets are read, replaced and moved to a table of twice the size.
+internal sealed partial class OwnerIndex
+{
+    private static ReadOnlySpan<OwnerCell> CellsOf(ref object? bucket)
+    {
+        if (bucket is Frozen frozen)
+        {
+            bucket = frozen.Bucket;
+        }
+
+        return bucket switch
+        {
+            null => default,
+            OwnerCell[] several => several,
+            _ => new ReadOnlySpan<OwnerCell>(ref Unsafe.As<object?, OwnerCell>(ref bucket)!),
+        };
+    }
+
+    /// <summary>The bucket without its dead cells and with one more; null, a cell, or a fresh array.</summary>
+    private static object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0)
+    {
+        ReadOnlySpan<OwnerCell> cells = CellsOf(ref bucket);
+        int count = added is null ? 0 : 1;
+        foreach (OwnerCell cell in cells)
+        {
+            count += !cell.IsDead && (cell.Hash & bit) == side ? 1 : 0;
+        }
+
+        OwnerCell? one = added;
+        OwnerCell[]? several = count > 1 ? new OwnerCell[count] : null;
+        int next = 0;
+        if (several is not null && added is not null)
+        {
+            several[next++] = added;
+        }
+
+        foreach (OwnerCell cell in cells)
+        {
+            if ((cell.Hash & bit) != side || next == count || cell.IsDead)
+            {
+                continue;   // a cell that died since it was counted may be taken along; it stays dead
+            }
+
+            if (several is null)
+            {
+                one ??= cell;
+            }
+            else
+            {
+                several[next++] = cell;
+            }
+        }
+
+        return several is null ? one : next == count ? several : several[..next];
+    }
+
+    private void Unlink(int hash)
+    {
+        while (true)
+        {
+            ref object? head = ref Volatile.Read(ref _current).Head(hash);
+            object? bucket = Volatile.Read(ref head);
+            bool dead = false;
+            if (bucket is not Frozen)
+            {
+                foreach (OwnerCell cell in CellsOf(ref bucket))
+                {
+                    dead |= cell.IsDead;
+                }
+            }
+
+            if (!dead || ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, added: null), bucket), bucket))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Makes a table of twice the size current; helps whoever is at it (I3).</summary>
+    private void Grow(Buckets old)
+    {
+        Buckets? grown = Volatile.Read(ref old.Grown);
+        if (grown is null)
+        {
+            grown = new Buckets(old.Heads.Length * 2);
+            grown = Interlocked.CompareExchange(ref old.Grown, grown, null) ?? grown;   // all who help fill the same table
+        }
+
+        for (int i = 0; i < old.Heads.Length; i++)
+        {
+            object? bucket = Freeze(ref old.Heads[i]);
+            if (!ReferenceEquals(Volatile.Read(ref _current), old))
+            {
+                return;   // it is current already, and its buckets belong to those who add to it
+            }
+
+            // Only the first one to fill a bucket succeeds: nobody adds to the table before it is current, so null means not filled.
+            int bit = old.Heads.Length;
+            Interlocked.CompareExchange(ref grown.Heads[i], Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
+            Interlocked.CompareExchange(ref grown.Heads[i + bit], Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty, null);
+        }
+
+        Interlocked.CompareExchange(ref _current, grown, old);   // publishes the filled table
+    }
+
+    private static object? Freeze(ref object? head)
+    {
+        while (true)
+        {
+            object? bucket = Volatile.Read(ref head);
+            if (bucket is Frozen frozen)
+            {
+                return frozen.Bucket;
+            }
+
+            if (ReferenceEquals(Interlocked.CompareExchange(ref head, new Frozen(bucket), bucket), bucket))
+            {
+                return bucket;
+            }
+        }
+    }
+
+    private sealed class Buckets(int size)
+    {
+        /// <summary>A bucket of a grown table that was filled with nothing.</summary>
+        public static readonly object Empty = Array.Empty<OwnerCell>();
+
+        public readonly object?[] Heads = new object?[size];
+
+        /// <summary>The table of twice the size, once somebody grows this one.</summary>
+        public Buckets? Grown;
+
+        public ref object? Head(int hash) => ref Heads[hash & (Heads.Length - 1)];
+    }
+
+    private sealed class Frozen(object? bucket)
+    {
+        public object? Bucket { get; } = bucket;
+    }
+}
