@@ -125,7 +125,7 @@ public sealed partial class PortRegistry
         // The same again, or the same process over a new session: the claim stays what it is.
         if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && Owns(session, bound))
         {
-            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Consumes = bound, Lease = bound.Lease, Strategy = bound.Strategy };
+            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Consumes = bound, Strategy = bound.Strategy };
             return null;
         }
 
@@ -146,7 +146,7 @@ public sealed partial class PortRegistry
         if (bound?.Epoch == epoch)
         {
             // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
-            right = new Right { Beside = lease, Lease = bound.Lease, Strategy = bound.Strategy };
+            right = new Right { Beside = lease, Strategy = bound.Strategy };
             return MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
         }
 

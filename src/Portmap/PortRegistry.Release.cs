@@ -71,14 +71,12 @@ public sealed partial class PortRegistry
         {
             long now = NowMs;
             _table.Normalize(cell, now);
-            PortClaim? open = cell.OpenLease(), bound = cell.Served();
-            PortClaim? held = ReferenceEquals(open?.Lease, lease) ? open : ReferenceEquals(bound?.Lease, lease) ? bound : null;
-            if (held is null)
+            if (cell.OpenLease() is not { } open || !ReferenceEquals(open.Lease, lease))
             {
-                return ReleaseByEpoch(lease.Owner, claim.Epoch, claim.Protocol);
+                return ReleaseByEpoch(lease.Owner, claim.Epoch, claim.Protocol);   // registered, or over
             }
 
-            if (_table.TryEnd(held, ClaimEnd.Released, now))
+            if (_table.TryEnd(open, ClaimEnd.Released, now))
             {
                 return null;
             }

@@ -23,7 +23,9 @@ public sealed partial class PortRegistry : IClaimEvents
         PortmapMetrics.TookEffect(claim.IsLease);
         if (!claim.IsLease)
         {
+            // The lease is used up and knows its registration; the registration need not keep it alive (64 bytes a port).
             claim.Lease?.OnRegistered(claim);
+            claim.Lease = null;
         }
         else if (claim.Consumes is { } failed)
         {

@@ -52,7 +52,7 @@ internal sealed class PortClaim
     /// <summary>The process and connection of a registration; null for a lease.</summary>
     public PortSession? Session { get; private init; }
 
-    /// <summary>The lease this claim belongs to, if somebody acquired.</summary>
+    /// <summary>The lease of a lease claim, and of a registration until it has taken effect.</summary>
     public PortLease? Lease { get; set; }
 
     /// <summary>The lease, or the registration it continues, that this claim uses up when it takes effect; forgotten then, so that no chain of old claims is kept.</summary>
