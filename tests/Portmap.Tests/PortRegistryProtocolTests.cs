@@ -92,6 +92,18 @@ public class PortRegistryProtocolTests
     }
 
     [Fact]
+    public async Task TryAcquire_BothWhereUdpCoolsAndCoolingIsNotReused_IsExhausted()
+    {
+        await using Scene scene = new("20000", options => options.ReuseCooling = false);
+        scene.Acquire(new PortRequest("u") { Protocol = PortProtocol.Udp }).TryRelease(out _).Should().BeTrue();
+
+        scene.AcquireRefused(new PortRequest("b") { Protocol = PortProtocol.TcpAndUdp }).ShouldExplain(PortRefusalReason.Exhausted);
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(75));
+        scene.Acquire(new PortRequest("b") { Protocol = PortProtocol.TcpAndUdp }).Port.Should().Be(20000);
+    }
+
+    [Fact]
     public async Task TryAcquire_BothWithOneLeaseOpen_IsAlreadyReservedAndTakesNothing()
     {
         await using Scene scene = new();
