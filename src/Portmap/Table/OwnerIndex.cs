@@ -30,7 +30,7 @@ internal sealed partial class OwnerIndex
     public const int MaxProbes = 64;
 
     // Half full at most: most buckets then hold the one cell that is looked for.
-    private const int FirstSize = 64, BucketsPerOwner = 2;
+    private const int FirstSize = 256, BucketsPerOwner = 2;   // 256: few owners should not share a cache line of buckets
 
     private readonly OwnerCredits _credits;
     private readonly ulong _seed;
