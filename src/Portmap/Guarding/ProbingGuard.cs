@@ -14,21 +14,22 @@ internal sealed class ProbingGuard : IPortGuard
 {
     public GuardOutcome Place(PortProtocol protocol, int port, bool insisted)
     {
-        SocketError error = protocol == PortProtocol.Udp ? TryBind(SocketType.Dgram, ProtocolType.Udp, port) : TryBind(SocketType.Stream, ProtocolType.Unspecified, port);
-        switch (error)
-        {
-            case SocketError.Success:
-                return new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly);
-            case SocketError.AddressAlreadyInUse:
-                // With SO_REUSEADDR a bind is refused only by a listener; UDP knows no TIME_WAIT.
-                bool lingering = protocol == PortProtocol.Tcp && TryBind(SocketType.Stream, ProtocolType.Tcp, port) == SocketError.Success;
-                return new GuardOutcome(lingering ? GuardFinding.Lingering : GuardFinding.InUse, PortGuarantee.ProbedOnly);
-            case SocketError.AccessDenied:
-                return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);   // a privileged port we may not bind cannot be handed out either
-            default:
-                return new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly);   // no descriptors left, say: nobody could be asked, and the lease says so
-        }
+        SocketError strict = protocol == PortProtocol.Udp ? TryBind(SocketType.Dgram, ProtocolType.Udp, port) : TryBind(SocketType.Stream, ProtocolType.Unspecified, port);
+
+        // With SO_REUSEADDR a bind is refused only by a listener; UDP knows no TIME_WAIT.
+        bool lingering = strict == SocketError.AddressAlreadyInUse && protocol == PortProtocol.Tcp && TryBind(SocketType.Stream, ProtocolType.Tcp, port) == SocketError.Success;
+        return Judge(strict, lingering);
     }
+
+    /// <summary>What the answers of the two binds mean. Nobody could be asked (no descriptors left, say): the port is handed out, and the lease says that only
+    /// the ledger knows.</summary>
+    internal static GuardOutcome Judge(SocketError strict, bool lingering) => strict switch
+    {
+        SocketError.Success => new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly),
+        SocketError.AddressAlreadyInUse => new GuardOutcome(lingering ? GuardFinding.Lingering : GuardFinding.InUse, PortGuarantee.ProbedOnly),
+        SocketError.AccessDenied => new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly),   // a privileged port we may not bind cannot be handed out
+        _ => new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly),
+    };
 
     private static SocketError TryBind(SocketType type, ProtocolType protocol, int port)
     {

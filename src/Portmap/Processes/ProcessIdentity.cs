@@ -52,19 +52,16 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
             int length = RandomAccess.Read(file, buffer, 0);
             return TryParseStat(buffer[..length], out start) ? Sight.Alive : Sight.Dead;
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return Sight.Dead;
-        }
-        catch (IOException exception) when (exception.HResult == NoSuchProcess)
-        {
-            return Sight.Dead;   // it went between the opening and the reading
-        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return Sight.Hidden;
+            return MeansDead(exception) ? Sight.Dead : Sight.Hidden;
         }
     }
+
+    /// <summary>Whether a failure to read /proc/pid/stat says that the process is gone: no such file, or ESRCH when it went between the opening and the
+    /// reading. Every other one (no descriptors left, no right to look) says nothing about the process.</summary>
+    internal static bool MeansDead(Exception exception) =>
+        exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: NoSuchProcess };
 
     /// <summary>Field 3 is the state, field 22 the start time; both are counted from the last ')'.</summary>
     internal static bool TryParseStat(ReadOnlySpan<byte> stat, out long start)

@@ -1,0 +1,23 @@
+using System.Net.Sockets;
+using Portmap.Guarding;
+
+namespace Portmap.Tests.Guarding;
+
+public sealed class ProbingGuardTests
+{
+    [Fact]
+    public void Judge_NobodyCouldBeAsked_IsLedgerOnlyAndNotRefused() =>
+        ProbingGuard.Judge(SocketError.TooManyOpenSockets, lingering: false).Should().Be(new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly));
+
+    [Fact]
+    public void Judge_Bound_IsProbedOnly() =>
+        ProbingGuard.Judge(SocketError.Success, lingering: false).Should().Be(new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly));
+
+    [Fact]
+    public void Judge_InUse_TellsLingeringConnectionsFromAListener()
+    {
+        ProbingGuard.Judge(SocketError.AddressAlreadyInUse, lingering: true).Finding.Should().Be(GuardFinding.Lingering);
+        ProbingGuard.Judge(SocketError.AddressAlreadyInUse, lingering: false).Finding.Should().Be(GuardFinding.InUse);
+        ProbingGuard.Judge(SocketError.AccessDenied, lingering: false).Finding.Should().Be(GuardFinding.InUse);
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text;
+using Portmap.Processes;
+
+namespace Portmap.Tests.Processes;
+
+public sealed class ProcessIdentityTests
+{
+    private const int NoSuchProcess = 3, TooManyOpenFiles = 24;
+
+    [Fact]
+    public void MeansDead_NoSuchFileOrProcess_IsTrue()
+    {
+        ProcessIdentity.MeansDead(new FileNotFoundException()).Should().BeTrue();
+        ProcessIdentity.MeansDead(new DirectoryNotFoundException()).Should().BeTrue();
+        ProcessIdentity.MeansDead(new IOException("read", NoSuchProcess)).Should().BeTrue();
+    }
+
+    [Fact]
+    public void MeansDead_NoDescriptorsLeftOrNoRightToLook_IsFalse()
+    {
+        ProcessIdentity.MeansDead(new IOException("open", TooManyOpenFiles)).Should().BeFalse("running out of descriptors must not end every registration");
+        ProcessIdentity.MeansDead(new UnauthorizedAccessException()).Should().BeFalse("a hidden /proc says nothing about the process");
+    }
+
+    [Theory]
+    [InlineData("7 (brick) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0", 4711)]
+    [InlineData("7 (a ) Z (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4712 0", 4712)]
+    public void TryParseStat_AnyCommand_ReadsField22AfterTheLastParenthesis(string stat, long expected)
+    {
+        ProcessIdentity.TryParseStat(Encoding.UTF8.GetBytes(stat), out long start).Should().BeTrue();
+
+        start.Should().Be(expected);
+    }
+
+    [Theory]
+    [InlineData("7 (brick) Z 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0")]
+    [InlineData("7 (brick) X 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0")]
+    [InlineData("7 (brick) S 1 7")]
+    [InlineData("")]
+    public void TryParseStat_DeadOrCut_IsFalse(string stat) =>
+        ProcessIdentity.TryParseStat(Encoding.UTF8.GetBytes(stat), out _).Should().BeFalse();
+
+    [Fact]
+    public void Of_ThisProcess_IsAliveAndOnlyWithItsOwnStartTime()
+    {
+        ProcessIdentity identity = ProcessIdentity.Of(Environment.ProcessId, out bool isDead);
+
+        isDead.Should().BeFalse();
+        identity.IsAlive().Should().BeTrue();
+        (identity with { StartTime = identity.StartTime + 1 }).IsAlive().Should().BeFalse("another process has had that id since");
+    }
+}
