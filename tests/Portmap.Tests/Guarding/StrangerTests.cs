@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Guarding;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -155,6 +156,9 @@ public class StrangerTests
         PortRange range = PortBlock.Take(1);
         await using Scene scene = Scene.OnRealPorts(range);
         await LeaveTimeWaitAsync(range.First);
+
+        // A process that another test is just starting holds a copy of every descriptor, the listener's too, until it becomes its program.
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(range.First));
 
         scene.Acquire("b1").Port.Should().Be(range.First);
     }
