@@ -21,7 +21,32 @@ internal sealed class Stranger : IDisposable
 
     public static Stranger OnUdp(int port) => Bound(port, IPAddress.Any, SocketType.Dgram);
 
-    public void Dispose() => _socket.Dispose();
+    /// <summary>Returns when the port is free: a process that another test is just starting holds a copy of every descriptor until it becomes its program.</summary>
+    public void Dispose()
+    {
+        if (_socket.SafeHandle.IsClosed)
+        {
+            return;
+        }
+
+        IPEndPoint place = (IPEndPoint)_socket.LocalEndPoint!;
+        SocketType type = _socket.SocketType;
+        _socket.Dispose();
+        SpinWait.SpinUntil(() => IsFree(place, type), Deadline.Default).Should().BeTrue("{0} should be free once nobody holds it", place);
+    }
+
+    private static bool IsFree(IPEndPoint place, SocketType type)
+    {
+        try
+        {
+            Bound(place.Port, place.Address, type)._socket.Dispose();
+            return true;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            return false;
+        }
+    }
 
     private static Stranger Bound(int port, IPAddress address, SocketType type)
     {
