@@ -34,13 +34,32 @@ public sealed partial class PortRegistry
         }
 
         int avoid = reuse == PortReuse.Fresh ? request.Previous : 0;
+        if (TryStrategy(ref candidate, space, avoid, now))
+        {
+            return null;
+        }
+
+        // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
+        PortProtocol protocol = candidate.Protocol;
+        if (space.DrainCooled(now, port => _table.Look(protocol, port, null, takeCooling: false, now, out _, out _, out _) == PortTable.Taking.Taken)
+            && TryStrategy(ref candidate, space, avoid, now))
+        {
+            return null;
+        }
+
+        return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
+    }
+
+    /// <summary>Takes what the strategy names, or leaves the port to the process.</summary>
+    private bool TryStrategy(ref Candidate candidate, PortSpace space, int avoid, long now)
+    {
         for (int attempt = 0; attempt <= 2 * Settings.Range.Count; attempt++)
         {
-            int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, request, candidate.Protocol, attempt, avoid));
+            int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, candidate.Request, candidate.Protocol, attempt, avoid));
             if (port == PortSearch.ProcessBrings)
             {
                 candidate.BringOwn(_epochs);
-                return null;
+                return true;
             }
 
             if (port is < 0 or > 65_535)
@@ -51,11 +70,11 @@ public sealed partial class PortRegistry
             // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
             if (space.Free.TryTake(port) && TryTake(ref candidate, port, insisted: false, takeCooling: false, now) == PortTable.Taking.Taken)
             {
-                return null;
+                return true;
             }
         }
 
-        return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
+        return false;
     }
 
     /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose time is over, and last those on which closed connections linger.</summary>

@@ -54,6 +54,26 @@ internal sealed class DelayedPorts
         }
     }
 
+    /// <summary>Hands the ports whose own time is over to an action, from generations that are not due as a whole; true when there was one.</summary>
+    public bool DrainOver(long now, Func<int, bool> isOver, Action<int> action)
+    {
+        bool any = false;
+        for (long generation = Math.Max(Volatile.Read(ref _drained) + 1, (now / _sliceMs) + 1 - Generations); (generation * _sliceMs) + DelayMs <= now; generation++)
+        {
+            FreePorts? ports = Volatile.Read(ref _generations[((generation % Generations) + Generations) % Generations]);
+            for (int port = ports?.Find(_range.First, _range.Last) ?? 0; port != 0; port = ports!.Find(port + 1, _range.Last))
+            {
+                if (isOver(port) && ports!.TryTake(port))
+                {
+                    action(port);
+                    any = true;
+                }
+            }
+        }
+
+        return any;
+    }
+
     /// <summary>Takes one of the approximately longest waiting ports, or 0.</summary>
     public int TryTakeOldest(long now)
     {

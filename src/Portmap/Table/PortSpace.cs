@@ -62,6 +62,9 @@ internal sealed class PortSpace
         _foreign.DrainDue(now, _free);
     }
 
+    /// <summary>Frees the cooled ports that their eighth of the delay holds back; true when there was one.</summary>
+    public bool DrainCooled(long now, Func<int, bool> isCooled) => _cooling.DrainOver(now, isCooled, _free);
+
     /// <summary>The approximately longest-cooled port, or 0.</summary>
     public int TryTakeCooling(long now) => _cooling.TryTakeOldest(now);
 
