@@ -61,13 +61,13 @@ public sealed partial class PortRegistry
     {
         PortProtocol first = request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
         bool both = request.Protocol == PortProtocol.TcpAndUdp;
-        int hash = _table.Index.Hash(first, request.Owner);
+        int hash = _table.Index.Hash(first, request.Owner), hashUdp = both ? _table.Index.Hash(PortProtocol.Udp, request.Owner) : 0;
         while (true)
         {
             long now = NowMs;
             long afterUdp = 0;
             PortClaim? standing = Standing(first, request.Owner, hash, replaced, now, out long after);
-            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), replacedTwin, now, out afterUdp) : null;
+            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, replacedTwin, now, out afterUdp) : null;
             if (standing is not null)
             {
                 return Refusals.AlreadyReserved(request.Owner, standing, Clock, Settings);
@@ -89,7 +89,7 @@ public sealed partial class PortRegistry
             PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, hash, now, out standing);
             if (push == PortTable.Push.Pushed && both)
             {
-                push = _table.TryPublish(candidate.Twin!, request.Owner, _table.Index.Hash(PortProtocol.Udp, request.Owner), now, out standing);
+                push = _table.TryPublish(candidate.Twin!, request.Owner, hashUdp, now, out standing);
                 if (push != PortTable.Push.Pushed)
                 {
                     _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);   // all or nothing

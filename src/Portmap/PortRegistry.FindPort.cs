@@ -40,15 +40,17 @@ public sealed partial class PortRegistry
         }
 
         // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
-        PortProtocol protocol = candidate.Protocol;
-        if (space.DrainCooled(now, port => _table.Look(protocol, port, null, takeCooling: false, now, out _, out _, out _) == PortTable.Taking.Taken)
-            && TryStrategy(ref candidate, space, avoid, now))
+        if (FreeCooled(candidate.Protocol, space, now) && TryStrategy(ref candidate, space, avoid, now))
         {
             return null;
         }
 
         return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
     }
+
+    /// <summary>A method of its own: in the caller its closure would be made for every acquisition.</summary>
+    private bool FreeCooled(PortProtocol protocol, PortSpace space, long now) =>
+        space.DrainCooled(now, port => _table.Look(protocol, port, null, takeCooling: false, now, out _, out _, out _) == PortTable.Taking.Taken);
 
     /// <summary>Takes what the strategy names, or leaves the port to the process.</summary>
     private bool TryStrategy(ref Candidate candidate, PortSpace space, int avoid, long now)
