@@ -32,6 +32,7 @@ public sealed partial class PortLease
                     Complete(made, state);
                 }
 
+                Hook.At(Step.AskOutcome);
                 object? seen = Interlocked.CompareExchange(ref _state, made, state);   // publishes the source to whoever brings the outcome
                 state = ReferenceEquals(seen, state) ? made : seen;
             }
@@ -56,6 +57,7 @@ public sealed partial class PortLease
         Rarely? more = Volatile.Read(ref _more);
         while (port == 0 || more?.Tried.Contains(port) != true)
         {
+            Hook.At(Step.AddTried);
             Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(more?.Twin, [.. more?.Tried ?? [], port]), more);
             if (ReferenceEquals(seen, more))
             {
@@ -70,6 +72,7 @@ public sealed partial class PortLease
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
         SetTwin(twin);
+        Hook.At(Step.GrantLease);
         Volatile.Write(ref _claim, claim);
     }
 
@@ -82,6 +85,7 @@ public sealed partial class PortLease
         }
         else
         {
+            Hook.At(Step.HealLease);
             Interlocked.CompareExchange(ref _claim, claim, failed);   // a registration of the new claim may have been faster
         }
     }
@@ -95,6 +99,7 @@ public sealed partial class PortLease
         }
         else
         {
+            Hook.At(Step.RegisterLease);
             Volatile.Write(ref _claim, registration);
         }
 
@@ -122,6 +127,7 @@ public sealed partial class PortLease
 
     internal void SetOutcome(object outcome)
     {
+        Hook.At(Step.SetOutcome);
         object? state = Interlocked.CompareExchange(ref _state, outcome, null);   // I1
         if (state is TaskCompletionSource<PortEntry> source)
         {
@@ -134,6 +140,7 @@ public sealed partial class PortLease
         Rarely? more = Volatile.Read(ref _more);
         while (!ReferenceEquals(more?.Twin, twin))
         {
+            Hook.At(Step.SetTwin);
             Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(twin, more?.Tried ?? []), more);
             more = ReferenceEquals(seen, more) ? Volatile.Read(ref _more) : seen;
         }

@@ -172,6 +172,7 @@ public sealed partial class PortRegistry
             space.Free.TryTake(port);   // it came by another way than its bit
         }
 
+        Hook.At(Step.PlaceGuard);
         GuardOutcome outcome = _guard.Place(protocol, port, insisted);
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
         {

@@ -15,6 +15,7 @@ public sealed partial class PortRegistry
     /// <summary>One pass: leases that ran out, processes that died, ports whose time has come. Never binds; a pass that finds another under way leaves it to it.</summary>
     internal void Maintain()
     {
+        Hook.At(Step.BeginPass);
         if (Interlocked.Exchange(ref _maintaining, 1) != 0)
         {
             return;
@@ -56,6 +57,7 @@ public sealed partial class PortRegistry
         }
         finally
         {
+            Hook.At(Step.EndPass);
             Volatile.Write(ref _maintaining, 0);
         }
     }
@@ -77,7 +79,9 @@ public sealed partial class PortRegistry
     internal void SweepEndedSessions()
     {
         // Who finds a sweep under way leaves a note, so that thousands of processes that die at once cost two sweeps and not thousands.
+        Hook.At(Step.NoteSweep);
         Volatile.Write(ref _sweepWanted, 1);
+        Hook.At(Step.BeginSweep);
         while (Volatile.Read(ref _sweepWanted) != 0 && Interlocked.Exchange(ref _sweeping, 1) == 0)
         {
             Volatile.Write(ref _sweepWanted, 0);
@@ -94,6 +98,7 @@ public sealed partial class PortRegistry
             }
             finally
             {
+                Hook.At(Step.EndSweep);
                 Interlocked.Exchange(ref _sweeping, 0);   // a full fence: a note left before it is seen by the next look
             }
         }

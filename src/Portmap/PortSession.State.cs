@@ -24,17 +24,26 @@ public sealed partial class PortSession
     private long _disconnectedAt;
     private int _look;
 
-    internal bool IsServing => Volatile.Read(ref _state) <= Grace;
+    internal bool IsServing => State <= Grace;
 
-    internal bool IsConnected => Volatile.Read(ref _state) == Connected;
+    internal bool IsConnected => State == Connected;
 
-    internal bool IsDead => Volatile.Read(ref _state) == Dead;
+    internal bool IsDead => State == Dead;
 
     /// <summary>Its registrations are to be ended.</summary>
-    internal bool IsOver => Volatile.Read(ref _state) >= Over;
+    internal bool IsOver => State >= Over;
 
     /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
-    internal bool IsHidden => Volatile.Read(ref _state) == Hidden;
+    internal bool IsHidden => State == Hidden;
+
+    private int State
+    {
+        get
+        {
+            Hook.At(Step.ReadSession);
+            return Volatile.Read(ref _state);
+        }
+    }
 
     internal ClaimEnd EndCause => IsDead ? ClaimEnd.Died : ClaimEnd.Disconnected;
 
@@ -61,6 +70,7 @@ public sealed partial class PortSession
     internal bool CheckAliveEvery(long intervalMs, long now)
     {
         long looked = Volatile.Read(ref _lookedAt);
+        Hook.At(Step.NoteLook);
         if (now - looked < intervalMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
         {
             return !IsOver;
@@ -137,13 +147,14 @@ public sealed partial class PortSession
     {
         while (true)
         {
-            int now = Volatile.Read(ref _state);
+            int now = State;
             if (now >= state || (state == Hidden && now == Grace))
             {
                 return false;
             }
 
             // Publishes the new state to all lookups of this session's claims at once.
+            Hook.At(Step.MoveSession);
             if (Interlocked.CompareExchange(ref _state, state, now) == now)
             {
                 return true;

@@ -38,6 +38,7 @@ internal sealed class ChangeLog
     {
         if (!IsRecording)
         {
+            Hook.At(Step.StartRecording);
             Interlocked.Exchange(ref _recording, 1);   // a full fence: a change that takes effect after the caller's next read of the table sees it
         }
 
@@ -61,14 +62,17 @@ internal sealed class ChangeLog
             {
                 // Publishes the change to readers; fails when another writer had the place (I1).
                 Change change = new(new PortChange(revision, kind, entry));
+                Hook.At(Step.PlaceChange);
                 if (ReferenceEquals(Interlocked.CompareExchange(ref place, change, old), old))
                 {
+                    Hook.At(Step.CountChange);
                     Interlocked.CompareExchange(ref _last, revision, revision - 1);
                     Wake();
                     return;
                 }
             }
 
+            Hook.At(Step.CountChange);
             Interlocked.CompareExchange(ref _last, revision, revision - 1);   // help a writer that stopped between its two steps
         }
     }
@@ -130,6 +134,7 @@ internal sealed class ChangeLog
     {
         if (Volatile.Read(ref _signal) is not null)
         {
+            Hook.At(Step.WakeReaders);
             Interlocked.Exchange(ref _signal, null)?.TrySetResult();
         }
     }

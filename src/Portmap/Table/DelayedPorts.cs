@@ -47,6 +47,7 @@ internal sealed class DelayedPorts
 
             // After a long pause one turn of the wheel covers everything: skip what would be drained twice.
             long next = Math.Max(drained + 1, due - Generations + 1);
+            Hook.At(Step.PassGeneration);
             if (Interlocked.CompareExchange(ref _drained, next, drained) == drained)
             {
                 Volatile.Read(ref _generations[next % Generations])?.Drain(action);
@@ -101,6 +102,7 @@ internal sealed class DelayedPorts
         if (ports is null)
         {
             ports = new FreePorts(_range);
+            Hook.At(Step.MakeGeneration);
             ports = Interlocked.CompareExchange(ref place, ports, null) ?? ports;   // publishes the bitmap; the first one stays
         }
 

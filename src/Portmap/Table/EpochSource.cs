@@ -43,10 +43,12 @@ internal sealed class EpochSource
             long drawn = next;
             if ((next & (Block - 1)) == 0 || next <= after)
             {
+                Hook.At(Table.Step.DrawBlock);
                 drawn = Interlocked.Add(ref _nextBlock, Block) - Block + Step;
             }
 
             // Takes the number for this caller; pairs with the same CAS of others on the stripe.
+            Hook.At(Table.Step.DrawEpoch);
             if (Interlocked.CompareExchange(ref stripe, drawn + Step, next) == next)
             {
                 return drawn;

@@ -68,6 +68,7 @@ internal sealed class FreePorts
         ulong bit = 1UL << index;
         if ((Volatile.Read(ref _words[word]) & bit) == 0)
         {
+            Hook.At(Step.SetBit);
             Interlocked.Or(ref _words[word], bit);
         }
 
@@ -85,6 +86,7 @@ internal sealed class FreePorts
 
         int word = index >> 6;
         ulong bit = 1UL << index;
+        Hook.At(Step.ClearBit);
         ulong before = Interlocked.And(ref _words[word], ~bit);   // I1: of two that clear it only one sees it set
         if ((before & bit) == 0)
         {
@@ -106,6 +108,7 @@ internal sealed class FreePorts
         while (index <= last)
         {
             int word = index >> 6;
+            Hook.At(Step.ReadBits);
             ulong bits = Volatile.Read(ref _words[word]) & (ulong.MaxValue << index);
             if (bits != 0)
             {
@@ -130,6 +133,7 @@ internal sealed class FreePorts
     {
         for (int word = NextMarkedWord(0); word >= 0; word = NextMarkedWord(word + 1))
         {
+            Hook.At(Step.DrainBits);
             ulong bits = Interlocked.Exchange(ref _words[word], 0);
             ClearSummary(word);
             for (; bits != 0; bits &= bits - 1)
@@ -143,6 +147,7 @@ internal sealed class FreePorts
     {
         for (int i = from >> 6; i < _summary.Length; i++)
         {
+            Hook.At(Step.ReadSummary);
             ulong marked = Volatile.Read(ref _summary[i]);
             if (i == from >> 6)
             {
@@ -163,13 +168,16 @@ internal sealed class FreePorts
         ulong mark = 1UL << word;
         if ((Volatile.Read(ref _summary[word >> 6]) & mark) == 0)
         {
+            Hook.At(Step.MarkSummary);
             Interlocked.Or(ref _summary[word >> 6], mark);
         }
     }
 
     private void ClearSummary(int word)
     {
+        Hook.At(Step.ClearSummary);
         Interlocked.And(ref _summary[word >> 6], ~(1UL << word));
+        Hook.At(Step.LookAgain);
         if (Volatile.Read(ref _words[word]) != 0)
         {
             MarkSummary(word);   // I2: somebody added between the And on the word and the And on the summary

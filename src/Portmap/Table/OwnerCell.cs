@@ -23,7 +23,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
     public PortProtocol Protocol { get; } = protocol;
 
-    public PortClaim Top => Volatile.Read(ref _top);
+    public PortClaim Top
+    {
+        get
+        {
+            Hook.At(Step.ReadTop);
+            return Volatile.Read(ref _top);
+        }
+    }
 
     public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
 
@@ -31,8 +38,11 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner);
 
     /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
-    public bool TryPush(PortClaim expected, PortClaim claim) =>
-        ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
+    public bool TryPush(PortClaim expected, PortClaim claim)
+    {
+        Hook.At(Step.PushTop);
+        return ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
+    }
 
     /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter: one in force, one pending, the
     /// open lease, and those that ended since the last push.</summary>

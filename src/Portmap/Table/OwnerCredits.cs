@@ -46,6 +46,7 @@ internal sealed class OwnerCredits
                 ref long stripe = ref _stripes[(own + i) & (_stripes.Count - 1)];
                 for (long credits = Volatile.Read(ref stripe); credits > 0; credits = Volatile.Read(ref stripe))
                 {
+                    Hook.At(Step.TakeCredit);
                     if (Interlocked.CompareExchange(ref stripe, credits - 1, credits) == credits)
                     {
                         return true;
@@ -58,5 +59,9 @@ internal sealed class OwnerCredits
         return false;
     }
 
-    public void Return() => Interlocked.Increment(ref _stripes[_stripes.Current]);
+    public void Return()
+    {
+        Hook.At(Step.ReturnCredit);
+        Interlocked.Increment(ref _stripes[_stripes.Current]);
+    }
 }

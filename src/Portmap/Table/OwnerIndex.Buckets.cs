@@ -62,7 +62,9 @@ internal sealed partial class OwnerIndex
     {
         while (true)
         {
+            Hook.At(Step.ReadTable);
             ref object? head = ref Volatile.Read(ref _current).Head(hash);
+            Hook.At(Step.ReadBucket);
             object? bucket = Volatile.Read(ref head);
             bool dead = false;
             if (bucket is not Frozen)
@@ -73,6 +75,7 @@ internal sealed partial class OwnerIndex
                 }
             }
 
+            Hook.At(Step.UnlinkCell);
             if (!dead || ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, added: null), bucket), bucket))
             {
                 return;
@@ -87,6 +90,7 @@ internal sealed partial class OwnerIndex
         if (grown is null)
         {
             grown = new Buckets(old.Heads.Length * 2);
+            Hook.At(Step.MakeGrown);
             grown = Interlocked.CompareExchange(ref old.Grown, grown, null) ?? grown;   // all who help fill the same table
         }
 
@@ -100,10 +104,13 @@ internal sealed partial class OwnerIndex
 
             // Only the first one to fill a bucket succeeds: nobody adds to the table before it is current, so null means not filled.
             int bit = old.Heads.Length;
+            Hook.At(Step.FillBucket);
             Interlocked.CompareExchange(ref grown.Heads[i], Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
+            Hook.At(Step.FillBucket);
             Interlocked.CompareExchange(ref grown.Heads[i + bit], Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty, null);
         }
 
+        Hook.At(Step.PublishGrown);
         Interlocked.CompareExchange(ref _current, grown, old);   // publishes the filled table
     }
 
@@ -117,6 +124,7 @@ internal sealed partial class OwnerIndex
                 return frozen.Bucket;
             }
 
+            Hook.At(Step.FreezeBucket);
             if (ReferenceEquals(Interlocked.CompareExchange(ref head, new Frozen(bucket), bucket), bucket))
             {
                 return bucket;

@@ -69,7 +69,9 @@ internal sealed partial class OwnerIndex
     /// <summary>As <see cref="Find(PortProtocol, ReadOnlySpan{char})"/>, dead or alive: a bucket never holds two cells of one name, and a dead one serves nothing.</summary>
     public OwnerCell? FindAny(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
     {
+        Hook.At(Step.ReadTable);
         object?[] heads = Volatile.Read(ref _current).Heads;   // pairs with the CAS that makes a grown table current
+        Hook.At(Step.ReadBucket);
         object? bucket = Volatile.Read(ref heads[hash & (heads.Length - 1)]);
         if (bucket is OwnerCell only)
         {
@@ -93,8 +95,10 @@ internal sealed partial class OwnerIndex
     /// <summary>Adds a cell whose <see cref="OwnerCell.Top"/> is a pending claim. The CAS publishes both.</summary>
     public Insertion TryInsert(OwnerCell cell)
     {
+        Hook.At(Step.ReadTable);
         Buckets current = Volatile.Read(ref _current);
         ref object? head = ref current.Head(cell.Hash);
+        Hook.At(Step.ReadBucket);
         object? bucket = Volatile.Read(ref head);
         if (bucket is Frozen)
         {
@@ -127,7 +131,9 @@ internal sealed partial class OwnerIndex
             return Insertion.Full;
         }
 
-        if (ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, cell), bucket), bucket))
+        object? joined = Living(ref bucket, cell);
+        Hook.At(Step.InsertCell);
+        if (ReferenceEquals(Interlocked.CompareExchange(ref head, joined, bucket), bucket))
         {
             return Insertion.Inserted;
         }
@@ -193,6 +199,7 @@ internal sealed partial class OwnerIndex
         object?[] heads = Volatile.Read(ref _current).Heads;
         for (int i = 0; i < heads.Length; i++)
         {
+            Hook.At(Step.ReadBucket);
             object? bucket = Volatile.Read(ref heads[i]);
             if (bucket is OwnerCell only)
             {

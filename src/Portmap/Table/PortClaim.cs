@@ -58,25 +58,47 @@ internal sealed class PortClaim
     /// <summary>The lease, or the registration it continues, that this claim uses up when it takes effect; forgotten then, so that no chain of old claims is kept.</summary>
     public PortClaim? Consumes
     {
-        get => Volatile.Read(ref _consumes);
+        get
+        {
+            Hook.At(Step.ReadConsumes);
+            return Volatile.Read(ref _consumes);
+        }
+
         set => Volatile.Write(ref _consumes, value);
     }
 
     /// <summary>The owner's cell. Null while an acquisition has only its slot.</summary>
     public OwnerCell? Cell
     {
-        get => Volatile.Read(ref _cell);   // pairs with the write before the cell or slot publishes the claim
+        get
+        {
+            Hook.At(Step.ReadCell);
+            return Volatile.Read(ref _cell);   // pairs with the write before the cell or slot publishes the claim
+        }
+
         set => Volatile.Write(ref _cell, value);
     }
 
     /// <summary>The owner's next older claim that may still matter.</summary>
     public PortClaim? Below
     {
-        get => Volatile.Read(ref _below);
+        get
+        {
+            Hook.At(Step.ReadBelow);
+            return Volatile.Read(ref _below);
+        }
+
         set => Volatile.Write(ref _below, value);
     }
 
-    public ClaimWord Word => new(Volatile.Read(ref _word));
+    public ClaimWord Word
+    {
+        get
+        {
+            Hook.At(Step.ReadWord);
+            return new(Volatile.Read(ref _word));
+        }
+    }
 
     public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null) =>
         new(protocol, port, epoch, strategy, isLease: true, ClaimWord.Make(ClaimStage.Taking, 0)) { Lease = lease, Consumes = consumes };
@@ -96,6 +118,7 @@ internal sealed class PortClaim
     /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
     public long DrawBelow()
     {
+        Hook.At(Step.DrawBelow);
         int drawn = Interlocked.Increment(ref _drawnBelow);
         return drawn < EpochSource.Step ? Epoch - EpochSource.Step + drawn : 0;
     }
@@ -104,12 +127,16 @@ internal sealed class PortClaim
     public bool TryTakeEffect(ClaimWord pending, long now)
     {
         ClaimWord next = ClaimWord.Make(IsLease ? ClaimStage.Reserved : ClaimStage.Bound, now);
+        Hook.At(Step.TakeEffect);
         return Interlocked.CompareExchange(ref _word, next.Bits, pending.Bits) == pending.Bits;
     }
 
     /// <summary>The CAS by which a pending registration that is in its slot can no longer be refused for the port.</summary>
-    public bool TrySeat(ClaimWord pending) =>
-        Interlocked.CompareExchange(ref _word, pending.Seated().Bits, pending.Bits) == pending.Bits;
+    public bool TrySeat(ClaimWord pending)
+    {
+        Hook.At(Step.Seat);
+        return Interlocked.CompareExchange(ref _word, pending.Seated().Bits, pending.Bits) == pending.Bits;
+    }
 
     /// <summary>The CAS by which a claim ends: the linearization point of release, expiry, death and of losing a port. False when it had ended already.</summary>
     public bool TryEnd(ClaimEnd cause, long now)
@@ -130,6 +157,9 @@ internal sealed class PortClaim
     }
 
     /// <summary>As <see cref="TryEnd"/>, but only from the word the decision was made on.</summary>
-    public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now) =>
-        Interlocked.CompareExchange(ref _word, seen.End(cause, now).Bits, seen.Bits) == seen.Bits;
+    public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now)
+    {
+        Hook.At(Step.EndClaim);
+        return Interlocked.CompareExchange(ref _word, seen.End(cause, now).Bits, seen.Bits) == seen.Bits;
+    }
 }

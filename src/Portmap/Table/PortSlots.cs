@@ -22,6 +22,7 @@ internal sealed class PortSlots
     {
         get
         {
+            Hook.At(Step.ReadSlot);
             object?[]? chunk = Volatile.Read(ref _chunks[port / ChunkSize]);
             return chunk is null ? null : Volatile.Read(ref chunk[port % ChunkSize]);
         }
@@ -35,9 +36,11 @@ internal sealed class PortSlots
         if (chunk is null)
         {
             chunk = new object?[ChunkSize];
+            Hook.At(Step.MakeSlots);
             chunk = Interlocked.CompareExchange(ref place, chunk, null) ?? chunk;
         }
 
+        Hook.At(Step.SetSlot);
         return ReferenceEquals(Interlocked.CompareExchange(ref chunk[port % ChunkSize], value, expected), expected);
     }
 

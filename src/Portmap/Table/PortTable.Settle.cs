@@ -55,6 +55,7 @@ internal sealed partial class PortTable
                 }
 
                 _events.TookEffect(claim);
+                Hook.At(Step.ForgetConsumes);
                 claim.Consumes = null;
                 return;
             }
@@ -105,6 +106,7 @@ internal sealed partial class PortTable
 
         if (!ReferenceEquals(below, claim.Below))
         {
+            Hook.At(Step.SkipBelow);
             claim.Below = below;
         }
 

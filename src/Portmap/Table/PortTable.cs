@@ -95,6 +95,7 @@ internal sealed partial class PortTable
     private PortSpace MakeUdp()
     {
         PortSpace space = new(Settings);
+        Hook.At(Step.MakeUdp);
         return Interlocked.CompareExchange(ref _udp, space, null) ?? space;   // publishes the space; the first one stays
     }
 }

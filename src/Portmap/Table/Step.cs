@@ -1,0 +1,87 @@
+namespace Portmap.Table;
+
+/// <summary>The internal steps between which a thread may be suspended; see <see cref="Hook"/>.</summary>
+internal enum Step
+{
+    // PortClaim
+    ReadWord,
+    ReadCell,
+    ReadBelow,
+    ReadConsumes,
+    DrawBelow,
+    TakeEffect,
+    Seat,
+    EndClaim,
+    SkipBelow,
+    ForgetConsumes,
+
+    // OwnerCell
+    ReadTop,
+    PushTop,
+
+    // PortSlots, PortTable
+    ReadSlot,
+    MakeSlots,
+    SetSlot,
+    MakeUdp,
+
+    // OwnerIndex
+    ReadTable,
+    ReadBucket,
+    InsertCell,
+    UnlinkCell,
+    MakeGrown,
+    FreezeBucket,
+    FillBucket,
+    PublishGrown,
+
+    // OwnerCredits
+    TakeCredit,
+    ReturnCredit,
+
+    // FreePorts
+    ReadBits,
+    ReadSummary,
+    SetBit,
+    MarkSummary,
+    ClearBit,
+    ClearSummary,
+    LookAgain,
+    DrainBits,
+
+    // DelayedPorts
+    MakeGeneration,
+    PassGeneration,
+
+    // EpochSource
+    DrawBlock,
+    DrawEpoch,
+
+    // ChangeLog
+    StartRecording,
+    PlaceChange,
+    CountChange,
+    WakeReaders,
+
+    // PortSession
+    ReadSession,
+    MoveSession,
+    NoteLook,
+
+    // PortLease
+    GrantLease,
+    HealLease,
+    RegisterLease,
+    SetOutcome,
+    AskOutcome,
+    AddTried,
+    SetTwin,
+
+    // PortRegistry
+    PlaceGuard,
+    BeginPass,
+    EndPass,
+    NoteSweep,
+    BeginSweep,
+    EndSweep,
+}
