@@ -62,4 +62,14 @@ public enum PortRefusalReason
 
     /// <summary>The session has ended; open a new one.</summary>
     SessionEnded = 19,
+
+    /// <summary>What the operation changes could not be made durable (the disk is full, an I/O error, a read-only folder). Nothing that lookups show was changed;
+    /// it works again as soon as the store does.</summary>
+    StoreFailed = 20,
+
+    /// <summary>The stored state belongs to another, living daemon.</summary>
+    StateInUse = 21,
+
+    /// <summary>The stored state is of a newer version, or is no state of a registry. It was left as it is.</summary>
+    StateUnreadable = 22,
 }

@@ -1,0 +1,77 @@
+namespace Portmap;
+
+/// <summary>What an <see cref="IPortStore"/> keeps: how far one claim of an owner on a port has come.</summary>
+/// <remarks>Immutable and safe for any thread. A claim is told in up to three facts of one epoch: reserved, bound, ended; each replaces the ones before.
+/// Times are kept in whole milliseconds.</remarks>
+public sealed class PortFact
+{
+    private readonly ushort _port;
+    private readonly byte _protocol;
+    private readonly byte _state;
+    private readonly long _atMs;
+    private readonly long _untilMs;
+
+    /// <summary>The transport: <see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>. A claim on both is two facts.</summary>
+    public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (byte)value; }
+
+    /// <summary>The port, 1 to 65535; 0 for a lease whose process brings the port, and for a mark.</summary>
+    public int Port { get => _port; init => _port = checked((ushort)value); }
+
+    /// <summary>The owner: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte. Empty for a mark.</summary>
+    public string Owner { get; init; } = string.Empty;
+
+    /// <summary>The epoch of the claim; of a mark, the number up to which epochs may have been given.</summary>
+    public long Epoch { get; init; }
+
+    /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or <see cref="PortState.Cooling"/>, which says that the claim has ended.
+    /// <see cref="PortState.Free"/> for a mark.</summary>
+    public PortState State { get => (PortState)_state; init => _state = (byte)value; }
+
+    /// <summary>The id of the process that registered, or 0 while there is none or it is not known.</summary>
+    public int ProcessId { get; init; }
+
+    /// <summary>When that process began, in clock ticks since boot (field 22 of /proc/pid/stat), or 0.</summary>
+    public long ProcessStart { get; init; }
+
+    /// <summary>The boot of the host in which the fact came about (/proc/sys/kernel/random/boot_id); empty where it is not known.</summary>
+    public Guid BootId { get; init; }
+
+    /// <summary>When the claim came into this state.</summary>
+    public DateTimeOffset At { get => DateTimeOffset.FromUnixTimeMilliseconds(_atMs); init => _atMs = value.ToUnixTimeMilliseconds(); }
+
+    /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled; from then on, or once a later claim on the port is known, the fact
+    /// may be forgotten. Otherwise no matter.</summary>
+    public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(_untilMs); init => _untilMs = value.ToUnixTimeMilliseconds(); }
+
+    /// <summary>The name of the strategy the port came by, or the empty string.</summary>
+    public string Strategy { get; init; } = string.Empty;
+
+    /// <summary>Whether this is the mark of the epochs and not a claim.</summary>
+    public bool IsMark => Owner.Length == 0;
+
+    /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact out of the queue clears it: the store keeps facts.</summary>
+    internal PortFact? Next { get; set; }
+
+    internal long UntilMs => _untilMs;
+
+    /// <summary>Makes the mark that tells a later run which epochs are used up. It is set ahead, so that it need not be written for each one.</summary>
+    /// <param name="epoch">Epochs up to this one may have been given.</param>
+    public static PortFact Mark(long epoch) => new() { Epoch = epoch };
+
+    /// <summary>Whether this fact stands against another of the same (protocol, port, owner): the later one of two that differ, so that
+    /// whoever applies facts comes to the same end in any order.</summary>
+    internal bool StandsAgainst(PortFact other)
+    {
+        int order = Epoch.CompareTo(other.Epoch);
+        order = order != 0 ? order : _state.CompareTo(other._state);
+        order = order != 0 ? order : _atMs.CompareTo(other._atMs);
+
+        // The caller tells nothing twice differently; should it, any order will do, as long as it is one.
+        order = order != 0 ? order : _untilMs.CompareTo(other._untilMs);
+        order = order != 0 ? order : ProcessStart.CompareTo(other.ProcessStart);
+        order = order != 0 ? order : ProcessId.CompareTo(other.ProcessId);
+        order = order != 0 ? order : BootId.CompareTo(other.BootId);
+        order = order != 0 ? order : string.CompareOrdinal(Strategy, other.Strategy);
+        return order > 0;
+    }
+}

@@ -1,0 +1,66 @@
+using System.Runtime.InteropServices;
+
+namespace Portmap.Persistence;
+
+/// <summary>The facts that stand: for each (protocol, port, owner) the latest, and the highest mark. The same set comes out whatever the order of the
+/// facts and however often each is applied.</summary>
+/// <remarks>Not safe for threads.</remarks>
+internal sealed class PortFactSet
+{
+    private readonly Dictionary<Key, PortFact> _facts = [];
+
+    /// <summary>How many claims there are facts about.</summary>
+    public int Count => _facts.Count;
+
+    /// <summary>The highest mark, or null.</summary>
+    public PortFact? Mark { get; private set; }
+
+    /// <summary>The facts about claims, in no order.</summary>
+    public Dictionary<Key, PortFact>.ValueCollection Claims => _facts.Values;
+
+    public void Apply(PortFact fact)
+    {
+        if (fact.IsMark)
+        {
+            Mark = Mark is null || fact.Epoch > Mark.Epoch ? fact : Mark;
+            return;
+        }
+
+        ref PortFact? standing = ref CollectionsMarshal.GetValueRefOrAddDefault(_facts, new Key(fact), out _);
+        if (standing is null || fact.StandsAgainst(standing))
+        {
+            standing = fact;
+        }
+    }
+
+    /// <summary>Drops the ended facts that nobody needs: the port has cooled, or a later claim on it is known.</summary>
+    /// <remarks>A dropped fact leaves nothing behind that it would have to outweigh: the earlier facts of its claim went when it was applied.</remarks>
+    public void Forget(DateTimeOffset now)
+    {
+        Dictionary<int, long> newest = [];
+        foreach (PortFact fact in _facts.Values)
+        {
+            ref long epoch = ref CollectionsMarshal.GetValueRefOrAddDefault(newest, Place(fact), out _);
+            epoch = Math.Max(epoch, fact.Epoch);
+        }
+
+        long nowMs = now.ToUnixTimeMilliseconds();
+        foreach ((Key key, PortFact fact) in _facts)
+        {
+            if (fact.State == PortState.Cooling && (fact.UntilMs <= nowMs || (fact.Port != 0 && fact.Epoch < newest[Place(fact)])))
+            {
+                _facts.Remove(key);   // allowed while the dictionary is enumerated
+            }
+        }
+    }
+
+    private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
+
+    internal readonly record struct Key(PortProtocol Protocol, int Port, string Owner)
+    {
+        public Key(PortFact fact)
+            : this(fact.Protocol, fact.Port, fact.Owner)
+        {
+        }
+    }
+}
