@@ -32,4 +32,7 @@ public enum PortChangeKind
 
     /// <summary>The operating system says that a stranger has the port.</summary>
     FoundForeign = 9,
+
+    /// <summary>The port is held more or less strongly than before: the gate was opened for the launch.</summary>
+    GuaranteeChanged = 10,
 }

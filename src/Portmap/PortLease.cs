@@ -15,6 +15,7 @@ public sealed partial class PortLease
     private readonly ushort _previous;
     private readonly byte _protocol;
     private readonly sbyte _reuse;
+    private readonly sbyte _guard;
 
     internal PortLease(PortRegistry registry, PortRequest request)
     {
@@ -23,6 +24,7 @@ public sealed partial class PortLease
         _previous = (ushort)request.Previous;
         _protocol = (byte)request.Protocol;
         _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
+        _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
     }
 
     /// <summary>The owner.</summary>
@@ -40,15 +42,25 @@ public sealed partial class PortLease
     /// <summary>The name of the strategy.</summary>
     public string Strategy => _registry.StrategyName(Claim.Strategy);
 
-    /// <summary>How strongly the port is held now.</summary>
-    public PortGuarantee Guarantee => Claim.Guarantee;
+    /// <summary>How strongly the port is held now, for a lease or for the registration that used it up; of two protocols the weaker one.</summary>
+    /// <value>It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from then on, and what the entry says once a process has
+    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.Watch"/>
+    /// reports changes.</value>
+    public PortGuarantee Guarantee => Twin is { } twin && Held(twin) > Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that. Means nothing once it is not open.</summary>
     public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Claim.Word.At + _registry.Settings.LeaseTimeoutMs);
 
-    internal PortRequest Request => new(Owner) { Protocol = Protocol, Previous = _previous, Reuse = _reuse < 0 ? null : (PortReuse)_reuse, Strategy = Strategy };
+    internal PortRequest Request => new(Owner)
+    {
+        Protocol = Protocol,
+        Previous = _previous,
+        Reuse = _reuse < 0 ? null : (PortReuse)_reuse,
+        Guard = _guard < 0 ? null : (PortGuardMode)_guard,
+        Strategy = Strategy,
+    };
 
-    /// <summary>Tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>
+    /// <summary>Opens the gate, and tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>
     /// <param name="startInfo">The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own), PORTMAP_EPOCH, PORTMAP_PROTOCOL
     /// (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.</param>
     /// <param name="endpoint">Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes <see cref="PortRegistryOptions.Endpoint"/>.</param>
@@ -56,8 +68,16 @@ public sealed partial class PortLease
     public void ApplyTo(ProcessStartInfo startInfo, string? endpoint = null)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
+        OpenGate();
         LeaseEnvironment.Apply(this, _registry.Settings, startInfo.Environment, endpoint);
     }
+
+    /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="ApplyTo"/>, or that asks for it
+    /// while it runs.</summary>
+    /// <remarks>From now on a process that binds exactly this port with SO_REUSEADDR gets in (<see cref="PortGuarantee.Admitting"/>), or the placeholder is gone
+    /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate closes once a process has registered. Doing it twice, for a port
+    /// that is not guarded or for a lease that is not open, does nothing. A port that a worker acquires or is given over the wire is opened already.</remarks>
+    public void OpenGate() => _registry.OpenGate(this);
 
     /// <summary>Registers a program that cannot sign in by itself: waits until it listens, at most <see cref="PortRegistryOptions.LeaseTimeout"/>.</summary>
     /// <param name="process">The program, started; the process that listens, not a parent of it.</param>
@@ -76,7 +96,8 @@ public sealed partial class PortLease
             : throw new PlatformNotSupportedException("Whether a program listens is read from /proc/net; let the program sign in by itself on this system.");
     }
 
-    /// <summary>Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and <see cref="Port"/> and <see cref="Epoch"/> are those of another one.</summary>
+    /// <summary>Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and <see cref="Port"/> and <see cref="Epoch"/> are those of another one,
+    /// guarded like the first: <see cref="ApplyTo"/> or <see cref="OpenGate"/> opens it for the next attempt.</summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
     /// message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.</exception>
@@ -111,4 +132,6 @@ public sealed partial class PortLease
         refusal = _registry.Release(this);
         return refusal is null;
     }
+
+    private static PortGuarantee Held(Table.PortClaim claim) => claim.Word.Stage == Table.ClaimStage.Ended ? PortGuarantee.LedgerOnly : claim.Guarantee;
 }

@@ -132,6 +132,7 @@ public sealed partial class PortRegistry
             {
                 // Not free on UDP, so no use to this request; those that want TCP only find it again.
                 candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
+                _guard.Drop(candidate.Claim, keep: false, now);
                 candidate.Claim = null;
                 candidate.Put(port, lingers: false);
             }
@@ -173,7 +174,7 @@ public sealed partial class PortRegistry
         }
 
         Hook.At(Step.PlaceGuard);
-        GuardOutcome outcome = _guard.Place(protocol, port, insisted);
+        GuardOutcome outcome = _guard.Place(taken, candidate.Request.Guard ?? Settings.Guard, insisted);
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
         {
             taken.Guarantee = outcome.Guarantee;

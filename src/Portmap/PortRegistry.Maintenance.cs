@@ -45,6 +45,7 @@ public sealed partial class PortRegistry
             }
 
             Expire(expired, now);
+            _guard.DropKept(now - (long)Settings.ReuseDelay.TotalMilliseconds);
             _table.Space(PortProtocol.Tcp).DrainDue(now);
             if (_table.HasUdp)
             {

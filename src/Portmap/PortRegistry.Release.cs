@@ -142,7 +142,9 @@ public sealed partial class PortRegistry
         if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
         {
             lease = open.Lease!;
-            return ReportBindFailure(lease, protocol, port);
+            refusal = ReportBindFailure(lease, protocol, port);
+            OpenGate(lease);   // the worker that reports is about to bind the port it is told now
+            return refusal;
         }
 
         PortClaim? newest = Newest(cell?.Served(), open);
@@ -158,6 +160,11 @@ public sealed partial class PortRegistry
         granted.AddTried(port);
         refusal = Grant(granted, request, _defaultStrategy, replaced: null, replacedTwin: null);
         lease = refusal is null ? granted : null;
+        if (lease is not null)
+        {
+            OpenGate(lease);
+        }
+
         return refusal;
     }
 

@@ -23,6 +23,8 @@ public sealed partial class PortRegistry : IClaimEvents
         PortmapMetrics.TookEffect(claim.IsLease);
         if (!claim.IsLease)
         {
+            _guard.HandOver(claim);   // first: whoever hears of the registration finds the gate closed
+
             // The lease is used up and knows its registration; the registration need not keep it alive (64 bytes a port).
             claim.Lease?.OnRegistered(claim);
             claim.Lease = null;
@@ -38,8 +40,16 @@ public sealed partial class PortRegistry : IClaimEvents
         }
     }
 
-    void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause)
+    void IClaimEvents.Withdrew(PortClaim claim) => _guard.Drop(claim, keep: false, NowMs);
+
+    void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner)
     {
+        // What continues over another session keeps its epoch and its placeholder.
+        if (winner?.Epoch != claim.Epoch || winner.Port != claim.Port)
+        {
+            _guard.Drop(claim, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, NowMs);
+        }
+
         PortChangeKind kind = cause switch
         {
             ClaimEnd.Expired => PortChangeKind.Expired,
@@ -65,6 +75,24 @@ public sealed partial class PortRegistry : IClaimEvents
         if (_changes.IsRecording && TryGetIdleEntry(marker, out PortEntry entry))
         {
             _changes.Append(PortChangeKind.FoundForeign, entry);
+        }
+    }
+
+    /// <summary>Lets the process of an open lease in; see <see cref="PortLease.OpenGate"/>.</summary>
+    internal void OpenGate(PortLease lease)
+    {
+        OpenGate(lease.Claim);
+        if (lease.Twin is { } twin)
+        {
+            OpenGate(twin);
+        }
+    }
+
+    private void OpenGate(PortClaim claim)
+    {
+        if (claim.IsLease && _guard.Open(claim) && _changes.IsRecording)
+        {
+            _changes.Append(PortChangeKind.GuaranteeChanged, EntryOf(claim));
         }
     }
 

@@ -41,7 +41,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
         _defaultStrategy = Array.FindIndex(_strategies, strategy => strategy.Name == options.Strategy);
-        _guard = Settings.Probe ? new ProbingGuard() : new NoGuard();
+        _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.MaxGuards) : new ProbingGuard();
 
         // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
         _epochs = new EpochSource(Clock.ToUtc(0).ToUnixTimeMilliseconds() << 20, processors);
@@ -54,6 +54,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     internal PortRegistrySettings Settings { get; }
 
     internal RegistryClock Clock { get; }
+
+    internal IPortGuard Guard => _guard;
 
     internal long NowMs => Clock.NowMs;
 
@@ -69,13 +71,14 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new PortSession(this, processId);
     }
 
-    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open. Entries stay readable; ports are not released.</summary>
+    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable; ports are not released.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _maintenance.Dispose();
             _changes.Complete();
+            _guard.Dispose();
             foreach (OwnerCell cell in _table.Index.Cells())
             {
                 if (cell.OpenLease()?.Lease is { } lease)

@@ -62,6 +62,14 @@ public sealed class PortRegistryOptions
     /// <value>16 to 1,048,576, rounded up to a power of two. The default is 4,096.</value>
     public int WatchCapacity { get; set; } = 4_096;
 
+    /// <summary>How the kernel keeps others off a port until its process listens, when a request does not say.</summary>
+    /// <value>The default is <see cref="PortGuardMode.UntilRegistered"/>.</value>
+    public PortGuardMode Guard { get; set; } = PortGuardMode.UntilRegistered;
+
+    /// <summary>How many ports may be guarded at once; each takes a descriptor. Past it, leases are <see cref="PortGuarantee.ProbedOnly"/> and nothing fails.</summary>
+    /// <value>0 to 131,072. The default is 4,096. Never more than half of the descriptors the process may have, so that the host keeps the other half.</value>
+    public int MaxGuards { get; set; } = 4_096;
+
     /// <summary>Whether the operating system is asked before a port is handed out.</summary>
     /// <value>The default is true. Without it every lease is <see cref="PortGuarantee.LedgerOnly"/>.</value>
     /// <remarks><b>Switching it off gives up promise 2:</b> a stranger's port will be handed out. It is meant for measurements and for ledgers of other hosts.</remarks>

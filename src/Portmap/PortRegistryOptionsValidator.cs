@@ -36,6 +36,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckStrategies(options, wrong);
         CheckEnum(wrong, nameof(options.Order), options.Order);
         CheckEnum(wrong, nameof(options.Reuse), options.Reuse);
+        CheckEnum(wrong, nameof(options.Guard), options.Guard);
         TimeSpan day = TimeSpan.FromHours(24), hour = TimeSpan.FromHours(1);
         CheckTime(wrong, nameof(options.LeaseTimeout), options.LeaseTimeout, TimeSpan.FromMilliseconds(100), day);
         CheckTime(wrong, nameof(options.ReuseDelay), options.ReuseDelay, TimeSpan.Zero, day);
@@ -44,6 +45,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.FromMilliseconds(100), day);
         CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
         CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);
+        CheckNumber(wrong, nameof(options.MaxGuards), options.MaxGuards, 0, 131_072);
         CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);
         if (options.Endpoint is { } endpoint && !IsEndpoint(endpoint))
         {

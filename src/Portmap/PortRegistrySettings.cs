@@ -23,6 +23,10 @@ internal sealed class PortRegistrySettings
 
     public required bool Probe { get; init; }
 
+    public required PortGuardMode Guard { get; init; }
+
+    public required int MaxGuards { get; init; }
+
     public required PortReuse Reuse { get; init; }
 
     public required PortOrder Order { get; init; }
@@ -83,6 +87,8 @@ internal sealed class PortRegistrySettings
             LivenessInterval = options.LivenessInterval,
             ReuseCooling = options.ReuseCooling,
             Probe = options.Probe,
+            Guard = options.Guard,
+            MaxGuards = options.MaxGuards,
             Reuse = options.Reuse,
             Order = options.Order,
             BindAttempts = options.BindAttempts,

@@ -17,6 +17,10 @@ public readonly record struct PortRequest(string Owner)
     /// <value>0, the default, when there is none; otherwise 1 to 65535.</value>
     public int Previous { get; init; }
 
+    /// <summary>How the port is kept from others until the process listens.</summary>
+    /// <value>null, the default, takes <see cref="PortRegistryOptions.Guard"/>. <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.</value>
+    public PortGuardMode? Guard { get; init; }
+
     /// <summary>The name of the strategy for this one acquisition.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Strategy"/>.</value>
     public string? Strategy { get; init; }

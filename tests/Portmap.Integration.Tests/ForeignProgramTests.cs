@@ -12,6 +12,7 @@ public sealed class ForeignProgramTests
     {
         await using PortRegistry registry = new(Options());
         PortLease lease = await registry.AcquireAsync("old server").Within();
+        lease.OpenGate();
         await using ChildProcess program = ChildProcess.Start(Samples.ManagementDaemon, "stranger", lease.Port.ToString(CultureInfo.InvariantCulture));
 
         await ShowsWhileItLivesAsync(registry, lease, program);
@@ -22,6 +23,7 @@ public sealed class ForeignProgramTests
     {
         await using PortRegistry registry = new(Options());
         PortLease lease = await registry.AcquireAsync("http.server").Within();
+        lease.OpenGate();
         await using ChildProcess program = ChildProcess.Start(
             new ProcessStartInfo("python3"), "-m", "http.server", "--bind", "127.0.0.1", lease.Port.ToString(CultureInfo.InvariantCulture));
 

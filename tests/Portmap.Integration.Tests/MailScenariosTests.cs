@@ -78,11 +78,28 @@ public sealed class MailScenariosTests
     }
 
     [Fact]
-    public async Task D_Window_StrangerTakesThePortBetweenAcquireAndListen_WorkerStillComesUp()
+    public async Task D_Window_StrangerComesBetweenAcquireAndListen_IsRefusedByTheKernelAndTheWorkerComesUpOnItsPort()
     {
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
         PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = "AllocatorPicks" }).Within();
+        lease.Guarantee.Should().Be(PortGuarantee.Exclusive);
+        await using ChildProcess stranger = ChildProcess.Start(Samples.ManagementDaemon, "stranger", $"{lease.Port}");
+        (await stranger.ReadLineAsync()).Should().Be($"taken {lease.Port}");
+
+        (ChildProcess brick, PortEntry entry) = await daemon.LaunchAsync(Samples.Brick, lease);
+
+        entry.Port.Should().Be(lease.Port);
+        entry.ProcessId.Should().Be(brick.Id);
+        (await Line.FromAsync(entry.Port)).Should().Be($"brick {Brick} pid {brick.Id}");
+    }
+
+    [Fact]
+    public async Task D_Window_NotGuardedAndAStrangerTakesThePort_WorkerStillComesUp()
+    {
+        using TempFolder folder = new();
+        await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
+        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
         int stolen = lease.Port;
         await using ChildProcess stranger = await Samples.StrangerOnAsync(stolen);
 
@@ -128,6 +145,7 @@ public sealed class MailScenariosTests
     {
         PortLease lease = await registry.AcquireAsync(owner).Within();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        lease.OpenGate();
         using (TcpListener listener = new(IPAddress.Any, lease.Port))
         {
             listener.Start();

@@ -23,7 +23,7 @@ internal static class DemoCommand
             await RunAsync(stage, PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock"), cancellationToken);
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             stage.Verdict(good: true, string.Create(CultureInfo.InvariantCulture,
-                $"in {seconds:F1} s: {Scenes.BrickCount + Scenes.SnapdCount} workers, a kill and a stolen port healed, shut down in order."));
+                $"in {seconds:F1} s: {Scenes.BrickCount + Scenes.SnapdCount} workers, a stranger kept out, a kill and a lost port healed, shut down in order."));
             return ExitCode.Success;
         }
         catch (OperationCanceledException)
@@ -64,6 +64,7 @@ internal static class DemoCommand
         await scenes.AskEverybodyAsync(end.Token);
         await scenes.KillOneAsync(end.Token);
         await scenes.StealAPortAsync(end.Token);
+        await scenes.LoseAPortAsync(end.Token);
         await scenes.AskEverybodyAsync(end.Token);
         await scenes.ShutDownAsync(end.Token);
     }

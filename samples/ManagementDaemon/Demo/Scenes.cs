@@ -70,13 +70,29 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
 
     public async Task StealAPortAsync(CancellationToken cancellationToken)
     {
-        stage.Open("A foreign program takes a port between its acquisition and the start of the brick");
+        stage.Open("A foreign program wants a port between its acquisition and the start of the brick");
         Worker brick = _workers["vol0:/bricks/b4"];
         await supervisor.StopAsync(brick, cancellationToken);
-        (PortLease lease, Process stranger) = await LoseAPortAsync(brick.Owner, cancellationToken);
+        PortLease lease = await registry.AcquireAsync(new PortRequest(brick.Owner) { Strategy = "AllocatorPicks" }, cancellationToken);
+        int guarded = lease.Port;
+        Check(await Stranger.SitOnAsync(guarded, supervisor, cancellationToken) is null, $"the foreign program got port {guarded}, which is guarded.");
+        stage.Tell($"{lease.Owner} was given port {guarded}, {lease.Guarantee}: the kernel refused it to a foreign program.");
+        brick = await supervisor.LaunchAsync(brick.Program, lease, cancellationToken);
+        _workers[brick.Owner] = brick;
+        Check((await lease.WhenBound).Port == guarded, $"{brick.Owner} did not come up on port {guarded}.");
+        stage.Tell($"The gate opened for the brick, which came up on that very port.");
+        ShowMap();
+    }
+
+    public async Task LoseAPortAsync(CancellationToken cancellationToken)
+    {
+        stage.Open("Without a guard the foreign program gets the port");
+        Worker brick = _workers["vol0:/bricks/b6"];
+        await supervisor.StopAsync(brick, cancellationToken);
+        (PortLease lease, Process stranger) = await GiveAwayAPortAsync(brick.Owner, cancellationToken);
         int stolen = lease.Port;
         _stranger = stranger;
-        stage.Tell($"{lease.Owner} was given port {stolen}; now pid {stranger.Id} listens there, which never heard of the map.");
+        stage.Tell($"{lease.Owner} was given port {stolen}, {lease.Guarantee}; now pid {stranger.Id} listens there, which never heard of the map.");
 
         brick = await supervisor.LaunchAsync(brick.Program, lease, cancellationToken);
         _workers[brick.Owner] = brick;
@@ -120,11 +136,11 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
     }
 
     /// <summary>Acquires a port and lets a foreign program have it. Another demo may be faster with that very port; then it is tried again.</summary>
-    private async Task<(PortLease Lease, Process Stranger)> LoseAPortAsync(string owner, CancellationToken cancellationToken)
+    private async Task<(PortLease Lease, Process Stranger)> GiveAwayAPortAsync(string owner, CancellationToken cancellationToken)
     {
         for (int i = 0; i < StealAttempts; i++)
         {
-            PortLease lease = await registry.AcquireAsync(new PortRequest(owner) { Strategy = "AllocatorPicks" }, cancellationToken);
+            PortLease lease = await registry.AcquireAsync(new PortRequest(owner) { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }, cancellationToken);
             if (await Stranger.SitOnAsync(lease.Port, supervisor, cancellationToken) is { } stranger)
             {
                 return (lease, stranger);

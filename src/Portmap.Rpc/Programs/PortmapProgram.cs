@@ -58,6 +58,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
                     Strategy = strategy,
                 },
                 CancellationToken.None).ConfigureAwait(false);
+            lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
         }

@@ -1,13 +1,44 @@
+using Portmap.Table;
+
 namespace Portmap.Guarding;
 
 /// <summary>What stands between "the registry picked a port" and "the process listens on it".</summary>
-internal interface IPortGuard
+/// <remarks>
+/// Any number of threads call at once, but a port is placed only by the thread whose pending claim has its slot. Nothing here throws: what cannot be had is
+/// a weaker guarantee. The other members take the claim, so that what comes late for an older claim on the port never touches a newer one's placeholder.
+/// </remarks>
+internal interface IPortGuard : IDisposable
 {
-    /// <summary>Asks for a port, which nobody of ours uses, and holds it as well as this guard can.</summary>
-    /// <param name="protocol">TCP or UDP.</param>
-    /// <param name="port">The port.</param>
+    /// <summary>How many descriptors are held now.</summary>
+    int Count => 0;
+
+    /// <summary>Asks for the port of a pending lease, which nobody of ours uses, and holds it, gate closed, as well as this guard can.</summary>
+    /// <param name="claim">The pending lease.</param>
+    /// <param name="mode">What was asked for.</param>
     /// <param name="insisted">No other number will do, so what is left of closed connections (TIME_WAIT) is no obstacle.</param>
-    GuardOutcome Place(PortProtocol protocol, int port, bool insisted);
+    GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted);
+
+    /// <summary>Lets the owner's process in: it binds and listens while the placeholder stays, or the placeholder steps aside.</summary>
+    /// <returns>Whether the guarantee of the lease is another one now.</returns>
+    bool Open(PortClaim lease) => false;
+
+    /// <summary>A process listens and has registered: the gate closes again, or the placeholder goes. Called once the registration has taken effect.</summary>
+    void HandOver(PortClaim registration)
+    {
+    }
+
+    /// <summary>The claim has ended.</summary>
+    /// <param name="claim">The lease or registration.</param>
+    /// <param name="keep">The port is to wait for its owner's return, where the mode says so.</param>
+    /// <param name="now">The time.</param>
+    void Drop(PortClaim claim, bool keep, long now)
+    {
+    }
+
+    /// <summary>Lets go of the ports that have waited for their owner's return since then or longer.</summary>
+    void DropKept(long since)
+    {
+    }
 }
 
 /// <summary>What came of <see cref="IPortGuard.Place"/>.</summary>

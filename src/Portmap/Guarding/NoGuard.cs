@@ -1,7 +1,13 @@
+using Portmap.Table;
+
 namespace Portmap.Guarding;
 
 /// <summary>Asks nobody: <see cref="PortRegistryOptions.Probe"/> is off.</summary>
 internal sealed class NoGuard : IPortGuard
 {
-    public GuardOutcome Place(PortProtocol protocol, int port, bool insisted) => new(GuardFinding.Free, PortGuarantee.LedgerOnly);
+    public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted) => new(GuardFinding.Free, PortGuarantee.LedgerOnly);
+
+    public void Dispose()
+    {
+    }
 }

@@ -1,24 +1,38 @@
-using System.Net;
 using System.Net.Sockets;
+using Portmap.Table;
 
 namespace Portmap.Guarding;
 
-/// <summary>Binds the port for a moment, on IPv4 and IPv6, and lets it go: it was free then.</summary>
-/// <remarks>
-/// A socket of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in Bind for TCP otherwise), so the bind fails when
-/// anybody holds the port, listening or not; a wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail
-/// too: then a second bind with SO_REUSEADDR tells lingering connections from a listener.
-/// Not verified: Windows, macOS.
-/// </remarks>
+/// <summary>Binds the port for a moment, on IPv4 and IPv6, and lets it go: it was free then. What there is on other systems than Linux.</summary>
 internal sealed class ProbingGuard : IPortGuard
 {
-    public GuardOutcome Place(PortProtocol protocol, int port, bool insisted)
+    public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted)
     {
-        SocketError strict = protocol == PortProtocol.Udp ? TryBind(SocketType.Dgram, ProtocolType.Udp, port) : TryBind(SocketType.Stream, ProtocolType.Unspecified, port);
+        GuardOutcome outcome = Ask(claim.Protocol, claim.Port, out Socket? socket, out _);
+        socket?.Dispose();
+        return outcome;
+    }
 
-        // With SO_REUSEADDR a bind is refused only by a listener; UDP knows no TIME_WAIT.
-        bool lingering = strict == SocketError.AddressAlreadyInUse && protocol == PortProtocol.Tcp && TryBind(SocketType.Stream, ProtocolType.Tcp, port) == SocketError.Success;
-        return Judge(strict, lingering);
+    public void Dispose()
+    {
+    }
+
+    /// <summary>Binds the port strictly; when somebody has it, a second bind tells lingering connections from a listener.</summary>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="socket">The bound socket, or null.</param>
+    /// <param name="isShared">The second bind succeeded: another bound, silent socket may lie underneath.</param>
+    public static GuardOutcome Ask(PortProtocol protocol, int port, out Socket? socket, out bool isShared)
+    {
+        isShared = false;
+        SocketError strict = BoundSocket.TryMake(protocol, port, isStrict: true, out socket);
+        if (strict == SocketError.AddressAlreadyInUse && protocol == PortProtocol.Tcp)
+        {
+            // With SO_REUSEADDR a bind is refused only by a listener, or by a socket that was bound without; UDP knows no TIME_WAIT.
+            isShared = BoundSocket.TryMake(protocol, port, isStrict: false, out socket) == SocketError.Success;
+        }
+
+        return Judge(strict, isShared);
     }
 
     /// <summary>What the answers of the two binds mean. Nobody could be asked (no descriptors left, say): the port is handed out, and the lease says that only
@@ -30,24 +44,4 @@ internal sealed class ProbingGuard : IPortGuard
         SocketError.AccessDenied => new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly),   // a privileged port we may not bind cannot be handed out
         _ => new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly),
     };
-
-    private static SocketError TryBind(SocketType type, ProtocolType protocol, int port)
-    {
-        bool dual = Socket.OSSupportsIPv6;
-        try
-        {
-            using Socket socket = new(dual ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, type, protocol);
-            if (dual)
-            {
-                socket.DualMode = true;
-            }
-
-            socket.Bind(new IPEndPoint(dual ? IPAddress.IPv6Any : IPAddress.Any, port));
-            return SocketError.Success;
-        }
-        catch (SocketException exception)
-        {
-            return exception.SocketErrorCode;
-        }
-    }
 }

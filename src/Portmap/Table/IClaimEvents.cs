@@ -5,7 +5,13 @@ internal interface IClaimEvents
 {
     void TookEffect(PortClaim claim);
 
-    void Ended(PortClaim claim, ClaimEnd cause);
+    /// <param name="claim">The lease or registration.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="winner">The claim that took its place, or null.</param>
+    void Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner);
+
+    /// <summary>A pending acquisition is withdrawn: nobody outside saw it. Told before its port is free; may come twice.</summary>
+    void Withdrew(PortClaim claim);
 
     void FoundForeign(PortClaim marker);
 }

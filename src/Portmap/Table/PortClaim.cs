@@ -9,7 +9,7 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips
-/// claims that have ended, and <see cref="Consumes"/>, which is forgotten.</item>
+/// claims that have ended, <see cref="Consumes"/>, which is forgotten, and <see cref="Guarantee"/>, which only the guard's lock changes.</item>
 /// </list>
 /// Progress: every member is wait-free.
 /// </remarks>
@@ -21,6 +21,7 @@ internal sealed class PortClaim
     private OwnerCell? _cell;
     private int _drawnBelow;
     private readonly ushort _port;
+    private byte _guarantee;
 
     private PortClaim(PortProtocol protocol, int port, long epoch, byte strategy, bool isLease, ClaimWord word)
     {
@@ -47,7 +48,12 @@ internal sealed class PortClaim
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
 
-    public PortGuarantee Guarantee { get; set; }
+    /// <summary>How strongly the port is held; written under the lock of its placeholder once the claim is published. Says nothing once it has ended.</summary>
+    public PortGuarantee Guarantee
+    {
+        get => (PortGuarantee)Volatile.Read(ref _guarantee);
+        set => Volatile.Write(ref _guarantee, (byte)value);
+    }
 
     /// <summary>The process and connection of a registration; null for a lease.</summary>
     public PortSession? Session { get; private init; }

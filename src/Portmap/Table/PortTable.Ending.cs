@@ -30,6 +30,7 @@ internal sealed partial class PortTable
     public void Withdraw(PortClaim claim, long now)
     {
         claim.TryEnd(ClaimEnd.Withdrawn, now);
+        _events.Withdrew(claim);
         if (claim.Port != 0 && Settings.HandsOut(claim.Port))
         {
             Space(claim.Protocol).Free.Add(claim.Port);
@@ -75,7 +76,7 @@ internal sealed partial class PortTable
         }
 
         claim.Lease?.OnEnded(claim, cause, winner);
-        _events.Ended(claim, cause);
+        _events.Ended(claim, cause, winner);
         Index.Retire(claim.Cell!);
     }
 }

@@ -60,7 +60,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     public async Task Listen_OnAPortThatAStrangerTook_IsHealedOverTheSameConnection(string strategy)
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy, Guard = PortGuardMode.None }).Within();
         List<Socket> strangers = [];
         WorkerPortOptions options = Options(lease);
         if (lease.Port != 0)
@@ -83,7 +83,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     public async Task Listen_WhenNoPortCanBeHad_IsOneErrorThatListsThem()
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
         int first = lease.Port;
 
         // A daemon probes the wildcard; a stranger on this process's own address is only seen by who binds there.

@@ -27,17 +27,17 @@ public class StrangerTests
     }
 
     [Fact]
-    public async Task TryAcquire_Probed_IsProbedOnly()
+    public async Task TryAcquire_NoGuard_IsProbedOnly()
     {
-        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.None);
 
         scene.Acquire("b1").Guarantee.Should().Be(PortGuarantee.ProbedOnly);
     }
 
     [Fact]
-    public async Task TryAcquire_HandedOut_LeavesThePortBindable()
+    public async Task TryAcquire_NoGuard_LeavesThePortBindable()
     {
-        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.None);
         PortLease lease = scene.Acquire("b1");
 
         Action listen = () => Stranger.Listening(lease.Port).Dispose();
@@ -140,7 +140,7 @@ public class StrangerTests
     {
         PortRange range = PortBlock.Take(1);
         await using Scene scene = Scene.OnRealPorts(range);
-        PortLease lease = scene.Acquire("b1");
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Guard = PortGuardMode.None });
         using Stranger stranger = Stranger.Listening(lease.Port);
 
         scene.Clock.Advance(TimeSpan.FromSeconds(61));

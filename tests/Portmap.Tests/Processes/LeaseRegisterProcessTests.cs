@@ -16,6 +16,7 @@ public class LeaseRegisterProcessTests
     {
         using PortRegistry registry = MakeRegistry();
         PortLease lease = await registry.AcquireAsync("foreign program").Within();
+        lease.OpenGate();
         using Process program = StartListener(lease.Port);
 
         Task<PortEntry> registration = lease.RegisterAsync(program);
@@ -37,7 +38,7 @@ public class LeaseRegisterProcessTests
     public async Task RegisterAsync_SomebodyElseListensOnThePort_DoesNotTakeItForTheProgram()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
-        PortLease lease = scene.Acquire("b1");
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Guard = PortGuardMode.None });
         Child idle = scene.StartChild();
         Task<PortEntry> registration = lease.RegisterAsync(idle.Process);
 

@@ -1,0 +1,56 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Guarding;
+
+/// <summary>A socket that is bound to a port of every address and never listens.</summary>
+/// <remarks>
+/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in Bind for TCP otherwise), so the bind fails when
+/// anybody holds the port, listening or not; a wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail too.
+/// Not verified: Windows, macOS.
+/// </remarks>
+internal static class BoundSocket
+{
+    private const int SolSocket = 1, SoReuseAddr = 2;   // as on Linux
+
+    private static readonly bool s_isDual = Socket.OSSupportsIPv6;
+
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="isStrict">Without SO_REUSEADDR.</param>
+    /// <param name="socket">The socket, or null.</param>
+    public static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, out Socket? socket)
+    {
+        socket = null;
+        Socket? made = null;
+        try
+        {
+            bool isUdp = protocol == PortProtocol.Udp;
+            made = new Socket(
+                s_isDual ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork,
+                isUdp ? SocketType.Dgram : SocketType.Stream,
+                isUdp ? ProtocolType.Udp : isStrict ? ProtocolType.Unspecified : ProtocolType.Tcp);
+            if (s_isDual)
+            {
+                made.DualMode = true;
+            }
+
+            made.Bind(new IPEndPoint(s_isDual ? IPAddress.IPv6Any : IPAddress.Any, port));
+            socket = made;
+            return SocketError.Success;
+        }
+        catch (SocketException exception)
+        {
+            made?.Dispose();
+            return exception.SocketErrorCode;
+        }
+    }
+
+    /// <summary>Whether others that have SO_REUSEADDR too may bind the port and listen on it.</summary>
+    public static void SetReuse(Socket socket, bool reuse)
+    {
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        BitConverter.TryWriteBytes(value, reuse ? 1 : 0);
+        socket.SetRawSocketOption(SolSocket, SoReuseAddr, value);
+    }
+}

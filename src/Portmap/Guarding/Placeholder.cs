@@ -1,0 +1,58 @@
+using System.Net.Sockets;
+using Portmap.Table;
+
+namespace Portmap.Guarding;
+
+/// <summary>One port that is held for a claim. Who reads or changes it holds its lock.</summary>
+internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode)
+{
+    private readonly Socket _socket = socket;
+    private readonly bool _isShared = isShared;
+    private bool _isOpen;
+
+    /// <summary>What the port is held for: a lease, then the registration that used it up; of both the epoch is the same.</summary>
+    public PortClaim Claim { get; set; } = claim;
+
+    public PortGuardMode Mode { get; private set; } = mode;
+
+    /// <summary>The socket is closed, and this object in no table any more.</summary>
+    public bool IsGone { get; private set; }
+
+    /// <summary>Somebody with SO_REUSEADDR could have got in.</summary>
+    public bool WasOpen { get; private set; }
+
+    /// <summary>Since when the port waits for its owner's return, or -1.</summary>
+    public long KeptSince { get; set; } = -1;
+
+    /// <summary>How strongly it holds the port. Never Exclusive where another bound, silent socket may lie underneath.</summary>
+    public PortGuarantee Guarantee => _isOpen || _isShared ? PortGuarantee.Admitting : PortGuarantee.Exclusive;
+
+    public bool IsOpen
+    {
+        get => _isOpen;
+        set
+        {
+            if (_isOpen != value)
+            {
+                BoundSocket.SetReuse(_socket, value);
+                _isOpen = value;
+                WasOpen |= value;
+            }
+        }
+    }
+
+    /// <summary>Another lease takes the port over, gate closed.</summary>
+    public void PassTo(PortClaim claim, PortGuardMode mode)
+    {
+        IsOpen = false;
+        KeptSince = -1;
+        Claim = claim;
+        Mode = mode;
+    }
+
+    public void Close()
+    {
+        IsGone = true;
+        _socket.Dispose();
+    }
+}

@@ -1,0 +1,221 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using Portmap.Table;
+
+namespace Portmap.Guarding;
+
+/// <summary>Holds ports by placeholders: sockets that are bound and never listen.</summary>
+/// <remarks>
+/// <code>
+///              strict bind             SO_REUSEADDR = 1           SO_REUSEADDR = 0
+///   (nothing) ─────────────► closed ─────────────────────► open ────────────────────► closed, while the process serves ─► kept after its death
+///                               └──── ends: gone             ├── UDP, StepAside: gone     └── UntilRegistered: gone           └── gone
+/// </code>
+/// While it is closed the kernel refuses every bind of the port and every listen of a socket that was bound while it was open. While it is open a process
+/// whose socket has SO_REUSEADDR can bind and listen. Linux only.
+/// <para>Each placeholder has a lock, held around system calls that do not block; the table has the locks of its dictionary. Nothing of it is on the path of a lookup.</para>
+/// </remarks>
+internal sealed class SocketGuard(int maxGuards) : IPortGuard
+{
+    private readonly ConcurrentDictionary<int, Placeholder> _held = new();
+    private int _count;
+    private int _isDisposed;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted)
+    {
+        if (Find(claim) is { } left && TryPassOn(left, claim, mode) is { } passedOn)
+        {
+            return passedOn;
+        }
+
+        GuardOutcome outcome = ProbingGuard.Ask(claim.Protocol, claim.Port, out Socket? socket, out bool isShared);
+        if (socket is not null && (isShared && !insisted || mode == PortGuardMode.None || !TryHold(socket, isShared, claim, mode, ref outcome)))
+        {
+            socket.Dispose();
+        }
+
+        return outcome;
+    }
+
+    public bool Open(PortClaim lease)
+    {
+        if (Find(lease) is not { } held)
+        {
+            return false;
+        }
+
+        lock (held)
+        {
+            if (held.IsGone || !ReferenceEquals(held.Claim, lease))
+            {
+                return false;   // a process has registered meanwhile, or the lease has ended
+            }
+
+            PortGuarantee before = lease.Guarantee;
+            if (lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside)
+            {
+                Remove(held);
+                lease.Guarantee = PortGuarantee.ProbedOnly;
+            }
+            else
+            {
+                lease.Guarantee = PortGuarantee.Admitting;   // said before it is so: at no time more than is true
+                held.IsOpen = true;
+            }
+
+            return lease.Guarantee != before;
+        }
+    }
+
+    public void HandOver(PortClaim registration)
+    {
+        if (Find(registration) is not { } held)
+        {
+            return;
+        }
+
+        lock (held)
+        {
+            bool isIts = held.Claim.Epoch == registration.Epoch;
+            if (held.IsGone || (held.KeptSince >= 0 ? isIts : !isIts))
+            {
+                return;   // it has ended again already, or another owner of the same process shares the port
+            }
+
+            if (!isIts || held.Mode != PortGuardMode.WhileAlive)
+            {
+                Remove(held);
+                return;
+            }
+
+            held.Claim = registration;
+            held.IsOpen = false;
+            registration.Guarantee = held.Guarantee;
+        }
+    }
+
+    public void Drop(PortClaim claim, bool keep, long now)
+    {
+        if (Find(claim) is not { } held)
+        {
+            return;
+        }
+
+        lock (held)
+        {
+            if (held.IsGone || held.Claim.Epoch != claim.Epoch)
+            {
+                return;
+            }
+
+            if (keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)
+            {
+                held.IsOpen = false;
+                held.KeptSince = now;
+            }
+            else
+            {
+                Remove(held);
+            }
+        }
+    }
+
+    public void DropKept(long since)
+    {
+        foreach (Placeholder held in _held.Values)
+        {
+            lock (held)
+            {
+                if (!held.IsGone && held.KeptSince >= 0 && held.KeptSince <= since)
+                {
+                    Remove(held);
+                }
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _isDisposed, 1);   // before the look: who adds one later sees it
+        foreach (Placeholder held in _held.Values)
+        {
+            lock (held)
+            {
+                Remove(held);
+            }
+        }
+    }
+
+    private static int Key(PortClaim claim) => ((int)claim.Protocol << 16) | claim.Port;
+
+    private Placeholder? Find(PortClaim claim) => Count != 0 && _held.TryGetValue(Key(claim), out Placeholder? held) ? held : null;
+
+    /// <summary>What an earlier claim left on the port becomes the new one's, with no moment in between in which a stranger could take it.</summary>
+    private GuardOutcome? TryPassOn(Placeholder held, PortClaim claim, PortGuardMode mode)
+    {
+        lock (held)
+        {
+            if (held.IsGone)
+            {
+                return null;
+            }
+
+            held.PassTo(claim, mode);
+            if (mode == PortGuardMode.None)
+            {
+                Remove(held);
+                return null;
+            }
+
+            // Who came in by the open gate, a child of the dead process say, may listen there still.
+            if (held.WasOpen && ListenTable.Read(claim.Protocol).Listens(claim.Port))
+            {
+                Remove(held);
+                return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+            }
+
+            return new GuardOutcome(GuardFinding.Free, held.Guarantee);
+        }
+    }
+
+    private bool TryHold(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode, ref GuardOutcome outcome)
+    {
+        if (Interlocked.Increment(ref _count) > maxGuards)
+        {
+            Interlocked.Decrement(ref _count);
+            return false;
+        }
+
+        if (isShared)
+        {
+            BoundSocket.SetReuse(socket, false);
+        }
+
+        Placeholder held = new(socket, isShared, claim, mode);
+        outcome = outcome with { Guarantee = held.Guarantee };
+        _held[Key(claim)] = held;
+        Interlocked.MemoryBarrier();   // pairs with the exchange in Dispose: one of the two sees the other
+        if (Volatile.Read(ref _isDisposed) != 0)
+        {
+            outcome = outcome with { Guarantee = PortGuarantee.ProbedOnly };
+            lock (held)
+            {
+                Remove(held);
+            }
+        }
+
+        return true;
+    }
+
+    private void Remove(Placeholder held)
+    {
+        if (!held.IsGone)
+        {
+            _held.TryRemove(new KeyValuePair<int, Placeholder>(Key(held.Claim), held));
+            held.Close();
+            Interlocked.Decrement(ref _count);
+        }
+    }
+}
