@@ -16,12 +16,21 @@ public static class PortBlock
     private static readonly int s_firstBlock = s_files.Claim(blocks: 1);
     private static int s_next = s_files.FirstPort(s_firstBlock);
     private static int s_end = s_next + Size;
+    private static int s_nextHost = 1;
 
     /// <summary>The first block of this process. Tests that run beside others take their part of it by <see cref="Take"/>.</summary>
     public static PortRange Range { get; } = new(s_next, s_end - 1);
 
     /// <summary>An address of this process alone, <c>127.x.y.1</c>: a listener on it meets no other test process, whatever its port.</summary>
     public static IPAddress Loopback { get; } = new([127, 77, (byte)s_firstBlock, 1]);
+
+    /// <summary>An address of one test, <c>127.x.y.z</c>: for servers whose clients know one port number only.</summary>
+    public static IPAddress TakeLoopback()
+    {
+        int host = Interlocked.Increment(ref s_nextHost);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(host, 254);
+        return new IPAddress([127, 77, (byte)s_firstBlock, (byte)host]);
+    }
 
     /// <summary>Ports for one test; no two calls overlap. Another block is claimed when the first is used up.</summary>
     /// <param name="count">How many, at most ten blocks.</param>

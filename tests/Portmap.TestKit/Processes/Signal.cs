@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.TestKit.Processes;
 
-/// <summary>A POSIX signal that a process can answer. .NET sends SIGKILL only.</summary>
+/// <summary>A POSIX signal. .NET sends SIGKILL only.</summary>
 public sealed class Signal
 {
     private readonly int _number;
@@ -13,6 +13,12 @@ public sealed class Signal
 
     /// <summary>SIGINT, what Ctrl+C sends.</summary>
     public static Signal Interrupt { get; } = new(2);
+
+    /// <summary>SIGSTOP: it stands still until <see cref="Continue"/>; the number is Linux's.</summary>
+    public static Signal Stop { get; } = new(19);
+
+    /// <summary>SIGCONT; the number is Linux's.</summary>
+    public static Signal Continue { get; } = new(18);
 
     /// <summary>SIGTERM, what a supervisor sends.</summary>
     public static Signal Terminate { get; } = new(15);
