@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+using Portmap.Rpc;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>A worker in C, on the stubs that rpcgen makes of portmap.x: any language can be one. Nothing of .NET is on its side.</summary>
+public sealed class CWorkerTests
+{
+    private const string Header = "/usr/include/tirpc/rpc/rpc.h";
+    private const string Owner = "vol0:/bricks/c";
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OverUnix_AcquiresRegistersLooksUpAndReleases() => PlayAsync(overTcp: false, "ProcessBinds");
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OverTcp_AcquiresRegistersLooksUpAndReleases() => PlayAsync(overTcp: true, "ProcessBinds");
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OfAPortThatTheDaemonPicks_AcquiresRegistersLooksUpAndReleases() => PlayAsync(overTcp: true, "AllocatorPicks");
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_WhosePortIsTakenMeanwhile_ReportsItAndListensOnAnother()
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp: false, "AllocatorPicks");
+        int taken = await scene.StepAsync("acquired");
+        await using ChildProcess stranger = await Samples.StrangerOnAsync(taken);
+
+        await scene.GoOnAsync();
+        int healed = await scene.StepAsync("healed");
+        (await scene.StepAsync("registered")).Should().Be(healed).And.NotBe(taken);
+        (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == healed && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
+    }
+
+    private static async Task PlayAsync(bool overTcp, string strategy)
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp, strategy);
+        int leased = await scene.StepAsync("acquired");
+        (leased == 0).Should().Be(strategy == "ProcessBinds", "who picks the port is the daemon's choice");
+        PortEntry lease = (await scene.EntryAsync())!.Value;
+        (lease.State, lease.Port, lease.Strategy).Should().Be((PortState.Reserved, leased, strategy));
+
+        await scene.GoOnAsync();
+        int port = await scene.StepAsync("registered");
+        PortEntry entry = (await scene.EntryAsync())!.Value;
+        (entry.State, entry.Port, entry.ProcessId, entry.Epoch).Should().Be((PortState.Bound, port, scene.Worker.Id, lease.Epoch));
+        (await scene.StepAsync("found")).Should().Be(port);
+        (await Line.FromAsync(port)).Should().Be($"C worker {Owner} pid {scene.Worker.Id}");
+
+        await scene.GoOnAsync();
+        (await scene.StepAsync("released")).Should().Be(port);
+        (await scene.EntryAsync()).Should().BeNull();
+        await scene.GoOnAsync();
+        (await scene.Worker.ExitAsync()).Should().Be(0, scene.Worker.Errors);
+    }
+
+    /// <summary>A daemon and the worker in C, which has been built and started.</summary>
+    private sealed class Scene(TempFolder folder, ChildProcess daemon, PortmapClient client, ChildProcess worker) : IAsyncDisposable
+    {
+        public ChildProcess Worker => worker;
+
+        public static async Task<Scene> StartAsync(bool overTcp, string strategy)
+        {
+            TempFolder folder = new();
+            string source = Path.Combine(AppContext.BaseDirectory, "samples", "CWorker");
+            await using ChildProcess build = ChildProcess.Start(
+                new ProcessStartInfo("sh"), Path.Combine(source, "build.sh"), Path.Combine(AppContext.BaseDirectory, "portmap.x"), folder["bin"]);
+            (await build.ExitAsync()).Should().Be(0, build.Errors);
+
+            string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
+            ChildProcess daemon = await Samples.ServeAsync(
+                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
+            ProcessStartInfo start = new(folder["bin/worker"]);
+            start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
+            ChildProcess worker = ChildProcess.Start(start, Owner);
+            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+        }
+
+        /// <summary>The port of the worker's next line, which must name this step.</summary>
+        public async Task<int> StepAsync(string name)
+        {
+            string[] words = (await worker.ReadLineAsync()).Split(' ');
+            words[0].Should().Be(name);
+            return int.Parse(words[1], CultureInfo.InvariantCulture);
+        }
+
+        public Task GoOnAsync() => worker.Process.StandardInput.WriteLineAsync().Within();
+
+        /// <summary>What the daemon's map says of the owner.</summary>
+        public Task<PortEntry?> EntryAsync() => client.LookupAsync(Owner).Within();
+
+        public async ValueTask DisposeAsync()
+        {
+            await worker.DisposeAsync();
+            await client.DisposeAsync();
+            await daemon.DisposeAsync();
+            folder.Dispose();
+        }
+    }
+}
