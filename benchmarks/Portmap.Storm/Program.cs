@@ -1,0 +1,26 @@
+using Portmap.Storm;
+using Portmap.Storm.Weather;
+using Portmap.Storm.Workers;
+
+// The storm: who still gets a process to listen while everybody else takes ports? See benchmarks/STORM.md.
+//
+//   dotnet run -c Release --project benchmarks/Portmap.Storm            all of it, with the chart in artifacts/storm
+//   dotnet run -c Release --project benchmarks/Portmap.Storm -- ci      briefly, with expectations
+//
+// Exit codes: 0 done, 1 an expectation was missed or it broke off, 2 bad arguments, 64 not offered here (no network namespace).
+return args switch
+{
+    [] or ["ci"] => await StormNamespace.RunInsideAsync(args),
+    [StormNamespace.Inside, .. var rest] => await StormCommand.RunAsync(rest is ["ci"] ? StormPlan.Brief : StormPlan.Full),
+    [WorkerCommand.Verb] => await WorkerCommand.RunAsync(),
+    [StartCommand.Verb, .. var port] => await StartCommand.RunAsync(port),
+    [PassersBy.Verb] => PassersBy.Run(),
+    [Adversary.Verb] => Adversary.Run(),
+    _ => BadArguments(),
+};
+
+static int BadArguments()
+{
+    Console.Error.WriteLine("storm: takes no argument, or 'ci'.");
+    return ExitCode.BadArguments;
+}

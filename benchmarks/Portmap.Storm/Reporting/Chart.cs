@@ -1,0 +1,131 @@
+using System.Globalization;
+using ScottPlot;
+using SkiaSharp;
+
+namespace Portmap.Storm.Reporting;
+
+/// <summary>The results as a picture: what was lost, and how long it took. Opaque, so that it can be read on a dark page too.</summary>
+internal static class Chart
+{
+    private const int Width = 940;
+    private const int Height = 400;
+    private const string Font = "DejaVu Sans";
+
+    private static readonly Color s_text = Color.FromHex("#1f2328");
+    private static readonly Color s_grid = Color.FromHex("#d8dee4");
+
+    // Okabe and Ito's colours, which colour-blind readers tell apart.
+    private static readonly Color s_passersBy = Color.FromHex("#E69F00");
+    private static readonly Color s_adversary = Color.FromHex("#D55E00");
+    private static readonly Color s_starts = Color.FromHex("#0072B2");
+
+    /// <summary>Writes <c>storm.svg</c>, and the same as <c>storm.png</c> to look at.</summary>
+    public static void Draw(IReadOnlyList<RoundResult> handOffs, IReadOnlyList<RoundResult> starts, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        Multiplot both = new();
+        both.AddPlots(2);
+        both.Layout = new SideBySide(0.62f);
+        (string, Color, IReadOnlyList<RoundResult>)[] groups =
+        [
+            ("hand-offs, others connect() and bind(0)", s_passersBy, [.. handOffs.Where(result => !result.WithAdversary)]),
+            ("the same and an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)]),
+            ("real process starts, with adversary", s_starts, starts),
+        ];
+        Losses(both.GetPlot(0), groups);
+        Times(both.GetPlot(1), groups);
+
+        using (FileStream file = File.Create(Path.Combine(folder, "storm.svg")))
+        using (SKCanvas canvas = SKSvgCanvas.Create(new SKRect(0, 0, Width, Height), file))
+        {
+            both.Render(canvas, new PixelRect(0, Width, Height, 0));
+        }
+
+        both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);
+    }
+
+    private static void Losses(Plot plot, (string Name, Color Color, IReadOnlyList<RoundResult> Results)[] groups)
+    {
+        plot.Title("Lost their port to somebody else, %");
+        for (int group = 0; group < groups.Length; group++)
+        {
+            (string name, Color color, IReadOnlyList<RoundResult> results) = groups[group];
+            List<Bar> bars = [.. results.Select((result, row) => new Bar
+            {
+                Position = Place(row, group),
+                Value = 100 * result.LostShare,
+                Size = 0.24,
+                Orientation = Orientation.Horizontal,
+                FillColor = color,
+                LineWidth = 0,
+                ValueLabel = (100 * result.LostShare).ToString("0.#", CultureInfo.InvariantCulture),
+            })];
+            ScottPlot.Plottables.BarPlot plotted = plot.Add.Bars(bars);
+            plotted.LegendText = name;
+            plotted.ValueLabelStyle.FontSize = 12;
+            plotted.ValueLabelStyle.FontName = Font;
+            plotted.ValueLabelStyle.ForeColor = s_text;
+        }
+
+        plot.Axes.Left.SetTicks([.. groups[0].Results.Select((_, row) => Place(row, 1))], [.. groups[0].Results.Select(result => result.Contestant)]);
+        double most = groups.Max(group => group.Results.Max(result => 100 * result.LostShare));
+        plot.Axes.SetLimitsX(0, (most * 1.12) + 0.5);
+        Dress(plot);
+        plot.ShowLegend(Alignment.LowerRight, Orientation.Vertical);
+    }
+
+    private static void Times(Plot plot, (string Name, Color Color, IReadOnlyList<RoundResult> Results)[] groups)
+    {
+        plot.Title("From acquire to listening: median to p99");
+        for (int group = 0; group < groups.Length; group++)
+        {
+            IReadOnlyList<RoundResult> results = groups[group].Results;
+            for (int row = 0; row < results.Count; row++)
+            {
+                double median = Log(results[row].Median), p99 = Log(results[row].P99), place = Place(row, group);
+                ScottPlot.Plottables.LinePlot line = plot.Add.Line(median, place, p99, place);
+                (line.LineWidth, line.LineColor, line.MarkerSize) = (3, groups[group].Color, 0);
+                plot.Add.Marker(median, place, MarkerShape.FilledCircle, 9, groups[group].Color);
+                plot.Add.Marker(p99, place, MarkerShape.VerticalBar, 12, groups[group].Color);
+            }
+        }
+
+        double[] decades = [-1, 0, 1, 2, 3, 4];
+        plot.Axes.Bottom.SetTicks(decades, ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"]);
+        plot.Axes.Left.SetTicks([], []);
+        double last = groups.Max(group => group.Results.Max(result => Log(result.P99)));
+        plot.Axes.SetLimitsX(-1, Math.Ceiling(last + 0.1));
+        Dress(plot);
+    }
+
+    private static void Dress(Plot plot)
+    {
+        plot.Axes.SetLimitsY(-4 + 0.45, 0.45);
+        plot.FigureBackground.Color = plot.DataBackground.Color = Colors.White;
+        plot.Axes.Color(s_text);
+        plot.Axes.Title.Label.FontSize = 14;
+        plot.Axes.Left.TickLabelStyle.FontSize = plot.Axes.Bottom.TickLabelStyle.FontSize = 12;
+        plot.Axes.Left.MajorTickStyle.Length = 0;
+        plot.Axes.Right.FrameLineStyle.Width = plot.Axes.Top.FrameLineStyle.Width = plot.Axes.Left.FrameLineStyle.Width = 0;
+        plot.Grid.XAxisStyle.MajorLineStyle.Color = s_grid;
+        plot.Grid.YAxisStyle.IsVisible = false;
+        plot.Legend.FontSize = 12;
+        (plot.Legend.OutlineWidth, plot.Legend.ShadowColor) = (0, Colors.Transparent);
+        plot.Font.Set(Font);
+    }
+
+    /// <summary>Rows go down; the bars of one row lie close together.</summary>
+    private static double Place(int row, int group) => -row - ((group - 1) * 0.26);
+
+    private static double Log(TimeSpan time) => Math.Log10(Math.Max(0.1, time.TotalMilliseconds));
+
+    /// <summary>The names stand on the left only, so that plot is the wider one.</summary>
+    private sealed class SideBySide(float share) : IMultiplotLayout
+    {
+        public PixelRect[] GetSubplotRectangles(SubplotCollection subplots, PixelRect figureRect)
+        {
+            float middle = figureRect.Left + (share * figureRect.Width);
+            return [new PixelRect(figureRect.Left, middle, figureRect.Bottom, figureRect.Top), new PixelRect(middle, figureRect.Right, figureRect.Bottom, figureRect.Top)];
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Storm.Weather;
+
+/// <summary>Listens on random numbers of the range, explicitly and with SO_REUSEADDR (.NET's default), as fast as it can.</summary>
+/// <remarks>The one kind of stranger that an open gate lets in.</remarks>
+internal static class Adversary
+{
+    public const string Verb = "adversary";
+
+    private const int Held = 16;
+
+    private static long s_seized;
+
+    public static int Run()
+    {
+        new Thread(Seize) { IsBackground = true }.Start();
+        while (Console.ReadLine() is not null)
+        {
+            Console.WriteLine(Volatile.Read(ref s_seized).ToString(CultureInfo.InvariantCulture));
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Seize()
+    {
+        Random random = new();
+        SocketRing held = new(Held);
+        while (true)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, random.Next(StormNamespace.Ports.First, StormNamespace.Ports.Last + 1)));
+                socket.Listen(1);
+                Volatile.Write(ref s_seized, s_seized + 1);
+                held.Add(socket);
+            }
+            catch (SocketException)
+            {
+                socket.Dispose();   // somebody has it
+            }
+        }
+    }
+}

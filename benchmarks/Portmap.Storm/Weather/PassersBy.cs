@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Storm.Weather;
+
+/// <summary>Everybody else on the host: opens and closes outgoing connections, and binds port 0, as fast as it can. Never names a number.</summary>
+/// <remarks>
+/// One thread each connects, accepts and binds. The newest of both kinds stay open for a while, so that a part of the range is always taken, and always another
+/// one. Connections are closed by a reset: TIME_WAIT would use up a narrow range within a second, and then nobody would measure anything but that.
+/// </remarks>
+internal static class PassersBy
+{
+    public const string Verb = "passers-by";
+
+    private const int OpenConnections = 320;
+    private const int OpenBinds = 128;
+    private const int Backlog = 512;
+
+    private static long s_connections;
+    private static long s_binds;
+
+    public static int Run()
+    {
+        using Socket target = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        target.Bind(new IPEndPoint(IPAddress.Loopback, StormNamespace.Ports.First - 1));
+        target.Listen(Backlog);
+        Begin(() => Accept(target));
+        Begin(() => Connect(target.LocalEndPoint!));
+        Begin(BindAny);
+        while (Console.ReadLine() is not null)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Volatile.Read(ref s_connections)} {Volatile.Read(ref s_binds)}"));
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Begin(ThreadStart work) => new Thread(work) { IsBackground = true }.Start();
+
+    private static void Accept(Socket target)
+    {
+        SocketRing accepted = new(OpenConnections);
+        while (true)
+        {
+            accepted.Add(target.Accept());
+        }
+    }
+
+    private static void Connect(EndPoint target)
+    {
+        SocketRing open = new(OpenConnections);
+        while (true)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+            try
+            {
+                socket.Connect(target);
+                Volatile.Write(ref s_connections, s_connections + 1);
+            }
+            catch (SocketException)
+            {
+                // No port was left; the next one.
+            }
+
+            open.Add(socket);
+        }
+    }
+
+    private static void BindAny()
+    {
+        SocketRing open = new(OpenBinds);
+        while (true)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+                socket.Listen(1);
+                Volatile.Write(ref s_binds, s_binds + 1);
+            }
+            catch (SocketException)
+            {
+                // No port was left; the next one.
+            }
+
+            open.Add(socket);
+        }
+    }
+}
