@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
@@ -20,10 +19,12 @@ public sealed class PortmapClient : IAsyncDisposable
     private const uint PollMilliseconds = 10_000;
 
     private readonly RpcCaller _caller;
+    private readonly Func<CancellationToken, Task<PortmapClient>> _connect;
 
-    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint)
+    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>> connect)
     {
         _caller = caller;
+        _connect = connect;
         Endpoint = endpoint;
     }
 
@@ -179,30 +180,30 @@ public sealed class PortmapClient : IAsyncDisposable
         return (entries.DrainToImmutable(), revision);
     }
 
-    /// <summary>Reports changes as they happen, without a gap.</summary>
-    /// <param name="afterRevision">The last revision that is known; -1 begins with what happens from now on.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="PortRefusedException">The revision is older than what the registry keeps, or of an earlier run
-    /// (<see cref="PortRefusalReason.RevisionTooOld"/>): list again and go on from there.</exception>
-    public async IAsyncEnumerable<PortChange> WatchAsync(long afterRevision = -1, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        long revision = afterRevision;
-        while (true)
-        {
-            (revision, List<PortChange> changes) = await WaitForChangeAsync(revision, cancellationToken).ConfigureAwait(false);
-            foreach (PortChange change in changes)
-            {
-                yield return change;
-            }
-        }
-    }
+    /// <summary>Follows the map: first all of it, then each change as it happens, without a gap.</summary>
+    /// <param name="afterRevision">The last revision that is known: it begins with the change after it. -1, the default, begins with a snapshot.</param>
+    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It also ends, quietly, when this client is disposed.</param>
+    /// <returns>Snapshots and changes. A snapshot takes the place of all that came before it. It comes again whenever changes cannot be told without a
+    /// gap: the reader fell behind what the daemon keeps (<see cref="PortRegistryOptions.WatchCapacity"/>), or the daemon was restarted. Changes that
+    /// came after the snapshot's revision may already be part of it.</returns>
+    /// <remarks>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses of 50 ms to 1 s: a daemon
+    /// that restarts is no error. A reader that is slow holds nobody up and costs the daemon nothing; what it has not taken is at most one answer here.
+    /// Who mirrors the map keeps of each owner what has the highest epoch, see <see cref="PortChange"/>.</remarks>
+    /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another reason than the revision.</exception>
+    public IAsyncEnumerable<PortmapUpdate> WatchAsync(long afterRevision = -1, CancellationToken cancellationToken = default) =>
+        new MapWatch(_connect, _caller.Closed).ReadAsync(afterRevision, cancellationToken);
 
     /// <summary>Closes the connection; calls under way fail.</summary>
     public ValueTask DisposeAsync() => _caller.DisposeAsync();
 
-    internal static PortmapClient Over(Stream stream, PortmapEndpoint endpoint) => new(new RpcCaller(stream, endpoint.ToString()), endpoint);
+    /// <param name="stream">A connected stream, which is closed with the client.</param>
+    /// <param name="endpoint">Where it leads to.</param>
+    /// <param name="connect">Makes another connection to there; null connects to the endpoint.</param>
+    internal static PortmapClient Over(Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null) =>
+        new(new RpcCaller(stream, endpoint.ToString()), endpoint, connect ?? (token => ConnectAsync(endpoint, token)));
 
-    private Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
+    /// <summary>Waits for what comes after a revision, at most for the length of one long poll.</summary>
+    internal Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
         PortmapProcedure.WaitForChange,
         writer =>
         {

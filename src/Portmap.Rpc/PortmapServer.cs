@@ -12,11 +12,12 @@ public sealed class PortmapServer : IAsyncDisposable
 {
     private readonly string[] _wanted;
     private readonly bool _allowRemote;
+    private readonly UnixFileMode _socketMode;
     private readonly ServerContext _context;
     private readonly List<EndpointListener> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly CancellationTokenSource _stopping = new();
-    private readonly ConnectionSet _connections;
+    private ConnectionSet? _connections;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private bool _isStarted;
     private bool _isStopped;
@@ -34,8 +35,8 @@ public sealed class PortmapServer : IAsyncDisposable
         options ??= new PortmapServerOptions();
         _wanted = [.. options.Endpoints];
         _allowRemote = options.AllowRemote;
+        _socketMode = options.SocketMode;
         _context = ServerContext.Create(registry, options, (ILogger?)logger ?? NullLogger.Instance, timeProvider ?? TimeProvider.System);
-        _connections = new ConnectionSet(_context);
     }
 
     /// <summary>Where it listens, with the ports that the kernel chose; empty before <see cref="StartAsync"/> and after the stop.</summary>
@@ -78,13 +79,14 @@ public sealed class PortmapServer : IAsyncDisposable
             }
 
             _isStopped = true;
-            int open = _connections.Count;
+            int open = _connections?.Count ?? 0;
             await _stopping.CancelAsync().ConfigureAwait(false);
             Close();
-            await Task.WhenAll(_accepting).WaitAsync(cancellationToken).ConfigureAwait(false);
-            await _connections.EndAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (_isStarted)
+            if (_connections is not null)
             {
+                await Task.WhenAll(_accepting).WaitAsync(cancellationToken).ConfigureAwait(false);
+                await _connections.EndAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                _connections.Dispose();
                 Log.ServerStopped(_context.Logger, open);
             }
         }
@@ -103,13 +105,13 @@ public sealed class PortmapServer : IAsyncDisposable
         {
             foreach (PortmapEndpoint endpoint in endpoints)
             {
-                if (endpoint.Address is { } address && !_allowRemote && !System.Net.IPAddress.IsLoopback(address.Address))
+                if (IsRemote(endpoint) && !_allowRemote)
                 {
                     throw new InvalidOperationException(
                         $"{endpoint} can be reached from other hosts and the wire knows no authentication; choose a loopback address, or set AllowRemote if that is what you want.");
                 }
 
-                _listeners.Add(EndpointListener.Open(endpoint, path => Log.LeftoverReplaced(_context.Logger, path)));
+                _listeners.Add(EndpointListener.Open(endpoint, _socketMode, path => Log.LeftoverReplaced(_context.Logger, path)));
             }
         }
         catch
@@ -119,12 +121,19 @@ public sealed class PortmapServer : IAsyncDisposable
         }
 
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
+        _connections = new ConnectionSet(_context, _stopping.Token);
         foreach (EndpointListener listener in _listeners)
         {
-            _accepting.Add(_connections.AcceptAsync(listener, _stopping.Token));
+            _accepting.Add(_connections.AcceptAsync(listener));
             Log.ServerListening(_context.Logger, listener.Endpoint);
+            if (IsRemote(listener.Endpoint))
+            {
+                Log.RemoteEndpoint(_context.Logger, listener.Endpoint);
+            }
         }
     }
+
+    private static bool IsRemote(PortmapEndpoint endpoint) => endpoint.Address is { } address && !System.Net.IPAddress.IsLoopback(address.Address);
 
     private void Close()
     {

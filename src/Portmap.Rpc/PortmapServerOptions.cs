@@ -1,27 +1,67 @@
 namespace Portmap.Rpc;
 
 /// <summary>How a <see cref="PortmapServer"/> behaves. Read when the server is made; later changes have no effect.</summary>
-/// <remarks>Not safe for concurrent writes.</remarks>
+/// <remarks>Not safe for concurrent writes. Whoever passes a limit is refused by type or loses its connection, with one line in the log (at most one
+/// of a kind in ten seconds); the others are served on.</remarks>
 public sealed class PortmapServerOptions
 {
     /// <summary>Where to listen.</summary>
-    /// <value><c>unix:PATH</c> and <c>tcp:ADDRESS:PORT</c>, any number; TCP port 0 lets the kernel choose. Left empty, the default, it means <see cref="PortmapEndpoint.Default"/>.</value>
+    /// <value><c>unix:PATH</c> and <c>tcp:ADDRESS:PORT</c>, any number; TCP port 0 lets the kernel choose. Left empty, the default, it means
+    /// <see cref="PortmapEndpoint.Default"/>: TCP is off unless it is asked for.</value>
     public IList<string> Endpoints { get; } = [];
 
-    /// <summary>Whether TCP endpoints may have an address other than loopback.</summary>
+    /// <summary>The mode of a socket file.</summary>
+    /// <value>The default is 0600: this user, and root. Give others write permission to let them look up and watch; what they may change is for
+    /// <see cref="AllowedUserIds"/> to say.</value>
+    public UnixFileMode SocketMode { get; set; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    /// <summary>The users that may change something over a Unix socket beside the daemon's own and root; the kernel says who calls.</summary>
+    /// <value>User ids. None by default. All others are refused as <see cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody who can connect.</value>
+    public IList<uint> AllowedUserIds { get; } = [];
+
+    /// <summary>Whether processes may acquire: ask for a port on behalf of any owner.</summary>
+    /// <value>The default is true. False leaves that to the daemon: its own code, and its own process over a Unix socket; others register what they
+    /// listen on, and a bind failure is healed only while the daemon's lease for that owner is open.</value>
+    public bool AllowAcquire { get; set; } = true;
+
+    /// <summary>Whether anything may be changed over TCP.</summary>
+    /// <value>The default is true, because GlusterFS' programs sign in that way. False leaves lookups, lists and watching.</value>
+    public bool AllowTcpChanges { get; set; } = true;
+
+    /// <summary>Whether the process id that a caller states over TCP on loopback is believed, if such a process lives here.</summary>
+    /// <value>The default is true. False takes every registration over TCP as one of an unknown process: lookups serve it as long as its connection
+    /// lasts, and nothing else proves that it is alive.</value>
+    /// <remarks>A process id over TCP is a claim: whoever reaches the port can state another's and so speak for it. Over a Unix socket the kernel says who it is.</remarks>
+    public bool BelieveTcpProcessIds { get; set; } = true;
+
+    /// <summary>Whether TCP endpoints may have an address other than loopback; such an endpoint is a warning in the log.</summary>
     /// <value>The default is false.</value>
-    /// <remarks><b>There is no authentication over TCP:</b> whoever reaches the port can register, look up and acquire. Process ids of other hosts are not believed.</remarks>
+    /// <remarks><b>There is no authentication over TCP:</b> whoever reaches the port can look up, and unless <see cref="AllowTcpChanges"/> is off also
+    /// register and acquire. Process ids of other hosts are not believed.</remarks>
     public bool AllowRemote { get; set; }
 
     /// <summary>The longest record that is read; a longer one closes the connection.</summary>
     /// <value>Bytes, 16,384 to 16,777,216. The default is 65,536. Replies of the server's own programs keep to it as well.</value>
     public int MaxRecordBytes { get; set; } = 65_536;
 
-    /// <summary>How many connections are open at once; one more is closed as soon as it is accepted.</summary>
-    /// <value>1 to 1,048,576. The default is 4,096.</value>
-    public int MaxConnections { get; set; } = 4_096;
+    /// <summary>How long a record may take from its first byte to its last, and an answer until the peer has taken it; then the connection is closed.</summary>
+    /// <value>100 ms to 1 h. The default is 30 s. It is looked at four times in that time, at most every second.</value>
+    public TimeSpan RecordTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How many requests of one connection may wait for a change at once; while as many do, the connection is not read.</summary>
+    /// <summary>How long a connection may say nothing; then it is closed. One over which something was registered, or a request waits for a change, may be silent for ever.</summary>
+    /// <value>100 ms to 24 h, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 1 h.</value>
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>How many connections are open at once; one more is closed as soon as it is accepted.</summary>
+    /// <value>1 to 1,048,576. The default is 8,192. Each takes a file descriptor of the daemon.</value>
+    public int MaxConnections { get; set; } = 8_192;
+
+    /// <summary>How many connections one peer has at once; one more is closed as soon as it is accepted.</summary>
+    /// <value>1 to 1,048,576. The default is 1,024. A peer is a process on a Unix socket, an address over TCP: there all processes of a host are one.</value>
+    public int MaxConnectionsPerPeer { get; set; } = 1_024;
+
+    /// <summary>How many requests of one connection may wait for a change at once; one more is refused as <see cref="PortRefusalReason.LimitReached"/>.
+    /// All other requests of a connection are answered one after the other.</summary>
     /// <value>1 to 65,536. The default is 64.</value>
     public int MaxPendingRequests { get; set; } = 64;
 

@@ -38,6 +38,9 @@ public sealed class RpcCall
     /// <summary>The calling process as the kernel names it, or 0 where the kernel does not know (TCP, another pid namespace).</summary>
     public int ProcessId => Connection.Peer.ProcessId;
 
+    /// <summary>Whether the server's options let this caller change anything; a program that changes something asks first.</summary>
+    public bool MayChange => Connection.Peer.MayChange;
+
     /// <summary>How many bytes of arguments are not read yet.</summary>
     public int RemainingBytes => _arguments.Remaining;
 

@@ -72,4 +72,10 @@ public enum PortRefusalReason
 
     /// <summary>The stored state is of a newer version, or is no state of a registry. It was left as it is.</summary>
     StateUnreadable = 22,
+
+    /// <summary>Who asks may look up and watch, and change nothing of this kind: its user, or the way it is connected, is not trusted that far.</summary>
+    NotPermitted = 23,
+
+    /// <summary>A limit of the connection is reached; the message names it.</summary>
+    LimitReached = 24,
 }

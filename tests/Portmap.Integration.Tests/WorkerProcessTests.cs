@@ -124,18 +124,13 @@ public sealed class WorkerProcessTests
     private static async Task<PortEntry> RegisteredAsync(PortmapEndpoint endpoint, string owner)
     {
         await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint).Within();
-        (IEnumerable<PortEntry> entries, long revision) = await client.ListAsync().Within();
-        if (entries.Where(entry => entry.Owner == owner && entry.State == PortState.Bound).Cast<PortEntry?>().FirstOrDefault() is { } there)
-        {
-            return there;
-        }
-
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in client.WatchAsync(revision, end.Token))
+        await foreach (PortmapUpdate update in client.WatchAsync(cancellationToken: end.Token))
         {
-            if (change.Kind == PortChangeKind.Registered && change.Entry.Owner == owner)
+            IEnumerable<PortEntry> entries = update.Snapshot ?? [update.Change!.Value.Entry];
+            if (entries.Where(entry => entry.Owner == owner && entry.State == PortState.Bound).Cast<PortEntry?>().FirstOrDefault() is { } there)
             {
-                return change.Entry;
+                return there;
             }
         }
 

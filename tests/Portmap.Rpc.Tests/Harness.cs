@@ -12,24 +12,57 @@ internal sealed class Harness : IAsyncDisposable
     public static readonly Peer Claiming = new("tcp peer", 0, MayClaimProcess: true);
 
     private readonly CancellationTokenSource _stopping = new();
-    private readonly List<Task> _running = [];
-    private readonly List<PairStream> _clients = [];
+    private readonly List<(PairStream Client, PairStream Server, Task? Served)> _pairs = [];
 
     public Harness(PortmapServerOptions? options = null, PortRegistryOptions? registryOptions = null, TimeProvider? timeProvider = null)
     {
         registryOptions ??= new PortRegistryOptions { Ports = PortBlock.Take(20).ToString() };
         Registry = new PortRegistry(registryOptions, timeProvider: timeProvider);
         Context = ServerContext.Create(Registry, options ?? new PortmapServerOptions(), Logs, timeProvider ?? TimeProvider.System);
+        Connections = new ConnectionSet(Context, _stopping.Token);
     }
 
     public PortRegistry Registry { get; }
 
     public ServerContext Context { get; }
 
+    public ConnectionSet Connections { get; }
+
     public LogList Logs { get; } = new();
 
+    /// <summary>How many bytes the server's ends have read in all.</summary>
+    public long BytesRead
+    {
+        get
+        {
+            lock (_pairs)
+            {
+                return _pairs.Sum(pair => pair.Server.BytesRead);
+            }
+        }
+    }
+
+    /// <summary>Completes when the connection that was opened last has ended.</summary>
+    public Task LastServed
+    {
+        get
+        {
+            lock (_pairs)
+            {
+                return _pairs[^1].Served!;
+            }
+        }
+    }
+
     /// <summary>Opens a connection and serves its other end.</summary>
-    public (PairStream Client, Task Served) Connect(Peer peer) => Serve(PairStream.Create(), peer);
+    public (PairStream Client, Task Served) Connect(Peer peer)
+    {
+        (PairStream client, Task? served) = TryConnect(peer);
+        return (client, served ?? throw new InvalidOperationException("A limit of connections is reached."));
+    }
+
+    /// <summary>Opens a connection, which a limit may close at once: then nothing serves it.</summary>
+    public (PairStream Client, Task? Served) TryConnect(Peer peer) => Serve(PairStream.Create(), peer);
 
     /// <summary>Opens a connection and shows its other end as well.</summary>
     public (PairStream Client, PairStream Server) OpenBoth()
@@ -40,36 +73,33 @@ internal sealed class Harness : IAsyncDisposable
     }
 
     /// <summary>Opens a connection with a client at its end.</summary>
-    public PortmapClient OpenClient(Peer? peer = null) => PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"));
+    public PortmapClient OpenClient(Peer? peer = null) =>
+        PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), _ => Task.FromResult(OpenClient(peer)));
 
     public PairStream Open(Peer? peer = null) => Connect(peer ?? Known).Client;
 
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        foreach (PairStream client in _clients)
+        foreach ((PairStream client, _, _) in _pairs)
         {
             await client.DisposeAsync();
         }
 
-        await Task.WhenAll(_running).Within();
+        await Connections.EndAsync().Within();
+        Connections.Dispose();
         await Registry.DisposeAsync().Within();
         _stopping.Dispose();
     }
 
-    private (PairStream Client, Task Served) Serve((PairStream Client, PairStream Server) pair, Peer peer)
+    private (PairStream Client, Task? Served) Serve((PairStream Client, PairStream Server) pair, Peer peer)
     {
-        Task served = ServeAsync(new RpcConnection(Context, pair.Server, peer, _stopping.Token));
-        _running.Add(served);
-        _clients.Add(pair.Client);
-        return (pair.Client, served);
-    }
-
-    private static async Task ServeAsync(RpcConnection connection)
-    {
-        using (connection)
+        Task? served = Connections.Serve(pair.Server, peer);
+        lock (_pairs)
         {
-            await connection.RunAsync();
+            _pairs.Add((pair.Client, pair.Server, served));
         }
+
+        return (pair.Client, served);
     }
 }

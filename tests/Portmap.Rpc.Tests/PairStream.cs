@@ -9,6 +9,7 @@ internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
     private readonly Stream _out = writer.AsStream();
     private readonly TaskCompletionSource _heldBack = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _bytesRead;
+    private long _bytesWritten;
 
     public override bool CanRead => true;
 
@@ -22,6 +23,9 @@ internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
 
     /// <summary>How much was read from this end.</summary>
     public long BytesRead => Interlocked.Read(ref _bytesRead);
+
+    /// <summary>How much was written to this end, taken or not.</summary>
+    public long BytesWritten => Interlocked.Read(ref _bytesWritten);
 
     /// <summary>Completes when a write at this end had to wait for its reader.</summary>
     public Task HeldBack => _heldBack.Task;
@@ -41,6 +45,7 @@ internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        Interlocked.Add(ref _bytesWritten, buffer.Length);
         ValueTask writing = _out.WriteAsync(buffer, cancellationToken);
         if (!writing.IsCompleted)
         {

@@ -149,115 +149,6 @@ public class PortmapClientTests
     }
 
     [Fact]
-    public async Task Watch_FromAListing_MissesNothing()
-    {
-        await using Harness harness = new();
-        await using PortmapClient client = harness.OpenClient();
-        (_, long revision) = await client.ListAsync().Within();
-        for (int i = 0; i < 300; i++)
-        {
-            await client.RegisterAsync($"b{i}", 49200).Within();
-        }
-
-        using CancellationTokenSource end = Deadline.Source();
-        List<PortChange> changes = [];
-        await foreach (PortChange change in client.WatchAsync(revision, end.Token))
-        {
-            changes.Add(change);
-            if (changes.Count == 300)
-            {
-                break;
-            }
-        }
-
-        changes.Select(change => change.Entry.Owner).Should().Equal(Enumerable.Range(0, 300).Select(i => $"b{i}"));
-        changes.Select(change => change.Revision).Should().Equal(Enumerable.Range(1, 300).Select(i => revision + i));
-    }
-
-    [Fact]
-    public async Task Watch_WhileItWaits_HoldsNoOtherCallUp()
-    {
-        await using Harness harness = new();
-        await using PortmapClient client = harness.OpenClient();
-        using CancellationTokenSource end = Deadline.Source();
-        (_, long revision) = await client.ListAsync().Within();
-        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(revision, end.Token).GetAsyncEnumerator(end.Token);
-        Task<bool> next = changes.MoveNextAsync().AsTask();
-        await client.PingAsync().Within();
-        next.IsCompleted.Should().BeFalse();
-        await client.RegisterAsync("b1", 49200).Within();
-        (await next.Within()).Should().BeTrue();
-        changes.Current.Kind.Should().Be(PortChangeKind.Registered);
-    }
-
-    [Fact]
-    public async Task Watch_FromNowOn_ReportsWhatHappensAfterIt()
-    {
-        await using Harness harness = new();
-        await using PortmapClient client = harness.OpenClient();
-        await client.RegisterAsync("before", 49200).Within();
-        using CancellationTokenSource end = Deadline.Source();
-        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(cancellationToken: end.Token).GetAsyncEnumerator(end.Token);
-        Task<bool> next = changes.MoveNextAsync().AsTask();
-        await client.PingAsync().Within(); // answered after the poll was taken up
-        await client.RegisterAsync("after", 49201).Within();
-        (await next.Within()).Should().BeTrue();
-        changes.Current.Entry.Owner.Should().Be("after");
-    }
-
-    [Theory]
-    [InlineData(0)]
-    [InlineData(long.MaxValue)]
-    public async Task Watch_FromARevisionOfAnotherRun_IsToldToListAgain(long revision)
-    {
-        await using Harness harness = new();
-        await using PortmapClient client = harness.OpenClient();
-        using CancellationTokenSource end = Deadline.Source();
-        Func<Task> watch = async () =>
-        {
-            await foreach (PortChange change in client.WatchAsync(revision, end.Token))
-            {
-                change.Should().BeNull("nothing can be told");
-            }
-        };
-        (await watch.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.RevisionTooOld);
-    }
-
-    [Fact]
-    public async Task WaitForChange_WhenTheTimeIsUp_IsAnsweredWithNoneAndTheRevisionToGoOnFrom()
-    {
-        await using Harness harness = new();
-        PairStream client = harness.Open();
-        byte[] now = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words(0xffff_ffff, 0xffff_ffff, 0)));
-        harness.Registry.Snapshot(out long revision);
-        byte[] expected = Wire.Words(0, (uint)(revision >> 32), (uint)revision, 0);
-        now.Should().Equal(Wire.Success(1, expected));
-        byte[] soon = await client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.WaitForChange, [.. expected.AsSpan(4, 8), .. Wire.Words(20)]));
-        soon.Should().Equal(Wire.Success(2, expected));
-    }
-
-    [Fact]
-    public async Task WaitForChange_MoreThanTheLimitAtOnce_StopsTheReadingUntilOneIsAnswered()
-    {
-        await using Harness harness = new(new PortmapServerOptions { MaxPendingRequests = 2 });
-        PairStream client = harness.Open();
-        harness.Registry.Snapshot(out long revision);
-        byte[] arguments = Wire.Words((uint)(revision >> 32), (uint)revision, 60_000);
-        byte[] waits = [.. Enumerable.Range(1, 3).SelectMany(xid => Wire.Call((uint)xid, Wire.Portmap, PortmapProcedure.WaitForChange, arguments))];
-        await client.WriteAsync((byte[])[.. Wire.Call(9, Wire.Gluster, 0), .. waits, .. Wire.Call(10, Wire.Gluster, 0)]).Within();
-        (await client.ReadRecordAsync()).Should().Equal([.. Wire.Success(9)], "what was answered before is not held back");
-        await using PortmapClient other = harness.OpenClient();
-        await other.RegisterAsync("b1", 49200).Within();
-        List<uint> answered = [];
-        for (int i = 0; i < 4; i++)
-        {
-            answered.Add((await client.ReadRecordAsync())[3]);
-        }
-
-        answered.Should().BeEquivalentTo(new uint[] { 1, 2, 3, 10 });
-    }
-
-    [Fact]
     public async Task Calls_ManyAtOnce_EachGetItsOwnAnswer()
     {
         await using Harness harness = new();
@@ -274,8 +165,7 @@ public class PortmapClientTests
         await using PortmapClient client = harness.OpenClient();
         using CancellationTokenSource cancelled = new();
         (_, long revision) = await client.ListAsync().Within();
-        await using IAsyncEnumerator<PortChange> changes = client.WatchAsync(revision, cancelled.Token).GetAsyncEnumerator(CancellationToken.None);
-        Task next = changes.MoveNextAsync().AsTask();
+        Task next = client.WaitForChangeAsync(revision, cancelled.Token);
         await client.PingAsync().Within();
         await cancelled.CancelAsync();
         Func<Task> waiting = () => next.Within();

@@ -28,11 +28,15 @@ internal sealed class RpcCaller : IAsyncDisposable
     {
         _stream = stream;
         _peer = peer;
+        Closed = _ended.Token;
         _reading = ReadAsync();
     }
 
     /// <summary>Completes when the connection has ended, for whatever reason.</summary>
     public Task Ended => _reading;
+
+    /// <summary>Fires when the connection is closed from this side.</summary>
+    public CancellationToken Closed { get; }
 
     /// <summary>Calls and waits for the answer.</summary>
     /// <exception cref="IOException">The connection has ended before the answer came; whether the call took effect is not known.</exception>

@@ -14,7 +14,7 @@ internal static partial class Log
     [LoggerMessage(2003, LogLevel.Information, "Replaced the socket file {Path} that a daemon left behind: nobody listens on it.", EventName = "LeftoverReplaced")]
     public static partial void LeftoverReplaced(ILogger logger, string path);
 
-    [LoggerMessage(2004, LogLevel.Warning, "{Connections} connections are open, the limit (MaxConnections): new ones are closed until one ends.", EventName = "ConnectionLimitReached")]
+    [LoggerMessage(2004, LogLevel.Warning, "Closed a new connection: {Connections} are open, the limit (MaxConnections).", EventName = "ConnectionLimitReached")]
     public static partial void ConnectionLimitReached(ILogger logger, int connections);
 
     [LoggerMessage(2005, LogLevel.Error, "Accepting on {Endpoint} failed; trying again.", EventName = "AcceptFailed")]
@@ -43,6 +43,27 @@ internal static partial class Log
 
     [LoggerMessage(2013, LogLevel.Debug, "Refused {Peer}: {Refusal}", EventName = "Refused")]
     public static partial void Refused(ILogger logger, string peer, PortRefusal refusal);
+
+    [LoggerMessage(2014, LogLevel.Warning, "{Endpoint} can be reached from other hosts (AllowRemote), and the wire knows no authentication.", EventName = "RemoteEndpoint")]
+    public static partial void RemoteEndpoint(ILogger logger, PortmapEndpoint endpoint);
+
+    [LoggerMessage(2015, LogLevel.Warning, "Closed a new connection of {Origin}: it has {Connections}, the limit (MaxConnectionsPerPeer).", EventName = "PeerLimitReached")]
+    public static partial void PeerLimitReached(ILogger logger, string origin, int connections);
+
+    [LoggerMessage(2016, LogLevel.Warning, "Closed the connection of {Peer}: a record it began was not complete after {RecordTimeout} (RecordTimeout).", EventName = "RecordTimedOut")]
+    public static partial void RecordTimedOut(ILogger logger, string peer, TimeSpan recordTimeout);
+
+    [LoggerMessage(2017, LogLevel.Warning, "Closed the connection of {Peer}: it did not read its answers for {RecordTimeout} (RecordTimeout).", EventName = "AnswersNotRead")]
+    public static partial void AnswersNotRead(ILogger logger, string peer, TimeSpan recordTimeout);
+
+    [LoggerMessage(2018, LogLevel.Information, "Closed the connection of {Peer}: it said nothing for {IdleTimeout} (IdleTimeout).", EventName = "IdleTimedOut")]
+    public static partial void IdleTimedOut(ILogger logger, string peer, TimeSpan idleTimeout);
+
+    [LoggerMessage(2019, LogLevel.Warning, "Refused {Peer} another wait for a change: {PendingRequests} of its requests wait, the limit (MaxPendingRequests).", EventName = "PendingLimitReached")]
+    public static partial void PendingLimitReached(ILogger logger, string peer, int pendingRequests);
+
+    [LoggerMessage(2020, LogLevel.Information, "{Count} more lines like '{EventName}' were left out.", EventName = "LinesLeftOut")]
+    public static partial void LinesLeftOut(ILogger logger, long count, string eventName);
 
     [LoggerMessage(2101, LogLevel.Information, "{Owner} listens on {Port} and is signed in at {Endpoint}.", EventName = "SignedIn")]
     public static partial void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);

@@ -19,7 +19,7 @@ internal static class GlusterErrno
     {
         PortRefusalReason.InvalidOwner or PortRefusalReason.InvalidPort or PortRefusalReason.InvalidProtocol or PortRefusalReason.UnknownStrategy => Invalid,
         PortRefusalReason.Conflict or PortRefusalReason.InUse or PortRefusalReason.Foreign or PortRefusalReason.Taken or PortRefusalReason.AttemptsExhausted => AddressInUse,
-        PortRefusalReason.NotOwner => NotPermitted,
+        PortRefusalReason.NotOwner or PortRefusalReason.NotPermitted => NotPermitted,
         PortRefusalReason.Exhausted or PortRefusalReason.TooManyOwners => NoSpace,
         PortRefusalReason.Stale or PortRefusalReason.LeaseEnded or PortRefusalReason.RevisionTooOld => Stale,
         PortRefusalReason.ProcessDead => NoSuchProcess,

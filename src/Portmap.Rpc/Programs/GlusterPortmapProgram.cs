@@ -73,6 +73,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             int port = request.ReadInt32();
             int claimedProcessId = request.RemainingBytes >= 4 ? request.ReadInt32() : 0; // clients before v6 send none
             string brick = OwnerText.Decode(name);
+            request.Connection.Peer.DemandChange(brick);
             await request.Connection.Sessions.RegisterAsync(brick, port, epoch: 0, PortProtocol.Tcp, claimedProcessId).ConfigureAwait(false);
             WriteResult(request, 0, 0);
         }
@@ -98,6 +99,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
                 return true;
             }
 
+            request.Connection.Peer.DemandChange(brick);
             await request.Connection.Sessions.ReleaseAsync(brick, port, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
             if (rdmaPort != 0)
             {

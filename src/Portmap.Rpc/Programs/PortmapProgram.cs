@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
@@ -30,7 +31,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         PortmapProcedure.Release => ReleaseAsync(request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
         PortmapProcedure.List => ValueTask.FromResult(List(request)),
-        PortmapProcedure.WaitForChange => WaitForChangeAsync(request),
+        PortmapProcedure.WaitForChange => ValueTask.FromResult(WaitForChange(request)),
         _ => ValueTask.FromResult(false),
     };
 
@@ -48,9 +49,12 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
                 throw new InvalidDataException($"{reuse} is not a reuse.");
             }
 
+            string owner = OwnerText.Decode(name);
+            request.Connection.Peer.DemandAcquire(owner);
+
             // No token: what was begun is completed, whether somebody waits for the answer or not.
             PortLease lease = await _registry.AcquireAsync(
-                new PortRequest(OwnerText.Decode(name))
+                new PortRequest(owner)
                 {
                     Protocol = protocol,
                     Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
@@ -76,6 +80,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         {
             Claim claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
+            request.Connection.Peer.DemandChange(claim.Owner);
             PortEntry entry = await request.Connection.Sessions
                 .RegisterAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
@@ -95,6 +100,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         {
             Claim claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
+            DemandHealing(request, claim);
             PortLease lease = await request.Connection.Sessions
                 .ReportBindFailureAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
@@ -113,6 +119,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         try
         {
             Claim claim = ReadClaim(request);
+            request.Connection.Peer.DemandChange(claim.Owner);
             await request.Connection.Sessions.ReleaseAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
         }
@@ -140,7 +147,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return true;
     }
 
-    // A listing is one snapshot, however many pages it takes; the connection keeps it from the first page to the last.
+    // A listing is one snapshot, however many pages it takes; it is kept for the connection from the first page to the last.
     private bool List(RpcCall request)
     {
         long revision = request.ReadInt64();
@@ -149,10 +156,10 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         if (start == 0)
         {
             ImmutableArray<PortEntry> entries = _registry.Snapshot(out revision);
-            connection.Listing = new Listing(revision, entries);
+            context.Listings.Keep(connection, new Listing(revision, entries));
         }
 
-        if (connection.Listing is not { } listing || listing.Revision != revision || start > listing.Entries.Length)
+        if (context.Listings.Find(connection) is not { } listing || listing.Revision != revision || start > listing.Entries.Length)
         {
             Refuse(request, PortRefusal.Create(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
             return true;
@@ -163,7 +170,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         int next = WriteCounted(request.Results, listing, (int)start);
         if (next == listing.Entries.Length)
         {
-            connection.Listing = null;
+            context.Listings.Drop(connection);
             next = 0;
         }
 
@@ -185,13 +192,36 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return next;
     }
 
-    private async ValueTask<bool> WaitForChangeAsync(RpcCall request)
+    private bool WaitForChange(RpcCall request)
     {
         long after = request.ReadInt64();
         TimeSpan wait = TimeSpan.FromMilliseconds(request.ReadUInt32());
         var poll = new ChangePoll(_registry, context.TimeProvider, after, wait < context.Limits.Wait ? wait : context.Limits.Wait, PageBytes);
-        await request.Connection.DeferAsync(request, poll.AnswerAsync).ConfigureAwait(false);
+        if (!request.Connection.TryDefer(request, poll))
+        {
+            context.LimitLog.PendingLimitReached(request.Connection.Peer);
+            Refuse(request, PortRefusal.Create(
+                PortRefusalReason.LimitReached,
+                string.Create(CultureInfo.InvariantCulture, $"{context.Limits.PendingRequests} requests of this connection wait for a change already, its limit (MaxPendingRequests); wait for one of their answers, or use another connection.")));
+        }
+
         return true;
+    }
+
+    // A report for an owner that has no lease is given one, which is to acquire. Of a registered owner the lease is the later of its two claims.
+    private void DemandHealing(RpcCall request, in Claim claim)
+    {
+        PortProtocol protocol = claim.Protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : claim.Protocol;
+        bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
+            && (entry.State == PortState.Reserved || claim.Epoch > entry.Epoch);
+        if (hasLease)
+        {
+            request.Connection.Peer.DemandChange(claim.Owner);
+        }
+        else
+        {
+            request.Connection.Peer.DemandAcquire(claim.Owner);
+        }
     }
 
     private void Refuse(RpcCall request, PortRefusal refusal)

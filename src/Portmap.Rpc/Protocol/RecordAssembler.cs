@@ -18,7 +18,7 @@ internal sealed class RecordAssembler(int maxRecordBytes)
     private bool _isLast;
 
     /// <summary>Whether the stream stands between two records, where an end is a clean one.</summary>
-    public bool IsBetweenRecords => _joinedCount == 0 && _headerCount == 0;
+    public bool IsBetweenRecords { get; private set; } = true;
 
     /// <summary>Reads on until one record is complete.</summary>
     /// <param name="input">What has come in; shortened by what was read.</param>
@@ -55,6 +55,7 @@ internal sealed class RecordAssembler(int maxRecordBytes)
                 record = input[.._left];
                 input = input[_left..];
                 _headerCount = 0;
+                IsBetweenRecords = true;
                 return RecordStatus.Complete;
             }
 
@@ -69,6 +70,7 @@ internal sealed class RecordAssembler(int maxRecordBytes)
             {
                 record = new ArraySegment<byte>(_joined, 0, _joinedCount);
                 _joinedCount = 0;
+                IsBetweenRecords = true;
                 return RecordStatus.Complete;
             }
         }
@@ -81,6 +83,7 @@ internal sealed class RecordAssembler(int maxRecordBytes)
         {
             _header = (_header << 8) | input[taken++];
             _headerCount++;
+            IsBetweenRecords = false;
         }
 
         input = input[taken..];

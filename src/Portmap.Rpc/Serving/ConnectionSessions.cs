@@ -12,6 +12,9 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
     private readonly Dictionary<int, SessionBook> _books = [];
     private int _lastClaim;
 
+    /// <summary>Whether nobody has changed anything over the connection yet.</summary>
+    public bool IsEmpty => _books.Count == 0;
+
     public async ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
         SessionBook book = BookOf(claimedProcessId);

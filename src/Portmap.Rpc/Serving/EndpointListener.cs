@@ -23,8 +23,8 @@ internal sealed class EndpointListener : IDisposable
     public PortmapEndpoint Endpoint { get; }
 
     /// <exception cref="IOException">It is taken or cannot be listened on; the message says which and what to do.</exception>
-    public static EndpointListener Open(PortmapEndpoint endpoint, Action<string> leftoverReplaced) =>
-        endpoint.Path is { } path ? OpenUnix(endpoint, path, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
+    public static EndpointListener Open(PortmapEndpoint endpoint, UnixFileMode socketMode, Action<string> leftoverReplaced) =>
+        endpoint.Path is { } path ? OpenUnix(endpoint, path, socketMode, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
 
     public void Dispose()
     {
@@ -32,8 +32,9 @@ internal sealed class EndpointListener : IDisposable
         _lock?.Dispose();
     }
 
-    private static EndpointListener OpenUnix(PortmapEndpoint endpoint, string path, Action<string> leftoverReplaced)
+    private static EndpointListener OpenUnix(PortmapEndpoint endpoint, string path, UnixFileMode socketMode, Action<string> leftoverReplaced)
     {
+        SocketFile.CheckFolder(endpoint, path);
         FileStream fileLock = SocketFile.Lock(endpoint, path);
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -45,7 +46,7 @@ internal sealed class EndpointListener : IDisposable
 
             // Nobody can connect before Listen, so there is no moment at which others could get in by a wider mode.
             socket.Bind(endpoint.EndPoint);
-            SocketFile.MakePrivate(path);
+            SocketFile.SetMode(path, socketMode);
             socket.Listen(Backlog);
             return new EndpointListener(socket, endpoint, fileLock);
         }

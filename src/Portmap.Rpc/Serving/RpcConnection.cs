@@ -8,13 +8,17 @@ namespace Portmap.Rpc.Serving;
 
 /// <summary>One connection from accept to end: reads records, answers each in its turn, and gives the registry's sessions back when it is over.</summary>
 /// <remarks>
-/// One loop reads and answers, so calls of one connection come one after the other and need no lock. The loop does not read on before its answers
+/// <para>One loop reads and answers, so calls of one connection come one after the other and need no lock. The loop does not read on before its answers
 /// are written: a client that reads none is read no more, and costs the kernel's two socket buffers and one of ours. The only thing beside the loop
-/// are long polls, which write their answers by themselves; whoever writes holds the gate.
+/// are long polls, which write their answers by themselves; whoever writes holds the gate, and a poll makes its answer only when it has the gate.</para>
+/// <para>The loop never looks at the clock. It marks what it waits for, and a timer of the whole server ends what waits too long.</para>
 /// </remarks>
-internal sealed class RpcConnection : IDisposable
+internal sealed partial class RpcConnection : IDisposable
 {
     private const int ReadBytes = 4_096;
+
+    /// <summary>What is borrowed to read into as long as a peer sends more than <see cref="ReadBytes"/> at once.</summary>
+    private const int ReadManyBytes = 32_768;
 
     /// <summary>Answers are collected up to this and then written, even if more calls have been read already.</summary>
     private const int WriteBytes = 32_768;
@@ -23,9 +27,12 @@ internal sealed class RpcConnection : IDisposable
     private readonly Stream _stream;
     private readonly CancellationTokenSource _ended;
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly SemaphoreSlim _waits;
     private readonly XdrWriter _out = new();
     private readonly RpcCall _call;
+    private WaitMark _reading;
+    private WaitMark _writing;
+    private int _pending;
+    private bool _isAborted;
 
     public RpcConnection(ServerContext context, Stream stream, Peer peer, CancellationToken stopping)
     {
@@ -34,7 +41,6 @@ internal sealed class RpcConnection : IDisposable
         Peer = peer;
         Sessions = new ConnectionSessions(context, peer);
         _call = new RpcCall(this, _out);
-        _waits = new SemaphoreSlim(context.Limits.PendingRequests);
         _ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
 
@@ -44,16 +50,12 @@ internal sealed class RpcConnection : IDisposable
 
     public IReadOnlyList<IRpcProgram> Programs => _context.Programs.Programs;
 
-    /// <summary>A listing that is being read page by page, and the revision it belongs to.</summary>
-    public Listing? Listing { get; set; }
-
-    /// <summary>Serves until the peer leaves, what it says makes no sense, or the server stops. Does not throw.</summary>
+    /// <summary>Serves until the peer leaves, what it says makes no sense, it waits or has others wait too long, or the server stops. Does not throw.</summary>
     public async Task RunAsync()
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
         try
         {
-            await ServeAsync(buffer, new RecordAssembler(_context.Limits.RecordBytes)).ConfigureAwait(false);
+            await ServeAsync(new RecordAssembler(_context.Limits.RecordBytes)).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
         {
@@ -66,237 +68,130 @@ internal sealed class RpcConnection : IDisposable
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
             await EndAsync().ConfigureAwait(false);
         }
     }
 
-    /// <summary>To be called after <see cref="RunAsync"/>. The semaphores are left to a long poll that may still be on its way out; they hold nothing.</summary>
+    /// <summary>To be called after <see cref="RunAsync"/>. The gate is left to a long poll that may still be on its way out; it holds nothing.</summary>
     public void Dispose() => _ended.Dispose();
 
-    /// <summary>Runs a long poll beside the loop. When too many run already, the connection is not read until one is answered.</summary>
-    /// <param name="call">The call, whose answer is now deferred.</param>
-    /// <param name="answer">Writes the results; it is given the token of the connection's end.</param>
-    public async ValueTask DeferAsync(RpcCall call, Func<XdrWriter, CancellationToken, Task> answer)
+    /// <summary>Ends the connection if it waits for its peer longer than the limits say. Called by the server's timer, one call at a time.</summary>
+    public void Inspect()
     {
-        call.IsDeferred = true;
-        uint xid = call.Xid;
-
-        // What was begun for it must not be part of the flush below.
-        _out.Truncate(call.ReplyStart);
-        if (!_waits.Wait(0, CancellationToken.None))
+        ServerLimits limits = _context.Limits;
+        if (_isAborted)
         {
-            await FlushAsync(_out).ConfigureAwait(false);
-            await _waits.WaitAsync(_ended.Token).ConfigureAwait(false);
+            return;
         }
 
-        _ = AnswerLaterAsync(xid, answer);
+        if (_writing.Elapsed(_context.TimeProvider, counts: true, out WaitKind kind) >= limits.Record && kind == WaitKind.Taking)
+        {
+            _context.LimitLog.AnswersNotRead(Peer);
+            Abort();
+            return;
+        }
+
+        TimeSpan elapsed = _reading.Elapsed(_context.TimeProvider, counts: _reading.Kind != WaitKind.Call || Volatile.Read(ref _pending) == 0, out kind);
+        if (kind == WaitKind.RestOfRecord && elapsed >= limits.Record)
+        {
+            _context.LimitLog.RecordTimedOut(Peer);
+            Abort();
+        }
+        else if (kind == WaitKind.Call && limits.Idle != Timeout.InfiniteTimeSpan && elapsed >= limits.Idle)
+        {
+            _context.LimitLog.IdleTimedOut(Peer);
+            Abort();
+        }
     }
 
-    private async Task ServeAsync(byte[] buffer, RecordAssembler assembler)
+    private async Task ServeAsync(RecordAssembler assembler)
     {
-        while (true)
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
+        try
         {
-            int count = await _stream.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
-            if (count == 0)
+            bool isNewWait = true;
+            while (true)
             {
-                if (!assembler.IsBetweenRecords)
+                MarkReading(assembler, isNewWait);
+                int count = await _stream.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
+                if (count == 0)
                 {
-                    Log.HalfRecord(_context.Logger, Peer.Name);
-                }
+                    if (!assembler.IsBetweenRecords)
+                    {
+                        Log.HalfRecord(_context.Logger, Peer.Name);
+                    }
 
-                return;
-            }
-
-            var input = new ArraySegment<byte>(buffer, 0, count);
-            RecordStatus status;
-            while ((status = assembler.Read(ref input, out ArraySegment<byte> record)) == RecordStatus.Complete)
-            {
-                ValueTask<bool> answered = AnswerAsync(record);
-                bool goOn = answered.IsCompletedSuccessfully ? answered.Result : await answered.ConfigureAwait(false);
-                if (!goOn)
-                {
-                    await FlushAsync(_out).ConfigureAwait(false);
                     return;
                 }
 
-                if (_out.Count >= WriteBytes)
+                var input = new ArraySegment<byte>(buffer, 0, count);
+                RecordStatus status;
+                isNewWait = false;
+                while ((status = assembler.Read(ref input, out ArraySegment<byte> record)) == RecordStatus.Complete)
                 {
-                    await FlushAsync(_out).ConfigureAwait(false);
+                    isNewWait = true;
+                    ValueTask<bool> answered = AnswerAsync(record);
+                    bool goOn = answered.IsCompletedSuccessfully ? answered.Result : await answered.ConfigureAwait(false);
+                    if (!goOn)
+                    {
+                        await FlushAsync().ConfigureAwait(false);
+                        return;
+                    }
+
+                    if (_out.Count >= WriteBytes)
+                    {
+                        await FlushAsync().ConfigureAwait(false);
+                    }
                 }
-            }
 
-            await FlushAsync(_out).ConfigureAwait(false);
-            if (status == RecordStatus.TooLong)
-            {
-                Log.RecordTooLong(_context.Logger, Peer.Name, _context.Limits.RecordBytes);
-                return;
+                await FlushAsync().ConfigureAwait(false);
+                if (status == RecordStatus.TooLong)
+                {
+                    _context.LimitLog.RecordTooLong(Peer);
+                    return;
+                }
+
+                buffer = Resize(buffer, count);
             }
+        }
+        finally
+        {
+            // A read that was cancelled is over when it has thrown, so nobody writes into the buffer any more.
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    /// <returns>False when the peer does not speak RPC and the connection is of no use.</returns>
-    private ValueTask<bool> AnswerAsync(ArraySegment<byte> record)
+    // A record that was begun keeps its time while its bytes trickle in. A connection that holds registrations may be silent for ever.
+    private void MarkReading(RecordAssembler assembler, bool isNewWait)
     {
-        var reader = new XdrReader(record);
-        switch (CallHeader.Read(ref reader, out CallHeader header))
+        WaitKind kind = !assembler.IsBetweenRecords ? WaitKind.RestOfRecord : Sessions.IsEmpty ? WaitKind.Call : WaitKind.None;
+        if (isNewWait || kind != _reading.Kind)
         {
-            case CallStatus.Call:
-                return DispatchAsync(header, reader);
-            case CallStatus.RpcMismatch:
-                RpcMessage.WriteRpcMismatch(_out, header.Xid);
-                break;
-            case CallStatus.BadCredential:
-                RpcMessage.WriteAuthError(_out, header.Xid, RpcMessage.BadCredential);
-                break;
-            case CallStatus.BadVerifier:
-                RpcMessage.WriteAuthError(_out, header.Xid, RpcMessage.BadVerifier);
-                break;
-            case CallStatus.Garbage:
-                RpcMessage.WriteReply(_out, header.Xid, AcceptStatus.GarbageArguments);
-                break;
-            default:
-                Log.NotACall(_context.Logger, Peer.Name, record.Count);
-                return ValueTask.FromResult(false);
-        }
-
-        return ValueTask.FromResult(true);
-    }
-
-    private ValueTask<bool> DispatchAsync(in CallHeader header, XdrReader arguments)
-    {
-        IRpcProgram? program = _context.Programs.Find(header.Program, header.Version, out uint low, out uint high);
-        if (program is null)
-        {
-            if (high == 0)
-            {
-                RpcMessage.WriteReply(_out, header.Xid, AcceptStatus.ProgramUnavailable);
-            }
-            else
-            {
-                RpcMessage.WriteProgramMismatch(_out, header.Xid, low, high);
-            }
-
-            return ValueTask.FromResult(true);
-        }
-
-        int start = RpcMessage.BeginReply(_out, header.Xid, AcceptStatus.Success);
-        _call.Begin(header, arguments, start);
-        if (header.Procedure == 0)
-        {
-            _out.EndRecord(start);
-            return ValueTask.FromResult(true);
-        }
-
-        try
-        {
-            ValueTask<bool> invoked = program.InvokeAsync(_call, _ended.Token);
-            if (!invoked.IsCompletedSuccessfully)
-            {
-                return FinishAsync(program, start, invoked);
-            }
-
-            Finish(start, invoked.Result);
-        }
-        catch (Exception e)
-        {
-            Fail(program, start, e);
-        }
-
-        return ValueTask.FromResult(true);
-    }
-
-    private async ValueTask<bool> FinishAsync(IRpcProgram program, int start, ValueTask<bool> invoked)
-    {
-        try
-        {
-            Finish(start, await invoked.ConfigureAwait(false));
-        }
-        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
-        {
-            throw;
-        }
-        catch (Exception e)
-        {
-            Fail(program, start, e);
-        }
-
-        return true;
-    }
-
-    private void Finish(int start, bool isKnown)
-    {
-        if (_call.IsDeferred)
-        {
-            return;
-        }
-
-        if (isKnown)
-        {
-            _out.EndRecord(start);
-        }
-        else
-        {
-            _out.Truncate(start);
-            RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.ProcedureUnavailable);
+            _reading.Begin(kind);
         }
     }
 
-    private void Fail(IRpcProgram program, int start, Exception e)
+    // Few peers send more than a buffer at once, and thousands send nothing: only the few get a large one, for as long as they fill it.
+    private static byte[] Resize(byte[] buffer, int count)
     {
-        _out.Truncate(Math.Min(start, _out.Count));
-        if (e is InvalidDataException)
+        bool isLarge = buffer.Length >= ReadManyBytes;
+        if (isLarge ? count >= ReadBytes : count < buffer.Length)
         {
-            Log.GarbageArguments(_context.Logger, Peer.Name, program.Name, _call.Procedure, e.Message);
-            RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.GarbageArguments);
+            return buffer;
         }
-        else
-        {
-            Log.ProgramFailed(_context.Logger, e, program.Name, _call.Procedure);
-            RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.SystemError);
-        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+        return ArrayPool<byte>.Shared.Rent(isLarge ? ReadBytes : ReadManyBytes);
     }
 
-    private async Task AnswerLaterAsync(uint xid, Func<XdrWriter, CancellationToken, Task> answer)
+    private ValueTask FlushAsync() => _out.Count == 0 ? ValueTask.CompletedTask : FlushOutAsync();
+
+    private async ValueTask FlushOutAsync()
     {
-        var writer = new XdrWriter();
-        try
-        {
-            int start = RpcMessage.BeginReply(writer, xid, AcceptStatus.Success);
-            try
-            {
-                await answer(writer, _ended.Token).ConfigureAwait(false);
-                writer.EndRecord(start);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                writer.Truncate(start);
-                Log.ProgramFailed(_context.Logger, e, "wait", 0);
-                RpcMessage.WriteReply(writer, xid, AcceptStatus.SystemError);
-            }
-
-            _waits.Release();
-            await FlushAsync(writer).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
-        {
-            // Nobody is there to be answered. The loop learns the same from its own read or write.
-            Log.ConnectionBroke(_context.Logger, Peer.Name, e.Message);
-        }
-    }
-
-    private async ValueTask FlushAsync(XdrWriter writer)
-    {
-        if (writer.Count == 0)
-        {
-            return;
-        }
-
         await _gate.WaitAsync(_ended.Token).ConfigureAwait(false);
         try
         {
-            await _stream.WriteAsync(writer.Written, _ended.Token).ConfigureAwait(false);
-            writer.Clear();
+            await WriteAsync(_out).ConfigureAwait(false);
         }
         finally
         {
@@ -304,10 +199,42 @@ internal sealed class RpcConnection : IDisposable
         }
     }
 
+    /// <summary>Writes, holding the gate. A write that fails keeps the buffer from the pool: the kernel may be reading it still.</summary>
+    private async ValueTask WriteAsync(XdrWriter writer)
+    {
+        ValueTask writing = _stream.WriteAsync(writer.Written, _ended.Token);
+        if (writing.IsCompletedSuccessfully)
+        {
+            await writing.ConfigureAwait(false);
+        }
+        else
+        {
+            _writing.Begin(WaitKind.Taking);
+            await writing.ConfigureAwait(false);
+            _writing.Begin(WaitKind.None);
+        }
+
+        writer.Clear();
+    }
+
+    private void Abort()
+    {
+        _isAborted = true;
+        try
+        {
+            _ = _ended.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended meanwhile.
+        }
+    }
+
     private async ValueTask EndAsync()
     {
         try
         {
+            _context.Listings.Drop(this);
             await _ended.CancelAsync().ConfigureAwait(false);
             await Sessions.DisposeAsync().ConfigureAwait(false);
             await _stream.DisposeAsync().ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Programs;
 
 namespace Portmap.Rpc.Serving;
@@ -6,11 +7,13 @@ namespace Portmap.Rpc.Serving;
 /// <summary>What all connections of a server share.</summary>
 internal sealed class ServerContext
 {
-    private ServerContext(PortRegistry registry, ServerLimits limits, ILogger logger, TimeProvider timeProvider)
+    private ServerContext(PortRegistry registry, PortmapServerOptions options, ILogger logger, TimeProvider timeProvider)
     {
         Registry = registry;
-        Limits = limits;
+        Limits = ServerLimits.Of(options);
+        Trust = new Trust(options);
         Logger = logger;
+        LimitLog = new LimitLog(logger, timeProvider, Limits);
         TimeProvider = timeProvider;
         Programs = new ProgramTable([]);
     }
@@ -19,7 +22,13 @@ internal sealed class ServerContext
 
     public ServerLimits Limits { get; }
 
+    public Trust Trust { get; }
+
+    public Listings Listings { get; } = new();
+
     public ILogger Logger { get; }
+
+    public LimitLog LimitLog { get; }
 
     public TimeProvider TimeProvider { get; }
 
@@ -27,7 +36,7 @@ internal sealed class ServerContext
 
     public static ServerContext Create(PortRegistry registry, PortmapServerOptions options, ILogger logger, TimeProvider timeProvider)
     {
-        var context = new ServerContext(registry, ServerLimits.Of(options), logger, timeProvider);
+        var context = new ServerContext(registry, options, logger, timeProvider);
         context.Programs = new ProgramTable([new PortmapProgram(context), new GlusterPortmapProgram(registry, logger), new GfDumpProgram(), .. options.Programs]);
         return context;
     }

@@ -3,22 +3,46 @@ using System.Globalization;
 namespace Portmap.Rpc.Serving;
 
 /// <summary>The limits of <see cref="PortmapServerOptions"/>, checked, as they were when the server was made.</summary>
-internal sealed record ServerLimits(int RecordBytes, int Connections, int PendingRequests, int OwnersPerSession, TimeSpan Wait)
+internal sealed record ServerLimits
 {
     private const int Million = 1_048_576;
 
-    /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names both.</exception>
-    public static ServerLimits Of(PortmapServerOptions options) => new(
-        InBounds(nameof(options.MaxRecordBytes), options.MaxRecordBytes, 16_384, 16 * Million),
-        InBounds(nameof(options.MaxConnections), options.MaxConnections, 1, Million),
-        InBounds(nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
-        InBounds(nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),
-        options.MaxWait >= TimeSpan.Zero && options.MaxWait <= TimeSpan.FromHours(1)
-            ? options.MaxWait
-            : throw new ArgumentOutOfRangeException(nameof(options), $"MaxWait is {options.MaxWait} and must be 0 to 1 hour."));
+    private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(100);
 
-    private static int InBounds(string name, int value, int least, int most) =>
-        value >= least && value <= most
+    public required int RecordBytes { get; init; }
+
+    public required TimeSpan Record { get; init; }
+
+    public required TimeSpan Idle { get; init; }
+
+    public required int Connections { get; init; }
+
+    public required int ConnectionsPerPeer { get; init; }
+
+    public required int PendingRequests { get; init; }
+
+    public required int OwnersPerSession { get; init; }
+
+    public required TimeSpan Wait { get; init; }
+
+    /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names both.</exception>
+    public static ServerLimits Of(PortmapServerOptions options) => new()
+    {
+        RecordBytes = InBounds(nameof(options.MaxRecordBytes), options.MaxRecordBytes, 16_384, 16 * Million),
+        Record = InBounds(nameof(options.RecordTimeout), options.RecordTimeout, s_shortest, TimeSpan.FromHours(1)),
+        Idle = options.IdleTimeout == Timeout.InfiniteTimeSpan
+            ? options.IdleTimeout
+            : InBounds(nameof(options.IdleTimeout), options.IdleTimeout, s_shortest, TimeSpan.FromHours(24)),
+        Connections = InBounds(nameof(options.MaxConnections), options.MaxConnections, 1, Million),
+        ConnectionsPerPeer = InBounds(nameof(options.MaxConnectionsPerPeer), options.MaxConnectionsPerPeer, 1, Million),
+        PendingRequests = InBounds(nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
+        OwnersPerSession = InBounds(nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),
+        Wait = InBounds(nameof(options.MaxWait), options.MaxWait, TimeSpan.Zero, TimeSpan.FromHours(1)),
+    };
+
+    private static T InBounds<T>(string name, T value, T least, T most)
+        where T : IComparable<T> =>
+        value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
             ? value
             : throw new ArgumentOutOfRangeException(nameof(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value} and must be {least} to {most}."));
 }

@@ -1,18 +1,39 @@
+using System.Globalization;
 using System.Net.Sockets;
 
 namespace Portmap.Rpc.Serving;
 
 /// <summary>The file of a Unix socket: whose it is, and when it may be replaced.</summary>
 /// <remarks>
-/// Two daemons that find the same leftover would each delete what the other has just made, and a socket that is bound but not listening yet looks
+/// <para>Two daemons that find the same leftover would each delete what the other has just made, and a socket that is bound but not listening yet looks
 /// dead to a probe. So a daemon holds a lock on <c>PATH.lock</c> as long as it lives. The lock file stays: deleting it would let two daemons lock
-/// two files of one name.
+/// two files of one name.</para>
+/// <para>Workers believe whoever listens at the path. So the folder must be one in which nobody else can replace a file, and what is there already must
+/// be a socket of our own: no link, and nothing of another user. Only Linux is asked; elsewhere the owner of a file is not known.</para>
 /// </remarks>
 internal static class SocketFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <exception cref="IOException">A live daemon holds it, or the folder cannot be written to.</exception>
+    /// <exception cref="IOException">Others than this user and root can replace files in the folder.</exception>
+    public static void CheckFolder(PortmapEndpoint endpoint, string path)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
+        if (!OperatingSystem.IsLinux() || PosixFile.At(folder, follow: true) is not { IsFolder: true } file)
+        {
+            return; // not there: the lock file says so
+        }
+
+        string? complaint = file.UserId != 0 && file.UserId != PosixFile.OwnUserId
+            ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {file.UserId}, not to this one ({PosixFile.OwnUserId}) or root")
+            : file.IsOpenToOthers ? "can be written to by others and is not sticky" : null;
+        if (complaint is not null)
+        {
+            throw new IOException($"Cannot listen on {endpoint}: the folder {folder} {complaint}, so that others could put a socket of theirs in place of ours; choose another, or chmod 755 it.");
+        }
+    }
+
+    /// <exception cref="IOException">A live daemon holds it, the folder cannot be written to, or the lock file is not ours.</exception>
     public static FileStream Lock(PortmapEndpoint endpoint, string path)
     {
         string lockPath = path + ".lock";
@@ -20,6 +41,12 @@ internal static class SocketFile
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = OwnerOnly;
+        }
+
+        // A link would have us make or lock a file somewhere else.
+        if (OperatingSystem.IsLinux() && PosixFile.At(lockPath, follow: false) is { } file && !(file.IsOrdinary && file.UserId == PosixFile.OwnUserId))
+        {
+            throw new IOException($"Cannot listen on {endpoint}: {lockPath} is {Describe(file)} and not ours to open; remove it or choose another path.");
         }
 
         try
@@ -38,14 +65,27 @@ internal static class SocketFile
 
     /// <summary>Removes the socket file of a daemon that is gone.</summary>
     /// <returns>Whether there was one.</returns>
-    /// <exception cref="IOException">Somebody listens on it, or it is no socket.</exception>
+    /// <exception cref="IOException">Somebody listens on it, it is no socket, or it is not ours.</exception>
     public static bool RemoveLeftover(PortmapEndpoint endpoint, string path)
     {
-        if (!File.Exists(path))
+        if (!OperatingSystem.IsLinux())
         {
-            return Directory.Exists(path)
-                ? throw new IOException($"Cannot listen on {endpoint}: there is a folder of that name; choose another path.")
-                : false;
+            if (!File.Exists(path))
+            {
+                return false;
+            }
+        }
+        else
+        {
+            if (PosixFile.At(path, follow: false) is not { } file)
+            {
+                return false;
+            }
+
+            if (!file.IsSocket || file.UserId != PosixFile.OwnUserId)
+            {
+                throw new IOException($"Cannot listen on {endpoint}: the file is {Describe(file)} and is not ours to replace; choose another path.");
+            }
         }
 
         using (var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
@@ -57,7 +97,7 @@ internal static class SocketFile
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
             {
-                // Nobody listens. An ordinary file refuses a connection the same way.
+                // Nobody listens. Elsewhere than on Linux an ordinary file has not been told from a socket yet, and refuses the same way.
             }
             catch (SocketException e)
             {
@@ -65,7 +105,7 @@ internal static class SocketFile
             }
         }
 
-        if (!IsSocket(path))
+        if (!OperatingSystem.IsLinux() && CanBeOpened(path))
         {
             throw new IOException($"Cannot listen on {endpoint}: the file is not a socket and is not ours to replace; choose another path.");
         }
@@ -74,31 +114,35 @@ internal static class SocketFile
         return true;
     }
 
-    public static void MakePrivate(string path)
+    public static void SetMode(string path, UnixFileMode mode)
     {
         if (!OperatingSystem.IsWindows())
         {
-            File.SetUnixFileMode(path, OwnerOnly);
+            File.SetUnixFileMode(path, mode);
         }
     }
 
-    // A socket cannot be opened (ENXIO), whoever asks; everything that can be opened holds somebody's data or leads to it.
-    private static bool IsSocket(string path)
+    // A socket cannot be opened, whoever asks; everything that can be opened holds somebody's data or leads to it.
+    private static bool CanBeOpened(string path)
     {
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            return false;
+            return true;
         }
         catch (UnauthorizedAccessException)
         {
-            return false;
+            return true;
         }
         catch (IOException)
         {
-            return true;
+            return false;
         }
     }
+
+    private static string Describe(PosixFile file) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(file.IsLink ? "a symbolic link" : file.IsFolder ? "a folder" : file.IsSocket ? "a socket" : "not a socket,")} of user {file.UserId}");
 
     private static IOException Taken(PortmapEndpoint endpoint, string evidence, Exception? inner) =>
         new($"A daemon lives on {endpoint} already ({evidence}); stop it or choose another path.", inner);

@@ -1,19 +1,18 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 
 namespace Portmap.Rpc.Xdr;
 
-/// <summary>Writes XDR (RFC 4506) and the record marks around it (RFC 5531 §11) into one growing buffer that is used again.</summary>
+/// <summary>Writes XDR (RFC 4506) and the record marks around it (RFC 5531 §11) into one growing buffer, borrowed from the pool while there is something in it.</summary>
+/// <remarks>Not thread-safe. One that is dropped instead of cleared costs the pool its buffer and nothing else: that is right where the buffer may still be read.</remarks>
 internal sealed class XdrWriter
 {
-    /// <summary>A buffer that grew beyond this is given up when it is empty again, so that one long answer does not stay in memory.</summary>
-    private const int KeptBytes = 65_536;
+    private const int FirstBytes = 4_096;
 
     private const uint LastFragment = 0x8000_0000;
 
-    private byte[] _buffer;
-
-    public XdrWriter(int capacity = 512) => _buffer = new byte[capacity];
+    private byte[] _buffer = [];
 
     public int Count { get; private set; }
 
@@ -62,12 +61,14 @@ internal sealed class XdrWriter
     /// <summary>Takes back what was written after <paramref name="count"/> bytes.</summary>
     public void Truncate(int count) => Count = count;
 
+    /// <summary>Empties it and gives the buffer back: thousands of connections that say nothing hold none.</summary>
     public void Clear()
     {
         Count = 0;
-        if (_buffer.Length > KeptBytes)
+        if (_buffer.Length > 0)
         {
-            _buffer = new byte[512];
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
         }
     }
 
@@ -76,7 +77,11 @@ internal sealed class XdrWriter
         int needed = checked(Count + bytes);
         if (needed > _buffer.Length)
         {
-            Array.Resize(ref _buffer, (int)Math.Min(Array.MaxLength, Math.Max(needed, 2L * _buffer.Length)));
+            byte[] larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(Array.MaxLength, Math.Max(needed, Math.Max(FirstBytes, 2L * _buffer.Length))));
+            Written.Span.CopyTo(larger);
+            int count = Count;
+            Clear();
+            (_buffer, Count) = (larger, count);
         }
 
         Span<byte> span = _buffer.AsSpan(Count, bytes);

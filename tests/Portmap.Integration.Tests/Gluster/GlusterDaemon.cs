@@ -90,7 +90,7 @@ internal sealed class GlusterDaemon : IAsyncDisposable
                 return bound;
             }
 
-            await foreach (PortChange change in _client!.WatchAsync(revision, end.Token))
+            await foreach (PortmapUpdate update in _client!.WatchAsync(revision, end.Token))
             {
                 break; // whatever it is: what is bound now decides
             }
@@ -105,9 +105,9 @@ internal sealed class GlusterDaemon : IAsyncDisposable
         using CancellationTokenSource end = Deadline.Source();
         (_, long revision) = await BoundAsync(end.Token);
         cause();
-        await foreach (PortChange change in _client!.WatchAsync(revision, end.Token))
+        await foreach (PortmapUpdate update in _client!.WatchAsync(revision, end.Token))
         {
-            if (change.Entry.Owner == name)
+            if (update.Change is { } change && change.Entry.Owner == name)
             {
                 return change.Kind;
             }

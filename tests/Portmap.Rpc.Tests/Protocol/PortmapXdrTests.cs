@@ -44,7 +44,7 @@ public class PortmapXdrTests
 
     [Fact]
     public void Refusal_WrittenAndRead_HasEveryPart() =>
-        Gen.Select(Gen.Int[0, 22], s_text, s_text.Null(), Gen.Int, s_text.Null(), Gen.Long).Sample((reason, message, owner, number, holder, epoch) =>
+        Gen.Select(Gen.Int[0, 24], s_text, s_text.Null(), Gen.Int, s_text.Null(), Gen.Long).Sample((reason, message, owner, number, holder, epoch) =>
         {
             var refusal = PortRefusal.Create((PortRefusalReason)reason, message, owner, number, PortProtocol.Udp, holder, ~number, epoch);
             XdrWriter writer = new();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -40,6 +41,24 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         await using PortmapServer server = Server(endpoint);
         Func<Task> start = () => server.StartAsync().Within();
         await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*AllowRemote*");
+    }
+
+    [Fact]
+    public async Task Start_OnAnAddressThatOthersReach_WhenAllowedWarns()
+    {
+        LogList logs = new();
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { "tcp:0.0.0.0:0" }, AllowRemote = true }, new TypedLog(logs));
+        await server.StartAsync().Within();
+        logs.Warnings.Should().ContainSingle().Which.Text.Should().Contain("0.0.0.0").And.Contain("AllowRemote");
+    }
+
+    [Fact]
+    public async Task Start_OnLoopback_DoesNotWarn()
+    {
+        LogList logs = new();
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" } }, new TypedLog(logs));
+        await server.StartAsync().Within();
+        logs.Warnings.Should().BeEmpty();
     }
 
     [Fact]
@@ -86,24 +105,22 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         await start.Should().ThrowAsync<InvalidOperationException>();
     }
 
-    [Theory]
-    [InlineData(nameof(PortmapServerOptions.MaxRecordBytes), 16_383)]
-    [InlineData(nameof(PortmapServerOptions.MaxConnections), 0)]
-    [InlineData(nameof(PortmapServerOptions.MaxPendingRequests), 0)]
-    [InlineData(nameof(PortmapServerOptions.MaxOwnersPerSession), 1_048_577)]
-    public void Options_OutOfBounds_AreNamedWithTheirBounds(string name, int value)
-    {
-        PortmapServerOptions options = new();
-        typeof(PortmapServerOptions).GetProperty(name)!.SetValue(options, value);
-        Action make = () => _ = new PortmapServer(_registry, options);
-        make.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*{name}*{value}*");
-    }
-
     private PortmapServer Server(string endpoint, Action<PortmapServerOptions>? configure = null)
     {
         PortmapServerOptions options = new();
         options.Endpoints.Add(endpoint);
         configure?.Invoke(options);
         return new PortmapServer(_registry, options);
+    }
+
+    private sealed class TypedLog(ILogger log) : ILogger<PortmapServer>
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => log.BeginScope(state);
+
+        public bool IsEnabled(LogLevel logLevel) => log.IsEnabled(logLevel);
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            log.Log(logLevel, eventId, state, exception, formatter);
     }
 }

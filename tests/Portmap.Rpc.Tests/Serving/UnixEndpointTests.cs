@@ -100,6 +100,52 @@ public sealed class UnixEndpointTests : IAsyncDisposable
         await start.Should().ThrowAsync<IOException>().WithMessage("*none*folder*");
     }
 
+    [Theory]
+    [InlineData("", "*symbolic link*not ours to replace*")]
+    [InlineData(".lock", "*portmap.sock.lock*symbolic link*")]
+    public async Task Start_WhereALinkIs_IsRefusedAndWhatItLeadsToStays(string suffix, string message)
+    {
+        string target = _folder["target"];
+        File.CreateSymbolicLink(SocketPath + suffix, target);
+        await using PortmapServer dangling = Server();
+        Func<Task> start = () => dangling.StartAsync().Within();
+        await start.Should().ThrowAsync<IOException>().WithMessage(message);
+        File.Exists(target).Should().BeFalse("nothing is made through a link");
+
+        await File.WriteAllTextAsync(target, "precious");
+        await using PortmapServer server = Server();
+        start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<IOException>().WithMessage(message);
+        (await File.ReadAllTextAsync(target)).Should().Be("precious");
+    }
+
+#pragma warning disable CA1416 // on Windows there is no mode to set, and these tests say so
+    [Fact]
+    public async Task Start_InAFolderThatOthersCanWriteTo_IsRefusedUnlessItIsSticky()
+    {
+        const UnixFileMode All = (UnixFileMode)0x1ff;
+        Directory.CreateDirectory(_folder["open"]);
+        File.SetUnixFileMode(_folder["open"], All);
+        await using PortmapServer server = Server($"unix:{_folder["open/portmap.sock"]}");
+        Func<Task> start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<IOException>().WithMessage("*folder*open*others*");
+        Directory.GetFileSystemEntries(_folder["open"]).Should().BeEmpty();
+
+        File.SetUnixFileMode(_folder["open"], All | UnixFileMode.StickyBit);
+        await using PortmapServer again = Server($"unix:{_folder["open/portmap.sock"]}");
+        await again.StartAsync().Within();
+    }
+
+    [Fact]
+    public async Task Start_WithAnotherSocketMode_GivesTheFileThatMode()
+    {
+        const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() }, SocketMode = Mode });
+        await server.StartAsync().Within();
+        File.GetUnixFileMode(SocketPath).Should().Be(Mode);
+    }
+#pragma warning restore CA1416
+
     [Fact]
     public async Task Start_OnATooLongPath_IsRefusedWithTheLimit()
     {

@@ -8,7 +8,7 @@ public class XdrTests
     [Fact]
     public void Write_EveryType_IsBigEndianAndPaddedToFour()
     {
-        XdrWriter writer = new(capacity: 1);
+        XdrWriter writer = new();
         writer.WriteInt32(-2);
         writer.WriteUInt32(0x01020304);
         writer.WriteInt64(-3);
@@ -29,7 +29,7 @@ public class XdrTests
     public void Read_WhatWasWritten_IsTheSame() =>
         Gen.Select(Gen.Int, Gen.Long, Gen.Bool, Gen.String[Gen.Char['\u0001', '\u07ff'], 0, 40], Gen.Byte.Array[0, 40]).Sample((number, hyper, flag, text, bytes) =>
         {
-            XdrWriter writer = new(capacity: 1);
+            XdrWriter writer = new();
             writer.WriteOpaque(bytes);
             writer.WriteInt32(number);
             writer.WriteString(text);

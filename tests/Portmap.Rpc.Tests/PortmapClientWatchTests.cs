@@ -1,0 +1,198 @@
+using Microsoft.Extensions.Time.Testing;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests;
+
+/// <summary>What <see cref="PortmapClient.WatchAsync"/> promises: a map that can be mirrored, across slow readers and restarts of the daemon.</summary>
+public sealed class PortmapClientWatchTests
+{
+    [Fact]
+    public async Task Watch_FromTheStart_YieldsAllThereIsAndThenEachChange()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await client.RegisterAsync("before", 49200).Within();
+        await using Reader reader = new(client);
+
+        PortmapUpdate first = await reader.NextAsync();
+        first.Change.Should().BeNull();
+        first.Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("before");
+
+        PortEntry after = await client.RegisterAsync("after", 49201).Within();
+        PortmapUpdate second = await reader.NextAsync();
+        second.Snapshot.Should().BeNull();
+        second.Revision.Should().Be(first.Revision + 1);
+        second.Change.Should().Be(new PortChange(second.Revision, PortChangeKind.Registered, after));
+    }
+
+    [Fact]
+    public async Task Watch_FromAListing_MissesNothing()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        (_, long revision) = await client.ListAsync().Within();
+        for (int i = 0; i < 300; i++)
+        {
+            await client.RegisterAsync($"b{i}", 49200).Within();
+        }
+
+        await using Reader reader = new(client, revision);
+        for (int i = 0; i < 300; i++)
+        {
+            PortmapUpdate update = await reader.NextAsync();
+            update.Change!.Value.Entry.Owner.Should().Be($"b{i}");
+            update.Revision.Should().Be(revision + i + 1);
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(long.MaxValue)]
+    public async Task Watch_FromARevisionOfAnotherRun_BeginsWithASnapshot(long revision)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await client.RegisterAsync("b1", 49200).Within();
+        await using Reader reader = new(client, revision);
+        (await reader.NextAsync()).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b1");
+    }
+
+    [Fact]
+    public async Task Watch_ReaderThatFallsBehindWhatIsKept_GoesOnWithASnapshotThatHoldsAll()
+    {
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), WatchCapacity = 64 });
+        await using PortmapClient client = harness.OpenClient();
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        Task<PortmapUpdate> waiting = reader.NextAsync();
+        for (int i = 0; i < 1_000; i++)
+        {
+            await client.RegisterAsync($"b{i}", 49200).Within();
+        }
+
+        // One answer was on its way when the reader stopped; what came after it is more than the ring holds.
+        PortmapUpdate update = await waiting;
+        long last = update.Revision - 1;
+        while (update.Change is not null)
+        {
+            update.Revision.Should().Be(last + 1, "there is no gap that is not told");
+            last = update.Revision;
+            update = await reader.NextAsync();
+        }
+
+        update.Snapshot!.Value.Should().HaveCount(1_000);
+    }
+
+    [Fact]
+    public async Task Watch_Cancelled_EndsAndLeavesNoConnection()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Reader reader = new(client);
+        await reader.NextAsync();
+        harness.Connections.Count.Should().Be(2);
+        Task<PortmapUpdate> next = reader.NextAsync();
+        await reader.CancelAsync();
+        Func<Task> waiting = () => next;
+        await waiting.Should().ThrowAsync<OperationCanceledException>();
+        await reader.DisposeAsync();
+        await harness.LastServed.Within();
+        harness.Connections.Count.Should().Be(1);
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Watch_OfAClientThatIsDisposed_EndsQuietly()
+    {
+        await using Harness harness = new();
+        PortmapClient client = harness.OpenClient();
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        Task<bool> more = reader.MoveNextAsync();
+        await client.DisposeAsync();
+        (await more).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Watch_DaemonRestarts_GoesOnWithASnapshotOfTheNewOne()
+    {
+        using TempFolder folder = new();
+        PortmapServerOptions options = new() { Endpoints = { $"unix:{folder["d.sock"]}" } };
+        PortmapEndpoint endpoint = PortmapEndpoint.Parse(options.Endpoints[0]);
+        await using PortRegistry first = new(new PortRegistryOptions());
+
+        // Started later, as every restarted daemon is: its revisions begin with the clock.
+        await using PortRegistry second = new(new PortRegistryOptions(), timeProvider: new FakeTimeProvider(DateTimeOffset.UtcNow.AddSeconds(1)));
+        await using PortSession session = first.OpenSession(Environment.ProcessId), again = second.OpenSession(Environment.ProcessId);
+        await session.RegisterAsync("b1", 49200);
+        PortmapServer daemon = new(first, options);
+        await daemon.StartAsync().Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint).Within();
+        await using Reader reader = new(client);
+        (await reader.NextAsync()).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b1");
+        Task<PortmapUpdate> next = reader.NextAsync();
+
+        await daemon.DisposeAsync().AsTask().Within();
+        await again.RegisterAsync("b2", 49201);
+        await using PortmapServer successor = new(second, options);
+        await successor.StartAsync().Within();
+
+        (await next).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b2");
+        await again.RegisterAsync("b3", 49202);
+        (await reader.NextAsync()).Change!.Value.Entry.Owner.Should().Be("b3");
+    }
+
+    [Fact]
+    public async Task Watch_OfARegistryThatIsGone_DoesNotAskAgainAndAgain()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        Task<bool> next = reader.MoveNextAsync();
+        await harness.Registry.DisposeAsync();
+        await client.PingAsync().Within();
+        long before = harness.BytesRead;
+        for (int i = 0; i < 100; i++)
+        {
+            await client.PingAsync().Within();
+        }
+
+        (harness.BytesRead - before).Should().BeLessThanOrEqualTo((100 * 44) + 56, "pings are all that was said, and one poll that may have been on its way");
+        next.IsCompleted.Should().BeFalse();
+    }
+
+    /// <summary>Takes one step after the other, each within the deadline.</summary>
+    private sealed class Reader : IAsyncDisposable
+    {
+        private readonly CancellationTokenSource _end = new();
+        private readonly IAsyncEnumerator<PortmapUpdate> _updates;
+
+        public Reader(PortmapClient client, long afterRevision = -1) => _updates = client.WatchAsync(afterRevision, _end.Token).GetAsyncEnumerator(_end.Token);
+
+        public Task<bool> MoveNextAsync() => _updates.MoveNextAsync().Within();
+
+        public async Task<PortmapUpdate> NextAsync()
+        {
+            (await MoveNextAsync()).Should().BeTrue();
+            return _updates.Current;
+        }
+
+        public Task CancelAsync() => _end.CancelAsync();
+
+        public async ValueTask DisposeAsync()
+        {
+            await _end.CancelAsync();
+            try
+            {
+                await _updates.DisposeAsync();
+            }
+            catch (NotSupportedException)
+            {
+                // A step that nobody waited for is still on its way; the token ends it.
+            }
+
+            _end.Dispose();
+        }
+    }
+}

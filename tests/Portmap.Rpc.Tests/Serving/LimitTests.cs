@@ -1,0 +1,336 @@
+using System.Reflection;
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+/// <summary>Each limit of a server, at it and one past it: who passes it is refused or closed with one line, and the others are served on.</summary>
+public class LimitTests
+{
+    private static readonly TimeSpan s_period = TimeSpan.FromSeconds(1);
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+
+    public static TheoryData<string, object, object, object> Bounds { get; } = new()
+    {
+        { nameof(PortmapServerOptions.MaxRecordBytes), 16_384, 16_777_216, 1 },
+        { nameof(PortmapServerOptions.MaxConnections), 1, 1_048_576, 1 },
+        { nameof(PortmapServerOptions.MaxConnectionsPerPeer), 1, 1_048_576, 1 },
+        { nameof(PortmapServerOptions.MaxPendingRequests), 1, 65_536, 1 },
+        { nameof(PortmapServerOptions.MaxOwnersPerSession), 1, 1_048_576, 1 },
+        { nameof(PortmapServerOptions.RecordTimeout), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), TimeSpan.FromTicks(1) },
+        { nameof(PortmapServerOptions.IdleTimeout), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(24), TimeSpan.FromTicks(1) },
+        { nameof(PortmapServerOptions.MaxWait), TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromTicks(1) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Bounds))]
+    public void Options_AtTheirBounds_AreTakenAndOnePastIsNamedWithThem(string name, object least, object most, object step)
+    {
+        Make(name, least).Should().NotThrow();
+        Make(name, most).Should().NotThrow();
+        string bounds = FormattableString.Invariant($"*{name}*{least} to {most}*");
+        Make(name, Add(least, step, -1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage(bounds);
+        Make(name, Add(most, step, 1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage(bounds);
+    }
+
+    [Fact]
+    public void Options_EveryLimit_HasItsBoundsTestedAndItsDefaultWithinThem()
+    {
+        IEnumerable<string> limits = typeof(PortmapServerOptions).GetProperties()
+            .Where(property => property.PropertyType == typeof(int) || property.PropertyType == typeof(TimeSpan)).Select(property => property.Name);
+        Bounds.Select(row => (string)row[0]).Should().BeEquivalentTo(limits);
+        Action make = () => _ = new PortmapServer(new PortRegistry(new PortRegistryOptions()), new PortmapServerOptions());
+        make.Should().NotThrow();
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(4, false)]
+    public async Task MaxRecordBytes_RecordAtTheLimit_IsServedAndALongerOneIsClosedWithOneLine(int past, bool isServed)
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = 16_384 });
+        PairStream other = harness.Open();
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        await client.WriteAsync(Wire.Call(7, Wire.Gluster, 0, new byte[16_384 - 40 + past])).Within();
+        if (isServed)
+        {
+            (await client.ReadRecordAsync()).Should().Equal(Wire.Success(7));
+            harness.Logs.Lines.Should().BeEmpty();
+            return;
+        }
+
+        await EndsAsync(client, served);
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("RecordTooLong");
+        await IsServedAsync(other);
+    }
+
+    [Fact]
+    public async Task MaxConnections_AsManyAsTheLimit_AreServedAndOneMoreIsClosedUntilOneEnds()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxConnections = 3 });
+        (PairStream first, Task served) = harness.Connect(Harness.Known);
+        PairStream[] others = [harness.Open(), harness.Open()];
+        for (int i = 0; i < 5; i++)
+        {
+            (PairStream closed, Task? end) = harness.TryConnect(Harness.Claiming);
+            end.Should().BeNull();
+            (await closed.ReadAsync(new byte[1]).Within()).Should().Be(0);
+        }
+
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("ConnectionLimitReached");
+        await IsServedAsync(first);
+        await IsServedAsync(others[1]);
+        first.End();
+        await served.Within();
+        await IsServedAsync(harness.Open());
+    }
+
+    [Fact]
+    public async Task MaxConnectionsPerPeer_AsManyAsTheLimit_AreServedAndOneMoreIsClosedWhileOtherPeersAreServed()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxConnectionsPerPeer = 2 });
+        (PairStream first, Task served) = harness.Connect(Harness.Known);
+        PairStream second = harness.Open();
+        harness.TryConnect(Harness.Known).Served.Should().BeNull();
+        harness.TryConnect(Harness.Known).Served.Should().BeNull();
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("PeerLimitReached");
+        await IsServedAsync(harness.Open(Harness.Claiming));
+        await IsServedAsync(second);
+        first.End();
+        await served.Within();
+        await IsServedAsync(harness.Open());
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerSession_AsManyAsTheLimit_AreRegisteredAndOneMoreIsRefusedByType()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 3 });
+        await using PortmapClient client = harness.OpenClient(), other = harness.OpenClient();
+        for (int i = 0; i < 3; i++)
+        {
+            await client.RegisterAsync($"b{i}", 49200).Within();
+        }
+
+        Func<Task> register = () => client.RegisterAsync("b3", 49200).Within();
+        PortRefusal refusal = (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        refusal.Reason.Should().Be(PortRefusalReason.TooManyOwners);
+        refusal.Message.Should().Contain("3").And.Contain("MaxOwnersPerSession");
+        await other.RegisterAsync("b3", 49200).Within();
+        await client.RegisterAsync("b2", 49200).Within();
+        await client.ReleaseAsync("b0").Within();
+        await client.RegisterAsync("b4", 49200).Within();
+    }
+
+    [Fact]
+    public async Task IdleTimeout_SilentConnection_IsOpenAtTheLimitAndClosedAfterItWithOneLine()
+    {
+        await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromMinutes(2) }, timeProvider: _time);
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await IsServedAsync(client);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await IsServedAsync(client);
+
+        await AdvanceUntilAsync(served);
+        (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+        harness.Logs.Lines.Where(line => line.Id.Name == "IdleTimedOut").Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task IdleTimeout_ConnectionWithARegistrationOrAWait_IsLeftAlone()
+    {
+        await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10), MaxWait = TimeSpan.FromHours(1) }, timeProvider: _time);
+        await using PortmapClient worker = harness.OpenClient();
+        await worker.RegisterAsync("b1", 49200).Within();
+        PairStream watcher = harness.Open();
+        harness.Registry.Snapshot(out long revision);
+        await watcher.WriteAsync(Wire.Call(7, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words((uint)(revision >> 32), (uint)revision, 3_600_000))).Within();
+        await watcher.WriteAsync(Wire.Call(8, Wire.Gluster, 0)).Within();
+        (await watcher.ReadRecordAsync()).Should().Equal(Wire.Success(8));
+
+        for (int i = 0; i < 60; i++)
+        {
+            _time.Advance(s_period);
+        }
+
+        await worker.PingAsync().Within();
+        await worker.RegisterAsync("b2", 49200).Within();
+        (await watcher.ReadRecordAsync()).AsSpan(0, 4).ToArray().Should().Equal(Wire.Words(7));
+        harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
+    }
+
+    [Fact]
+    public async Task RecordTimeout_HalfARecord_IsWaitedForUpToTheLimitAndThenClosedWithOneLine()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        PairStream other = harness.Open();
+        byte[] call = Wire.Call(7, Wire.Gluster, 0);
+        PairStream patient = harness.Open();
+        await patient.WriteAsync(call.AsMemory(0, 20)).Within();
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        await client.WriteAsync(call.AsMemory(0, 20)).Within();
+        await IsServedAsync(other);
+
+        _time.Advance(TimeSpan.FromSeconds(30));
+        await patient.WriteAsync(call.AsMemory(20)).Within();
+        (await patient.ReadRecordAsync()).Should().Equal(Wire.Success(7));
+
+        await AdvanceUntilAsync(served);
+        (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("RecordTimedOut");
+        await IsServedAsync(other);
+    }
+
+    [Fact]
+    public async Task RecordTimeout_BytesThatTrickleIn_DoNotBuyTime()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        byte[] call = Wire.Call(7, Wire.Gluster, 0, new byte[2_000]);
+        int sent = 0;
+        while (!served.IsCompleted && sent < call.Length - 1)
+        {
+            await client.WriteAsync(call.AsMemory(sent++, 1)).Within();
+            _time.Advance(s_period);
+            await Task.Yield();
+        }
+
+        await served.Within();
+        sent.Should().BeLessThan(call.Length - 1, "a byte a second is too slow");
+    }
+
+    [Fact]
+    public async Task RecordTimeout_EmptyFragmentsWithoutEnd_AreARecordThatIsBegun()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        for (int i = 0; !served.IsCompleted && i < 1_000; i++)
+        {
+            await client.WriteAsync(Wire.Fragment()).Within();
+            _time.Advance(s_period);
+            await Task.Yield();
+        }
+
+        await served.Within();
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("RecordTimedOut");
+    }
+
+    [Fact]
+    public async Task RecordTimeout_AnswersThatNobodyReads_EndTheConnectionWithOneLine()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        (PairStream client, PairStream server) = harness.OpenBoth();
+        Task served = harness.LastServed;
+        byte[] calls = [.. Enumerable.Range(0, 2_000).SelectMany(_ => Wire.Call(7, Wire.GfDump, 1, new byte[8]))];
+        _ = client.WriteAsync(calls).AsTask();
+        await server.HeldBack.Within();
+        PairStream other = harness.Open();
+        _time.Advance(TimeSpan.FromSeconds(30));
+        served.IsCompleted.Should().BeFalse();
+
+        await AdvanceUntilAsync(served);
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("AnswersNotRead");
+        await IsServedAsync(other);
+    }
+
+    [Fact]
+    public async Task RecordTimeout_AnswersOfWaitsThatNobodyReads_EndTheConnectionToo()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        await using PortmapClient writer = harness.OpenClient();
+        harness.Registry.Snapshot(out long revision);
+        for (int i = 0; i < 100; i++)
+        {
+            await writer.RegisterAsync($"{i}/{new string('x', 1_000)}", 49200).Within();
+        }
+
+        (PairStream client, PairStream server) = harness.OpenBoth();
+        Task served = harness.LastServed;
+        for (uint xid = 1; xid <= 3; xid++)
+        {
+            await client.WriteAsync(Wire.Call(xid, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words((uint)(revision >> 32), (uint)revision, 60_000))).Within();
+        }
+
+        await server.HeldBack.Within();
+        await AdvanceUntilAsync(served);
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("AnswersNotRead");
+    }
+
+    [Fact]
+    public async Task Log_OfWhatPeersCanRepeat_HasOneLineInTenSecondsThatCountsTheRest()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        for (int i = 0; i < 100; i++)
+        {
+            (PairStream client, Task served) = harness.Connect(Harness.Known);
+            await client.WriteAsync(Wire.Record(1, 2, 3)).Within();
+            await served.Within();
+        }
+
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("NotACall");
+        _time.Advance(LimitLog.Pause);
+        (PairStream last, Task end) = harness.Connect(Harness.Known);
+        await last.WriteAsync(Wire.Record(1, 2, 3)).Within();
+        await end.Within();
+        harness.Logs.Warnings.Should().HaveCount(2);
+        harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == "LinesLeftOut").Which.Text.Should().Contain("99").And.Contain("NotACall");
+    }
+
+    [Fact]
+    public async Task Listings_MoreThanAreKept_HaveTheOldestReaderListAgainAndNobodyElse()
+    {
+        await using Harness harness = new();
+        await using PortmapClient writer = harness.OpenClient();
+        for (int i = 0; i < 100; i++)
+        {
+            await writer.RegisterAsync($"{i}/{new string('x', 1_000)}", 49200).Within();
+        }
+
+        List<(PairStream Client, byte[] Revision, byte[] Next)> readers = [];
+        for (int i = 0; i <= Rpc.Serving.Listings.MaxOpen; i++)
+        {
+            PairStream client = harness.Open();
+            byte[] page = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.List, new byte[12]));
+            readers.Add((client, page[28..36], page[^4..]));
+        }
+
+        byte[][] second = await Task.WhenAll(readers.Select(reader =>
+            reader.Client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.List, [.. reader.Revision, .. reader.Next]))));
+        second[0].AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(1, (uint)PortRefusalReason.RevisionTooOld));
+        second.Skip(1).Should().OnlyContain(page => page[27] == 0);
+    }
+
+    private static async Task IsServedAsync(PairStream client) => (await client.ExchangeAsync(Wire.Call(99, Wire.Gluster, 0))).Should().Equal(Wire.Success(99));
+
+    private static async Task EndsAsync(PairStream client, Task served)
+    {
+        await served.Within();
+        (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+    }
+
+    // The server marks what it waits for on a thread of its own; the manual clock goes on until it has.
+    private async Task AdvanceUntilAsync(Task served)
+    {
+        using CancellationTokenSource end = Deadline.Source();
+        while (!served.IsCompleted && !end.IsCancellationRequested)
+        {
+            _time.Advance(s_period);
+            await Task.Yield();
+        }
+
+        await served.Within();
+    }
+
+    private static Action Make(string name, object value) => () =>
+    {
+        PortmapServerOptions options = new();
+        typeof(PortmapServerOptions).GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.SetValue(options, value);
+        using PortRegistry registry = new(new PortRegistryOptions());
+        _ = new PortmapServer(registry, options);
+    };
+
+    private static object Add(object value, object step, int sign) =>
+        value is TimeSpan time ? time + (sign * (TimeSpan)step) : (int)value + (sign * (int)step);
+}

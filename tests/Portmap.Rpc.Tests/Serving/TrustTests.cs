@@ -1,0 +1,157 @@
+using System.Net;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+/// <summary>Who may change what: the kernel says who calls, the options say what that is worth.</summary>
+public class TrustTests
+{
+    private const uint Nobody = 65_534;
+    private const int Stranger = 1;   // a process id that is not ours
+
+    private static readonly IPEndPoint s_loopback = new(IPAddress.Loopback, 40_000);
+
+    private static readonly byte[] s_claim = [.. Wire.Text("b1"), .. Wire.Words(49200, 0, 0, 0)];
+
+    public static TheoryData<string, uint, uint, byte[]> Changes { get; } = new()
+    {
+        { "acquire", Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
+        { "register", Wire.Portmap, PortmapProcedure.Register, [.. s_claim, .. Wire.Words(0)] },
+        { "bind failed", Wire.Portmap, PortmapProcedure.BindFailed, [.. s_claim, .. Wire.Words(0)] },
+        { "release", Wire.Portmap, PortmapProcedure.Release, s_claim },
+        { "Gluster's sign-in", Wire.Gluster, 4, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },
+        { "Gluster's sign-out", Wire.Gluster, 5, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Changes))]
+    public async Task Change_ByAnotherUser_IsRefusedByTypeAndTheMapStaysAsItIs(string what, uint program, uint procedure, byte[] arguments)
+    {
+        await using Harness harness = new();
+        await using PortmapClient owner = harness.OpenClient(harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId));
+        PortEntry entry = await owner.RegisterAsync("b1", 49200).Within();
+        PairStream stranger = harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody));
+
+        byte[] answer = await stranger.ExchangeAsync(Wire.Call(1, program, procedure, arguments));
+
+        byte[] expected = program == Wire.Gluster ? Wire.Words(0xffff_ffff, 1) : Wire.Words(1, (uint)PortRefusalReason.NotPermitted);
+        answer.AsSpan(24, 8).ToArray().Should().Equal(expected, "{0} is a change", what);
+        (await owner.LookupAsync("b1").Within()).Should().Be(entry);
+    }
+
+    [Fact]
+    public async Task Reading_ByAnotherUser_IsServed()
+    {
+        await using Harness harness = new();
+        await using PortmapClient owner = harness.OpenClient();
+        PortEntry entry = await owner.RegisterAsync("b1", 49200).Within();
+        await using PortmapClient stranger = harness.OpenClient(harness.Context.Trust.OfUnix(Stranger, Nobody));
+
+        (await stranger.LookupAsync("b1").Within()).Should().Be(entry);
+        (_, long revision) = await stranger.ListAsync().Within();
+        Task<(long Revision, List<PortChange> Changes)> waiting = stranger.WaitForChangeAsync(revision, CancellationToken.None);
+        await owner.RegisterAsync("b2", 49200).Within();
+        (await waiting.Within()).Changes.Should().ContainSingle();
+        byte[] port = await harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody)).ExchangeAsync(Wire.Call(1, Wire.Gluster, 1, Wire.Text("b1")));
+        port.Should().Equal(Wire.Success(1, Wire.Words(0, 0, 0, 49200)));
+    }
+
+    [Theory]
+    [InlineData(0u, true)]
+    [InlineData(1_000u, true)]
+    [InlineData(1_001u, false)]
+    [InlineData(Nobody, false)]
+    public void User_OnAUnixSocket_MayChangeWhenItIsRootOrAllowed(uint user, bool mayChange)
+    {
+        Trust trust = new(new PortmapServerOptions { AllowedUserIds = { 1_000 } });
+        trust.OfUnix(Stranger, user).MayChange.Should().Be(mayChange);
+        trust.OfUnix(Stranger, PosixFile.OwnUserId).MayChange.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task AllowAcquire_Off_LeavesAcquiringToTheDaemonsOwnProcess()
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
+        Trust trust = harness.Context.Trust;
+        await using PortmapClient worker = harness.OpenClient(trust.OfUnix(Stranger, PosixFile.OwnUserId));
+        Func<Task> acquire = () => worker.AcquireAsync("b1").Within();
+        (await acquire.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted);
+        await using PortmapClient daemon = harness.OpenClient(trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId));
+        (await daemon.AcquireAsync("b1").Within()).State.Should().Be(PortState.Reserved);
+        trust.OfTcp(s_loopback).MayAcquire.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task AllowAcquire_Off_HealsABindFailureOfTheDaemonsLeaseAndGivesNoOther()
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
+        Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { MayAcquire = false };
+        await using PortmapClient worker = harness.OpenClient(peer);
+        PortLease lease = await harness.Registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" });
+
+        PortEntry healed = await worker.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+        healed.Port.Should().Be(lease.Port).And.NotBe(0);
+        await worker.RegisterAsync("b1", healed.Port, healed.Epoch).Within();
+
+        foreach (string owner in (string[])["b1", "b2"])
+        {
+            Func<Task> report = () => worker.ReportBindFailureAsync(owner, 49200).Within();
+            (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted);
+        }
+    }
+
+    [Theory]
+    [InlineData(true, true, "127.0.0.1", true, true)]
+    [InlineData(false, true, "127.0.0.1", false, true)]
+    [InlineData(true, false, "127.0.0.1", true, false)]
+    [InlineData(true, true, "192.0.2.1", true, false)]
+    public void Peer_OverTcp_IsBelievedAsFarAsTheOptionsSay(bool allowChanges, bool believe, string address, bool mayChange, bool mayClaim)
+    {
+        Trust trust = new(new PortmapServerOptions { AllowTcpChanges = allowChanges, BelieveTcpProcessIds = believe });
+        Peer peer = trust.OfTcp(new IPEndPoint(IPAddress.Parse(address), 40_000));
+        peer.MayChange.Should().Be(mayChange);
+        peer.MayAcquire.Should().Be(mayChange);
+        peer.MayClaimProcess.Should().Be(mayClaim);
+        peer.ProcessId.Should().Be(0);
+        peer.Origin.Should().Be(address);
+    }
+
+    [Fact]
+    public async Task BelieveTcpProcessIds_Off_TakesARegistrationAsOneOfAnUnknownProcess()
+    {
+        await using Harness harness = new(new PortmapServerOptions { BelieveTcpProcessIds = false });
+        PortmapClient client = harness.OpenClient(harness.Context.Trust.OfTcp(s_loopback));
+        (await client.RegisterAsync("b1", 49200).Within()).ProcessId.Should().Be(0);
+        await client.DisposeAsync();
+        await harness.LastServed.Within();
+        harness.Registry.TryGetPort("b1", out _).Should().BeFalse("nothing but its connection proved that it lives");
+    }
+
+    [Fact]
+    public async Task Program_OfTheHost_IsToldWhetherItsCallerMayChange()
+    {
+        PortmapServerOptions options = new() { Programs = { new AskingProgram() } };
+        await using Harness harness = new(options);
+        byte[] call = Wire.Call(1, AskingProgram.Id, 1);
+        (await harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody)).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(0)));
+        (await harness.Open(harness.Context.Trust.OfUnix(Stranger, 0)).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(1)));
+    }
+
+    private sealed class AskingProgram : IRpcProgram
+    {
+        public const uint Id = 0x4321;
+
+        public uint Number => Id;
+
+        public uint Version => 1;
+
+        public string Name => "Asking";
+
+        public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+        {
+            request.WriteBoolean(request.MayChange);
+            return ValueTask.FromResult(true);
+        }
+    }
+}
