@@ -8,8 +8,6 @@ public sealed class PortFact
     private readonly ushort _port;
     private readonly byte _protocol;
     private readonly byte _state;
-    private readonly long _atMs;
-    private readonly long _untilMs;
 
     /// <summary>The transport: <see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>. A claim on both is two facts.</summary>
     public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (byte)value; }
@@ -37,11 +35,11 @@ public sealed class PortFact
     public Guid BootId { get; init; }
 
     /// <summary>When the claim came into this state.</summary>
-    public DateTimeOffset At { get => DateTimeOffset.FromUnixTimeMilliseconds(_atMs); init => _atMs = value.ToUnixTimeMilliseconds(); }
+    public DateTimeOffset At { get => DateTimeOffset.FromUnixTimeMilliseconds(AtMs); init => AtMs = value.ToUnixTimeMilliseconds(); }
 
     /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled; from then on, or once a later claim on the port is known, the fact
     /// may be forgotten. Otherwise no matter.</summary>
-    public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(_untilMs); init => _untilMs = value.ToUnixTimeMilliseconds(); }
+    public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(UntilMs); init => UntilMs = value.ToUnixTimeMilliseconds(); }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
     public string Strategy { get; init; } = string.Empty;
@@ -52,7 +50,11 @@ public sealed class PortFact
     /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact out of the queue clears it: the store keeps facts.</summary>
     internal PortFact? Next { get; set; }
 
-    internal long UntilMs => _untilMs;
+    /// <summary><see cref="At"/> in Unix milliseconds.</summary>
+    internal long AtMs { get; init; }
+
+    /// <summary><see cref="Until"/> in Unix milliseconds.</summary>
+    internal long UntilMs { get; init; }
 
     /// <summary>Makes the mark that tells a later run which epochs are used up. It is set ahead, so that it need not be written for each one.</summary>
     /// <param name="epoch">Epochs up to this one may have been given.</param>
@@ -64,10 +66,10 @@ public sealed class PortFact
     {
         int order = Epoch.CompareTo(other.Epoch);
         order = order != 0 ? order : _state.CompareTo(other._state);
-        order = order != 0 ? order : _atMs.CompareTo(other._atMs);
+        order = order != 0 ? order : AtMs.CompareTo(other.AtMs);
 
         // The caller tells nothing twice differently; should it, any order will do, as long as it is one.
-        order = order != 0 ? order : _untilMs.CompareTo(other._untilMs);
+        order = order != 0 ? order : UntilMs.CompareTo(other.UntilMs);
         order = order != 0 ? order : ProcessStart.CompareTo(other.ProcessStart);
         order = order != 0 ? order : ProcessId.CompareTo(other.ProcessId);
         order = order != 0 ? order : BootId.CompareTo(other.BootId);

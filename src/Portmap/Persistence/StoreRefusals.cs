@@ -5,9 +5,39 @@ namespace Portmap.Persistence;
 /// <summary>Every refusal of a store in one place.</summary>
 internal static class StoreRefusals
 {
+    /// <summary>ENOSPC, EDQUOT, EROFS of errno(3), which .NET hands on as they are where it has no code of its own.</summary>
+    private const int NoSpace = 28, OverQuota = 122, ReadOnlyFileSystem = 30;
+
     public static PortRefusal StateInUse(string what, int holder) =>
         new(
             PortRefusalReason.StateInUse,
             () => string.Create(CultureInfo.InvariantCulture, $"{what} belongs to {(holder == 0 ? "another process" : $"process {holder}")}. Stop that daemon, or choose another state folder."))
         { HolderProcessId = holder };
+
+    public static PortRefusal FolderNotTrusted(string folder, string complaint) =>
+        new(PortRefusalReason.StoreFailed, () => $"The state folder {folder} {complaint}, who could put a state of his own there. Choose a folder of this user that nobody else may write to.");
+
+    public static PortRefusal NewerVersion(string file, int version, int known) =>
+        new(PortRefusalReason.StateUnreadable, () => string.Create(CultureInfo.InvariantCulture, $"{file} is of version {version}, and this program knows {known}. It was left as it is. Run the newer program, or choose another state folder."));
+
+    public static PortRefusal NotAState(string file) =>
+        new(PortRefusalReason.StateUnreadable, () => $"{file} does not begin as a state file does, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
+
+    public static PortRefusal Failed(string folder, Exception exception) =>
+        new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.");
+
+    public static PortRefusal NameTooLong(PortFact fact) =>
+        new(
+            PortRefusalReason.StoreFailed,
+            () => string.Create(CultureInfo.InvariantCulture, $"The fact about {fact.Owner} takes more than {FactLine.MaxLength} bytes, the name of its strategy alone {fact.Strategy.Length} characters. Give the strategy a shorter name."),
+            fact.Owner, fact.Port, fact.Protocol);
+
+    private static string Remedy(Exception exception) => exception is UnauthorizedAccessException
+        ? "Let this user write to the folder, or choose another one."
+        : exception.HResult switch
+        {
+            NoSpace or OverQuota => "Free space on that disk.",
+            ReadOnlyFileSystem => "Make that file system writable, or choose another folder.",
+            _ => "See the kernel's log about that disk.",
+        };
 }

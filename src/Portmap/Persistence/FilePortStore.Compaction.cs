@@ -1,0 +1,194 @@
+using System.Buffers;
+
+namespace Portmap.Persistence;
+
+/// <summary>How the file is kept small: within four times of what stands in it, or 1 MiB.</summary>
+internal sealed partial class FilePortStore
+{
+    /// <summary>How large the file may always be.</summary>
+    public const int AllowedLength = 1_024 * 1_024;
+
+    /// <summary>How many times larger than what stands in it the file may be.</summary>
+    public const int AllowedRatio = 4;
+
+    /// <summary>Compaction begins at half of what is allowed, so that appends have the other half while it runs.</summary>
+    private const int BeginAtPart = 2;
+
+    /// <summary>What part of the allowed length is appended at least until it is looked at again what stands, and is written at once.</summary>
+    private const int StepPart = 8;
+
+    private Task _compaction = Task.CompletedTask;
+    private ArrayBufferWriter<byte>? _meanwhile;
+    private long _lookAt;
+    private long _allowed;
+    private bool _isStopping;
+
+    /// <summary>The compaction that runs, or the last one.</summary>
+    public Task Compaction
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _compaction;
+            }
+        }
+    }
+
+    private int StepLength => _allowedLength / StepPart;
+
+    /// <summary>What an append has to wait for before it begins: a compaction that is under way when the file is suspect or as large as it may be.</summary>
+    private Task CompactionToWaitFor()
+    {
+        lock (_gate)
+        {
+            return _isSuspect || _length >= Math.Max(_allowed, _allowedLength) ? _compaction : Task.CompletedTask;
+        }
+    }
+
+    private async Task StopCompacting()
+    {
+        lock (_gate)
+        {
+            _isStopping = true;
+        }
+
+        await Compaction.ConfigureAwait(false);
+    }
+
+    private void RememberForCompaction(ReadOnlySpan<byte> lines) => _meanwhile?.Write(lines);
+
+    private void CompactIfLarge()
+    {
+        if (_length < _lookAt || _meanwhile is not null || _isStopping)
+        {
+            return;
+        }
+
+        _facts.Forget(_time.GetUtcNow());
+        long live = FactLine.Header.Length + _facts.Claims.Sum(fact => (long)FactLine.Measure(fact));
+        _allowed = Math.Max(_allowedLength, AllowedRatio * live);
+        LookAgain(live);
+        if (_length <= _allowed / BeginAtPart)
+        {
+            return;
+        }
+
+        PortFact[] standing = Standing();
+        _meanwhile = new ArrayBufferWriter<byte>();
+
+        // A thread of its own: it waits for the disk most of the time, and the pool's threads are for others.
+        _compaction = Task.Factory.StartNew(() => Compact(standing), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    private void LookAgain(long live) => _lookAt = _length + Math.Max(StepLength, live / AllowedRatio);
+
+    private PortFact[] Standing() => _facts.Mark is { } mark ? [mark, .. _facts.Claims] : [.. _facts.Claims];
+
+    /// <summary>Writes a new file beside the appends, and takes its place at the end. A failure changes nothing: the file only stays large until the next look.</summary>
+    private void Compact(PortFact[] standing)
+    {
+        IStateFile? next = null;
+        try
+        {
+            next = _folder.Create(NextName);
+            long length = WriteFacts(next, standing, 0);
+            next.Sync();
+            lock (_gate)
+            {
+                if (!_isStopping)
+                {
+                    if (_meanwhile!.WrittenCount > 0)
+                    {
+                        next.Write(_meanwhile.WrittenSpan, length);
+                        length += _meanwhile.WrittenCount;
+                        next.Sync();
+                    }
+
+                    IStateFile taken = next;
+                    next = null;
+                    TakeOver(taken, length);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The disk is full or fails. The appends will say so; here nothing is lost but time.
+        }
+        finally
+        {
+            next?.Dispose();
+            lock (_gate)
+            {
+                _meanwhile = null;
+            }
+        }
+    }
+
+    /// <summary>Writes everything to a new file and takes that: for a new state, a damaged one, and one whose fsync has failed.</summary>
+    /// <param name="batch">What is not among the facts yet.</param>
+    private void WriteAnew(IReadOnlyList<PortFact> batch)
+    {
+        IStateFile? next = null;
+        try
+        {
+            next = _folder.Create(NextName);
+            long length = WriteFacts(next, [.. Standing(), .. batch], 0);
+            next.Sync();
+            IStateFile taken = next;
+            next = null;
+            TakeOver(taken, length);
+        }
+        finally
+        {
+            next?.Dispose();
+        }
+    }
+
+    /// <summary>Gives the new file the name. From the rename on until the folder is synced nobody knows which of the two a crash would leave, so
+    /// that nothing may be confirmed in either.</summary>
+    private void TakeOver(IStateFile next, long length)
+    {
+        _isSuspect = true;
+        try
+        {
+            _folder.Rename(NextName, FileName);
+        }
+        catch
+        {
+            next.Dispose();
+            throw;
+        }
+
+        _file?.Dispose();
+        _file = next;
+        _length = length;
+        LookAgain(length);
+        _folder.Sync();
+        _isSuspect = _isTorn = false;
+    }
+
+    private long WriteFacts(IStateFile file, IEnumerable<PortFact> facts, long offset)
+    {
+        var chunk = new ArrayBufferWriter<byte>(2 * StepLength);
+        chunk.Write(FactLine.Header);
+        foreach (PortFact fact in facts)
+        {
+            Encode(fact, chunk);
+            if (chunk.WrittenCount >= StepLength)
+            {
+                offset = Flush(file, chunk, offset);
+            }
+        }
+
+        return Flush(file, chunk, offset);
+    }
+
+    private static long Flush(IStateFile file, ArrayBufferWriter<byte> chunk, long offset)
+    {
+        file.Write(chunk.WrittenSpan, offset);
+        offset += chunk.WrittenCount;
+        chunk.ResetWrittenCount();
+        return offset;
+    }
+}

@@ -1,0 +1,256 @@
+using System.Buffers;
+using System.Globalization;
+
+namespace Portmap.Persistence;
+
+/// <summary>The built-in store: one append-only file that a person can read. DESIGN.md beside this file has the grammar and the reasons.</summary>
+/// <remarks>
+/// <code>
+///   append   write the batch at the end · fsync                               └ confirmed from here on
+///   compact  write what stands to a new file · fsync · what came meanwhile · fsync · rename · fsync the folder
+///            └──── appends go on ────────────────┘   └──── an append waits ──────────────────────────────────┘
+/// </code>
+/// <list type="bullet">
+/// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it; so everything can be written anew at any time.</item>
+/// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name, unless <c>_isSuspect</c>.</item>
+/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.</item>
+/// <item>S4. <c>_gate</c> guards all fields; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
+/// </list>
+/// </remarks>
+internal sealed partial class FilePortStore : IPortStore
+{
+    /// <summary>The file of the state.</summary>
+    public const string FileName = "portmap.state";
+
+    /// <summary>The file that will take its place; one that a crash left behind is deleted.</summary>
+    public const string NextName = "portmap.state.new";
+
+    private readonly IStateFolder _folder;
+    private readonly TimeProvider _time;
+    private readonly int _allowedLength;
+    private readonly Lock _gate = new();
+    private readonly PortFactSet _facts = new();
+    private readonly ArrayBufferWriter<byte> _batch = new();
+    private IStateFile? _file;
+    private long _length;
+    private bool _isTorn;
+    private bool _isSuspect;
+
+    /// <summary>A store in a folder of the disk. Nothing is touched before <see cref="LoadAsync"/>.</summary>
+    public FilePortStore(string folder, TimeProvider time)
+        : this(new StateFolder(folder), time)
+    {
+    }
+
+    /// <param name="folder">The folder.</param>
+    /// <param name="time">For what has cooled.</param>
+    /// <param name="allowedLength">How large the file may always be.</param>
+    public FilePortStore(IStateFolder folder, TimeProvider time, int allowedLength = AllowedLength)
+    {
+        _folder = folder;
+        _time = time;
+        _allowedLength = allowedLength;
+    }
+
+    private string FilePath => Path.Combine(_folder.Path, FileName);
+
+    public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_file is not null)
+        {
+            throw new InvalidOperationException("The store is open; load once.");
+        }
+
+        try
+        {
+            List<string> complaints = [];
+            Guarded(() => Open(complaints, cancellationToken));
+            complaints.ForEach(onUnreadable);
+            if (_facts.Mark is { } mark)
+            {
+                onFact(mark);
+            }
+
+            foreach (PortFact fact in _facts.Claims)
+            {
+                onFact(fact);
+            }
+        }
+        catch
+        {
+            Close();
+            throw;
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await CompactionToWaitFor().ConfigureAwait(false);
+        Guarded(() => Append(batch));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopCompacting().ConfigureAwait(false);
+        Close();
+    }
+
+    private void Open(List<string> complaints, CancellationToken cancellationToken)
+    {
+        _folder.Take();
+        _file = _folder.Open(FileName);
+        if (_file is null || !TryRead(_file, complaints, cancellationToken))
+        {
+            WriteAnew([]);
+        }
+        else
+        {
+            // An earlier run may have been killed between writing and syncing; what is read here must not vanish later.
+            _file.Sync();
+            _folder.Sync();
+        }
+
+        _folder.Delete(NextName);
+    }
+
+    /// <returns>Whether the file can be appended to as it is.</returns>
+    private bool TryRead(IStateFile file, List<string> complaints, CancellationToken cancellationToken)
+    {
+        var scan = StateScan.Read(file, _facts, cancellationToken);
+        if (scan.FileVersion > StateScan.Version)
+        {
+            StoreRefusals.NewerVersion(FilePath, scan.FileVersion, StateScan.Version).Throw();
+        }
+
+        if (scan.Length > 0 && !scan.IsState)
+        {
+            StoreRefusals.NotAState(FilePath).Throw();
+        }
+
+        _length = scan.Length;
+        _facts.Forget(_time.GetUtcNow());
+        if (scan.Length == 0)
+        {
+            complaints.Add($"{FilePath} was empty, without even the line that a new one has: whatever was in it is lost.");
+        }
+
+        if (scan.TornBytes > 0)
+        {
+            complaints.Add(string.Create(CultureInfo.InvariantCulture,
+                $"The last {scan.TornBytes} bytes of {FilePath}, from {scan.Length - scan.TornBytes} on, are no whole line: a change that was being written and was never confirmed. They were cut off."));
+        }
+
+        if (scan.Damages.Count > 0)
+        {
+            string kept = KeepAside(scan.Damages);
+            complaints.AddRange(scan.Damages.Select(damage => string.Create(CultureInfo.InvariantCulture,
+                $"{damage.Bytes.WrittenCount} bytes of {FilePath}, from {damage.Offset} on, are damaged and could not be read. They were kept in {kept}; all other facts were recovered.")));
+        }
+
+        return scan.IsClean;
+    }
+
+    /// <summary>Writes the damaged parts to a file of their own, before anything is changed.</summary>
+    private string KeepAside(IReadOnlyList<StateScan.Damage> damages)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"{FileName}.damaged-{_time.GetUtcNow():yyyyMMdd'T'HHmmssfff'Z'}");
+        while (_folder.Open(name) is { } earlier)
+        {
+            earlier.Dispose();
+            name += "+";
+        }
+
+        using IStateFile file = _folder.Create(name);
+        long length = 0;
+        foreach (StateScan.Damage damage in damages)
+        {
+            file.Write(damage.Bytes.WrittenSpan, length);
+            length += damage.Bytes.WrittenCount;
+        }
+
+        file.Sync();
+        _folder.Sync();
+        return Path.Combine(_folder.Path, name);
+    }
+
+    private void Append(IReadOnlyList<PortFact> batch)
+    {
+        lock (_gate)
+        {
+            _batch.ResetWrittenCount();
+            foreach (PortFact fact in batch)
+            {
+                Encode(fact, _batch);
+            }
+
+            ObjectDisposedException.ThrowIf(_file is null, this);
+            if (_isSuspect)
+            {
+                WriteAnew(batch);
+            }
+            else
+            {
+                WriteAtEnd(_file);
+            }
+
+            foreach (PortFact fact in batch)
+            {
+                _facts.Apply(fact);
+            }
+
+            CompactIfLarge();
+        }
+    }
+
+    private void WriteAtEnd(IStateFile file)
+    {
+        if (_isTorn)
+        {
+            file.Truncate(_length);
+        }
+
+        _isTorn = true;
+        file.Write(_batch.WrittenSpan, _length);
+
+        // What a failed fsync leaves nobody knows: the kernel marks pages clean that it could not write, and a second fsync then succeeds over nothing.
+        _isSuspect = true;
+        file.Sync();
+        _isTorn = _isSuspect = false;
+        _length += _batch.WrittenCount;
+        RememberForCompaction(_batch.WrittenSpan);
+    }
+
+    private static void Encode(PortFact fact, ArrayBufferWriter<byte> to)
+    {
+        if (!FactLine.TryWrite(to, fact))
+        {
+            StoreRefusals.NameTooLong(fact).Throw();
+        }
+    }
+
+    private void Guarded(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            StoreRefusals.Failed(_folder.Path, e).Throw();
+        }
+    }
+
+    private void Close()
+    {
+        lock (_gate)
+        {
+            _file?.Dispose();
+            _file = null;
+            _folder.Dispose();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+namespace Portmap.Tests.Persistence;
+
+/// <summary>What every <see cref="IPortStore"/> owes. Copy this file, inherit the class, and add what your store promises beyond.</summary>
+/// <remarks>It needs the usings of an xunit project and the public types of Portmap, nothing else. That confirmed facts survive a power loss is yours to show: nobody can cut
+/// the power of a medium that he does not know.</remarks>
+public abstract class PortStoreContract
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+    private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+    private static readonly Guid s_boot = new("9f1c6a70-27f3-4f0e-8f6d-0a3b5d1c2e4f");
+
+    /// <summary>A store over the state of this test: the same state each time, empty at first. It is opened only after the one before was disposed, or to see that it is refused.</summary>
+    protected abstract IPortStore CreateStore();
+
+    [Fact]
+    public async Task Load_NewState_GivesNothing() => Assert.Empty(await LoadAsync());
+
+    [Fact]
+    public async Task Load_AfterEveryKindOfFact_GivesThemAsTheyWere()
+    {
+        PortFact[] facts =
+        [
+            PortFact.Mark(1_867_000_000_000L << 20),
+            Fact("reserved", 49_152, 16, PortState.Reserved),
+            Fact("bound", 49_153, 32, PortState.Bound),
+            Fact("ended", 49_154, 48, PortState.Cooling),
+            Fact("brings its port", 0, 64, PortState.Reserved),
+            Fact("udp", 65_535, long.MaxValue, PortState.Bound, PortProtocol.Udp),
+            new() { Owner = "bare", Port = 1, Epoch = 1, State = PortState.Bound },
+        ];
+        await AppendAsync(facts);
+        Equal(facts, await LoadAsync());
+    }
+
+    [Theory]
+    [InlineData(" ")]
+    [InlineData(" vol0:/bricks/with blanks ")]
+    [InlineData("line\nbreak\r\n\ttab")]
+    [InlineData("#1a2b3c4d tcp 1 bound owner=x \\x0a \\")]
+    [InlineData("\u0001\u001b[2J\u007f")]
+    [InlineData("brick-\u00e4\u20ac\U0001F9F1\u2028")]
+    [InlineData("-")]
+    [InlineData("e\u0301 is not \u00e9")]
+    public async Task Load_OddOwner_GivesItByteByByte(string owner)
+    {
+        PortFact[] facts = [Fact(owner, 49_152, 16, PortState.Bound), Fact(owner + owner, 49_153, 32, PortState.Bound)];
+        await AppendAsync(facts);
+        Equal(facts, await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Load_LongestOwners_GivesThem()
+    {
+        PortFact[] facts = [Fact(new string('#', 4_096), 49_152, 16, PortState.Bound), Fact(new string('\u20ac', 1_365), 49_153, 32, PortState.Bound)];
+        await AppendAsync(facts);
+        Equal(facts, await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Load_SeveralOwnersOnOnePort_GivesEach()
+    {
+        PortFact[] facts = [Fact("b1", 49_152, 16, PortState.Bound), Fact("b2", 49_152, 32, PortState.Bound), Fact("b1", 49_152, 48, PortState.Bound, PortProtocol.Udp)];
+        await AppendAsync(facts);
+        Equal(facts, await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Append_InAnyOrderAndTwice_ComesToTheSame()
+    {
+        PortFact[] facts =
+        [
+            Fact("b1", 49_152, 16, PortState.Reserved), Fact("b1", 49_152, 16, PortState.Bound), Fact("b1", 49_152, 16, PortState.Cooling),
+            Fact("b2", 49_153, 32, PortState.Cooling), Fact("b2", 49_153, 48, PortState.Reserved), Fact("b2", 49_153, 48, PortState.Bound),
+            PortFact.Mark(64), PortFact.Mark(1_024),
+        ];
+        var random = new Random(1);
+        for (int i = 0; i < 5; i++)
+        {
+            random.Shuffle(facts);
+            await AppendAsync(facts);   // each time by a store that has loaded what is there
+            await AppendAsync(facts[..3]);
+        }
+
+        Equal([facts.Single(fact => fact is { Owner: "b1", State: PortState.Cooling }), facts.Single(fact => fact is { Owner: "b2", Epoch: 48, State: PortState.Bound }), PortFact.Mark(1_024)], await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Append_SameStateAtALaterTime_Replaces()
+    {
+        PortFact first = Fact("b1", 49_152, 16, PortState.Bound);
+        PortFact again = Fact("b1", 49_152, 16, PortState.Bound, processId: 99, at: s_now.AddMilliseconds(1));
+        await AppendAsync(again);
+        await AppendAsync(first);
+        Equal([again], await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Append_ManyBatches_AllComeBack()
+    {
+        PortFact[] facts = [.. Enumerable.Range(1, 5_000).Select(i => Fact($"vol0:/bricks/b{i}", 10_000 + i, 16 * i, PortState.Bound))];
+        IPortStore store = CreateStore();
+        await using (store)
+        {
+            await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit);
+            foreach (PortFact[] batch in facts.Chunk(100))
+            {
+                await store.AppendAsync(batch, CancellationToken.None).AsTask().WaitAsync(s_limit);
+            }
+        }
+
+        Equal(facts, await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Load_WhileAnotherStoreHasTheState_IsRefusedAtOnceAndToldByWhom()
+    {
+        await AppendAsync(Fact("b1", 49_152, 16, PortState.Bound));
+        IPortStore first = CreateStore();
+        await using (first)
+        {
+            await first.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit);
+            IPortStore second = CreateStore();
+            PortRefusedException refused = await Assert.ThrowsAsync<PortRefusedException>(() =>
+                second.LoadAsync(_ => Assert.Fail("a fact was given"), _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit));
+            Assert.Equal(PortRefusalReason.StateInUse, refused.Refusal.Reason);
+            Assert.Equal(Environment.ProcessId, refused.Refusal.HolderProcessId);
+
+            // The first one is none the worse for it.
+            await first.AppendAsync([Fact("b2", 49_153, 32, PortState.Bound)], CancellationToken.None).AsTask().WaitAsync(s_limit);
+        }
+
+        Assert.Equal(2, (await LoadAsync()).Count);
+    }
+
+    [Fact]
+    public async Task Load_Cancelled_OwnsNothing()
+    {
+        await AppendAsync(Fact("b1", 49_152, 16, PortState.Bound));
+        IPortStore store = CreateStore();
+        await using (store)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                store.LoadAsync(_ => { }, _ => { }, new CancellationToken(canceled: true)).AsTask().WaitAsync(s_limit));
+        }
+
+        Assert.Single(await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Append_Cancelled_WritesNothing()
+    {
+        IPortStore store = CreateStore();
+        await using (store)
+        {
+            await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                store.AppendAsync([Fact("b1", 49_152, 16, PortState.Bound)], new CancellationToken(canceled: true)).AsTask().WaitAsync(s_limit));
+        }
+
+        Assert.Empty(await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Dispose_Twice_IsHarmless()
+    {
+        IPortStore store = CreateStore();
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit);
+        await store.DisposeAsync();
+        await store.DisposeAsync();
+        Assert.Empty(await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Dispose_NeverLoaded_IsHarmless()
+    {
+        await CreateStore().DisposeAsync();
+        Assert.Empty(await LoadAsync());
+    }
+
+    /// <summary>A fact whose times every store can keep.</summary>
+    protected static PortFact Fact(
+        string owner, int port, long epoch, PortState state, PortProtocol protocol = PortProtocol.Tcp, int processId = 4_321, DateTimeOffset? at = null) => new()
+        {
+            Owner = owner,
+            Port = port,
+            Epoch = epoch,
+            State = state,
+            Protocol = protocol,
+            ProcessId = state == PortState.Reserved ? 0 : processId,
+            ProcessStart = state == PortState.Reserved ? 0 : 987_654_321,
+            BootId = s_boot,
+            At = at ?? s_now,
+            Until = state == PortState.Bound ? DateTimeOffset.UnixEpoch : s_now.AddHours(1),
+            Strategy = "AllocatorPicks",
+        };
+
+    /// <summary>Opens the state, appends in one batch, and closes it.</summary>
+    protected async Task AppendAsync(params PortFact[] facts)
+    {
+        IPortStore store = CreateStore();
+        await using (store)
+        {
+            await store.LoadAsync(_ => { }, text => Assert.Fail($"Nothing is damaged, but: {text}"), CancellationToken.None).AsTask().WaitAsync(s_limit);
+            await store.AppendAsync(facts, CancellationToken.None).AsTask().WaitAsync(s_limit);
+        }
+    }
+
+    /// <summary>Opens the state, takes what stands, and closes it.</summary>
+    protected async Task<IReadOnlyCollection<PortFact>> LoadAsync()
+    {
+        List<PortFact> facts = [];
+        IPortStore store = CreateStore();
+        await using (store)
+        {
+            await store.LoadAsync(facts.Add, text => Assert.Fail($"Nothing is damaged, but: {text}"), CancellationToken.None).AsTask().WaitAsync(s_limit);
+        }
+
+        return [.. facts.GroupBy(fact => (fact.IsMark, fact.Protocol, fact.Port, fact.Owner)).Select(claim => claim.MaxBy(fact => (fact.Epoch, fact.State, fact.At))!)];
+    }
+
+    private static void Equal(IEnumerable<PortFact> expected, IEnumerable<PortFact> actual) => Assert.Equal(expected.Select(Text).Order(StringComparer.Ordinal), actual.Select(Text).Order(StringComparer.Ordinal));
+
+    private static string Text(PortFact fact) =>
+        FormattableString.Invariant($"{fact.Owner}|{fact.Protocol}|{fact.Port}|{fact.Epoch}|{fact.State}|{fact.ProcessId}|{fact.ProcessStart}|{fact.BootId}|{fact.At:O}|{fact.Until:O}|{fact.Strategy}");
+}
