@@ -12,6 +12,7 @@ internal static class Contestant
     [
         () => Task.FromResult<IContestant>(new NumberContestant(Probe, new ProbeAndClose())),
         () => Task.FromResult<IContestant>(new NumberContestant(BindZero, new BindZeroAndClose())),
+        () => RegistryContestant.OpenAsync(Guard, "AllocatorPicks"),
         () => RegistryContestant.OpenAsync(ProcessBinds, "ProcessBinds"),
     ];
 
