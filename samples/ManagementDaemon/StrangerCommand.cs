@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace ManagementDaemon;
 
 /// <summary>The foreign program of the demo and the tests: an ordinary server that never heard of a port map.</summary>
-/// <remarks>Says <c>listening</c> once it has the port, or <c>taken</c> when somebody else has it. Ends with its standard input, so it cannot outlive who started it.</remarks>
+/// <remarks>Says <c>listening</c> once it has the port, or <c>taken</c> when somebody else has it; answers every client with one line. Ends with its standard
+/// input, so it cannot outlive who started it.</remarks>
 internal static class StrangerCommand
 {
     public const string Verb = "stranger";
@@ -24,6 +26,7 @@ internal static class StrangerCommand
             using TcpListener listener = new(IPAddress.Any, port);
             listener.Start();
             await Console.Out.WriteLineAsync($"{Listening} {((IPEndPoint)listener.LocalEndpoint).Port}");
+            _ = AnswerAsync(listener);
             await Console.In.ReadToEndAsync(cancellationToken);
             return ExitCode.Success;
         }
@@ -31,6 +34,22 @@ internal static class StrangerCommand
         {
             await Console.Out.WriteLineAsync($"{Taken} {port}");
             return ExitCode.Failure;
+        }
+    }
+
+    private static async Task AnswerAsync(TcpListener listener)
+    {
+        while (true)
+        {
+            try
+            {
+                using TcpClient client = await listener.AcceptTcpClientAsync();
+                await client.GetStream().WriteAsync(Encoding.UTF8.GetBytes($"{Verb} pid {Environment.ProcessId}\n"));
+            }
+            catch (Exception e) when (e is SocketException or IOException && listener.Server.IsBound)
+            {
+                // The client left before it had its answer; the next one is served all the same.
+            }
         }
     }
 }

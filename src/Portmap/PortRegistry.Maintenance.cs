@@ -118,7 +118,7 @@ public sealed partial class PortRegistry
             {
                 if (!session.CheckAlive())
                 {
-                    throw new PortRefusedException(Refusals.ProcessDead(lease.Owner, lease.Port, claim.Protocol, processId));
+                    throw new PortRefusedException(Refusals.ExitedFirst(lease, processId));
                 }
 
                 if (NowMs >= deadline || claim.Word.Cause == ClaimEnd.Expired)

@@ -105,12 +105,25 @@ internal static class Refusals
     public static PortRefusal SessionEnded(PortSession session, string owner) =>
         new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
 
-    public static PortRefusal NotListening(PortLease lease, int processId, PortRegistrySettings settings) =>
-        new(
-            PortRefusalReason.NotListening,
-            () => Text($"The process {processId} of {lease.Owner} did not listen on {(lease.Port == 0 ? "any port" : Text($"port {lease.Port}"))} within {settings.LeaseTimeout}. Look at its log, or raise LeaseTimeout."),
+    public static PortRefusal ExitedFirst(PortLease lease, int processId)
+    {
+        string hint = GateHint(lease);
+        return new(
+            PortRefusalReason.ProcessDead,
+            () => Text($"The process {processId} of {lease.Owner} ended before it listened on {Target(lease)}. Look at its log.{hint}"),
             lease.Owner, lease.Port, lease.Protocol)
         { HolderProcessId = processId };
+    }
+
+    public static PortRefusal NotListening(PortLease lease, int processId, PortRegistrySettings settings)
+    {
+        string hint = GateHint(lease);
+        return new(
+            PortRefusalReason.NotListening,
+            () => Text($"The process {processId} of {lease.Owner} did not listen on {Target(lease)} within {settings.LeaseTimeout}. Look at its log, or raise LeaseTimeout.{hint}"),
+            lease.Owner, lease.Port, lease.Protocol)
+        { HolderProcessId = processId };
+    }
 
     public static PortRefusal LeaseOver(PortLease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
@@ -172,6 +185,13 @@ internal static class Refusals
 
         return (reserved, bound, cooling, foreign);
     }
+
+    private static string Target(PortLease lease) => lease.Port == 0 ? "any port" : Text($"port {lease.Port}");
+
+    // The claim's own guarantee: that of a lease which has ended meanwhile is another one.
+    private static string GateHint(PortLease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
+        ? " If it binds without SO_REUSEADDR it is kept out like everybody else: acquire its port with Guard = StepAside."
+        : string.Empty;
 
     private static string Process(int processId, string not = "") => processId == 0 ? string.Empty : Text($" (pid {processId}{not})");
 
