@@ -24,7 +24,10 @@ public sealed partial class PortRegistry : IClaimEvents
         if (!claim.IsLease)
         {
             _guard.HandOver(claim);   // first: whoever hears of the registration finds the gate closed
-            claim.Consumes?.Lease?.OnRegistered(claim);
+
+            // The lease is used up and knows its registration; the registration need not keep it alive (64 bytes a port).
+            claim.Lease?.OnRegistered(claim);
+            claim.Lease = null;
         }
         else if (claim.Consumes is { } failed)
         {

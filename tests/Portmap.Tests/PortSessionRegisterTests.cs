@@ -256,6 +256,23 @@ public class PortSessionRegisterTests
     }
 
     [Fact]
+    public async Task Register_ProcessDiedAMomentAfterItWasSeen_IsRefusedWhenThatIsAQuarterSecondAgo()
+    {
+        await using Scene scene = new(configure: options => options.LivenessInterval = TimeSpan.FromHours(1));
+        Child child = scene.StartChild();
+        PortSession session = scene.SessionOf(child);
+        session.Register("b1", Scene.First);
+        child.Kill();
+
+        scene.Clock.Advance(TimeSpan.FromMilliseconds(249));
+        session.Register("b2", Scene.First);   // not looked at again: a process signs thousands of owners in
+        scene.Clock.Advance(TimeSpan.FromMilliseconds(1));
+        session.RegisterRefused("b3", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, child.Id);
+
+        scene.Registry.EnumerateOwners(Scene.First).Should().BeEmpty("what was believed ends with the process");
+    }
+
+    [Fact]
     public async Task Register_SessionHasEnded_IsRefused()
     {
         await using Scene scene = new();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -239,6 +240,70 @@ public class GlusterPortmapTests
         (await client.ExchangeAsync(SignIn(3, "/b/3", 49200, 0))).Should().Equal(Wire.Success(3, Wire.Words(Minus, 28)));
         await client.ExchangeAsync(SignOut(4, "/b/1", 49200));
         await SignInAsync(client, "/b/3", 49200);
+    }
+
+    [Fact]
+    public async Task SignIn_OfOneOwnerMoreThanTheLimitForAnotherProcess_IsNoSpaceAllTheSame()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 2 });
+        PairStream client = harness.Open(Harness.Claiming);
+        using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        try
+        {
+            await SignInAsync(client, "/b/1", 49200, (uint)Environment.ProcessId);
+            await SignInAsync(client, "/b/2", 49201, (uint)other.Id);
+            (await client.ExchangeAsync(SignIn(3, "/b/3", 49202, (uint)other.Id))).Should().Equal(
+                Wire.Success(3, Wire.Words(Minus, 28)), "the limit is the connection's, however many processes it speaks for");
+        }
+        finally
+        {
+            other.Kill();
+        }
+    }
+
+    [Fact]
+    public async Task SignIn_AtTheLimit_LooksForOwnersThatHaveEndedOnceASecond()
+    {
+        FakeTimeProvider clock = new();
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 2 }, timeProvider: clock);
+        PairStream client = harness.Open();
+        await SignInAsync(client, "/b/1", 49200);
+        await SignInAsync(client, "/b/2", 49200);
+        (await client.ExchangeAsync(SignIn(3, "/b/3", 49200, 0))).Should().Equal(Wire.Success(3, Wire.Words(Minus, 28)));
+
+        // Ended by the same process over another connection: nothing tells this one.
+        (await harness.Open().ExchangeAsync(SignOut(1, "/b/1", 49200))).Should().Equal(Wire.Success(1, Wire.Words(0, 0)));
+        (await client.ExchangeAsync(SignIn(4, "/b/3", 49200, 0))).Should().Equal(Wire.Success(4, Wire.Words(Minus, 28)), "a walk for each refused call would be dear");
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await SignInAsync(client, "/b/3", 49200);
+    }
+
+    [Fact]
+    public async Task SignIn_OverTcpOfAProcessThatDiedAfterItsFirst_IsNoSuchProcess()
+    {
+        FakeTimeProvider clock = new();
+        await using Harness harness = new(timeProvider: clock);
+        PairStream client = harness.Open(Harness.Claiming);
+        using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        await SignInAsync(client, "/b/1", 49200, (uint)other.Id);
+        other.Kill();
+        await other.WaitForExitAsync().Within();
+        clock.Advance(TimeSpan.FromMilliseconds(250));
+
+        (await client.ExchangeAsync(SignIn(2, "/b/2", 49200, (uint)other.Id))).Should().Equal(Wire.Success(2, Wire.Words(Minus, 3)), "the claim was of that process");
+    }
+
+    [Fact]
+    public async Task SignIn_OverTcpWithoutAPidAfterOneWithAndOneWithout_IsOfTheProcessClaimedLast()
+    {
+        await using Harness harness = new();
+        PairStream client = harness.Open(Harness.Claiming);
+        await SignInAsync(client, "/b/0", 49199, pid: 0);
+        await SignInAsync(client, "/b/1", 49200, (uint)Environment.ProcessId);
+        await SignInAsync(client, "/b/1.rdma", 49201, pid: 0);
+
+        harness.Registry.TryGetEntry("/b/1.rdma", out PortEntry entry).Should().BeTrue();
+        entry.ProcessId.Should().Be(Environment.ProcessId);
     }
 
     [Fact]
