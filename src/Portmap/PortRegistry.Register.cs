@@ -66,7 +66,7 @@ public sealed partial class PortRegistry
             }
 
             long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
-            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Lease, right.Consumes);
+            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Consumes);
             OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
             if (pushed == OwnerIndex.Insertion.Full)
             {
@@ -139,7 +139,7 @@ public sealed partial class PortRegistry
     {
         if (lease?.Epoch == epoch)
         {
-            right = new Right { Epoch = epoch, Consumes = lease, Lease = lease.Lease, Strategy = lease.Strategy };
+            right = new Right { Epoch = epoch, Consumes = lease, Strategy = lease.Strategy };
             return lease.Port == 0 || lease.Port == port ? null : Refusals.WrongPort(owner, port, protocol, lease);
         }
 
@@ -170,7 +170,7 @@ public sealed partial class PortRegistry
         // process that had the owner before.
         if (lease.Port == port || (lease.Port == 0 && (bound is null || !Owns(session, bound))))
         {
-            right = new Right { Epoch = lease.Epoch, Consumes = lease, Lease = lease.Lease, Strategy = lease.Strategy };
+            right = new Right { Epoch = lease.Epoch, Consumes = lease, Strategy = lease.Strategy };
             return null;
         }
 
@@ -227,8 +227,6 @@ public sealed partial class PortRegistry
 
         /// <summary>The open lease whose epoch it ranks below.</summary>
         public PortClaim? Beside;
-
-        public PortLease? Lease;
 
         public byte Strategy;
     }

@@ -24,10 +24,7 @@ public sealed partial class PortRegistry : IClaimEvents
         if (!claim.IsLease)
         {
             _guard.HandOver(claim);   // first: whoever hears of the registration finds the gate closed
-
-            // The lease is used up and knows its registration; the registration need not keep it alive (64 bytes a port).
-            claim.Lease?.OnRegistered(claim);
-            claim.Lease = null;
+            claim.Consumes?.Lease?.OnRegistered(claim);
         }
         else if (claim.Consumes is { } failed)
         {

@@ -68,7 +68,7 @@ public sealed class SuspendedThreadTests : IDisposable
         Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });   // keeps the owner's cell alive
         PortClaim top = cell.Top;
         PortSession again = _registry.OpenSession(Environment.ProcessId);
-        PortClaim claim = PortClaim.ForRegistration(PortProtocol.Tcp, First, entry.Epoch, 0, again, first, consumes: registration);
+        PortClaim claim = PortClaim.ForRegistration(PortProtocol.Tcp, First, entry.Epoch, 0, again, consumes: registration);
         first.TryRelease(out _).Should().BeTrue();
 
         await PushAndSettleAsync(cell, top, claim);
@@ -115,7 +115,7 @@ public sealed class SuspendedThreadTests : IDisposable
     {
         _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null, null);
+        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null);
         PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
         _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
@@ -133,7 +133,7 @@ public sealed class SuspendedThreadTests : IDisposable
     {
         _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null, null);
+        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null);
         PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
         _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
@@ -155,7 +155,7 @@ public sealed class SuspendedThreadTests : IDisposable
     }
 
     private PortClaim RegistrationOf(PortLease lease, int port) =>
-        PortClaim.ForRegistration(PortProtocol.Tcp, port, lease.Epoch, 0, _here, lease, lease.Claim);
+        PortClaim.ForRegistration(PortProtocol.Tcp, port, lease.Epoch, 0, _here, lease.Claim);
 
     /// <summary>What the suspended thread does when it goes on; that others were faster may make the push fail.</summary>
     private Task PushAndSettleAsync(OwnerCell cell, PortClaim top, PortClaim claim) => OnAnotherThread(() =>

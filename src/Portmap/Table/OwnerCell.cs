@@ -15,13 +15,14 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
 {
+    private readonly byte _protocol = (byte)protocol;
     private PortClaim _top = top;
 
     public string Owner { get; } = owner;
 
     public int Hash { get; } = hash;
 
-    public PortProtocol Protocol { get; } = protocol;
+    public PortProtocol Protocol => (PortProtocol)_protocol;
 
     public PortClaim Top
     {
@@ -58,8 +59,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     /// </remarks>
     public PortClaim? Served()
     {
+        PortClaim top = Top;
+        return top.Word.Stage == ClaimStage.Bound ? top : ServedFrom(top);   // nearly always the first one, and then without a call
+    }
+
+    private static PortClaim? ServedFrom(PortClaim top)
+    {
         PortClaim? pending = null, replaced = null;
-        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        for (PortClaim? claim = top; claim is not null; claim = claim.Below)
         {
             ClaimWord word = claim.Word;
             if (word.Stage == ClaimStage.Bound)

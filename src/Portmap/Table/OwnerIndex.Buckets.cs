@@ -63,7 +63,7 @@ internal sealed partial class OwnerIndex
         while (true)
         {
             Hook.At(Step.ReadTable);
-            ref object? head = ref Volatile.Read(ref _current).Head(hash);
+            ref object? head = ref Volatile.Read(ref _current).BucketOf(hash);
             Hook.At(Step.ReadBucket);
             object? bucket = Volatile.Read(ref head);
             bool dead = false;
@@ -96,7 +96,7 @@ internal sealed partial class OwnerIndex
 
         for (int i = 0; i < old.Heads.Length; i++)
         {
-            object? bucket = Freeze(ref old.Heads[i]);
+            object? bucket = Freeze(ref old.Heads[i].Bucket);
             if (!ReferenceEquals(Volatile.Read(ref _current), old))
             {
                 return;   // it is current already, and its buckets belong to those who add to it
@@ -105,9 +105,9 @@ internal sealed partial class OwnerIndex
             // Only the first one to fill a bucket succeeds: nobody adds to the table before it is current, so null means not filled.
             int bit = old.Heads.Length;
             Hook.At(Step.FillBucket);
-            Interlocked.CompareExchange(ref grown.Heads[i], Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
+            Interlocked.CompareExchange(ref grown.Heads[i].Bucket, Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
             Hook.At(Step.FillBucket);
-            Interlocked.CompareExchange(ref grown.Heads[i + bit], Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty, null);
+            Interlocked.CompareExchange(ref grown.Heads[i + bit].Bucket, Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty, null);
         }
 
         Hook.At(Step.PublishGrown);
@@ -132,17 +132,23 @@ internal sealed partial class OwnerIndex
         }
     }
 
+    /// <summary>A struct, because a reference into an array of objects costs a check of the array's type at each look.</summary>
+    private struct Head
+    {
+        public object? Bucket;
+    }
+
     private sealed class Buckets(int size)
     {
         /// <summary>A bucket of a grown table that was filled with nothing.</summary>
         public static readonly object Empty = Array.Empty<OwnerCell>();
 
-        public readonly object?[] Heads = new object?[size];
+        public readonly Head[] Heads = new Head[size];
 
         /// <summary>The table of twice the size, once somebody grows this one.</summary>
         public Buckets? Grown;
 
-        public ref object? Head(int hash) => ref Heads[hash & (Heads.Length - 1)];
+        public ref object? BucketOf(int hash) => ref Heads[hash & (Heads.Length - 1)].Bucket;
     }
 
     private sealed class Frozen(object? bucket)

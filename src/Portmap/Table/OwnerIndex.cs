@@ -29,20 +29,20 @@ internal sealed partial class OwnerIndex
     /// <summary>No look-up passes more cells; an owner whose bucket is that full is refused.</summary>
     public const int MaxProbes = 64;
 
-    // Half full at most: most buckets then hold the one cell that is looked for.
-    private const int FirstSize = 256, BucketsPerOwner = 2;   // 256: few owners should not share a cache line of buckets
+    // A third full at most: five of six owners then have their bucket for themselves, and a look-up is seldom surprised by an array.
+    private const int FirstSize = 4_096, BucketsPerOwner = 3;
 
     private readonly OwnerCredits _credits;
-    private readonly ulong _seed;
+    private readonly Seeds _seeds;
     private readonly int _maxSize;
     private Buckets _current;
 
     public OwnerIndex(int maxOwners, int processors, ulong seed)
     {
-        _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners) * BucketsPerOwner;
+        _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners * BucketsPerOwner);
         _current = new Buckets(Math.Min(FirstSize, _maxSize));
         _credits = new OwnerCredits(maxOwners, processors);
-        _seed = seed | 1;
+        _seeds = new Seeds(seed);
     }
 
     public enum Insertion
@@ -70,9 +70,9 @@ internal sealed partial class OwnerIndex
     public OwnerCell? FindAny(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
     {
         Hook.At(Step.ReadTable);
-        object?[] heads = Volatile.Read(ref _current).Heads;   // pairs with the CAS that makes a grown table current
+        Head[] heads = Volatile.Read(ref _current).Heads;   // pairs with the CAS that makes a grown table current
         Hook.At(Step.ReadBucket);
-        object? bucket = Volatile.Read(ref heads[hash & (heads.Length - 1)]);
+        object? bucket = Volatile.Read(ref heads[hash & (heads.Length - 1)].Bucket);
         if (bucket is OwnerCell only)
         {
             return only.Is(protocol, owner, hash) ? only : null;
@@ -97,7 +97,7 @@ internal sealed partial class OwnerIndex
     {
         Hook.At(Step.ReadTable);
         Buckets current = Volatile.Read(ref _current);
-        ref object? head = ref current.Head(cell.Hash);
+        ref object? head = ref current.BucketOf(cell.Hash);
         Hook.At(Step.ReadBucket);
         object? bucket = Volatile.Read(ref head);
         if (bucket is Frozen)
@@ -159,48 +159,50 @@ internal sealed partial class OwnerIndex
         }
     }
 
-    /// <summary>A hash of its own seed per registry, because names come from the wire.</summary>
-    /// <remarks>Multiply and fold over 16 bytes at a time, the last ones overlapping: the scheme of wyhash (Wang Yi). string.GetHashCode alone costs 14 to
-    /// 20 ns.</remarks>
+    /// <summary>A hash of its own seeds per registry, because names come from the wire.</summary>
+    /// <remarks>Multiply and fold over 16 bytes at a time, the first and the last ones side by side, overlapping in a short name: the scheme of wyhash
+    /// (Wang Yi), with four secret numbers so that nobody can choose a name that makes a factor zero. string.GetHashCode alone costs 14 to 20 ns.</remarks>
     public int Hash(PortProtocol protocol, ReadOnlySpan<char> owner)
     {
-        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(owner);
-        ulong hash = _seed ^ (ulong)protocol, first, last;
-        if (bytes.Length > 16)
+        ref byte bytes = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(owner));
+        nint length = (nint)owner.Length * sizeof(char);
+        ulong hash = _seeds.D ^ (((ulong)length << 2) + (ulong)protocol);
+        if (length >= 16)
         {
-            for (int at = 0; at < bytes.Length - 16; at += 16)
+            for (nint at = 16; at < length - 16; at += 16)
             {
-                hash = Fold(Read(bytes, at) ^ 0xA0761D6478BD642F, Read(bytes, at + 8) ^ hash);
+                hash = Fold(Read(ref bytes, at) ^ _seeds.A, Read(ref bytes, at + 8) ^ hash);
             }
 
-            first = Read(bytes, bytes.Length - 16);
-            last = Read(bytes, bytes.Length - 8);
+            return (int)(Fold(Read(ref bytes, 0) ^ _seeds.A, Read(ref bytes, 8) ^ hash)
+                ^ Fold(Read(ref bytes, length - 16) ^ _seeds.B, Read(ref bytes, length - 8) ^ _seeds.C));
         }
-        else if (bytes.Length >= 8)
+
+        ulong first = 0, last = 0;
+        if (length >= 8)
         {
-            first = Read(bytes, 0);
-            last = Read(bytes, bytes.Length - 8);
+            first = Read(ref bytes, 0);
+            last = Read(ref bytes, length - 8);
         }
         else
         {
-            first = last = 0;
             foreach (char c in owner)
             {
                 first = (first << 16) | c;
             }
         }
 
-        return (int)Fold(0xE7037ED1A0B428DB ^ (ulong)bytes.Length, Fold(first ^ 0x8EBC6AF09C88C6E3, last ^ hash));
+        return (int)Fold(first ^ _seeds.A, last ^ hash);
     }
 
     /// <summary>All living cells, each met at most once; one that is added or dies meanwhile may be missing.</summary>
     public IEnumerable<OwnerCell> Cells()
     {
-        object?[] heads = Volatile.Read(ref _current).Heads;
+        Head[] heads = Volatile.Read(ref _current).Heads;
         for (int i = 0; i < heads.Length; i++)
         {
             Hook.At(Step.ReadBucket);
-            object? bucket = Volatile.Read(ref heads[i]);
+            object? bucket = Volatile.Read(ref heads[i].Bucket);
             if (bucket is OwnerCell only)
             {
                 if (!only.IsDead)
@@ -228,5 +230,22 @@ internal sealed partial class OwnerIndex
         return high ^ low;
     }
 
-    private static ulong Read(ReadOnlySpan<byte> bytes, int at) => MemoryMarshal.Read<ulong>(bytes[at..]);
+    private static ulong Read(ref byte bytes, nint at) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, at));
+
+    /// <summary>Four secret numbers made from one.</summary>
+    private readonly struct Seeds(ulong seed)
+    {
+        public readonly ulong A = Mix(seed + 0x9E3779B97F4A7C15);
+        public readonly ulong B = Mix(seed + unchecked(2 * 0x9E3779B97F4A7C15));
+        public readonly ulong C = Mix(seed + unchecked(3 * 0x9E3779B97F4A7C15));
+        public readonly ulong D = Mix(seed + unchecked(4 * 0x9E3779B97F4A7C15));
+
+        /// <summary>The step of SplitMix64 (Steele, Lea, Flood).</summary>
+        private static ulong Mix(ulong z)
+        {
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+            return z ^ (z >> 31);
+        }
+    }
 }

@@ -14,34 +14,34 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class PortSlots
 {
-    private const int ChunkSize = 1_024;
+    private const int ChunkShift = 10, ChunkSize = 1 << ChunkShift;
 
-    private readonly object?[]?[] _chunks = new object?[65_536 / ChunkSize][];
+    private readonly Chunk[] _chunks = new Chunk[65_536 / ChunkSize];
 
     public object? this[int port]
     {
         get
         {
             Hook.At(Step.ReadSlot);
-            object?[]? chunk = Volatile.Read(ref _chunks[port / ChunkSize]);
-            return chunk is null ? null : Volatile.Read(ref chunk[port % ChunkSize]);
+            Slot[]? chunk = Volatile.Read(ref _chunks[port >> ChunkShift].Slots);
+            return chunk is null ? null : Volatile.Read(ref chunk[port & (ChunkSize - 1)].Value);
         }
     }
 
     /// <summary>Publishes the claim, and everything written to it before, to those who come by port.</summary>
     public bool TrySet(int port, object? expected, object value)
     {
-        ref object?[]? place = ref _chunks[port / ChunkSize];
-        object?[]? chunk = Volatile.Read(ref place);
+        ref Slot[]? place = ref _chunks[port >> ChunkShift].Slots;
+        Slot[]? chunk = Volatile.Read(ref place);
         if (chunk is null)
         {
-            chunk = new object?[ChunkSize];
+            chunk = new Slot[ChunkSize];
             Hook.At(Step.MakeSlots);
             chunk = Interlocked.CompareExchange(ref place, chunk, null) ?? chunk;
         }
 
         Hook.At(Step.SetSlot);
-        return ReferenceEquals(Interlocked.CompareExchange(ref chunk[port % ChunkSize], value, expected), expected);
+        return ReferenceEquals(Interlocked.CompareExchange(ref chunk[port & (ChunkSize - 1)].Value, value, expected), expected);
     }
 
     /// <summary>The claims a slot value stands for; one claim is seen as a span of one without allocating.</summary>
@@ -57,16 +57,27 @@ internal sealed class PortSlots
     {
         for (int chunk = 0; chunk < _chunks.Length; chunk++)
         {
-            if (Volatile.Read(ref _chunks[chunk]) is { } slots)
+            if (Volatile.Read(ref _chunks[chunk].Slots) is { } slots)
             {
                 for (int i = 0; i < slots.Length; i++)
                 {
-                    if (Volatile.Read(ref slots[i]) is not null)
+                    if (Volatile.Read(ref slots[i].Value) is not null)
                     {
                         yield return (chunk * ChunkSize) + i;
                     }
                 }
             }
         }
+    }
+
+    // Structs, because a reference into an array of objects costs a check of the array's type at each look.
+    private struct Slot
+    {
+        public object? Value;
+    }
+
+    private struct Chunk
+    {
+        public Slot[]? Slots;
     }
 }
