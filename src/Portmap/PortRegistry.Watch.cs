@@ -39,12 +39,12 @@ public sealed partial class PortRegistry : IClaimEvents
 
     void IClaimEvents.Withdrew(PortClaim claim) => _guard.Drop(claim, keep: false, NowMs);
 
-    void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner)
+    void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner, long now)
     {
         // What continues over another session keeps its epoch and its placeholder.
         if (winner?.Epoch != claim.Epoch || winner.Port != claim.Port)
         {
-            _guard.Drop(claim, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, NowMs);
+            _guard.Drop(claim, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
 
         PortChangeKind kind = cause switch

@@ -38,12 +38,14 @@ internal sealed class DelayedPorts
     {
         while (true)
         {
+            // Asked at each acquisition: no division where nothing is due, and nothing ever waits without a delay.
             long drained = Volatile.Read(ref _drained);
-            long due = ((now - DelayMs) / _sliceMs) - 1;
-            if (now < DelayMs || due <= drained)
+            if (now - DelayMs < (drained + 2) * _sliceMs || DelayMs == 0)
             {
                 return;
             }
+
+            long due = ((now - DelayMs) / _sliceMs) - 1;
 
             // After a long pause one turn of the wheel covers everything: skip what would be drained twice.
             long next = Math.Max(drained + 1, due - Generations + 1);

@@ -8,7 +8,8 @@ internal interface IClaimEvents
     /// <param name="claim">The lease or registration.</param>
     /// <param name="cause">Why.</param>
     /// <param name="winner">The claim that took its place, or null.</param>
-    void Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner);
+    /// <param name="now">The time.</param>
+    void Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner, long now);
 
     /// <summary>A pending acquisition is withdrawn: nobody outside saw it. Told before its port is free; may come twice.</summary>
     void Withdrew(PortClaim claim);

@@ -23,6 +23,11 @@ internal sealed partial class OwnerIndex
     /// <summary>The bucket without its dead cells and with one more; null, a cell, or a fresh array.</summary>
     private static object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0)
     {
+        if (bucket is null)
+        {
+            return added;
+        }
+
         ReadOnlySpan<OwnerCell> cells = CellsOf(ref bucket);
         int count = added is null ? 0 : 1;
         foreach (OwnerCell cell in cells)
@@ -56,31 +61,6 @@ internal sealed partial class OwnerIndex
         }
 
         return several is null ? one : next == count ? several : several[..next];
-    }
-
-    private void Unlink(int hash)
-    {
-        while (true)
-        {
-            Hook.At(Step.ReadTable);
-            ref object? head = ref Volatile.Read(ref _current).BucketOf(hash);
-            Hook.At(Step.ReadBucket);
-            object? bucket = Volatile.Read(ref head);
-            bool dead = false;
-            if (bucket is not Frozen)
-            {
-                foreach (OwnerCell cell in CellsOf(ref bucket))
-                {
-                    dead |= cell.IsDead;
-                }
-            }
-
-            Hook.At(Step.UnlinkCell);
-            if (!dead || ReferenceEquals(Interlocked.CompareExchange(ref head, Living(ref bucket, added: null), bucket), bucket))
-            {
-                return;
-            }
-        }
     }
 
     /// <summary>Makes a table of twice the size current; helps whoever is at it (I3).</summary>

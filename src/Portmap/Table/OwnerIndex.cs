@@ -15,8 +15,9 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>I1. A cell enters by the CAS of its bucket, after the bucket was seen to hold no living cell of that name. So an owner has at most one
 /// living cell: whoever came between changed the bucket.</item>
-/// <item>I2. A bucket is never written but by CAS from what was read, and each value is a fresh object (or the one cell that is left), so a cell
-/// that lives is never lost; dead ones are left out by whoever writes next.</item>
+/// <item>I2. A bucket is never written but by CAS from what was read, and each value is or holds a fresh object, so a cell
+/// that lives is never lost; dead ones are left out by whoever writes next. Until then a dead one stays, with its name: a slot keeps the last owner of its
+/// port as well, and to unlink it would cost each release a second CAS of the bucket.</item>
 /// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of the table of twice the size; then that table
 /// becomes the current one. Whoever wants to add meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
 /// </list>
@@ -142,7 +143,8 @@ internal sealed partial class OwnerIndex
         return Insertion.Raced;
     }
 
-    /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or somebody pushed meanwhile.</summary>
+    /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or somebody pushed meanwhile. Whoever next adds to its
+    /// bucket leaves it out.</summary>
     public void Retire(OwnerCell cell)
     {
         PortClaim top = cell.Top;
@@ -155,7 +157,6 @@ internal sealed partial class OwnerIndex
         if (cell.TryPush(top, PortClaim.Dead))
         {
             _credits.Return();
-            Unlink(cell.Hash);
         }
     }
 

@@ -79,7 +79,13 @@ internal sealed class PortClaim
             return Volatile.Read(ref _consumes);
         }
 
-        set => Volatile.Write(ref _consumes, value);
+        set
+        {
+            if (value is not null || _consumes is not null)   // each write of a reference is told to the collector
+            {
+                Volatile.Write(ref _consumes, value);
+            }
+        }
     }
 
     /// <summary>The owner's cell. Null while an acquisition has only its slot.</summary>

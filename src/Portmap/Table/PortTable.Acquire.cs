@@ -95,7 +95,11 @@ internal sealed partial class PortTable
             if (cell is null)
             {
                 cell = new OwnerCell(owner, claim.Protocol, hash, claim);
-                claim.Below = null;
+                if (claim.Below is not null)
+                {
+                    claim.Below = null;   // it was to go on top of a cell that has died
+                }
+
                 claim.Cell = cell;
                 OwnerIndex.Insertion insertion = Index.TryInsert(cell);
                 if (insertion == OwnerIndex.Insertion.Full)

@@ -76,7 +76,7 @@ internal sealed partial class PortTable
         }
 
         claim.Lease?.OnEnded(claim, cause, winner);
-        _events.Ended(claim, cause, winner);
+        _events.Ended(claim, cause, winner, now);
         Index.Retire(claim.Cell!);
     }
 }

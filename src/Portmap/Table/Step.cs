@@ -29,7 +29,6 @@ internal enum Step
     ReadTable,
     ReadBucket,
     InsertCell,
-    UnlinkCell,
     MakeGrown,
     FreezeBucket,
     FillBucket,
