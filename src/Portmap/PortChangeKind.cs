@@ -35,4 +35,7 @@ public enum PortChangeKind
 
     /// <summary>The port is held more or less strongly than before: the gate was opened for the launch.</summary>
     GuaranteeChanged = 10,
+
+    /// <summary>Nobody listened on the port any more in three passes of the reconciler, though the process lives.</summary>
+    StoppedListening = 11,
 }

@@ -63,7 +63,10 @@ public sealed class PortRefusal
     public string? Holder { get; internal init; }
 
     /// <summary>The process id of the holder, or 0 where none is known.</summary>
-    public int HolderProcessId { get; internal init; }
+    public int HolderProcessId { get => field == 0 && FindHolder is { } find ? find() : field; internal init; }
+
+    /// <summary>Looks for the process of a stranger, which is done only when somebody asks.</summary>
+    internal Func<int>? FindHolder { get; init; }
 
     /// <summary>The epoch of the claim that stands in the way, or 0.</summary>
     public long HolderEpoch { get; internal init; }

@@ -78,4 +78,7 @@ public enum PortRefusalReason
 
     /// <summary>A limit of the connection is reached; the message names it.</summary>
     LimitReached = 24,
+
+    /// <summary>Whether the process listens cannot be looked at, and the options believe nothing that cannot.</summary>
+    Unverifiable = 25,
 }

@@ -205,7 +205,7 @@ public sealed partial class PortRegistry
             TryGetEntry(request.Previous, out holder, PortProtocol.Udp);
         }
 
-        return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings) : Refusals.InUse(request, holder, taking);
+        return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings, _holders) : Refusals.InUse(request, holder, taking);
     }
 
     /// <summary>Ends the registrations of dead processes on the port that is insisted on, before it is refused because of them.</summary>

@@ -51,6 +51,8 @@ public sealed partial class PortRegistry
             {
                 _table.Space(PortProtocol.Udp).DrainDue(now);
             }
+
+            LogHolders();   // last: it takes longest
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -111,10 +113,11 @@ public sealed partial class PortRegistry
         PortSession session = new(this, processId);   // without a connection: it ends with its process
         long deadline = NowMs + Settings.LeaseTimeoutMs;
         PortEntry entry = default;
+        using PeriodicTimer poll = new(s_listenPoll, Clock.Provider);   // before the first await: no tick of the clock is missed
         foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
         {
             int port;
-            while ((port = ListenTable.Read(claim.Protocol).PortOf(processId, lease.Port)) == 0)
+            while ((port = (await _listeners.ReadAsync(claim.Protocol).ConfigureAwait(false)).PortOf(processId, lease.Port)) == 0)
             {
                 if (!session.CheckAlive())
                 {
@@ -131,7 +134,7 @@ public sealed partial class PortRegistry
                     throw new PortRefusedException(Refusals.LeaseOver(lease));
                 }
 
-                await Task.Delay(s_listenPoll, Clock.Provider, cancellationToken).ConfigureAwait(false);
+                await poll.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false);
             }
 
             PortEntry registered = await session.RegisterAsync(lease.Owner, port, claim.Epoch, claim.Protocol, cancellationToken).ConfigureAwait(false);
@@ -157,7 +160,8 @@ public sealed partial class PortRegistry
         foreach (PortClaim lease in expired)
         {
             ListenTable? listeners = lease.Protocol == PortProtocol.Tcp ? tcp : udp;
-            if (_table.TryEnd(lease, ClaimEnd.Expired, now) && lease.Port != 0 && listeners?.Listens(lease.Port) == true)
+            bool isClosed = lease.Guarantee == PortGuarantee.Exclusive;   // then nobody got in, and what UDP shows there is the placeholder
+            if (_table.TryEnd(lease, ClaimEnd.Expired, now) && lease.Port != 0 && !isClosed && listeners?.Listens(lease.Port) == true)
             {
                 _table.TryMarkForeign(lease.Protocol, lease.Port, now);
             }

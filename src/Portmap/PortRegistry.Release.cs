@@ -200,9 +200,9 @@ public sealed partial class PortRegistry
         lease.AddTried(port);
         PortRequest request = lease.Request;
         PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
-            ? Refusals.AttemptsExhausted(lease, Settings)
+            ? Refusals.AttemptsExhausted(lease, Settings, _holders)
             : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0
-                ? Refusals.Foreign(request, Settings)
+                ? Refusals.Foreign(request, Settings, _holders)
                 : Grant(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin);
 
         long now = NowMs;

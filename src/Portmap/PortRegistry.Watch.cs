@@ -55,6 +55,7 @@ public sealed partial class PortRegistry : IClaimEvents
             ClaimEnd.Replaced => PortChangeKind.Replaced,
             ClaimEnd.Taken => PortChangeKind.Taken,
             ClaimEnd.BindFailed => PortChangeKind.BindFailed,
+            ClaimEnd.StoppedListening => PortChangeKind.StoppedListening,
             _ => PortChangeKind.Released,
         };
         PortmapMetrics.Ended(kind);
@@ -68,6 +69,7 @@ public sealed partial class PortRegistry : IClaimEvents
     void IClaimEvents.FoundForeign(PortClaim marker)
     {
         PortmapMetrics.FoundForeign();
+        _holders.Want(marker.Protocol, marker.Port);
         PortmapLog.FoundForeign(_log, marker.Protocol, marker.Port, Settings.ForeignRecheck);
         if (_changes.IsRecording && TryGetIdleEntry(marker, out PortEntry entry))
         {
@@ -108,6 +110,9 @@ public sealed partial class PortRegistry : IClaimEvents
                 break;
             case PortChangeKind.Taken:
                 PortmapLog.Taken(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);
+                break;
+            case PortChangeKind.StoppedListening:
+                PortmapLog.StoppedListening(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0);
                 break;
             case PortChangeKind.BindFailed:
                 PortmapLog.BindFailed(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);

@@ -23,6 +23,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     private readonly PortTable _table;
     private readonly ChangeLog _changes;
     private readonly ITimer _maintenance;
+    private readonly ITimer? _reconciliation;
     private int _disposed;
 
     /// <summary>Makes a registry that lives in memory only.</summary>
@@ -35,13 +36,13 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         _log = logger ?? (ILogger)NullLogger.Instance;
-        Settings = PortRegistrySettings.From(options, KernelPorts.EphemeralRange());
+        Settings = PortRegistrySettings.From(options, KernelPorts.Read());
         Clock = new RegistryClock(timeProvider ?? TimeProvider.System);
         int processors = Environment.ProcessorCount;
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
         _defaultStrategy = Array.FindIndex(_strategies, strategy => strategy.Name == options.Strategy);
-        _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.MaxGuards) : new ProbingGuard();
+        _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.GuardLimit) : new ProbingGuard();
 
         // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
         _epochs = new EpochSource(Clock.ToUtc(0).ToUnixTimeMilliseconds() << 20, processors);
@@ -49,6 +50,12 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         _table = new PortTable(Settings, Clock, this, processors, seed);
         TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
         _maintenance = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Maintain(), this, period, period);
+        if (Settings.Probe && OperatingSystem.IsLinux())
+        {
+            _reconciliation = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Reconcile(), this, Settings.ReconcileInterval, Settings.ReconcileInterval);
+        }
+
+        LogFindings();
     }
 
     internal PortRegistrySettings Settings { get; }
@@ -77,6 +84,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _maintenance.Dispose();
+            _reconciliation?.Dispose();
             _changes.Complete();
             _guard.Dispose();
             foreach (OwnerCell cell in _table.Index.Cells())

@@ -46,6 +46,22 @@ public sealed class PortRegistryOptions
     /// <value>50 ms to 1 h. The default is 1 s.</value>
     public TimeSpan LivenessInterval { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often all entries are held against what the kernel says. An entry whose process died ends at once; one whose port nobody listens on any
+    /// more ends after three passes on end.</summary>
+    /// <value>100 ms to 24 h. The default is 10 s. Linux only, and not when <see cref="Probe"/> is off.</value>
+    /// <remarks>One read of /proc/net per pass; nothing is bound. A process whose network cannot be looked at is left alone.</remarks>
+    public TimeSpan ReconcileInterval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether a registration is believed only if the kernel says that somebody listens on its port (/proc/net/tcp{,6}; UDP: a bound socket).</summary>
+    /// <value>The default is false. With it <see cref="PortSession.RegisterAsync"/> waits for one read of the kernel's list, which answers all that wait, and
+    /// refuses NotListening; <see cref="PortSession.TryRegister"/> throws, because it never waits. Linux only: elsewhere every registration is Unverifiable.</value>
+    /// <remarks>A process that has a network of its own (a container) does not show there.</remarks>
+    public bool VerifyListening { get; set; }
+
+    /// <summary>Whether the listening socket must also be among the descriptors of the process that registers (/proc/pid/fd); implies <see cref="VerifyListening"/>.</summary>
+    /// <value>The default is false. Where that folder may not be read, for another user's process or an unknown one, the registration is refused as Unverifiable.</value>
+    public bool VerifyProcess { get; set; }
+
     /// <summary>After how long a port that a stranger had is tried again.</summary>
     /// <value>100 ms to 24 h. The default is 30 s.</value>
     public TimeSpan ForeignRecheck { get; set; } = TimeSpan.FromSeconds(30);

@@ -42,6 +42,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckTime(wrong, nameof(options.ReuseDelay), options.ReuseDelay, TimeSpan.Zero, day);
         CheckTime(wrong, nameof(options.DisconnectGrace), options.DisconnectGrace, TimeSpan.Zero, hour);
         CheckTime(wrong, nameof(options.LivenessInterval), options.LivenessInterval, TimeSpan.FromMilliseconds(50), hour);
+        CheckTime(wrong, nameof(options.ReconcileInterval), options.ReconcileInterval, TimeSpan.FromMilliseconds(100), day);
         CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.FromMilliseconds(100), day);
         CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
         CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);

@@ -1,4 +1,5 @@
 using System.Collections;
+using Portmap.Guarding;
 
 namespace Portmap;
 
@@ -19,6 +20,12 @@ internal sealed class PortRegistrySettings
 
     public required TimeSpan LivenessInterval { get; init; }
 
+    public required TimeSpan ReconcileInterval { get; init; }
+
+    public required bool VerifyListening { get; init; }
+
+    public required bool VerifyProcess { get; init; }
+
     public required bool ReuseCooling { get; init; }
 
     public required bool Probe { get; init; }
@@ -26,6 +33,11 @@ internal sealed class PortRegistrySettings
     public required PortGuardMode Guard { get; init; }
 
     public required int MaxGuards { get; init; }
+
+    /// <summary>How many ports may be guarded: the option, and never more than half of the descriptors.</summary>
+    public int GuardLimit => Math.Min(MaxGuards, Kernel.DescriptorLimit / 2);
+
+    public required KernelPorts Kernel { get; init; }
 
     public required PortReuse Reuse { get; init; }
 
@@ -73,7 +85,7 @@ internal sealed class PortRegistrySettings
     }
 
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
-    public static PortRegistrySettings From(PortRegistryOptions options, PortRange? ephemeral)
+    public static PortRegistrySettings From(PortRegistryOptions options, KernelPorts kernel)
     {
         PortRegistryOptionsValidator.ThrowIfInvalid(options);
         PortRange range = PortRange.Parse(options.Ports);
@@ -85,6 +97,9 @@ internal sealed class PortRegistrySettings
             ForeignRecheck = options.ForeignRecheck,
             DisconnectGrace = options.DisconnectGrace,
             LivenessInterval = options.LivenessInterval,
+            ReconcileInterval = options.ReconcileInterval,
+            VerifyListening = options.VerifyListening || options.VerifyProcess,
+            VerifyProcess = options.VerifyProcess,
             ReuseCooling = options.ReuseCooling,
             Probe = options.Probe,
             Guard = options.Guard,
@@ -96,7 +111,8 @@ internal sealed class PortRegistrySettings
             WatchCapacity = options.WatchCapacity,
             Endpoint = options.Endpoint,
             Exclude = options.Exclude,
-            Tiers = TiersOf(range, ephemeral),
+            Kernel = kernel,
+            Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
         };
         settings._excluded = ParseExclude(options.Exclude, []);
         for (int port = range.First; port <= range.Last; port++)
@@ -105,27 +121,5 @@ internal sealed class PortRegistrySettings
         }
 
         return settings;
-    }
-
-    private static PortRange[][] TiersOf(PortRange range, PortRange? ephemeral)
-    {
-        if (ephemeral is not { } kernel || kernel.Last < range.First || kernel.First > range.Last)
-        {
-            return [[range]];
-        }
-
-        List<PortRange> outside = [];
-        if (range.Last > kernel.Last)
-        {
-            outside.Add(new PortRange(kernel.Last + 1, range.Last));
-        }
-
-        if (range.First < kernel.First)
-        {
-            outside.Add(new PortRange(range.First, kernel.First - 1));
-        }
-
-        PortRange inside = new(Math.Max(range.First, kernel.First), Math.Min(range.Last, kernel.Last));
-        return outside.Count == 0 ? [[inside]] : [[.. outside.OrderBy(part => part.First)], [inside]];
     }
 }

@@ -36,7 +36,8 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
     /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses.</exception>
+    /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening and
+    /// Unverifiable.</exception>
     public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -44,9 +45,9 @@ public sealed partial class PortSession : IAsyncDisposable
             return ValueTask.FromCanceled<PortEntry>(cancellationToken);
         }
 
-        return TryRegister(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
-            ? ValueTask.FromResult(entry)
-            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
+        return _registry.Settings.VerifyListening
+            ? RegisterVerifiedAsync(owner, port, epoch, protocol, cancellationToken)
+            : RegisterBelievedAsync(owner, port, epoch, protocol);
     }
 
     /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
@@ -57,14 +58,17 @@ public sealed partial class PortSession : IAsyncDisposable
     /// Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
     /// <param name="epoch">The epoch of the lease, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
+    /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
     public bool TryRegister(
         string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
-        refusal = _registry.Register(this, owner, port, epoch, protocol, out PortClaim? claim);
-        entry = claim is null ? default : _registry.EntryOf(claim);
-        return refusal is null;
-    }
+        if (_registry.Settings.VerifyListening)
+        {
+            throw new InvalidOperationException($"This registry verifies that a process listens before it believes a registration (VerifyListening), which {nameof(TryRegister)} cannot wait for. Use {nameof(RegisterAsync)}.");
+        }
 
+        return TryRegisterBelieved(owner, port, out entry, out refusal, epoch, protocol);
+    }
     /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
     /// <param name="owner">The owner.</param>
     /// <param name="port">The port, or 0 for whichever the owner has.</param>
@@ -121,5 +125,29 @@ public sealed partial class PortSession : IAsyncDisposable
     {
         Disconnect();
         return ValueTask.CompletedTask;
+    }
+
+    private bool TryRegisterBelieved(string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch, PortProtocol protocol)
+    {
+        refusal = _registry.Register(this, owner, port, epoch, protocol, out PortClaim? claim);
+        entry = claim is null ? default : _registry.EntryOf(claim);
+        return refusal is null;
+    }
+
+    private ValueTask<PortEntry> RegisterBelievedAsync(string owner, int port, long epoch, PortProtocol protocol) =>
+        TryRegisterBelieved(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
+            ? ValueTask.FromResult(entry)
+            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
+
+    private async ValueTask<PortEntry> RegisterVerifiedAsync(string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken)
+    {
+        PortRefusal? refusal = await _registry.VerifyAsync(this, owner, port, protocol).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (refusal is not null)
+        {
+            Diagnostics.PortmapMetrics.Refused(refusal.Reason);
+            throw new PortRefusedException(refusal);
+        }
+
+        return await RegisterBelievedAsync(owner, port, epoch, protocol).ConfigureAwait(false);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Guarding;
 using Portmap.Table;
 
 namespace Portmap;
@@ -48,11 +49,12 @@ internal static class Refusals
             owner, lease.Port, lease.Protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 
-    public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings) =>
+    public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
         new(
             PortRefusalReason.Foreign,
-            () => Text($"The port {request.Previous} that {request.Owner} requires is in use by something outside the registry. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol);
+            () => Text($"The port {request.Previous} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.Previous)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
+            request.Owner, request.Previous, request.Protocol)
+        { FindHolder = () => holders.Of(Transport(request.Protocol), request.Previous)[0]?.ProcessId ?? 0 };
 
     public static PortRefusal InUse(PortRequest request, PortEntry holder, PortTable.Taking taking) =>
         new(
@@ -144,11 +146,34 @@ internal static class Refusals
     public static PortRefusal RegistryDisposed(PortLease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The registry was disposed while the lease {lease.Epoch} of {lease.Owner} was open."), lease.Owner, lease.Port, lease.Protocol);
 
-    public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings) =>
-        new(
+    public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings, ForeignHolders holders)
+    {
+        IReadOnlyList<int> tried = lease.TriedPorts;
+        return new(
             PortRefusalReason.AttemptsExhausted,
-            () => Text($"{lease.Owner} could not bind {lease.TriedPorts.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", lease.TriedPorts.Select(port => port == 0 ? "one of its own" : Text($"{port}")))}. See who holds them, choose another range, or raise BindAttempts."),
-            lease.Owner, lease.TriedPorts[^1], lease.Protocol);
+            () => Text($"{lease.Owner} could not bind {tried.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", tried.Zip(holders.Of(Transport(lease.Protocol), tried), (port, holder) => port == 0 ? "one of its own" : Text($"{port}{By(holder)}")))}. Stop who holds them, choose another range, or raise BindAttempts."),
+            lease.Owner, tried[^1], lease.Protocol)
+        { FindHolder = () => holders.Of(Transport(lease.Protocol), tried)[^1]?.ProcessId ?? 0 };
+    }
+
+    public static PortRefusal NobodyListens(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Nobody listens on the port {port} that was registered for {owner}, says /proc/net. Register after Listen has returned, or switch VerifyListening off where the process has a network of its own."),
+            owner, port, protocol);
+
+    public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Somebody listens on the port {port} that was registered for {owner}, but no socket of process {processId} does. Register from the process that listens."),
+            owner, port, protocol)
+        { HolderProcessId = processId };
+
+    public static PortRefusal Unverifiable(string owner, int port, PortProtocol protocol, string why) =>
+        new(
+            PortRefusalReason.Unverifiable,
+            () => Text($"Whether the process of {owner} listens on port {port} cannot be verified: {why}. Give the daemon the right to read it, or switch VerifyProcess or VerifyListening off."),
+            owner, port, protocol);
 
     public static PortRefusal RevisionTooOld(long revision, int kept) =>
         new(PortRefusalReason.RevisionTooOld, () => Text($"The changes after revision {revision} are not kept any more (the last {kept} are), or it is of an earlier run. Take a snapshot and go on from its revision."));
@@ -192,6 +217,11 @@ internal static class Refusals
     private static string GateHint(PortLease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
         ? " If it binds without SO_REUSEADDR it is kept out like everybody else: acquire its port with Guard = StepAside."
         : string.Empty;
+
+    private static string By(ForeignHolder? holder) => holder is null ? string.Empty : Text($" (pid {holder.ProcessId}, {holder.Command})");
+
+    /// <summary>Of both protocols TCP is the one that is asked about.</summary>
+    private static PortProtocol Transport(PortProtocol protocol) => protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
     private static string Process(int processId, string not = "") => processId == 0 ? string.Empty : Text($" (pid {processId}{not})");
 

@@ -12,6 +12,9 @@ internal interface IPortGuard : IDisposable
     /// <summary>How many descriptors are held now.</summary>
     int Count => 0;
 
+    /// <summary>Why ports cannot be guarded; null when they can. Tries it where only that tells.</summary>
+    string? WhyUnavailable();
+
     /// <summary>Asks for the port of a pending lease, which nobody of ours uses, and holds it, gate closed, as well as this guard can.</summary>
     /// <param name="claim">The pending lease.</param>
     /// <param name="mode">What was asked for.</param>

@@ -7,6 +7,8 @@ internal sealed class NoGuard : IPortGuard
 {
     public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted) => new(GuardFinding.Free, PortGuarantee.LedgerOnly);
 
+    public string? WhyUnavailable() => "Probe is off, so the operating system is not asked about ports";
+
     public void Dispose()
     {
     }

@@ -13,6 +13,8 @@ internal sealed class ProbingGuard : IPortGuard
         return outcome;
     }
 
+    public string? WhyUnavailable() => $"{System.Runtime.InteropServices.RuntimeInformation.OSDescription} is not Linux, where the placeholder was measured (not verified elsewhere)";
+
     public void Dispose()
     {
     }

@@ -23,6 +23,34 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     public int Count => Volatile.Read(ref _count);
 
+    public string? WhyUnavailable()
+    {
+        if (maxGuards == 0)
+        {
+            return "no port may be guarded (MaxGuards)";
+        }
+
+        SocketError error = BoundSocket.TryMake(PortProtocol.Tcp, port: 0, isStrict: true, out Socket? socket);
+        using (socket)
+        {
+            if (socket is null)
+            {
+                return $"a placeholder cannot be bound: {error}";
+            }
+
+            try
+            {
+                BoundSocket.SetReuse(socket, true);
+                BoundSocket.SetReuse(socket, false);
+                return null;
+            }
+            catch (SocketException exception)
+            {
+                return $"its gate cannot be opened: {exception.SocketErrorCode}";
+            }
+        }
+    }
+
     public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted)
     {
         if (Find(claim) is { } left && TryPassOn(left, claim, mode) is { } passedOn)

@@ -24,4 +24,7 @@ internal enum ClaimEnd
     Replaced = 9,
     Taken = 10,
     BindFailed = 11,
+
+    /// <summary>Its process lives and listens no more.</summary>
+    StoppedListening = 13,
 }

@@ -128,6 +128,7 @@ public class StrangerTests
             scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.Exhausted);
         }
 
+        using Stranger listening = Stranger.Listening(range.First);   // which is b2's own socket now
         scene.Here.Register("b2", range.First).State.Should().Be(PortState.Bound);
 
         scene.PortOf("b2").Should().Be(range.First);

@@ -14,13 +14,15 @@ internal sealed class Scene : IAsyncDisposable
         PortRegistryOptions options = new() { Ports = ports, Strategy = "AllocatorPicks", Probe = false };
         configure?.Invoke(options);
         Options = options;
-        Registry = new PortRegistry(options, logger: null, Clock);
+        Registry = new PortRegistry(options, Log, Clock);
         Here = Registry.OpenSession(Environment.ProcessId);
     }
 
     public PortRegistryOptions Options { get; }
 
     public FakeTimeProvider Clock { get; } = new();
+
+    public LogLines Log { get; } = new();
 
     public PortRegistry Registry { get; }
 

@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Portmap.Guarding;
+
+/// <summary>A process outside the registry that has a port.</summary>
+/// <param name="ProcessId">Its id.</param>
+/// <param name="Command">The name of its program, as /proc/pid/comm says, or the empty string.</param>
+internal sealed record ForeignHolder(int ProcessId, string Command);
+
+/// <summary>Names the holders of ports that were found in use: from the inode of the listener to the process that has it (/proc/pid/fd), where that may be read.</summary>
+/// <remarks>A look at all processes takes milliseconds, so it is made by a pass of the registry for all new ports together, or when somebody reads the message
+/// of a refusal. A bound socket that does not listen is in no list of the kernel's, so its holder stays unnamed. Safe for any thread. Linux only.</remarks>
+internal sealed class ForeignHolders
+{
+    /// <summary>How many answers are kept; past it the oldest passes' are forgotten.</summary>
+    private const int Capacity = 4_096;
+
+    private static readonly ForeignHolder s_unknown = new(0, string.Empty);
+
+    private readonly ConcurrentDictionary<(PortProtocol, int), ForeignHolder> _known = new();
+    private readonly ConcurrentQueue<(PortProtocol Protocol, int Port)> _wanted = new();
+
+    /// <summary>A port was found in use just now.</summary>
+    public void Want(PortProtocol protocol, int port)
+    {
+        if (OperatingSystem.IsLinux() && _wanted.Count < Capacity)
+        {
+            _known.TryRemove((protocol, port), out _);
+            _wanted.Enqueue((protocol, port));
+        }
+    }
+
+    /// <summary>Looks for the holders of the ports that were found in use since the last time.</summary>
+    /// <param name="found">Told of each port and its holder, or null where it cannot be named.</param>
+    public void LookUpWanted(Action<PortProtocol, int, ForeignHolder?> found)
+    {
+        HashSet<(PortProtocol Protocol, int Port)> ports = [];
+        while (_wanted.TryDequeue(out (PortProtocol, int) wanted))
+        {
+            ports.Add(wanted);
+        }
+
+        if (ports.Count != 0)
+        {
+            LookUp(ports);
+            foreach ((PortProtocol protocol, int port) in ports)
+            {
+                found(protocol, port, Known(protocol, port));
+            }
+        }
+    }
+
+    /// <summary>The holders of some ports, as they are known; those that are not are looked for now.</summary>
+    public IReadOnlyList<ForeignHolder?> Of(PortProtocol protocol, params IReadOnlyList<int> ports)
+    {
+        HashSet<(PortProtocol, int)> missing = [.. ports.Where(port => port != 0).Select(port => (protocol, port)).Where(port => !_known.ContainsKey(port))];
+        if (missing.Count != 0 && OperatingSystem.IsLinux())
+        {
+            LookUp(missing);
+        }
+
+        return [.. ports.Select(port => Known(protocol, port))];
+    }
+
+    private ForeignHolder? Known(PortProtocol protocol, int port) =>
+        _known.TryGetValue((protocol, port), out ForeignHolder? holder) && !ReferenceEquals(holder, s_unknown) ? holder : null;
+
+    private void LookUp(HashSet<(PortProtocol Protocol, int Port)> ports)
+    {
+        if (_known.Count + ports.Count > Capacity)
+        {
+            _known.Clear();
+        }
+
+        Dictionary<long, (PortProtocol, int)> sockets = [];
+        foreach (IGrouping<PortProtocol, (PortProtocol Protocol, int Port)> group in ports.GroupBy(port => port.Protocol))
+        {
+            ListenTable listeners = ListenTable.Read(group.Key);
+            foreach ((PortProtocol Protocol, int Port) port in group)
+            {
+                _known[port] = s_unknown;
+                foreach (long inode in listeners.SocketsOn(port.Port))
+                {
+                    sockets[inode] = port;
+                }
+            }
+        }
+
+        ProcessSockets.FindHolders([.. sockets.Keys], (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, CommandOf(processId)));
+    }
+
+    private static string CommandOf(int processId)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/comm")).TrimEnd('\n');
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return string.Empty;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using Portmap.Guarding;
+using Portmap.TestKit.Processes;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary>What the registry says about the host, from the kernel's own files as a test writes them.</summary>
+public sealed class DiagnosisTests : IDisposable
+{
+    private readonly TempFolder _proc = new();
+
+    public DiagnosisTests() => Kernel("32768\t60999", "", 1_048_576);
+
+    public void Dispose() => _proc.Dispose();
+
+    [Fact]
+    public void Find_RangeOverlapsTheEphemeralOne_NamesThePortsAndTheExactCommand()
+    {
+        PortFinding finding = Find(new PortRegistryOptions()).Should().ContainSingle().Which;
+
+        finding.Kind.Should().Be(PortFinding.EphemeralOverlap);
+        finding.Value.Should().Contain("11848 of 16384").And.Contain("49152-60999");
+        finding.Bound.Should().Contain("32768-60999");
+        finding.Remedy.Should().Be("Run: sysctl -w net.ipv4.ip_local_reserved_ports=49152-60999");
+        finding.ToString().Should().ContainAll(finding.Kind, finding.Value, finding.Bound, finding.Remedy);
+    }
+
+    [Fact]
+    public void Find_SomeOfTheOverlapIsReserved_TheCommandKeepsWhatIsReserved()
+    {
+        Kernel("32768\t60999", "8080,50000-50009", 1_048_576);
+
+        Find(new PortRegistryOptions { Ports = "49999-50011" }).Should().ContainSingle().Which.Remedy
+            .Should().Be("Run: sysctl -w net.ipv4.ip_local_reserved_ports=8080,50000-50009,49999,50010-50011");
+    }
+
+    [Theory]
+    [InlineData("61000-65535", "")]
+    [InlineData("49152-65535", "49152-60999")]
+    public void Find_OutsideOrReserved_SaysNothing(string ports, string reserved)
+    {
+        Kernel("32768\t60999", reserved, 1_048_576);
+
+        Find(new PortRegistryOptions { Ports = ports }).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Find_NothingCanBeRead_SaysNothingAboutPorts()
+    {
+        using TempFolder empty = new();
+
+        Diagnosis.Find(PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(empty.FullName)), new GuardThat(works: true), owners: 0).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Find_FewerPortsThanOwners_NamesBoth()
+    {
+        Find(new PortRegistryOptions { Ports = "61000-61009", Exclude = "61000", MaxOwners = 10 }).Should().ContainSingle()
+            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFinding.RangeTooSmall && finding.Value.Contains('9') && finding.Bound.Contains("10"));
+        Find(new PortRegistryOptions { Ports = "61000-61009" }, owners: 11).Should().ContainSingle().Which.Bound.Should().Contain("11");
+        Find(new PortRegistryOptions { Ports = "61000-61009", MaxOwners = 10 }).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Find_TooFewDescriptors_GuardsTakeHalfAndItSaysHowManyAreNeeded()
+    {
+        Kernel("32768\t60999", "", 1_024);
+        PortRegistryOptions options = new() { Ports = "61000-65535" };
+
+        PortFinding finding = Find(options).Should().ContainSingle().Which;
+
+        finding.Kind.Should().Be(PortFinding.TooFewDescriptors);
+        finding.Value.Should().Contain("1024").And.Contain("512");
+        finding.Remedy.Should().Contain("8192");
+        PortRegistrySettings.From(options, KernelPorts.Read(_proc.FullName)).GuardLimit.Should().Be(512);
+    }
+
+    [Fact]
+    public void Find_GuardUnavailable_SaysWhy() =>
+        Find(new PortRegistryOptions { Ports = "61000-65535" }, guardWorks: false).Should().ContainSingle()
+            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFinding.GuardUnavailable && finding.Value == "the moon is full");
+
+    [Fact]
+    public async Task Diagnose_ProbeOff_IsTheSameAsWhatWasLoggedOnceAtTheStart()
+    {
+        await using Scene scene = new();
+
+        IReadOnlyList<PortFinding> findings = scene.Registry.Diagnose();
+        scene.Registry.Diagnose();
+
+        findings.Should().Contain(finding => finding.Kind == PortFinding.GuardUnavailable && finding.Value.Contains("Probe"));
+        scene.Log.Of("Found").Should().Equal(findings.Select(finding => finding.ToString()));
+    }
+
+    [Fact]
+    public async Task Diagnose_RealSockets_TheGuardWorksHere()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+
+        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFinding.GuardUnavailable);
+    }
+
+    [Fact]
+    public async Task AddFinding_IsReturnedAndLogged()
+    {
+        await using Scene scene = new();
+
+        scene.Registry.AddFinding(new PortFinding(PortFinding.StateUnreadable, "line 3", "a checksum", "Restore a copy."));
+
+        scene.Registry.Diagnose()[^1].Value.Should().Be("line 3");
+        scene.Log.Of("Found")[^1].Should().Contain("line 3");
+    }
+
+    [Fact]
+    public void Tiers_ReservedPortsComeWithThoseOutsideTheEphemeralRange()
+    {
+        Kernel("32768\t60999", "50000-50009", 1_048_576);
+
+        PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(_proc.FullName)).Tiers.Should().BeEquivalentTo(
+            new PortRange[][] { [new(50_000, 50_009), new(61_000, 65_535)], [new(49_152, 49_999), new(50_010, 60_999)] },
+            options => options.WithStrictOrdering());
+    }
+
+    private IEnumerable<PortFinding> Find(PortRegistryOptions options, int owners = 0, bool guardWorks = true) =>
+        Diagnosis.Find(PortRegistrySettings.From(options, KernelPorts.Read(_proc.FullName)), new GuardThat(guardWorks), owners);
+
+    private void Kernel(string range, string reserved, int descriptors)
+    {
+        Directory.CreateDirectory(_proc["sys/net/ipv4"]);
+        Directory.CreateDirectory(_proc["self"]);
+        File.WriteAllText(_proc["sys/net/ipv4/ip_local_port_range"], range + "\n");
+        File.WriteAllText(_proc["sys/net/ipv4/ip_local_reserved_ports"], reserved + "\n");
+        File.WriteAllText(_proc["self/limits"], $"Limit                     Soft Limit           Hard Limit           Units\nMax open files            {descriptors}              {descriptors}              files\n");
+    }
+
+    private sealed class GuardThat(bool works) : IPortGuard
+    {
+        public string? WhyUnavailable() => works ? null : "the moon is full";
+
+        public GuardOutcome Place(Portmap.Table.PortClaim claim, PortGuardMode mode, bool insisted) => default;
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary>Registrations that are believed only when the kernel says so: real sockets, real processes.</summary>
+public sealed class VerifiedListenerTests
+{
+    [Fact]
+    public async Task RegisterAsync_TheProcessListens_IsBelieved()
+    {
+        await using Scene scene = Verifying(out int port);
+        using Stranger socket = Stranger.Listening(port);
+
+        (await scene.Here.RegisterAsync("b1", port).AsTask().Within()).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_NobodyListens_IsRefusedAndLookupsStayAsTheyWere()
+    {
+        await using Scene scene = Verifying(out int port);
+        using System.Net.Sockets.Socket? silent = Knock.TryTake(port, listen: false);
+
+        (await scene.Here.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port);
+
+        scene.PortOf("b1").Should().Be(0);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_AnotherProcessListens_IsBelievedOnlyWhereNobodyAskedWhoseSocketItIs()
+    {
+        await using Scene scene = Verifying(out int port);
+        using Stranger socket = Stranger.Listening(port);
+        Child idle = scene.StartChild();
+
+        (await scene.SessionOf(idle).RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port, idle.Id);
+
+        await using Scene credulous = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyListening = true);
+        (await credulous.SessionOf(credulous.StartChild()).RegisterAsync("b1", port).AsTask().Within()).Port.Should().Be(port);
+    }
+
+    [NeedsFact("python3")]
+    public async Task RegisterAsync_ARealChildListens_IsBelieved()
+    {
+        await using Scene scene = Verifying(out int port);
+        using Child server = await ListeningChild.StartAsync(port);
+
+        (await scene.SessionOf(server).RegisterAsync("b1", port).AsTask().Within()).ProcessId.Should().Be(server.Id);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ProcessCannotBeLookedAt_IsUnverifiable()
+    {
+        await using Scene scene = Verifying(out int port);
+        using Stranger socket = Stranger.Listening(port);
+        await using PortSession unknown = scene.Registry.OpenSession(0);
+
+        (await unknown.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "b1", port);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_Udp_ABoundSocketIsEnough()
+    {
+        await using Scene scene = Verifying(out int port);
+        (await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotListening);
+        using Stranger socket = Stranger.OnUdp(port);
+
+        (await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).AsTask().Within()).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ManyAtOnce_ShareFewReads()
+    {
+        const int Many = 200;
+        await using Scene scene = Verifying(out int port);
+        using Stranger socket = Stranger.Listening(port);
+        int before = scene.Registry.Listeners.Reads;
+        using Barrier start = new(4);
+
+        // Four threads ask 50 times each before any answer can be read: those who come while a read is under way share the next.
+        Task<PortEntry>[][] asked = await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Factory.StartNew(
+            () =>
+            {
+                start.SignalAndWait();
+                return Enumerable.Range(0, Many / 4).Select(i => scene.Here.RegisterAsync($"b{thread}/{i}", port).AsTask()).ToArray();
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))).Within();
+        PortEntry[] entries = await Task.WhenAll(asked.SelectMany(tasks => tasks)).Within();
+
+        entries.Should().HaveCount(Many).And.OnlyContain(entry => entry.State == PortState.Bound);
+        (scene.Registry.Listeners.Reads - before).Should().BeInRange(1, Many / 2);
+    }
+
+    [Fact]
+    public async Task TryRegister_CannotWait_ThrowsAndNamesWhatCan()
+    {
+        await using Scene scene = Verifying(out int port);
+
+        Action register = () => scene.Here.TryRegister("b1", port, out _, out _);
+
+        register.Should().Throw<InvalidOperationException>().WithMessage("*RegisterAsync*");
+    }
+
+    private static Scene Verifying(out int port)
+    {
+        port = PortBlock.TakeOne();
+        return Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyProcess = true);
+    }
+}
