@@ -8,9 +8,10 @@ namespace Portmap;
 public sealed partial class PortRegistry
 {
     private readonly ConcurrentQueue<PortFinding> _findings = new();
+    private bool _hasLoggedFindings;   // touched by passes only, one at a time
 
     /// <summary>Says what about this host and these options weakens the promises: with numbers, and the exact remedy.</summary>
-    /// <returns>The findings of now; empty when there is nothing to say. The same were logged once at the start. What the kernel's settings say is what they
+    /// <returns>The findings of now; empty when there is nothing to say. The same are logged once, within a second of the start. What the kernel's settings say is what they
     /// said when the registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
     public IReadOnlyList<PortFinding> Diagnose() => [.. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount), .. _findings];
@@ -22,11 +23,13 @@ public sealed partial class PortRegistry
         PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
     }
 
-    private void LogFindings()
+    /// <summary>By the first pass, so that making a registry asks the kernel for nothing it does not need, and one that never comes up warns of nothing.</summary>
+    private void LogFindingsOnce()
     {
-        if (_log.IsEnabled(LogLevel.Warning))
+        if (!_hasLoggedFindings && _log.IsEnabled(LogLevel.Warning))
         {
-            foreach (PortFinding finding in Diagnose())
+            _hasLoggedFindings = true;
+            foreach (PortFinding finding in Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount))
             {
                 PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
             }

@@ -53,6 +53,7 @@ public sealed partial class PortRegistry
             }
 
             LogHolders();   // last: it takes longest
+            LogFindingsOnce();
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {

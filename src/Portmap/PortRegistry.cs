@@ -54,8 +54,6 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         {
             _reconciliation = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Reconcile(), this, Settings.ReconcileInterval, Settings.ReconcileInterval);
         }
-
-        LogFindings();
     }
 
     internal PortRegistrySettings Settings { get; }

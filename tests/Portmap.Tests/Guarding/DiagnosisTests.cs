@@ -86,7 +86,8 @@ public sealed class DiagnosisTests : IDisposable
         await using Scene scene = new();
 
         IReadOnlyList<PortFinding> findings = scene.Registry.Diagnose();
-        scene.Registry.Diagnose();
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         findings.Should().Contain(finding => finding.Kind == PortFinding.GuardUnavailable && finding.Value.Contains("Probe"));
         scene.Log.Of("Found").Should().Equal(findings.Select(finding => finding.ToString()));
