@@ -42,6 +42,11 @@ internal static class Knock
         return socket is not null;
     }
 
+    /// <summary>Whether a program gets the port once nobody holds it: a process that another test is just starting holds a copy of every descriptor until it
+    /// becomes its program.</summary>
+    public static bool GetsInSoon(int port, bool reuse = true, SocketType type = SocketType.Stream) =>
+        SpinWait.SpinUntil(() => GetsIn(port, reuse: reuse, type: type), Deadline.Default);
+
     public static void SetReuse(Socket socket, bool reuse) => socket.SetRawSocketOption(SolSocket, SoReuseAddr, [(byte)(reuse ? 1 : 0), 0, 0, 0]);
 
     /// <summary>Has the kernel choose this very port when it chooses one by itself (Linux 6.3 and later).</summary>
