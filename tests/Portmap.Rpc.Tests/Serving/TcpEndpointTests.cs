@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.Logging;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -47,7 +46,7 @@ public sealed class TcpEndpointTests : IAsyncDisposable
     public async Task Start_OnAnAddressThatOthersReach_WhenAllowedWarns()
     {
         LogList logs = new();
-        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { "tcp:0.0.0.0:0" }, AllowRemote = true }, new TypedLog(logs));
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { "tcp:0.0.0.0:0" }, AllowRemote = true }, new ServerLog(logs));
         await server.StartAsync().Within();
         logs.Warnings.Should().ContainSingle().Which.Text.Should().Contain("0.0.0.0").And.Contain("AllowRemote");
     }
@@ -56,7 +55,7 @@ public sealed class TcpEndpointTests : IAsyncDisposable
     public async Task Start_OnLoopback_DoesNotWarn()
     {
         LogList logs = new();
-        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" } }, new TypedLog(logs));
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" } }, new ServerLog(logs));
         await server.StartAsync().Within();
         logs.Warnings.Should().BeEmpty();
     }
@@ -111,16 +110,5 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         options.Endpoints.Add(endpoint);
         configure?.Invoke(options);
         return new PortmapServer(_registry, options);
-    }
-
-    private sealed class TypedLog(ILogger log) : ILogger<PortmapServer>
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => log.BeginScope(state);
-
-        public bool IsEnabled(LogLevel logLevel) => log.IsEnabled(logLevel);
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            log.Log(logLevel, eventId, state, exception, formatter);
     }
 }

@@ -1,0 +1,87 @@
+using CsCheck;
+using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Tests.Fuzzing.Controls;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Fuzzing;
+
+/// <summary>A server that runs, under twenty thousand inputs of any kind: an answer or a close, and nothing that stays.</summary>
+[Collection(AloneCollection.Name)]
+public sealed class ServerFuzzTests : IDisposable
+{
+    private const int Inputs = 20_000;
+    private const int InputsToWarmUp = 2_000;
+    private const int InputsForABug = 2_000;
+    private const int Connections = 4;
+    private const long MaxGrowth = 2 * 1_048_576;
+
+    private readonly TempFolder _folder = new();
+    private readonly LogList _logs = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Server_AnyBytesInAnyPieces_AnswersOrClosesAndKeepsNothing()
+    {
+        await using PortRegistry registry = Registry();
+        await using PortmapServer server = await ServeAsync(registry);
+        ServerFuzz fuzz = new(server.Endpoints[0], Deadline.Default);
+        (await GrowthAsync(fuzz)).Should().BeLessThan(MaxGrowth);
+        _logs.Lines.Should().BeEmpty();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Detector_ProgramThatKeepsWhatItIsSent_IsSeen()
+    {
+        await using PortRegistry registry = Registry();
+        BrokenProgram program = new(BrokenProgram.Bug.Keeps);
+        await using PortmapServer server = await ServeAsync(registry, program);
+        (await GrowthAsync(new ServerFuzz(server.Endpoints[0], Deadline.Default))).Should().BeGreaterThan(MaxGrowth);
+        GC.KeepAlive(program);
+    }
+
+    [Fact]
+    public async Task Detector_ProgramThatThrows_IsSeen()
+    {
+        await using PortRegistry registry = Registry();
+        await using PortmapServer server = await ServeAsync(registry, new BrokenProgram(BrokenProgram.Bug.Throws));
+        await FuzzInput.Calls.SampleAsync(new ServerFuzz(server.Endpoints[0], Deadline.Default).CheckAsync, iter: InputsForABug, threads: Connections);
+        _logs.Lines.Should().NotBeEmpty();
+    }
+
+    [Fact]
+    public async Task Detector_ProgramThatNeverAnswers_IsSeen()
+    {
+        await using PortRegistry registry = Registry();
+        await using PortmapServer server = await ServeAsync(registry, new BrokenProgram(BrokenProgram.Bug.Hangs));
+        ServerFuzz fuzz = new(server.Endpoints[0], TimeSpan.FromSeconds(1));
+        Func<Task> check = () => fuzz.CheckAsync(new FuzzInput(Wire.Call(7, FuzzInput.HostProgram, 1), [9], FuzzInput.HostProgram, 1));
+        await check.Should().ThrowAsync<TimeoutException>();
+    }
+
+    private static async Task<long> GrowthAsync(ServerFuzz fuzz)
+    {
+        await FuzzInput.Calls.SampleAsync(fuzz.CheckAsync, iter: InputsToWarmUp, threads: Connections);
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        await FuzzInput.Calls.SampleAsync(fuzz.CheckAsync, iter: Inputs, threads: Connections, print: input => input.ToString());
+        return GC.GetTotalMemory(forceFullCollection: true) - before;
+    }
+
+    // Few owners, so that what is registered is at its bound long before the measurement.
+    private static PortRegistry Registry() => new(new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), MaxOwners = 64, WatchCapacity = 64 });
+
+    private async Task<PortmapServer> ServeAsync(PortRegistry registry, params IRpcProgram[] programs)
+    {
+        PortmapServerOptions options = new() { Endpoints = { $"unix:{_folder["fuzz.sock"]}" }, MaxWait = TimeSpan.FromMilliseconds(1), MaxRecordBytes = 16_384 };
+        foreach (IRpcProgram program in programs)
+        {
+            options.Programs.Add(program);
+        }
+
+        PortmapServer server = new(registry, options, new ServerLog(_logs, LogLevel.Error));
+        await server.StartAsync().Within();
+        return server;
+    }
+}
