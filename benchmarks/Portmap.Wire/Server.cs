@@ -32,6 +32,7 @@ internal sealed class Server : IDisposable
     {
         const string address = "127.78.77.2:24007";
         string program = Path.Combine(AppContext.BaseDirectory, "server", "ManagementDaemon");
+        Environment.SetEnvironmentVariable("Portmap__ReconcileInterval", "1.00:00:00"); // nobody listens on the ports of these bricks
         Environment.SetEnvironmentVariable("DOTNET_ROOT", Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")));
         return new Server(address, isPinned, Command.Start(isPinned, program, "serve", "--tcp", address), folder: null);
     }
