@@ -37,12 +37,12 @@ internal sealed partial class FilePortStore
 
     private int StepLength => _allowedLength / StepPart;
 
-    /// <summary>What an append has to wait for before it begins: a compaction that is under way when the file is suspect or as large as it may be.</summary>
-    private Task CompactionToWaitFor()
+    /// <summary>What an append has to wait for before it begins: a compaction that is under way when the file is suspect, or would become larger than it may be.</summary>
+    private Task CompactionToWaitFor(int appended)
     {
         lock (_gate)
         {
-            return _isSuspect || _length >= Math.Max(_allowed, _allowedLength) ? _compaction : Task.CompletedTask;
+            return _isSuspect || _length + appended > Math.Max(_allowed, _allowedLength) ? _compaction : Task.CompletedTask;
         }
     }
 

@@ -14,7 +14,7 @@ namespace Portmap.Persistence;
 /// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it; so everything can be written anew at any time.</item>
 /// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name, unless <c>_isSuspect</c>.</item>
 /// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.</item>
-/// <item>S4. <c>_gate</c> guards all fields; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
+/// <item>S4. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
 /// </list>
 /// </remarks>
 internal sealed partial class FilePortStore : IPortStore
@@ -89,7 +89,13 @@ internal sealed partial class FilePortStore : IPortStore
     public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        await CompactionToWaitFor().ConfigureAwait(false);
+        _batch.ResetWrittenCount();
+        foreach (PortFact fact in batch)
+        {
+            Encode(fact, _batch);
+        }
+
+        await CompactionToWaitFor(_batch.WrittenCount).ConfigureAwait(false);
         Guarded(() => Append(batch));
     }
 
@@ -103,18 +109,28 @@ internal sealed partial class FilePortStore : IPortStore
     {
         _folder.Take();
         _file = _folder.Open(FileName);
-        if (_file is null || !TryRead(_file, complaints, cancellationToken))
+        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !TrySync(_file))
         {
             WriteAnew([]);
         }
-        else
-        {
-            // An earlier run may have been killed between writing and syncing; what is read here must not vanish later.
-            _file.Sync();
-            _folder.Sync();
-        }
 
         _folder.Delete(NextName);
+    }
+
+    /// <summary>An earlier run may have been killed between writing and syncing; what was read must not vanish later.</summary>
+    /// <returns>False when the file lies where it cannot be kept, though it could be read.</returns>
+    private bool TrySync(IStateFile file)
+    {
+        try
+        {
+            file.Sync();
+            _folder.Sync();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <returns>Whether the file can be appended to as it is.</returns>
@@ -181,12 +197,6 @@ internal sealed partial class FilePortStore : IPortStore
     {
         lock (_gate)
         {
-            _batch.ResetWrittenCount();
-            foreach (PortFact fact in batch)
-            {
-                Encode(fact, _batch);
-            }
-
             ObjectDisposedException.ThrowIf(_file is null, this);
             if (_isSuspect)
             {

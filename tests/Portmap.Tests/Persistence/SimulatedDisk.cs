@@ -5,8 +5,8 @@ namespace Portmap.Tests.Persistence;
 /// <summary>A folder on a disk that fails at the operation it is told to, and forgets at a power loss what was not synced.</summary>
 /// <remarks>
 /// As mean as POSIX lets a disk be. A power loss keeps any of the pages that were not synced, in any order, and any of the names. A failed fsync has made
-/// any of the pages durable and marks the others clean all the same, so that the next fsync does not write them (Linux does that). A failed rename may have
-/// happened. It is a simulation because no real disk can be told to lose power at one operation after the other.
+/// any of the pages durable and marks the others clean all the same, so that the next fsync does not write them (Linux does that); and as that file
+/// lies on a bad place of the disk, no later fsync of it succeeds. A failed rename may have happened. It is a simulation because no real disk can be told to lose power at one operation after the other.
 /// </remarks>
 internal sealed class SimulatedDisk(int seed = 0) : IDisposable
 {
@@ -21,6 +21,7 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
     private int _generation;
     private Func<DiskOperation, string, bool>? _held;
     private TaskCompletionSource? _reached;
+    private (DiskOperation, string)? _failing;
 
     /// <summary>How many operations there were.</summary>
     public int Operations { get; private set; }
@@ -66,6 +67,15 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
             _held = which;
             _reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _reached.Task;
+        }
+    }
+
+    /// <summary>Makes the next operation of a kind on a file fail, whenever that is.</summary>
+    public void FailsNext(DiskOperation operation, string name)
+    {
+        lock (_gate)
+        {
+            _failing = (operation, name);
         }
     }
 
@@ -142,12 +152,20 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
                 throw new IOException("No space left on device", 28);
             }
 
+            if (_failing == (operation, name))
+            {
+                _failing = null;
+                throw new IOException("Input/output error", 5);
+            }
+
             if (Operations != FaultAt || Fault == DiskFault.None)
             {
                 return operation == LiesAbout ? default! : whole();
             }
 
-            if (Fault is not DiskFault.Fails)
+            // The kernel finishes the sync of a process that was killed.
+            bool goesOn = Fault == DiskFault.Killed && operation is (DiskOperation.SyncFile or DiskOperation.SyncFolder);
+            if (Fault != DiskFault.Fails && !goesOn)
             {
                 torn?.Invoke();
             }
@@ -296,7 +314,7 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
         public void Truncate(long length) =>
             disk.Do(generation, DiskOperation.Truncate, name, () => inode.Truncate((int)length), () => inode.Truncate((int)length));
 
-        public void Sync() => disk.Do(generation, DiskOperation.SyncFile, name, () => inode.Sync(_ => true), () => inode.Sync(_ => disk._random.Next(2) == 0));
+        public void Sync() => disk.Do(generation, DiskOperation.SyncFile, name, () => inode.Sync(_ => true), () => inode.Spoil(_ => disk._random.Next(2) == 0, disk.Fault == DiskFault.Tears));
 
         public void Dispose()
         {
@@ -310,6 +328,7 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
         private byte[] _cached = [];
         private byte[] _durable = [];
         private int _durableLength;
+        private bool _isBad;
 
         public int Length { get; private set; }
 
@@ -337,8 +356,20 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
             return Length = length;
         }
 
+        public int Spoil(Func<int, bool> which, bool isBad)
+        {
+            Sync(which);
+            _isBad = isBad;
+            return 0;
+        }
+
         public int Sync(Func<int, bool> which)
         {
+            if (_isBad)
+            {
+                throw new IOException("Input/output error", 5);
+            }
+
             Keep(which);
             _dirty.Clear();   // clean, whether written or not
             return _durableLength = Length;

@@ -21,6 +21,29 @@ public class StoreCrashTests
         }
     }
 
+    [Theory]
+    [InlineData(DiskOperation.SyncFile)]
+    [InlineData(DiskOperation.SyncFolder)]
+    internal async Task ADiskThatDoesNotSync_IsCaught(DiskOperation lie)
+    {
+        // The seeded bug: were the store to leave out a sync, this is what it would look like.
+        const int Runs = 50;
+        int caught = 0;
+        for (int run = 0; run < Runs && caught == 0; run++)
+        {
+            try
+            {
+                await RunAsync(100 + run, DiskFault.PowerLost, run, lie);
+            }
+            catch (InvalidOperationException)
+            {
+                caught++;
+            }
+        }
+
+        caught.Should().Be(1);
+    }
+
     [Fact]
     public async Task AFullDisk_ForAWhile_IsToldAndThenForgotten()
     {
@@ -45,9 +68,9 @@ public class StoreCrashTests
         (await scenario.ReopenAsync()).Should().BeEmpty("nothing is damaged");
     }
 
-    private static async Task<int> RunAsync(int at, DiskFault fault, int seed)
+    private static async Task<int> RunAsync(int at, DiskFault fault, int seed, DiskOperation? lie = null)
     {
-        using var disk = new SimulatedDisk(seed) { FaultAt = at, Fault = fault };
+        using var disk = new SimulatedDisk(seed) { FaultAt = at, Fault = fault, LiesAbout = lie };
         await using var scenario = new StoreScenario(disk);
         try
         {

@@ -7,8 +7,8 @@ namespace Portmap.Tests.Persistence;
 internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
 {
     private const int Owners = 6;
-    private const int Appends = 60;
-    private const int AllowedLength = 4_096;
+    private const int Appends = 45;
+    private const int AllowedLength = 2_048;
 
     private readonly FakeTimeProvider _time = new(DateTimeOffset.FromUnixTimeSeconds(1_790_000_000));
     private readonly List<PortFact> _confirmed = [];
@@ -32,10 +32,17 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
                 batch.Add(claims[owner]!);
             }
 
-            await AgainAsync(() => AppendAsync([.. batch]));
+            await AgainAsync(() => AppendAsync([.. batch]), () =>
+            {
+                // Again all of it, or only what has become of it since.
+                if (random.Next(2) == 0)
+                {
+                    batch.RemoveRange(0, batch.Count - 1);
+                }
+            });
             await _store!.Compaction.Within();
             _time.Advance(TimeSpan.FromSeconds(random.Next(20)));
-            if (random.Next(20) == 0 && !disk.IsGone)
+            if (random.Next(8) == 0 && !disk.IsGone)
             {
                 await CloseAsync();
                 await AgainAsync(OpenAsync);
@@ -75,6 +82,12 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
     {
         Loaded first = await LoadAsync();
         Check(first);
+
+        // Whoever has loaded a fact relies on it, so it must survive from then on, whether it was ever confirmed or not.
+        _confirmed.AddRange(first.Facts.Claims);
+        disk.LosePower();
+        disk.Restart();
+        Check(await LoadAsync());
         await AppendAsync(FactGen.Bound("afterwards", 60_000, 1_000_000));
         await CloseAsync();
         Loaded second = await LoadAsync();
@@ -92,7 +105,7 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
         return loaded;
     }
 
-    private async Task AgainAsync(Func<Task> action)
+    private async Task AgainAsync(Func<Task> action, Action? afterFailure = null)
     {
         for (int attempt = 1; !disk.IsGone; attempt++)
         {
@@ -104,6 +117,7 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
             catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.StoreFailed)
             {
                 attempt.Should().Be(1, "the disk fails once, so the second attempt must succeed: {0}", e.Message);
+                afterFailure?.Invoke();
             }
         }
     }

@@ -1,0 +1,69 @@
+using BenchmarkDotNet.Attributes;
+using Portmap.Persistence;
+
+namespace Portmap.Benchmarks.Persistence;
+
+/// <summary>Open a state that was left behind, against reading and checksumming the same file.</summary>
+[MemoryDiagnoser]
+[MinColumn, MedianColumn]
+public class OpenStateBenchmark
+{
+    private const int Processes = 100;
+
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"portmap-benchmark-{Guid.NewGuid():N}");
+    private readonly byte[] _buffer = new byte[128 * 1_024];
+
+    [Params(10_000, 65_535)]
+    public int Entries { get; set; }
+
+    [GlobalSetup]
+    public async Task Setup()
+    {
+        Directory.CreateDirectory(_folder);
+        var boot = Guid.NewGuid();
+        await using FilePortStore store = new(_folder, TimeProvider.System);
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None);
+        await store.AppendAsync(
+            [.. Enumerable.Range(1, Entries).Select(i => new PortFact
+            {
+                Owner = $"vol0:/bricks/b{i}",
+                Port = i,
+                Epoch = (TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() << 20) + (16L * i),
+                State = PortState.Bound,
+                ProcessId = 1_000 + (i % Processes),
+                ProcessStart = 987_654 + (i % Processes),
+                BootId = boot,
+                At = TimeProvider.System.GetUtcNow(),
+                Until = DateTimeOffset.UnixEpoch,
+                Strategy = "AllocatorPicks",
+            })],
+            CancellationToken.None);
+    }
+
+    [GlobalCleanup]
+    public void Cleanup() => Directory.Delete(_folder, recursive: true);
+
+    [Benchmark(Baseline = true)]
+    public uint ReadAndChecksum()
+    {
+        using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(Path.Combine(_folder, FilePortStore.FileName));
+        uint sum = 0;
+        long offset = 0;
+        for (int read = RandomAccess.Read(file, _buffer, 0); read > 0; read = RandomAccess.Read(file, _buffer, offset))
+        {
+            sum ^= Crc32C.Of(_buffer.AsSpan(0, read));
+            offset += read;
+        }
+
+        return sum;
+    }
+
+    [Benchmark]
+    public async Task<int> Store()
+    {
+        int facts = 0;
+        await using FilePortStore store = new(_folder, TimeProvider.System);
+        await store.LoadAsync(_ => facts++, text => throw new InvalidOperationException(text), CancellationToken.None);
+        return facts == Entries ? facts : throw new InvalidOperationException($"{facts} facts came back.");
+    }
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+using Portmap.Persistence;
+using Xunit.Abstractions;
+
+namespace Portmap.Tests.Persistence;
+
+public class CompactionTests(ITestOutputHelper output)
+{
+    private const int AllowedLength = 32 * 1_024;
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.FromUnixTimeSeconds(1_790_000_000));
+
+    [Theory]
+    [InlineData(DiskOperation.Create)]
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.SyncFile)]
+    internal async Task Append_WhileTheNewFileIsBeingWritten_DoesNotWait(DiskOperation slow)
+    {
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        Task reached = disk.Hold((operation, name) => operation == slow && name == FilePortStore.NextName);
+        int appended = 0;
+        while (store.Compaction.IsCompleted && appended < 1_000)
+        {
+            await AppendAsync(store, appended++);
+        }
+
+        await reached.Within();
+        for (int i = 0; i < 20; i++)
+        {
+            await AppendAsync(store, appended++);
+        }
+
+        store.Compaction.IsCompleted.Should().BeFalse("it is held");
+        disk.Release();
+        await store.Compaction.Within();
+        disk.LengthOf(FilePortStore.FileName).Should().BeLessThan(AllowedLength / 2, "the file was compacted all the same");
+        disk.LosePower();
+        disk.Restart();
+        (await LoadAsync(disk)).Should().Equal(FactGen.Standing(Enumerable.Range(0, appended).Select(Fact)), "what came meanwhile is there");
+    }
+
+    [Fact]
+    public async Task Append_WhenTheFileReachesItsBound_WaitsForTheCompactionThatRuns()
+    {
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        _ = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
+        Task append = Task.CompletedTask;
+        int appended = 0;
+        while (append.IsCompleted && appended < 1_000)
+        {
+            append = AppendAsync(store, appended++);
+        }
+
+        append.IsCompleted.Should().BeFalse("the bound holds even where compaction does not keep up");
+        disk.LengthOf(FilePortStore.FileName).Should().BeInRange(AllowedLength - 512, AllowedLength);
+        disk.Release();
+        await append.Within();
+    }
+
+    [Fact]
+    public async Task Compaction_ThatFails_CostsNothingAndIsTriedAgain()
+    {
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        int appended = 0;
+        while (store.Compaction.IsCompletedSuccessfully && disk.LengthOf(FilePortStore.FileName) < AllowedLength / 2)
+        {
+            await AppendAsync(store, appended++);
+        }
+
+        disk.FailsNext(DiskOperation.SyncFile, FilePortStore.NextName);
+        long longest = 0;
+        for (int i = 0; i < 200; i++)
+        {
+            await AppendAsync(store, appended++);
+            await store.Compaction.Within();
+            longest = Math.Max(longest, disk.LengthOf(FilePortStore.FileName));
+        }
+
+        longest.Should().BeInRange(AllowedLength / 2, AllowedLength);
+        disk.LengthOf(FilePortStore.FileName).Should().BeLessThan(longest);
+    }
+
+    [Fact]
+    public async Task Dispose_WhileCompactionRuns_WaitsForItAndLosesNothing()
+    {
+        using SimulatedDisk disk = new();
+        FilePortStore store = await OpenAsync(disk);
+        Task reached = disk.Hold((operation, name) => operation == DiskOperation.Write && name == FilePortStore.NextName);
+        int appended = 0;
+        while (store.Compaction.IsCompleted && appended < 1_000)
+        {
+            await AppendAsync(store, appended++);
+        }
+
+        await reached.Within();
+        Task disposed = store.DisposeAsync().AsTask();
+        disposed.IsCompleted.Should().BeFalse();
+        disk.Release();
+        await disposed.Within();
+        (await LoadAsync(disk)).Should().Equal(FactGen.Standing(Enumerable.Range(0, appended).Select(Fact)));
+    }
+
+    /// <remarks>PORTMAP_TEST_SCALE=50 makes it the whole day, a million changes.</remarks>
+    [Theory]
+    [InlineData(20_000, 1_000)]
+    [InlineData(20_000, 10)]
+    public async Task File_AfterChurn_StaysWithinItsBound(int changes, int owners)
+    {
+        changes *= int.TryParse(Environment.GetEnvironmentVariable("PORTMAP_TEST_SCALE"), CultureInfo.InvariantCulture, out int scale) ? scale : 1;
+        using StateFolderOfTest folder = new();
+        Churn churn = new(owners, seed: changes);
+        await using FilePortStore store = folder.Store(churn);
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
+        long longest = 0;
+        for (int done = 0; done < changes;)
+        {
+            PortFact[] batch = churn.Next(1 + (done % 200));
+            await store.AppendAsync(batch, CancellationToken.None).Within();
+            done += batch.Length;
+            long length = new FileInfo(folder.StatePath).Length;
+            longest = Math.Max(longest, length);
+            length.Should().BeLessThanOrEqualTo(churn.Bound(), "after {0} changes", done);
+        }
+
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{changes} changes of {owners} owners: the file was {longest} bytes at most, and may be {churn.Bound()} now"));
+        longest.Should().BeGreaterThan(FilePortStore.AllowedLength / 4, "else nothing was compacted");
+    }
+
+    private static PortFact Fact(int i) => FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"vol0:/bricks/b{i % 10}"), 50_000 + (i % 10), 16L * (i + 1));
+
+    private static async Task AppendAsync(FilePortStore store, int i) => await store.AppendAsync([Fact(i)], CancellationToken.None);
+
+    private async Task<FilePortStore> OpenAsync(SimulatedDisk disk)
+    {
+        // Once before, so that the file was not made by this store under its other name.
+        await LoadAsync(disk);
+        FilePortStore store = new(disk.Folder(), _time, AllowedLength);
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
+        return store;
+    }
+
+    private async Task<List<string>> LoadAsync(SimulatedDisk disk)
+    {
+        PortFactSet facts = new();
+        await using FilePortStore store = new(disk.Folder(), _time, AllowedLength);
+        await store.LoadAsync(facts.Apply, text => Assert.Fail(text), CancellationToken.None).Within();
+        return FactGen.Lines(facts);
+    }
+}
