@@ -21,6 +21,8 @@ internal sealed record RoundResult(
 {
     public double LostShare => (double)Lost / Count;
 
+    public double FailedShare => (double)Failed / Count;
+
     public static RoundResult Of(string contestant, bool withAdversary, IReadOnlyCollection<(HandOff HandOff, bool IsReached)> all, InterferenceRates rates)
     {
         TimeSpan[] times = [.. all.Where(one => one.HandOff.Failure is null).Select(one => one.HandOff.Took).Order()];

@@ -26,11 +26,11 @@ internal static class Chart
         Multiplot both = new();
         both.AddPlots(2);
         both.Layout = new SideBySide(0.62f);
-        (string, Color, IReadOnlyList<RoundResult>)[] groups =
+        Group[] groups =
         [
-            ("hand-offs, others connect() and bind(0)", s_passersBy, [.. handOffs.Where(result => !result.WithAdversary)]),
-            ("the same and an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)]),
-            ("real process starts, with adversary", s_starts, starts),
+            new("hand-offs that lost their port to connect(), bind(0)", s_passersBy, [.. handOffs.Where(result => !result.WithAdversary)], result => result.LostShare),
+            new("the same with an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)], result => result.LostShare),
+            new("process starts that failed, with the adversary", s_starts, starts, result => result.FailedShare),
         ];
         Losses(both.GetPlot(0), groups);
         Times(both.GetPlot(1), groups);
@@ -44,37 +44,37 @@ internal static class Chart
         both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);
     }
 
-    private static void Losses(Plot plot, (string Name, Color Color, IReadOnlyList<RoundResult> Results)[] groups)
+    private static void Losses(Plot plot, Group[] groups)
     {
-        plot.Title("Lost their port to somebody else, %");
+        plot.Title("Ports lost to somebody else, %");
         for (int group = 0; group < groups.Length; group++)
         {
-            (string name, Color color, IReadOnlyList<RoundResult> results) = groups[group];
-            List<Bar> bars = [.. results.Select((result, row) => new Bar
+            Group drawn = groups[group];
+            List<Bar> bars = [.. drawn.Results.Select((result, row) => new Bar
             {
                 Position = Place(row, group),
-                Value = 100 * result.LostShare,
+                Value = 100 * drawn.Share(result),
                 Size = 0.24,
                 Orientation = Orientation.Horizontal,
-                FillColor = color,
+                FillColor = drawn.Color,
                 LineWidth = 0,
-                ValueLabel = (100 * result.LostShare).ToString("0.#", CultureInfo.InvariantCulture),
+                ValueLabel = (100 * drawn.Share(result)).ToString("0.#", CultureInfo.InvariantCulture),
             })];
             ScottPlot.Plottables.BarPlot plotted = plot.Add.Bars(bars);
-            plotted.LegendText = name;
+            plotted.LegendText = drawn.Name;
             plotted.ValueLabelStyle.FontSize = 12;
             plotted.ValueLabelStyle.FontName = Font;
             plotted.ValueLabelStyle.ForeColor = s_text;
         }
 
         plot.Axes.Left.SetTicks([.. groups[0].Results.Select((_, row) => Place(row, 1))], [.. groups[0].Results.Select(result => result.Contestant)]);
-        double most = groups.Max(group => group.Results.Max(result => 100 * result.LostShare));
+        double most = groups.Max(group => group.Results.Max(result => 100 * group.Share(result)));
         plot.Axes.SetLimitsX(0, (most * 1.12) + 0.5);
         Dress(plot);
         plot.ShowLegend(Alignment.LowerRight, Orientation.Vertical);
     }
 
-    private static void Times(Plot plot, (string Name, Color Color, IReadOnlyList<RoundResult> Results)[] groups)
+    private static void Times(Plot plot, Group[] groups)
     {
         plot.Title("From acquire to listening: median to p99");
         for (int group = 0; group < groups.Length; group++)
@@ -118,6 +118,9 @@ internal static class Chart
     private static double Place(int row, int group) => -row - ((group - 1) * 0.26);
 
     private static double Log(TimeSpan time) => Math.Log10(Math.Max(0.1, time.TotalMilliseconds));
+
+    /// <summary>The bars of one colour.</summary>
+    private sealed record Group(string Name, Color Color, IReadOnlyList<RoundResult> Results, Func<RoundResult, double> Share);
 
     /// <summary>The names stand on the left only, so that plot is the wider one.</summary>
     private sealed class SideBySide(float share) : IMultiplotLayout

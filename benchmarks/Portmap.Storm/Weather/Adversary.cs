@@ -10,7 +10,7 @@ internal static class Adversary
 {
     public const string Verb = "adversary";
 
-    private const int Held = 16;
+    private const int Held = 64;
 
     private static long s_seized;
 
