@@ -6,7 +6,7 @@ namespace Portmap.Storm.Weather;
 
 /// <summary>Everybody else on the host: opens and closes outgoing connections, and binds port 0, as fast as it can. Never names a number.</summary>
 /// <remarks>
-/// One thread each connects, accepts and binds. The newest of both kinds stay open for a while, so that a part of the range is always taken, and always another
+/// One thread connects, one binds. The newest of both kinds stay open for a while, so that a part of the range is always taken, and always another
 /// one. Connections are closed by a reset: TIME_WAIT would use up a narrow range within a second, and then nobody would measure anything but that.
 /// </remarks>
 internal static class PassersBy
@@ -15,18 +15,13 @@ internal static class PassersBy
 
     private const int OpenConnections = 320;
     private const int OpenBinds = 128;
-    private const int Backlog = 512;
 
     private static long s_connections;
     private static long s_binds;
 
     public static int Run()
     {
-        using Socket target = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        target.Bind(new IPEndPoint(IPAddress.Loopback, StormNamespace.Ports.First - 1));
-        target.Listen(Backlog);
-        Begin(() => Accept(target));
-        Begin(() => Connect(target.LocalEndPoint!));
+        Begin(Connect);
         Begin(BindAny);
         while (Console.ReadLine() is not null)
         {
@@ -38,32 +33,27 @@ internal static class PassersBy
 
     private static void Begin(ThreadStart work) => new Thread(work) { IsBackground = true }.Start();
 
-    private static void Accept(Socket target)
+    private static void Connect()
     {
-        SocketRing accepted = new(OpenConnections);
-        while (true)
-        {
-            accepted.Add(target.Accept());
-        }
-    }
-
-    private static void Connect(EndPoint target)
-    {
-        SocketRing open = new(OpenConnections);
+        using Socket target = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        target.Bind(new IPEndPoint(IPAddress.Loopback, StormNamespace.Ports.First - 1));
+        target.Listen(1);
+        SocketRing connected = new(OpenConnections), accepted = new(OpenConnections);
         while (true)
         {
             Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+            connected.Add(socket);
             try
             {
-                socket.Connect(target);
+                socket.Connect(target.LocalEndPoint!);
                 Volatile.Write(ref s_connections, s_connections + 1);
             }
             catch (SocketException)
             {
-                // No port was left; the next one.
+                continue;   // no port was left; the next one
             }
 
-            open.Add(socket);
+            accepted.Add(target.Accept());   // here, not on another thread: one that falls behind would fill the backlog, and connect() would wait a second
         }
     }
 
