@@ -8,8 +8,18 @@ internal sealed class BindZeroAndClose : IPortPicker
 {
     public int Pick()
     {
-        using TcpListener listener = new(IPAddress.Any, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            try
+            {
+                using TcpListener listener = new(IPAddress.Any, 0);
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // The adversary listened between its bind and its listen. Most helpers would throw; in its favour this one tries again.
+            }
+        }
     }
 }
