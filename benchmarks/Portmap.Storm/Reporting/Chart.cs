@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Text;
 using ScottPlot;
 using SkiaSharp;
 
@@ -35,12 +35,15 @@ internal static class Chart
         Losses(both.GetPlot(0), groups);
         Times(both.GetPlot(1), groups);
 
-        using (FileStream file = File.Create(Path.Combine(folder, "storm.svg")))
-        using (SKCanvas canvas = SKSvgCanvas.Create(new SKRect(0, 0, Width, Height), file))
+        using MemoryStream svg = new();
+        using (SKCanvas canvas = SKSvgCanvas.Create(new SKRect(0, 0, Width, Height), svg))
         {
             both.Render(canvas, new PixelRect(0, Width, Height, 0));
         }
 
+        // Who looks at it may not have the font that it was laid out with; Verdana has the same widths.
+        string text = Encoding.UTF8.GetString(svg.ToArray()).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(folder, "storm.svg"), text);
         both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);
     }
 
@@ -58,7 +61,7 @@ internal static class Chart
                 Orientation = Orientation.Horizontal,
                 FillColor = drawn.Color,
                 LineWidth = 0,
-                ValueLabel = (100 * drawn.Share(result)).ToString("0.#", CultureInfo.InvariantCulture),
+                ValueLabel = Tables.Percent(drawn.Share(result)),
             })];
             ScottPlot.Plottables.BarPlot plotted = plot.Add.Bars(bars);
             plotted.LegendText = drawn.Name;

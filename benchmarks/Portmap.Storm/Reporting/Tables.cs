@@ -48,7 +48,7 @@ internal static class Tables
             table.AddRow(
                 result.Contestant,
                 $"{result.Failed} of {Number(result.Count)}",
-                string.Create(CultureInfo.InvariantCulture, $"{result.Lost} ({result.LostShare:P1})"),
+                $"{result.Lost} ({Percent(result.LostShare)} %)",
                 Number(result.Retries),
                 Number(result.Misdirected),
                 Milliseconds(result.Median),
@@ -64,6 +64,9 @@ internal static class Tables
         console.Write(table);
         Console.WriteLine(text.ToString().Trim());
     }
+
+    /// <summary>The same digits in table and picture.</summary>
+    public static string Percent(double share) => (100 * share).ToString("0.#", CultureInfo.InvariantCulture);
 
     private static string Number(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
