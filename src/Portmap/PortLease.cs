@@ -108,13 +108,13 @@ public sealed partial class PortLease
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        PortRefusal? refusal = _registry.ReportBindFailure(this, Claim.Protocol, Port);
-        return refusal is null ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+        return PortRegistry.Within(_registry.ReportBindFailureAsync(this, Claim.Protocol, Port), cancellationToken);
     }
 
     /// <summary>Gives the port back, registered or not; completes when that is confirmed. Doing it twice is no error.</summary>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
-    /// <exception cref="PortRefusedException">Stale: the owner has a newer claim.</exception>
+    /// <exception cref="PortRefusedException">Stale: the owner has a newer claim. StoreFailed: lookups have stopped, but the end could not be written;
+    /// the port stays unusable until the store works again.</exception>
     public ValueTask ReleaseAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -122,13 +122,20 @@ public sealed partial class PortLease
             return ValueTask.FromCanceled(cancellationToken);
         }
 
+        if (_registry.Confirms)
+        {
+            return PortRegistry.Within(_registry.ReleaseConfirmedAsync(() => _registry.Release(this)), cancellationToken);
+        }
+
         return TryRelease(out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
     }
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="refusal">Stale: the owner has a newer claim.</param>
+    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
     public bool TryRelease([NotNullWhen(false)] out PortRefusal? refusal)
     {
+        _registry.ThrowIfConfirms(nameof(ReleaseAsync));
         refusal = _registry.Release(this);
         return refusal is null;
     }

@@ -9,13 +9,18 @@ public sealed partial class PortRegistry
     /// <param name="request">The owner, and what differs from the options. A string will do.</param>
     /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it times out.</param>
     /// <returns>The lease. What lookups answer stays as it is until a process registers with it.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses.</exception>
+    /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses, and StoreFailed: the lease could not be written and was withdrawn.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
+        }
+
+        if (_table.Confirms)
+        {
+            return Within(AcquireConfirmedAsync(request), cancellationToken);
         }
 
         return TryAcquire(request, out PortLease? lease, out PortRefusal? refusal)
@@ -28,104 +33,143 @@ public sealed partial class PortRegistry
     /// <param name="lease">The lease.</param>
     /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy; AlreadyReserved: the owner has an open lease; Exhausted;
     /// TooManyOwners; with a required port also Foreign and InUse.</param>
+    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="AcquireAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        ThrowIfConfirms(nameof(AcquireAsync));
         lease = null;
-        refusal = CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true) ?? CheckPrevious(request);
-        if (refusal is not null || !TryFindStrategy(request.Strategy, out int strategy))
-        {
-            refusal ??= Refusals.UnknownStrategy(request, _strategies);
-            return Refuse(refusal);
-        }
-
-        PortLease granted = new(this, request);
-        refusal = Grant(granted, request, strategy, replaced: null, replacedTwin: null);
+        refusal = CheckRequest(request, out int strategy);
         if (refusal is not null)
         {
             return Refuse(refusal);
         }
 
-        if (Volatile.Read(ref _disposed) != 0)
+        PortLease granted = new(this, request);
+        Candidate candidate = NewCandidate(granted, request, strategy);
+        refusal = Grant(ref candidate);
+        if (refusal is not null)
         {
-            granted.SetOutcome(Refusals.RegistryDisposed(granted));   // it was disposed meanwhile, and may not have seen this lease
+            return Refuse(refusal);
         }
 
+        EndIfDisposed(granted);
         lease = granted;
         return true;
     }
 
-    /// <summary>Finds ports for a lease and makes them take effect; <paramref name="replaced"/> is the claim it has now, when a port could not be bound.</summary>
-    private PortRefusal? Grant(PortLease lease, PortRequest request, int strategy, PortClaim? replaced, PortClaim? replacedTwin)
+    private PortRefusal? CheckRequest(PortRequest request, out int strategy)
     {
-        PortProtocol first = request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
-        bool both = request.Protocol == PortProtocol.TcpAndUdp;
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        strategy = 0;
+        return CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
+            ?? CheckPrevious(request)
+            ?? (TryFindStrategy(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, _strategies));
+    }
+
+    private void EndIfDisposed(PortLease granted)
+    {
+        if (Volatile.Read(ref _disposed) != 0)
+        {
+            granted.SetOutcome(Refusals.RegistryDisposed(granted));   // it was disposed meanwhile, and may not have seen this lease
+        }
+    }
+
+    /// <summary>Finds ports for a lease and makes them take effect.</summary>
+    /// <returns><see cref="Refusals.Waiting"/> when something has to come to the disk first: call again then, with the same candidate.</returns>
+    private PortRefusal? Grant(ref Candidate candidate)
+    {
+        PortRequest request = candidate.Request;
+        PortProtocol first = candidate.Protocol;
+        bool both = candidate.Both;
         int hash = _table.Index.Hash(first, request.Owner), hashUdp = both ? _table.Index.Hash(PortProtocol.Udp, request.Owner) : 0;
         while (true)
         {
             long now = NowMs;
-            long afterUdp = 0;
-            PortClaim? standing = Standing(first, request.Owner, hash, replaced, now, out long after);
-            standing ??= both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, replacedTwin, now, out afterUdp) : null;
-            if (standing is not null)
+            PortClaim? standing = null;
+            PortTable.Push push;
+            if (candidate.IsPushed)
             {
-                return Refusals.AlreadyReserved(request.Owner, standing, Clock, Settings);
+                push = _table.Outcome(candidate.Claim!, now);
+                push = push == PortTable.Push.Pushed && both ? _table.Outcome(candidate.Twin!, now) : push;
             }
-
-            Candidate candidate = new() { Lease = lease, Request = request, Strategy = (byte)strategy, Protocol = first, Both = both, After = Math.Max(after, afterUdp), Replaced = replaced, ReplacedTwin = replacedTwin };
-            PortRefusal? refusal = FindPort(ref candidate, now);
-            candidate.PutBack(_table.Space(first), now);
-            if (refusal is not null)
+            else
             {
-                return refusal;
-            }
-
-            if (replaced is null)
-            {
-                lease.Grant(candidate.Claim!, candidate.Twin);   // nobody else has this lease yet; one that is healed follows when the new claim takes effect
-            }
-
-            PortTable.Push push = _table.TryPublish(candidate.Claim!, request.Owner, hash, now, out standing);
-            if (push == PortTable.Push.Pushed && both)
-            {
-                push = _table.TryPublish(candidate.Twin!, request.Owner, hashUdp, now, out standing);
-                if (push != PortTable.Push.Pushed)
+                PortRefusal? refusal = Find(ref candidate, hash, hashUdp, now);
+                if (refusal is not null)
                 {
-                    _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);   // all or nothing
+                    return refusal;
                 }
+
+                push = _table.TryPublish(candidate.Claim!, request.Owner, hash, now, out standing);
+                push = push == PortTable.Push.Pushed && both ? _table.TryPublish(candidate.Twin!, request.Owner, hashUdp, now, out standing) : push;
             }
 
             if (push == PortTable.Push.Pushed)
             {
-                return null;
+                candidate.IsPushed = candidate.IsPending;
+                return candidate.IsPushed ? Refusals.Waiting : null;
             }
 
-            _table.Withdraw(candidate.Claim!, now);
-            if (candidate.Twin is { } twin)
+            Undo(ref candidate, now);
+            switch (push)
             {
-                _table.Withdraw(twin, now);
-            }
-
-            if (push == PortTable.Push.AlreadyReserved)
-            {
-                return Refusals.AlreadyReserved(request.Owner, standing!, Clock, Settings);
-            }
-
-            if (push == PortTable.Push.LeaseGone)
-            {
-                return Refusals.LeaseOver(lease);
-            }
-
-            if (push == PortTable.Push.TooManyOwners)
-            {
-                return Refusals.TooManyOwners(request.Owner, _table.Index.MaxOwners);
+                case PortTable.Push.AlreadyReserved:
+                    return Refusals.AlreadyReserved(request.Owner, standing!, Clock, Settings);
+                case PortTable.Push.LeaseGone:
+                    return Refusals.LeaseOver(candidate.Lease);
+                case PortTable.Push.TooManyOwners:
+                    return Refusals.TooManyOwners(request.Owner, _table.Index.MaxOwners);
+                case PortTable.Push.StoreFailed:
+                    return Refusals.StoreFailed(request.Owner, first, _table.Journal!.LastFailure);
+                case PortTable.Push.Waits:
+                    return Refusals.Waiting;
             }
         }
     }
 
-    /// <summary>The open lease that stands in the way. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
-    private PortClaim? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, long now, out long newestEpoch)
+    /// <summary>Finds a port and makes the pending claims of a candidate.</summary>
+    private PortRefusal? Find(ref Candidate candidate, int hash, int hashUdp, long now)
+    {
+        PortRequest request = candidate.Request;
+        candidate.SetAside = null;
+        candidate.OwnPort = 0;
+        long afterUdp = 0;
+        PortRefusal? refusal = Standing(candidate.Protocol, request.Owner, hash, candidate.Replaced, now, out candidate.After)
+            ?? (candidate.Both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, candidate.ReplacedTwin, now, out afterUdp) : null);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        candidate.After = Math.Max(candidate.After, afterUdp);
+        refusal = FindPort(ref candidate, now);
+        candidate.PutBack(_table.Space(candidate.Protocol), now);
+        if (refusal is null && candidate.Replaced is null)
+        {
+            candidate.Lease.Grant(candidate.Claim!, candidate.Twin);   // nobody else has this lease yet; one that is healed follows when the new claim takes effect
+        }
+
+        return refusal;
+    }
+
+    /// <summary>All or nothing: takes back what a candidate has, so that it may begin again.</summary>
+    private void Undo(ref Candidate candidate, long now)
+    {
+        _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);
+        _table.Withdraw(candidate.Claim!, now);
+        if (candidate.Twin is { } twin)
+        {
+            _table.TryEnd(twin, ClaimEnd.Withdrawn, now);
+            _table.Withdraw(twin, now);
+        }
+
+        candidate.Claim = candidate.Twin = null;
+        candidate.IsPushed = false;
+    }
+
+    /// <summary>The refusal when an open lease stands in the way. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
+    private PortRefusal? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, long now, out long newestEpoch)
     {
         newestEpoch = 0;
         if (_table.Index.Find(protocol, owner, hash) is not { } cell)
@@ -133,14 +177,18 @@ public sealed partial class PortRegistry
             return null;
         }
 
-        _table.Normalize(cell, now);
+        if (_table.Normalize(cell, now).Word.Stage == ClaimStage.Taking)
+        {
+            return Refusals.Waiting;
+        }
+
         newestEpoch = cell.Top.Epoch;
         if (cell.Served() is { } served && !served.Session!.CheckAlive())
         {
             _table.TryEnd(served, served.Session.EndCause, now);
         }
 
-        return cell.OpenLease() is { } lease && !ReferenceEquals(lease, replaced) ? lease : null;
+        return cell.OpenLease() is { } lease && !ReferenceEquals(lease, replaced) ? Refusals.AlreadyReserved(owner, lease, Clock, Settings) : null;
     }
 
     private PortRefusal? CheckPrevious(PortRequest request)

@@ -10,6 +10,11 @@ public sealed partial class PortRegistry
     {
         PortSpace space = _table.Space(candidate.Protocol);
         space.DrainDue(now);
+        if (candidate.Request.Previous == 0 && StoredPort(candidate.Protocol, candidate.Request.Owner) is > 0 and int stored)
+        {
+            candidate.Request = candidate.Request with { Previous = stored };
+        }
+
         PortRequest request = candidate.Request;
         PortReuse reuse = request.Reuse ?? Settings.Reuse;
         if (request.Previous != 0 && reuse != PortReuse.Fresh)
@@ -25,6 +30,11 @@ public sealed partial class PortRegistry
             if (taking == PortTable.Taking.Taken)
             {
                 return null;
+            }
+
+            if (taking == PortTable.Taking.Unwritten)
+            {
+                return Refusals.Waiting;
             }
 
             if (reuse == PortReuse.Require)
@@ -60,7 +70,7 @@ public sealed partial class PortRegistry
             int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, candidate.Request, candidate.Protocol, attempt, avoid));
             if (port == PortSearch.ProcessBrings)
             {
-                candidate.BringOwn(_epochs);
+                candidate.BringOwn(_epochs, _table.Confirms);
                 return true;
             }
 
@@ -162,7 +172,7 @@ public sealed partial class PortRegistry
         }
 
         long epoch = protocol == candidate.Protocol ? _epochs.Next(Math.Max(candidate.After, highestEpoch)) : candidate.Claim!.Epoch;
-        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease, candidate.ReplacedBy(protocol));
+        PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease, candidate.ReplacedBy(protocol), _table.Confirms);
         if (!space.Slots.TrySet(port, slot, taken))
         {
             return PortTable.Taking.InUse;   // somebody else was faster
@@ -227,6 +237,17 @@ public sealed partial class PortRegistry
         return ended;
     }
 
+    private static Candidate NewCandidate(PortLease lease, PortRequest request, int strategy, PortClaim? replaced = null, PortClaim? replacedTwin = null) => new()
+    {
+        Lease = lease,
+        Request = request,
+        Strategy = (byte)strategy,
+        Protocol = request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp,
+        Both = request.Protocol == PortProtocol.TcpAndUdp,
+        Replaced = replaced,
+        ReplacedTwin = replacedTwin,
+    };
+
     /// <summary>One acquisition under way.</summary>
     private struct Candidate
     {
@@ -235,17 +256,22 @@ public sealed partial class PortRegistry
         public required byte Strategy;
         public required PortProtocol Protocol;
         public required bool Both;
-        public required long After;
+        public long After;
         public required PortClaim? Replaced;
         public required PortClaim? ReplacedTwin;
         public PortClaim? Claim;
         public PortClaim? Twin;
+
+        /// <summary>The claims top their owners and wait for the disk.</summary>
+        public bool IsPushed;
 
         /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
         public List<(int Port, bool Lingers)>? SetAside;
 
         /// <summary>The port that is asked for by its number, or 0.</summary>
         public int OwnPort;
+
+        public readonly bool IsPending => Claim!.Word.Stage == ClaimStage.Taking || Twin?.Word.Stage == ClaimStage.Taking;
 
         /// <summary>The owner, where it asks for that very port: then it may have its own back at once.</summary>
         public readonly string? AsksFor(int port) => port == OwnPort ? Request.Owner : null;
@@ -278,14 +304,14 @@ public sealed partial class PortRegistry
             }
         }
 
-        public void BringOwn(EpochSource epochs)
+        public void BringOwn(EpochSource epochs, bool confirmed)
         {
             long epoch = epochs.Next(After);
-            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease, Replaced);
+            Claim = PortClaim.ForLease(Protocol, 0, epoch, Strategy, Lease, Replaced, confirmed);
             Claim.Guarantee = PortGuarantee.HeldByProcess;
             if (Both)
             {
-                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease, ReplacedTwin);
+                Twin = PortClaim.ForLease(PortProtocol.Udp, 0, epoch, Strategy, Lease, ReplacedTwin, confirmed);
                 Twin.Guarantee = PortGuarantee.HeldByProcess;
             }
         }

@@ -106,6 +106,10 @@ public sealed partial class PortRegistry
             {
                 entries.Add(EntryOf(served));
             }
+            else if (cell.Served() is { Session.IsRecovered: true } recovered)
+            {
+                entries.Add(EntryOf(recovered));
+            }
 
             if (lease is not null)
             {
@@ -131,7 +135,7 @@ public sealed partial class PortRegistry
             Owner = claim.Cell!.Owner,
             Port = claim.Port,
             Protocol = claim.Protocol,
-            State = claim.IsLease ? PortState.Reserved : PortState.Bound,
+            State = claim.IsLease ? PortState.Reserved : claim.Session!.IsRecovered ? PortState.Recovered : PortState.Bound,
             Epoch = claim.Epoch,
             ProcessId = claim.Session?.ProcessId ?? 0,
             Since = Clock.ToUtc(word.At),
@@ -160,6 +164,12 @@ public sealed partial class PortRegistry
         bool foreign = word.Stage == ClaimStage.Foreign && !_table.Space(claim.Protocol).IsDue(word, NowMs);
         bool hidden = claim.Cell?.Served() is { Session.IsServing: false } served && served.Port == claim.Port;   // of a process that is gone from sight: nobody else gets it
         bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
+        if (hidden && claim.Cell!.Served() is { Session.IsRecovered: true } recovered)
+        {
+            entry = EntryOf(recovered);
+            return true;
+        }
+
         if (!foreign && !cooling && !hidden)
         {
             entry = default;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -33,7 +34,8 @@ public sealed partial class PortRegistry
                     dead |= !session.CheckAliveEvery(interval, now);
                 }
 
-                if (cell.OpenLease() is { } lease && now - lease.Word.At >= Settings.LeaseTimeoutMs)
+                // One whose registration is on the way to the disk is not late.
+                if (cell.OpenLease() is { } lease && now - lease.Word.At >= Settings.LeaseTimeoutMs && cell.Top.Word.Stage != ClaimStage.Taking)
                 {
                     (expired ??= []).Add(lease);
                 }
@@ -45,6 +47,7 @@ public sealed partial class PortRegistry
             }
 
             Expire(expired, now);
+            _table.Journal?.RetryIfFailing();
             _guard.DropKept(now - (long)Settings.ReuseDelay.TotalMilliseconds);
             _table.Space(PortProtocol.Tcp).DrainDue(now);
             if (_table.HasUdp)
@@ -67,11 +70,14 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>Logs what a timer met, if the logger is not what failed.</summary>
-    internal void ReportFailedPass(Exception exception)
+    internal void ReportFailedPass(Exception exception) => Report(static (log, exception) => PortmapLog.PassFailed(log, exception!), exception);
+
+    /// <summary>Logs from a place that must go on whatever the host's logger does.</summary>
+    internal void Report(Action<ILogger, Exception?> write, Exception? exception)
     {
         try
         {
-            PortmapLog.PassFailed(_log, exception);
+            write(_log, exception);
         }
         catch (Exception)
         {

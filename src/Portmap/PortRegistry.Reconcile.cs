@@ -33,7 +33,7 @@ public sealed partial class PortRegistry
                 SweepEndedSessions();
             }
 
-            foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Session!.IsServing)))
+            foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Session!.IsServing || claim.Session.IsRecovered)))
             {
                 if (!MayListenElsewhere(claim))
                 {

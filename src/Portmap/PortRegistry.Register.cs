@@ -4,17 +4,12 @@ namespace Portmap;
 
 public sealed partial class PortRegistry
 {
-    /// <summary>The steps of a registration: decide the right to the owner, push a pending claim on its cell, and settle it.</summary>
+    /// <summary>Registers at once; on a registry that confirms, <see cref="RegisterConfirmedAsync"/> does.</summary>
     internal PortRefusal? Register(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortClaim? registered)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-        registered = null;
-        PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
-            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "register the port the process listens on") : null)
-            ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, owner))
-            ?? (session.CheckAliveToRegister(NowMs) ? null : Refusals.ProcessDead(owner, port, protocol, session.ProcessId));
-
-        refusal ??= RegisterChecked(session, owner, port, epoch < FirstEpoch ? 0 : epoch, protocol, out registered);
+        Registration registration = new() { Session = session, Owner = owner, Port = port, Epoch = epoch, Protocol = protocol };
+        PortRefusal? refusal = CheckRegistration(ref registration) ?? Register(ref registration);
+        registered = registration.Claim;
         if (refusal is not null)
         {
             Diagnostics.PortmapMetrics.Refused(refusal.Reason);
@@ -23,15 +18,60 @@ public sealed partial class PortRegistry
         return refusal;
     }
 
-    private PortRefusal? RegisterChecked(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortClaim? registered)
+    private PortRefusal? CheckRegistration(ref Registration registration)
     {
-        registered = null;
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        (PortSession session, string owner, int port, PortProtocol protocol) = (registration.Session, registration.Owner, registration.Port, registration.Protocol);
+        PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
+            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "register the port the process listens on") : null)
+            ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, owner))
+            ?? (session.CheckAliveToRegister(NowMs) ? null : Refusals.ProcessDead(owner, port, protocol, session.ProcessId));
+        if (refusal is null)
+        {
+            registration.Epoch = EpochThatCounts(owner, registration.Epoch, protocol);
+        }
+
+        return refusal;
+    }
+
+    /// <summary>An epoch of an earlier run counts as none, unless it is that of a claim that was read from the store.</summary>
+    private long EpochThatCounts(string owner, long epoch, PortProtocol protocol)
+    {
+        if (epoch >= FirstEpoch || epoch <= 0)
+        {
+            return Math.Max(epoch, 0);
+        }
+
+        for (PortClaim? claim = _table.Index.Find(protocol, owner)?.Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Epoch == epoch && claim.Word.IsLive)
+            {
+                return epoch;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>The steps of a registration: decide the right to the owner, push a pending claim on its cell, and settle it.</summary>
+    /// <returns><see cref="Refusals.Waiting"/> when something has to come to the disk first: call again then, with the same registration.</returns>
+    private PortRefusal? Register(ref Registration registration)
+    {
+        (PortSession session, string owner, int port, long epoch, PortProtocol protocol) =
+            (registration.Session, registration.Owner, registration.Port, registration.Epoch, registration.Protocol);
         int hash = _table.Index.Hash(protocol, owner);
-        PortClaim? beside = null;
-        long epochBeside = 0;
         while (true)
         {
             long now = NowMs;
+            if (registration.Claim is { } pending)
+            {
+                PortRefusal? outcome = OutcomeOf(ref registration, pending, now, out bool again);
+                if (!again)
+                {
+                    return outcome;
+                }
+            }
+
             OwnerCell? cell = _table.Index.Find(protocol, owner, hash);
             PortClaim? top = null;
             if (cell is not null)
@@ -40,6 +80,11 @@ public sealed partial class PortRegistry
                 if (ReferenceEquals(top, PortClaim.Dead))
                 {
                     continue;
+                }
+
+                if (top.Word.Stage == ClaimStage.Taking)
+                {
+                    return Refusals.Waiting;
                 }
             }
 
@@ -51,51 +96,67 @@ public sealed partial class PortRegistry
 
             if (right.Standing is { } standing)
             {
-                registered = standing;
+                registration.Claim = standing;
                 return null;
             }
 
-            if (right.Beside is { } lease && !ReferenceEquals(lease, beside))
+            if (right.Beside is { } lease && !ReferenceEquals(lease, registration.Beside))
             {
-                (beside, epochBeside) = (lease, lease.DrawBelow());   // once per lease, however often this is tried again
+                (registration.Beside, registration.EpochBeside) = (lease, lease.DrawBelow());   // once per lease, however often this is tried again
             }
 
-            if (right.Beside is not null && (right.Epoch = epochBeside) == 0)
+            if (right.Beside is not null && (right.Epoch = registration.EpochBeside) == 0)
             {
                 return Refusals.LeaseOpen(owner, port, protocol, right.Beside);
             }
 
             long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
-            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Consumes);
+            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Consumes, _table.Confirms);
             OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
             if (pushed == OwnerIndex.Insertion.Full)
             {
                 return Refusals.TooManyOwners(owner, _table.Index.MaxOwners);
             }
 
-            if (pushed == OwnerIndex.Insertion.Raced)
-            {
-                continue;
-            }
-
-            _table.Settle(claim, now);
-            if (claim.Word.WasBound)
-            {
-                registered = claim;
-                return null;
-            }
-
-            _table.Index.Retire(claim.Cell!);
-            if (claim.Word.Cause == ClaimEnd.PortHeld && HolderAgainst(session, protocol, port, claim.Cell!) is { } holder)
-            {
-                if (holder.Session!.CheckAlive())
-                {
-                    return Refusals.PortConflict(owner, port, protocol, holder);
-                }
-
-                _table.TryEnd(holder, holder.Session.EndCause, now);
-            }
+            registration.Claim = pushed == OwnerIndex.Insertion.Raced ? null : claim;
         }
+    }
+
+    /// <summary>What has become of the claim of a registration that tops its owner; it begins again when what stood in the way is gone.</summary>
+    private PortRefusal? OutcomeOf(ref Registration registration, PortClaim claim, long now, out bool again)
+    {
+        again = false;
+        _table.Settle(claim, now);
+        ClaimWord word = claim.Word;
+        if (word.WasBound)
+        {
+            return null;
+        }
+
+        if (word.Stage == ClaimStage.Taking)
+        {
+            return Refusals.Waiting;
+        }
+
+        registration.Claim = null;
+        _table.Index.Retire(claim.Cell!);
+        if (word.Cause == ClaimEnd.StoreFailed)
+        {
+            return Refusals.StoreFailed(registration.Owner, registration.Protocol, _table.Journal!.LastFailure);
+        }
+
+        if (word.Cause == ClaimEnd.PortHeld && HolderAgainst(registration.Session, claim.Protocol, claim.Port, claim.Cell!) is { } holder)
+        {
+            if (holder.Session!.CheckAlive())
+            {
+                return Refusals.PortConflict(registration.Owner, claim.Port, claim.Protocol, holder);
+            }
+
+            _table.TryEnd(holder, holder.Session.EndCause, now);
+        }
+
+        again = true;
+        return null;
     }
 
     private OwnerIndex.Insertion Push(OwnerCell? cell, PortClaim? top, PortClaim claim, string owner, PortProtocol protocol, int hash)
@@ -211,6 +272,22 @@ public sealed partial class PortRegistry
         }
 
         return null;
+    }
+
+    /// <summary>One registration under way.</summary>
+    private struct Registration
+    {
+        public required PortSession Session;
+        public required string Owner;
+        public required int Port;
+        public required long Epoch;
+        public required PortProtocol Protocol;
+
+        /// <summary>The claim that tops the owner; when all is done, the one that stands.</summary>
+        public PortClaim? Claim;
+
+        public PortClaim? Beside;
+        public long EpochBeside;
     }
 
     /// <summary>What a registration may become.</summary>

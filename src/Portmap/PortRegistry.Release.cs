@@ -14,7 +14,8 @@ public sealed partial class PortRegistry
             return refusal;
         }
 
-        if (epoch >= FirstEpoch)
+        epoch = EpochThatCounts(owner, epoch, protocol);
+        if (epoch != 0)
         {
             return ReleaseByEpoch(owner, epoch, protocol);
         }
@@ -27,7 +28,11 @@ public sealed partial class PortRegistry
                 return null;
             }
 
-            _table.Normalize(cell, now);
+            if (_table.Normalize(cell, now).Word.Stage == ClaimStage.Taking)
+            {
+                return Refusals.Waiting;
+            }
+
             PortClaim? bound = cell.Served();
             if (bound is null)
             {
@@ -70,7 +75,11 @@ public sealed partial class PortRegistry
         while (true)
         {
             long now = NowMs;
-            _table.Normalize(cell, now);
+            if (_table.Normalize(cell, now).Word.Stage == ClaimStage.Taking)
+            {
+                return Refusals.Waiting;
+            }
+
             if (cell.OpenLease() is not { } open || !ReferenceEquals(open.Lease, lease))
             {
                 return ReleaseByEpoch(lease.Owner, claim.Epoch, claim.Protocol);   // registered, or over
@@ -103,7 +112,11 @@ public sealed partial class PortRegistry
                 return null;
             }
 
-            _table.Normalize(cell, now);
+            if (_table.Normalize(cell, now).Word.Stage == ClaimStage.Taking)
+            {
+                return Refusals.Waiting;
+            }
+
             PortClaim? bound = cell.Served(), lease = cell.OpenLease();
             PortClaim? claim = bound?.Epoch == epoch ? bound : lease?.Epoch == epoch ? lease : null;
             if (claim is null)
@@ -119,38 +132,27 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>A bind failure that a worker reports over its session.</summary>
-    internal PortRefusal? ReportBindFailure(PortSession session, string owner, int port, long epoch, PortProtocol protocol, out PortLease? lease)
+    internal async Task<PortLease> ReportBindFailureAsync(PortSession session, string owner, int port, long epoch, PortProtocol protocol)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-        lease = null;
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "report the port that could not be bound") : null)
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, owner));
-        if (refusal is not null)
-        {
-            return refusal;
-        }
-
-        epoch = epoch < FirstEpoch ? 0 : epoch;
-        OwnerCell? cell = _table.Index.Find(protocol, owner);
-        if (cell is not null)
-        {
-            _table.Normalize(cell, NowMs);
-        }
-
+        refusal?.Throw();
+        epoch = EpochThatCounts(owner, epoch, protocol);
+        OwnerCell? cell = await NormalizeAsync(protocol, owner).ConfigureAwait(false);
         PortClaim? open = cell?.OpenLease();
         if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
         {
-            lease = open.Lease!;
-            refusal = ReportBindFailure(lease, protocol, port);
-            OpenGate(lease);   // the worker that reports is about to bind the port it is told now
-            return refusal;
+            await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
+            OpenGate(open.Lease!);   // the worker that reports is about to bind the port it is told now
+            return open.Lease!;
         }
 
         PortClaim? newest = Newest(cell?.Served(), open);
         if ((newest is not null && (epoch != 0 || open is not null)) || (epoch != 0 && !IsHeldByAnother(protocol, port, owner)))
         {
-            return Refusals.Stale(owner, port, protocol, epoch, newest);
+            Refusals.Stale(owner, port, protocol, epoch, newest).Throw();
         }
 
         // Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.
@@ -158,14 +160,10 @@ public sealed partial class PortRegistry
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
         PortLease granted = new(this, request);
         granted.AddTried(port);
-        refusal = Grant(granted, request, _defaultStrategy, replaced: null, replacedTwin: null);
-        lease = refusal is null ? granted : null;
-        if (lease is not null)
-        {
-            OpenGate(lease);
-        }
-
-        return refusal;
+        refusal = await GrantAsync(NewCandidate(granted, request, _defaultStrategy)).ConfigureAwait(false);
+        refusal?.Throw();
+        OpenGate(granted);
+        return granted;
     }
 
     private bool IsHeldByAnother(PortProtocol protocol, int port, string owner)
@@ -183,18 +181,18 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>The port of an open lease becomes Foreign and the lease gets another one, at most <see cref="PortRegistryOptions.BindAttempts"/> times.</summary>
-    internal PortRefusal? ReportBindFailure(PortLease lease, PortProtocol protocol, int port)
+    internal async Task ReportBindFailureAsync(PortLease lease, PortProtocol protocol, int port)
     {
         PortClaim failed = lease.Claim;
         PortClaim? failedTwin = lease.Twin;
         if (!failed.IsLease || failed.Word.Stage != ClaimStage.Reserved || failedTwin is { IsLease: false })
         {
-            return Refusals.LeaseOver(lease);   // of a lease for both protocols neither half may be registered: both would have to move
+            Refusals.LeaseOver(lease).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
         }
 
         if (failed.Port != 0 && failed.Port != port)
         {
-            return null;   // somebody reported it already; the lease says the new port
+            return;   // somebody reported it already; the lease says the new port
         }
 
         lease.AddTried(port);
@@ -203,12 +201,17 @@ public sealed partial class PortRegistry
             ? Refusals.AttemptsExhausted(lease, Settings, _holders)
             : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0
                 ? Refusals.Foreign(request, Settings, _holders)
-                : Grant(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin);
+                : await GrantAsync(NewCandidate(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin)).ConfigureAwait(false);
 
         long now = NowMs;
         if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
         {
-            return null;   // two reported the same failure, and the other one got the new port
+            return;   // two reported the same failure, and the other one got the new port
+        }
+
+        if (refusal?.Reason == PortRefusalReason.StoreFailed)
+        {
+            refusal.Throw();   // the lease stays open: it can be reported again when the store works
         }
 
         if (refusal is not null)
@@ -230,6 +233,6 @@ public sealed partial class PortRegistry
             lease.SetOutcome(refusal);
         }
 
-        return refusal;
+        refusal?.Throw();
     }
 }

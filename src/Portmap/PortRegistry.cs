@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Portmap.Guarding;
+using Portmap.Persistence;
 using Portmap.Strategies;
 using Portmap.Table;
 
@@ -10,7 +11,8 @@ namespace Portmap;
 /// <summary>Answers one question for everything that runs on a host: which process serves which port? Hands out ports and keeps the book of who listens where.</summary>
 /// <remarks>
 /// <para>All members are safe for any number of threads, and no table operation takes a lock: lookups are wait-free and allocate nothing, the rest
-/// is lock-free. This one lives in memory only; what it knows ends with it.</para>
+/// is lock-free. One made by the constructor lives in memory only; one that <see cref="OpenAsync"/> opened keeps its state, and verbs that change it
+/// wait for the disk (<see cref="PortRegistryOptions.Durability"/>).</para>
 /// <para>It is not a server: <c>Portmap.Rpc</c> serves it to other processes.</para>
 /// </remarks>
 public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
@@ -31,13 +33,18 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <param name="logger">Where it logs; null logs nothing.</param>
     /// <param name="timeProvider">The clock of all its times; null is the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentException">The options name a <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
     public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
+        : this(options, SettingsOf(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        _log = logger ?? (ILogger)NullLogger.Instance;
-        Settings = PortRegistrySettings.From(options, KernelPorts.Read());
-        Clock = new RegistryClock(timeProvider ?? TimeProvider.System);
+    }
+
+    private PortRegistry(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, OpenedStore? opened)
+    {
+        _log = logger ?? NullLogger.Instance;
+        Settings = settings;
+        Clock = clock;
         int processors = Environment.ProcessorCount;
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
@@ -45,9 +52,15 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.GuardLimit) : new ProbingGuard();
 
         // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
-        _epochs = new EpochSource(Clock.ToUtc(0).ToUnixTimeMilliseconds() << 20, processors);
+        _epochs = new EpochSource(opened?.FirstEpoch ?? Clock.Provider.GetUtcNow().ToUnixTimeMilliseconds() << 20, processors);
         _changes = new ChangeLog(Settings.WatchCapacity, _epochs.First);
         _table = new PortTable(Settings, Clock, this, processors, seed);
+        if (opened is not null)
+        {
+            _table.Journal = new ClaimJournal(this, _table, opened.Store, opened.BootId, opened.Mark);
+            Restore(opened);
+        }
+
         TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
         _maintenance = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Maintain(), this, period, period);
         if (Settings.Probe && OperatingSystem.IsLinux())
@@ -76,8 +89,22 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new PortSession(this, processId);
     }
 
-    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable; ports are not released.</summary>
+    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
+    /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
     public void Dispose()
+    {
+        End();
+        _table.Journal?.Dispose();
+    }
+
+    /// <summary>As <see cref="Dispose"/>, without blocking.</summary>
+    public ValueTask DisposeAsync()
+    {
+        End();
+        return _table.Journal?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
+
+    private void End()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
@@ -95,14 +122,15 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>As <see cref="Dispose"/>.</summary>
-    public ValueTask DisposeAsync()
-    {
-        Dispose();
-        return ValueTask.CompletedTask;
-    }
-
     internal string StrategyName(int strategy) => _strategies[strategy].Name;
+
+    private static PortRegistrySettings SettingsOf(PortRegistryOptions options, bool inMemory)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return inMemory && options.StateFolder is not null
+            ? throw new ArgumentException($"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(OpenAsync)}.", nameof(options))
+            : PortRegistrySettings.From(options, KernelPorts.Read());
+    }
 
     private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both) =>
         OwnerName.Complaint(owner) is { } complaint ? Refusals.InvalidOwner(owner, protocol, complaint)

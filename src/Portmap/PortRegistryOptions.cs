@@ -96,6 +96,23 @@ public sealed class PortRegistryOptions
     /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.</value>
     public string? Endpoint { get; set; }
 
+    /// <summary>The folder in which the registry keeps its state over crashes, power loss and reboots.</summary>
+    /// <value>A path; the folder is made when it is not there. null, the default, keeps everything in memory only.</value>
+    /// <remarks>It takes effect with <see cref="PortRegistry.OpenAsync"/> and <c>AddPortmap</c>. One daemon at a time may use a folder.</remarks>
+    public string? StateFolder { get; set; }
+
+    /// <summary>When a change is complete, if the registry has a store.</summary>
+    /// <value>The default is <see cref="PortDurability.Confirmed"/>: when it is on disk.</value>
+    public PortDurability Durability { get; set; } = PortDurability.Confirmed;
+
+    /// <summary>Within what time a change is on its way to the disk under <see cref="PortDurability.Background"/>.</summary>
+    /// <value>1 ms to 1 min. The default is 100 ms.</value>
+    public TimeSpan BackgroundFlush { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long <see cref="PortRegistry.OpenAsync"/> waits for the stored state.</summary>
+    /// <value>100 ms to 1 h. The default is 10 s.</value>
+    public TimeSpan OpenTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
     internal List<IPortAllocationStrategy> CustomStrategies { get; } = [];
 
     /// <summary>Adds a strategy of the host's own; <see cref="Strategy"/> and <see cref="PortRequest.Strategy"/> choose it by its name.</summary>

@@ -37,12 +37,15 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckEnum(wrong, nameof(options.Order), options.Order);
         CheckEnum(wrong, nameof(options.Reuse), options.Reuse);
         CheckEnum(wrong, nameof(options.Guard), options.Guard);
+        CheckEnum(wrong, nameof(options.Durability), options.Durability);
         TimeSpan day = TimeSpan.FromHours(24), hour = TimeSpan.FromHours(1);
         CheckTime(wrong, nameof(options.LeaseTimeout), options.LeaseTimeout, TimeSpan.FromMilliseconds(100), day);
         CheckTime(wrong, nameof(options.ReuseDelay), options.ReuseDelay, TimeSpan.Zero, day);
         CheckTime(wrong, nameof(options.DisconnectGrace), options.DisconnectGrace, TimeSpan.Zero, hour);
         CheckTime(wrong, nameof(options.LivenessInterval), options.LivenessInterval, TimeSpan.FromMilliseconds(50), hour);
         CheckTime(wrong, nameof(options.ReconcileInterval), options.ReconcileInterval, TimeSpan.FromMilliseconds(100), day);
+        CheckTime(wrong, nameof(options.BackgroundFlush), options.BackgroundFlush, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+        CheckTime(wrong, nameof(options.OpenTimeout), options.OpenTimeout, TimeSpan.FromMilliseconds(100), hour);
         CheckTime(wrong, nameof(options.ForeignRecheck), options.ForeignRecheck, TimeSpan.FromMilliseconds(100), day);
         CheckNumber(wrong, nameof(options.BindAttempts), options.BindAttempts, 1, 1_000);
         CheckNumber(wrong, nameof(options.MaxOwners), options.MaxOwners, 1, 1_048_576);
@@ -51,6 +54,11 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         if (options.Endpoint is { } endpoint && !IsEndpoint(endpoint))
         {
             wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with a path of 1 to {MaxSocketPath} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
+        }
+
+        if (options.StateFolder is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
+        {
+            wrong.Add($"{nameof(options.StateFolder)} is '{folder.Replace("\0", "\\0", StringComparison.Ordinal)}'; name a folder, or leave it null to keep everything in memory.");
         }
 
         return wrong;

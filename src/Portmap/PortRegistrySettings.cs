@@ -53,6 +53,12 @@ internal sealed class PortRegistrySettings
 
     public required string Exclude { get; init; }
 
+    public required PortDurability Durability { get; init; }
+
+    public required TimeSpan BackgroundFlush { get; init; }
+
+    public required TimeSpan OpenTimeout { get; init; }
+
     /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty ranges left out.</summary>
     public required PortRange[][] Tiers { get; init; }
 
@@ -113,6 +119,9 @@ internal sealed class PortRegistrySettings
             Exclude = options.Exclude,
             Kernel = kernel,
             Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
+            Durability = options.Durability,
+            BackgroundFlush = options.BackgroundFlush,
+            OpenTimeout = options.OpenTimeout,
         };
         settings._excluded = ParseExclude(options.Exclude, []);
         for (int port = range.First; port <= range.Last; port++)

@@ -6,6 +6,7 @@ namespace Portmap;
 //
 //   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
 //       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
+//       │         Recovered (not served)         read from the store: it never had a connection to this run
 //       └──────────────┴────────► Dead           the process died
 //
 // I1. The word moves only to the right (CAS); Over and Dead are final.
@@ -13,7 +14,7 @@ namespace Portmap;
 // Progress: wait-free but for the looks at the process, which are made by the timer.
 public sealed partial class PortSession
 {
-    private const int Connected = 0, Grace = 1, Hidden = 2, Over = 3, Dead = 4;
+    private const int Connected = 0, Grace = 1, Hidden = 2, Recovered = 3, Over = 4, Dead = 5;
 
     private const int RegisterLookMs = 250;
 
@@ -37,7 +38,10 @@ public sealed partial class PortSession
     internal bool IsOver => State >= Over;
 
     /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
-    internal bool IsHidden => State == Hidden;
+    internal bool IsHidden => State == Hidden || (State == Recovered && !Process.IsKnown);
+
+    /// <summary>Read from the store; its process has not signed in again yet.</summary>
+    internal bool IsRecovered => State == Recovered;
 
     private int State
     {

@@ -24,6 +24,15 @@ public sealed partial class PortSession : IAsyncDisposable
         _state = isDead ? Dead : Connected;   // dead: gone before it could be looked at; a process of another pid namespace is 0
     }
 
+    /// <summary>A process that was registered in an earlier run and lives; it never had a connection to this one.</summary>
+    internal PortSession(PortRegistry registry, ProcessIdentity recovered)
+    {
+        _registry = registry;
+        Process = recovered;
+        _state = Recovered;
+        _lookedAt = registry.NowMs;
+    }
+
     /// <summary>The process, or 0 when it is not known.</summary>
     public int ProcessId => Process.Id;
 
@@ -37,7 +46,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
     /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
     /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening and
-    /// Unverifiable.</exception>
+    /// Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups answer never changed.</exception>
     public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -47,7 +56,7 @@ public sealed partial class PortSession : IAsyncDisposable
 
         return _registry.Settings.VerifyListening
             ? RegisterVerifiedAsync(owner, port, epoch, protocol, cancellationToken)
-            : RegisterBelievedAsync(owner, port, epoch, protocol);
+            : RegisterBelievedAsync(owner, port, epoch, protocol, cancellationToken);
     }
 
     /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
@@ -58,29 +67,39 @@ public sealed partial class PortSession : IAsyncDisposable
     /// Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
     /// <param name="epoch">The epoch of the lease, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
-    /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
+    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
     public bool TryRegister(
         string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
+        _registry.ThrowIfConfirms(nameof(RegisterAsync));
         if (_registry.Settings.VerifyListening)
         {
             throw new InvalidOperationException($"This registry verifies that a process listens before it believes a registration (VerifyListening), which {nameof(TryRegister)} cannot wait for. Use {nameof(RegisterAsync)}.");
         }
 
+
         return TryRegisterBelieved(owner, port, out entry, out refusal, epoch, protocol);
     }
+
     /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
     /// <param name="owner">The owner.</param>
     /// <param name="port">The port, or 0 for whichever the owner has.</param>
     /// <param name="epoch">The epoch of the claim, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
-    /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses.</exception>
+    /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be
+    /// written; the port stays unusable until the store works again.</exception>
     public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        if (_registry.Confirms)
+        {
+            return PortRegistry.Within(_registry.ReleaseConfirmedAsync(() => _registry.Release(this, owner, port, epoch, protocol)), cancellationToken);
         }
 
         return TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
@@ -93,8 +112,10 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="port">The port, or 0.</param>
     /// <param name="epoch">The epoch, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
+    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
     public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
+        _registry.ThrowIfConfirms(nameof(ReleaseAsync));
         refusal = _registry.Release(this, owner, port, epoch, protocol);
         return refusal is null;
     }
@@ -116,8 +137,7 @@ public sealed partial class PortSession : IAsyncDisposable
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
         }
 
-        PortRefusal? refusal = _registry.ReportBindFailure(this, owner, port, epoch, protocol, out PortLease? lease);
-        return refusal is null ? ValueTask.FromResult(lease!) : ValueTask.FromException<PortLease>(new PortRefusedException(refusal));
+        return PortRegistry.Within(_registry.ReportBindFailureAsync(this, owner, port, epoch, protocol), cancellationToken);
     }
 
     /// <summary>Says that the connection is gone; see the remarks of the class. Returns at once, and a second call does nothing.</summary>
@@ -134,10 +154,11 @@ public sealed partial class PortSession : IAsyncDisposable
         return refusal is null;
     }
 
-    private ValueTask<PortEntry> RegisterBelievedAsync(string owner, int port, long epoch, PortProtocol protocol) =>
-        TryRegisterBelieved(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
-            ? ValueTask.FromResult(entry)
-            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
+    private ValueTask<PortEntry> RegisterBelievedAsync(string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken) =>
+        _registry.Confirms ? PortRegistry.Within(_registry.RegisterConfirmedAsync(this, owner, port, epoch, protocol), cancellationToken)
+        : TryRegisterBelieved(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
+        ? ValueTask.FromResult(entry)
+        : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
 
     private async ValueTask<PortEntry> RegisterVerifiedAsync(string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken)
     {
@@ -148,6 +169,6 @@ public sealed partial class PortSession : IAsyncDisposable
             throw new PortRefusedException(refusal);
         }
 
-        return await RegisterBelievedAsync(owner, port, epoch, protocol).ConfigureAwait(false);
+        return await RegisterBelievedAsync(owner, port, epoch, protocol, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -27,4 +27,7 @@ public enum PortState
 
     /// <summary>Something outside the registry has it; looked at again after <see cref="PortRegistryOptions.ForeignRecheck"/>.</summary>
     Foreign = 4,
+
+    /// <summary>Read from the store after a restart; its process lives and has not signed in again yet. Lookups by owner do not return it, and nobody else gets the port.</summary>
+    Recovered = 5,
 }

@@ -12,7 +12,10 @@ public static class PortmapServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options; null leaves the defaults.</param>
     /// <returns>The builder of the options, so that the host can add <c>.BindConfiguration("Portmap")</c>.</returns>
-    /// <remarks>A <see cref="TimeProvider"/> and logging are used when the container has them. The container disposes the registry.</remarks>
+    /// <remarks>A <see cref="TimeProvider"/>, logging and an <see cref="IPortStore"/> are used when the container has them. With such a store, or a
+    /// <see cref="PortRegistryOptions.StateFolder"/>, the registry is opened as <see cref="PortRegistry.OpenAsync"/> says by whoever asks for it first, which waits
+    /// for the state and throws what that throws: let something that starts with the host, such as the server of <c>Portmap.Rpc</c>, ask for it. The container
+    /// disposes the registry; a host that is disposed asynchronously does not block for what is on its way to the disk.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
     public static OptionsBuilder<PortRegistryOptions> AddPortmap(this IServiceCollection services, Action<PortRegistryOptions>? configure = null)
     {
@@ -25,10 +28,11 @@ public static class PortmapServiceCollectionExtensions
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortRegistryOptions>, PortRegistryOptionsValidator>());
         services.AddOptions<PortRegistryOptions>().ValidateOnStart();
-        services.TryAddSingleton(provider => new PortRegistry(
+        services.TryAddSingleton(static provider => PortRegistry.OpenAsync(
             provider.GetRequiredService<IOptions<PortRegistryOptions>>().Value,
+            provider.GetService<IPortStore>(),
             provider.GetService<ILogger<PortRegistry>>(),
-            provider.GetService<TimeProvider>()));
+            provider.GetService<TimeProvider>()).GetAwaiter().GetResult());   // a container makes its objects synchronously, as the host starts
         return builder;
     }
 }

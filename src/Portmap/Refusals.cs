@@ -7,6 +7,24 @@ namespace Portmap;
 /// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy. Texts are built when they are read.</summary>
 internal static class Refusals
 {
+    /// <summary>Something has to come to the disk first. Never leaves the registry: who meets it awaits the turn of the writer and tries again.</summary>
+    public static PortRefusal Waiting { get; } = new(PortRefusalReason.StoreFailed, static () => "The change is on its way to the disk.");
+
+    public static PortRefusal StoreFailed(string? owner, PortProtocol protocol, Exception failure) =>
+        new(
+            PortRefusalReason.StoreFailed,
+            () => Text($"{(owner is null ? "The release" : Text($"The change of {owner}"))} could not be written: {failure.Message.TrimEnd('.')}. Look at the state folder and its disk; it works again as soon as the store does."),
+            owner, 0, protocol);
+
+    public static PortRefusal OpenTimeout(PortRegistrySettings settings) =>
+        new(PortRefusalReason.StoreFailed, () => Text($"The stored state could not be read within {settings.OpenTimeout}. Look at the state folder and its disk, or raise OpenTimeout."));
+
+    public static PortRefusal OpenFailed(Exception failure) =>
+        new(PortRefusalReason.StoreFailed, () => $"The stored state could not be opened: {failure.Message.TrimEnd('.')}. Look at the state folder and its disk.");
+
+    public static PortRefusal TooManyStored(int maxOwners) =>
+        new(PortRefusalReason.TooManyOwners, () => Text($"The stored state has more owners than MaxOwners, which is {maxOwners}. Raise it."));
+
     public static PortRefusal InvalidOwner(string? owner, PortProtocol protocol, string complaint) =>
         new(PortRefusalReason.InvalidOwner, () => complaint, owner, 0, protocol);
 

@@ -34,4 +34,13 @@ internal static partial class PortmapLog
 
     [LoggerMessage(7, LogLevel.Error, "A pass over leases and processes failed; the next one tries again", EventName = "PassFailed")]
     public static partial void PassFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Error, "The store fails; nothing is confirmed until it works again, and it is tried again with every pass", EventName = "StoreFailed")]
+    public static partial void StoreFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(13, LogLevel.Information, "The store works again", EventName = "StoreWorks")]
+    public static partial void StoreWorks(ILogger logger);
+
+    [LoggerMessage(14, LogLevel.Information, "The stored state was read: {Recovered} entries wait for their process, {Reserved} leases are open, {Ended} entries ended", EventName = "Opened")]
+    public static partial void Opened(ILogger logger, int recovered, int reserved, int ended);
 }

@@ -18,6 +18,12 @@ internal sealed class PortFactSet
     /// <summary>The facts about claims, in no order.</summary>
     public Dictionary<Key, PortFact>.ValueCollection Claims => _facts.Values;
 
+    public void Clear()
+    {
+        _facts.Clear();
+        Mark = null;
+    }
+
     public void Apply(PortFact fact)
     {
         if (fact.IsMark)

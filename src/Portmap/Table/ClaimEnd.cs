@@ -25,6 +25,9 @@ internal enum ClaimEnd
     Taken = 10,
     BindFailed = 11,
 
+    /// <summary>It never took effect because its fact could not be written.</summary>
+    StoreFailed = 12,
+
     /// <summary>Its process lives and listens no more.</summary>
     StoppedListening = 13,
 }

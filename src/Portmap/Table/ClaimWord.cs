@@ -2,17 +2,21 @@ namespace Portmap.Table;
 
 /// <summary>The one mutable word of a claim.</summary>
 /// <remarks><code>
-///  63                                   16 15       10  9  8  7     3 2     0
-/// ┌───────────────────────────────────────┬───────────┬──┬──┬───────┬───────┐
-/// │ milliseconds since the registry began │  unused   │ s│ b│ cause │ stage │
-/// └───────────────────────────────────────┴───────────┴──┴──┴───────┴───────┘
+///  63                                   16 15 13 12 11 10  9  8  7     3 2     0
+/// ┌───────────────────────────────────────┬─────┬──┬──┬──┬──┬──┬───────┬───────┐
+/// │ milliseconds since the registry began │  –  │ w│ q│ c│ s│ b│ cause │ stage │
+/// └───────────────────────────────────────┴─────┴──┴──┴──┴──┴──┴───────┴───────┘
 ///  b: the claim was Bound once (kept when it ends, so that a reader that saw it pending can tell that it took effect)
 ///  s: seated: a pending registration that has its slot, so that only the end of its lease can still refuse it
+///  c: confirmed: what this stage says counts only when its fact is on disk. Pending and not written it cannot take effect; ended and not
+///     written, its port cannot be taken. Never set without a store, or when the store writes in the background
+///  q: the fact is in the queue of the store (set after it was put there: who does not see q puts it there himself, twice does no harm)
+///  w: the fact is on disk
 /// </code></remarks>
 internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 {
     private const int CauseShift = 3, TimeShift = 16;
-    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9;
+    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12;
 
     public long Bits { get; } = bits;
 
@@ -30,13 +34,28 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     /// <summary>Pending or in force: it keeps others off its port.</summary>
     public bool IsLive => Stage is ClaimStage.Taking or ClaimStage.Reserved or ClaimStage.Bound;
 
+    public bool IsQueued => (Bits & QueuedFlag) != 0;
+
+    /// <summary>Its fact has yet to come to the disk.</summary>
+    public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
+
+    public static ClaimWord Pending(bool confirmed) => new((long)ClaimStage.Taking | (confirmed ? ConfirmedFlag : 0));
+
     public static ClaimWord Make(ClaimStage stage, long at) =>
         new((long)stage | (stage == ClaimStage.Bound ? BoundFlag : 0) | (at << TimeShift));
 
     public ClaimWord Seated() => new(Bits | SeatedFlag);
 
-    public ClaimWord End(ClaimEnd cause, long at) =>
-        new((long)ClaimStage.Ended | ((long)cause << CauseShift) | (Bits & BoundFlag) | (at << TimeShift));
+    public ClaimWord Queued() => new(Bits | QueuedFlag);
+
+    public ClaimWord Written() => new(Bits | QueuedFlag | WrittenFlag);
+
+    public ClaimWord TakeEffect(ClaimStage stage, long at) => new(Make(stage, at).Bits | (Bits & (ConfirmedFlag | QueuedFlag | WrittenFlag)));
+
+    /// <summary>The word of the ended claim. Its end has to be written when the claim may be on disk and nothing else tells that it is over.</summary>
+    public ClaimWord End(ClaimEnd cause, long at, bool isTold = false) =>
+        new((long)ClaimStage.Ended | ((long)cause << CauseShift) | (Bits & BoundFlag) | (at << TimeShift)
+            | (isTold || (Stage == ClaimStage.Taking && !IsQueued) ? 0 : Bits & ConfirmedFlag));
 
     public bool Equals(ClaimWord other) => Bits == other.Bits;
 

@@ -121,11 +121,11 @@ internal sealed class PortClaim
         }
     }
 
-    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null) =>
-        new(protocol, port, epoch, strategy, isLease: true, lease, ClaimWord.Make(ClaimStage.Taking, 0)) { Consumes = consumes };
+    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null, bool confirmed = false) =>
+        new(protocol, port, epoch, strategy, isLease: true, lease, ClaimWord.Pending(confirmed)) { Consumes = consumes };
 
-    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortClaim? consumes) =>
-        new(protocol, port, epoch, strategy, isLease: false, session, ClaimWord.Make(ClaimStage.Taking, 0))
+    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortClaim? consumes, bool confirmed = false) =>
+        new(protocol, port, epoch, strategy, isLease: false, session, ClaimWord.Pending(confirmed))
         {
             Consumes = consumes,
             Guarantee = PortGuarantee.HeldByProcess,
@@ -133,6 +133,10 @@ internal sealed class PortClaim
 
     public static PortClaim ForForeign(PortProtocol protocol, int port, long at) =>
         new(protocol, port, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
+
+    /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell in the index.</summary>
+    public static PortClaim ForCooling(PortProtocol protocol, int port, long epoch, byte strategy, OwnerCell owner, long endedAt) =>
+        new(protocol, port, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(ClaimEnd.Released, endedAt)) { Cell = owner };
 
     /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
     public long DrawBelow()
@@ -157,7 +161,7 @@ internal sealed class PortClaim
     /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire and register. Publishes the claim to lookups.</summary>
     public bool TryTakeEffect(ClaimWord pending, long now)
     {
-        ClaimWord next = ClaimWord.Make(IsLease ? ClaimStage.Reserved : ClaimStage.Bound, now);
+        ClaimWord next = pending.TakeEffect(IsLease ? ClaimStage.Reserved : ClaimStage.Bound, now);
         Hook.At(Step.TakeEffect);
         return Interlocked.CompareExchange(ref _word, next.Bits, pending.Bits) == pending.Bits;
     }
@@ -188,9 +192,20 @@ internal sealed class PortClaim
     }
 
     /// <summary>As <see cref="TryEnd"/>, but only from the word the decision was made on.</summary>
-    public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now)
+    /// <param name="seen">That word.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="isTold">The fact of another claim tells it, so its own end is not written.</param>
+    public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now, bool isTold = false)
     {
         Hook.At(Step.EndClaim);
-        return Interlocked.CompareExchange(ref _word, seen.End(cause, now).Bits, seen.Bits) == seen.Bits;
+        return Interlocked.CompareExchange(ref _word, seen.End(cause, now, isTold).Bits, seen.Bits) == seen.Bits;
+    }
+
+    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk; false when the claim has come further meanwhile.</summary>
+    public bool TryMark(ClaimWord seen, ClaimWord marked)
+    {
+        Hook.At(Step.MarkFact);
+        return Interlocked.CompareExchange(ref _word, marked.Bits, seen.Bits) == seen.Bits;
     }
 }

@@ -74,10 +74,18 @@ internal sealed class PortSpace
     /// <summary>Whether the marker of a stranger is old enough to be doubted.</summary>
     public bool IsDue(ClaimWord foreign, long now) => now - foreign.At >= _foreign.DelayMs;
 
+    /// <summary>Whether a port cools after a claim that ended so: not if the claim never took effect, or goes on as a registration.</summary>
+    public static bool Cools(ClaimEnd cause) => cause is not (ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.Consumed or ClaimEnd.StoreFailed);
+
     /// <summary>How long a port that ended then still cools; 0 when it is over.</summary>
-    public long CoolsForMs(ClaimWord ended, long now) =>
+    public long CoolsForMs(ClaimWord ended, long now)
+    {
+        if (ended.Waits)
+        {
+            return Math.Max(1, ended.At + _cooling.DelayMs - now);   // its end is not on disk yet
+        }
+
         // Without a delay nothing cools, not even a port whose end is newer than the caller's time, which may be some milliseconds old.
-        _cooling.DelayMs == 0 || ended.Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.Consumed
-            ? 0
-            : Math.Max(0, ended.At + _cooling.DelayMs - now);
+        return _cooling.DelayMs == 0 || !Cools(ended.Cause) ? 0 : Math.Max(0, ended.At + _cooling.DelayMs - now);
+    }
 }

@@ -16,6 +16,9 @@ internal sealed partial class PortTable
 
         /// <summary>A stranger has it: the operating system said so just now.</summary>
         FoundForeign,
+
+        /// <summary>The end of the claim that had it is on the way to the disk.</summary>
+        Unwritten,
     }
 
     public enum Push
@@ -32,6 +35,12 @@ internal sealed partial class PortTable
 
         /// <summary>A listening process took the port, or a newer claim of the owner outran the epoch: begin again.</summary>
         Lost,
+
+        /// <summary>The fact of the claim could not be written.</summary>
+        StoreFailed,
+
+        /// <summary>What the owner has is on the way to the disk: wait for that, then begin again.</summary>
+        Waits,
     }
 
     /// <summary>Whether a port may be taken for an acquisition now; if it cools or is foreign, since when. Who asks for this very port may have one that cools after itself.</summary>
@@ -61,6 +70,12 @@ internal sealed partial class PortTable
                 return Taking.InUse;
             }
 
+            if (word.Waits)
+            {
+                Journal!.Queue(claim, word);
+                return Taking.Unwritten;
+            }
+
             if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0 && (asksFor is null || claim.Cell?.Owner != asksFor))
             {
                 since = word.At;
@@ -80,7 +95,8 @@ internal sealed partial class PortTable
         return cell.TryPush(top, claim);
     }
 
-    /// <summary>Puts a pending lease on top of its owner and makes it take effect.</summary>
+    /// <summary>Puts a pending lease on top of its owner and makes it take effect, or leaves it pending there while its fact is on the way to the disk:
+    /// then <see cref="Outcome"/> tells what became of it.</summary>
     /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
     /// <param name="owner">The owner.</param>
     /// <param name="hash">Its hash.</param>
@@ -121,6 +137,12 @@ internal sealed partial class PortTable
                     continue;
                 }
 
+                if (top.Word.Stage == ClaimStage.Taking)
+                {
+                    claim.Cell = null;
+                    return Push.Waits;
+                }
+
                 standing = cell.OpenLease();
                 if (standing is not null && !ReferenceEquals(standing, claim.Consumes))
                 {
@@ -140,21 +162,26 @@ internal sealed partial class PortTable
                 }
             }
 
-            Settle(claim, now);
-            if (claim.Word.Cause == ClaimEnd.Withdrawn)
-            {
-                // A process that listens on the port was faster.
-                Index.Retire(cell);
-                return Push.Lost;
-            }
-
-            if (claim.Word.Cause == ClaimEnd.LeaseGone)
-            {
-                Index.Retire(cell);
-                return Push.LeaseGone;
-            }
-
-            return Push.Pushed;
+            return Outcome(claim, now);
         }
+    }
+
+    /// <summary>What has become of a pending lease that tops its cell; it is still pending when its fact is not on disk yet.</summary>
+    public Push Outcome(PortClaim claim, long now)
+    {
+        Settle(claim, now);
+        Push outcome = claim.Word.Cause switch
+        {
+            ClaimEnd.Withdrawn => Push.Lost,   // a process that listens on the port was faster
+            ClaimEnd.LeaseGone => Push.LeaseGone,
+            ClaimEnd.StoreFailed => Push.StoreFailed,
+            _ => Push.Pushed,
+        };
+        if (outcome != Push.Pushed)
+        {
+            Index.Retire(claim.Cell!);
+        }
+
+        return outcome;
     }
 }

@@ -29,7 +29,7 @@ internal sealed partial class PortTable
     /// <summary>Withdraws a pending acquisition: nothing was promised, so its port does not cool.</summary>
     public void Withdraw(PortClaim claim, long now)
     {
-        claim.TryEnd(ClaimEnd.Withdrawn, now);
+        WithdrawPending(claim, now);
         _events.Withdrew(claim);
         if (claim.Port != 0 && Settings.HandsOut(claim.Port))
         {
@@ -39,6 +39,44 @@ internal sealed partial class PortTable
         if (claim.Cell is { } cell)
         {
             Index.Retire(cell);
+        }
+    }
+
+    /// <summary>Ends a pending acquisition, if it is that still, and nothing else.</summary>
+    public void WithdrawPending(PortClaim claim, long now)
+    {
+        for (ClaimWord word = claim.Word; word.IsLive && !TryEndPending(claim, word, ClaimEnd.Withdrawn, now); word = claim.Word)
+        {
+        }
+    }
+
+    /// <summary>Ends a pending claim, from the word the decision was made on. When its fact may be on disk, the end is written too.</summary>
+    public bool TryEndPending(PortClaim claim, ClaimWord seen, ClaimEnd cause, long now)
+    {
+        if (!claim.TryEndFrom(seen, cause, now))
+        {
+            return false;
+        }
+
+        if (seen.IsQueued)
+        {
+            Journal?.Queue(claim, claim.Word);
+        }
+
+        return true;
+    }
+
+    /// <summary>Makes the port of an ended claim available, which for one that had to be written is when that is on disk.</summary>
+    public void MakeAvailable(PortClaim claim, ClaimWord ended, long now)
+    {
+        PortSpace space = Space(claim.Protocol);
+        if (claim.Port != 0 && space.CoolsForMs(ended, now) > 0)
+        {
+            space.Cool(claim.Port, ended.At);
+        }
+        else if (claim.Port != 0 && Settings.HandsOut(claim.Port))
+        {
+            space.Free.Add(claim.Port);
         }
     }
 
@@ -68,9 +106,14 @@ internal sealed partial class PortTable
     }
 
     /// <summary>What follows from an ending, done by the thread whose CAS it was.</summary>
-    private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null)
+    private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null, bool isTold = false)
     {
-        if (claim.Port != 0 && winner?.Port != claim.Port)
+        if (!isTold)
+        {
+            Journal?.Queue(claim, claim.Word);   // before the port is offered, so that the fact of whoever gets it comes later
+        }
+
+        if (claim.Port != 0 && winner?.Port != claim.Port && Journal is not { Confirms: true })
         {
             Space(claim.Protocol).Cool(claim.Port, now);
         }

@@ -11,9 +11,13 @@ internal sealed partial class PortTable
 
         /// <summary>Somebody else finished the registration meanwhile.</summary>
         Settled,
+
+        /// <summary>Another registration has the port, and its fact is on the way to the disk.</summary>
+        Waits,
     }
 
-    /// <summary>Brings a pending claim that tops its cell to its end, whoever began it: after this it has taken effect or has ended.</summary>
+    /// <summary>Brings a pending claim that tops its cell to its end, whoever began it: after this it has taken effect or has ended, or it is still
+    /// pending because a fact has yet to come to the disk (never without a store that confirms).</summary>
     public void Settle(PortClaim claim, long now)
     {
         while (true)
@@ -27,17 +31,28 @@ internal sealed partial class PortTable
             if (!word.IsSeated)
             {
                 SlotOutcome outcome = claim.IsLease ? SlotOutcome.Taken : TakeSlot(claim, now);
+                if (outcome == SlotOutcome.Waits)
+                {
+                    return;
+                }
+
                 if (outcome == SlotOutcome.Held)
                 {
                     Refuse(claim, word, ClaimEnd.PortHeld, now);
                     continue;
                 }
 
-                if (outcome == SlotOutcome.Settled || claim.Consumes is not null)
+                if (outcome == SlotOutcome.Settled || claim.Consumes is not null || (word.Waits && !claim.IsLease))
                 {
                     claim.TrySeat(word);   // fails when somebody settled it; else nobody can refuse it for its port any more
                     continue;
                 }
+            }
+
+            if (word.Waits)
+            {
+                Journal!.Queue(claim, word);   // does nothing when it is there
+                return;
             }
 
             // I4. A claim is used up by a seated one only, so none of the owner's is lost to one that is refused.
@@ -57,13 +72,18 @@ internal sealed partial class PortTable
                 _events.TookEffect(claim);
                 Hook.At(Step.ForgetConsumes);
                 claim.Consumes = null;
+                if (Journal is { Confirms: false } journal)
+                {
+                    journal.Queue(claim, claim.Word);
+                }
+
                 return;
             }
         }
     }
 
     /// <summary>Settles what is pending on an owner and ends what is superseded, so that the cell shows claims in force only.</summary>
-    /// <returns>The top that was settled. Who pushes, pushes on this one, so that below a top nothing is ever pending or superseded.</returns>
+    /// <returns>The top that was settled, unless it waits for the disk. Who pushes, pushes on this one, so that below a top nothing is ever pending or superseded.</returns>
     public PortClaim Normalize(OwnerCell cell, long now)
     {
         PortClaim top = cell.Top;
@@ -121,23 +141,36 @@ internal sealed partial class PortTable
     private bool Consume(PortClaim used, PortClaim by, long now)
     {
         ClaimEnd cause = by.IsLease ? ClaimEnd.BindFailed : used.IsLease ? ClaimEnd.Consumed : ClaimEnd.Replaced;
-        if (used.TryEnd(cause, now))
+        while (true)
         {
-            if (cause != ClaimEnd.Consumed)
+            ClaimWord word = used.Word;
+            if (!word.IsLive)
             {
-                AfterEnd(used, cause, now, winner: by);
+                return word.Cause == cause;
             }
 
-            return true;
-        }
+            // The fact of one that goes on with the same epoch on the same port tells that the older one is over; an end would be taken for its own.
+            bool isTold = used.Port == by.Port && used.Epoch == by.Epoch;
+            if (used.TryEndFrom(word, cause, now, isTold))
+            {
+                if (cause != ClaimEnd.Consumed)
+                {
+                    AfterEnd(used, cause, now, winner: by, isTold);
+                }
+                else if (!isTold)
+                {
+                    Journal?.Queue(used, used.Word);
+                }
 
-        return used.Word.Cause == cause;
+                return true;
+            }
+        }
     }
 
     private void Refuse(PortClaim claim, ClaimWord word, ClaimEnd cause, long now)
     {
         // It may have ended a lease on the port, and an acquisition may have dropped the port's bit because of it.
-        if (claim.TryEndFrom(word, cause, now) && Settings.HandsOut(claim.Port))
+        if (TryEndPending(claim, word, cause, now) && Settings.HandsOut(claim.Port))
         {
             Space(claim.Protocol).Free.Add(claim.Port);
         }
@@ -164,6 +197,8 @@ internal sealed partial class PortTable
                 {
                     case Displacement.Held:
                         return SlotOutcome.Held;
+                    case Displacement.Waits:
+                        return SlotOutcome.Waits;
                     case Displacement.Changed:
                         again = true;
                         break;
@@ -198,6 +233,9 @@ internal sealed partial class PortTable
 
         /// <summary>A living process of somebody else.</summary>
         Held,
+
+        /// <summary>Its fact is on the way to the disk.</summary>
+        Waits,
     }
 
     private Displacement Displace(PortClaim other, PortClaim claim, long now)
@@ -215,15 +253,19 @@ internal sealed partial class PortTable
                 // An acquisition still under way: its thread finds the word ended and tries another port.
                 if (IsPending(claim))
                 {
-                    other.TryEndFrom(word, ClaimEnd.Withdrawn, now);
+                    TryEndPending(other, word, ClaimEnd.Withdrawn, now);
                 }
-            }
-            else
-            {
-                Settle(other, now);   // it is in its slot already, so this is at most three steps
+
+                return Displacement.Changed;
             }
 
-            return Displacement.Changed;
+            Settle(other, now);   // it is in its slot already, so this is at most three steps
+            return other.Word.Stage == ClaimStage.Taking ? Displacement.Waits : Displacement.Changed;
+        }
+
+        if (word.Waits)
+        {
+            Journal!.Queue(other, word);   // before the fact of the claim that comes after it
         }
 
         OwnerCell? cell = other.Cell;

@@ -1,3 +1,5 @@
+using Portmap.Persistence;
+
 namespace Portmap.Table;
 
 /// <summary>The claims of all ports and owners, and every step by which one takes effect or ends.</summary>
@@ -51,6 +53,12 @@ internal sealed partial class PortTable
     public RegistryClock Clock { get; }
 
     public OwnerIndex Index { get; }
+
+    /// <summary>Where facts of claims go; null without a store. Set before anything else is done with the table.</summary>
+    public ClaimJournal? Journal { get; set; }
+
+    /// <summary>Whether a claim counts only when its fact is on disk.</summary>
+    public bool Confirms => Journal is { Confirms: true };
 
     public PortSpace Space(PortProtocol protocol) =>
         protocol == PortProtocol.Tcp ? _tcp : Volatile.Read(ref _udp) ?? MakeUdp();

@@ -1,7 +1,9 @@
 namespace Portmap.Table;
 
 /// <summary>Milliseconds since the registry began, monotonic; what <see cref="ClaimWord.At"/> counts in.</summary>
-internal sealed class RegistryClock(TimeProvider provider)
+/// <param name="provider">The clock of the host.</param>
+/// <param name="beganMs">What the count begins with: more than 0 where things that came about before the registry began have to be told.</param>
+internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
 {
     // The system's clock is read in whole milliseconds, from what the kernel notes at each tick (4 ms behind at most): 4 ns instead of 30, twice in each
     // pair of acquire and release. Its timers count in the same milliseconds.
@@ -13,7 +15,9 @@ internal sealed class RegistryClock(TimeProvider provider)
 
     public TimeProvider Provider { get; } = provider;
 
-    public long NowMs => _isSystem ? Environment.TickCount64 - _startMs : (Provider.GetTimestamp() - _start) / _ticksPerMs;
+    public long NowMs => (_isSystem ? Environment.TickCount64 - _startMs : (Provider.GetTimestamp() - _start) / _ticksPerMs) + beganMs;
 
-    public DateTimeOffset ToUtc(long ms) => _startUtc.AddMilliseconds(ms);
+    public DateTimeOffset ToUtc(long ms) => _startUtc.AddMilliseconds(ms - beganMs);
+
+    public long ToMs(DateTimeOffset utc) => (long)(utc - _startUtc).TotalMilliseconds + beganMs;
 }

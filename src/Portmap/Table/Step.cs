@@ -12,6 +12,7 @@ internal enum Step
     TakeEffect,
     Seat,
     EndClaim,
+    MarkFact,
     SkipBelow,
     ForgetConsumes,
 

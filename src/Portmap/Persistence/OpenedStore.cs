@@ -1,0 +1,40 @@
+namespace Portmap.Persistence;
+
+/// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
+internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recovery, long FirstEpoch, IReadOnlyList<string> Unreadable)
+{
+    /// <summary>Epochs are drawn in blocks of this; the first one begins a block.</summary>
+    private const long Block = 16_384;
+
+    /// <summary>The mark of the epochs that is on disk.</summary>
+    public long Mark => FirstEpoch + ClaimJournal.MarkAhead;
+
+    /// <summary>Reads a store, decides what its facts mean now, and writes that.</summary>
+    public static async Task<OpenedStore> OpenAsync(
+        IPortStore store, Guid bootId, DateTimeOffset now, TimeSpan reuseDelay, Func<Processes.ProcessIdentity, bool> isAlive, CancellationToken cancellationToken)
+    {
+        // Not on the caller's thread: a store may block it, and the caller waits for a limited time only.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        PortFactSet facts = new();
+        List<string> unreadable = [];
+        await store.LoadAsync(facts.Apply, unreadable.Add, cancellationToken).ConfigureAwait(false);
+        Recovery recovery = Recovery.Of(facts, bootId, now, reuseDelay, isAlive);
+
+        // An empty store has no mark: as without a store, so that epochs of runs before it had one are lower. A lost mark: well above all that was given.
+        long used = recovery.UsedEpochs;
+        if (facts.Mark is null)
+        {
+            used = Math.Max(used, now.ToUnixTimeMilliseconds() << 20);
+        }
+
+        if (recovery.IsMarkLost)
+        {
+            used += ClaimJournal.MarkAhead;
+            unreadable.Add("The mark of the epochs was lost; this run begins well above the highest epoch that was read.");
+        }
+
+        OpenedStore opened = new(store, bootId, recovery, ((used / Block) + 1) * Block, unreadable);
+        await store.AppendAsync([PortFact.Mark(opened.Mark), .. recovery.Ended], cancellationToken).ConfigureAwait(false);
+        return opened;
+    }
+}

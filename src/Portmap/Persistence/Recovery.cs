@@ -1,0 +1,180 @@
+using System.Runtime.InteropServices;
+using Portmap.Processes;
+
+namespace Portmap.Persistence;
+
+/// <summary>What the facts of earlier runs mean now: the store is a hint about the world, not the truth.</summary>
+/// <remarks>
+/// In this order, so that a claim that is over never outweighs one that lives:
+/// <list type="number">
+/// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown to be the same: its claims have ended</item>
+/// <item>an owner keeps its highest Bound epoch, and its highest Reserved one, if that is above it (a lease is used up by what has its epoch)</item>
+/// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the highest Reserved one</item>
+/// </list>
+/// What ended by this is written as ended before the registry opens.
+/// </remarks>
+internal sealed class Recovery
+{
+    private readonly List<PortFact> _ended = [];
+    private readonly Guid _bootId;
+    private readonly DateTimeOffset _now;
+    private readonly TimeSpan _reuseDelay;
+
+    private Recovery(Guid bootId, DateTimeOffset now, TimeSpan reuseDelay)
+    {
+        _bootId = bootId;
+        _now = now;
+        _reuseDelay = reuseDelay;
+    }
+
+    /// <summary>Registrations of living processes, which wait for their sign-in.</summary>
+    public required IReadOnlyList<PortFact> Bound { get; init; }
+
+    /// <summary>Open leases.</summary>
+    public required IReadOnlyList<PortFact> Reserved { get; init; }
+
+    /// <summary>What still keeps a port cool; one for each port.</summary>
+    public required IReadOnlyList<PortFact> Cooling { get; init; }
+
+    /// <summary>What has ended and is not written as that yet.</summary>
+    public IReadOnlyList<PortFact> Ended => _ended;
+
+    /// <summary>The port each owner had last.</summary>
+    public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), int> Ports { get; init; }
+
+    /// <summary>Epochs up to this one may have been given.</summary>
+    public required long UsedEpochs { get; init; }
+
+    /// <summary>The mark of the epochs is missing or lower than an epoch that was given: it was lost.</summary>
+    public required bool IsMarkLost { get; init; }
+
+    /// <param name="facts">The facts that stand.</param>
+    /// <param name="bootId">The boot of the host.</param>
+    /// <param name="now">The wall clock.</param>
+    /// <param name="reuseDelay">How long a port cools.</param>
+    /// <param name="isAlive">Whether a process lives; asked once for each.</param>
+    public static Recovery Of(PortFactSet facts, Guid bootId, DateTimeOffset now, TimeSpan reuseDelay, Func<ProcessIdentity, bool> isAlive)
+    {
+        List<PortFact> bound = [], reserved = [], ended = [], cooling = [];
+        Dictionary<ProcessIdentity, bool> alive = [];
+        Dictionary<(PortProtocol, string), PortFact> last = [];
+        long highest = 0;
+        foreach (PortFact fact in facts.Claims)
+        {
+            highest = Math.Max(highest, fact.Epoch);
+            ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out _);
+            newest = fact.Port != 0 && (newest is null || fact.Epoch > newest.Epoch) ? fact : newest;
+            if (fact.State == PortState.Cooling)
+            {
+                cooling.Add(fact);
+            }
+            else if (fact.BootId != bootId || (fact.State == PortState.Bound ? !IsAlive(fact) : fact.Until <= now))
+            {
+                ended.Add(fact);
+            }
+            else
+            {
+                (fact.State == PortState.Bound ? bound : reserved).Add(fact);
+            }
+        }
+
+        KeepOnePerOwner(bound, reserved, ended, cooling);
+        KeepOneProcessPerPort(bound, reserved, ended);
+        Recovery recovery = new(bootId, now, reuseDelay)
+        {
+            Bound = bound,
+            Reserved = reserved,
+            Cooling = cooling,
+            Ports = last.Where(pair => pair.Value is not null).ToDictionary(pair => pair.Key, pair => pair.Value.Port),
+            UsedEpochs = Math.Max(facts.Mark?.Epoch ?? 0, highest),
+            IsMarkLost = highest > (facts.Mark?.Epoch ?? 0),
+        };
+        recovery._ended.AddRange(ended.Select(recovery.End));
+        cooling.AddRange(recovery._ended);
+        recovery.KeepCoolest(cooling);
+        return recovery;
+
+        bool IsAlive(PortFact fact)
+        {
+            ProcessIdentity process = ProcessOf(fact);
+            ref bool known = ref CollectionsMarshal.GetValueRefOrAddDefault(alive, process, out bool exists);
+            return exists ? known : known = !process.IsKnown || isAlive(process);
+        }
+    }
+
+    public static ProcessIdentity ProcessOf(PortFact fact) => new(fact.ProcessId, fact.ProcessStart);
+
+    private static (PortProtocol Protocol, string Owner) Owner(PortFact fact) => (fact.Protocol, fact.Owner);
+
+    private static (PortProtocol Protocol, int Port) Place(PortFact fact) => (fact.Protocol, fact.Port);
+
+    private static void KeepOnePerOwner(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended, List<PortFact> cooling)
+    {
+        Dictionary<(PortProtocol, string), long> highest = Highest(bound, Owner);
+        Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);
+
+        // A lease whose registration was given back must not come back: it stands under port 0 when its process brought the port.
+        HashSet<(PortProtocol, string, long)> used = [.. bound.Concat(ended).Concat(cooling).Select(fact => (fact.Protocol, fact.Owner, fact.Epoch))];
+        Move(reserved, ended, fact => used.Contains((fact.Protocol, fact.Owner, fact.Epoch)) || (highest.TryGetValue(Owner(fact), out long epoch) && fact.Epoch < epoch));
+        highest = Highest(reserved, Owner);
+        Move(reserved, ended, fact => fact.Epoch < highest[Owner(fact)]);
+    }
+
+    private static void KeepOneProcessPerPort(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended)
+    {
+        Dictionary<(PortProtocol, int), PortFact> holders = [];
+        foreach (PortFact fact in bound)
+        {
+            ref PortFact? holder = ref CollectionsMarshal.GetValueRefOrAddDefault(holders, Place(fact), out _);
+            holder = holder is null || fact.Epoch > holder.Epoch ? fact : holder;
+        }
+
+        Move(bound, ended, fact => ProcessOf(fact) != ProcessOf(holders[Place(fact)]));
+
+        // A Reserved claim has no process: the one that listens has the port.
+        Dictionary<(PortProtocol, int), long> highest = Highest(reserved, Place);
+        Move(reserved, ended, fact => fact.Port != 0 && (holders.ContainsKey(Place(fact)) || fact.Epoch < highest[Place(fact)]));
+    }
+
+    private static Dictionary<TKey, long> Highest<TKey>(IEnumerable<PortFact> facts, Func<PortFact, TKey> key)
+        where TKey : notnull
+    {
+        Dictionary<TKey, long> highest = [];
+        foreach (PortFact fact in facts)
+        {
+            ref long epoch = ref CollectionsMarshal.GetValueRefOrAddDefault(highest, key(fact), out _);
+            epoch = Math.Max(epoch, fact.Epoch);
+        }
+
+        return highest;
+    }
+
+    private static void Move(List<PortFact> from, List<PortFact> to, Predicate<PortFact> which)
+    {
+        to.AddRange(from.FindAll(which));
+        from.RemoveAll(which);
+    }
+
+    /// <summary>The end of a claim that this run has to write: its port cools from now on, unless the host was started anew.</summary>
+    private PortFact End(PortFact fact) => new()
+    {
+        Protocol = fact.Protocol,
+        Port = fact.Port,
+        Owner = fact.Owner,
+        Epoch = fact.Epoch,
+        State = PortState.Cooling,
+        ProcessId = fact.ProcessId,
+        ProcessStart = fact.ProcessStart,
+        BootId = _bootId,
+        At = _now,
+        Until = fact.Port != 0 && fact.BootId == _bootId ? _now + _reuseDelay : _now,
+        Strategy = fact.Strategy,
+    };
+
+    private void KeepCoolest(List<PortFact> cooling)
+    {
+        HashSet<(PortProtocol, int)> held = [.. Bound.Concat(Reserved).Select(Place)];
+        Dictionary<(PortProtocol, int), long> highest = Highest(cooling, Place);
+        cooling.RemoveAll(fact => fact.Port == 0 || fact.BootId != _bootId || fact.Until <= _now || held.Contains(Place(fact)) || fact.Epoch < highest[Place(fact)]);
+    }
+}

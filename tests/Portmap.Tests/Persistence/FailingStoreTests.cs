@@ -1,0 +1,164 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>A store that fails makes typed errors and changes nothing that lookups show; the registry recovers when the store does.</summary>
+public sealed class FailingStoreTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AcquireAsync_StoreFails_IsATypedErrorAndTheLeaseNeverWas(bool onDiskAllTheSame)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Ports = "20000-20000");
+        scene.Store.Fail(onDiskAllTheSame);
+        PortRefusal refusal = await scene.Registry.AcquireAsync("a").RefusalAsync();
+        refusal.ShouldExplain(PortRefusalReason.StoreFailed, "a", "No space left on device");
+        scene.Registry.TryGetEntry("a", out _).Should().BeFalse();
+        (await scene.Registry.AcquireAsync("b").RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed, "and no port is taken for it");
+
+        scene.Store.Heal();
+        PortLease lease = await scene.AcquireAsync("c");
+        lease.Port.Should().Be(20000, "the end of the one that failed is on disk before it");
+        scene.Store.Durable.Should().NotContain(fact => fact.Owner != "c" && fact.State != PortState.Cooling);
+        scene.Registry.AssertInvariants();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_StoreFails_TheLeaseStaysOpenAndMayBeUsedWhenItWorks(bool onDiskAllTheSame)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail(onDiskAllTheSame);
+        (await scene.Here.RegisterAsync("a", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "a");
+        scene.PortOf("a").Should().Be(0);
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
+
+        scene.Store.Heal();
+        await scene.RegisterAsync("a", lease.Port, lease.Epoch);
+        (await lease.WhenBound.Within()).Port.Should().Be(lease.Port);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(lease.Port).Should().Be(PortState.Recovered, "what was acknowledged is there");
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ProcessBringsThePortAndStoreFails_TheSameEpochRegistersLater()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail(durableAllTheSame: true);
+        (await scene.Here.RegisterAsync("a", 20003, lease.Epoch).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        await scene.RegisterAsync("a", 20003, lease.Epoch);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(20003).Should().Be(PortState.Recovered);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_ReplacementFails_TheOldOneIsServedBeforeAndAfterARestart(bool onDiskAllTheSame)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        await scene.RegisterAsync("a", 20000);
+        scene.Store.Fail(onDiskAllTheSame);
+        (await scene.Here.RegisterAsync("a", 20001).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.PortOf("a").Should().Be(20000);
+        scene.StateOf(20001).Should().Be(PortState.Cooling, "what may be on disk has to be taken back first");
+
+        scene.Store.Heal();
+        await scene.RegisterAsync("b", 20002);
+        scene.StateOf(20001).Should().Be(PortState.Free);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(20000).Should().Be(PortState.Recovered);
+        scene.StateOf(20001).Should().Be(PortState.Free);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_SameAgainOverANewSessionFails_TheEntryStays()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortEntry entry = await scene.RegisterAsync("a", 20000);
+        scene.Store.Fail(durableAllTheSame: true);
+        PortSession again = scene.Registry.OpenSession(Environment.ProcessId);
+        (await again.RegisterAsync("a", 20000).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.PortOf("a").Should().Be(20000);
+        scene.Store.Heal();
+        (await scene.RegisterAsync("a", 20000, session: again)).Epoch.Should().Be(entry.Epoch);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(20000).Should().Be(PortState.Recovered);
+    }
+
+    [Fact]
+    public async Task ReleaseAsync_StoreFails_ThePortIsUnusableUntilItWorks()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+        {
+            options.Ports = "20000-20000";
+            options.ReuseDelay = TimeSpan.FromSeconds(1);
+        });
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail();
+        (await lease.ReleaseAsync().RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "No space left on device");
+        scene.Registry.TryGetEntry("a", out _).Should().BeFalse("lookups stop at once");
+        scene.Clock.Advance(TimeSpan.FromSeconds(30));
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        (await scene.Registry.AcquireAsync(new PortRequest("b") { Previous = 20000, Reuse = PortReuse.Require }).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "No space left on device");
+
+        scene.Store.Heal();
+        (await scene.AcquireAsync("b")).Port.Should().Be(20000);
+    }
+
+    [Fact]
+    public async Task Death_StoreFails_IsNeverUndoneAndTriedAgainByThePass()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        Child child = scene.StartChild();
+        await scene.RegisterAsync("a", 20000, session: scene.Registry.OpenSession(child.Id));
+        scene.Store.Fail();
+        child.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        scene.PortOf("a").Should().Be(0);
+        await scene.Registry.FlushAsync().Within();
+        scene.Store.Heal();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.Store.Durable.Single().State == PortState.Cooling);
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_StoreFails_TheLeaseStaysAndHealsWhenItWorks()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        int first = lease.Port;
+        scene.Store.Fail(durableAllTheSame: true);
+        (await lease.ReportBindFailureAsync().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        await lease.ReportBindFailureAsync().Within();
+        lease.Port.Should().NotBe(first);
+        long epoch = lease.Epoch;
+        await scene.KillAndOpenAsync();
+        scene.Registry.TryGetEntry("a", out PortEntry entry).Should().BeTrue();
+        (entry.State, entry.Epoch).Should().Be((PortState.Reserved, epoch));
+    }
+
+    [Fact]
+    public async Task Background_StoreFails_EverythingIsWrittenWhenItWorks()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Durability = PortDurability.Background);
+        scene.Store.Fail();
+        scene.Registry.TryAcquire("a", out PortLease? lease, out _).Should().BeTrue("it completes at once");
+        scene.Here.Register("a", lease!.Port, lease.Epoch);
+        scene.Here.Register("b", 20009);
+        scene.Here.Release("b");
+        await scene.Registry.FlushAsync().Within();
+        scene.Store.Durable.Should().BeEmpty();
+        scene.Store.Heal();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.Store.Durable.Length == 2);
+        scene.Store.Durable.Should().Contain(fact => fact.Owner == "a" && fact.State == PortState.Bound);
+        scene.Store.Durable.Should().Contain(fact => fact.Owner == "b" && fact.State == PortState.Cooling);
+    }
+}

@@ -1,0 +1,81 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>A registry on a store, which can be killed and opened again, with a clock the test turns by hand.</summary>
+internal sealed class StoreScene : IAsyncDisposable
+{
+    private readonly List<Child> _children = [];
+
+    private StoreScene(PortRegistryOptions options) => Options = options;
+
+    public PortRegistryOptions Options { get; }
+
+    public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    public GatedStore Store { get; private set; } = new();
+
+    /// <summary>The boot of the host: a new one is a reboot.</summary>
+    public Guid BootId { get; set; } = Guid.NewGuid();
+
+    public PortRegistry Registry { get; private set; } = null!;
+
+    /// <summary>A session of the test's own process, which lives.</summary>
+    public PortSession Here { get; private set; } = null!;
+
+    public static async Task<StoreScene> OpenAsync(Action<PortRegistryOptions>? configure = null)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = "AllocatorPicks", Probe = false };
+        configure?.Invoke(options);
+        StoreScene scene = new(options);
+        await scene.OpenAgainAsync();
+        return scene;
+    }
+
+    /// <summary>What <c>kill -9</c> and a new start are.</summary>
+    public async Task KillAndOpenAsync(TimeSpan meanwhile = default)
+    {
+        Store = Store.AfterKill();
+        Clock.Advance(meanwhile);
+        await OpenAgainAsync();
+    }
+
+    public async Task RebootAsync()
+    {
+        BootId = Guid.NewGuid();
+        await KillAndOpenAsync();
+    }
+
+    public async Task OpenAgainAsync()
+    {
+        Registry = await PortRegistry.OpenOnAsync(Options, Store, BootId, logger: null, Clock, CancellationToken.None).Within();
+        Here = Registry.OpenSession(Environment.ProcessId);
+    }
+
+    public Child StartChild()
+    {
+        Child child = Child.Start();
+        _children.Add(child);
+        return child;
+    }
+
+    public Task<PortLease> AcquireAsync(PortRequest request) => Registry.AcquireAsync(request).AsTask().Within();
+
+    public Task<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortSession? session = null) =>
+        (session ?? Here).RegisterAsync(owner, port, epoch).AsTask().Within();
+
+    public PortState StateOf(int port) => Registry.TryGetEntry(port, out PortEntry entry) ? entry.State : PortState.Free;
+
+    public int PortOf(string owner) => Registry.TryGetPort(owner, out int port) ? port : 0;
+
+    public async ValueTask DisposeAsync()
+    {
+        Store.Heal();
+        Store.Release();
+        await Registry.DisposeAsync().AsTask().Within();
+        foreach (Child child in _children)
+        {
+            child.Dispose();
+        }
+    }
+}
