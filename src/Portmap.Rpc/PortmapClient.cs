@@ -75,11 +75,18 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <param name="request">The owner, and what else matters.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>The lease as the reserved entry it is; its port is 0 when the process brings its own, and its protocol may be both.</returns>
+    /// <remarks>Who asks over the wire is about to bind, so the gate of a guarded port is open when this returns. How it is guarded is the daemon's option.</remarks>
     /// <exception cref="PortRefusedException">It was refused.</exception>
+    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/>, which the wire does not carry.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
         CheckOwner(request.Owner);
+        if (request.Guard is { } guard)
+        {
+            throw new ArgumentException($"Guard is {guard}, but over the wire the daemon's option decides; leave it null and set it there.", nameof(request));
+        }
+
         return CallAsync(
             PortmapProcedure.Acquire,
             writer =>

@@ -58,6 +58,31 @@ public class PortmapClientTests
     }
 
     [Fact]
+    public async Task Acquire_AndBindFailed_TheGateIsOpenWhenTheWorkerIsTold()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        lease.Guarantee.Should().Be(PortGuarantee.Admitting);
+        harness.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
+        entry.Guarantee.Should().Be(PortGuarantee.Admitting);
+
+        (await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within()).Guarantee.Should().Be(PortGuarantee.Admitting);
+    }
+
+    [Fact]
+    public async Task Acquire_WithAGuard_ThrowsBecauseTheWireDoesNotCarryIt()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+
+        Func<Task> acquire = () => client.AcquireAsync(new PortRequest("b1") { Guard = PortGuardMode.StepAside }).Within();
+
+        await acquire.Should().ThrowAsync<ArgumentException>().WithMessage("*StepAside*");
+    }
+
+    [Fact]
     public async Task Register_OfALoneSurrogate_IsInvalidOwnerAndNotAnotherName()
     {
         await using Harness harness = new();

@@ -3,8 +3,11 @@ using Portmap.Guarding;
 
 namespace Portmap.Tests.Guarding;
 
-public sealed class ProbingGuardTests
+/// <summary>The contract of every guard, by the one there is on other systems, and what its binds mean.</summary>
+public sealed class ProbingGuardTests : PortGuardContract
 {
+    internal override IPortGuard Make() => new ProbingGuard();
+
     [Fact]
     public void Judge_NobodyCouldBeAsked_IsLedgerOnlyAndNotRefused() =>
         ProbingGuard.Judge(SocketError.TooManyOpenSockets, lingering: false).Should().Be(new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly));

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Portmap.Guarding;
 using Portmap.Tests.Support;
 
@@ -156,7 +155,7 @@ public class StrangerTests
         // Gluster issue 4505: a range of one port and a restart.
         PortRange range = PortBlock.Take(1);
         await using Scene scene = Scene.OnRealPorts(range);
-        await LeaveTimeWaitAsync(range.First);
+        await TimeWait.LeaveAsync(range.First);
 
         // A process that another test is just starting holds a copy of every descriptor, the listener's too, until it becomes its program.
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(range.First));
@@ -172,23 +171,5 @@ public class StrangerTests
         using Stranger stranger = Stranger.Listening(range.First);
 
         scene.Acquire("b1").Guarantee.Should().Be(PortGuarantee.LedgerOnly);
-    }
-
-    /// <summary>A server that closes first leaves its side of the connection in TIME_WAIT.</summary>
-    private static async Task LeaveTimeWaitAsync(int port)
-    {
-        using Socket server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        server.Bind(new IPEndPoint(IPAddress.Loopback, port));
-        server.Listen();
-        using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await client.ConnectAsync(server.LocalEndPoint!).Within();
-        using (Socket accepted = await server.AcceptAsync().Within())
-        {
-            accepted.Shutdown(SocketShutdown.Both);
-        }
-
-        byte[] nothing = new byte[1];
-        (await client.ReceiveAsync(nothing).Within()).Should().Be(0);
-        client.Shutdown(SocketShutdown.Both);
     }
 }

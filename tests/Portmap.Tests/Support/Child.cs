@@ -18,6 +18,8 @@ internal sealed class Child : IDisposable
     public static Child Start(string program, params string[] arguments) =>
         new(Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!);
 
+    public static Child Start(ProcessStartInfo start) => new(Process.Start(start)!);
+
     /// <summary>SIGKILL; returns when the process is gone from the process table, not only asked to go.</summary>
     public void Kill()
     {

@@ -1,0 +1,139 @@
+using System.Net;
+using System.Net.Sockets;
+using Portmap.Guarding;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary>What the guard leans on, asked of the kernel that the tests run on, each with the control that shows the question can be answered otherwise.</summary>
+public sealed class KernelFactsTests
+{
+    [Fact]
+    public void Placeholder_BindToPort0_AvoidsIt()
+    {
+        int port = EphemeralPort();
+        using (Socket placeholder = Placeholder(port))
+        {
+            Chosen(port).Should().Be(0, "it is the only port the kernel may choose from, and it is held");
+        }
+
+        SpinWait.SpinUntil(() => Chosen(port) == port, Deadline.Default).Should().BeTrue("without the placeholder the kernel chooses it");
+    }
+
+    [Fact]
+    public void Placeholder_GateOpen_BindToPort0AvoidsItAllTheSame()
+    {
+        int port = EphemeralPort();
+        using Socket placeholder = Placeholder(port);
+        Knock.SetReuse(placeholder, true);
+
+        Chosen(port).Should().Be(0);
+    }
+
+    [Fact]
+    public void Placeholder_Connect_AvoidsItAsSource()
+    {
+        using Socket server = Knock.TryTake(PortBlock.TakeOne(), IPAddress.Loopback)!;
+        int port = EphemeralPort();
+        using (Socket placeholder = Placeholder(port))
+        {
+            SourceOf(port, server).Should().Be(0);
+            Knock.SetReuse(placeholder, true);
+            SourceOf(port, server).Should().Be(0, "an open gate lets no connection in");
+        }
+
+        SpinWait.SpinUntil(() => SourceOf(port, server) == port, Deadline.Default).Should().BeTrue("without the placeholder the kernel takes it");
+    }
+
+    [Fact]
+    public void TwoReuseBindsOfOneTcpPort_BothSucceedUntilOneListens()
+    {
+        int port = PortBlock.TakeOne();
+        using Socket? first = Knock.TryTake(port, listen: false), second = Knock.TryTake(port, listen: false);
+        (first, second).Should().NotBe((null, null));
+        first!.Listen();
+
+        Action listen = second!.Listen;
+
+        listen.Should().Throw<SocketException>().Which.SocketErrorCode.Should().Be(SocketError.AddressAlreadyInUse);
+    }
+
+    [Fact]
+    public void GateClosedBetweenBindAndListen_TheWorkersListenFails()
+    {
+        // Why the gate closes after the registration, which comes after Listen, and never before.
+        int port = PortBlock.TakeOne();
+        using Socket placeholder = Placeholder(port);
+        Knock.SetReuse(placeholder, true);
+        using Socket worker = Knock.TryTake(port, listen: false)!;
+        Knock.SetReuse(placeholder, false);
+
+        Action listen = worker.Listen;
+
+        listen.Should().Throw<SocketException>().Which.SocketErrorCode.Should().Be(SocketError.AddressAlreadyInUse);
+        Knock.SetReuse(placeholder, true);
+        worker.Listen();
+    }
+
+    [Fact]
+    public void StrictUdpPlaceholder_RefusesEverybody_AndTwoReuseSocketsBothBind()
+    {
+        // Why a UDP placeholder steps aside: it keeps the worker out as well, and with SO_REUSEADDR nothing tells the owner from a thief.
+        int port = PortBlock.TakeOne();
+        using (Socket placeholder = Knock.TryTake(port, reuse: false, type: SocketType.Dgram)!)
+        {
+            Knock.GetsIn(port, reuse: true, type: SocketType.Dgram).Should().BeFalse();
+            Knock.GetsIn(port, reuse: false, type: SocketType.Dgram).Should().BeFalse();
+        }
+
+        SpinWait.SpinUntil(() => Knock.GetsIn(port, reuse: true, type: SocketType.Dgram), Deadline.Default).Should().BeTrue();
+        using Socket? owner = Knock.TryTake(port, reuse: true, type: SocketType.Dgram), thief = Knock.TryTake(port, reuse: true, type: SocketType.Dgram);
+        (owner is not null && thief is not null).Should().BeTrue();
+    }
+
+    /// <summary>A strict, silent socket on every address.</summary>
+    private static Socket Placeholder(int port)
+    {
+        BoundSocket.TryMake(PortProtocol.Tcp, port, isStrict: true, out Socket? socket).Should().Be(SocketError.Success);
+        return socket!;
+    }
+
+    /// <summary>A port of the kernel's own range that nobody has.</summary>
+    private static int EphemeralPort()
+    {
+        using Socket socket = Placeholder(0);
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>What the kernel chooses for bind to port 0 when it may choose from one port only; 0 when it finds none.</summary>
+    private static int Chosen(int port)
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Knock.NarrowTo(socket, port);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+            return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>The port an outgoing connection leaves from when the kernel may choose from one only; 0 when it finds none.</summary>
+    private static int SourceOf(int port, Socket server)
+    {
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+        Knock.NarrowTo(client, port);
+        try
+        {
+            client.Connect(server.LocalEndPoint!);
+            return ((IPEndPoint)client.LocalEndPoint!).Port;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable)
+        {
+            return 0;
+        }
+    }
+}

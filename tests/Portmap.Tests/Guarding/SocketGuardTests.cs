@@ -1,0 +1,130 @@
+using System.Net.Sockets;
+using Portmap.Guarding;
+using Portmap.Table;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary>The contract of every guard, and what placeholders promise beyond it.</summary>
+public sealed class SocketGuardTests : PortGuardContract
+{
+    internal override IPortGuard Make() => new SocketGuard(maxGuards: 100);
+
+    [Fact]
+    public void Place_SilentStrangerOrAnotherDaemonsPlaceholder_IsInUseEvenWhenInsistedOn()
+    {
+        using IPortGuard guard = Make(), another = Make();
+        PortClaim theirs = Place(another, PortProtocol.Tcp);
+
+        foreach (bool insisted in (bool[])[false, true])
+        {
+            guard.Place(Lease(PortProtocol.Tcp, theirs.Port), PortGuardMode.UntilRegistered, insisted).Finding.Should().Be(GuardFinding.InUse);
+        }
+
+        guard.Count.Should().Be(0);
+    }
+
+    [Fact]
+    public void Place_InsistedOnBehindAnotherDaemonsOpenGate_IsAdmittingAndStaysSo()
+    {
+        // The one way two daemons can come to guard one port: then one of them says so for as long as it holds it.
+        using IPortGuard guard = Make(), another = Make();
+        PortClaim theirs = Place(another, PortProtocol.Tcp, PortGuardMode.WhileAlive);
+        another.Open(theirs);
+        PortClaim ours = Lease(PortProtocol.Tcp, theirs.Port);
+
+        GuardOutcome outcome = guard.Place(ours, PortGuardMode.WhileAlive, insisted: true);
+        another.HandOver(theirs);
+
+        outcome.Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Admitting));
+        theirs.Guarantee.Should().Be(PortGuarantee.Exclusive);
+        guard.HandOver(ours);
+        ours.Guarantee.Should().Be(PortGuarantee.Admitting, "the other one's socket still lies underneath");
+    }
+
+    [Fact]
+    public async Task Place_TimeWaitOnThePort_IsTheNextCandidateUnlessInsistedOnThenAdmitting()
+    {
+        int port = PortBlock.TakeOne();
+        await TimeWait.LeaveAsync(port);
+        using IPortGuard guard = Make();
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
+
+        guard.Place(Lease(PortProtocol.Tcp, port), PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.Lingering);
+        guard.Count.Should().Be(0);
+        PortClaim lease = Lease(PortProtocol.Tcp, port);
+        GuardOutcome outcome = guard.Place(lease, PortGuardMode.UntilRegistered, insisted: true);
+        outcome.Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Admitting));
+        lease.Guarantee = outcome.Guarantee;
+
+        Knock.GetsIn(port).Should().BeFalse("it is held all the same");
+        guard.Open(lease).Should().BeFalse("it was Admitting before");
+        Knock.GetsIn(port).Should().BeTrue();
+    }
+
+    [Fact]
+    public void Place_WhatAnEarlierClaimLeftOpen_ClosesBehindWhoListensThere()
+    {
+        // The gate was opened, the lease ended, and a program that came in by the gate listens still: that port is a stranger's.
+        using IPortGuard guard = Make();
+        PortClaim first = Place(guard, PortProtocol.Tcp);
+        guard.Open(first);
+        using Socket? straggler = Knock.TryTake(first.Port);
+
+        guard.Place(Lease(PortProtocol.Tcp, first.Port), PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.InUse);
+
+        guard.Count.Should().Be(0);
+    }
+
+    [Fact]
+    public void Place_WhatAnEarlierClaimLeft_IsTheNewOnesWithoutAMomentInBetween()
+    {
+        using IPortGuard guard = Make();
+        PortClaim first = Place(guard, PortProtocol.Tcp);
+
+        PortClaim second = Lease(PortProtocol.Tcp, first.Port);
+        guard.Place(second, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().Be(PortGuarantee.Exclusive);
+
+        guard.Drop(first, keep: false, now: 0);
+        guard.Open(first).Should().BeFalse();
+        Knock.GetsIn(first.Port).Should().BeFalse("what comes late for the first never touches the second's");
+        guard.Count.Should().Be(1);
+    }
+
+    [Fact]
+    public void Place_MaxGuardsReached_IsProbedOnly()
+    {
+        using SocketGuard guard = new(maxGuards: 1);
+        Place(guard, PortProtocol.Tcp).Guarantee.Should().Be(PortGuarantee.Exclusive);
+
+        PortClaim past = Place(guard, PortProtocol.Tcp);
+
+        past.Guarantee.Should().Be(PortGuarantee.ProbedOnly);
+        Knock.GetsInSoon(past.Port, reuse: false).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Dispose_WhileOthersPlace_HoldsNothing()
+    {
+        PortRange range = PortBlock.Take(200);
+        SocketGuard guard = new(maxGuards: 1_000);
+        using Barrier start = new(3);
+        Task[] placing = [.. Enumerable.Range(0, 2).Select(half => Task.Factory.StartNew(
+            () =>
+            {
+                start.SignalAndWait();
+                for (int i = 0; i < 100; i++)
+                {
+                    guard.Place(Lease(PortProtocol.Tcp, range.First + (half * 100) + i), PortGuardMode.UntilRegistered, insisted: false);
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        start.SignalAndWait();
+        SpinWait.SpinUntil(() => guard.Count > 20, Deadline.Default);
+
+        guard.Dispose();
+        await Task.WhenAll(placing).Within();
+
+        guard.Count.Should().Be(0);
+    }
+}
