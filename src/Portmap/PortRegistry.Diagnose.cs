@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
@@ -7,7 +7,7 @@ namespace Portmap;
 
 public sealed partial class PortRegistry
 {
-    private readonly ConcurrentQueue<PortFinding> _findings = new();
+    private ImmutableArray<PortFinding> _findings = [];
     private bool _hasLoggedFindings;   // touched by passes only, one at a time
 
     /// <summary>Says what about this host and these options weakens the promises: with numbers, and the exact remedy.</summary>
@@ -19,7 +19,7 @@ public sealed partial class PortRegistry
     /// <summary>Adds what is found out later than at the start, such as what a store could not read.</summary>
     internal void AddFinding(PortFinding finding)
     {
-        _findings.Enqueue(finding);
+        ImmutableInterlocked.Update(ref _findings, static (findings, added) => findings.Add(added), finding);   // a CAS: publishes it to Diagnose
         PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
     }
 
