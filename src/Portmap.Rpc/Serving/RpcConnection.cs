@@ -109,11 +109,11 @@ internal sealed partial class RpcConnection : IDisposable
         byte[] buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
         try
         {
-            bool isNewWait = true;
             while (true)
             {
-                MarkReading(assembler, isNewWait);
+                MarkReading(assembler);
                 int count = await _stream.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
+                MarkServing(isComplete: false);
                 if (count == 0)
                 {
                     if (!assembler.IsBetweenRecords)
@@ -126,10 +126,9 @@ internal sealed partial class RpcConnection : IDisposable
 
                 var input = new ArraySegment<byte>(buffer, 0, count);
                 RecordStatus status;
-                isNewWait = false;
                 while ((status = assembler.Read(ref input, out ArraySegment<byte> record)) == RecordStatus.Complete)
                 {
-                    isNewWait = true;
+                    MarkServing(isComplete: true);
                     ValueTask<bool> answered = AnswerAsync(record);
                     bool goOn = answered.IsCompletedSuccessfully ? answered.Result : await answered.ConfigureAwait(false);
                     if (!goOn)
@@ -162,12 +161,21 @@ internal sealed partial class RpcConnection : IDisposable
     }
 
     // A record that was begun keeps its time while its bytes trickle in. A connection that holds registrations may be silent for ever.
-    private void MarkReading(RecordAssembler assembler, bool isNewWait)
+    private void MarkReading(RecordAssembler assembler)
     {
         WaitKind kind = !assembler.IsBetweenRecords ? WaitKind.RestOfRecord : Sessions.IsEmpty ? WaitKind.Call : WaitKind.None;
-        if (isNewWait || kind != _reading.Kind)
+        if (kind != _reading.Kind)
         {
             _reading.Begin(kind);
+        }
+    }
+
+    // While we serve, however long that takes, the peer has nobody wait.
+    private void MarkServing(bool isComplete)
+    {
+        if (_reading.Kind == WaitKind.Call || (isComplete && _reading.Kind == WaitKind.RestOfRecord))
+        {
+            _reading.Begin(WaitKind.None);
         }
     }
 
