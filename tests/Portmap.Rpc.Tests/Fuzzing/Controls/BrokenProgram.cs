@@ -3,7 +3,7 @@ namespace Portmap.Rpc.Tests.Fuzzing.Controls;
 /// <summary>A host's program with a seeded bug.</summary>
 internal sealed class BrokenProgram(BrokenProgram.Bug bug) : IRpcProgram
 {
-    private const int Kept = 20_000;
+    private const int Kept = 60_000;
 
     private readonly List<byte[]> _kept = [];
 
