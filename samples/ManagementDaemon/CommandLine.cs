@@ -28,7 +28,22 @@ internal static class CommandLine
         strategy.Validators.Add(CheckStrategy);
         Option<DirectoryInfo> volfiles = new("--volfiles") { HelpName = "DIR", Description = "Answer Gluster's GETSPEC for key K with DIR/K.vol." };
         volfiles.Validators.Add(CheckDirectory);
-        Command serve = new("serve", "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles };
+        Option<string> state = new("--state") { HelpName = "PATH", Description = "Keep the map in this folder, so that it outlives the daemon; made when it is not there." };
+        state.Validators.Add(CheckState);
+        Option<PortDurability?> durability = new("--durability")
+        {
+            HelpName = "NAME",
+            Description = "With --state: Confirmed (the default: a change counts when it is on disk) or Background.",
+            CustomParser = Durability,
+        };
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability };
+        serve.Validators.Add(result =>
+        {
+            if (result.GetResult(durability) is not null && result.GetResult(state) is null)
+            {
+                result.AddError("--durability means nothing without --state; name the folder of the state as well.");
+            }
+        });
         serve.SetAction((result, cancellationToken) => ServeCommand.RunAsync(
             new DaemonSettings
             {
@@ -36,6 +51,8 @@ internal static class CommandLine
                 Ports = result.GetValue(range)?.ToString(),
                 Strategy = result.GetValue(strategy),
                 Volfiles = result.GetValue(volfiles),
+                StateFolder = result.GetValue(state),
+                Durability = result.GetValue(durability),
             },
             cancellationToken));
         return serve;
@@ -92,6 +109,27 @@ internal static class CommandLine
         if (value is not ("ProcessBinds" or "AllocatorPicks"))
         {
             result.AddError($"'{value}' is not a strategy; choose ProcessBinds or AllocatorPicks.");
+        }
+    }
+
+    private static PortDurability? Durability(ArgumentResult result)
+    {
+        string value = result.Tokens[0].Value;
+        if (Enum.TryParse(value, out PortDurability durability) && Enum.IsDefined(durability) && !char.IsAsciiDigit(value[0]))
+        {
+            return durability;
+        }
+
+        result.AddError($"'{value}' is not a durability; choose {nameof(PortDurability.Confirmed)} or {nameof(PortDurability.Background)}.");
+        return null;
+    }
+
+    private static void CheckState(OptionResult result)
+    {
+        string value = result.GetValueOrDefault<string>();
+        if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
+        {
+            result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
         }
     }
 

@@ -16,7 +16,7 @@ internal static class DaemonHost
     public static async Task RunAsync(DaemonSettings settings, Func<IHost, CancellationToken, Task> beside, CancellationToken cancellationToken)
     {
         IHost host = Build(settings);
-        await using IAsyncDisposable disposal = (IAsyncDisposable)host; // the server and the registry end asynchronously
+        await using IAsyncDisposable disposal = (IAsyncDisposable)host; // the server ends asynchronously, and the registry waits for its last facts to be on disk
         await host.StartAsync(cancellationToken);
         try
         {
@@ -45,6 +45,8 @@ internal static class DaemonHost
         {
             options.Ports = settings.Ports ?? options.Ports;
             options.Strategy = settings.Strategy ?? options.Strategy;
+            options.StateFolder = settings.StateFolder ?? options.StateFolder;
+            options.Durability = settings.Durability ?? options.Durability;
         });
         builder.Services.AddSingleton(services => new PortmapServer(
             services.GetRequiredService<PortRegistry>(), ServerOptions(settings), services.GetRequiredService<ILogger<PortmapServer>>()));

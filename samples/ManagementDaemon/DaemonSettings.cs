@@ -1,3 +1,4 @@
+using Portmap;
 using Portmap.Rpc;
 
 namespace ManagementDaemon;
@@ -12,6 +13,10 @@ internal sealed record DaemonSettings
     public string? Strategy { get; init; }
 
     public DirectoryInfo? Volfiles { get; init; }
+
+    public string? StateFolder { get; init; }
+
+    public PortDurability? Durability { get; init; }
 
     /// <summary>The demo tells its story itself and wants to hear of trouble only.</summary>
     public bool Quiet { get; init; }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using Portmap;
 using Portmap.Rpc;
 
 namespace ManagementDaemon;
@@ -9,6 +10,9 @@ namespace ManagementDaemon;
 /// <summary>The verb <c>serve</c>: the daemon for others, until a signal ends it.</summary>
 internal static class ServeCommand
 {
+    public const string Verb = "serve";
+    public const string Ready = "ready";
+
     public static async Task<int> RunAsync(DaemonSettings settings, CancellationToken cancellationToken)
     {
         try
@@ -20,7 +24,7 @@ internal static class ServeCommand
         {
             return await ComplainAsync(e.Message, ExitCode.BadArguments);
         }
-        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException or PortRefusedException)
         {
             return await ComplainAsync(e.Message, ExitCode.Failure);
         }
@@ -28,7 +32,7 @@ internal static class ServeCommand
 
     private static async Task UntilSignalAsync(IHost host, CancellationToken cancellationToken)
     {
-        await Console.Out.WriteLineAsync($"ready {string.Join(' ', host.Services.GetRequiredService<PortmapServer>().Endpoints)}");
+        await Console.Out.WriteLineAsync($"{Ready} {string.Join(' ', host.Services.GetRequiredService<PortmapServer>().Endpoints)}");
         await host.WaitForShutdownAsync(cancellationToken);
     }
 

@@ -18,6 +18,9 @@ public sealed class ServeTests
         { ["--unix", ""], "*no path*" },
         { ["--unix", "/tmp/" + new string('x', 120)], "*125 bytes*107*" },
         { ["--volfiles", "/does/not/exist"], "*/does/not/exist*" },
+        { ["--state", "/tmp", "--durability", "Sometimes"], "*'Sometimes'*Confirmed*Background*" },
+        { ["--durability", "Background"], "*--durability*--state*" },
+        { ["--state", "/etc/passwd"], "*/etc/passwd*folder*" },
         { ["--unix"], "*--unix*" },
         { ["--colour", "blue"], "*--colour*" },
     };
@@ -93,6 +96,24 @@ public sealed class ServeTests
         second.Errors.TrimEnd().Should().Contain(address).And.NotContain("\n");
         await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"{scheme}:{address}")).Within();
         await client.PingAsync().Within();
+    }
+
+    [Theory]
+    [InlineData("Confirmed")]
+    [InlineData("Background")]
+    public async Task Serve_StateOfALiveDaemon_IsRefusedWithItsPidAndFreeAfterIt(string durability)
+    {
+        using TempFolder folder = new();
+        string[] state = ["--state", folder["state"], "--durability", durability];
+        await using ChildProcess live = await Samples.ServeAsync(["--unix", folder["a.sock"], .. state]);
+
+        await using ChildProcess second = ChildProcess.Start(Samples.ManagementDaemon, ["serve", "--unix", folder["b.sock"], .. state]);
+
+        (await second.ExitAsync()).Should().Be(1);
+        second.Errors.TrimEnd().Should().Contain(folder["state"]).And.Contain($"{live.Id}").And.NotContain("\n");
+        live.Send(Signal.Terminate);
+        (await live.ExitAsync()).Should().Be(0);
+        await using ChildProcess next = await Samples.ServeAsync(["--unix", folder["b.sock"], .. state]);
     }
 
     [Fact]

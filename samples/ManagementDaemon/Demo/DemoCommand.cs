@@ -20,10 +20,10 @@ internal static class DemoCommand
         DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-");
         try
         {
-            await RunAsync(stage, PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock"), cancellationToken);
+            await RunAsync(stage, folder, cancellationToken);
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             stage.Verdict(good: true, string.Create(CultureInfo.InvariantCulture,
-                $"in {seconds:F1} s: {Scenes.BrickCount + Scenes.SnapdCount} workers, a stranger kept out, a kill and a lost port healed, shut down in order."));
+                $"in {seconds:F1} s: {Scenes.BrickCount + Scenes.SnapdCount} workers, a stranger kept out, a kill and a lost port healed, the daemon itself killed and back."));
             return ExitCode.Success;
         }
         catch (OperationCanceledException)
@@ -48,14 +48,15 @@ internal static class DemoCommand
         }
     }
 
-    private static async Task RunAsync(Stage stage, PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    private static async Task RunAsync(Stage stage, DirectoryInfo folder, CancellationToken cancellationToken)
     {
+        PortmapEndpoint endpoint = PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock");
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(s_limit);
-        await DaemonHost.RunAsync(new DaemonSettings { Endpoints = [endpoint], Quiet = true }, (host, token) => PlayAsync(stage, endpoint, host, token), limit.Token);
+        await DaemonHost.RunAsync(new DaemonSettings { Endpoints = [endpoint], Quiet = true }, (host, token) => PlayAsync(stage, folder, endpoint, host, token), limit.Token);
     }
 
-    private static async Task PlayAsync(Stage stage, PortmapEndpoint endpoint, IHost host, CancellationToken cancellationToken)
+    private static async Task PlayAsync(Stage stage, DirectoryInfo folder, PortmapEndpoint endpoint, IHost host, CancellationToken cancellationToken)
     {
         CancellationToken signal = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signal);
@@ -67,5 +68,6 @@ internal static class DemoCommand
         await scenes.LoseAPortAsync(end.Token);
         await scenes.AskEverybodyAsync(end.Token);
         await scenes.ShutDownAsync(end.Token);
+        await ActivatorUtilities.CreateInstance<DaemonCrash>(host.Services, stage, folder).PlayAsync(end.Token);
     }
 }

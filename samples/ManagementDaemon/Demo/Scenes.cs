@@ -165,7 +165,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
 
     private void ShowMap() => stage.Map(registry.Snapshot(out _));
 
-    private static void Check(bool holds, string otherwise)
+    internal static void Check(bool holds, string otherwise)
     {
         if (!holds)
         {

@@ -36,14 +36,17 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
     }
 
     /// <summary>Asks a worker to end and waits until it has.</summary>
-    public async Task StopAsync(Worker worker, CancellationToken cancellationToken)
+    public Task StopAsync(Worker worker, CancellationToken cancellationToken) => StopAsync(worker.Process, $"{worker.Program} for {worker.Owner}", cancellationToken);
+
+    /// <summary>Asks a process that <see cref="Run"/> started to end and waits until it has.</summary>
+    public async Task StopAsync(Process process, string what, CancellationToken cancellationToken)
     {
-        PosixKill.Terminate(worker.Process);
-        await worker.Process.WaitForExitAsync(cancellationToken);
-        _running.TryRemove(worker.Process.Id, out _);
-        if (worker.Process.ExitCode != 0)
+        PosixKill.Terminate(process);
+        await process.WaitForExitAsync(cancellationToken);
+        _running.TryRemove(process.Id, out _);
+        if (process.ExitCode != 0)
         {
-            throw new WorkerFailedException($"{worker.Program} for {worker.Owner} ended with exit code {worker.Process.ExitCode} instead of 0.");
+            throw new WorkerFailedException($"{what} ended with exit code {process.ExitCode} instead of 0.");
         }
     }
 
