@@ -61,8 +61,8 @@ public sealed partial class PortRegistry
                 return true;
             }
 
-            // Of several that shared the port, the last to leave counts.
-            newest = newest is null || claim.Word.At > newest.Word.At ? claim : newest;
+            // Of several that shared the port, one that still holds it counts, else the last to leave.
+            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && claim.Word.At > newest.Word.At) ? claim : newest;
         }
 
         return newest is not null && TryGetIdleEntry(newest, out entry);
@@ -157,12 +157,15 @@ public sealed partial class PortRegistry
         }
     }
 
+    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
+    private static bool IsHeldUnseen(PortClaim claim) => claim.Cell?.Served() is { Session.IsServing: false } served && served.Port == claim.Port;
+
     /// <summary>The entry of a port that no claim is in force on.</summary>
     private bool TryGetIdleEntry(PortClaim claim, out PortEntry entry)
     {
         ClaimWord word = claim.Word;
         bool foreign = word.Stage == ClaimStage.Foreign && !_table.Space(claim.Protocol).IsDue(word, NowMs);
-        bool hidden = claim.Cell?.Served() is { Session.IsServing: false } served && served.Port == claim.Port;   // of a process that is gone from sight: nobody else gets it
+        bool hidden = IsHeldUnseen(claim);
         bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
         if (hidden && claim.Cell!.Served() is { Session.IsRecovered: true } recovered)
         {

@@ -8,13 +8,16 @@ namespace Portmap.Integration.Tests;
 /// <summary>The sample programs, built with these tests and copied beside them.</summary>
 internal static class Samples
 {
-    private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "samples", "ManagementDaemon");
+    private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "samples");
 
-    public static ProcessStartInfo Brick => Start("workers", "Brick", "Brick");
+    public static ProcessStartInfo Brick => Start("ManagementDaemon", "workers", "Brick", "Brick");
 
-    public static ProcessStartInfo Snapd => Start("workers", "Snapd", "Snapd");
+    public static ProcessStartInfo Snapd => Start("ManagementDaemon", "workers", "Snapd", "Snapd");
 
-    public static ProcessStartInfo ManagementDaemon => Start("ManagementDaemon");
+    public static ProcessStartInfo ManagementDaemon => Start("ManagementDaemon", "ManagementDaemon");
+
+    /// <summary>The daemon that the crash test kills.</summary>
+    public static ProcessStartInfo Crash => Start("Portmap.Crash", "Portmap.Crash");
 
     /// <summary>A daemon for others, up when this returns.</summary>
     public static async Task<ChildProcess> ServeAsync(params IEnumerable<string> options)

@@ -37,11 +37,20 @@ internal sealed class GatedStore : IPortStore
 
     public long Mark => _facts.Mark!.Epoch;
 
+    /// <summary>What the store says it could not read.</summary>
+    public string? UnreadablePart { get; set; }
+
+    /// <summary>Damage: the mark of the epochs is gone.</summary>
+    public void LoseMark() => Replace(Durable);
+
+    /// <summary>As if a fact had never been written.</summary>
+    public void LosePort(int port) => Replace([PortFact.Mark(Mark), .. Durable.Where(fact => fact.Port != port)]);
+
     /// <summary>What a daemon that starts after <c>kill -9</c> opens; the old one never gets an answer any more.</summary>
     public GatedStore AfterKill()
     {
         _isDead = true;
-        return new GatedStore(_facts);
+        return new GatedStore(_facts) { UnreadablePart = UnreadablePart };
     }
 
     /// <summary>From now on a batch waits for <see cref="Release"/>.</summary>
@@ -78,6 +87,11 @@ internal sealed class GatedStore : IPortStore
             await gate.Task.WaitAsync(cancellationToken);
         }
 
+        if (UnreadablePart is not null)
+        {
+            onUnreadable(UnreadablePart);
+        }
+
         foreach (PortFact fact in _facts.Mark is { } mark ? [mark, .. Durable] : Durable)
         {
             onFact(fact);
@@ -110,6 +124,16 @@ internal sealed class GatedStore : IPortStore
         if (_failure is not null)
         {
             throw _failure;
+        }
+    }
+
+    private void Replace(IEnumerable<PortFact> facts)
+    {
+        lock (_facts)
+        {
+            PortFact[] kept = [.. facts];
+            _facts.Clear();
+            Array.ForEach(kept, _facts.Apply);
         }
     }
 
