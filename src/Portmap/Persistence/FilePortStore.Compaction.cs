@@ -21,6 +21,7 @@ internal sealed partial class FilePortStore
     private ArrayBufferWriter<byte>? _meanwhile;
     private long _lookAt;
     private long _allowed;
+    private bool _isFinishing;
     private bool _isStopping;
 
     /// <summary>The compaction that runs, or the last one.</summary>
@@ -37,12 +38,32 @@ internal sealed partial class FilePortStore
 
     private int StepLength => _allowedLength / StepPart;
 
-    /// <summary>What an append has to wait for before it begins: a compaction that is under way when the file is suspect, or would become larger than it may be.</summary>
-    private Task CompactionToWaitFor(int appended)
+    /// <summary>Lets a compaction go first that is at its last step, or that a file needs which is suspect or would become larger than it may be.</summary>
+    private async ValueTask GiveWayAsync(int appended)
     {
+        await CompactionToWaitFor(appended, mayBegin: false).ConfigureAwait(false);
+
+        // Once: if that fails, or there was nothing to gain, what is confirmed matters more than the length.
+        await CompactionToWaitFor(appended, mayBegin: true).ConfigureAwait(false);
+    }
+
+    private Task CompactionToWaitFor(int appended, bool mayBegin)
+    {
+        // A lock alone is not fair: an append that follows another would take it again and again before the last step does.
+        if (Volatile.Read(ref _isFinishing))
+        {
+            return _compaction;
+        }
+
         lock (_gate)
         {
-            return _isSuspect || _length + appended > Math.Max(_allowed, _allowedLength) ? _compaction : Task.CompletedTask;
+            bool isFull = _length + appended > Math.Max(_allowed, _allowedLength);
+            if (isFull && mayBegin)
+            {
+                CompactIfLarge(isFull);
+            }
+
+            return isFull || _isSuspect ? _compaction : Task.CompletedTask;
         }
     }
 
@@ -58,9 +79,9 @@ internal sealed partial class FilePortStore
 
     private void RememberForCompaction(ReadOnlySpan<byte> lines) => _meanwhile?.Write(lines);
 
-    private void CompactIfLarge()
+    private void CompactIfLarge(bool isFull = false)
     {
-        if (_length < _lookAt || _meanwhile is not null || _isStopping)
+        if ((_length < _lookAt && !isFull) || _meanwhile is not null || _isStopping)
         {
             return;
         }
@@ -69,7 +90,7 @@ internal sealed partial class FilePortStore
         long live = FactLine.Header.Length + _facts.Claims.Sum(fact => (long)FactLine.Measure(fact));
         _allowed = Math.Max(_allowedLength, AllowedRatio * live);
         LookAgain(live);
-        if (_length <= _allowed / BeginAtPart)
+        if (_length <= (isFull ? BeginAtPart * live : _allowed / BeginAtPart))
         {
             return;
         }
@@ -94,6 +115,7 @@ internal sealed partial class FilePortStore
             next = _folder.Create(NextName);
             long length = WriteFacts(next, standing, 0);
             next.Sync();
+            Volatile.Write(ref _isFinishing, true);   // pairs with the read of the next append, which then waits for this task
             lock (_gate)
             {
                 if (!_isStopping)
@@ -121,6 +143,7 @@ internal sealed partial class FilePortStore
             lock (_gate)
             {
                 _meanwhile = null;
+                Volatile.Write(ref _isFinishing, false);
             }
         }
     }

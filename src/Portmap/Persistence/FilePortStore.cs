@@ -95,7 +95,7 @@ internal sealed partial class FilePortStore : IPortStore
             Encode(fact, _batch);
         }
 
-        await CompactionToWaitFor(_batch.WrittenCount).ConfigureAwait(false);
+        await GiveWayAsync(_batch.WrittenCount).ConfigureAwait(false);
         Guarded(() => Append(batch));
     }
 

@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-
 namespace Portmap.Persistence;
 
 /// <summary>Times as a line holds them: <c>2026-11-25T13:02:35.123Z</c>, or <c>-</c> for none (Unix time 0). By hand, because the general formats take longer
@@ -65,6 +63,18 @@ internal static class LineTime
         }
     }
 
-    private static bool Number(ReadOnlySpan<byte> text, out int value) =>
-        Utf8Parser.TryParse(text, out value, out int consumed) && consumed == text.Length && value >= 0;
+    private static bool Number(ReadOnlySpan<byte> text, out int value)
+    {
+        value = 0;
+        foreach (byte digit in text)
+        {
+            value = (value * 10) + digit - '0';
+            if (!char.IsAsciiDigit((char)digit))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 }

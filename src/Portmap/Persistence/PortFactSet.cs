@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Persistence;
@@ -7,6 +8,9 @@ namespace Portmap.Persistence;
 /// <remarks>Not safe for threads.</remarks>
 internal sealed class PortFactSet
 {
+    /// <summary>Every port of both protocols: more is made room for as it comes.</summary>
+    private const int MostExpected = 2 * 65_536;
+
     private readonly Dictionary<Key, PortFact> _facts = [];
 
     /// <summary>How many claims there are facts about.</summary>
@@ -43,19 +47,45 @@ internal sealed class PortFactSet
     /// <remarks>A dropped fact leaves nothing behind that it would have to outweigh: the earlier facts of its claim went when it was applied.</remarks>
     public void Forget(DateTimeOffset now)
     {
-        Dictionary<int, long> newest = [];
-        foreach (PortFact fact in _facts.Values)
-        {
-            ref long epoch = ref CollectionsMarshal.GetValueRefOrAddDefault(newest, Place(fact), out _);
-            epoch = Math.Max(epoch, fact.Epoch);
-        }
-
         long nowMs = now.ToUnixTimeMilliseconds();
+        Dictionary<int, long> newest = [];   // of the places that cool, the highest epoch
         foreach ((Key key, PortFact fact) in _facts)
         {
-            if (fact.State == PortState.Cooling && (fact.UntilMs <= nowMs || (fact.Port != 0 && fact.Epoch < newest[Place(fact)])))
+            if (fact.State == PortState.Cooling && fact.UntilMs <= nowMs)
             {
                 _facts.Remove(key);   // allowed while the dictionary is enumerated
+            }
+            else if (fact.State == PortState.Cooling && fact.Port != 0)
+            {
+                newest[Place(fact)] = long.MinValue;
+            }
+        }
+
+        if (newest.Count > 0)
+        {
+            ForgetSucceeded(newest);
+        }
+    }
+
+    /// <summary>Makes room for what a file of this length may hold, so that it need not be made piece by piece.</summary>
+    public void MakeRoom(long fileLength, int typicalLine) => _facts.EnsureCapacity((int)Math.Min(fileLength / typicalLine, MostExpected));
+
+    private void ForgetSucceeded(Dictionary<int, long> newest)
+    {
+        foreach (PortFact fact in _facts.Values)
+        {
+            ref long epoch = ref CollectionsMarshal.GetValueRefOrNullRef(newest, Place(fact));
+            if (!Unsafe.IsNullRef(ref epoch))
+            {
+                epoch = Math.Max(epoch, fact.Epoch);
+            }
+        }
+
+        foreach ((Key key, PortFact fact) in _facts)
+        {
+            if (fact.State == PortState.Cooling && fact.Port != 0 && fact.Epoch < newest[Place(fact)])
+            {
+                _facts.Remove(key);
             }
         }
     }

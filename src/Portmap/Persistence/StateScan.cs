@@ -12,6 +12,9 @@ internal sealed class StateScan
     /// <summary>The version that is read and written.</summary>
     public const int Version = 1;
 
+    /// <summary>Of a name of 20 characters.</summary>
+    private const int TypicalLine = 200;
+
     private const int BufferSize = 2 * FactLine.MaxLength;
 
     private readonly FactLineReader _reader = new();
@@ -54,6 +57,7 @@ internal sealed class StateScan
     public static StateScan Read(IStateFile file, PortFactSet facts, CancellationToken cancellationToken)
     {
         var scan = new StateScan(facts);
+        facts.MakeRoom(file.Length, TypicalLine);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {
