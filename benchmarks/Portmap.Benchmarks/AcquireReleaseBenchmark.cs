@@ -3,73 +3,67 @@ using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Acquire a port and give it back, on one thread and on two at once. The time is wall clock by pairs of calls of all threads
+/// <summary>Acquire a port and give it back, by one owner for each thread. The time is wall clock by pairs of calls of all threads
 /// together: a table that scaled perfectly would halve it on two threads.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class AcquireReleaseBenchmark
 {
-    private const int PairsPerInvoke = 32_768;
+    public const int PairsPerInvoke = 32_768;
 
+    private readonly List<ThreadTeam> _teams = [];
     private PortRegistry _registry = null!;
-    private LockBaseline _baseline = null!;
     private ThreadTeam _registryTeam = null!;
-    private ThreadTeam _baselineTeam = null!;
+    private ThreadTeam _lockTeam = null!;
+    private ThreadTeam _concurrentTeam = null!;
+    private ThreadTeam _linearTeam = null!;
+    private ThreadTeam _randomTeam = null!;
 
-    [Params(1, 2)]
+    [Params(1, 2, 4, 8)]
     public int Threads { get; set; }
 
     [GlobalSetup]
     public void Setup()
     {
-        PortRange ports = new(49_152, 65_535);
-        _baseline = new LockBaseline(ports.First, ports.Last, reuseDelay: TimeSpan.Zero);
-        _registry = new PortRegistry(new PortRegistryOptions
-        {
-            Ports = ports.ToString(),
-            Strategy = "AllocatorPicks",
-            ReuseDelay = TimeSpan.Zero,
-
-            // The operating system is not part of what is compared.
-            Probe = false,
-        });
-        _registryTeam = new ThreadTeam(Threads, number => UseRegistry(new PortRequest($"vol0:/bricks/b{number}")));
-        _baselineTeam = new ThreadTeam(Threads, number => UseBaseline($"vol0:/bricks/b{number}"));
+        _registry = Books.Registry();
+        _registryTeam = Team(number => Books.Churn(_registry, new PortRequest(OwnerOf(number)), PairsPerInvoke / Threads));
+        _lockTeam = TeamOf(Books.Lock());
+        _concurrentTeam = TeamOf(Books.Concurrent());
+        _linearTeam = TeamOf(Books.Linear());
+        _randomTeam = TeamOf(Books.Random());
     }
 
     [GlobalCleanup]
     public void Cleanup()
     {
-        _registryTeam.Dispose();
-        _baselineTeam.Dispose();
+        _teams.ForEach(team => team.Dispose());
+        _teams.Clear();
         _registry.Dispose();
     }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = PairsPerInvoke)]
-    public void LockBitArrayDictionary() => _baselineTeam.Run();
+    public void LockBitArrayDictionary() => _lockTeam.Run();
+
+    [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
+    public void ConcurrentDictionary() => _concurrentTeam.Run();
+
+    [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
+    public void LinearListAsGlusterd() => _linearTeam.Run();
+
+    [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
+    public void RandomProbesAsNomad() => _randomTeam.Run();
 
     [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
     public void Registry() => _registryTeam.Run();
 
-    private void UseBaseline(string owner)
-    {
-        for (int i = 0; i < PairsPerInvoke / Threads; i++)
-        {
-            if (!_baseline.TryAcquire(owner, out LockBaseline.Claim? claim) || !_baseline.TryRelease(claim))
-            {
-                throw new InvalidOperationException("The baseline refused.");
-            }
-        }
-    }
+    private static string OwnerOf(int number) => $"vol0:/bricks/b{number}";
 
-    private void UseRegistry(PortRequest request)
+    private ThreadTeam TeamOf(IPortBook book) => Team(number => Books.Churn(book, OwnerOf(number), PairsPerInvoke / Threads));
+
+    private ThreadTeam Team(Action<int> work)
     {
-        for (int i = 0; i < PairsPerInvoke / Threads; i++)
-        {
-            if (!_registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal) || !lease.TryRelease(out refusal))
-            {
-                throw new InvalidOperationException(refusal?.ToString());
-            }
-        }
+        ThreadTeam team = new(Threads, work);
+        _teams.Add(team);
+        return team;
     }
 }

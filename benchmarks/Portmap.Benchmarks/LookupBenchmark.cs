@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using BenchmarkDotNet.Attributes;
+using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
 
@@ -8,11 +9,12 @@ namespace Portmap.Benchmarks;
 [MinColumn, MedianColumn]
 public class LookupBenchmark
 {
-    private const int LookupsPerInvoke = 1_024;
+    public const int LookupsPerInvoke = 1_024, LinearLookupsPerInvoke = 16;
 
     private readonly ConcurrentDictionary<string, int> _concurrentDictionary = new();
     private readonly Dictionary<string, int> _dictionary = [];
     private readonly Lock _gate = new();
+    private readonly LinearBook _linear = new(1_024, 65_535, TimeSpan.Zero);
     private PortRegistry _registry = null!;
     private string[] _draws = [];
     private int _at;
@@ -32,6 +34,7 @@ public class LookupBenchmark
             int port = 1_024 + i;
             _concurrentDictionary[owners[i]] = port;
             _dictionary[owners[i]] = port;
+            _linear.Add(owners[i]);
             if (!session.TryRegister(owners[i], port, out _, out PortRefusal? refusal))
             {
                 throw new InvalidOperationException(refusal.ToString());
@@ -95,6 +98,19 @@ public class LookupBenchmark
         {
             _registry.TryGetPort(owner.AsSpan(), out int port);
             sum += port;
+        }
+
+        return sum;
+    }
+
+    /// <summary>Compares names from the first port on.</summary>
+    [Benchmark(OperationsPerInvoke = LinearLookupsPerInvoke)]
+    public int LinearListAsGlusterd()
+    {
+        int sum = 0;
+        foreach (string owner in Next()[..LinearLookupsPerInvoke])
+        {
+            sum += _linear.PortOf(owner);
         }
 
         return sum;

@@ -4,21 +4,19 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>The port table a reader would write himself: one lock around a BitArray and a Dictionary.</summary>
-/// <remarks>It keeps the same book as ours: the free bit, a slot per port, the owner map, an epoch, the time of the claim, a queue of
-/// cooling ports, next-fit. It tells nobody of changes and watches no process.</remarks>
-internal sealed class LockBaseline(int first, int last, TimeSpan reuseDelay)
+/// <summary>One lock around a BitArray and a Dictionary, next-fit: what most would write first.</summary>
+internal sealed class LockBook(int first, int last, TimeSpan reuseDelay) : IPortBook
 {
     private readonly Lock _gate = new();
     private readonly BitArray _free = new(last - first + 1, defaultValue: true);
-    private readonly Claim?[] _slots = new Claim?[last - first + 1];
-    private readonly Dictionary<string, Claim> _owners = new(StringComparer.Ordinal);
+    private readonly BookClaim?[] _slots = new BookClaim?[last - first + 1];
+    private readonly Dictionary<string, BookClaim> _owners = new(StringComparer.Ordinal);
     private readonly Queue<(int Index, long Until)> _cooling = new();
     private readonly long _reuseDelayTicks = (long)(reuseDelay.TotalSeconds * Stopwatch.Frequency);
     private int _cursor;
     private long _epoch;
 
-    public bool TryAcquire(string owner, [NotNullWhen(true)] out Claim? claim)
+    public bool TryAcquire(string owner, [NotNullWhen(true)] out BookClaim? claim)
     {
         long now = Stopwatch.GetTimestamp();
         lock (_gate)
@@ -42,7 +40,7 @@ internal sealed class LockBaseline(int first, int last, TimeSpan reuseDelay)
                 if (_free[index])
                 {
                     _free[index] = false;
-                    claim = new Claim(owner, first + index, ++_epoch, now);
+                    claim = new BookClaim(owner, first + index, ++_epoch, now);
                     _slots[index] = claim;
                     _owners.Add(owner, claim);
                     return true;
@@ -53,7 +51,7 @@ internal sealed class LockBaseline(int first, int last, TimeSpan reuseDelay)
         }
     }
 
-    public bool TryRelease(Claim claim)
+    public bool TryRelease(BookClaim claim)
     {
         long now = Stopwatch.GetTimestamp();
         lock (_gate)
@@ -71,5 +69,11 @@ internal sealed class LockBaseline(int first, int last, TimeSpan reuseDelay)
         }
     }
 
-    internal sealed record Claim(string Owner, int Port, long Epoch, long Since);
+    public int PortOf(string owner)
+    {
+        lock (_gate)
+        {
+            return _owners.TryGetValue(owner, out BookClaim? claim) ? claim.Port : 0;
+        }
+    }
 }

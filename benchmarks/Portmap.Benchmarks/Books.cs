@@ -1,0 +1,58 @@
+using Portmap.Benchmarks.Baselines;
+
+namespace Portmap.Benchmarks;
+
+/// <summary>The registry and its baselines, all over the same range and without what the operating system costs.</summary>
+internal static class Books
+{
+    public static readonly PortRange Ports = new(49_152, 65_535);
+
+    private const int Seed = 20_160_331;
+
+    public static PortRegistry Registry(PortOrder order = PortOrder.NextFit) => new(new PortRegistryOptions
+    {
+        Ports = Ports.ToString(),
+        Strategy = "AllocatorPicks",
+        Order = order,
+        ReuseDelay = TimeSpan.Zero,
+
+        // The operating system is not part of what is compared.
+        Probe = false,
+        LivenessInterval = TimeSpan.FromHours(1),
+        LeaseTimeout = TimeSpan.FromHours(1),
+    });
+
+    public static IPortBook Lock() => new LockBook(Ports.First, Ports.Last, TimeSpan.Zero);
+
+    public static IPortBook Concurrent() => new ConcurrentBook(Ports.First, Ports.Last, TimeSpan.Zero);
+
+    public static IPortBook Linear() => new LinearBook(Ports.First, Ports.Last, TimeSpan.Zero);
+
+    public static IPortBook Random() => new RandomBook(Ports.First, Ports.Last, TimeSpan.Zero, Seed);
+
+    public static PortLease Acquire(PortRegistry registry, PortRequest request) =>
+        registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal) ? lease : throw new InvalidOperationException(refusal.ToString());
+
+    /// <summary>Acquires and releases so many times.</summary>
+    public static void Churn(PortRegistry registry, PortRequest request, int pairs)
+    {
+        for (int i = 0; i < pairs; i++)
+        {
+            if (!registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal) || !lease.TryRelease(out refusal))
+            {
+                throw new InvalidOperationException(refusal?.ToString());
+            }
+        }
+    }
+
+    public static void Churn(IPortBook book, string owner, int pairs)
+    {
+        for (int i = 0; i < pairs; i++)
+        {
+            if (!book.TryAcquire(owner, out BookClaim? claim) || !book.TryRelease(claim))
+            {
+                throw new InvalidOperationException("The baseline refused.");
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Portmap.Benchmarks.Gate;
+
+/// <summary>The cases the gate runs: the classes of the full tables, each with the one baseline its budget names.</summary>
+internal static class GateCases
+{
+    private const int Runs = 5;
+
+    /// <summary>Every case by name, in the order they run.</summary>
+    public static IReadOnlyDictionary<string, Func<string, Measured>> All { get; } = Make();
+
+    private static Dictionary<string, Func<string, Measured>> Make()
+    {
+        Dictionary<string, Func<string, Measured>> cases = [];
+        foreach (int owners in (int[])[1, 100, 1_000, 10_000, 60_000])
+        {
+            cases.Add(Text($"lookup, {owners:N0} owners"), name => Lookup(name, owners));
+        }
+
+        cases.Add("lookup, scaling to 2 threads", LookupScaling);
+        cases.Add("acquire + release, 1 thread", AcquireRelease);
+        cases.Add("acquire + release, 2 threads", AcquireReleaseTwo);
+        cases.Add("acquire + release, 8 threads, p99.9", Tail);
+        cases.Add("acquire, 1 free of 16,384", OneFree);
+        foreach (PortOrder order in Enum.GetValues<PortOrder>())
+        {
+            cases.Add($"exhausted, {order}", name => Exhausted(name, order));
+        }
+
+        cases.Add("miss after 10,000,000 owners", MissAfterMany);
+        cases.Add("memory, empty registry of all ports", MemoryEmpty);
+        cases.Add("memory, by registered port", MemoryByPort);
+        return cases;
+    }
+
+    private static Measured Lookup(string name, int owners)
+    {
+        LookupBenchmark benchmark = new() { Owners = owners };
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(() => benchmark.Registry(), () => benchmark.ConcurrentDictionary(), LookupBenchmark.LookupsPerInvoke, owners > 5_000 ? 25 : 6);
+        double bytes = BytesOf(() => benchmark.Registry(), LookupBenchmark.LookupsPerInvoke);
+        benchmark.Cleanup();
+        return Compared(name, paired, "ConcurrentDictionary", bytes);
+    }
+
+    /// <summary>How much of the second thread each gets, the dictionary's by ours.</summary>
+    private static Measured LookupScaling(string name)
+    {
+        LookupThreadsBenchmark one = new() { Threads = 1 }, two = new() { Threads = 2 };
+        one.Setup();
+        two.Setup();
+        const int Lookups = LookupThreadsBenchmark.LookupsPerInvoke, SliceMs = 10, Slices = 25;
+        Paired oursOverDictionary1 = PairedTimer.Measure(one.Registry, one.ConcurrentDictionary, Lookups, SliceMs, Slices);
+        Paired oursOverDictionary2 = PairedTimer.Measure(two.Registry, two.ConcurrentDictionary, Lookups, SliceMs, Slices);
+        one.Cleanup();
+        two.Cleanup();
+        double ours = oursOverDictionary1.OursNs / oursOverDictionary2.OursNs, dictionary = oursOverDictionary1.BaselineNs / oursOverDictionary2.BaselineNs;
+
+        // (dictionary 1 / dictionary 2) / (ours 1 / ours 2), from the ratios that were measured side by side.
+        return new Measured(
+            name, Text($"x {ours:0.00}"), Text($"ConcurrentDictionary x {dictionary:0.00}"), Figures(ratio: oursOverDictionary2.Ratio / oursOverDictionary1.Ratio), ManyThreads: true);
+    }
+
+    private static Measured AcquireRelease(string name)
+    {
+        AcquireReleaseBenchmark benchmark = new() { Threads = 1 };
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke, sliceMs: 10);
+        double bytes = BytesOf(benchmark.Registry, AcquireReleaseBenchmark.PairsPerInvoke);
+        benchmark.Cleanup();
+        return Compared(name, paired, "lock", bytes);
+    }
+
+    private static Measured AcquireReleaseTwo(string name)
+    {
+        AcquireReleaseBenchmark benchmark = new() { Threads = 2 };
+        benchmark.Setup();
+        Paired[] runs = [.. Enumerable.Range(0, Runs).Select(_ =>
+            PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke, sliceMs: 10, slices: 15))];
+        benchmark.Cleanup();
+        Paired middle = runs.OrderBy(run => run.Ratio).ElementAt(Runs / 2);
+        return Compared(name, middle, "lock", bytes: null) with { ManyThreads = true };
+    }
+
+    /// <summary>In how many of 5 runs the slowest thousandth is slower than the lock's.</summary>
+    private static Measured Tail(string name)
+    {
+        const int Milliseconds = 400;
+        const double Share = 0.999;
+        using LatencyRun run = new();
+        run.Registry(Milliseconds);
+        run.Lock(Milliseconds);
+        List<double> ours = [], theirs = [];
+        for (int i = 0; i < Runs; i++)
+        {
+            ours.Add(run.Registry(Milliseconds).NsAt(Share));
+            theirs.Add(run.Lock(Milliseconds).NsAt(Share));
+        }
+
+        double slower = ours.Zip(theirs).Count(pair => pair.First >= pair.Second);
+        return new Measured(
+            name,
+            Text($"{PairedTimer.Median([.. ours]) / 1_000:0.0} us"),
+            Text($"lock {PairedTimer.Median([.. theirs]) / 1_000:0.0} us"),
+            new Dictionary<string, double> { ["slower runs of 5"] = slower },
+            ManyThreads: true);
+    }
+
+    /// <summary>Only the acquisition is timed, with the cost of reading the clock taken off; the release between two of them is not.</summary>
+    private static Measured OneFree(string name)
+    {
+        FullnessBenchmark full = new() { Free = 1 };
+        full.Setup();
+        full.AssertEveryPortIsFound();
+        using PortRegistry empty = Books.Registry();
+        PortRequest request = new("vol0:/bricks/one");
+        double clockNs = PairedTimer.Median([.. Enumerable.Range(0, 9).Select(_ => NsOf(100_000, () => { }))]);
+        Paired paired = PairedTimer.Measure(() => AcquireNs(full.Ours, request) - clockNs, () => AcquireNs(empty, request) - clockNs);
+        full.Cleanup();
+        return Compared(name, paired, "ours, empty range", bytes: null);
+    }
+
+    private static Measured Exhausted(string name, PortOrder order)
+    {
+        ExhaustedBenchmark benchmark = new() { Order = order };
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(() => benchmark.Registry(), () => benchmark.LockBitArrayDictionary(), ExhaustedBenchmark.AnswersPerInvoke, sliceMs: 5, slices: 15);
+        benchmark.Cleanup();
+        return Compared(name, paired, "lock", bytes: null) with { Figures = new Dictionary<string, double> { ["nanoseconds"] = paired.OursNs } };
+    }
+
+    /// <summary>A registry that has seen many owners come and go, against a new one.</summary>
+    private static Measured MissAfterMany(string name)
+    {
+        const int Owners = 10_000_000, Misses = 1_024;
+        using PortRegistry aged = Books.Registry(), fresh = Books.Registry();
+        for (int i = 0; i < Owners; i++)
+        {
+            Books.Churn(aged, new PortRequest(string.Create(CultureInfo.InvariantCulture, $"gone:/bricks/b{i}")), 1);
+        }
+
+        string[] missing = OwnerNames.Make(Misses);
+        Paired paired = PairedTimer.Measure(() => Miss(aged, missing), () => Miss(fresh, missing), Misses, sliceMs: 6);
+        return Compared(name, paired, "ours, new", bytes: null);
+    }
+
+    private static Measured MemoryEmpty(string name)
+    {
+        PortRegistryOptions options = new() { Ports = "1-65535" };
+        new PortRegistry(options).Dispose();   // what is made once for all registries is not the registry's
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        new PortRegistry(options).Dispose();
+        double bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        return new Measured(name, Text($"{bytes / 1_024:N0} KiB"), "-", Figures(bytes: bytes));
+    }
+
+    /// <summary>Acquired and registered, as a daemon does it; the names were there before.</summary>
+    private static Measured MemoryByPort(string name)
+    {
+        const int Owners = 60_000, First = 5_000;
+        string[] owners = OwnerNames.Make(Owners);
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = $"{First}-65535", Probe = false, LivenessInterval = TimeSpan.FromHours(1) });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        for (int i = 0; i < Owners; i++)
+        {
+            long epoch = Books.Acquire(registry, owners[i]).Epoch;
+            if (!session.TryRegister(owners[i], First + i, out _, out PortRefusal? refusal, epoch))
+            {
+                throw new InvalidOperationException(refusal.ToString());
+            }
+        }
+
+        double bytes = (double)(GC.GetTotalMemory(forceFullCollection: true) - before) / Owners;
+        GC.KeepAlive(owners);
+        return new Measured(name, Text($"{bytes:0} B"), "-", Figures(bytes: bytes));
+    }
+
+    private static void Miss(PortRegistry registry, string[] owners)
+    {
+        foreach (string owner in owners)
+        {
+            if (registry.TryGetPort(owner, out _))
+            {
+                throw new InvalidOperationException($"{owner} was never registered.");
+            }
+        }
+    }
+
+    private static double AcquireNs(PortRegistry registry, PortRequest request)
+    {
+        PortLease? lease = null;
+        return NsOf(4_096, () => lease = Books.Acquire(registry, request), () => lease!.TryRelease(out _));
+    }
+
+    private static double NsOf(int times, Action timed, Action? between = null)
+    {
+        long ticks = 0;
+        for (int i = 0; i < times; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            timed();
+            ticks += Stopwatch.GetTimestamp() - start;
+            between?.Invoke();
+        }
+
+        return ticks * 1_000_000_000.0 / Stopwatch.Frequency / times;
+    }
+
+    private static double BytesOf(Action work, int operations)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        work();
+        return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / operations;
+    }
+
+    private static Measured Compared(string name, Paired paired, string baseline, double? bytes) =>
+        new(name, Text($"{paired.OursNs:0.0} ns"), Text($"{baseline} {paired.BaselineNs:0.0} ns"), bytes is null ? Figures(paired.Ratio) : Figures(paired.Ratio, bytes));
+
+    private static Dictionary<string, double> Figures(double? ratio = null, double? bytes = null)
+    {
+        Dictionary<string, double> figures = [];
+        if (ratio is { } r)
+        {
+            figures.Add("ratio", r);
+        }
+
+        if (bytes is { } b)
+        {
+            figures.Add("bytes", b);
+        }
+
+        return figures;
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

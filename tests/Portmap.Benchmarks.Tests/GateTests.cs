@@ -1,0 +1,92 @@
+using Portmap.Benchmarks.Gate;
+
+namespace Portmap.Benchmarks.Tests;
+
+/// <summary>The gate catches what it is there to catch, and says its name.</summary>
+public class GateTests
+{
+    private const string Case = "acquire + release, 1 thread";
+
+    [Fact]
+    public void Verdict_FigureAboveItsBudget_FailsByName()
+    {
+        Verdict verdict = Verdict.Of([Measured(Case, ratio: 1.51)], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5 } }"""));
+
+        verdict.Failures.Should().ContainSingle().Which.Should().Contain(Case).And.Contain("1.51").And.Contain("1.5 is allowed");
+        verdict.Report.Should().Contain("FAILED " + Case);
+    }
+
+    [Fact]
+    public void Verdict_FigureAtItsBudget_Holds() =>
+        Verdict.Of([Measured(Case, ratio: 1.5)], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5 } }""")).Failures.Should().BeEmpty();
+
+    [Fact]
+    public void Verdict_CaseWithABudgetThatWasNotMeasured_FailsByName() =>
+        Verdict.Of([], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5 } }""")).Failures.Should().ContainSingle().Which.Should().Contain(Case);
+
+    [Fact]
+    public void Verdict_FigureThatIsGone_FailsByName() =>
+        Verdict.Of([Measured(Case, ratio: 1)], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5, "bytes": 200 } }"""))
+            .Failures.Should().ContainSingle().Which.Should().Contain(Case).And.Contain("bytes");
+
+    [Fact]
+    public void Verdict_CaseWithoutABudget_FailsByName() =>
+        Verdict.Of([Measured(Case, ratio: 1)], Budgets.Parse("{}")).Failures.Should().ContainSingle().Which.Should().Contain(Case);
+
+    [Theory]
+    [InlineData(1.0, 0)]
+    [InlineData(1.9, 0)]
+    [InlineData(2.1, 1)]
+    public void Verdict_ManyThreads_FailsAtTwiceItsBudgetOnly(double ratio, int failures) =>
+        Verdict.Of([Measured(Case, ratio) with { ManyThreads = true }], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1 } }""")).Failures.Should().HaveCount(failures);
+
+    [Fact]
+    public void Run_BudgetBelowWhatIsMeasured_AnswersOneAndTheName()
+    {
+        (int exit, string output) = Run("memory, empty", """{ "memory, empty registry of all ports": { "bytes": 1 } }""");
+
+        exit.Should().Be(1);
+        output.Should().Contain("FAILED memory, empty registry of all ports");
+    }
+
+    [Fact]
+    public void Run_CaseThatNoLongerExists_AnswersOneAndTheName()
+    {
+        (int exit, string output) = Run(
+            "memory, empty", """{ "memory, empty registry of all ports": { "bytes": 1572864 }, "memory, empty registry that is gone": { "bytes": 1 } }""");
+
+        exit.Should().Be(1);
+        output.Should().Contain("FAILED memory, empty registry that is gone");
+    }
+
+    [Fact]
+    public void Run_WithinItsBudget_AnswersZero() =>
+        Run("memory, empty", """{ "memory, empty registry of all ports": { "bytes": 1572864 } }""").Exit.Should().Be(0);
+
+    [Fact]
+    public void Run_BudgetsThatCannotBeRead_AnswersTwo() => Run("memory, empty", "{").Exit.Should().Be(2);
+
+    [Fact]
+    public void Budgets_OfTheRepository_NameEveryCaseAndNoOther() =>
+        Budgets.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "budgets.json"))).Cases.Should().BeEquivalentTo(GateCases.All.Keys);
+
+    [Fact]
+    public void Cases_OfTheGate_AreAtMost20() => GateCases.All.Should().HaveCountLessThanOrEqualTo(20);
+
+    private static Measured Measured(string name, double ratio) => new(name, "ours", "theirs", new Dictionary<string, double> { ["ratio"] = ratio });
+
+    private static (int Exit, string Output) Run(string filter, string budgets)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, budgets);
+            using StringWriter output = new();
+            return (GateRun.Run([filter, "--budgets", file], output), output.ToString());
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+}
