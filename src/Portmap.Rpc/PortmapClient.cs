@@ -11,6 +11,7 @@ namespace Portmap.Rpc;
 /// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them up in the order they were sent. What is
 /// registered over it belongs to it: when it is closed, the registry gives its registrations the grace of a connection that broke off. Release
 /// first, or use <see cref="WorkerPort"/>, which does that and connects again by itself; this class does not.</para>
+/// <para>A daemon closes a connection over which nothing was registered and nothing is said for its <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
 /// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable

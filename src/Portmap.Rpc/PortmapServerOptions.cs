@@ -65,8 +65,9 @@ public sealed class PortmapServerOptions
     /// <value>1 to 65,536. The default is 64.</value>
     public int MaxPendingRequests { get; set; } = 64;
 
-    /// <summary>How many owners may be registered over one session at once; one more is refused as <see cref="PortRefusalReason.TooManyOwners"/>.</summary>
-    /// <value>1 to 1,048,576. The default is 16,384: a multiplexed process serves thousands of bricks.</value>
+    /// <summary>How many owners may be registered over one connection at once, by all processes it speaks for; one more is refused as
+    /// <see cref="PortRefusalReason.TooManyOwners"/>.</summary>
+    /// <value>1 to 1,048,576. The default is 16,384: a multiplexed process serves thousands of bricks. Over TCP a connection may speak for as many processes.</value>
     public int MaxOwnersPerSession { get; set; } = 16_384;
 
     /// <summary>How long a request waits for a change at most, whatever it asks for.</summary>

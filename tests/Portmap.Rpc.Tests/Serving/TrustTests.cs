@@ -101,6 +101,14 @@ public class TrustTests
         }
     }
 
+    [Fact]
+    public void Endpoints_WhenNoneIsAskedFor_AreOneUnixSocketAndNoTcp()
+    {
+        new PortmapServerOptions().Endpoints.Should().BeEmpty();
+        PortmapEndpoint.Default.ToString().Should().StartWith("unix:");
+        PortmapEndpoint.Default.Address.Should().BeNull();
+    }
+
     [Theory]
     [InlineData(true, true, "127.0.0.1", true, true)]
     [InlineData(false, true, "127.0.0.1", false, true)]
