@@ -30,10 +30,7 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
     public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
-        // The lease first: what it becomes meanwhile is found by the second look.
-        OwnerCell? cell = _table.Index.Find(protocol, owner);
-        PortClaim? lease = cell?.OpenLease();
-        PortClaim? claim = cell?.Served() is { Session.IsServing: true } served ? served : lease;
+        PortClaim? claim = _table.Index.Find(protocol, owner)?.Current();
         entry = claim is null ? default : EntryOf(claim);
         return claim is not null;
     }
@@ -51,18 +48,10 @@ public sealed partial class PortRegistry
             return false;
         }
 
-        object? slot = _table.Space(protocol).Slots[port];
-        PortClaim? newest = null;
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        if (_table.CurrentOn(protocol, port, out PortClaim? newest) is { } claim)
         {
-            if (PortTable.VisibleOn(claim) is { } visible)
-            {
-                entry = EntryOf(visible);
-                return true;
-            }
-
-            // Of several that shared the port, one that still holds it counts, else the last to leave.
-            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && claim.Word.At > newest.Word.At) ? claim : newest;
+            entry = EntryOf(claim);
+            return true;
         }
 
         return newest is not null && TryGetIdleEntry(newest, out entry);
@@ -87,6 +76,11 @@ public sealed partial class PortRegistry
             {
                 entries.Add(EntryOf(visible));
             }
+        }
+
+        if (entries.Count == 0 && _table.CurrentOn(protocol, port, out _) is { } current)
+        {
+            entries.Add(EntryOf(current));   // one went and another came between the looks
         }
 
         return entries;
@@ -157,15 +151,12 @@ public sealed partial class PortRegistry
         }
     }
 
-    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
-    private static bool IsHeldUnseen(PortClaim claim) => claim.Cell?.Served() is { Session.IsServing: false } served && served.Port == claim.Port;
-
     /// <summary>The entry of a port that no claim is in force on.</summary>
     private bool TryGetIdleEntry(PortClaim claim, out PortEntry entry)
     {
         ClaimWord word = claim.Word;
         bool foreign = word.Stage == ClaimStage.Foreign && !_table.Space(claim.Protocol).IsDue(word, NowMs);
-        bool hidden = IsHeldUnseen(claim);
+        bool hidden = PortTable.IsHeldUnseen(claim);
         bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
         if (hidden && claim.Cell!.Served() is { Session.IsRecovered: true } recovered)
         {

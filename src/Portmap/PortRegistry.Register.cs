@@ -130,6 +130,11 @@ public sealed partial class PortRegistry
         ClaimWord word = claim.Word;
         if (word.WasBound)
         {
+            if (registration.Session.IsOver)
+            {
+                _table.TryEnd(claim, registration.Session.EndCause, now);   // it died meanwhile, and the sweep may have passed before this took effect
+            }
+
             return null;
         }
 
@@ -176,7 +181,7 @@ public sealed partial class PortRegistry
         PortSession session, string owner, int port, long epoch, PortProtocol protocol, OwnerCell? cell, long now, out Right right)
     {
         right = default;
-        PortClaim? bound = cell?.Served(), lease = cell?.OpenLease();
+        PortClaim? lease = cell?.OpenLease(), bound = cell?.Served();   // in this order, see OpenLease: or a lease that is used up meanwhile is seen as neither
         if (bound is not null && bound.Session!.IsOver)
         {
             _table.TryEnd(bound, bound.Session.EndCause, now);

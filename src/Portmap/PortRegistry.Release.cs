@@ -33,10 +33,15 @@ public sealed partial class PortRegistry
                 return Refusals.Waiting;
             }
 
-            PortClaim? bound = cell.Served();
+            PortClaim? lease = cell.OpenLease(), bound = cell.Served();
             if (bound is null)
             {
-                return cell.OpenLease() is { } lease && (port == 0 || lease.Port == port) ? Refusals.NotOwner(owner, lease, session) : null;
+                if (lease is not null && lease.Word.Stage != ClaimStage.Reserved)
+                {
+                    continue;   // it was open before nobody was bound, not meanwhile
+                }
+
+                return lease is not null && (port == 0 || lease.Port == port) ? Refusals.NotOwner(owner, lease, session) : null;
             }
 
             if (port != 0 && bound.Port != port)
@@ -117,7 +122,7 @@ public sealed partial class PortRegistry
                 return Refusals.Waiting;
             }
 
-            PortClaim? bound = cell.Served(), lease = cell.OpenLease();
+            PortClaim? lease = cell.OpenLease(), bound = cell.Served();   // in this order, see OpenLease
             PortClaim? claim = bound?.Epoch == epoch ? bound : lease?.Epoch == epoch ? lease : null;
             if (claim is null)
             {

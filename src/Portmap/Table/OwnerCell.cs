@@ -90,14 +90,19 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
     /// <summary>The open lease, if there is one. Wait-free.</summary>
     /// <remarks>A lease that is used up by the pending claim above it counts as open until that one takes effect. So who reads this first and
-    /// <see cref="Served"/> second sees the lease or what became of it.</remarks>
+    /// <see cref="Served"/> second sees the lease or what became of it. One that is used up, and nothing that took effect lies above it, was used up by a
+    /// claim that was pushed after <see cref="Top"/> was read, and so was open then. (A lease whose port could not be bound may also have ended without
+    /// another in its place; such a one tells nothing.)</remarks>
     public PortClaim? OpenLease()
     {
         PortClaim? pending = null;
+        bool isBelowEffect = false;
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
             ClaimWord word = claim.Word;
-            if (word.Stage == ClaimStage.Reserved || (claim.IsLease && pending is not null && ReferenceEquals(pending.Consumes, claim)))
+            if (word.Stage == ClaimStage.Reserved
+                || (word.Cause == ClaimEnd.Consumed && !isBelowEffect)
+                || (word.Cause == ClaimEnd.BindFailed && pending is not null && ReferenceEquals(pending.Consumes, claim)))
             {
                 return claim;
             }
@@ -106,9 +111,52 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             {
                 pending = claim;
             }
+
+            isBelowEffect |= word.WasBound;
         }
 
         return pending is not null && pending.Word.Stage == ClaimStage.Reserved ? pending : null;
+    }
+
+    /// <summary>What a lookup of the owner finds: the registration that is served, otherwise the open lease.</summary>
+    /// <remarks>
+    /// Linearization, when neither is found: between the two looks a lease may have come and the registration gone. Unless <see cref="Top"/> moved or a
+    /// pending claim took effect meanwhile, no lease came after the first look, so at the second one the owner had nothing. A claim that came meanwhile
+    /// and took effect is an answer, though it may have ended when the caller looks at it; only one that was refused makes this look again, and then
+    /// somebody else pushed another one: <see cref="OwnerIndex.MaxProbes"/> times in one lookup is once too often to be real.
+    /// </remarks>
+    public PortClaim? Current()
+    {
+        PortClaim top = Top;
+        bool isNew = top.Word.Stage == ClaimStage.Taking;
+        for (int look = 0; look < OwnerIndex.MaxProbes; look++)
+        {
+            PortClaim? lease = OpenLease();   // first: what it becomes meanwhile is found by the second look
+            if (Served() is { Session.IsServing: true } served)
+            {
+                return served;
+            }
+
+            if (lease is not null)
+            {
+                return lease;
+            }
+
+            PortClaim before = top;
+            top = Top;
+            isNew |= !ReferenceEquals(top, before);
+            if (isNew && top.TookEffect)
+            {
+                return top;
+            }
+
+            if (ReferenceEquals(top, before))
+            {
+                return null;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The newest claim, pending ones included, that keeps others off a port.</summary>

@@ -121,6 +121,18 @@ internal sealed class PortClaim
         }
     }
 
+    /// <summary>It was in force once, however it ended; false for a registration whose process is gone from sight.</summary>
+    public bool TookEffect
+    {
+        get
+        {
+            ClaimWord word = Word;
+            return IsLease
+                ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone))
+                : word.WasBound && Session!.IsServing;
+        }
+    }
+
     public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null, bool confirmed = false) =>
         new(protocol, port, epoch, strategy, isLease: true, lease, ClaimWord.Pending(confirmed)) { Consumes = consumes };
 

@@ -70,6 +70,7 @@ internal sealed partial class PortTable
                 return Taking.InUse;
             }
 
+            word = claim.Word;   // again: it may have ended between the two looks, and then it cools
             if (word.Waits)
             {
                 Journal!.Queue(claim, word);

@@ -87,6 +87,60 @@ internal sealed partial class PortTable
         return lease is not null && lease.Port == inSlot.Port ? lease : null;
     }
 
+    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
+    public static bool IsHeldUnseen(PortClaim inSlot) => inSlot.Cell?.Served() is { Session.IsServing: false } served && served.Port == inSlot.Port;
+
+    /// <summary>What a lookup of the port finds: one of the claims in force on it.</summary>
+    /// <remarks>
+    /// Linearization, when none is found: all that the slot led to had ended or was pending at the first pass. A second look at the slot then finds
+    /// everything that is in force at that moment, for a claim is put there before it takes effect. If one that is new there, or was pending before, has
+    /// taken effect, it did so during this call and is the answer, though it may have ended when the caller looks at it; if none has, the port was
+    /// nobody's at the second look. So of several owners that share the port and take turns one is always found.
+    /// </remarks>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="newest">When there is none: of those that were on the port, one that still holds it, else the last to leave.</param>
+    public PortClaim? CurrentOn(PortProtocol protocol, int port, out PortClaim? newest)
+    {
+        PortSlots slots = Space(protocol).Slots;
+        object? first = slots[port];
+        newest = null;
+        PortClaim? pending = null;   // at most one: who joins settles it first
+        ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref first);
+        foreach (PortClaim claim in claims)
+        {
+            ClaimWord word = claim.Word;
+            pending = word.Stage == ClaimStage.Taking ? claim : pending;
+            if (VisibleOn(claim) is { } visible)
+            {
+                return visible;
+            }
+
+            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && word.At > newest.Word.At) ? claim : newest;
+        }
+
+        object? second = slots[port];
+        if (pending is null && ReferenceEquals(second, first))
+        {
+            return null;
+        }
+
+        foreach (PortClaim claim in PortSlots.Claims(ref second))
+        {
+            if (VisibleOn(claim) is { } visible)
+            {
+                return visible;
+            }
+
+            if ((ReferenceEquals(claim, pending) || !claims.Contains(claim)) && claim.TookEffect)
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>How many owners lookups see on a port.</summary>
     public int CountOwners(PortProtocol protocol, int port)
     {

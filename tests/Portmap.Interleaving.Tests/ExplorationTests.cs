@@ -1,0 +1,60 @@
+using Portmap.Interleaving.Tests.Histories;
+using Portmap.Interleaving.Tests.Scheduling;
+
+namespace Portmap.Interleaving.Tests;
+
+/// <summary>Tiny scenarios under every schedule with at most two forced switches; at every step both ways to look must agree.</summary>
+public class ExplorationTests
+{
+    private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);
+    private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
+
+    /// <summary>Name, ports, what happened before, and what two or three threads do.</summary>
+    private static readonly Dictionary<string, (int Ports, Call[] Before, Call[][] Threads)> s_scenarios = new()
+    {
+        ["one port for two owners"] = (1, [], [[s_acquire], [s_acquireB]]),
+        ["one owner twice"] = (2, [], [[s_acquire], [s_acquire]]),
+        ["a port of two processes"] = (1, [], [[Register(0, 1, 0)], [Register(1, 1, 1)]]),
+        ["an owner of two processes"] = (2, [], [[Register(0, 1, 0)], [Register(0, 2, 1)]]),
+        ["an owner moves while it is read"] = (2, [Register(0, 1, 0)], [[Register(0, 2, 0)], [s_byOwner, s_byPort, s_byOwner]]),
+        ["an owner moves twice"] = (2, [Register(0, 1, 0)], [[Register(0, 2, 0)], [Register(0, 1, 0)]]),
+        ["several owners on one port"] = (1, [Register(0, 1, 0)], [[Register(1, 1, 0), Release(1, 0)], [Release(0, 0), s_byPort]]),
+        ["owners that take turns on a port"] = (1, [Register(0, 1, 0)], [[s_byPort], [Register(1, 1, 0), Release(0, 0)]]),
+        ["a lease is registered twice"] = (1, [s_acquire], [[Lease(0, 1, 0)], [Lease(0, 1, 0)]]),
+        ["a lease is registered by two processes"] = (1, [s_acquire], [[Lease(0, 1, 0)], [Lease(0, 1, 1)]]),
+        ["a lease is registered and released"] = (1, [s_acquire], [[Lease(0, 1, 0)], [new Call(CallKind.ReleaseLease, 0)]]),
+        ["a lease is registered and released by epoch"] = (1, [s_acquire], [[Lease(0, 1, 0)], [new Call(CallKind.ReleaseEpoch, 0, Process: 0)]]),
+        ["a lease is registered and runs out"] = (1, [s_acquire], [[Lease(0, 1, 0)], [s_pass, s_byOwner]]),
+        ["a lease takes the place of a registration"] = (2, [Register(0, 1, 0), s_acquire], [[Lease(0, 2, 1)], [Release(0, 0), s_byOwner]]),
+        ["a lease comes as a registration goes"] = (2, [Register(0, 1, 0)], [[s_byOwner], [s_acquireOwn, Release(0, 0)]]),
+        ["a process brings a port"] = (1, [s_acquireOwn], [[Lease(0, 1, 0)], [Register(1, 1, 1)]]),
+        ["a leased port is taken by a process"] = (1, [s_acquire], [[Register(1, 1, 1)], [Lease(0, 1, 0)]]),
+        ["a port is taken while it is acquired"] = (1, [], [[s_acquire], [Register(1, 1, 1)]]),
+        ["a release while a newer one replaces"] = (2, [Register(0, 1, 0)], [[Release(0, 0)], [Register(0, 2, 0)]]),
+        ["an owner leaves and comes back"] = (1, [Register(0, 1, 0)], [[Release(0, 0)], [Register(0, 1, 1), s_byOwner]]),
+        ["a released port is acquired"] = (1, [Register(0, 1, 0)], [[Release(0, 0)], [s_acquireB]]),
+        ["a process dies while it is replaced"] = (2, [Register(0, 1, 2)], [[s_die], [Register(0, 2, 1)]]),
+        ["a process dies while its port is taken"] = (1, [Register(0, 1, 2)], [[s_die, s_byPort], [Register(1, 1, 1)]]),
+        ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),
+    };
+
+    public static IEnumerable<object[]> Scenarios => s_scenarios.Keys.Select((name, i) => new object[] { name, i % 2 == 0 });
+
+    [Theory]
+    [MemberData(nameof(Scenarios))]
+    public void Registry_EverySchedule_IsLinearizableAndAgreesAtEveryStep(string name, bool cools)
+    {
+        (int ports, Call[] before, Call[][] threads) = s_scenarios[name];
+        using Explorer explorer = new(threads: 3);
+
+        explorer.FindFaultInAll(new Scenario(ports, cools, before, threads), switches: 2).Should().BeNull();
+
+        explorer.Runs.Should().BeGreaterThan(200, "otherwise the steps are not seen");
+    }
+
+    private static Call Register(int owner, int port, int process) => new(CallKind.Register, owner, port, process);
+
+    private static Call Lease(int owner, int port, int process) => new(CallKind.RegisterLease, owner, port, process);
+
+    private static Call Release(int owner, int process) => new(CallKind.Release, owner, Process: process);
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+
+namespace Portmap.Interleaving.Tests.Histories;
+
+internal enum CallKind
+{
+    /// <summary>Acquires a port that the registry picks.</summary>
+    Acquire,
+
+    /// <summary>Acquires the right to bring a port.</summary>
+    AcquireOwn,
+
+    Register,
+
+    /// <summary>Registers with the epoch of the owner's last lease.</summary>
+    RegisterLease,
+
+    Release,
+    ReleaseLease,
+
+    /// <summary>The same through a session, by the epoch.</summary>
+    ReleaseEpoch,
+    FindPort,
+    FindByOwner,
+    FindByPort,
+
+    /// <summary>A process is killed and its connection breaks off.</summary>
+    Die,
+
+    /// <summary>Time passes until every open lease is over and whatever cools has cooled, and the pass of the registry is made.</summary>
+    Pass,
+
+    /// <summary>A pass ended a lease that ran out, or not; part of <see cref="Pass"/>, which ends them one by one.</summary>
+    Expire,
+
+    /// <summary>A registration of another owner ended a lease on its port; part of that registration, which may be refused for another reason later.</summary>
+    Take,
+}
+
+/// <summary>One call, and its answer once there is one. Owners, ports and processes by their numbers in the scene; 0 is no port, -1 no owner and no process.</summary>
+internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0, int Process = -1)
+{
+    /// <summary>The epoch that was given.</summary>
+    public long Epoch { get; init; }
+
+    public bool Succeeded { get; init; }
+
+    public PortRefusalReason Reason { get; init; }
+
+    public PortState State { get; init; }
+
+    public int AnswerOwner { get; init; } = -1;
+
+    public int AnswerPort { get; init; }
+
+    public int AnswerProcess { get; init; } = -1;
+
+    public long AnswerEpoch { get; init; }
+
+    /// <summary>How many calls that change anything overlapped it.</summary>
+    public int Rivals { get; init; }
+
+    /// <summary>A pass moved the clock meanwhile, or while a call that overlapped it was under way: the time of its endings may be of before.</summary>
+    public bool IsOfUncertainTime { get; init; }
+
+    public bool Changes => Kind is not (CallKind.FindPort or CallKind.FindByOwner or CallKind.FindByPort);
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Kind} owner {Owner} port {Port} process {Process} epoch {Epoch} -> {(Succeeded ? "yes" : Reason)} {State} owner {AnswerOwner} port {AnswerPort} process {AnswerProcess} epoch {AnswerEpoch}");
+}

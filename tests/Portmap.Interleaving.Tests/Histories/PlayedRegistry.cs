@@ -1,0 +1,205 @@
+using Portmap.Table;
+
+namespace Portmap.Interleaving.Tests.Histories;
+
+/// <summary>The registry, with hooks in it, as scenarios see it.</summary>
+internal sealed class PlayedRegistry : IPlayed
+{
+    private const int FirstPort = 20_000;
+
+    private static readonly string[] s_owners = ["a", "b", "c"];
+    private static readonly TimeSpan s_leaseTimeout = TimeSpan.FromSeconds(40), s_reuseDelay = TimeSpan.FromSeconds(20);
+
+    private readonly int _ports;
+    private readonly ManualClock _clock = new();
+    private readonly Mortal? _mortal;
+    private readonly PortRegistry _registry;
+    private readonly PortSession[] _sessions;
+    private readonly PortLease?[] _leases = new PortLease?[s_owners.Length];
+    private readonly Dictionary<long, PortLease> _granted = [];
+
+    /// <param name="scenario">What will be played.</param>
+    /// <param name="livingProcess">A process other than this one.</param>
+    public PlayedRegistry(Scenario scenario, int livingProcess)
+    {
+        _ports = scenario.Ports;
+        PortRegistryOptions options = new()
+        {
+            Ports = new PortRange(FirstPort, FirstPort + scenario.Ports - 1).ToString(),
+            Strategy = "AllocatorPicks",
+            Probe = false,
+            LeaseTimeout = s_leaseTimeout,
+            ReuseDelay = scenario.Cools ? s_reuseDelay : TimeSpan.Zero,
+            ReuseCooling = false,
+            WatchCapacity = 64,
+        };
+        _registry = new PortRegistry(options, null, _clock);
+        _mortal = scenario.HasDeath ? new Mortal() : null;
+        int here = Environment.ProcessId;
+        _sessions = [.. new[] { here, livingProcess, _mortal?.Id ?? here, here }.Select(_registry.OpenSession)];
+    }
+
+    public Call? Do(Call call) => call.Kind switch
+    {
+        CallKind.Acquire or CallKind.AcquireOwn => Acquire(call),
+        CallKind.Register or CallKind.RegisterLease => Register(call),
+        CallKind.Release => Release(call),
+        CallKind.ReleaseLease or CallKind.ReleaseEpoch => ReleaseLease(call),
+        CallKind.FindPort => call with { Succeeded = _registry.TryGetPort(s_owners[call.Owner], out int port), AnswerPort = NumberOf(port) },
+        CallKind.FindByOwner => Found(call, _registry.TryGetEntry(s_owners[call.Owner], out PortEntry entry), entry),
+        CallKind.FindByPort => Found(call, _registry.TryGetEntry(PortOf(call.Port), out PortEntry entry), entry),
+        CallKind.Die => Die(call),
+        _ => Pass(call),
+    };
+
+    public CallKind? EndOf(long leaseEpoch) => _granted[leaseEpoch].Claim switch
+    {
+        { IsLease: true, Word.Cause: ClaimEnd.Expired } => CallKind.Expire,
+        { IsLease: true, Word.Cause: ClaimEnd.Taken } => CallKind.Take,
+        _ => null,
+    };
+
+    public string? Disagreement()
+    {
+        for (int port = FirstPort; port < FirstPort + _ports; port++)
+        {
+            IReadOnlyList<PortEntry> owners = _registry.EnumerateOwners(port);
+            foreach (PortEntry entry in owners)
+            {
+                bool isServed = _registry.TryGetPort(entry.Owner, out int served);
+                _registry.TryGetEntry(entry.Owner, out PortEntry byOwner);
+                if (entry.State == PortState.Bound ? !isServed || served != port || byOwner.Epoch != entry.Epoch : !isServed && byOwner.Epoch != entry.Epoch)
+                {
+                    return $"port {port} leads to {entry.Owner} {entry.State} epoch {entry.Epoch}, the owner to port {served}, {byOwner.State} on {byOwner.Port} epoch {byOwner.Epoch}";
+                }
+
+                if (entry.ProcessId != owners[0].ProcessId)
+                {
+                    return $"port {port} belongs to {string.Join(" and ", owners.Select(one => $"{one.Owner} of {one.ProcessId}"))}";
+                }
+            }
+
+            bool isHeld = _registry.TryGetEntry(port, out PortEntry first) && first.State is PortState.Bound or PortState.Reserved;
+            if (isHeld != owners.Count > 0)
+            {
+                return $"port {port} is {first.State} and has {owners.Count} owners";
+            }
+        }
+
+        foreach (string owner in s_owners)
+        {
+            if (_registry.TryGetEntry(owner, out PortEntry entry) && entry.Port != 0 && !_registry.EnumerateOwners(entry.Port).Any(one => one.Owner == owner && one.Epoch == entry.Epoch))
+            {
+                return $"{owner} is {entry.State} on {entry.Port}, where nobody knows it";
+            }
+        }
+
+        return null;
+    }
+
+    public string? Leak()
+    {
+        _registry.AssertInvariants();
+        foreach (TimeSpan time in (TimeSpan[])[s_leaseTimeout, 2 * s_reuseDelay])
+        {
+            _clock.Advance(time);
+            _registry.Maintain();
+        }
+
+        _registry.AssertInvariants();
+        int held = Enumerable.Range(FirstPort, _ports).Count(port => _registry.EnumerateOwners(port).Count > 0);
+        int free = Enumerable.Range(0, _ports + 1).Count(i => _registry.TryAcquire($"last {i}", out _, out _));
+        _registry.AssertInvariants();
+        return Disagreement() ?? (held + free == _ports ? null : $"{held} ports are held and {free} can be acquired, of {_ports}");
+    }
+
+    public void Dispose()
+    {
+        _registry.Dispose();
+        _mortal?.Dispose();
+    }
+
+    private Call Acquire(Call call)
+    {
+        PortRequest request = new(s_owners[call.Owner]) { Strategy = call.Kind == CallKind.AcquireOwn ? "ProcessBinds" : null };
+        bool granted = _registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal);
+        if (lease is null)
+        {
+            return Answer(call, granted, refusal);
+        }
+
+        Volatile.Write(ref _leases[call.Owner], lease);
+        lock (_granted)
+        {
+            _granted.Add(lease.Epoch, lease);
+        }
+
+        // What the lease says may be of the registration that used it up meanwhile; one for a process that brings its port has none by itself.
+        return Answer(call, granted, refusal) with { AnswerEpoch = lease.Epoch, AnswerPort = call.Kind == CallKind.AcquireOwn ? 0 : NumberOf(lease.Port) };
+    }
+
+    private Call Register(Call call)
+    {
+        PortLease? lease = call.Kind == CallKind.RegisterLease ? Volatile.Read(ref _leases[call.Owner]) : null;
+        if (lease is not null)
+        {
+            int port = lease.Port;
+            call = call with { Epoch = lease.Epoch, Port = port == 0 ? call.Port : NumberOf(port) };
+        }
+
+        bool registered = _sessions[call.Process].TryRegister(s_owners[call.Owner], PortOf(call.Port), out PortEntry entry, out PortRefusal? refusal, call.Epoch);
+        return Answer(call, registered, refusal) with { Process = ProcessOf(call.Process), AnswerEpoch = entry.Epoch };
+    }
+
+    private Call Release(Call call)
+    {
+        bool released = _sessions[call.Process].TryRelease(s_owners[call.Owner], out PortRefusal? refusal);
+        return Answer(call, released, refusal) with { Process = ProcessOf(call.Process) };
+    }
+
+    private Call? ReleaseLease(Call call)
+    {
+        if (Volatile.Read(ref _leases[call.Owner]) is not { } lease)
+        {
+            return null;
+        }
+
+        call = call with { Epoch = lease.Epoch };
+        bool released = call.Kind == CallKind.ReleaseLease
+            ? lease.TryRelease(out PortRefusal? refusal)
+            : _sessions[call.Process].TryRelease(s_owners[call.Owner], out refusal, epoch: call.Epoch);
+        return Answer(call, released, refusal);
+    }
+
+    private Call Die(Call call)
+    {
+        _mortal!.Kill();
+        _sessions[Scenario.Mortal].DisposeAsync().AsTask().Wait();
+        return call with { Succeeded = true };
+    }
+
+    private Call Pass(Call call)
+    {
+        _clock.Advance(s_leaseTimeout + s_reuseDelay);
+        _registry.Maintain();
+        return call with { Succeeded = true };
+    }
+
+    private Call Found(Call call, bool found, PortEntry entry) => call with
+    {
+        Succeeded = found,
+        State = found ? entry.State : PortState.Free,
+        AnswerOwner = found ? Array.IndexOf(s_owners, entry.Owner) : -1,
+        AnswerPort = found ? NumberOf(entry.Port) : 0,
+        AnswerEpoch = entry.Epoch,
+        AnswerProcess = entry.ProcessId == 0 ? -1 : ProcessOf(Array.FindIndex(_sessions, session => session.ProcessId == entry.ProcessId)),
+    };
+
+    private static Call Answer(Call call, bool succeeded, PortRefusal? refusal) => call with { Succeeded = succeeded, Reason = refusal?.Reason ?? default };
+
+    private static int ProcessOf(int session) => session == Scenario.Sessions - 1 ? 0 : session;
+
+    private static int PortOf(int number) => FirstPort + number - 1;
+
+    private static int NumberOf(int port) => port == 0 ? 0 : port - FirstPort + 1;
+}

@@ -1,0 +1,41 @@
+using System.Globalization;
+using Portmap.Interleaving.Tests.Histories;
+using Portmap.Interleaving.Tests.Scheduling;
+
+namespace Portmap.Interleaving.Tests;
+
+/// <summary>Random scenarios of 2 to 4 threads on few ports and owners: each history must be explained by some order of its calls.</summary>
+/// <remarks>
+/// PORTMAP_HISTORIES=N plays N histories of each kind instead of what CI has time for. A fault prints its seed and schedule; PORTMAP_SEED=N plays the one of that
+/// seed alone, under the same schedule.
+/// </remarks>
+public class LinearizabilityTests
+{
+    private static readonly int s_count = Number("PORTMAP_HISTORIES"), s_seed = Number("PORTMAP_SEED");
+
+    [Fact]
+    public void Registry_AnyScenarioUnderAnySchedule_IsLinearizable() => PlayAll(
+        count: 45_000,
+        (random, scenario) => Schedule.Any(random, scenario.Threads.Count, steps: 60 * scenario.Threads.Count));
+
+    [Fact]
+    public void Registry_AnyScenarioOnThreadsThatRunFreely_IsLinearizable() => PlayAll(count: 10_000, (_, _) => null, takeTurns: false);
+
+    private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true)
+    {
+        count = s_count != 0 ? s_count : count;
+        int first = s_seed != 0 ? s_seed : 1;
+        using Explorer explorer = new(threads: 4, takeTurns: takeTurns);
+        for (int seed = first; seed < first + (s_seed != 0 ? 1 : count); seed++)
+        {
+            Random random = new(seed);
+            Scenario scenario = Scenario.Any(random);
+            if (explorer.FindFault(scenario, schedule(random, scenario)) is { } fault)
+            {
+                Assert.Fail($"PORTMAP_SEED={seed}, {fault}");
+            }
+        }
+    }
+
+    private static int Number(string variable) => int.Parse(Environment.GetEnvironmentVariable(variable) ?? "0", CultureInfo.InvariantCulture);
+}

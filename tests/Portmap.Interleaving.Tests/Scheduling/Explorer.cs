@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Portmap.Interleaving.Tests.Histories;
+
+namespace Portmap.Interleaving.Tests.Scheduling;
+
+/// <summary>Plays scenarios under schedules and checks each run: its history, both ways to look at every step, and what is left at the end.</summary>
+internal sealed class Explorer : IDisposable
+{
+    private readonly Puppets _puppets;
+    private readonly Process _living = Process.Start(new ProcessStartInfo("/bin/sleep", "600"))!;
+    private readonly Func<Scenario, IPlayed>? _make;
+
+    /// <param name="threads">The most threads a scenario has.</param>
+    /// <param name="make">What is played on; the registry unless another thing is given.</param>
+    /// <param name="takeTurns">False when the threads run freely.</param>
+    public Explorer(int threads, Func<Scenario, IPlayed>? make = null, bool takeTurns = true)
+    {
+        _puppets = new Puppets(threads, takeTurns);
+        _make = make;
+    }
+
+    /// <summary>How many runs were made.</summary>
+    public int Runs { get; private set; }
+
+    /// <summary>Plays a scenario once.</summary>
+    /// <param name="scenario">What happens.</param>
+    /// <param name="schedule">Who runs when; null lets all threads run at once as they like.</param>
+    /// <param name="atEveryStep">Whether both ways to look are compared at every step too.</param>
+    /// <returns>What is wrong, with all that is needed to play it again, or null.</returns>
+    public string? FindFault(Scenario scenario, Schedule? schedule, bool atEveryStep = false)
+    {
+        Runs++;
+        using IPlayed played = _make?.Invoke(scenario) ?? new PlayedRegistry(scenario, _living.Id);
+        string? fault = null;
+        Performance performance = new(scenario, played);
+        if (schedule is null)
+        {
+            _puppets.RunFree(performance.Acts);
+        }
+        else
+        {
+            _puppets.Run(performance.Acts, schedule, atEveryStep ? (step, thread) => fault ??= played.Disagreement() is { } found ? $"before {step} of thread {thread}: {found}\n{scenario}" : null : null);
+        }
+
+        fault ??= performance.Fault();
+        return fault is null ? null : $"schedule '{schedule}': {fault}";
+    }
+
+    /// <summary>Plays a scenario under every schedule with at most so many forced switches, those with the fewest first.</summary>
+    public string? FindFaultInAll(Scenario scenario, int switches)
+    {
+        List<Schedule> level = [Schedule.OneAfterTheOther];
+        for (int depth = 0; level.Count > 0; depth++)
+        {
+            List<Schedule> next = [];
+            foreach (Schedule schedule in level)
+            {
+                // The states before the last switch were looked at in a run with one switch less.
+                if (FindFault(scenario, schedule, atEveryStep: depth < 2) is { } fault)
+                {
+                    return fault;
+                }
+
+                if (depth < switches)
+                {
+                    next.AddRange(schedule.WithOneMore(scenario.Threads.Count, _puppets.RanAt));
+                }
+            }
+
+            level = next;
+        }
+
+        return null;
+    }
+
+    public void Dispose()
+    {
+        _puppets.Dispose();
+        _living.Kill();
+        _living.WaitForExit(Deadline.Default);
+        _living.Dispose();
+    }
+}
