@@ -9,22 +9,24 @@ public sealed partial class PortRegistry
 {
     private static readonly TimeSpan s_listenPoll = TimeSpan.FromMilliseconds(20);
 
-    private int _maintaining;
+    private long _passBegan;
     private int _sweepWanted;
     private int _sweeping;
 
-    /// <summary>One pass: leases that ran out, processes that died, ports whose time has come. Never binds; a pass that finds another under way leaves it to it.</summary>
+    /// <summary>One pass: leases that ran out, processes that died, ports whose time has come. Never binds. A pass that finds another under way leaves it to it, but not one
+    /// that began an interval ago: its thread may be suspended, and each of its steps may be made twice.</summary>
     internal void Maintain()
     {
+        long now = NowMs, interval = (long)Settings.LivenessInterval.TotalMilliseconds;
+        long other = Volatile.Read(ref _passBegan), mine = now + 1;   // 0 is none
         Hook.At(Step.BeginPass);
-        if (Interlocked.Exchange(ref _maintaining, 1) != 0)
+        if ((other != 0 && mine - other < interval) || Interlocked.CompareExchange(ref _passBegan, mine, other) != other)
         {
             return;
         }
 
         try
         {
-            long now = NowMs, interval = (long)Settings.LivenessInterval.TotalMilliseconds;
             List<PortClaim>? expired = null;
             bool dead = false;
             foreach (OwnerCell cell in _table.Index.Cells())
@@ -43,7 +45,7 @@ public sealed partial class PortRegistry
 
             if (dead)
             {
-                SweepEndedSessions();
+                Sweep();   // without asking whether a sweep is under way: it may be of a suspended thread
             }
 
             Expire(expired, now);
@@ -65,7 +67,7 @@ public sealed partial class PortRegistry
         finally
         {
             Hook.At(Step.EndPass);
-            Volatile.Write(ref _maintaining, 0);
+            Interlocked.CompareExchange(ref _passBegan, 0, mine);
         }
     }
 
@@ -97,19 +99,24 @@ public sealed partial class PortRegistry
             Volatile.Write(ref _sweepWanted, 0);
             try
             {
-                long now = NowMs;
-                foreach (OwnerCell cell in _table.Index.Cells())
-                {
-                    if (cell.Served() is { Session: { IsOver: true } session } claim)
-                    {
-                        _table.TryEnd(claim, session.EndCause, now);
-                    }
-                }
+                Sweep();
             }
             finally
             {
                 Hook.At(Step.EndSweep);
                 Interlocked.Exchange(ref _sweeping, 0);   // a full fence: a note left before it is seen by the next look
+            }
+        }
+    }
+
+    private void Sweep()
+    {
+        long now = NowMs;
+        foreach (OwnerCell cell in _table.Index.Cells())
+        {
+            if (cell.Served() is { Session: { IsOver: true } session } claim)
+            {
+                _table.TryEnd(claim, session.EndCause, now);
             }
         }
     }

@@ -35,8 +35,11 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
     public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
 
-    public bool Is(PortProtocol protocol, ReadOnlySpan<char> owner, int hash) =>
-        Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner);
+    public bool Is(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
+    {
+        Hook.At(Step.CompareName);
+        return Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner);
+    }
 
     /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
     public bool TryPush(PortClaim expected, PortClaim claim)

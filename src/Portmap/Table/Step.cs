@@ -17,6 +17,7 @@ internal enum Step
     ForgetConsumes,
 
     // OwnerCell
+    CompareName,
     ReadTop,
     PushTop,
 

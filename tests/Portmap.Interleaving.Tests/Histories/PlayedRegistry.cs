@@ -59,43 +59,7 @@ internal sealed class PlayedRegistry : IPlayed
         _ => null,
     };
 
-    public string? Disagreement()
-    {
-        for (int port = FirstPort; port < FirstPort + _ports; port++)
-        {
-            IReadOnlyList<PortEntry> owners = _registry.EnumerateOwners(port);
-            foreach (PortEntry entry in owners)
-            {
-                bool isServed = _registry.TryGetPort(entry.Owner, out int served);
-                _registry.TryGetEntry(entry.Owner, out PortEntry byOwner);
-                if (entry.State == PortState.Bound ? !isServed || served != port || byOwner.Epoch != entry.Epoch : !isServed && byOwner.Epoch != entry.Epoch)
-                {
-                    return $"port {port} leads to {entry.Owner} {entry.State} epoch {entry.Epoch}, the owner to port {served}, {byOwner.State} on {byOwner.Port} epoch {byOwner.Epoch}";
-                }
-
-                if (entry.ProcessId != owners[0].ProcessId)
-                {
-                    return $"port {port} belongs to {string.Join(" and ", owners.Select(one => $"{one.Owner} of {one.ProcessId}"))}";
-                }
-            }
-
-            bool isHeld = _registry.TryGetEntry(port, out PortEntry first) && first.State is PortState.Bound or PortState.Reserved;
-            if (isHeld != owners.Count > 0)
-            {
-                return $"port {port} is {first.State} and has {owners.Count} owners";
-            }
-        }
-
-        foreach (string owner in s_owners)
-        {
-            if (_registry.TryGetEntry(owner, out PortEntry entry) && entry.Port != 0 && !_registry.EnumerateOwners(entry.Port).Any(one => one.Owner == owner && one.Epoch == entry.Epoch))
-            {
-                return $"{owner} is {entry.State} on {entry.Port}, where nobody knows it";
-            }
-        }
-
-        return null;
-    }
+    public string? Disagreement() => Audit.Disagreement(_registry, s_owners, Enumerable.Range(FirstPort, _ports));
 
     public string? Leak()
     {
@@ -106,11 +70,7 @@ internal sealed class PlayedRegistry : IPlayed
             _registry.Maintain();
         }
 
-        _registry.AssertInvariants();
-        int held = Enumerable.Range(FirstPort, _ports).Count(port => _registry.EnumerateOwners(port).Count > 0);
-        int free = Enumerable.Range(0, _ports + 1).Count(i => _registry.TryAcquire($"last {i}", out _, out _));
-        _registry.AssertInvariants();
-        return Disagreement() ?? (held + free == _ports ? null : $"{held} ports are held and {free} can be acquired, of {_ports}");
+        return Disagreement() ?? Audit.Leak(_registry, new PortRange(FirstPort, FirstPort + _ports - 1));
     }
 
     public void Dispose()

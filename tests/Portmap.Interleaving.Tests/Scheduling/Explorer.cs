@@ -33,21 +33,31 @@ internal sealed class Explorer : IDisposable
         using IPlayed played = _make?.Invoke(scenario) ?? new PlayedRegistry(scenario, _living.Id);
         string? fault = null;
         Performance performance = new(scenario, played);
-        if (schedule is null)
+        try
         {
-            _puppets.RunFree(performance.Acts);
+            if (schedule is null)
+            {
+                _puppets.RunFree(performance.Acts);
+            }
+            else
+            {
+                _puppets.Run(performance.Acts, schedule, atEveryStep ? Watch : null);
+            }
+
+            fault ??= performance.Fault();
         }
-        else
+        catch (InvalidOperationException exception)
         {
-            _puppets.Run(performance.Acts, schedule, atEveryStep ? (step, thread) => fault ??= played.Disagreement() is { } found ? $"before {step} of thread {thread}: {found}\n{scenario}" : null : null);
+            fault ??= $"{exception.Message}\n{scenario}";
         }
 
-        fault ??= performance.Fault();
         return fault is null ? null : $"schedule '{schedule}': {fault}";
+
+        void Watch(Table.Step step, int thread) => fault ??= played.Disagreement() is { } found ? $"before {step} of thread {thread}: {found}\n{scenario}" : null;
     }
 
     /// <summary>Plays a scenario under every schedule with at most so many forced switches, those with the fewest first.</summary>
-    public string? FindFaultInAll(Scenario scenario, int switches)
+    public string? FindFaultInAll(Scenario scenario, int switches, bool atEveryStep = true)
     {
         List<Schedule> level = [Schedule.OneAfterTheOther];
         for (int depth = 0; level.Count > 0; depth++)
@@ -56,7 +66,7 @@ internal sealed class Explorer : IDisposable
             foreach (Schedule schedule in level)
             {
                 // The states before the last switch were looked at in a run with one switch less.
-                if (FindFault(scenario, schedule, atEveryStep: depth < 2) is { } fault)
+                if (FindFault(scenario, schedule, atEveryStep && depth < 2) is { } fault)
                 {
                     return fault;
                 }

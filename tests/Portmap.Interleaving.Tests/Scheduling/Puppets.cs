@@ -20,6 +20,7 @@ internal sealed class Puppets : IDisposable
     private Action<Step, int>? _watcher;
     private int _left;
     private int _nextSwitch;
+    private int _wanted = -1;
     private int _running;
     private Exception? _failure;
     private bool _disposed;
@@ -70,6 +71,9 @@ internal sealed class Puppets : IDisposable
             throw new InvalidOperationException($"Schedule '{schedule}' failed after {_ranAt.Count} steps: {_failure.Message}", _failure);
         }
     }
+
+    /// <summary>Called by the watcher: another thread goes on here, whatever the schedule says.</summary>
+    public void SwitchTo(int thread) => _wanted = thread;
 
     /// <summary>Runs some acts at once, as the machine likes.</summary>
     public void RunFree(IReadOnlyList<Action> acts)
@@ -174,13 +178,15 @@ internal sealed class Puppets : IDisposable
 
         if (_nextSwitch < _schedule.Switches.Count && _schedule.Switches[_nextSwitch].Step == _ranAt.Count)
         {
-            int next = _schedule.Switches[_nextSwitch++].Thread;
-            if (next != me && !_isDone[next])
-            {
-                _running = next;
-                _turns[next].Set();
-                _turns[me].WaitOne();
-            }
+            _wanted = _schedule.Switches[_nextSwitch++].Thread;
+        }
+
+        (int next, _wanted) = (_wanted, -1);
+        if (next >= 0 && next != me && !_isDone[next])
+        {
+            _running = next;
+            _turns[next].Set();
+            _turns[me].WaitOne();
         }
     }
 

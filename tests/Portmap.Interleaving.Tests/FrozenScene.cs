@@ -1,0 +1,168 @@
+using System.Globalization;
+using Portmap.Interleaving.Tests.Histories;
+
+namespace Portmap.Interleaving.Tests;
+
+/// <summary>A registry on which one thread is frozen, and what the others do meanwhile.</summary>
+internal sealed class FrozenScene : IDisposable
+{
+    /// <summary>65 ports: the last one has a word of the bitmap for itself.</summary>
+    public const int FirstPort = 20_000, LastPort = 20_064;
+
+    /// <summary>A port nobody was near before, so that its slots are made.</summary>
+    public const int FarPort = 40_000;
+
+    private static readonly TimeSpan s_leaseTimeout = TimeSpan.FromSeconds(40), s_reuseDelay = TimeSpan.FromSeconds(20), s_interval = TimeSpan.FromSeconds(1);
+
+    private readonly ManualClock _clock = new();
+    private readonly Mortal _there = new();
+    private readonly CancellationTokenSource _watching = new();
+    private Mortal? _mortal;
+    private PortSession? _session;
+    private PortLease? _lease;
+    private int _owners;
+
+    public FrozenScene()
+    {
+        PortRegistryOptions options = new()
+        {
+            Ports = new PortRange(FirstPort, LastPort).ToString(),
+            Strategy = "AllocatorPicks",
+            Probe = false,
+            LeaseTimeout = s_leaseTimeout,
+            ReuseDelay = s_reuseDelay,
+            LivenessInterval = s_interval,
+        };
+        Registry = new PortRegistry(options, null, _clock);
+        Here = Registry.OpenSession(Environment.ProcessId);
+        There = Registry.OpenSession(_there.Id);
+    }
+
+    public PortRegistry Registry { get; }
+
+    public PortSession Here { get; }
+
+    public PortSession There { get; }
+
+    public PortLease Lease => _lease!;
+
+    public void Acquire(string owner, int port = 0) =>
+        Acquire(new PortRequest(owner) { Previous = port, Reuse = port != 0 ? PortReuse.Require : null });
+
+    public void Acquire(PortRequest request) => _lease = Registry.TryAcquire(request, out PortLease? lease, out _) ? lease : _lease;
+
+    public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = "ProcessBinds" });
+
+    public void LookUp(string owner)
+    {
+        Registry.TryGetPort(owner, out _);
+        Registry.TryGetEntry(owner, out _);
+        Registry.TryGetEntry(FirstPort, out _);
+        Registry.EnumerateOwners(FirstPort);
+    }
+
+    public void LetALeaseRunOut()
+    {
+        Here.TryRegister("served", FirstPort, out _, out _);
+        Acquire("late");
+        _clock.Advance(s_leaseTimeout);
+    }
+
+    public void LetAPortCool()
+    {
+        Here.TryRegister("gone", FirstPort, out _, out _);
+        Here.TryRelease("gone", out _);
+        _clock.Advance(s_reuseDelay * 2);
+    }
+
+    public void RegisterMortal(string owner)
+    {
+        _mortal = new Mortal();
+        _session = Registry.OpenSession(_mortal.Id);
+        _session.TryRegister(owner, FirstPort, out _, out _).Should().BeTrue();
+    }
+
+    public void KillMortal()
+    {
+        _mortal!.Kill();
+        _session!.DisposeAsync().AsTask().Wait();
+    }
+
+    public void ReportBindFailure()
+    {
+        _ = Lease.WhenBound;
+        _ = Lease.ReportBindFailureAsync().AsTask().Exception;
+    }
+
+    /// <summary>Somebody waits for changes, so that a change has somebody to wake.</summary>
+    public void Watch() => _ = Registry.Watch(-1, _watching.Token).GetAsyncEnumerator(_watching.Token).MoveNextAsync().AsTask();
+
+    public void AdvanceByAnInterval() => _clock.Advance(s_interval);
+
+    public void FillIndex()
+    {
+        for (; _owners < 1_365; _owners++)
+        {
+            AcquireOwn(NameOf(_owners));
+        }
+    }
+
+    public void AddUntilItGrows()
+    {
+        // It grows when a bucket that is not empty gets one more; the seed of the hash decides which one that is.
+        for (int end = _owners + 30; _owners < end; _owners++)
+        {
+            AcquireOwn(NameOf(_owners));
+        }
+    }
+
+    /// <summary>What the others do. On ports and owners of their own it must succeed whatever is frozen; on those of the frozen thread it must only end.</summary>
+    public void DoEverything(string where)
+    {
+        Registry.TryAcquire("other", out PortLease? lease, out PortRefusal? refusal).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
+        There.TryRegister("other", lease!.Port, out _, out refusal, lease.Epoch).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
+        Registry.TryGetPort("other", out int port).Should().BeTrue(where);
+        Registry.TryGetEntry(port, out PortEntry entry).Should().BeTrue(where);
+        entry.Owner.Should().Be("other", where);
+        There.TryRegister("another", FarPort + 500, out _, out _).Should().BeTrue(where);
+        There.TryRegister("another", FarPort + 501, out _, out _).Should().BeTrue(where);
+        Registry.Snapshot(out _).Should().Contain(one => one.Owner == "another", where);
+        There.TryRelease("another", out _).Should().BeTrue(where);
+        Registry.TryAcquire(new PortRequest("brings") { Strategy = "ProcessBinds" }, out lease, out _).Should().BeTrue(where);
+        lease!.TryRelease(out _).Should().BeTrue(where);
+
+        LookUp("frozen");
+        Registry.TryAcquire("frozen", out _, out _);
+        There.TryRegister("frozen", FarPort, out _, out _);
+        Here.TryRegister("frozen", FarPort + 2, out _, out _);
+        There.TryRelease("frozen", out _);
+        Registry.Maintain();
+        There.TryRelease("other", out _).Should().BeTrue(where);
+    }
+
+    /// <summary>When all have gone on and time has passed: the invariants hold, both ways to look agree, and every port that nobody has can be acquired.</summary>
+    public string? FindFault()
+    {
+        Registry.AssertInvariants();
+        foreach (TimeSpan time in (TimeSpan[])[s_leaseTimeout + TimeSpan.FromSeconds(1), s_reuseDelay * 2])
+        {
+            _clock.Advance(time);
+            Registry.Maintain();
+        }
+
+        string[] owners = ["frozen", "other", "another", "brings", "first", "loser", "mortal", "served", "late", "gone"];
+        return Audit.Disagreement(Registry, owners, [FirstPort, LastPort, FarPort, FarPort + 1, FarPort + 2])
+            ?? Audit.Leak(Registry, new PortRange(FirstPort, LastPort));
+    }
+
+    public void Dispose()
+    {
+        _watching.Cancel();
+        Registry.Dispose();
+        _watching.Dispose();
+        _there.Dispose();
+        _mortal?.Dispose();
+    }
+
+    private static string NameOf(int owner) => string.Create(CultureInfo.InvariantCulture, $"owner {owner}");
+}

@@ -1,0 +1,108 @@
+using System.Globalization;
+using Portmap.Interleaving.Tests.Scheduling;
+using Portmap.Table;
+
+namespace Portmap.Interleaving.Tests;
+
+/// <summary>A suspended thread never stops the others: one is frozen at each internal step in turn, the others do everything, then it goes on.</summary>
+public sealed class FrozenThreadTests : IDisposable
+{
+    /// <summary>Of each kind of step, so many of an act are tried, evenly spread.</summary>
+    private const int MostOfAKind = 12;
+
+    private readonly Puppets _puppets = new(2);
+    private readonly HashSet<Step> _frozenAt = [];
+
+    public void Dispose() => _puppets.Dispose();
+
+    /// <summary>What the frozen thread does, after what has been done before.</summary>
+    private static readonly Dictionary<string, (Action<FrozenScene> Before, Action<FrozenScene> Act)> s_acts = new()
+    {
+        ["acquires the last port of a word"] = (_ => { }, scene => scene.Acquire("frozen", FrozenScene.LastPort)),
+        ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
+        ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
+        ["registers"] = (_ => { }, scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
+        ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.TryRegister("frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
+        ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
+        ["takes a leased port"] = (scene => scene.Acquire("loser"), scene => scene.Here.TryRegister("frozen", scene.Lease.Port, out _, out _)),
+        ["moves"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort + 1, out _, out _)),
+        ["shares a port"] = (scene => scene.Here.TryRegister("first", FrozenScene.FarPort, out _, out _), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
+        ["releases"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FirstPort, out _, out _), scene => scene.Here.TryRelease("frozen", out _)),
+        ["releases a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.TryRelease(out _)),
+        ["looks up"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
+        ["makes a pass"] = (scene => scene.LetALeaseRunOut(), scene => scene.Registry.Maintain()),
+        ["frees what has cooled"] = (scene => scene.LetAPortCool(), scene => scene.Acquire("frozen")),
+        ["ends with its process"] = (scene => scene.RegisterMortal("mortal"), scene => scene.KillMortal()),
+        ["could not bind"] = (scene => scene.Acquire("frozen"), scene => scene.ReportBindFailure()),
+        ["is waited for"] = (scene => scene.Acquire("frozen"), scene => _ = scene.Lease.WhenBound),
+        ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot(out _)),
+        ["is watched"] = (scene => scene.Watch(), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
+        ["is one owner too many for the index"] = (scene => scene.FillIndex(), scene => scene.AddUntilItGrows()),
+    };
+
+    [Fact]
+    public void Registry_ThreadFrozenAtAnyStep_TheOthersGoOnAndNothingIsLost()
+    {
+        foreach ((string name, (Action<FrozenScene> before, Action<FrozenScene> act)) in s_acts)
+        {
+            foreach ((Step step, int time) in StepsOf(before, act))
+            {
+                using FrozenScene scene = new();
+                before(scene);
+                string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name} was frozen at {step}, for the {time}. time");
+                Freeze(() => act(scene), () => scene.DoEverything(where), step, time);
+                scene.FindFault().Should().BeNull(where);
+            }
+        }
+
+        Enum.GetValues<Step>().Except(_frozenAt).Should().BeEmpty("a thread must have been frozen at every step");
+    }
+
+    [Fact]
+    public void Maintain_PassSuspended_ALaterOneDoesItsWork()
+    {
+        (Action<FrozenScene> before, Action<FrozenScene> act) = s_acts["makes a pass"];
+        foreach ((Step step, int time) in StepsOf(before, act))
+        {
+            using FrozenScene scene = new();
+            before(scene);
+            Freeze(
+                () => act(scene),
+                () =>
+                {
+                    scene.AdvanceByAnInterval();
+                    scene.Registry.Maintain();
+                    scene.Registry.TryGetEntry("late", out _).Should().BeFalse("its lease ran out long ago, and a pass frozen at {0} must not keep it", step);
+                },
+                step,
+                time);
+        }
+    }
+
+    /// <summary>The steps of an act: each kind, and which time.</summary>
+    private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act)
+    {
+        using FrozenScene scene = new();
+        before(scene);
+        Dictionary<Step, int> times = [];
+        _puppets.Run([() => act(scene)], Schedule.OneAfterTheOther, (step, _) => times[step] = times.GetValueOrDefault(step) + 1);
+        return [.. times.SelectMany(kind => Enumerable.Range(0, Math.Min(kind.Value, MostOfAKind)).Select(i => (kind.Key, 1 + (i * kind.Value / Math.Min(kind.Value, MostOfAKind)))))];
+    }
+
+    /// <summary>Freezes one thread at a step until the other one is done.</summary>
+    private void Freeze(Action act, Action meanwhile, Step at, int time)
+    {
+        int times = 0;
+        _puppets.Run(
+            [act, meanwhile],
+            Schedule.OneAfterTheOther,
+            (step, thread) =>
+            {
+                if (thread == 0 && step == at && ++times == time)
+                {
+                    _frozenAt.Add(step);
+                    _puppets.SwitchTo(1);
+                }
+            });
+    }
+}
