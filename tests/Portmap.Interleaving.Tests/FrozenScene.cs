@@ -22,7 +22,8 @@ internal sealed class FrozenScene : IDisposable
     private PortLease? _lease;
     private int _owners;
 
-    public FrozenScene()
+    /// <param name="isStored">Whether there is a store, and a change counts only when it is written.</param>
+    public FrozenScene(bool isStored = false)
     {
         PortRegistryOptions options = new()
         {
@@ -33,7 +34,7 @@ internal sealed class FrozenScene : IDisposable
             ReuseDelay = s_reuseDelay,
             LivenessInterval = s_interval,
         };
-        Registry = new PortRegistry(options, null, _clock);
+        Registry = isStored ? PortRegistry.OpenAsync(options, new SlowStore(), null, _clock).GetAwaiter().GetResult() : new PortRegistry(options, null, _clock);
         Here = Registry.OpenSession(Environment.ProcessId);
         There = Registry.OpenSession(_there.Id);
     }
@@ -49,7 +50,7 @@ internal sealed class FrozenScene : IDisposable
     public void Acquire(string owner, int port = 0) =>
         Acquire(new PortRequest(owner) { Previous = port, Reuse = port != 0 ? PortReuse.Require : null });
 
-    public void Acquire(PortRequest request) => _lease = Registry.TryAcquire(request, out PortLease? lease, out _) ? lease : _lease;
+    public void Acquire(PortRequest request) => _lease = Registry.Acquire(request, out PortLease? lease, out _) ? lease : _lease;
 
     public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = "ProcessBinds" });
 
@@ -63,15 +64,15 @@ internal sealed class FrozenScene : IDisposable
 
     public void LetALeaseRunOut()
     {
-        Here.TryRegister("served", FirstPort, out _, out _);
+        Here.Register(Registry, "served", FirstPort, out _, out _);
         Acquire("late");
         _clock.Advance(s_leaseTimeout);
     }
 
     public void LetAPortCool()
     {
-        Here.TryRegister("gone", FirstPort, out _, out _);
-        Here.TryRelease("gone", out _);
+        Here.Register(Registry, "gone", FirstPort, out _, out _);
+        Here.Release(Registry, "gone", out _);
         _clock.Advance(s_reuseDelay * 2);
     }
 
@@ -79,7 +80,7 @@ internal sealed class FrozenScene : IDisposable
     {
         _mortal = new Mortal();
         _session = Registry.OpenSession(_mortal.Id);
-        _session.TryRegister(owner, FirstPort, out _, out _).Should().BeTrue();
+        _session.Register(Registry, owner, FirstPort, out _, out _).Should().BeTrue();
     }
 
     public void KillMortal()
@@ -119,25 +120,25 @@ internal sealed class FrozenScene : IDisposable
     /// <summary>What the others do. On ports and owners of their own it must succeed whatever is frozen; on those of the frozen thread it must only end.</summary>
     public void DoEverything(string where)
     {
-        Registry.TryAcquire("other", out PortLease? lease, out PortRefusal? refusal).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
-        There.TryRegister("other", lease!.Port, out _, out refusal, lease.Epoch).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
+        Registry.Acquire("other", out PortLease? lease, out PortRefusal? refusal).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
+        There.Register(Registry, "other", lease!.Port, out _, out refusal, lease.Epoch).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
         Registry.TryGetPort("other", out int port).Should().BeTrue(where);
         Registry.TryGetEntry(port, out PortEntry entry).Should().BeTrue(where);
         entry.Owner.Should().Be("other", where);
-        There.TryRegister("another", FarPort + 500, out _, out _).Should().BeTrue(where);
-        There.TryRegister("another", FarPort + 501, out _, out _).Should().BeTrue(where);
+        There.Register(Registry, "another", FarPort + 500, out _, out _).Should().BeTrue(where);
+        There.Register(Registry, "another", FarPort + 501, out _, out _).Should().BeTrue(where);
         Registry.Snapshot(out _).Should().Contain(one => one.Owner == "another", where);
-        There.TryRelease("another", out _).Should().BeTrue(where);
-        Registry.TryAcquire(new PortRequest("brings") { Strategy = "ProcessBinds" }, out lease, out _).Should().BeTrue(where);
-        lease!.TryRelease(out _).Should().BeTrue(where);
+        There.Release(Registry, "another", out _).Should().BeTrue(where);
+        Registry.Acquire(new PortRequest("brings") { Strategy = "ProcessBinds" }, out lease, out _).Should().BeTrue(where);
+        lease!.Release(Registry, out _).Should().BeTrue(where);
 
         LookUp("frozen");
-        Registry.TryAcquire("frozen", out _, out _);
-        There.TryRegister("frozen", FarPort, out _, out _);
-        Here.TryRegister("frozen", FarPort + 2, out _, out _);
-        There.TryRelease("frozen", out _);
+        Registry.Acquire("frozen", out _, out _);
+        There.Register(Registry, "frozen", FarPort, out _, out _);
+        Here.Register(Registry, "frozen", FarPort + 2, out _, out _);
+        There.Release(Registry, "frozen", out _);
         Registry.Maintain();
-        There.TryRelease("other", out _).Should().BeTrue(where);
+        There.Release(Registry, "other", out _).Should().BeTrue(where);
     }
 
     /// <summary>When all have gone on and time has passed: the invariants hold, both ways to look agree, and every port that nobody has can be acquired.</summary>

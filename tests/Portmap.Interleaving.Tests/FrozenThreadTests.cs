@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Interleaving.Tests.Histories;
 using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Table;
 
@@ -21,35 +22,39 @@ public sealed class FrozenThreadTests : IDisposable
         ["acquires the last port of a word"] = (_ => { }, scene => scene.Acquire("frozen", FrozenScene.LastPort)),
         ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
         ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
-        ["registers"] = (_ => { }, scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
-        ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.TryRegister("frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
-        ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
-        ["takes a leased port"] = (scene => scene.Acquire("loser"), scene => scene.Here.TryRegister("frozen", scene.Lease.Port, out _, out _)),
-        ["moves"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort + 1, out _, out _)),
-        ["shares a port"] = (scene => scene.Here.TryRegister("first", FrozenScene.FarPort, out _, out _), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
-        ["releases"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FirstPort, out _, out _), scene => scene.Here.TryRelease("frozen", out _)),
-        ["releases a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.TryRelease(out _)),
-        ["looks up"] = (scene => scene.Here.TryRegister("frozen", FrozenScene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
+        ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
+        ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["takes a leased port"] = (scene => scene.Acquire("loser"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _)),
+        ["moves"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort + 1, out _, out _)),
+        ["shares a port"] = (scene => scene.Here.Register(scene.Registry, "first", FrozenScene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["releases"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.Here.Release(scene.Registry, "frozen", out _)),
+        ["releases a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.Release(scene.Registry, out _)),
+        ["looks up"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
         ["makes a pass"] = (scene => scene.LetALeaseRunOut(), scene => scene.Registry.Maintain()),
         ["frees what has cooled"] = (scene => scene.LetAPortCool(), scene => scene.Acquire("frozen")),
         ["ends with its process"] = (scene => scene.RegisterMortal("mortal"), scene => scene.KillMortal()),
         ["could not bind"] = (scene => scene.Acquire("frozen"), scene => scene.ReportBindFailure()),
         ["is waited for"] = (scene => scene.Acquire("frozen"), scene => _ = scene.Lease.WhenBound),
         ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot(out _)),
-        ["is watched"] = (scene => scene.Watch(), scene => scene.Here.TryRegister("frozen", FrozenScene.FarPort, out _, out _)),
+        ["is watched"] = (scene => scene.Watch(), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
         ["is one owner too many for the index"] = (scene => scene.FillIndex(), scene => scene.AddUntilItGrows()),
     };
+
+    /// <summary>Those that are tried on a registry with a store too.</summary>
+    private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease"];
 
     [Fact]
     public void Registry_ThreadFrozenAtAnyStep_TheOthersGoOnAndNothingIsLost()
     {
-        foreach ((string name, (Action<FrozenScene> before, Action<FrozenScene> act)) in s_acts)
+        foreach ((string name, bool isStored) in s_acts.Keys.Select(name => (name, false)).Concat(s_stored.Select(name => (name, true))))
         {
-            foreach ((Step step, int time) in StepsOf(before, act))
+            (Action<FrozenScene> before, Action<FrozenScene> act) = s_acts[name];
+            foreach ((Step step, int time) in StepsOf(before, act, isStored))
             {
-                using FrozenScene scene = new();
+                using FrozenScene scene = new(isStored);
                 before(scene);
-                string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name} was frozen at {step}, for the {time}. time");
+                string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name}{(isStored ? " on a store" : "")} was frozen at {step}, for the {time}. time");
                 Freeze(() => act(scene), () => scene.DoEverything(where), step, time);
                 scene.FindFault().Should().BeNull(where);
             }
@@ -80,9 +85,9 @@ public sealed class FrozenThreadTests : IDisposable
     }
 
     /// <summary>The steps of an act: each kind, and which time.</summary>
-    private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act)
+    private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act, bool isStored = false)
     {
-        using FrozenScene scene = new();
+        using FrozenScene scene = new(isStored);
         before(scene);
         Dictionary<Step, int> times = [];
         _puppets.Run([() => act(scene)], Schedule.OneAfterTheOther, (step, _) => times[step] = times.GetValueOrDefault(step) + 1);

@@ -21,7 +21,10 @@ public class LinearizabilityTests
     [Fact]
     public void Registry_AnyScenarioOnThreadsThatRunFreely_IsLinearizable() => PlayAll(count: 10_000, (_, _) => null, takeTurns: false);
 
-    private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true)
+    [Fact]
+    public void Registry_AnyScenarioWhileTheStoreIsWriting_IsLinearizable() => PlayAll(count: 3_000, (_, _) => null, takeTurns: false, isStored: true);
+
+    private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true, bool isStored = false)
     {
         count = s_count != 0 ? s_count : count;
         int first = s_seed != 0 ? s_seed : 1;
@@ -29,7 +32,7 @@ public class LinearizabilityTests
         for (int seed = first; seed < first + (s_seed != 0 ? 1 : count); seed++)
         {
             Random random = new(seed);
-            Scenario scenario = Scenario.Any(random);
+            Scenario scenario = Scenario.Any(random) with { IsStored = isStored };
             if (explorer.FindFault(scenario, schedule(random, scenario)) is { } fault)
             {
                 Assert.Fail($"PORTMAP_SEED={seed}, {fault}");

@@ -25,7 +25,7 @@ internal sealed class Performance
     public string? Fault()
     {
         List<Timed<Call>> history = History();
-        RegistrySpecification specification = new(_scenario.Ports, _scenario.Cools);
+        RegistrySpecification specification = new(_scenario.Ports, _scenario.Cools, _scenario.IsStored);
         string? fault = Linearizability.FindOrder(history, RegistryState.Empty, specification.TryApply) is null ? "no order of the calls explains their answers" : _played.Leak();
         return fault is null ? null : $"{fault}\n{_scenario}\n{string.Join('\n', history.OrderBy(one => one.Began).Select(one => $"  [{one.Began}, {one.Ended}] {one.Call}"))}";
     }

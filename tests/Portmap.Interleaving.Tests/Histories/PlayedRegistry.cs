@@ -33,7 +33,9 @@ internal sealed class PlayedRegistry : IPlayed
             ReuseCooling = false,
             WatchCapacity = 64,
         };
-        _registry = new PortRegistry(options, null, _clock);
+        _registry = scenario.IsStored
+            ? PortRegistry.OpenAsync(options, new SlowStore(), null, _clock).GetAwaiter().GetResult()
+            : new PortRegistry(options, null, _clock);
         _mortal = scenario.HasDeath ? new Mortal() : null;
         int here = Environment.ProcessId;
         _sessions = [.. new[] { here, livingProcess, _mortal?.Id ?? here, here }.Select(_registry.OpenSession)];
@@ -82,7 +84,7 @@ internal sealed class PlayedRegistry : IPlayed
     private Call Acquire(Call call)
     {
         PortRequest request = new(s_owners[call.Owner]) { Strategy = call.Kind == CallKind.AcquireOwn ? "ProcessBinds" : null };
-        bool granted = _registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal);
+        bool granted = _registry.Acquire(request, out PortLease? lease, out PortRefusal? refusal);
         if (lease is null)
         {
             return Answer(call, granted, refusal);
@@ -107,13 +109,13 @@ internal sealed class PlayedRegistry : IPlayed
             call = call with { Epoch = lease.Epoch, Port = port == 0 ? call.Port : NumberOf(port) };
         }
 
-        bool registered = _sessions[call.Process].TryRegister(s_owners[call.Owner], PortOf(call.Port), out PortEntry entry, out PortRefusal? refusal, call.Epoch);
+        bool registered = _sessions[call.Process].Register(_registry, s_owners[call.Owner], PortOf(call.Port), out PortEntry entry, out PortRefusal? refusal, call.Epoch);
         return Answer(call, registered, refusal) with { Process = ProcessOf(call.Process), AnswerEpoch = entry.Epoch };
     }
 
     private Call Release(Call call)
     {
-        bool released = _sessions[call.Process].TryRelease(s_owners[call.Owner], out PortRefusal? refusal);
+        bool released = _sessions[call.Process].Release(_registry, s_owners[call.Owner], out PortRefusal? refusal);
         return Answer(call, released, refusal) with { Process = ProcessOf(call.Process) };
     }
 
@@ -126,8 +128,8 @@ internal sealed class PlayedRegistry : IPlayed
 
         call = call with { Epoch = lease.Epoch };
         bool released = call.Kind == CallKind.ReleaseLease
-            ? lease.TryRelease(out PortRefusal? refusal)
-            : _sessions[call.Process].TryRelease(s_owners[call.Owner], out refusal, epoch: call.Epoch);
+            ? lease.Release(_registry, out PortRefusal? refusal)
+            : _sessions[call.Process].Release(_registry, s_owners[call.Owner], out refusal, call.Epoch);
         return Answer(call, released, refusal);
     }
 

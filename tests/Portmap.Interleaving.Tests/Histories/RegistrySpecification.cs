@@ -3,7 +3,8 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// <summary>The rules of the design, one call at a time: whether a call may have had its answer in a state, and the state after it.</summary>
 /// <param name="ports">How many ports the range has.</param>
 /// <param name="cools">Whether a released port cools, and is not handed out meanwhile; else there is no delay.</param>
-internal sealed class RegistrySpecification(int ports, bool cools)
+/// <param name="isStored">Whether an ending is written before its port is free.</param>
+internal sealed class RegistrySpecification(int ports, bool cools, bool isStored)
 {
     public bool TryApply(in RegistryState state, in Call call, out RegistryState next)
     {
@@ -179,14 +180,15 @@ internal sealed class RegistrySpecification(int ports, bool cools)
         _ => !owner.IsBound && !owner.HasLease,
     };
 
-    private static bool IsByPort(in RegistryState state, in Call call)
+    private bool IsByPort(in RegistryState state, in Call call)
     {
         OwnerState owner = call.AnswerOwner >= 0 ? state[call.AnswerOwner] : default;
         return call.State switch
         {
             PortState.Bound => (call.Port, call.AnswerProcess, call.AnswerEpoch) == (owner.Port, owner.Process, owner.Epoch),
             PortState.Reserved => owner.HasLease && (call.Port, call.AnswerEpoch) == (owner.LeasePort, owner.LeaseEpoch),
-            PortState.Cooling => !state.IsHeld(call.Port) && (state.MayCoolOn(call.Port) || state.Dead != 0),
+            // Until its end is on disk a port shows as Cooling; the end that a pass or a death brings is written after it.
+            PortState.Cooling => !state.IsHeld(call.Port) && (state.MayCoolOn(call.Port) || state.Dead != 0 || isStored),
             // A claim under way that has its slot hides what cooled there, and is no entry yet.
             _ => !state.IsHeld(call.Port) && (!state.SurelyCoolsOn(call.Port) || call.Rivals > 0),
         };

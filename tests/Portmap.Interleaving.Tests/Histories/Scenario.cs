@@ -7,6 +7,9 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// <param name="Threads">What each thread calls, in order.</param>
 internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Before, IReadOnlyList<IReadOnlyList<Call>> Threads)
 {
+    /// <summary>Whether there is a store, and a change counts only when it is written.</summary>
+    public bool IsStored { get; init; }
+
     /// <summary>Sessions of two processes that live, of one that may die, and a second one of the first.</summary>
     public const int Sessions = 4, Mortal = 2;
 
@@ -54,7 +57,7 @@ internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Befor
 
     public override string ToString() => string.Join(
         Environment.NewLine,
-        new[] { $"{Ports} ports, {(Cools ? "cooling" : "no delay")}" }
+        new[] { $"{Ports} ports, {(Cools ? "cooling" : "no delay")}{(IsStored ? ", stored" : "")}" }
             .Concat(Before.Select(call => $"  before: {Short(call)}"))
             .Concat(Threads.Select((calls, i) => $"  thread {i}: {string.Join("; ", calls.Select(Short))}")));
 

@@ -1,0 +1,43 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Portmap.Interleaving.Tests.Histories;
+
+/// <summary>The verbs that change, with the refusal as a value: the Try form on a registry in memory, the async one, waited for, on one that confirms.</summary>
+internal static class EitherForm
+{
+    public static bool Acquire(this PortRegistry registry, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
+        registry.Confirms ? Wait(registry.AcquireAsync(request).AsTask(), out lease, out refusal) : registry.TryAcquire(request, out lease, out refusal);
+
+    public static bool Register(this PortSession session, PortRegistry registry, string owner, int port, out PortEntry entry, out PortRefusal? refusal, long epoch = 0) =>
+        registry.Confirms ? Wait(session.RegisterAsync(owner, port, epoch).AsTask(), out entry, out refusal) : session.TryRegister(owner, port, out entry, out refusal, epoch);
+
+    public static bool Release(this PortSession session, PortRegistry registry, string owner, out PortRefusal? refusal, long epoch = 0) =>
+        registry.Confirms ? Wait(session.ReleaseAsync(owner, epoch: epoch), out refusal) : session.TryRelease(owner, out refusal, epoch: epoch);
+
+    public static bool Release(this PortLease lease, PortRegistry registry, out PortRefusal? refusal) =>
+        registry.Confirms ? Wait(lease.ReleaseAsync(), out refusal) : lease.TryRelease(out refusal);
+
+    private static bool Wait(ValueTask task, out PortRefusal? refusal) => Wait(WithoutResultAsync(task), out _, out refusal);
+
+    private static async Task<bool> WithoutResultAsync(ValueTask task)
+    {
+        await task;
+        return true;
+    }
+
+    private static bool Wait<T>(Task<T> task, [NotNullWhen(true)] out T? result, out PortRefusal? refusal)
+    {
+        try
+        {
+            result = task.WaitAsync(Deadline.Default).GetAwaiter().GetResult()!;
+            refusal = null;
+            return true;
+        }
+        catch (PortRefusedException exception)
+        {
+            result = default;
+            refusal = exception.Refusal;
+            return false;
+        }
+    }
+}
