@@ -33,6 +33,7 @@ public sealed partial class PortRegistry
                 SweepEndedSessions();
             }
 
+            // Also those that wait for their process to come back: a suspected leak of an earlier run ends the same way.
             foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Session!.IsServing || claim.Session.IsRecovered)))
             {
                 if (!MayListenElsewhere(claim))

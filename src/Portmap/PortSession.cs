@@ -78,7 +78,6 @@ public sealed partial class PortSession : IAsyncDisposable
             throw new InvalidOperationException($"This registry verifies that a process listens before it believes a registration (VerifyListening), which {nameof(TryRegister)} cannot wait for. Use {nameof(RegisterAsync)}.");
         }
 
-
         return TryRegisterBelieved(owner, port, out entry, out refusal, epoch, protocol);
     }
 
