@@ -17,6 +17,7 @@ internal sealed class ListenTable
 
     private readonly ulong[] _ports = new ulong[65_536 / 64];
     private readonly List<Listener> _listeners = [];
+    private bool _withConnections;
 
     /// <summary>Both families were read to their end. One that was not, for want of a descriptor say, must not count as "nobody listens".</summary>
     public bool IsComplete { get; private set; }
@@ -37,6 +38,14 @@ internal sealed class ListenTable
         string name = protocol == PortProtocol.Udp ? "udp" : "tcp";
         table.IsComplete = table.TryReadFile($"{folder}/{name}", protocol) && table.TryReadFile($"{folder}/{name}6", protocol, isOptional: true);
         return table;
+    }
+
+    /// <summary>Whether TCP connections of a port are left, in TIME_WAIT or alive: then these keep a strict bind from it. A socket that is bound and silent is
+    /// not listed. Reads all connections, which may be many; where that cannot be done, the answer is yes.</summary>
+    public static bool HasConnections(int port, string folder = "/proc/net")
+    {
+        ListenTable table = new() { _withConnections = true };
+        return !table.TryReadFile($"{folder}/tcp", PortProtocol.Tcp) || !table.TryReadFile($"{folder}/tcp6", PortProtocol.Tcp, isOptional: true) || table.Listens(port);
     }
 
     public bool Listens(int port) => (_ports[port >> 6] >> port & 1) != 0;
@@ -137,7 +146,8 @@ internal sealed class ListenTable
 
         if (protocol == PortProtocol.Tcp ? state != Listening : state is not (Bound or Connected))
         {
-            return protocol == PortProtocol.Udp;
+            _ports[port >> 6] |= _withConnections ? 1UL << port : 0;
+            return _withConnections || protocol == PortProtocol.Udp;
         }
 
         for (int i = 0; i < 5; i++)

@@ -59,6 +59,13 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
 
         GuardOutcome outcome = ProbingGuard.Ask(claim.Protocol, claim.Port, out Socket? socket, out bool isShared);
+        if (isShared && insisted && !ListenTable.HasConnections(claim.Port))
+        {
+            // No connection lingers, so the bind went through the open gate of another daemon, or joined some other bound, silent socket.
+            socket!.Dispose();
+            return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+        }
+
         if (socket is not null && (isShared && !insisted || mode == PortGuardMode.None || !TryHold(socket, isShared, claim, mode, ref outcome)))
         {
             socket.Dispose();
@@ -82,14 +89,15 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             }
 
             PortGuarantee before = lease.Guarantee;
+            // Said before it is so: at no time more than is true.
             if (lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside)
             {
-                Remove(held);
                 lease.Guarantee = PortGuarantee.ProbedOnly;
+                Remove(held);
             }
             else
             {
-                lease.Guarantee = PortGuarantee.Admitting;   // said before it is so: at no time more than is true
+                lease.Guarantee = PortGuarantee.Admitting;
                 held.IsOpen = true;
             }
 
@@ -171,6 +179,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         {
             lock (held)
             {
+                held.Claim.Guarantee = held.Claim.IsLease ? PortGuarantee.ProbedOnly : PortGuarantee.HeldByProcess;   // what will still be true
                 Remove(held);
             }
         }

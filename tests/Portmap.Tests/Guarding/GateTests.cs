@@ -253,12 +253,13 @@ public sealed class GateTests
     {
         PortRange range = PortBlock.Take(3);
         await using Scene scene = Scene.OnRealPorts(range);
-        _ = Enumerable.Range(0, range.Count).Select(i => scene.Acquire($"b{i}")).ToArray();
+        PortLease[] leases = [.. Enumerable.Range(0, range.Count).Select(i => scene.Acquire($"b{i}"))];
         scene.Registry.Guard.Count.Should().Be(range.Count);
 
         scene.Registry.Dispose();
 
         scene.Registry.Guard.Count.Should().Be(0);
+        leases.Should().OnlyContain(lease => lease.Guarantee == PortGuarantee.ProbedOnly, "nothing holds them any more");
         Enumerable.Range(range.First, range.Count).Should().OnlyContain(port => Knock.GetsInSoon(port, false, SocketType.Stream));
     }
 

@@ -25,21 +25,32 @@ public sealed class SocketGuardTests : PortGuardContract
     }
 
     [Fact]
-    public void Place_InsistedOnBehindAnotherDaemonsOpenGate_IsAdmittingAndStaysSo()
+    public void Place_InsistedOnBehindAnotherDaemonsOpenGate_IsInUseAndLeavesTheGateOpen()
     {
-        // The one way two daemons can come to guard one port: then one of them says so for as long as it holds it.
+        // To bind(), TIME_WAIT and a bound, silent socket with SO_REUSEADDR look alike; but only connections are listed in /proc/net/tcp.
         using IPortGuard guard = Make(), another = Make();
-        PortClaim theirs = Place(another, PortProtocol.Tcp, PortGuardMode.WhileAlive);
+        PortClaim theirs = Place(another, PortProtocol.Tcp);
         another.Open(theirs);
-        PortClaim ours = Lease(PortProtocol.Tcp, theirs.Port);
 
-        GuardOutcome outcome = guard.Place(ours, PortGuardMode.WhileAlive, insisted: true);
-        another.HandOver(theirs);
+        guard.Place(Lease(PortProtocol.Tcp, theirs.Port), PortGuardMode.UntilRegistered, insisted: true).Finding.Should().Be(GuardFinding.InUse);
 
-        outcome.Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Admitting));
-        theirs.Guarantee.Should().Be(PortGuarantee.Exclusive);
-        guard.HandOver(ours);
-        ours.Guarantee.Should().Be(PortGuarantee.Admitting, "the other one's socket still lies underneath");
+        guard.Count.Should().Be(0);
+        Knock.GetsIn(theirs.Port).Should().BeTrue("the process it was opened for finds it so");
+    }
+
+    [Fact]
+    public async Task HandOver_OfAPortThatWasInsistedOn_StaysAdmitting()
+    {
+        int port = PortBlock.TakeOne();
+        await TimeWait.LeaveAsync(port);
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
+        using IPortGuard guard = Make();
+        PortClaim lease = Lease(PortProtocol.Tcp, port);
+        lease.Guarantee = guard.Place(lease, PortGuardMode.WhileAlive, insisted: true).Guarantee;
+
+        guard.HandOver(lease);
+
+        lease.Guarantee.Should().Be(PortGuarantee.Admitting, "a bound, silent socket may lie underneath, besides the connections");
     }
 
     [Fact]
