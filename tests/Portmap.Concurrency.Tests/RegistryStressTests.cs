@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
 /// <summary>Many threads on few ports, then an audit from outside and the conservation law. No sockets: the table is what is tested.</summary>
+/// <remarks>PORTMAP_STRESS=N makes each run N times as long; without it all of them take some seconds.</remarks>
 public class RegistryStressTests
 {
     [Theory]
@@ -18,6 +20,29 @@ public class RegistryStressTests
         await new StressPlan(seed).RunAsync(book);
 
         (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(PortOrder.NextFit, 2)]
+    [InlineData(PortOrder.NextFit, 8)]
+    [InlineData(PortOrder.Random, 2)]
+    [InlineData(PortOrder.Random, 8)]
+    [InlineData(PortOrder.LowestFree, 2)]
+    [InlineData(PortOrder.LowestFree, 8)]
+    public async Task Registry_EveryStrategyAndOrder_KeepsItsPromises(PortOrder order, int threads)
+    {
+        // The plan acquires by both strategies; the order is that of the one that picks.
+        int times = int.Parse(Environment.GetEnvironmentVariable("PORTMAP_STRESS") ?? "1", CultureInfo.InvariantCulture);
+        for (int seed = 1; seed <= times; seed++)
+        {
+            PortRegistryOptions options = Options();
+            options.Order = order;
+            await using RegistryBook book = new(options, new FakeTimeProvider());
+
+            await new StressPlan(seed, threads, OperationsPerThread: 24_000 / threads).RunAsync(book);
+
+            (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty("seed {0}", seed);
+        }
     }
 
     [Fact]
