@@ -16,7 +16,7 @@ public sealed partial class ReadmeTests
     {
         using TempFolder folder = new();
         string endpoint = $"unix:{folder["portmap.sock"]}";
-        PortRegistryOptions options = new() { Endpoint = endpoint, Ports = PortBlock.Take(8).ToString() };
+        PortRegistryOptions options = new() { Endpoint = endpoint, Ports = PortBlock.Take(8).ToString(), StateFolder = folder["state"] };
 
         (PortEntry entry, int processId, bool found, int port) = await RunAsync(options, endpoint, Samples.Brick).Within();
 
@@ -58,14 +58,14 @@ public sealed partial class ReadmeTests
 
     private static async Task<(PortEntry Entry, int ProcessId, bool Found, int Port)> RunAsync(PortRegistryOptions options, string endpoint, ProcessStartInfo start)
     {
-        await using PortRegistry registry = new(options);
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options);   // StateFolder: what was confirmed is there after kill -9
         await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { endpoint } });
         await server.StartAsync();
 
         PortLease lease = await registry.AcquireAsync("vol0:/bricks/b1");
-        lease.ApplyTo(start);                                   // PORTMAP_OWNER, PORTMAP_PORT, PORTMAP_EPOCH, …
+        lease.ApplyTo(start);                                   // PORTMAP_OWNER, PORTMAP_PORT, …; opens the gate
         using Process brick = Process.Start(start)!;
-        PortEntry entry = await lease.WhenBound;                // who listens, where
+        PortEntry entry = await lease.WhenBound;                // who listens, where; the gate is closed again
 
         bool found = registry.TryGetPort("vol0:/bricks/b1", out int port);   // wait-free, allocates nothing
         brick.Kill();
