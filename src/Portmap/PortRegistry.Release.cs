@@ -36,9 +36,9 @@ public sealed partial class PortRegistry
             PortClaim? lease = cell.OpenLease(), bound = cell.Served();
             if (bound is null)
             {
-                if (lease is not null && lease.Word.Stage != ClaimStage.Reserved)
+                if (lease is null ? cell.Current() is not null : lease.Word.Stage != ClaimStage.Reserved)
                 {
-                    continue;   // it was open before nobody was bound, not meanwhile
+                    continue;   // a lease came, or went, between the two looks
                 }
 
                 return lease is not null && (port == 0 || lease.Port == port) ? Refusals.NotOwner(owner, lease, session) : null;
