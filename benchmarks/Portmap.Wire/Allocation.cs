@@ -10,17 +10,17 @@ internal static class Allocation
     /// <returns>Bytes per served look-up.</returns>
     public static async Task<double> MeasureAsync(LoadClient client)
     {
-        const string address = "127.78.77.4:24007";
+        const string Address = "127.78.77.4:24007";
         await using PortRegistry registry = new(new PortRegistryOptions());
         PortmapServerOptions options = new();
-        options.Endpoints.Add($"tcp:{address}");
+        options.Endpoints.Add($"tcp:{Address}");
         await using PortmapServer server = new(registry, options);
         await server.StartAsync();
         await registry.OpenSession(Environment.ProcessId).RegisterAsync("/bricks/brick-000000", 1025);
 
-        client.LookUp(address, isPinned: false, bricks: 1, Calls, outstanding: 256); // everything is compiled and every buffer has its size
+        client.LookUp(Address, isPinned: false, bricks: 1, Calls, outstanding: 256); // everything is compiled and every buffer has its size
         long before = GC.GetTotalAllocatedBytes(precise: true);
-        client.LookUp(address, isPinned: false, bricks: 1, Calls, outstanding: 256);
+        client.LookUp(Address, isPinned: false, bricks: 1, Calls, outstanding: 256);
         return (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)Calls; // starting the client is in it
     }
 }

@@ -30,11 +30,11 @@ internal sealed class Server : IDisposable
     /// <summary>The sample daemon: a real PortmapServer, in memory only.</summary>
     public static Server Portmap(bool isPinned)
     {
-        const string address = "127.78.77.2:24007";
+        const string Place = "127.78.77.2:24007";
         string program = Path.Combine(AppContext.BaseDirectory, "server", "ManagementDaemon");
         Environment.SetEnvironmentVariable("Portmap__ReconcileInterval", "1.00:00:00"); // nobody listens on the ports of these bricks
         Environment.SetEnvironmentVariable("DOTNET_ROOT", Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")));
-        return new Server(address, isPinned, Command.Start(isPinned, program, "serve", "--tcp", address), folder: null);
+        return new Server(Place, isPinned, Command.Start(isPinned, program, "serve", "--tcp", Place), folder: null);
     }
 
     /// <summary>A real glusterd with folders of its own, or null where it is not installed.</summary>
