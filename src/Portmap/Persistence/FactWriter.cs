@@ -115,13 +115,16 @@ internal sealed class FactWriter : IAsyncDisposable
     private async Task RunAsync()
     {
         bool isLast = false;
+        int lastCount = 0;
         while (!isLast)
         {
             await SleepAsync().ConfigureAwait(false);
+            await GatherAsync(lastCount).ConfigureAwait(false);
             isLast = Volatile.Read(ref _stopping) != 0;
             Interlocked.Exchange(ref _busy, 1);
             TaskCompletionSource<Exception?> turn = Interlocked.Exchange(ref _turn, NewTurn());   // before the facts are taken, see Turn
             List<PortFact> batch = Take();
+            lastCount = batch.Count;
             Exception? failure = batch.Count == 0 ? null : await TryAppendAsync(batch).ConfigureAwait(false);
             Answer(batch, failure);
             Volatile.Write(ref _failure, failure);
@@ -130,6 +133,28 @@ internal sealed class FactWriter : IAsyncDisposable
         }
 
         Volatile.Read(ref _turn).TrySetResult(new ObjectDisposedException(nameof(PortRegistry)));
+    }
+
+    /// <summary>Lets those come whom the last batch has just woken: each that comes again wakes the loop, and the first one alone is not worth an fsync.
+    /// Gives way at most twice for each of them, so that one caller never waits for others.</summary>
+    private async ValueTask GatherAsync(int expected)
+    {
+        for (int i = 2 * expected; i > 0 && Volatile.Read(ref _stopping) == 0 && !HasWaiting(expected); i--)
+        {
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>Whether so many facts wait. The loop alone takes them out, so what it walks over stays.</summary>
+    private bool HasWaiting(int count)
+    {
+        PortFact? fact = Volatile.Read(ref _head);
+        for (; fact is not null && count > 0; count--)
+        {
+            fact = fact.Next;
+        }
+
+        return count == 0;
     }
 
     private Task SleepAsync()
