@@ -140,7 +140,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
                 return served;
             }
 
-            if (lease is not null)
+            // Still open, so it was when nobody was served; else it was registered and that has ended, or it was released.
+            if (lease is not null && ReferenceEquals(OpenLease(), lease))
             {
                 return lease;
             }
