@@ -2,7 +2,8 @@ using BenchmarkDotNet.Running;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Runs the benchmarks: <c>-- --filter *Lookup*</c>, <c>-- --list flat</c>, and whatever else BenchmarkDotNet takes; <c>-- ci</c> guards the budgets.</summary>
+/// <summary>Runs the benchmarks: <c>-- --filter *Lookup*</c>, <c>-- --list flat</c>, and whatever else BenchmarkDotNet takes; <c>-- ci</c> guards the budgets,
+/// <c>-- charts</c> draws what stands in benchmarks/charts.</summary>
 internal static class Program
 {
     private static int Main(string[] args)
@@ -10,6 +11,11 @@ internal static class Program
         if (args is ["ci", ..])
         {
             return Gate.GateRun.Run(args[1..], Console.Out);
+        }
+
+        if (args is ["charts", ..])
+        {
+            return Reporting.ReportRun.Run(args[1..], Console.Out);
         }
 
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
