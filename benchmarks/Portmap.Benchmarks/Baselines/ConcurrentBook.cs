@@ -29,12 +29,12 @@ internal sealed class ConcurrentBook : IPortBook
     public bool TryAcquire(string owner, [NotNullWhen(true)] out BookClaim? claim)
     {
         claim = null;
-        long now = Stopwatch.GetTimestamp();
         if (_owners.ContainsKey(owner) || !_free.TryDequeue(out (int Index, long Until) free))
         {
             return false;
         }
 
+        long now = Stopwatch.GetTimestamp();   // after the port was taken: one that came back meanwhile must not look as if it cooled
         if (free.Until > now)
         {
             _free.Enqueue(free);
