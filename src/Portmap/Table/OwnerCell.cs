@@ -149,15 +149,18 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             PortClaim before = top;
             top = Top;
             isNew |= !ReferenceEquals(top, before);
-            if (isNew && top.TookEffect)
+            bool tookEffect = isNew && top.TookEffect;
+            if (tookEffect && !top.IsLease)
             {
-                return top;
+                return top;   // it was served when it took effect
             }
 
-            if (ReferenceEquals(top, before))
+            if (!tookEffect && ReferenceEquals(top, before))
             {
                 return null;
             }
+
+            isNew = false;   // a lease that came meanwhile is found by the next look, under a registration or alone
         }
 
         return null;
