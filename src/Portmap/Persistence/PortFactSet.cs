@@ -49,29 +49,22 @@ internal sealed class PortFactSet
     {
         long nowMs = now.ToUnixTimeMilliseconds();
         Dictionary<int, long> newest = [];   // of the places that cool, the highest epoch
-        foreach ((Key key, PortFact fact) in _facts)
+        bool anyEnded = false;
+        foreach (PortFact fact in _facts.Values)
         {
-            if (fact.State == PortState.Cooling && fact.UntilMs <= nowMs)
-            {
-                _facts.Remove(key);   // allowed while the dictionary is enumerated
-            }
-            else if (fact.State == PortState.Cooling && fact.Port != 0)
+            anyEnded |= fact.State == PortState.Cooling;
+            if (fact.State == PortState.Cooling && fact.Port != 0)
             {
                 newest[Place(fact)] = long.MinValue;
             }
         }
 
-        if (newest.Count > 0)
+        if (!anyEnded)
         {
-            ForgetSucceeded(newest);
+            return;
         }
-    }
 
-    /// <summary>Makes room for what a file of this length may hold, so that it need not be made piece by piece.</summary>
-    public void MakeRoom(long fileLength, int typicalLine) => _facts.EnsureCapacity((int)Math.Min(fileLength / typicalLine, MostExpected));
-
-    private void ForgetSucceeded(Dictionary<int, long> newest)
-    {
+        // Before anything is dropped: a later claim counts, whether it has cooled as well or not.
         foreach (PortFact fact in _facts.Values)
         {
             ref long epoch = ref CollectionsMarshal.GetValueRefOrNullRef(newest, Place(fact));
@@ -83,12 +76,15 @@ internal sealed class PortFactSet
 
         foreach ((Key key, PortFact fact) in _facts)
         {
-            if (fact.State == PortState.Cooling && fact.Port != 0 && fact.Epoch < newest[Place(fact)])
+            if (fact.State == PortState.Cooling && (fact.UntilMs <= nowMs || (fact.Port != 0 && fact.Epoch < newest[Place(fact)])))
             {
-                _facts.Remove(key);
+                _facts.Remove(key);   // allowed while the dictionary is enumerated
             }
         }
     }
+
+    /// <summary>Makes room for what a file of this length may hold, so that it need not be made piece by piece.</summary>
+    public void MakeRoom(long fileLength, int typicalLine) => _facts.EnsureCapacity((int)Math.Min(fileLength / typicalLine, MostExpected));
 
     private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
 
