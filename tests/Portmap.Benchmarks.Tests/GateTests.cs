@@ -40,6 +40,18 @@ public class GateTests
     public void Verdict_ManyThreads_FailsAtTwiceItsBudgetOnly(double ratio, int failures) =>
         Verdict.Of([Measured(Case, ratio) with { ManyThreads = true }], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1 } }""")).Failures.Should().HaveCount(failures);
 
+    [Theory]
+    [InlineData(1.4, 0, "ok")]
+    [InlineData(1.9, 0, "missed")]
+    [InlineData(2.1, 1, "FAILED")]
+    public void Verdict_TargetThatIsMissed_IsSaidAndFailsWhenWhatIsHeldIsPassed(double ratio, int failures, string said)
+    {
+        Verdict verdict = Verdict.Of([Measured(Case, ratio)], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5, "ratio held": 2 } }"""));
+
+        verdict.Failures.Should().HaveCount(failures);
+        verdict.Report.Should().Contain(said).And.Contain("| 1.5 |", "the target stays what it is");
+    }
+
     [Fact]
     public void Run_BudgetBelowWhatIsMeasured_AnswersOneAndTheName()
     {

@@ -5,6 +5,9 @@ namespace Portmap.Benchmarks.Gate;
 /// <summary>The short run that guards the budgets: <c>-- ci [FILTER] [--budgets FILE]</c>. Answers 0, or 1 when a budget is passed, or 2 when it cannot run.</summary>
 internal static class GateRun
 {
+    /// <summary>How often a case is measured before it fails; of each figure the lowest counts. A disturbance of a shared machine passes, a slower program stays slow.</summary>
+    private const int Attempts = 3;
+
     public static int Run(string[] args, TextWriter output)
     {
         string file = Path.Combine(AppContext.BaseDirectory, "budgets.json"), filter = string.Empty;
@@ -35,12 +38,24 @@ internal static class GateRun
         List<Measured> measured = [];
         foreach ((string name, Func<string, Measured> run) in GateCases.All.Where(pair => pair.Key.Contains(filter, StringComparison.OrdinalIgnoreCase)))
         {
-            measured.Add(run(name));
+            measured.Add(Measure(name, run, budgets.Only(name)));
         }
 
         Verdict verdict = Verdict.Of(measured, filter.Length == 0 ? budgets : budgets.Only(filter));
         output.WriteLine(verdict.Report);
         output.WriteLine($"benchmarks: {measured.Count} cases in {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s, {verdict.Failures.Count} failed");
         return verdict.Failures.Count == 0 ? 0 : 1;
+    }
+
+    private static Measured Measure(string name, Func<string, Measured> run, Budgets budgets)
+    {
+        Measured result = run(name);
+        for (int attempt = 1; attempt < Attempts && Verdict.Of([result], budgets).Failures.Count != 0; attempt++)
+        {
+            Measured again = run(name);
+            result = again with { Figures = again.Figures.ToDictionary(pair => pair.Key, pair => Math.Min(pair.Value, result.Figures.GetValueOrDefault(pair.Key, pair.Value))) };
+        }
+
+        return result;
     }
 }
