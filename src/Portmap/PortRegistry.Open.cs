@@ -9,7 +9,7 @@ namespace Portmap;
 // How a registry comes back from its store.
 public sealed partial class PortRegistry
 {
-    private IReadOnlyDictionary<(PortProtocol Protocol, string Owner), int>? _storedPorts;
+    private IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>? _storedPorts;
 
     /// <summary>Opens a registry that keeps its state over crashes, power loss and reboots.</summary>
     /// <param name="options">The options; read now, so that later changes have no effect.</param>
@@ -79,7 +79,8 @@ public sealed partial class PortRegistry
     private void Restore(OpenedStore opened)
     {
         Recovery recovery = opened.Recovery;
-        _storedPorts = recovery.Ports;
+        _storedPorts = recovery.Last;
+        _table.Index.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
         foreach (PortFact fact in recovery.Cooling)
         {
             RestoreCooling(fact);
@@ -160,7 +161,13 @@ public sealed partial class PortRegistry
         else
         {
             claim.Cell = new OwnerCell(owner, claim.Protocol, hash, claim);
-            if (_table.Index.TryInsert(claim.Cell) == OwnerIndex.Insertion.Full)
+            OwnerIndex.Insertion insertion;
+            while ((insertion = _table.Index.TryInsert(claim.Cell)) == OwnerIndex.Insertion.Raced)
+            {
+                // The index has grown.
+            }
+
+            if (insertion == OwnerIndex.Insertion.Full)
             {
                 Refusals.TooManyStored(Settings.MaxOwners).Throw();
             }
@@ -179,5 +186,5 @@ public sealed partial class PortRegistry
 
     /// <summary>The port an owner had when the state was opened, or 0.</summary>
     private int StoredPort(PortProtocol protocol, string owner) =>
-        _storedPorts is not null && _storedPorts.TryGetValue((protocol, owner), out int port) ? port : 0;
+        _storedPorts is not null && _storedPorts.TryGetValue((protocol, owner), out PortFact? fact) ? fact.Port : 0;
 }

@@ -39,8 +39,8 @@ internal sealed class Recovery
     /// <summary>What has ended and is not written as that yet.</summary>
     public IReadOnlyList<PortFact> Ended => _ended;
 
-    /// <summary>The port each owner had last.</summary>
-    public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), int> Ports { get; init; }
+    /// <summary>Of each owner the fact of its highest epoch, one with a port if there is any.</summary>
+    public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> Last { get; init; }
 
     /// <summary>Epochs up to this one may have been given.</summary>
     public required long UsedEpochs { get; init; }
@@ -57,18 +57,20 @@ internal sealed class Recovery
     {
         List<PortFact> bound = [], reserved = [], ended = [], cooling = [];
         Dictionary<ProcessIdentity, bool> alive = [];
-        Dictionary<(PortProtocol, string), PortFact> last = [];
-        long highest = 0;
+        Dictionary<(PortProtocol, string), PortFact> last = new(facts.Count);
+        bool several = false;   // most owners have one fact, and most states no conflict: then there is nothing to sort out
+        long highest = 0, nowMs = now.ToUnixTimeMilliseconds();
         foreach (PortFact fact in facts.Claims)
         {
             highest = Math.Max(highest, fact.Epoch);
-            ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out _);
-            newest = fact.Port != 0 && (newest is null || fact.Epoch > newest.Epoch) ? fact : newest;
+            ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out bool exists);
+            newest = newest is null || (fact.Port != 0 && (newest.Port == 0 || fact.Epoch > newest.Epoch)) ? fact : newest;
+            several |= exists;
             if (fact.State == PortState.Cooling)
             {
                 cooling.Add(fact);
             }
-            else if (fact.BootId != bootId || (fact.State == PortState.Bound ? !IsAlive(fact) : fact.Until <= now))
+            else if (fact.BootId != bootId || (fact.State == PortState.Bound ? !IsAlive(fact) : fact.UntilMs <= nowMs))
             {
                 ended.Add(fact);
             }
@@ -78,14 +80,18 @@ internal sealed class Recovery
             }
         }
 
-        KeepOnePerOwner(bound, reserved, ended, cooling);
+        if (several)
+        {
+            KeepOnePerOwner(bound, reserved, ended, cooling);
+        }
+
         KeepOneProcessPerPort(bound, reserved, ended);
         Recovery recovery = new(bootId, now, reuseDelay)
         {
             Bound = bound,
             Reserved = reserved,
             Cooling = cooling,
-            Ports = last.Where(pair => pair.Value is not null).ToDictionary(pair => pair.Key, pair => pair.Value.Port),
+            Last = last,
             UsedEpochs = Math.Max(facts.Mark?.Epoch ?? 0, highest),
             IsMarkLost = highest > (facts.Mark?.Epoch ?? 0),
         };
@@ -106,7 +112,7 @@ internal sealed class Recovery
 
     private static (PortProtocol Protocol, string Owner) Owner(PortFact fact) => (fact.Protocol, fact.Owner);
 
-    private static (PortProtocol Protocol, int Port) Place(PortFact fact) => (fact.Protocol, fact.Port);
+    private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
 
     private static void KeepOnePerOwner(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended, List<PortFact> cooling)
     {
@@ -122,17 +128,22 @@ internal sealed class Recovery
 
     private static void KeepOneProcessPerPort(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended)
     {
-        Dictionary<(PortProtocol, int), PortFact> holders = [];
+        Dictionary<int, PortFact> holders = new(bound.Count);
+        bool contested = false;
         foreach (PortFact fact in bound)
         {
             ref PortFact? holder = ref CollectionsMarshal.GetValueRefOrAddDefault(holders, Place(fact), out _);
+            contested |= holder is not null && ProcessOf(fact) != ProcessOf(holder);
             holder = holder is null || fact.Epoch > holder.Epoch ? fact : holder;
         }
 
-        Move(bound, ended, fact => ProcessOf(fact) != ProcessOf(holders[Place(fact)]));
+        if (contested)
+        {
+            Move(bound, ended, fact => ProcessOf(fact) != ProcessOf(holders[Place(fact)]));
+        }
 
         // A Reserved claim has no process: the one that listens has the port.
-        Dictionary<(PortProtocol, int), long> highest = Highest(reserved, Place);
+        Dictionary<int, long> highest = Highest(reserved, Place);
         Move(reserved, ended, fact => fact.Port != 0 && (holders.ContainsKey(Place(fact)) || fact.Epoch < highest[Place(fact)]));
     }
 
@@ -173,8 +184,13 @@ internal sealed class Recovery
 
     private void KeepCoolest(List<PortFact> cooling)
     {
-        HashSet<(PortProtocol, int)> held = [.. Bound.Concat(Reserved).Select(Place)];
-        Dictionary<(PortProtocol, int), long> highest = Highest(cooling, Place);
+        if (cooling.Count == 0)
+        {
+            return;
+        }
+
+        HashSet<int> held = [.. Bound.Concat(Reserved).Select(Place)];
+        Dictionary<int, long> highest = Highest(cooling, Place);
         cooling.RemoveAll(fact => fact.Port == 0 || fact.BootId != _bootId || fact.Until <= _now || held.Contains(Place(fact)) || fact.Epoch < highest[Place(fact)]);
     }
 }

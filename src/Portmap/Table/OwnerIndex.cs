@@ -46,6 +46,13 @@ internal sealed partial class OwnerIndex
         _seeds = new Seeds(seed);
     }
 
+    /// <summary>Makes room for so many owners at once, before anybody else knows of this index.</summary>
+    public void MakeRoom(int owners)
+    {
+        int size = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Min(owners, MaxOwners) * BucketsPerOwner), (uint)_maxSize);
+        _current = size > _current.Heads.Length ? new Buckets(size) : _current;
+    }
+
     public enum Insertion
     {
         Inserted,

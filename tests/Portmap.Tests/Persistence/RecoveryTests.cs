@@ -23,6 +23,23 @@ public sealed class RecoveryTests
         scene.Registry.AssertInvariants();
     }
 
+    [Fact]
+    public async Task OpenAsync_MoreOwnersThanTheIndexBeginsWith_EachIsFoundByItsName()
+    {
+        const int Owners = 5_000;
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Ports = "20000-29999");
+        PortEntry[] before = await SignInAsync();
+        await scene.KillAndOpenAsync();
+
+        PortEntry[] after = await SignInAsync();
+
+        after.Select(entry => entry.Epoch).Should().Equal(before.Select(entry => entry.Epoch), "who is not found by name gets a claim of its own");
+        scene.Registry.AssertInvariants();
+
+        Task<PortEntry[]> SignInAsync() =>
+            Task.WhenAll(Enumerable.Range(0, Owners).Select(i => scene.Here.RegisterAsync($"b{i}", 20000 + i).AsTask())).Within();
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
