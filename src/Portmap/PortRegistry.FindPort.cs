@@ -93,8 +93,9 @@ public sealed partial class PortRegistry
     /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly, and one that is too early says that the others are too.</remarks>
     private bool TryLastResorts(ref Candidate candidate, PortSpace space, long now)
     {
+        int most = DelayedPorts.Generations * Settings.Range.Count;
         PortTable.Taking taking = PortTable.Taking.InUse;
-        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Cooling && space.TryTakeCooling(now) is > 0 and int cooled; i++)
+        for (int i = 0; i < most && taking != PortTable.Taking.Cooling && space.TryTakeCooling(now) is > 0 and int cooled; i++)
         {
             taking = TryTake(ref candidate, cooled, insisted: true, takeCooling: Settings.ReuseCooling, now);
             if (taking == PortTable.Taking.Taken)
@@ -104,7 +105,7 @@ public sealed partial class PortRegistry
         }
 
         taking = PortTable.Taking.InUse;
-        for (int i = 0; i < Settings.Range.Count && taking != PortTable.Taking.Foreign && space.TryTakeForeign(now) is > 0 and int foreign; i++)
+        for (int i = 0; i < most && taking != PortTable.Taking.Foreign && space.TryTakeForeign(now) is > 0 and int foreign; i++)
         {
             taking = TryTake(ref candidate, foreign, insisted: true, takeCooling: false, now);
             if (taking == PortTable.Taking.Taken)

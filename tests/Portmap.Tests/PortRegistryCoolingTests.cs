@@ -46,6 +46,25 @@ public class PortRegistryCoolingTests
     }
 
     [Fact]
+    public async Task Acquire_PortInUseLeftItsMarkManyTimes_FindsTheOneThatCools()
+    {
+        await using Scene scene = new("20000-20001", options => options.ReuseDelay = TimeSpan.FromSeconds(32));
+        for (int i = 0; i < 6; i++)
+        {
+            // Each time in another eighth of the delay.
+            scene.Here.Register("a", 20000);
+            scene.Here.Release("a");
+            scene.Clock.Advance(TimeSpan.FromSeconds(4));
+        }
+
+        scene.Here.Register("a", 20000);
+        scene.Here.Register("b", 20001);
+        scene.Here.Release("b");
+
+        scene.Acquire("c").Port.Should().Be(20001, "it is used rather than failing");
+    }
+
+    [Fact]
     public async Task Acquire_OthersAreFree_PassesOverCoolingPorts()
     {
         await using Scene scene = new();

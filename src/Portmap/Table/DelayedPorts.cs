@@ -15,7 +15,10 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class DelayedPorts
 {
-    private const int Generations = 16, PerDelay = 8;
+    /// <summary>In how many places a port may stand at once: one that was taken and given back again leaves its mark in each.</summary>
+    public const int Generations = 16;
+
+    private const int PerDelay = 8;
 
     private readonly FreePorts?[] _generations = new FreePorts?[Generations];
     private readonly PortRange _range;
