@@ -10,23 +10,25 @@ public sealed class ConsumerTests(PackedPackages packages)
     [Fact]
     public async Task Consumer_BuiltFromThePackagesAlone_RunsFromAcquireToSignOut()
     {
-        ConsumerProject consumer = await ConsumerProject.CreateAsync(packages, "jit");
+        string program = await packages.BuiltConsumerAsync();
 
-        await Tool.DotnetAsync(consumer.Folder, ["build", "-c", "Release", .. consumer.Properties]);
-
-        await RunsFromAcquireToSignOutAsync(Path.Combine(consumer.Folder, "bin", "Release", "net10.0", "Consumer"));
+        await RunsFromAcquireToSignOutAsync(program);
     }
 
-    // Trim and AOT warnings are errors here: a consumer must not get one because of us.
+    [Fact]
+    public async Task Consumer_PublishedReadyToRun_RunsFromAcquireToSignOut()
+    {
+        string program = await packages.PublishedConsumerAsync("r2r", "-p:PublishReadyToRun=true", "--self-contained", "false", "--use-current-runtime");
+
+        await RunsFromAcquireToSignOutAsync(program);
+    }
+
     [NeedsFact("clang", "gcc")]
     public async Task Consumer_PublishedAsNativeAot_RunsFromAcquireToSignOut()
     {
-        ConsumerProject consumer = await ConsumerProject.CreateAsync(packages, "aot");
-        string target = Path.Combine(consumer.Folder, "published");
+        string program = await packages.PublishedConsumerAsync("aot", "-p:PublishAot=true");
 
-        await Tool.DotnetAsync(consumer.Folder, ["publish", "-c", "Release", "-p:PublishAot=true", "-warnaserror", "-o", target, .. consumer.Properties]);
-
-        await RunsFromAcquireToSignOutAsync(Path.Combine(target, "Consumer"));
+        await RunsFromAcquireToSignOutAsync(program);
     }
 
     private async Task RunsFromAcquireToSignOutAsync(string program)

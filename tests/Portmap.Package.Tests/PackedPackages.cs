@@ -10,6 +10,9 @@ public sealed class PackedPackages : IAsyncLifetime
 {
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
 
+    /// <summary>The tests of a collection run one after the other, so nobody else reads or writes it meanwhile.</summary>
+    private readonly Dictionary<string, Task<string>> _consumers = [];
+
     /// <summary>A folder of this run alone, deleted at its end.</summary>
     internal string Folder { get; } = Directory.CreateTempSubdirectory("portmap-package-").FullName;
 
@@ -40,6 +43,33 @@ public sealed class PackedPackages : IAsyncLifetime
             await Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
                 "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
         }
+    }
+
+    /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
+    internal Task<string> BuiltConsumerAsync() => ConsumerAsync("jit", async consumer =>
+    {
+        await Tool.DotnetAsync(consumer.Folder, ["build", "-c", "Release", .. consumer.Properties]);
+        return Path.Combine(consumer.Folder, "bin", "Release", "net10.0", "Consumer");
+    });
+
+    /// <summary>The consumer, published once under this name, with warnings as errors: a consumer must not get one because of us.</summary>
+    internal Task<string> PublishedConsumerAsync(string name, params string[] how) => ConsumerAsync(name, async consumer =>
+    {
+        string target = Path.Combine(consumer.Folder, "published");
+        await Tool.DotnetAsync(consumer.Folder, ["publish", "-c", "Release", .. how, "-warnaserror", "-o", target, .. consumer.Properties]);
+        return Path.Combine(target, "Consumer");
+    });
+
+    private Task<string> ConsumerAsync(string name, Func<ConsumerProject, Task<string>> build)
+    {
+        if (!_consumers.TryGetValue(name, out Task<string>? consumer))
+        {
+            consumer = _consumers[name] = BuildAsync();
+        }
+
+        return consumer;
+
+        async Task<string> BuildAsync() => await build(await ConsumerProject.CreateAsync(this, name));
     }
 
     internal ZipArchive Open(string package) => ZipFile.OpenRead(Path.Combine(Feed, $"{package}.{Version}.nupkg"));
