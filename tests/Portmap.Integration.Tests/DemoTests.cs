@@ -8,11 +8,11 @@ public sealed class DemoTests
     [Fact]
     public async Task Demo_TwoAtTheSameTime_BothEndWithExitCode0AndAVerdict()
     {
-        TimeSpan limit = TimeSpan.FromSeconds(60); // the demo's own is 30 s; it must be the one to say so
+        TimeSpan silence = TimeSpan.FromSeconds(60); // the demo's own limit is 30 s without a word; it must be the one to say so
         await using ChildProcess one = ChildProcess.Start(Samples.ManagementDaemon), two = ChildProcess.Start(Samples.ManagementDaemon);
         foreach (ChildProcess demo in new[] { one, two })
         {
-            IReadOnlyList<string> lines = await demo.ReadToEndAsync(limit);
+            IReadOnlyList<string> lines = await demo.ReadToEndAsync(silence);
             string all = string.Join('\n', lines) + demo.Errors;
             (await demo.ExitAsync()).Should().Be(0, all);
             lines[^1].Should().StartWith("PASSED ");

@@ -11,12 +11,10 @@ namespace ManagementDaemon.Demo;
 /// <summary>The main job: a daemon of its own in a folder of its own, the scenes, and a verdict. Any number of demos run at the same time.</summary>
 internal static class DemoCommand
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
-
     public static async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
-        Stage stage = new();
+        using Stage stage = new();
         DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-");
         try
         {
@@ -28,7 +26,7 @@ internal static class DemoCommand
         }
         catch (OperationCanceledException)
         {
-            stage.Verdict(good: false, string.Create(CultureInfo.InvariantCulture, $"in \"{stage.Scene}\": stopped by a signal, or not done within {s_limit.TotalSeconds} s."));
+            stage.Verdict(good: false, string.Create(CultureInfo.InvariantCulture, $"in \"{stage.Scene}\": stopped by a signal, or silent for {Stage.LongestSilence.TotalSeconds} s."));
             return ExitCode.Failure;
         }
         catch (Exception e)
@@ -51,8 +49,7 @@ internal static class DemoCommand
     private static async Task RunAsync(Stage stage, DirectoryInfo folder, CancellationToken cancellationToken)
     {
         PortmapEndpoint endpoint = PortmapEndpoint.Parse($"unix:{folder.FullName}/portmap.sock");
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(s_limit);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stage.Silence);
         await DaemonHost.RunAsync(new DaemonSettings { Endpoints = [endpoint], Quiet = true }, (host, token) => PlayAsync(stage, folder, endpoint, host, token), limit.Token);
     }
 

@@ -6,8 +6,11 @@ using Spectre.Console.Rendering;
 namespace ManagementDaemon.Demo;
 
 /// <summary>What the audience sees: headings, facts and tables. Coloured on a terminal, plain text anywhere else.</summary>
-internal sealed class Stage
+internal sealed class Stage : IDisposable
 {
+    /// <summary>How long the audience may be told nothing. Not a limit of the whole play: that would measure how busy the machine is.</summary>
+    public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
+
     /// <summary>A file and a pipe have no width; no line is broken there.</summary>
     private const int PlainWidth = 1_000;
 
@@ -15,6 +18,7 @@ internal sealed class Stage
 
     private readonly IAnsiConsole _console;
     private readonly TableBorder _border;
+    private readonly CancellationTokenSource _silence = new(LongestSilence);
     private int _scenes;
 
     public Stage()
@@ -36,9 +40,15 @@ internal sealed class Stage
     /// <summary>The scene that is on, for the verdict when it fails.</summary>
     public string Scene { get; private set; } = "starting";
 
+    /// <summary>Cancelled when nothing was told for <see cref="LongestSilence"/>: the play hangs.</summary>
+    public CancellationToken Silence => _silence.Token;
+
+    public void Dispose() => _silence.Dispose();
+
     public void Open(string scene)
     {
         Scene = scene;
+        _silence.CancelAfter(LongestSilence);
         _console.WriteLine();
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold blue]{++_scenes}. {scene}[/]");
     }
@@ -106,5 +116,9 @@ internal sealed class Stage
         return table;
     }
 
-    private void Show(IRenderable what) => _console.Write(new Padder(what, s_indent));
+    private void Show(IRenderable what)
+    {
+        _console.Write(new Padder(what, s_indent));
+        _silence.CancelAfter(LongestSilence);
+    }
 }

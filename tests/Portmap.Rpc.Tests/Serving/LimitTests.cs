@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Diagnostics;
@@ -143,7 +145,10 @@ public class LimitTests
     {
         await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10), MaxWait = TimeSpan.FromHours(1) }, timeProvider: _time);
         await using PortmapClient worker = harness.OpenClient();
-        await worker.RegisterAsync("b1", 49200).Within();
+
+        // The manual clock drives the reconciler as well, which ends an entry whose port nobody listens on, and that answers the watcher.
+        using Socket listening = Listen();
+        await worker.RegisterAsync("b1", ((IPEndPoint)listening.LocalEndPoint!).Port).Within();
         PairStream watcher = harness.Open();
         harness.Registry.Snapshot(out long revision);
         await watcher.WriteAsync(Wire.Call(7, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words((uint)(revision >> 32), (uint)revision, 3_600_000))).Within();
@@ -153,6 +158,7 @@ public class LimitTests
         Advance(TimeSpan.FromSeconds(60));
 
         await worker.PingAsync().Within();
+        harness.Registry.TryGetPort("b1", out _).Should().BeTrue();
         await worker.RegisterAsync("b2", 49200).Within();
         (await watcher.ReadRecordAsync()).AsSpan(0, 4).ToArray().Should().Equal(Wire.Words(7));
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
@@ -305,6 +311,14 @@ public class LimitTests
     {
         await served.Within();
         (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+    }
+
+    private static Socket Listen()
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, PortBlock.TakeOne()));
+        socket.Listen();
+        return socket;
     }
 
     // In steps of the server's timer, so that it looks as often as it would.

@@ -12,6 +12,7 @@ public sealed class ChildProcess : IAsyncDisposable
 
     private ChildProcess(ProcessStartInfo start)
     {
+        Signal.Interrupt.Heed();
         start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
         Process = new Process { StartInfo = start };
         Process.OutputDataReceived += (_, e) => _ = e.Data is null ? _lines.Writer.TryComplete() : _lines.Writer.TryWrite(e.Data);
@@ -64,13 +65,16 @@ public sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>All lines that are left of its standard output, until it ends.</summary>
-    public async Task<IReadOnlyList<string>> ReadToEndAsync(TimeSpan? limit = null)
+    /// <param name="silence">How long it may say nothing; one that goes on speaking is not held up, however long it takes.</param>
+    public async Task<IReadOnlyList<string>> ReadToEndAsync(TimeSpan? silence = null)
     {
-        using CancellationTokenSource end = Deadline.Source(limit);
         List<string> lines = [];
-        await foreach (string line in _lines.Reader.ReadAllAsync(end.Token))
+        while (await _lines.Reader.WaitToReadAsync().Within(silence))
         {
-            lines.Add(line);
+            while (_lines.Reader.TryRead(out string? line))
+            {
+                lines.Add(line);
+            }
         }
 
         return lines;

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Portmap.TestKit.Processes;
@@ -7,6 +8,9 @@ namespace Portmap.TestKit.Processes;
 /// <summary>A POSIX signal. .NET sends SIGKILL only.</summary>
 public sealed class Signal
 {
+    private const nint DefaultAction = 0;   // SIG_DFL
+    private const nint NoAction = 1;        // SIG_IGN
+
     private readonly int _number;
 
     private Signal(int number) => _number = number;
@@ -23,6 +27,20 @@ public sealed class Signal
     /// <summary>SIGTERM, what a supervisor sends.</summary>
     public static Signal Terminate { get; } = new(15);
 
+    /// <summary>Has this process not ignore it, which its children would inherit: a shell without job control starts its background jobs deaf to SIGINT.</summary>
+    internal void Heed()
+    {
+        const string Mask = "SigIgn:";
+        string? ignored = OperatingSystem.IsLinux() ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Mask, StringComparison.Ordinal)) : null;
+        if (ignored is not null && (ulong.Parse(ignored.AsSpan(Mask.Length), NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) >> (_number - 1) & 1) != 0)
+        {
+            SetHandler(_number, DefaultAction);
+        }
+    }
+
+    /// <summary>Has this process ignore it, as it may have been started to.</summary>
+    public void Ignore() => SetHandler(_number, NoAction);
+
     internal void SendTo(Process process)
     {
         if (Kill(process.Id, _number) != 0)
@@ -30,6 +48,10 @@ public sealed class Signal
             throw new Win32Exception(Marshal.GetLastPInvokeError());
         }
     }
+
+    [DllImport("libc", EntryPoint = "signal")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern nint SetHandler(int signal, nint handler);
 
     [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
