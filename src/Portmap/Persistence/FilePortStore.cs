@@ -160,6 +160,12 @@ internal sealed partial class FilePortStore : IPortStore
                 $"The last {scan.TornBytes} bytes of {FilePath}, from {scan.Length - scan.TornBytes} on, are no whole line: a change that was being written and was never confirmed. They were cut off."));
         }
 
+        if (scan.LostBreaks > 0)
+        {
+            complaints.Add(string.Create(CultureInfo.InvariantCulture,
+                $"{scan.LostBreaks} line break{(scan.LostBreaks == 1 ? "" : "s")} of {FilePath} got lost. No fact did: the lines were told apart by their marks."));
+        }
+
         if (scan.Damages.Count > 0)
         {
             string kept = KeepAside(scan.Damages);

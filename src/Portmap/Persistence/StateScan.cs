@@ -41,6 +41,9 @@ internal sealed class StateScan
     /// <summary>Whether the last line is whole but for its line break.</summary>
     public bool EndsOpen { get; private set; }
 
+    /// <summary>How many lines are joined to the one before: their line break is lost, and nothing else is.</summary>
+    public int LostBreaks { get; private set; }
+
     /// <summary>Whether the file is no more than the beginning of a first line.</summary>
     public bool IsCutHeader { get; private set; }
 
@@ -48,7 +51,7 @@ internal sealed class StateScan
     public bool IsState => FileVersion > 0 || Lines > 0 || IsCutHeader;
 
     /// <summary>Whether the file is as it was written, so that it can be appended to.</summary>
-    public bool IsClean => FileVersion > 0 && _damages.Count == 0 && TornBytes == 0 && !EndsOpen;
+    public bool IsClean => FileVersion > 0 && _damages.Count == 0 && LostBreaks == 0 && TornBytes == 0 && !EndsOpen;
 
     /// <summary>Reads a file.</summary>
     /// <param name="file">The file.</param>
@@ -100,12 +103,15 @@ internal sealed class StateScan
             Length += length + 1;
         }
 
-        // What has no line break and fills the buffer is no line.
         if (used < bytes.Length && (isLast || (used == 0 && bytes.Length == BufferSize)))
         {
-            TakeLine(bytes[used..], isLast ? LineEnd.File : LineEnd.None);
-            Length += bytes.Length - used;
-            used = bytes.Length;
+            // What has no line break and fills the buffer is no line, but it may be many that lost theirs. The last
+            // of them goes on in what is read next, so it waits for that; unless it fills the buffer alone.
+            int rest = isLast ? -1 : bytes[1..].LastIndexOf(FactLine.Mark);
+            int length = rest < 0 ? bytes.Length - used : rest + 1;
+            TakeLine(bytes.Slice(used, length), isLast ? LineEnd.File : rest < 0 ? LineEnd.None : LineEnd.Mark);
+            Length += length;
+            used += length;
         }
 
         return used;
@@ -113,13 +119,10 @@ internal sealed class StateScan
 
     private void TakeLine(ReadOnlySpan<byte> line, LineEnd end)
     {
-        if (Length == 0 && end == LineEnd.Break && FactLineReader.ReadHeader(line) is > 0 and int version)
-        {
-            FileVersion = version;
-        }
-        else if (TryTake(line))
+        if (TryTake(line, Length, end))
         {
             EndsOpen = end == LineEnd.File;
+            LostBreaks += end == LineEnd.Mark ? 1 : 0;
         }
         else
         {
@@ -128,7 +131,20 @@ internal sealed class StateScan
         }
     }
 
-    private bool TryTake(ReadOnlySpan<byte> line)
+    /// <summary>Takes one line: a fact, or the first line of the file.</summary>
+    private bool TryTake(ReadOnlySpan<byte> line, long offset, LineEnd end)
+    {
+        // The first line counts only with what ends it: alone and without its line break it was being written.
+        if (offset == 0 && end != LineEnd.File && FactLineReader.ReadHeader(line) is > 0 and int version)
+        {
+            FileVersion = version;
+            return true;
+        }
+
+        return TryTakeFact(line);
+    }
+
+    private bool TryTakeFact(ReadOnlySpan<byte> line)
     {
         if (_reader.Read(line) is not { } fact)
         {
@@ -140,7 +156,7 @@ internal sealed class StateScan
         return true;
     }
 
-    /// <summary>Takes a line apart at the marks in it: two lines whose line break was damaged are two lines all the same.</summary>
+    /// <summary>Takes a line apart at the marks in it: two lines whose line break was damaged or lost are two lines all the same.</summary>
     private void TakeParts(ReadOnlySpan<byte> line, LineEnd lineEnd)
     {
         long offset = Length;
@@ -149,24 +165,30 @@ internal sealed class StateScan
             int next = line[1..].IndexOf(FactLine.Mark);
             bool isLast = next < 0;
             ReadOnlySpan<byte> part = isLast ? line : line[..(next + 1)];
+            LineEnd end = isLast ? lineEnd : LineEnd.Mark;
             line = line[part.Length..];
-            if (isLast && TryTake(part))
+            if (TryTake(part, offset, end))
             {
-                EndsOpen = lineEnd == LineEnd.File;
-                return;
+                EndsOpen = end == LineEnd.File;
+                LostBreaks += end == LineEnd.Mark ? 1 : 0;
+                if (isLast)
+                {
+                    return;   // and so is its line break, if it has one
+                }
             }
-
-            if (TryTake(part[..^1]))
+            else if (TryTakeFact(part[..^1]))
             {
                 Spoil(offset + part.Length - 1, part[^1..]);
             }
-            else if (isLast && lineEnd == LineEnd.File)
+            else if (end == LineEnd.File)
             {
                 TornBytes = part.Length;
                 return;
             }
             else
             {
+                // The first line with a damaged line break is kept aside as it is, but its version counts.
+                FileVersion = offset == 0 ? FactLineReader.ReadHeader(part[..^1]) : FileVersion;
                 Spoil(offset, part);
             }
 
@@ -196,6 +218,9 @@ internal sealed class StateScan
 
         /// <summary>The file ends before one.</summary>
         File,
+
+        /// <summary>The next line begins right after it: its line break is lost.</summary>
+        Mark,
 
         /// <summary>It is longer than any line, and goes on.</summary>
         None,
