@@ -9,7 +9,8 @@ namespace Portmap;
 /// </remarks>
 public interface IPortAllocationStrategy
 {
-    /// <summary>The name by which options, requests and entries speak of it. Constant, not empty, compared byte by byte.</summary>
+    /// <summary>The name by which options, requests and entries speak of it. Constant, compared byte by byte, 1 to 4,096 bytes of well-formed UTF-8: it
+    /// stands in every fact of its claims. Read once, when the registry is made.</summary>
     string Name { get; }
 
     /// <summary>Names the next port to try for one acquisition.</summary>

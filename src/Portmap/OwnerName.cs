@@ -31,6 +31,22 @@ internal static class OwnerName
         return Ascii.IsValid(owner) ? null : ComplaintOfUnicode(owner);
     }
 
+    /// <summary>Whether a text holds half of a character, which UTF-8 cannot write.</summary>
+    public static bool HoldsLoneSurrogate(ReadOnlySpan<char> text)
+    {
+        while (!text.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf16(text, out _, out int consumed) != OperationStatus.Done)
+            {
+                return true;
+            }
+
+            text = text[consumed..];
+        }
+
+        return false;
+    }
+
     private static string? ComplaintOfUnicode(string owner)
     {
         int bytes = 0;

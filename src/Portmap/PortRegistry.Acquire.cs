@@ -64,7 +64,7 @@ public sealed partial class PortRegistry
         strategy = 0;
         return CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
             ?? CheckPrevious(request)
-            ?? (TryFindStrategy(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, _strategies));
+            ?? (TryFindStrategy(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, _strategyNames));
     }
 
     private void EndIfDisposed(PortLease granted)

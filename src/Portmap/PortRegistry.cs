@@ -20,6 +20,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     private readonly ILogger _log;
     private readonly IPortGuard _guard;
     private readonly IPortAllocationStrategy[] _strategies;
+    private readonly string[] _strategyNames;   // as they were checked: a host's own strategy may answer another one later
     private readonly int _defaultStrategy;
     private readonly EpochSource _epochs;
     private readonly PortTable _table;
@@ -48,7 +49,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         int processors = Environment.ProcessorCount;
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
-        _defaultStrategy = Array.FindIndex(_strategies, strategy => strategy.Name == options.Strategy);
+        _strategyNames = Array.ConvertAll(_strategies, static strategy => strategy.Name);
+        _defaultStrategy = Array.IndexOf(_strategyNames, options.Strategy);
         _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.GuardLimit) : new ProbingGuard();
 
         // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
@@ -122,7 +124,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
     }
 
-    internal string StrategyName(int strategy) => _strategies[strategy].Name;
+    internal string StrategyName(int strategy) => _strategyNames[strategy];
 
     private static PortRegistrySettings SettingsOf(PortRegistryOptions options, bool inMemory)
     {
@@ -140,8 +142,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     private bool TryFindStrategy(string? name, out int strategy)
     {
         // A loop, not a lambda: this is on the path of every acquisition, and a closure would be 88 bytes.
-        strategy = name is null ? _defaultStrategy : _strategies.Length - 1;
-        while (name is not null && strategy >= 0 && _strategies[strategy].Name != name)
+        strategy = name is null ? _defaultStrategy : _strategyNames.Length - 1;
+        while (name is not null && strategy >= 0 && _strategyNames[strategy] != name)
         {
             strategy--;
         }

@@ -11,6 +11,9 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
 {
     public static readonly string[] BuiltInStrategies = [Strategies.ProcessBinds.StrategyName, Strategies.AllocatorPicks.StrategyName];
 
+    /// <summary>As of an owner: a line of the state file holds both, each byte escaped.</summary>
+    private const int MaxStrategyBytes = OwnerName.MaxBytes;
+
     /// <summary>sun_path of unix(7) without its closing NUL.</summary>
     private const int MaxSocketPath = 107;
 
@@ -106,13 +109,19 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         List<string> names = [.. BuiltInStrategies];
         foreach (IPortAllocationStrategy strategy in options.CustomStrategies)
         {
-            if (string.IsNullOrEmpty(strategy.Name) || names.Contains(strategy.Name))
+            string name = strategy.Name;
+            if (string.IsNullOrEmpty(name) || names.Contains(name))
             {
-                wrong.Add($"{nameof(options.AddStrategy)}: a strategy named '{strategy.Name}' cannot be added; choose a name that is not empty and not one of {string.Join(", ", names)}.");
-                continue;
+                wrong.Add($"{nameof(options.AddStrategy)}: a strategy named '{name}' cannot be added; choose a name that is not empty and not one of {string.Join(", ", names)}.");
             }
-
-            names.Add(strategy.Name);
+            else if (ComplaintOfName(name) is { } complaint)
+            {
+                wrong.Add($"{nameof(options.AddStrategy)}: {complaint}");
+            }
+            else
+            {
+                names.Add(name);
+            }
         }
 
         if (names.Count > byte.MaxValue)
@@ -124,6 +133,19 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         {
             wrong.Add($"{nameof(options.Strategy)} is '{options.Strategy}'; choose one of {string.Join(", ", names)}.");
         }
+    }
+
+    /// <summary>The name of a strategy stands in each fact of its claims, beside the owner's, and is read back from there.</summary>
+    private static string? ComplaintOfName(string name)
+    {
+        if (name.Length > MaxStrategyBytes || Encoding.UTF8.GetByteCount(name) > MaxStrategyBytes)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"the name of the strategy '{name[..Math.Min(name.Length, 40)]}…' has {Encoding.UTF8.GetByteCount(name)} bytes of UTF-8 and may have {MaxStrategyBytes}; shorten it.");
+        }
+
+        return OwnerName.HoldsLoneSurrogate(name)
+            ? $"the name of the strategy '{name}' holds a lone surrogate, which is no Unicode text; mend it."
+            : null;
     }
 
     private static void CheckEnum<T>(List<string> wrong, string name, T value)

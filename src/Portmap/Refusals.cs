@@ -40,10 +40,10 @@ internal static class Refusals
             () => Text($"The port {request.Previous} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
             request.Owner, request.Previous, request.Protocol);
 
-    public static PortRefusal UnknownStrategy(PortRequest request, IPortAllocationStrategy[] strategies) =>
+    public static PortRefusal UnknownStrategy(PortRequest request, string[] strategies) =>
         new(
             PortRefusalReason.UnknownStrategy,
-            () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies.Select(strategy => strategy.Name))}.",
+            () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies)}.",
             request.Owner, 0, request.Protocol);
 
     public static PortRefusal Exhausted(PortRequest request, PortTable table, PortProtocol protocol) =>
