@@ -42,37 +42,27 @@ public sealed partial class PortRegistry
         }
 
         DateTimeOffset now = time.GetUtcNow();
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        StoreOpening opening = new(store, cancellationToken);
         try
         {
-            Task<OpenedStore> open = OpenedStore.OpenAsync(store, bootId, now, settings.ReuseDelay, static process => process.IsAlive(), limit.Token);
-            OpenedStore opened = await open.WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
+            OpenedStore opened = await opening.Begin(bootId, now, settings.ReuseDelay)
+                .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
-            return new PortRegistry(options, settings, logger, new RegistryClock(time, now.ToUnixTimeMilliseconds()), opened);
+            PortRegistry registry = new(options, settings, logger, new RegistryClock(time, now.ToUnixTimeMilliseconds()), opened);
+            opening.Dispose();
+            return registry;
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
-            await limit.CancelAsync().ConfigureAwait(false);
-            await GiveUpAsync(store).ConfigureAwait(false);
+            await opening.GiveUpAsync().ConfigureAwait(false);
             throw exception switch
             {
-                PortRefusedException or OperationCanceledException => exception,
+                PortRefusedException => exception,
+                OperationCanceledException when cancellationToken.IsCancellationRequested => exception,
                 TimeoutException => new PortRefusedException(Refusals.OpenTimeout(settings)),
                 _ => new PortRefusedException(Refusals.OpenFailed(exception)),
             };
-        }
-    }
-
-    private static async Task GiveUpAsync(IPortStore store)
-    {
-        try
-        {
-            await store.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            // Why it could not be opened is what the caller has to know.
         }
     }
 

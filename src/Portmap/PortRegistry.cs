@@ -60,7 +60,15 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         if (opened is not null)
         {
             _table.Journal = new ClaimJournal(this, _table, opened.Store, opened.BootId, opened.Mark);
-            Restore(opened);
+            try
+            {
+                Restore(opened);
+            }
+            catch
+            {
+                _table.Journal.Dispose();   // its timer and its store: nobody else knows of them
+                throw;
+            }
         }
 
         TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
@@ -93,6 +101,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
     /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
+    /// <remarks>A change that races it succeeds and is on disk, or throws <see cref="ObjectDisposedException"/>. Nothing a store throws comes out of it.</remarks>
     public void Dispose()
     {
         End();

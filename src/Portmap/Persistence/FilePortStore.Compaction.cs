@@ -60,7 +60,7 @@ internal sealed partial class FilePortStore
             bool isFull = _length + appended > Math.Max(_allowed, _allowedLength);
             if (isFull && mayBegin)
             {
-                CompactIfLarge(isFull);
+                TryCompactIfLarge(isFull);
             }
 
             return isFull || _isSuspect ? _compaction : Task.CompletedTask;
@@ -74,12 +74,26 @@ internal sealed partial class FilePortStore
             _isStopping = true;
         }
 
-        await Compaction.ConfigureAwait(false);
+        await Compaction.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void RememberForCompaction(ReadOnlySpan<byte> lines) => _meanwhile?.Write(lines);
 
-    private void CompactIfLarge(bool isFull = false)
+    /// <summary>Begins a compaction if it is time. What was confirmed stays confirmed though none can begin (no memory, no thread).</summary>
+    private void TryCompactIfLarge(bool isFull = false)
+    {
+        try
+        {
+            CompactIfLarge(isFull);
+        }
+        catch (Exception)
+        {
+            _meanwhile = null;
+            _lookAt = _length + StepLength;
+        }
+    }
+
+    private void CompactIfLarge(bool isFull)
     {
         if ((_length < _lookAt && !isFull) || _meanwhile is not null || _isStopping)
         {
@@ -133,18 +147,31 @@ internal sealed partial class FilePortStore
                 }
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception)
         {
-            // The disk is full or fails. The appends will say so; here nothing is lost but time.
+            // The disk is full or fails, or there is no memory. The appends will say so; here nothing is lost but time.
         }
         finally
         {
+            EndCompaction(next);
+        }
+    }
+
+    private void EndCompaction(IStateFile? next)
+    {
+        try
+        {
             next?.Dispose();
-            lock (_gate)
-            {
-                _meanwhile = null;
-                Volatile.Write(ref _isFinishing, false);
-            }
+        }
+        catch (Exception)
+        {
+            // It is of no use to anybody any more.
+        }
+
+        lock (_gate)
+        {
+            _meanwhile = null;
+            Volatile.Write(ref _isFinishing, false);
         }
     }
 

@@ -14,7 +14,9 @@ namespace Portmap.Persistence;
 /// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it; so everything can be written anew at any time.</item>
 /// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name, unless <c>_isSuspect</c>.</item>
 /// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.</item>
-/// <item>S4. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
+/// <item>S4. What is cancelled while it runs has let go of the folder when the cancellation returns (<see cref="HeldFolder"/>):
+/// nothing is written, renamed or cut after that, and another store may take it.</item>
+/// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
 /// </list>
 /// </remarks>
 internal sealed partial class FilePortStore : IPortStore
@@ -25,7 +27,7 @@ internal sealed partial class FilePortStore : IPortStore
     /// <summary>The file that will take its place; one that a crash left behind is deleted.</summary>
     public const string NextName = "portmap.state.new";
 
-    private readonly IStateFolder _folder;
+    private readonly HeldFolder _folder;
     private readonly TimeProvider _time;
     private readonly int _allowedLength;
     private readonly Lock _gate = new();
@@ -47,7 +49,7 @@ internal sealed partial class FilePortStore : IPortStore
     /// <param name="allowedLength">How large the file may always be.</param>
     public FilePortStore(IStateFolder folder, TimeProvider time, int allowedLength = AllowedLength)
     {
-        _folder = folder;
+        _folder = new HeldFolder(folder);
         _time = time;
         _allowedLength = allowedLength;
     }
@@ -62,10 +64,12 @@ internal sealed partial class FilePortStore : IPortStore
             throw new InvalidOperationException("The store is open; load once.");
         }
 
+        using CancellationTokenRegistration _ = LetGoWhen(cancellationToken);
         try
         {
             List<string> complaints = [];
             Guarded(() => Open(complaints, cancellationToken));
+            cancellationToken.ThrowIfCancellationRequested();
             complaints.ForEach(onUnreadable);
             if (_facts.Mark is { } mark)
             {
@@ -95,6 +99,7 @@ internal sealed partial class FilePortStore : IPortStore
             Encode(fact, _batch);
         }
 
+        using CancellationTokenRegistration _ = LetGoWhen(cancellationToken);
         await GiveWayAsync(_batch.WrittenCount).ConfigureAwait(false);
         Guarded(() => Append(batch));
     }
@@ -104,6 +109,9 @@ internal sealed partial class FilePortStore : IPortStore
         await StopCompacting().ConfigureAwait(false);
         Close();
     }
+
+    private CancellationTokenRegistration LetGoWhen(CancellationToken cancellationToken) =>
+        cancellationToken.UnsafeRegister(static folder => ((HeldFolder)folder!).LetGo(), _folder);
 
     private void Open(List<string> complaints, CancellationToken cancellationToken)
     {
@@ -218,7 +226,7 @@ internal sealed partial class FilePortStore : IPortStore
                 _facts.Apply(fact);
             }
 
-            CompactIfLarge();
+            TryCompactIfLarge();
         }
     }
 
@@ -264,7 +272,15 @@ internal sealed partial class FilePortStore : IPortStore
     {
         lock (_gate)
         {
-            _file?.Dispose();
+            try
+            {
+                _file?.Dispose();
+            }
+            catch (Exception)
+            {
+                // All that was confirmed is synced, and the folder must not stay in use.
+            }
+
             _file = null;
             _folder.Dispose();
         }

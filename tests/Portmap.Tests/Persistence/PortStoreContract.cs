@@ -161,6 +161,47 @@ public abstract class PortStoreContract
     }
 
     [Fact]
+    public async Task Load_GivenUpWhileItRuns_TheNextOneHasTheState()
+    {
+        PortFact[] facts = [Fact("b1", 49_152, 16, PortState.Bound), Fact("b2", 49_153, 32, PortState.Bound)];
+        await AppendAsync(facts);
+        IPortStore store = CreateStore();
+        using (CancellationTokenSource giveUp = new())
+        {
+            Task loading = store.LoadAsync(_ => giveUp.Cancel(), _ => { }, giveUp.Token).AsTask();
+            await Task.WhenAny(loading).WaitAsync(s_limit);   // it ends, in whatever way; only then is it disposed
+            await store.DisposeAsync().AsTask().WaitAsync(s_limit);
+        }
+
+        PortFact next = Fact("b3", 49_154, 48, PortState.Bound);
+        await AppendAsync(next);
+        Equal([.. facts, next], await LoadAsync());
+    }
+
+    [Fact]
+    public async Task Append_GivenUpWhileItRuns_LosesNothingThatWasConfirmed()
+    {
+        PortFact[] confirmed = [Fact("b1", 49_152, 16, PortState.Bound), Fact("b2", 49_153, 32, PortState.Bound)];
+        PortFact[] tried = [.. Enumerable.Range(1, 1_000).Select(i => Fact($"tried{i}", i, 160 + i, PortState.Bound))];
+        await AppendAsync(confirmed);
+        IPortStore store = CreateStore();
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().WaitAsync(s_limit);
+        using (CancellationTokenSource giveUp = new())
+        {
+            Task appending = store.AppendAsync(tried, giveUp.Token).AsTask();
+            await giveUp.CancelAsync();
+            await Task.WhenAny(appending).WaitAsync(s_limit);
+            await store.DisposeAsync().AsTask().WaitAsync(s_limit);
+        }
+
+        PortFact next = Fact("b3", 49_154, 2_000, PortState.Bound);
+        await AppendAsync(next);
+        IReadOnlyCollection<PortFact> loaded = await LoadAsync();
+        Equal([.. confirmed, next], loaded.Where(fact => !fact.Owner.StartsWith("tried", StringComparison.Ordinal)));
+        Assert.Empty(loaded.Select(Text).Except([.. confirmed.Concat(tried).Append(next).Select(Text)]));
+    }
+
+    [Fact]
     public async Task Dispose_Twice_IsHarmless()
     {
         IPortStore store = CreateStore();
