@@ -115,6 +115,7 @@ public sealed partial class PortLease
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
     /// <exception cref="PortRefusedException">Stale: the owner has a newer claim. StoreFailed: lookups have stopped, but the end could not be written;
     /// the port stays unusable until the store works again.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
     public ValueTask ReleaseAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -133,6 +134,7 @@ public sealed partial class PortLease
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="refusal">Stale: the owner has a newer claim.</param>
     /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
     public bool TryRelease([NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));

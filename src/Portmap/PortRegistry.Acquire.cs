@@ -108,7 +108,14 @@ public sealed partial class PortRegistry
             if (push == PortTable.Push.Pushed)
             {
                 candidate.IsPushed = candidate.IsPending;
-                return candidate.IsPushed ? Refusals.Waiting : null;
+                if (candidate.IsPushed)
+                {
+                    return Refusals.Waiting;
+                }
+
+                ThrowIfLate(candidate.Claim!);
+                ThrowIfLate(candidate.Twin);
+                return null;
             }
 
             Undo(ref candidate, now);
@@ -131,6 +138,7 @@ public sealed partial class PortRegistry
     /// <summary>Finds a port and makes the pending claims of a candidate.</summary>
     private PortRefusal? Find(ref Candidate candidate, int hash, int hashUdp, long now)
     {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         PortRequest request = candidate.Request;
         candidate.SetAside = null;
         candidate.OwnPort = 0;

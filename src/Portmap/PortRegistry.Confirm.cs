@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap;
 
-// The verbs on a registry that confirms: each makes its step, and where that waits for the disk, awaits the turn of the writer and goes on.
+// The verbs on a registry that confirms: each makes its step, and where that waits for the disk, awaits the turn of the writer and goes on. One that still
+// waits when the writer has ended is told that the registry is disposed.
 // What was begun is completed, whether the caller waits for it or not.
 public sealed partial class PortRegistry
 {
@@ -43,6 +44,7 @@ public sealed partial class PortRegistry
         bool hasWaited = false;
         while (refusal is null)
         {
+            bool isLast = _table.Journal is { HasEnded: true };   // before the step: what it waits for then never comes
             Task<Exception?>? turn = _table.Journal?.Turn;   // before the step, so that what it waits for completes this turn or an earlier one
             PortRefusal? step = Grant(ref candidate);
             bool freesSoon = step?.Reason == PortRefusalReason.Exhausted && !hasWaited && _table.Journal is { Confirms: true, IsIdle: false };
@@ -52,6 +54,7 @@ public sealed partial class PortRegistry
             }
 
             hasWaited = true;
+            ObjectDisposedException.ThrowIf(isLast, this);
             Exception? failure = await TurnAsync(turn!).ConfigureAwait(false);
             refusal = failure is not null && !candidate.IsPushed ? Refusals.StoreFailed(candidate.Request.Owner, candidate.Protocol, failure) : null;
         }
@@ -66,7 +69,8 @@ public sealed partial class PortRegistry
         PortRefusal? refusal = CheckRegistration(ref registration) ?? await CheckStoreAsync(owner, protocol).ConfigureAwait(false);
         while (refusal is null)
         {
-            Task<Exception?> turn = _table.Journal!.Turn;   // before the step, see GrantAsync
+            bool isLast = _table.Journal!.HasEnded;   // both before the step, see GrantAsync
+            Task<Exception?> turn = _table.Journal.Turn;
             PortRefusal? step = Register(ref registration);
             if (!ReferenceEquals(step, Refusals.Waiting))
             {
@@ -75,7 +79,7 @@ public sealed partial class PortRegistry
             }
 
             hasWaited = true;
-
+            ObjectDisposedException.ThrowIf(isLast, this);
             Exception? failure = await TurnAsync(turn).ConfigureAwait(false);
             refusal = failure is not null && registration.Claim is null ? Refusals.StoreFailed(owner, protocol, failure) : null;
         }
@@ -91,11 +95,14 @@ public sealed partial class PortRegistry
 
     internal async Task ReleaseConfirmedAsync(Func<PortRefusal?> release)
     {
-        Task<Exception?> turn = _table.Journal!.Turn;
+        bool isLast = _table.Journal!.HasEnded;
+        Task<Exception?> turn = _table.Journal.Turn;
         PortRefusal? refusal = release();
         while (ReferenceEquals(refusal, Refusals.Waiting))
         {
+            ObjectDisposedException.ThrowIf(isLast, this);
             await TurnAsync(turn).ConfigureAwait(false);   // what is pending on the owner takes effect or fails by it
+            isLast = _table.Journal.HasEnded;
             turn = _table.Journal.Turn;
             refusal = release();
         }
@@ -117,6 +124,7 @@ public sealed partial class PortRegistry
     {
         while (true)
         {
+            bool isLast = _table.Journal is { HasEnded: true };
             Task<Exception?>? turn = _table.Journal?.Turn;
             OwnerCell? cell = _table.Index.Find(protocol, owner);
             if (cell is null || _table.Normalize(cell, NowMs).Word.Stage != ClaimStage.Taking)
@@ -124,6 +132,7 @@ public sealed partial class PortRegistry
                 return cell;
             }
 
+            ObjectDisposedException.ThrowIf(isLast, this);
             await TurnAsync(turn!).ConfigureAwait(false);
         }
     }
@@ -145,11 +154,15 @@ public sealed partial class PortRegistry
         return refusal;
     }
 
-    private async ValueTask<Exception?> TurnAsync(Task<Exception?> turn)
+    private ValueTask<Exception?> TurnAsync(Task<Exception?> turn)
     {
         _table.Journal!.Kick();
-        Exception? failure = await turn.ConfigureAwait(false);
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-        return failure;
+        return new(turn);
     }
+
+    /// <summary>The change took effect when the registry was being disposed, and comes to the disk no more.</summary>
+    private void ThrowIfLate(PortClaim? claim) => ObjectDisposedException.ThrowIf(claim is not null && Volatile.Read(ref _disposed) != 0 && claim.Word.IsLate, this);
+
+    /// <summary>There is a store and it is closed: a change would be true for this run only.</summary>
+    private void ThrowIfEnded() => ObjectDisposedException.ThrowIf(_table.Journal is { HasEnded: true }, this);
 }

@@ -110,6 +110,7 @@ public sealed partial class PortRegistry
                 return Refusals.LeaseOpen(owner, port, protocol, right.Beside);
             }
 
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
             long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
             PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Consumes, _table.Confirms);
             OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
@@ -126,10 +127,11 @@ public sealed partial class PortRegistry
     private PortRefusal? OutcomeOf(ref Registration registration, PortClaim claim, long now, out bool again)
     {
         again = false;
-        _table.Settle(claim, now);
+        _table.SettleOwn(claim, now);
         ClaimWord word = claim.Word;
         if (word.WasBound)
         {
+            ThrowIfLate(claim);
             if (registration.Session.IsOver)
             {
                 _table.TryEnd(claim, registration.Session.EndCause, now);   // it died meanwhile, and the sweep may have passed before this took effect

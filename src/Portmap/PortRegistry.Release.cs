@@ -14,6 +14,7 @@ public sealed partial class PortRegistry
             return refusal;
         }
 
+        ThrowIfEnded();
         epoch = EpochThatCounts(owner, epoch, protocol);
         if (epoch != 0)
         {
@@ -56,6 +57,7 @@ public sealed partial class PortRegistry
 
             if (_table.TryEnd(bound, bound.Session.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
             {
+                ThrowIfLate(bound);
                 return null;
             }
         }
@@ -64,6 +66,7 @@ public sealed partial class PortRegistry
     /// <summary>Release by the lease: of what it became, registered or not.</summary>
     internal PortRefusal? Release(PortLease lease)
     {
+        ThrowIfEnded();
         PortRefusal? refusal = Release(lease, lease.Claim);
         if (lease.Twin is { } twin)
         {
@@ -92,6 +95,7 @@ public sealed partial class PortRegistry
 
             if (_table.TryEnd(open, ClaimEnd.Released, now))
             {
+                ThrowIfLate(open);
                 return null;
             }
         }
@@ -131,6 +135,7 @@ public sealed partial class PortRegistry
 
             if (_table.TryEnd(claim, ClaimEnd.Released, now))
             {
+                ThrowIfLate(claim);
                 return null;
             }
         }

@@ -47,6 +47,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
     /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening and
     /// Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups answer never changed.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -69,6 +70,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="protocol">TCP or UDP.</param>
     /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
     /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryRegister(
         string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
@@ -89,6 +91,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
     /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be
     /// written; the port stays unusable until the store works again.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
     public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -112,6 +115,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="epoch">The epoch, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
     public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));

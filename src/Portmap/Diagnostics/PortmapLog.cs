@@ -41,6 +41,9 @@ internal static partial class PortmapLog
     [LoggerMessage(13, LogLevel.Information, "The store works again", EventName = "StoreWorks")]
     public static partial void StoreWorks(ILogger logger);
 
+    [LoggerMessage(20, LogLevel.Error, "The store could not be closed; what was confirmed is kept", EventName = "StoreNotClosed")]
+    public static partial void StoreNotClosed(ILogger logger, Exception exception);
+
     [LoggerMessage(14, LogLevel.Information, "The stored state was read: {Recovered} entries wait for their process, {Reserved} leases are open, {Ended} entries ended", EventName = "Opened")]
     public static partial void Opened(ILogger logger, int recovered, int reserved, int ended);
 }

@@ -9,7 +9,10 @@ namespace Portmap.Persistence;
 /// <code>
 ///   pending ──Queue──► fact ──► on disk: the claim may take effect      failed: it is withdrawn, and its end is written before anything newer
 ///   ended   ──Queue──► fact ──► on disk: the port becomes available     failed: it is tried again until it is there
+///   either  ──Queue──► the writer is sealed: the claim is marked late, and whoever asked for the change is told that the registry is disposed
 /// </code>
+/// While the registry is being disposed an acquisition whose fact comes to the disk is withdrawn, and its end written, because its
+/// caller is told so; a registration takes effect, for its process does listen.
 /// Whoever meets a claim that waits and is not queued puts its fact into the queue: the mark is set afterwards, so a fact may be there twice, which
 /// does no harm, and nobody waits for a thread that was suspended. Progress: Queue is lock-free.
 /// </remarks>
@@ -20,7 +23,6 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
 
     private readonly PortRegistry _registry;
     private readonly PortTable _table;
-    private readonly IPortStore _store;
     private readonly FactWriter _writer;
     private readonly ITimer? _flush;
     private readonly Guid _bootId;
@@ -38,7 +40,6 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         _registry = registry;
         _table = table;
         _bootId = bootId;
-        _store = store;
         _extendAt = mark - (MarkAhead / 2);
         Confirms = registry.Settings.Durability == PortDurability.Confirmed;
         _writer = new FactWriter(store, this, eager: Confirms);
@@ -61,6 +62,9 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
     /// <inheritdoc cref="FactWriter.IsIdle"/>
     public bool IsIdle => _writer.IsIdle;
 
+    /// <inheritdoc cref="FactWriter.HasEnded"/>
+    public bool HasEnded => _writer.HasEnded;
+
     /// <inheritdoc cref="FactWriter.Turn"/>
     public Task<Exception?> Turn => _writer.Turn;
 
@@ -78,7 +82,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
     /// <inheritdoc cref="FactWriter.FlushAsync"/>
     public Task<Exception?> FlushAsync() => _writer.FlushAsync();
 
-    /// <summary>Puts the fact of a claim's stage into the queue, unless it is there.</summary>
+    /// <summary>Puts the fact of a claim's stage into the queue, unless it is there. One that comes too late is marked so (<see cref="ClaimWord.IsLate"/>).</summary>
     public void Queue(PortClaim claim, ClaimWord word)
     {
         if (word.IsQueued)
@@ -86,7 +90,16 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             return;
         }
 
-        _writer.Push(FactOf(claim, word));
+        if (!_writer.TryPush(FactOf(claim, word)))
+        {
+            while (!word.IsQueued && !word.IsLate && !claim.TryMark(word, word.Late()))
+            {
+                word = claim.Word;
+            }
+
+            return;
+        }
+
         while (word.Waits && !claim.TryMark(word, word.Queued()))
         {
             word = claim.Word;
@@ -98,7 +111,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
 
         if (claim.Word.Stage == ClaimStage.Ended && word.Stage != ClaimStage.Ended)
         {
-            _writer.Push(FactOf(claim, claim.Word));   // it ended meanwhile, and whoever did that did not know that its fact is on the way
+            _writer.TryPush(FactOf(claim, claim.Word));   // it ended meanwhile, and whoever did that did not know that its fact is on the way
         }
 
         if (claim.Epoch > Volatile.Read(ref _extendAt))
@@ -107,7 +120,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         }
     }
 
-    void IFactOutcome.Written(PortFact fact)
+    PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
     {
         if (_isTold)
         {
@@ -117,11 +130,17 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
 
         if (!Confirms || fact.IsMark)
         {
-            return;
+            return null;
         }
 
-        PortClaim? claim = fact.State == PortState.Cooling ? FindEnded(fact) : FindPending(fact);
-        ClaimStage stage = fact.State == PortState.Cooling ? ClaimStage.Ended : ClaimStage.Taking;
+        bool isEnd = fact.State == PortState.Cooling;
+        PortClaim? claim = isEnd ? FindEnded(fact) : FindPending(fact);
+        if (isClosing && claim is { IsLease: true } && !isEnd)
+        {
+            return Withdraw(claim, ClaimEnd.Withdrawn);
+        }
+
+        ClaimStage stage = isEnd ? ClaimStage.Ended : ClaimStage.Taking;
         for (ClaimWord word = claim?.Word ?? default; word.Waits && word.Stage == stage; word = claim!.Word)
         {
             if (claim!.TryMark(word, word.Written()))
@@ -131,9 +150,11 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
                     _table.MakeAvailable(claim, word.Written(), _registry.NowMs);
                 }
 
-                return;
+                return null;
             }
         }
+
+        return null;
     }
 
     PortFact? IFactOutcome.Failed(PortFact fact, Exception failure)
@@ -145,24 +166,24 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             _registry.Report(static (log, failure) => PortmapLog.StoreFailed(log, failure!), failure);
         }
 
-        if (!Confirms || fact.IsMark || fact.State == PortState.Cooling)
-        {
-            return fact;
-        }
+        return !Confirms || fact.IsMark || fact.State == PortState.Cooling ? fact
+            : FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed)
+            : null;   // it was withdrawn, and its end is in the queue
+    }
 
-        if (FindPending(fact) is not { } claim)
-        {
-            return null;   // it was withdrawn, and its end is in the queue
-        }
+    void IFactOutcome.NotClosed(Exception failure) => _registry.Report(static (log, failure) => PortmapLog.StoreNotClosed(log, failure!), failure);
 
-        // A pending claim is withdrawn. Its fact may be on disk all the same, so its end is written, and until then its port is nobody's. But not when it
-        // would have used up a claim of its own epoch that goes on: an end could not be told from that one's. What is on disk then waits for the same
-        // process to try again, or is found dead at the next opening.
+    /// <summary>Withdraws a pending claim whose fact may be on disk.</summary>
+    /// <returns>Its end, which has to be written; until then its port is nobody's. Null: nothing has to be.</returns>
+    private PortFact? Withdraw(PortClaim claim, ClaimEnd cause)
+    {
+        // No end when it would have used up a claim of its own epoch that goes on: the end could not be told from that one's. What is
+        // on disk then waits for the same process to try again, or is found dead at the next opening.
         bool goesOn = claim.Consumes is { } used && used.Epoch == claim.Epoch && used.Word.IsLive;
         for (ClaimWord word = claim.Word; word.Waits && word.Stage == ClaimStage.Taking; word = claim.Word)
         {
             ClaimWord queued = word.Queued();
-            if (claim.TryMark(word, queued) && claim.TryEndFrom(queued, ClaimEnd.StoreFailed, _registry.NowMs, isTold: goesOn))
+            if (claim.TryMark(word, queued) && claim.TryEndFrom(queued, cause, _registry.NowMs, isTold: goesOn))
             {
                 ClaimWord end = claim.Word;
                 claim.TryMark(end, end.Queued());
@@ -181,7 +202,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
     /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
-    /// <summary>Writes what is left, and gives the state up.</summary>
+    /// <summary>Writes what is left, and gives the state up. Never throws because of the store.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_flush is not null)
@@ -190,7 +211,6 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         }
 
         await _writer.DisposeAsync().ConfigureAwait(false);
-        await _store.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>The pending claim a fact is about. It tops its owner: nobody puts another one above it while it is pending.</summary>
@@ -248,7 +268,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         long extendAt = Volatile.Read(ref _extendAt);
         if (epoch > extendAt && Interlocked.CompareExchange(ref _extendAt, extendAt + (MarkAhead / 2), extendAt) == extendAt)
         {
-            _writer.Push(PortFact.Mark(extendAt + MarkAhead));
+            _writer.TryPush(PortFact.Mark(extendAt + MarkAhead));
         }
     }
 }

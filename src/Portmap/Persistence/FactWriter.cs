@@ -5,16 +5,32 @@ namespace Portmap.Persistence;
 /// <code>
 ///   _head ──► newest fact ──Next──► older ──► …      a stack; the loop takes all of it and turns it round
 ///   _turn     completes when the batch that takes whatever was pushed before it was read is over: with what went wrong, or null
+///
+///   open ──DisposeAsync──► closing ──seal: the loop takes the stack for the last time──► sealed ──► ended, the store disposed
 /// </code>
 /// <list type="bullet">
 /// <item>I1. A fact is in the stack, in the batch that is written, or among the unwritten ones, until the store has confirmed it.</item>
 /// <item>I2. What failed is written before anything newer. So when a fact is confirmed, all that were pushed before it are on disk or were answered as failed.</item>
 /// <item>I3. Unwritten facts are kept folded, so that a store that fails for days costs at most one fact per owner and port.</item>
+/// <item>I4. Once sealed nothing comes into the stack, so what TryPush took in is in a batch, and who is told false knows that its fact
+/// is in none. <see cref="HasEnded"/> is set when all that was taken in has been answered.</item>
+/// <item>I5. The work is linear in the facts: gathering looks at most at <see cref="Worthwhile"/> of them, and a store that fails is tried with
+/// at most <see cref="Probe"/> before all that is unwritten is brought to it again.</item>
+/// <item>I6. No exception of the store ends the loop: it is what went wrong with that batch.</item>
 /// </list>
-/// Progress: Push is lock-free and one CAS when nobody else pushes; the loop is one asynchronous method, which alone calls the store.
+/// Progress: TryPush is lock-free and one CAS when nobody else pushes; the loop is one asynchronous method, which alone calls the store.
 /// </remarks>
 internal sealed class FactWriter : IAsyncDisposable
 {
+    /// <summary>What is worth an fsync. To wait for thousands would cost more turns of the loop than they bring.</summary>
+    private const int Worthwhile = 64;
+
+    /// <summary>How many of the unwritten facts tell whether a store that failed works again.</summary>
+    private const int Probe = 64;
+
+    /// <summary>What the stack leads to once it is sealed.</summary>
+    private static readonly PortFact s_sealed = new();
+
     private readonly IPortStore _store;
     private readonly IFactOutcome _outcome;
     private readonly PortFactSet _unwritten = new();
@@ -28,8 +44,9 @@ internal sealed class FactWriter : IAsyncDisposable
     private int _kicked;
     private int _busy;
     private int _stopping;
+    private bool _hasEnded;
 
-    /// <param name="store">The store; loaded, and called by nobody else.</param>
+    /// <param name="store">The store; loaded, and called by nobody else. It is disposed by the loop's end.</param>
     /// <param name="outcome">Told what became of each fact, by the loop.</param>
     /// <param name="eager">Whether a push wakes the loop; otherwise <see cref="Kick"/> does.</param>
     public FactWriter(IPortStore store, IFactOutcome outcome, bool eager)
@@ -46,14 +63,23 @@ internal sealed class FactWriter : IAsyncDisposable
     /// <summary>Nothing is on its way to the disk. In this order: what the loop takes out of the stack makes it busy before.</summary>
     public bool IsIdle => Volatile.Read(ref _head) is null && Volatile.Read(ref _busy) == 0 && Failure is null;
 
+    /// <summary>Whether all that was taken in is answered, and nothing comes any more.</summary>
+    public bool HasEnded => Volatile.Read(ref _hasEnded);
+
     /// <summary>Completes when whatever was pushed before this was read has been written or has failed.</summary>
     public Task<Exception?> Turn => Volatile.Read(ref _turn).Task;
 
-    public void Push(PortFact fact)
+    /// <returns>False when it comes too late: the writer has been sealed.</returns>
+    public bool TryPush(PortFact fact)
     {
         PortFact? head = Volatile.Read(ref _head);
         while (true)
         {
+            if (ReferenceEquals(head, s_sealed))
+            {
+                return false;
+            }
+
             fact.Next = head;
             PortFact? seen = Interlocked.CompareExchange(ref _head, fact, head);   // publishes the fact to the loop
             if (ReferenceEquals(seen, head))
@@ -68,6 +94,8 @@ internal sealed class FactWriter : IAsyncDisposable
         {
             Kick();
         }
+
+        return true;
     }
 
     /// <summary>Has the loop write what there is.</summary>
@@ -90,9 +118,9 @@ internal sealed class FactWriter : IAsyncDisposable
     /// <summary>Completes when all that was pushed before is on disk (null), or with what went wrong.</summary>
     public Task<Exception?> FlushAsync()
     {
-        if (IsIdle)
+        if (IsIdle || HasEnded)
         {
-            return Task.FromResult<Exception?>(null);
+            return Task.FromResult(Failure);
         }
 
         Task<Exception?> turn = Turn;
@@ -100,7 +128,7 @@ internal sealed class FactWriter : IAsyncDisposable
         return turn;
     }
 
-    /// <summary>Writes what is left, once, and ends the loop.</summary>
+    /// <summary>Writes what is left, ends the loop, and disposes the store. Never throws because of the store.</summary>
     public async ValueTask DisposeAsync()
     {
         Interlocked.Exchange(ref _stopping, 1);
@@ -114,31 +142,78 @@ internal sealed class FactWriter : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        bool isLast = false;
         int lastCount = 0;
-        while (!isLast)
+        while (Volatile.Read(ref _stopping) == 0)
         {
             await SleepAsync().ConfigureAwait(false);
             await GatherAsync(lastCount).ConfigureAwait(false);
-            isLast = Volatile.Read(ref _stopping) != 0;
-            Interlocked.Exchange(ref _busy, 1);
-            TaskCompletionSource<Exception?> turn = Interlocked.Exchange(ref _turn, NewTurn());   // before the facts are taken, see Turn
-            List<PortFact> batch = Take();
-            lastCount = batch.Count;
-            Exception? failure = batch.Count == 0 ? null : await TryAppendAsync(batch).ConfigureAwait(false);
-            Answer(batch, failure);
-            Volatile.Write(ref _failure, failure);
-            Volatile.Write(ref _busy, 0);
-            turn.SetResult(failure);
+            lastCount = await WriteAsync(seal: false).ConfigureAwait(false);
         }
 
-        Volatile.Read(ref _turn).TrySetResult(new ObjectDisposedException(nameof(PortRegistry)));
+        // What came until now is written, and the ends of what that withdrew.
+        await WriteAsync(seal: true).ConfigureAwait(false);
+        if (Failure is null && _unwritten.Count > 0)
+        {
+            await WriteAsync(seal: true).ConfigureAwait(false);
+        }
+
+        Volatile.Write(ref _hasEnded, true);
+        Volatile.Read(ref _turn).TrySetResult(Failure);
+        await CloseAsync().ConfigureAwait(false);
+    }
+
+    private async ValueTask CloseAsync()
+    {
+        try
+        {
+            await _store.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            _outcome.NotClosed(exception);
+        }
+    }
+
+    /// <summary>One turn: takes what there is, has it written, and answers.</summary>
+    /// <returns>How many facts came since the last turn.</returns>
+    private async ValueTask<int> WriteAsync(bool seal)
+    {
+        Interlocked.Exchange(ref _busy, 1);
+        TaskCompletionSource<Exception?> turn = Interlocked.Exchange(ref _turn, NewTurn());   // before the facts are taken, see Turn
+        Exception? failure;
+        try
+        {
+            Take(seal);
+            failure = await TryWriteAsync().ConfigureAwait(false);
+            Answer(failure);
+        }
+        catch (Exception exception)
+        {
+            failure = exception;   // of our own, so that the loop goes on
+        }
+
+        Volatile.Write(ref _failure, failure);
+        Volatile.Write(ref _busy, 0);
+        turn.SetResult(failure);
+        return _taken.Count;
+    }
+
+    private async ValueTask<Exception?> TryWriteAsync()
+    {
+        Exception? failure = null;
+        if (Failure is not null && _unwritten.Count > Probe)
+        {
+            failure = await TryAppendAsync([.. _unwritten.Claims.Take(Probe)]).ConfigureAwait(false);
+        }
+
+        return failure ?? (_unwritten.IsEmpty && _taken.Count == 0 ? null : await TryAppendAsync(Batch()).ConfigureAwait(false));
     }
 
     /// <summary>Lets those come whom the last batch has just woken: each that comes again wakes the loop, and the first one alone is not worth an fsync.
     /// Gives way at most twice for each of them, so that one caller never waits for others.</summary>
-    private async ValueTask GatherAsync(int expected)
+    private async ValueTask GatherAsync(int lastCount)
     {
+        int expected = Math.Min(lastCount, Worthwhile);
         for (int i = 2 * expected; i > 0 && Volatile.Read(ref _stopping) == 0 && !HasWaiting(expected); i--)
         {
             await Task.Yield();
@@ -169,18 +244,11 @@ internal sealed class FactWriter : IAsyncDisposable
         return wake.Task;
     }
 
-    /// <summary>What failed before, then what was pushed since, oldest first.</summary>
-    private List<PortFact> Take()
+    private void Take(bool seal)
     {
         _taken.Clear();
-        List<PortFact> batch = [];
-        if (_unwritten.Mark is { } mark)
-        {
-            batch.Add(mark);
-        }
-
-        batch.AddRange(_unwritten.Claims);
-        for (PortFact? fact = Interlocked.Exchange(ref _head, null), next; fact is not null; fact = next)
+        PortFact? fact = Interlocked.Exchange(ref _head, seal ? s_sealed : null);
+        for (PortFact? next; fact is not null && !ReferenceEquals(fact, s_sealed); fact = next)
         {
             next = fact.Next;
             fact.Next = null;   // the store may keep it
@@ -188,6 +256,18 @@ internal sealed class FactWriter : IAsyncDisposable
         }
 
         _taken.Reverse();
+    }
+
+    /// <summary>What failed before, then what was pushed since, oldest first.</summary>
+    private List<PortFact> Batch()
+    {
+        List<PortFact> batch = new(1 + _unwritten.Count + _taken.Count);
+        if (_unwritten.Mark is { } mark)
+        {
+            batch.Add(mark);
+        }
+
+        batch.AddRange(_unwritten.Claims);
         batch.AddRange(_taken);
         return batch;
     }
@@ -199,20 +279,22 @@ internal sealed class FactWriter : IAsyncDisposable
             await _store.AppendAsync(batch, CancellationToken.None).ConfigureAwait(false);
             return null;
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
-            return exception;
+            return exception;   // of any type: whatever the store met, the next batch is tried
         }
     }
 
-    private void Answer(List<PortFact> batch, Exception? failure)
+    private void Answer(Exception? failure)
     {
         if (failure is null)
         {
+            bool isClosing = Volatile.Read(ref _stopping) != 0;
+            PortFact[] written = [.. _unwritten.Claims];
             _unwritten.Clear();
-            foreach (PortFact fact in batch)
+            foreach (PortFact fact in written.Concat(_taken))
             {
-                _outcome.Written(fact);
+                Keep(_outcome.Written(fact, isClosing));
             }
 
             return;
@@ -220,10 +302,15 @@ internal sealed class FactWriter : IAsyncDisposable
 
         foreach (PortFact fact in _taken)
         {
-            if (_outcome.Failed(fact, failure) is { } kept)
-            {
-                _unwritten.Apply(kept);
-            }
+            Keep(_outcome.Failed(fact, failure));
+        }
+    }
+
+    private void Keep(PortFact? fact)
+    {
+        if (fact is not null)
+        {
+            _unwritten.Apply(fact);
         }
     }
 }

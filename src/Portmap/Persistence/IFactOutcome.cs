@@ -3,9 +3,16 @@ namespace Portmap.Persistence;
 /// <summary>Told by the writer what became of a fact. Must not throw or wait.</summary>
 internal interface IFactOutcome
 {
-    void Written(PortFact fact);
+    /// <summary>The fact is on disk.</summary>
+    /// <param name="fact">The fact.</param>
+    /// <param name="isClosing">Nobody is given anything any more: what is pending and was asked for is withdrawn.</param>
+    /// <returns>What has to be written because of that; null: nothing.</returns>
+    PortFact? Written(PortFact fact, bool isClosing);
 
     /// <summary>The fact may be on disk or not.</summary>
     /// <returns>What has to be written before anything newer; null: nothing.</returns>
     PortFact? Failed(PortFact fact, Exception failure);
+
+    /// <summary>The store could not be disposed.</summary>
+    void NotClosed(Exception failure);
 }

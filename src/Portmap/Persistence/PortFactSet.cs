@@ -16,6 +16,8 @@ internal sealed class PortFactSet
     /// <summary>How many claims there are facts about.</summary>
     public int Count => _facts.Count;
 
+    public bool IsEmpty => Count == 0 && Mark is null;
+
     /// <summary>The highest mark, or null.</summary>
     public PortFact? Mark { get; private set; }
 

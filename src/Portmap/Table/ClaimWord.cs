@@ -2,21 +2,22 @@ namespace Portmap.Table;
 
 /// <summary>The one mutable word of a claim.</summary>
 /// <remarks><code>
-///  63                                   16 15 13 12 11 10  9  8  7     3 2     0
-/// ┌───────────────────────────────────────┬─────┬──┬──┬──┬──┬──┬───────┬───────┐
-/// │ milliseconds since the registry began │  –  │ w│ q│ c│ s│ b│ cause │ stage │
-/// └───────────────────────────────────────┴─────┴──┴──┴──┴──┴──┴───────┴───────┘
+///  63                                   16 15 14 13 12 11 10  9  8  7     3 2     0
+/// ┌───────────────────────────────────────┬─────┬──┬──┬──┬──┬──┬──┬───────┬───────┐
+/// │ milliseconds since the registry began │  –  │ l│ w│ q│ c│ s│ b│ cause │ stage │
+/// └───────────────────────────────────────┴─────┴──┴──┴──┴──┴──┴──┴───────┴───────┘
 ///  b: the claim was Bound once (kept when it ends, so that a reader that saw it pending can tell that it took effect)
 ///  s: seated: a pending registration that has its slot, so that only the end of its lease can still refuse it
 ///  c: confirmed: what this stage says counts only when its fact is on disk. Pending and not written it cannot take effect; ended and not
 ///     written, its port cannot be taken. Never set without a store, or when the store writes in the background
 ///  q: the fact is in the queue of the store (set after it was put there: who does not see q puts it there himself, twice does no harm)
 ///  w: the fact is on disk
+///  l: the fact of this stage came too late: the registry was disposed before it was in the queue, so it will never be on disk
 /// </code></remarks>
 internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 {
     private const int CauseShift = 3, TimeShift = 16;
-    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12;
+    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12, LateFlag = 1 << 13;
 
     public long Bits { get; } = bits;
 
@@ -36,6 +37,8 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public bool IsQueued => (Bits & QueuedFlag) != 0;
 
+    public bool IsLate => (Bits & LateFlag) != 0;
+
     /// <summary>Its fact has yet to come to the disk.</summary>
     public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
 
@@ -49,6 +52,8 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     public ClaimWord Queued() => new(Bits | QueuedFlag);
 
     public ClaimWord Written() => new(Bits | QueuedFlag | WrittenFlag);
+
+    public ClaimWord Late() => new(Bits | LateFlag);
 
     public ClaimWord TakeEffect(ClaimStage stage, long at) => new(Make(stage, at).Bits | (Bits & (ConfirmedFlag | QueuedFlag | WrittenFlag)));
 

@@ -170,7 +170,7 @@ internal sealed partial class PortTable
     /// <summary>What has become of a pending lease that tops its cell; it is still pending when its fact is not on disk yet.</summary>
     public Push Outcome(PortClaim claim, long now)
     {
-        Settle(claim, now);
+        SettleOwn(claim, now);
         Push outcome = claim.Word.Cause switch
         {
             ClaimEnd.Withdrawn => Push.Lost,   // a process that listens on the port was faster

@@ -18,14 +18,15 @@ internal sealed partial class PortTable
 
     /// <summary>Brings a pending claim that tops its cell to its end, whoever began it: after this it has taken effect or has ended, or it is still
     /// pending because a fact has yet to come to the disk (never without a store that confirms).</summary>
-    public void Settle(PortClaim claim, long now)
+    /// <returns>Whether this call made it take effect; then its fact has been queued, as far as it is queued afterwards.</returns>
+    public bool Settle(PortClaim claim, long now)
     {
         while (true)
         {
             ClaimWord word = claim.Word;
             if (word.Stage != ClaimStage.Taking)
             {
-                return;
+                return false;
             }
 
             if (!word.IsSeated)
@@ -33,7 +34,7 @@ internal sealed partial class PortTable
                 SlotOutcome outcome = claim.IsLease ? SlotOutcome.Taken : TakeSlot(claim, now);
                 if (outcome == SlotOutcome.Waits)
                 {
-                    return;
+                    return false;
                 }
 
                 if (outcome == SlotOutcome.Held)
@@ -52,7 +53,7 @@ internal sealed partial class PortTable
             if (word.Waits)
             {
                 Journal!.Queue(claim, word);   // does nothing when it is there
-                return;
+                return false;
             }
 
             // I4. A claim is used up by a seated one only, so none of the owner's is lost to one that is refused.
@@ -77,8 +78,18 @@ internal sealed partial class PortTable
                     journal.Queue(claim, claim.Word);
                 }
 
-                return;
+                return true;
             }
+        }
+    }
+
+    /// <summary>As <see cref="Settle"/>, by whoever asked for the claim: where the store writes in the background, its fact is in the queue afterwards
+    /// or the claim is late. A helper may have made it take effect and not have queued it yet.</summary>
+    public void SettleOwn(PortClaim claim, long now)
+    {
+        if (!Settle(claim, now) && Journal is { Confirms: false } journal && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
+        {
+            journal.Queue(claim, word);   // a fact may be there twice
         }
     }
 
