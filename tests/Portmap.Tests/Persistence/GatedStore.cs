@@ -37,6 +37,17 @@ internal sealed class GatedStore : IPortStore
 
     public long Mark => _facts.Mark!.Epoch;
 
+    public long MarkOrZero
+    {
+        get
+        {
+            lock (_facts)
+            {
+                return _facts.Mark?.Epoch ?? 0;
+            }
+        }
+    }
+
     /// <summary>What the store says it could not read.</summary>
     public string? UnreadablePart { get; set; }
 

@@ -1,0 +1,72 @@
+using Portmap.Persistence;
+using Portmap.Table;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>When facts come to the disk in the background, and how far ahead the mark of the epochs is.</summary>
+public sealed class ClaimJournalTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    [InlineData(5_000)]
+    public async Task Background_ChangeAtAnyMoment_IsOnDiskWithinBackgroundFlush(int flushMs)
+    {
+        TimeSpan flush = TimeSpan.FromMilliseconds(flushMs);
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+        {
+            options.Ports = "20000-20099";
+            options.Durability = PortDurability.Background;
+            options.BackgroundFlush = flush;
+            options.LivenessInterval = TimeSpan.FromHours(1);   // so that no pass of the registry helps
+            options.LeaseTimeout = TimeSpan.FromHours(24);
+        });
+        for (int i = 0; i < 10; i++)
+        {
+            scene.Clock.Advance(flush / 10);   // wherever it falls between two ticks
+            await scene.Registry.FlushAsync().Within();
+            string owner = $"a{i}";
+            scene.Registry.TryAcquire(owner, out _, out _).Should().BeTrue();
+            scene.Clock.Advance(flush);
+            await Eventually.TrueAsync(() => Array.Exists(scene.Store.Durable, fact => fact.Owner == owner));
+        }
+    }
+
+    [Fact]
+    public async Task Background_BeforeATick_NothingIsWritten()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Durability = PortDurability.Background);
+        int before = scene.Store.Batches.Count;
+        for (int i = 0; i < 5; i++)
+        {
+            scene.Registry.TryAcquire($"a{i}", out _, out _).Should().BeTrue();
+        }
+
+        scene.Store.Batches.Count.Should().Be(before, "they come together");
+        scene.Clock.Advance(scene.Options.BackgroundFlush);
+        await Eventually.TrueAsync(() => scene.Store.Durable.Length == 5);
+        (scene.Store.Batches.Count - before).Should().BeLessThanOrEqualTo(2);
+    }
+
+    [Theory]
+    [InlineData(PortDurability.Background)]
+    [InlineData(PortDurability.Confirmed)]
+    public async Task Epochs_ComeNearTheMark_TheMarkMovesOn(PortDurability durability)
+    {
+        const long Mark = ClaimJournal.MarkAhead;
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20099", Probe = false, Durability = durability });
+        GatedStore store = new();
+        await using ClaimJournal journal = new(registry, new PortTable(registry.Settings, registry.Clock, registry, 1, 7), store, Guid.NewGuid(), Mark);
+        for (long epoch = 16; epoch < 6 * ClaimJournal.MarkAhead; epoch += ClaimJournal.MarkAhead / 8)
+        {
+            PortClaim claim = PortClaim.ForLease(PortProtocol.Tcp, 20_000, epoch, 0, new PortLease(registry, "a"));
+            claim.Cell = new OwnerCell("a", PortProtocol.Tcp, 1, claim);
+            journal.Queue(claim, claim.Word);
+            await journal.FlushAsync().Within();
+            long mark = Math.Max(Mark, store.MarkOrZero);
+            mark.Should().BeGreaterThan(epoch + (ClaimJournal.MarkAhead / 4), "a run that starts after a crash must begin above {0}", epoch);
+            mark.Should().BeLessThan(epoch + (2 * ClaimJournal.MarkAhead), "it is set ahead once in a while");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using Portmap.Persistence;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>What facts mean together: a lease beside a registration, and which port of an owner is remembered.</summary>
+public sealed class RecoveryRulesTests
+{
+    private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeSeconds(1_790_000_000);
+
+    [Theory]
+    [InlineData(16, 32)]
+    [InlineData(32, 16)]
+    public void Reserved_OnThePortOfAnothersRegistration_HasEnded(long bound, long reserved)
+    {
+        Recovery recovery = Recover(FactGen.Bound("listens", 50_000, bound), FactGen.Reserved("leased", 50_000, reserved));
+        recovery.Bound.Should().ContainSingle().Which.Owner.Should().Be("listens");
+        recovery.Reserved.Should().BeEmpty("the process that listens has the port");
+        recovery.Ended.Should().ContainSingle(fact => fact.Owner == "leased" && fact.Epoch == reserved && fact.State == PortState.Cooling);
+    }
+
+    [Fact]
+    public void Reserved_BesideARegistrationOfAnotherPortOrProtocol_Stays()
+    {
+        PortFact udp = new() { Protocol = PortProtocol.Udp, Owner = "udp", Port = 50_000, Epoch = 48, State = PortState.Reserved, BootId = FactGen.Boot, At = s_now, Until = s_now.AddMinutes(1) };
+        Recovery recovery = Recover(FactGen.Bound("listens", 50_000, 16), FactGen.Reserved("leased", 50_001, 32), udp, FactGen.Reserved("brings", 0, 64));
+        recovery.Reserved.Select(fact => fact.Owner).Should().BeEquivalentTo("leased", "udp", "brings");
+        recovery.Ended.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(16, 32)]
+    [InlineData(32, 16)]
+    public void Last_OneFactHasNoPort_IsTheOneWithAPort(long withPort, long without)
+    {
+        PortFact with = FactGen.Ended("a", 50_000, withPort), brings = FactGen.Reserved("a", 0, without, s_now.AddMinutes(1));
+        foreach (PortFact[] order in (PortFact[][])[[with, brings], [brings, with]])
+        {
+            Recover(order).Last[(PortProtocol.Tcp, "a")].Port.Should().Be(50_000, "the port an owner had is remembered");
+        }
+    }
+
+    [Fact]
+    public void Last_SeveralPorts_IsTheOneOfTheHighestEpoch()
+    {
+        PortFact[] facts = [FactGen.Ended("a", 50_000, 16), FactGen.Ended("a", 50_001, 48), FactGen.Ended("a", 50_002, 32), FactGen.Ended("a", 0, 64)];
+        Recover(facts).Last[(PortProtocol.Tcp, "a")].Port.Should().Be(50_001);
+        Array.Reverse(facts);
+        Recover(facts).Last[(PortProtocol.Tcp, "a")].Port.Should().Be(50_001);
+    }
+
+    private static Recovery Recover(params PortFact[] facts) => Recovery.Of(FactGen.SetOf(facts), FactGen.Boot, s_now, TimeSpan.FromSeconds(60), _ => true);
+}
