@@ -13,7 +13,8 @@ namespace Portmap.Persistence;
 /// <list type="bullet">
 /// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it; so everything can be written anew at any time.</item>
 /// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name, unless <c>_isSuspect</c>.</item>
-/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.</item>
+/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.
+/// It outlives the store: only one that is closed without it leaves <see cref="SettledMark"/>.</item>
 /// <item>S4. What is cancelled while it runs has let go of the folder when the cancellation returns (<see cref="HeldFolder"/>):
 /// nothing is written, renamed or cut after that, and another store may take it.</item>
 /// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
@@ -36,7 +37,7 @@ internal sealed partial class FilePortStore : IPortStore
     private IStateFile? _file;
     private long _length;
     private bool _isTorn;
-    private bool _isSuspect;
+    private bool _isSuspect = true;
 
     /// <summary>A store in a folder of the disk. Nothing is touched before <see cref="LoadAsync"/>.</summary>
     public FilePortStore(string folder, TimeProvider time)
@@ -116,16 +117,19 @@ internal sealed partial class FilePortStore : IPortStore
     private void Open(List<string> complaints, CancellationToken cancellationToken)
     {
         _folder.Take();
+        bool isSettled = SettledMark.TakeFrom(_folder);
         _file = _folder.Open(FileName);
-        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !TrySync(_file))
+        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !isSettled || !TrySync(_file))
         {
             WriteAnew([]);
         }
 
+        _isSuspect = false;
         _folder.Delete(NextName);
     }
 
-    /// <summary>An earlier run may have been killed between writing and syncing; what was read must not vanish later.</summary>
+    /// <summary>Who wrote the file may not have synced it (a copy); what was read must not vanish later. This says
+    /// enough only of a file that no sync has failed before: see <see cref="SettledMark"/>.</summary>
     /// <returns>False when the file lies where it cannot be kept, though it could be read.</returns>
     private bool TrySync(IStateFile file)
     {
@@ -272,6 +276,11 @@ internal sealed partial class FilePortStore : IPortStore
     {
         lock (_gate)
         {
+            if (_file is not null && !_isSuspect && !_isTorn)
+            {
+                SettledMark.LeaveIn(_folder);
+            }
+
             try
             {
                 _file?.Dispose();

@@ -5,8 +5,8 @@ namespace Portmap.Tests.Persistence;
 /// <summary>A folder on a disk that fails at the operation it is told to, and forgets at a power loss what was not synced.</summary>
 /// <remarks>
 /// As mean as POSIX lets a disk be. A power loss keeps any of the pages that were not synced, in any order, and any of the names. A failed fsync has made
-/// any of the pages durable and marks the others clean all the same, so that the next fsync does not write them (Linux does that); and as that file
-/// lies on a bad place of the disk, no later fsync of it succeeds. A failed rename may have happened. It is a simulation because no real disk can be told to lose power at one operation after the other.
+/// any of the pages durable and marks the others clean all the same, so that the next fsync succeeds over nothing (Linux does that), also of another
+/// process. A failed rename may have happened. It is a simulation because no real disk can be told to lose power at one operation after the other.
 /// </remarks>
 internal sealed class SimulatedDisk(int seed = 0) : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
     private int _generation;
     private Func<DiskOperation, string, bool>? _held;
     private TaskCompletionSource? _reached;
-    private (DiskOperation, string)? _failing;
+    private (DiskOperation Operation, string Name, bool Tears)? _failing;
 
     /// <summary>How many operations there were.</summary>
     public int Operations { get; private set; }
@@ -71,11 +71,26 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
     }
 
     /// <summary>Makes the next operation of a kind on a file fail, whenever that is.</summary>
-    public void FailsNext(DiskOperation operation, string name)
+    /// <param name="operation">The kind.</param>
+    /// <param name="name">The file; empty for the folder.</param>
+    /// <param name="tears">Whether a part of it has happened all the same.</param>
+    public void FailsNext(DiskOperation operation, string name, bool tears = false)
     {
         lock (_gate)
         {
-            _failing = (operation, name);
+            _failing = (operation, name, tears);
+        }
+    }
+
+    /// <summary>Whether the failure that was asked for is still to come.</summary>
+    public bool WillFail
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _failing is not null;
+            }
         }
     }
 
@@ -152,9 +167,14 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
                 throw new IOException("No space left on device", 28);
             }
 
-            if (_failing == (operation, name))
+            if (_failing is { } failing && (failing.Operation, failing.Name) == (operation, name))
             {
                 _failing = null;
+                if (failing.Tears)
+                {
+                    torn?.Invoke();
+                }
+
                 throw new IOException("Input/output error", 5);
             }
 
@@ -314,7 +334,7 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
         public void Truncate(long length) =>
             disk.Do(generation, DiskOperation.Truncate, name, () => inode.Truncate((int)length), () => inode.Truncate((int)length));
 
-        public void Sync() => disk.Do(generation, DiskOperation.SyncFile, name, () => inode.Sync(_ => true), () => inode.Spoil(_ => disk._random.Next(2) == 0, disk.Fault == DiskFault.Tears));
+        public void Sync() => disk.Do(generation, DiskOperation.SyncFile, name, () => inode.Sync(_ => true), () => inode.Sync(_ => disk._random.Next(2) == 0));
 
         public void Dispose()
         {
@@ -328,7 +348,6 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
         private byte[] _cached = [];
         private byte[] _durable = [];
         private int _durableLength;
-        private bool _isBad;
 
         public int Length { get; private set; }
 
@@ -356,20 +375,8 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
             return Length = length;
         }
 
-        public int Spoil(Func<int, bool> which, bool isBad)
-        {
-            Sync(which);
-            _isBad = isBad;
-            return 0;
-        }
-
         public int Sync(Func<int, bool> which)
         {
-            if (_isBad)
-            {
-                throw new IOException("Input/output error", 5);
-            }
-
             Keep(which);
             _dirty.Clear();   // clean, whether written or not
             return _durableLength = Length;

@@ -66,6 +66,21 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
         }
     }
 
+    /// <summary>Appends, and waits for the compaction that may begin with it; either may fail.</summary>
+    public async Task TryAppendAsync(PortFact fact)
+    {
+        try
+        {
+            await AppendAsync(fact);
+        }
+        catch (PortRefusedException)
+        {
+            // told to the caller, who knows by that that it may or may not be there
+        }
+
+        await _store!.Compaction.Within();
+    }
+
     public async Task CloseAsync() => await _store!.DisposeAsync().AsTask().Within();
 
     public async ValueTask DisposeAsync()
