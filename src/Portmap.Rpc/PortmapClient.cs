@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net.Sockets;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
@@ -12,7 +11,9 @@ namespace Portmap.Rpc;
 /// registered over it belongs to it: when it is closed, the registry gives its registrations the grace of a connection that broke off. Release
 /// first, or use <see cref="WorkerPort"/>, which does that and connects again by itself; this class does not.</para>
 /// <para>A daemon closes a connection over which nothing was registered and nothing is said for its <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
-/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for.</para>
+/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for. No call waits longer
+/// than <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws <see cref="PortmapUnreachableException"/>, and whether it took effect is
+/// not known. When the connection ends, calls under way throw <see cref="IOException"/>.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
@@ -35,34 +36,41 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <summary>Completes when the connection has ended.</summary>
     internal Task Ended => _caller.Ended;
 
-    /// <summary>Connects once.</summary>
+    /// <summary>Connects once; completes when the daemon has answered.</summary>
     /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</param>
+    /// <param name="options">How long to wait for it; null takes the defaults.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there.</exception>
+    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer came in time, or it is no daemon that answers.</exception>
     /// <exception cref="FormatException">PORTMAP_ENDPOINT is not an endpoint.</exception>
-    public static async Task<PortmapClient> ConnectAsync(PortmapEndpoint? endpoint = null, CancellationToken cancellationToken = default)
+    /// <exception cref="ArgumentOutOfRangeException">A limit leaves its bounds.</exception>
+    public static async Task<PortmapClient> ConnectAsync(
+        PortmapEndpoint? endpoint = null, PortmapClientOptions? options = null, CancellationToken cancellationToken = default)
     {
+        options ??= new PortmapClientOptions();
+        options.Check();
         endpoint ??= PortmapEnvironment.Endpoint;
-        var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
+        using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        PortmapClient? client = null;
         try
         {
-            await socket.ConnectAsync(endpoint.EndPoint, cancellationToken).ConfigureAwait(false);
-            if (endpoint.Path is null)
+            client = Over(await Connection.OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, connect: null, options);
+            await client.PingAsync(either.Token).ConfigureAwait(false);
+            return client;
+        }
+        catch (Exception e)
+        {
+            if (client is not null)
             {
-                socket.NoDelay = true;
+                await client.DisposeAsync().ConfigureAwait(false);
             }
 
-            return Over(new NetworkStream(socket, ownsSocket: true), endpoint);
-        }
-        catch (SocketException e)
-        {
-            socket.Dispose();
-            throw new PortmapUnreachableException(
-                endpoint, $"No daemon answers at {endpoint}: {e.Message}. Start it, or set PORTMAP_ENDPOINT to where it listens.", e);
-        }
-        catch
-        {
-            socket.Dispose();
+            cancellationToken.ThrowIfCancellationRequested();
+            if (e is OperationCanceledException || Connection.Complaint(e, endpoint) is not null)
+            {
+                throw Connection.Unreachable(endpoint, e, client is not null, options.ConnectTimeout);
+            }
+
             throw;
         }
     }
@@ -207,8 +215,13 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <param name="stream">A connected stream, which is closed with the client.</param>
     /// <param name="endpoint">Where it leads to.</param>
     /// <param name="connect">Makes another connection to there; null connects to the endpoint.</param>
-    internal static PortmapClient Over(Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null) =>
-        new(new RpcCaller(stream, endpoint.ToString()), endpoint, connect ?? (token => ConnectAsync(endpoint, token)));
+    /// <param name="options">How long calls may take; null takes the defaults.</param>
+    internal static PortmapClient Over(
+        Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null, PortmapClientOptions? options = null)
+    {
+        PortmapClientOptions limits = options ?? new PortmapClientOptions();
+        return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => ConnectAsync(endpoint, limits, token)));
+    }
 
     /// <summary>Waits for what comes after a revision, at most for the length of one long poll.</summary>
     internal Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
@@ -230,7 +243,8 @@ public sealed class PortmapClient : IAsyncDisposable
 
             return (revision, changes);
         },
-        cancellationToken);
+        cancellationToken,
+        TimeSpan.FromMilliseconds(PollMilliseconds));
 
     private Task<(long Revision, uint Next)> ListPageAsync(
         ImmutableArray<PortEntry>.Builder entries, long listing, uint start, CancellationToken cancellationToken) => CallAsync(
@@ -253,7 +267,8 @@ public sealed class PortmapClient : IAsyncDisposable
         },
         cancellationToken);
 
-    private Task<T> CallAsync<T>(uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken) => _caller.CallAsync(
+    private Task<T> CallAsync<T>(
+        uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default) => _caller.CallAsync(
         procedure,
         arguments,
         (ref XdrReader reader) => reader.ReadInt32() switch
@@ -262,7 +277,8 @@ public sealed class PortmapClient : IAsyncDisposable
             PortmapProcedure.Refused => throw new PortRefusedException(PortmapXdr.ReadRefusal(ref reader)),
             int other => throw new InvalidDataException($"{other} is neither a result nor a refusal."),
         },
-        cancellationToken);
+        cancellationToken,
+        longPoll);
 
     private static void WriteOwnClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
     {

@@ -28,7 +28,8 @@ public sealed class WorkerPortOptions
     public PortProtocol? Protocol { get; set; }
 
     /// <summary>Where this process picks a port when it is to bring its own.</summary>
-    /// <value><c>FIRST-LAST</c>. null takes PORTMAP_RANGE, else 49152-65535.</value>
+    /// <value><c>FIRST-LAST</c>. null takes PORTMAP_RANGE. Without either, and without a port and an epoch, the daemon is asked for a port of its range;
+    /// 49152-65535 is used where the daemon may not be asked (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the process.</value>
     public string? Range { get; set; }
 
     /// <summary>Ports of the range that are not picked.</summary>
@@ -47,9 +48,19 @@ public sealed class WorkerPortOptions
     /// <value>At least 1. The default is 512.</value>
     public int Backlog { get; set; } = 512;
 
-    /// <summary>How long to go on trying to reach the daemon at the start.</summary>
-    /// <value>0 tries once. The default is 5 s. Once signed in, a worker tries for ever to sign in again.</value>
+    /// <summary>How long to go on trying, at the start, until the daemon has answered for the first time; the same when the connection breaks before the
+    /// worker is signed in.</summary>
+    /// <value>0 to 1 day. 0 tries once, for at most 1 s. The default is 5 s. Once signed in, a worker tries for ever to sign in again.</value>
+    /// <remarks>A daemon that is stopped or hangs has its connections accepted by the kernel; it counts as one that does not answer.</remarks>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long to wait for the answer to one call.</summary>
+    /// <value>More than 0 and at most 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 30 s.</value>
+    public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often the worker asks whether lookups still find it, see <see cref="WorkerPort.WhenLost"/>.</summary>
+    /// <value>100 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> for never. The default is 5 s.</value>
+    public TimeSpan CheckInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Where disconnects, refusals and new sign-ins are reported.</summary>
     /// <value>null, the default, reports nothing.</value>

@@ -78,7 +78,7 @@ internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor 
     private async Task<Dictionary<string, PortEntry>> ServedAsync(string[] owners, CancellationToken cancellationToken)
     {
         Dictionary<string, PortEntry> served = [];
-        await using PortmapClient client = await PortmapClient.ConnectAsync(_endpoint, cancellationToken);
+        await using PortmapClient client = await PortmapClient.ConnectAsync(_endpoint, cancellationToken: cancellationToken);
         await foreach (PortmapUpdate update in client.WatchAsync(cancellationToken: cancellationToken))
         {
             IEnumerable<PortEntry> entries = update.Snapshot is { } all ? all : update.Change is { } change ? [change.Entry] : [];

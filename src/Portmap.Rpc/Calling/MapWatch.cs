@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
-using Portmap.Rpc.Working;
+
 
 namespace Portmap.Rpc.Calling;
 
@@ -39,7 +39,7 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
                         client = null;
                     }
 
-                    delay = Daemon.NextDelay(delay);
+                    delay = Connection.NextDelay(delay);
                 }
 
                 foreach (PortmapUpdate update in updates ?? [])

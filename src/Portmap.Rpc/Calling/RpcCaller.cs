@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
@@ -12,7 +13,9 @@ internal sealed class RpcCaller : IAsyncDisposable
     private const int MaxReplyBytes = 16 * 1_048_576;
 
     private readonly Stream _stream;
-    private readonly string _peer;
+    private readonly PortmapEndpoint _peer;
+    private readonly TimeSpan _callTimeout;
+    private readonly TimeProvider _timeProvider;
     private readonly ConcurrentDictionary<uint, PendingCall> _pending = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly XdrWriter _out = new();
@@ -20,14 +23,17 @@ internal sealed class RpcCaller : IAsyncDisposable
     private readonly Task _reading;
     private uint _xid;
     private int _isDisposed;
-    private volatile Exception? _end;
+    private Exception? _end;   // the first reason counts
 
     /// <param name="stream">A connected stream, which is closed with this object.</param>
     /// <param name="peer">Whom it leads to, for messages.</param>
-    public RpcCaller(Stream stream, string peer)
+    /// <param name="options">How long a call may take, and by which clock.</param>
+    public RpcCaller(Stream stream, PortmapEndpoint peer, PortmapClientOptions options)
     {
         _stream = stream;
         _peer = peer;
+        _callTimeout = options.CallTimeout;
+        _timeProvider = options.TimeProvider;
         Closed = _ended.Token;
         _reading = ReadAsync();
     }
@@ -38,30 +44,58 @@ internal sealed class RpcCaller : IAsyncDisposable
     /// <summary>Fires when the connection is closed from this side.</summary>
     public CancellationToken Closed { get; }
 
-    /// <summary>Calls and waits for the answer.</summary>
+    /// <summary>Calls and waits for the answer, at most for the limit of a call.</summary>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="arguments">Writes its arguments.</param>
+    /// <param name="decode">Reads its results.</param>
+    /// <param name="cancellationToken">Ends the wait for the answer, not what was asked for.</param>
+    /// <param name="longPoll">How long the daemon itself may take before it answers, beyond the limit of a call.</param>
+    /// <exception cref="PortmapUnreachableException">No answer came in time; whether the call took effect is not known.</exception>
     /// <exception cref="IOException">The connection has ended before the answer came; whether the call took effect is not known.</exception>
     /// <exception cref="InvalidDataException">The answer makes no sense, or the server does not know what is called.</exception>
-    public async Task<T> CallAsync<T>(uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken)
+    public async Task<T> CallAsync<T>(
+        uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default)
     {
         uint xid = Interlocked.Increment(ref _xid);
         var call = new PendingCall<T>(decode);
         _pending[xid] = call;
 
         // Registered first, looked at second, as the end sets its reason first and fails all registered ones second: one of both sees the other.
-        if (_end is { } end)
+        if (Volatile.Read(ref _end) is { } end)
         {
             call.Fail(Broken(end));
         }
 
+        TimeSpan within = _callTimeout == Timeout.InfiniteTimeSpan ? _callTimeout : _callTimeout + longPoll;
+        using CancellationTokenSource limit = new(within, _timeProvider);
+        using CancellationTokenRegistration late = limit.Token.UnsafeRegister(_ => call.Fail(TimedOut(procedure, within)), null);
         using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
             static (state, token) => ((PendingCall<T>)state!).Cancel(token), call);
         try
         {
             if (!call.Task.IsCompleted)
             {
-                await SendAsync(xid, procedure, arguments, cancellationToken).ConfigureAwait(false);
+                await SendAsync(xid, procedure, arguments, cancellationToken, limit.Token).ConfigureAwait(false);
             }
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            call.Fail(TimedOut(procedure, within));   // it waited for its turn to be sent
+        }
+        catch (IOException e)
+        {
+            call.Fail(e);
+        }
+        finally
+        {
+            if (call.Task.IsCompleted)
+            {
+                _pending.TryRemove(xid, out _);
+            }
+        }
 
+        try
+        {
             return await call.Task.ConfigureAwait(false);
         }
         finally
@@ -83,9 +117,13 @@ internal sealed class RpcCaller : IAsyncDisposable
         _ended.Dispose();
     }
 
-    private async Task SendAsync(uint xid, uint procedure, Action<XdrWriter> arguments, CancellationToken cancellationToken)
+    private async Task SendAsync(uint xid, uint procedure, Action<XdrWriter> arguments, CancellationToken cancellationToken, CancellationToken limit)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit))
+        {
+            await _gate.WaitAsync(either.Token).ConfigureAwait(false);
+        }
+
         try
         {
             _out.Clear();
@@ -93,16 +131,32 @@ internal sealed class RpcCaller : IAsyncDisposable
             arguments(_out);
             _out.EndRecord(start);
 
-            // Not the caller's token: half a record would take the connection's other calls with it.
+            // Not the caller's token: half a record would take the connection's other calls with it. A daemon that takes nothing for the whole limit of
+            // a call does end the connection.
+            using CancellationTokenRegistration stuck = limit.UnsafeRegister(
+                static state => ((RpcCaller)state!).End(new TimeoutException("the daemon did not take what was sent to it")), this);
             await _stream.WriteAsync(_out.Written, _ended.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            throw Broken(_end ?? e);
+            throw Broken(Volatile.Read(ref _end) ?? e);
         }
         finally
         {
             _gate.Release();
+        }
+    }
+
+    private void End(Exception reason)
+    {
+        Interlocked.CompareExchange(ref _end, reason, null);
+        try
+        {
+            _ended.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was closed meanwhile.
         }
     }
 
@@ -119,7 +173,7 @@ internal sealed class RpcCaller : IAsyncDisposable
             end = e;
         }
 
-        _end = end;
+        end = Interlocked.CompareExchange(ref _end, end, null) ?? end;
         foreach (PendingCall call in _pending.Values)
         {
             call.Fail(Broken(end));
@@ -183,6 +237,11 @@ internal sealed class RpcCaller : IAsyncDisposable
 
         call.Complete(ref reader);
     }
+
+    private PortmapUnreachableException TimedOut(uint procedure, TimeSpan within) => new(
+        _peer,
+        string.Create(CultureInfo.InvariantCulture, $"The daemon at {_peer} has not answered {PortmapProcedure.NameOf(procedure)} within {within.TotalSeconds:0.###} s (CallTimeout); whether it took effect is not known. The daemon is stopped, or it waits for its disk."),
+        new TimeoutException());
 
     private IOException Broken(Exception end) =>
         new($"The connection to {_peer} has ended ({(end is ObjectDisposedException or OperationCanceledException ? "it was closed here" : end.Message)}); connect again.", end);

@@ -82,4 +82,10 @@ internal static partial class Log
 
     [LoggerMessage(2106, LogLevel.Debug, "Signing {Owner} out failed: {Reason} The daemon sees the end of the connection.", EventName = "SignOutFailed")]
     public static partial void SignOutFailed(ILogger logger, string owner, string reason);
+
+    [LoggerMessage(2107, LogLevel.Error, "{Owner} on {Port} is lost: {Reason}", EventName = "Lost")]
+    public static partial void Lost(ILogger logger, string owner, int port, PortRefusal reason);
+
+    [LoggerMessage(2108, LogLevel.Debug, "Asking whether {Owner} is still found failed: {Reason}", EventName = "CheckFailed")]
+    public static partial void CheckFailed(ILogger logger, string owner, string reason);
 }

@@ -23,4 +23,18 @@ internal static class PortmapProcedure
 
     /// <summary>"What the options say" in the reuse of an acquisition.</summary>
     public const int DefaultReuse = -1;
+
+    /// <summary>The name of a procedure in <c>portmap.x</c>.</summary>
+    public static string NameOf(uint procedure) => procedure switch
+    {
+        Null => "PORTMAP_NULL",
+        Acquire => "PORTMAP_ACQUIRE",
+        Register => "PORTMAP_REGISTER",
+        BindFailed => "PORTMAP_BIND_FAILED",
+        Release => "PORTMAP_RELEASE",
+        Lookup => "PORTMAP_LOOKUP",
+        List => "PORTMAP_LIST",
+        WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
+        _ => $"procedure {procedure}",
+    };
 }

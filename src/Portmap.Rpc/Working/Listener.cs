@@ -5,10 +5,13 @@ using Portmap.Rpc.Diagnostics;
 namespace Portmap.Rpc.Working;
 
 /// <summary>Listens and signs in, and heals what is in the way: each port that cannot be had is reported, and the answer brings the next one.</summary>
-internal sealed class Listener(WorkerSettings settings, PortmapClient client)
+internal sealed class Listener(WorkerSettings settings, DaemonLink link)
 {
     private readonly PortPicker _picker = new(settings, new Random());
     private readonly List<int> _tried = [];
+
+    /// <summary>The epoch of the lease that this process asked for itself, or 0.</summary>
+    private long _asked;
 
     /// <exception cref="PortRefusedException">Signing in was refused, or too many ports were in use; the message lists them.</exception>
     /// <exception cref="SocketException">Binding failed for a reason that no other port heals.</exception>
@@ -16,6 +19,25 @@ internal sealed class Listener(WorkerSettings settings, PortmapClient client)
     {
         int port = settings.Port;
         long epoch = settings.Epoch;
+        if (!settings.IsToldWhere && await AskForPortAsync(cancellationToken).ConfigureAwait(false) is { } asked)
+        {
+            // Without the epoch of that lease: a second start by hand must not replace a process that serves.
+            (port, _asked) = (asked.Port, asked.Epoch);
+        }
+
+        try
+        {
+            return await ListenAsync(port, epoch, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PortRefusedException) when (_asked != 0)
+        {
+            await GiveBackAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(int port, long epoch, CancellationToken cancellationToken)
+    {
         while (true)
         {
             ListeningSockets? sockets = TryOpen(port, out int failed, out string reason);
@@ -23,7 +45,7 @@ internal sealed class Listener(WorkerSettings settings, PortmapClient client)
             {
                 try
                 {
-                    return (sockets, await SignIn.StartAsync(settings, client, sockets.Port, epoch, cancellationToken).ConfigureAwait(false));
+                    return (sockets, await SignIn.StartAsync(settings, link, sockets.Port, epoch, cancellationToken).ConfigureAwait(false));
                 }
                 catch (Exception e)
                 {
@@ -38,7 +60,52 @@ internal sealed class Listener(WorkerSettings settings, PortmapClient client)
             }
 
             PortEntry next = await HealAsync(failed, epoch, reason, cancellationToken).ConfigureAwait(false);
-            (port, epoch) = (next.Port, next.Epoch);
+            (port, epoch, _asked) = _asked == 0 ? (next.Port, next.Epoch, 0L) : (next.Port, 0L, next.Epoch);
+        }
+    }
+
+    /// <summary>Asks the daemon for a port of its range: it knows the range, and its guard holds the port until this process listens.</summary>
+    /// <returns>The reserved entry, or null when the daemon leaves the choice to this process.</returns>
+    private async Task<PortEntry?> AskForPortAsync(CancellationToken cancellationToken)
+    {
+        PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = "AllocatorPicks" };
+        try
+        {
+            return await link.CallAsync((client, token) => client.AcquireAsync(request, token), cancellationToken).ConfigureAwait(false);
+        }
+        catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.AlreadyReserved)
+        {
+            // Somebody acquired for this owner and did not say so: that port is the one to listen on.
+            PortProtocol first = settings.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
+            PortEntry? entry = await link.CallAsync((client, token) => client.LookupAsync(settings.Owner, first, token), cancellationToken).ConfigureAwait(false);
+            return entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;
+        }
+        catch (PortRefusedException e) when (e.Refusal.Reason is PortRefusalReason.NotPermitted or PortRefusalReason.UnknownStrategy)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Releases the lease that was asked for here, so that it does not hold its port until it times out.</summary>
+    private async Task GiveBackAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await link.CallAsync(
+                async (client, token) =>
+                {
+                    foreach (PortProtocol protocol in settings.Protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[settings.Protocol])
+                    {
+                        await client.ReleaseAsync(settings.Owner, 0, _asked, protocol, token).ConfigureAwait(false);
+                    }
+
+                    return true;
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or PortRefusedException)
+        {
+            Log.SignOutFailed(settings.Logger, settings.Owner, e.Message);
         }
     }
 
@@ -71,7 +138,8 @@ internal sealed class Listener(WorkerSettings settings, PortmapClient client)
 
         try
         {
-            PortEntry next = await client.ReportBindFailureAsync(settings.Owner, port, epoch, settings.Protocol, cancellationToken).ConfigureAwait(false);
+            PortEntry next = await link.CallAsync(
+                (client, token) => client.ReportBindFailureAsync(settings.Owner, port, epoch, settings.Protocol, token), cancellationToken).ConfigureAwait(false);
             Log.BindHealed(settings.Logger, settings.Owner, port, reason);
             return next;
         }

@@ -1,17 +1,22 @@
+using Portmap.Rpc.Calling;
 using Portmap.Rpc.Diagnostics;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>Keeps a worker signed in: over one connection after the other, as long as the worker lives.</summary>
+/// <summary>Keeps a worker signed in: over one connection after the other, as long as the worker lives or until somebody else has its owner.</summary>
 internal sealed class SignIn : IAsyncDisposable
 {
     /// <summary>How long a worker that goes waits for the answer to its sign-out; without one the daemon sees the end of the connection.</summary>
     private static readonly TimeSpan s_signOutLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long one attempt to reach the daemon again may take; there is no end to the attempts.</summary>
+    private static readonly TimeSpan s_attempt = TimeSpan.FromSeconds(5);
+
     private readonly WorkerSettings _settings;
     private readonly int _port;
     private readonly PortProtocol[] _protocols;
     private readonly CancellationTokenSource _leaving = new();
+    private readonly TaskCompletionSource<PortRefusal> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _keeping;
     private PortmapClient _client;
     private long[] _epochs;
@@ -29,16 +34,20 @@ internal sealed class SignIn : IAsyncDisposable
     /// <summary>The epoch of the claim, of the TCP one when there are two: a lease gives both one, registrations without a lease have their own.</summary>
     public long Epoch => Volatile.Read(ref _epochs)[0];
 
-    /// <summary>Signs in over a connection and takes care of it from then on. On failure the connection is the caller's still.</summary>
+    /// <summary>Completes with the reason when the port is not this worker's any more; cancelled when the worker went first.</summary>
+    public Task<PortRefusal> WhenLost => _lost.Task;
+
+    /// <summary>Signs in over a link, whose connection it takes over. On failure the link is the caller's still.</summary>
     /// <exception cref="PortRefusedException">It was refused; nothing stays registered.</exception>
-    public static async Task<SignIn> StartAsync(WorkerSettings settings, PortmapClient client, int port, long epoch, CancellationToken cancellationToken)
+    /// <exception cref="PortmapUnreachableException">No daemon answered.</exception>
+    public static async Task<SignIn> StartAsync(WorkerSettings settings, DaemonLink link, int port, long epoch, CancellationToken cancellationToken)
     {
         PortProtocol[] protocols = Protocols(settings.Protocol);
         long[] asked = new long[protocols.Length];
         asked.AsSpan().Fill(epoch);
-        long[] epochs = await RegisterAsync(client, settings.Owner, port, asked, protocols, cancellationToken).ConfigureAwait(false);
+        long[] epochs = await link.CallAsync((client, token) => RegisterAsync(client, settings.Owner, port, asked, protocols, token), cancellationToken).ConfigureAwait(false);
         Log.SignedIn(settings.Logger, settings.Owner, port, settings.Endpoint);
-        return new SignIn(settings, client, port, epochs);
+        return new SignIn(settings, link.Take(), port, epochs);
     }
 
     /// <summary>Signs out and closes the connection.</summary>
@@ -46,19 +55,23 @@ internal sealed class SignIn : IAsyncDisposable
     {
         await _leaving.CancelAsync().ConfigureAwait(false);
         await _keeping.ConfigureAwait(false);
-        using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
-        try
+        if (!_lost.Task.IsCompleted)
         {
-            for (int i = 0; i < _protocols.Length; i++)
+            using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
+            try
             {
-                await _client.ReleaseAsync(_settings.Owner, _port, _epochs[i], _protocols[i], limit.Token).ConfigureAwait(false);
+                for (int i = 0; i < _protocols.Length; i++)
+                {
+                    await _client.ReleaseAsync(_settings.Owner, _port, _epochs[i], _protocols[i], limit.Token).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
+            {
+                Log.SignOutFailed(_settings.Logger, _settings.Owner, e.Message);
             }
         }
-        catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
-        {
-            Log.SignOutFailed(_settings.Logger, _settings.Owner, e.Message);
-        }
 
+        _lost.TrySetCanceled(CancellationToken.None);
         await _client.DisposeAsync().ConfigureAwait(false);
         _leaving.Dispose();
     }
@@ -76,8 +89,7 @@ internal sealed class SignIn : IAsyncDisposable
         {
             try
             {
-                PortEntry entry = await client.RegisterAsync(owner, port, asked[i], protocols[i], cancellationToken).ConfigureAwait(false);
-                epochs[i] = entry.Epoch;
+                epochs[i] = await RegisterAsync(client, owner, port, asked[i], protocols[i], cancellationToken).ConfigureAwait(false);
             }
             catch (PortRefusedException) when (i > 0)
             {
@@ -89,17 +101,39 @@ internal sealed class SignIn : IAsyncDisposable
         return epochs;
     }
 
+    /// <summary>Registers one protocol. An epoch that means nothing to the daemon, while nobody has a newer one, is one of another run or of a lease that
+    /// ran out: then the process registers as one that nobody acquired for.</summary>
+    private static async Task<long> RegisterAsync(
+        PortmapClient client, string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await client.RegisterAsync(owner, port, epoch, protocol, cancellationToken).ConfigureAwait(false)).Epoch;
+        }
+        catch (PortRefusedException e) when (epoch != 0 && e.Refusal is { Reason: PortRefusalReason.Stale, HolderEpoch: 0 })
+        {
+            return (await client.RegisterAsync(owner, port, epoch: 0, protocol, cancellationToken).ConfigureAwait(false)).Epoch;
+        }
+    }
+
     private async Task KeepAsync()
     {
         try
         {
-            while (true)
+            bool goOn = true;
+            while (goOn)
             {
-                await _client.Ended.WaitAsync(_leaving.Token).ConfigureAwait(false);
-                Log.DaemonLost(_settings.Logger, _settings.Endpoint, _settings.Owner, _port);
-                if (!await SignInAgainAsync().ConfigureAwait(false))
+                Task ended = _client.Ended;
+                await ended.WaitAsync(_settings.CheckInterval, _settings.TimeProvider, _leaving.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _leaving.Token.ThrowIfCancellationRequested();
+                if (ended.IsCompleted)
                 {
-                    return;
+                    Log.DaemonLost(_settings.Logger, _settings.Endpoint, _settings.Owner, _port);
+                    goOn = await SignInAgainAsync().ConfigureAwait(false);
+                }
+                else
+                {
+                    goOn = await IsStillOursAsync().ConfigureAwait(false);
                 }
             }
         }
@@ -109,7 +143,46 @@ internal sealed class SignIn : IAsyncDisposable
         }
     }
 
-    /// <returns>False when there is nothing left to sign in: a later acquisition has the owner.</returns>
+    /// <summary>Asks the daemon whom lookups find. It tells nobody by itself that a claim has ended.</summary>
+    private async Task<bool> IsStillOursAsync()
+    {
+        try
+        {
+            for (int i = 0; i < _protocols.Length; i++)
+            {
+                PortEntry? entry = await _client.LookupAsync(_settings.Owner, _protocols[i], _leaving.Token).ConfigureAwait(false);
+                if (entry is not { State: PortState.Bound } bound || bound.Epoch != _epochs[i])
+                {
+                    Lose(Ended(entry, _epochs[i], _protocols[i]));
+                    return false;
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            Log.CheckFailed(_settings.Logger, _settings.Owner, e.Message);   // the end of the connection is seen elsewhere
+        }
+
+        return true;
+    }
+
+    private PortRefusal Ended(PortEntry? newest, long epoch, PortProtocol protocol) => newest is { } entry && entry.Epoch > epoch
+        ? PortRefusal.Create(
+            PortRefusalReason.Stale,
+            $"'{_settings.Owner}' has a newer claim: epoch {entry.Epoch}, port {entry.Port}, {entry.State}, process {entry.ProcessId}. Epoch {epoch} on port {_port} has ended: stop this process.",
+            _settings.Owner, _port, protocol, entry.Owner, entry.ProcessId, entry.Epoch)
+        : PortRefusal.Create(
+            PortRefusalReason.LeaseEnded,
+            $"The registration of '{_settings.Owner}' on port {_port}, epoch {epoch}, has ended: it was released, or the daemon found that nobody listens. Stop this process, or listen again.",
+            _settings.Owner, _port, protocol);
+
+    private void Lose(PortRefusal reason)
+    {
+        Log.Lost(_settings.Logger, _settings.Owner, _port, reason);
+        _lost.TrySetResult(reason);
+    }
+
+    /// <returns>False when there is nothing left to sign in: a later claim has the owner.</returns>
     private async Task<bool> SignInAgainAsync()
     {
         TimeSpan delay = TimeSpan.Zero;
@@ -118,7 +191,7 @@ internal sealed class SignIn : IAsyncDisposable
             try
             {
                 await _client.DisposeAsync().ConfigureAwait(false);
-                _client = await PortmapClient.ConnectAsync(_settings.Endpoint, _leaving.Token).ConfigureAwait(false);
+                _client = await PortmapClient.ConnectAsync(_settings.Endpoint, _settings.ClientOptions(s_attempt), _leaving.Token).ConfigureAwait(false);
                 long[] epochs = await RegisterAsync(_client, _settings.Owner, _port, _epochs, _protocols, _leaving.Token).ConfigureAwait(false);
                 Volatile.Write(ref _epochs, epochs);
                 Log.SignedIn(_settings.Logger, _settings.Owner, _port, _settings.Endpoint);
@@ -129,15 +202,16 @@ internal sealed class SignIn : IAsyncDisposable
                 Log.SignInRefused(_settings.Logger, _settings.Owner, e.Refusal);
                 if (e.Refusal.Reason == PortRefusalReason.Stale)
                 {
+                    Lose(e.Refusal);
                     return false;
                 }
 
-                delay = Daemon.NextDelay(delay);
+                delay = Connection.NextDelay(delay);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (e is not OperationCanceledException || !_leaving.IsCancellationRequested)
             {
                 // Whatever it is: a worker that gave up here would serve for ever without being found.
-                delay = Daemon.NextDelay(delay);
+                delay = Connection.NextDelay(delay);
                 Log.SignInDelayed(_settings.Logger, e, _settings.Owner, delay);
             }
 

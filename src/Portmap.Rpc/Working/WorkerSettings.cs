@@ -23,6 +23,9 @@ internal sealed record WorkerSettings
 
     public required PortRange Range { get; init; }
 
+    /// <summary>Whether somebody said which port, which range or which lease: if nobody did, the daemon is asked.</summary>
+    public required bool IsToldWhere { get; init; }
+
     public required IReadOnlyList<PortRange> Exclude { get; init; }
 
     public required IPAddress Address { get; init; }
@@ -32,6 +35,10 @@ internal sealed record WorkerSettings
     public required int Backlog { get; init; }
 
     public required TimeSpan ConnectTimeout { get; init; }
+
+    public required TimeSpan CallTimeout { get; init; }
+
+    public required TimeSpan CheckInterval { get; init; }
 
     public required ILogger Logger { get; init; }
 
@@ -44,24 +51,45 @@ internal sealed record WorkerSettings
     {
         options ??= new WorkerPortOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Backlog, 1, nameof(options.Backlog));
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout));
+        CheckTime(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout), mayBeInfinite: false);
+        CheckTime(options.CallTimeout, TimeSpan.FromTicks(1), nameof(options.CallTimeout), mayBeInfinite: true);
+        CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
+        int port = (int)Number(options.Port, PortmapEnvironment.PortName, 0, 65_535, 0);
+        long epoch = Number(options.Epoch, PortmapEnvironment.EpochName, 0, long.MaxValue, 0);
+        PortRange? range = RangeOf(options.Range, PortmapEnvironment.RangeName);
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,
             Owner = options.Owner ?? PortmapEnvironment.Get(PortmapEnvironment.OwnerName)
                 ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapEnvironment.OwnerName} is not set and the options name no owner; set one of them."),
-            Port = (int)Number(options.Port, PortmapEnvironment.PortName, 0, 65_535, 0),
-            Epoch = Number(options.Epoch, PortmapEnvironment.EpochName, 0, long.MaxValue, 0),
+            Port = port,
+            Epoch = epoch,
+            IsToldWhere = port != 0 || epoch != 0 || range is not null,
             Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapEnvironment.ProtocolName)),
-            Range = RangeOf(options.Range, PortmapEnvironment.RangeName) ?? s_defaultRange,
+            Range = range ?? s_defaultRange,
             Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapEnvironment.ExcludeName)),
             Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapEnvironment.AddressName)),
             BindAttempts = (int)Number(options.BindAttempts, PortmapEnvironment.BindAttemptsName, 1, 1_000, 8),
             Backlog = options.Backlog,
             ConnectTimeout = options.ConnectTimeout,
+            CallTimeout = options.CallTimeout,
+            CheckInterval = options.CheckInterval,
             Logger = options.Logger ?? NullLogger.Instance,
             TimeProvider = options.TimeProvider,
         };
+    }
+
+    /// <param name="connectTimeout">How long the daemon may take to answer for the first time.</param>
+    public PortmapClientOptions ClientOptions(TimeSpan connectTimeout) =>
+        new() { ConnectTimeout = connectTimeout, CallTimeout = CallTimeout, TimeProvider = TimeProvider };
+
+    private static void CheckTime(TimeSpan value, TimeSpan least, string name, bool mayBeInfinite)
+    {
+        TimeSpan most = TimeSpan.FromDays(1);
+        if ((value < least || value > most) && !(mayBeInfinite && value == Timeout.InfiniteTimeSpan))
+        {
+            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; choose a time from {least} to {most}{(mayBeInfinite ? ", or Timeout.InfiniteTimeSpan" : string.Empty)}.");
+        }
     }
 
     private static long Number(long? option, string name, long least, long most, long fallback)

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Net.Sockets;
+
+namespace Portmap.Rpc.Calling;
+
+/// <summary>Opens connections to daemons, and says in words why one could not be had.</summary>
+internal static class Connection
+{
+    private static readonly TimeSpan s_firstDelay = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_longestDelay = TimeSpan.FromSeconds(1);
+
+    /// <summary>The wait before the next attempt: 50 ms, doubled up to 1 s.</summary>
+    public static TimeSpan NextDelay(TimeSpan delay) =>
+        delay == TimeSpan.Zero ? s_firstDelay : delay * 2 < s_longestDelay ? delay * 2 : s_longestDelay;
+
+    /// <exception cref="SocketException">Nobody accepts connections there.</exception>
+    /// <exception cref="OperationCanceledException">The token fired first.</exception>
+    public static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(endpoint.EndPoint, cancellationToken).ConfigureAwait(false);
+            if (endpoint.Path is null)
+            {
+                socket.NoDelay = true;
+            }
+
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What stands between us and a daemon, or null for an exception that says nothing about that.</summary>
+    public static string? Complaint(Exception exception, PortmapEndpoint endpoint) => exception switch
+    {
+        // The kernel's "no such file" arrives as "Cannot assign requested address", which helps nobody.
+        SocketException when endpoint.Path is { } path && !File.Exists(path) => $"there is no socket at {path}",
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } when endpoint.Path is not null => "nobody listens on the socket that is there",
+        SocketException { SocketErrorCode: SocketError.AccessDenied } => "this user may not connect to it",
+        SocketException e => e.Message,
+        InvalidDataException e => $"what answers there is not a daemon of this version: {e.Message}",
+        PortmapUnreachableException e => e.Message,
+        IOException e => e.Message,
+        _ => null,
+    };
+
+    /// <param name="endpoint">Where a daemon was looked for.</param>
+    /// <param name="cause">What came instead of an answer.</param>
+    /// <param name="isConnected">Whether the connection was accepted.</param>
+    /// <param name="within">How long was waited at most.</param>
+    public static PortmapUnreachableException Unreachable(PortmapEndpoint endpoint, Exception cause, bool isConnected, TimeSpan within)
+    {
+        bool isLate = cause is OperationCanceledException or PortmapUnreachableException { InnerException: TimeoutException };
+        string why = !isLate ? Complaint(cause, endpoint)!
+            : string.Create(CultureInfo.InvariantCulture, $"{(isConnected ? "it accepted the connection, and its first answer" : "a connection")} did not come within {within.TotalSeconds:0.###} s (ConnectTimeout)");
+        string remedy = isLate && isConnected ? "The daemon is stopped or hangs: continue or restart it"
+            : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server)"
+            : cause is InvalidDataException ? "Stop what listens there and start the daemon"
+            : "Start the daemon";
+        return new(endpoint, $"No daemon answers at {endpoint}: {why}. {remedy}, or set PORTMAP_ENDPOINT to where it listens.", isLate ? new TimeoutException(why) : cause);
+    }
+}

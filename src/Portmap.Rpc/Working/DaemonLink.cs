@@ -1,0 +1,68 @@
+using System.Globalization;
+using Portmap.Rpc.Calling;
+
+namespace Portmap.Rpc.Working;
+
+/// <summary>A worker's way to its daemon until it has signed in: a connection, and the next one when that breaks.</summary>
+/// <remarks>Used by one caller at a time. A call is made again over the next connection, so it must do no harm when it is made twice.</remarks>
+internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
+{
+    /// <summary>What one attempt may take, however little of the time is left: ConnectTimeout 0 means one attempt, not none.</summary>
+    private static readonly TimeSpan s_leastAttempt = TimeSpan.FromSeconds(1);
+
+    private PortmapClient? _client;
+
+    /// <summary>Makes a call, and connects for it where that is needed, for as long as the settings say.</summary>
+    /// <exception cref="PortmapUnreachableException">No daemon answered; it names the endpoint, the attempts and what to do.</exception>
+    /// <exception cref="PortRefusedException">The daemon refused.</exception>
+    public async Task<T> CallAsync<T>(Func<PortmapClient, CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    {
+        long start = settings.TimeProvider.GetTimestamp();
+        TimeSpan delay = TimeSpan.Zero;
+        for (int attempts = 1; ; attempts++)
+        {
+            TimeSpan left = settings.ConnectTimeout - settings.TimeProvider.GetElapsedTime(start);
+            try
+            {
+                _client ??= await PortmapClient.ConnectAsync(settings.Endpoint, settings.ClientOptions(left > s_leastAttempt ? left : s_leastAttempt), cancellationToken).ConfigureAwait(false);
+                return await call(_client, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException)
+            {
+                await DisposeAsync().ConfigureAwait(false);
+                delay = Connection.NextDelay(delay);
+                TimeSpan elapsed = settings.TimeProvider.GetElapsedTime(start);
+                if (elapsed + delay > settings.ConnectTimeout || Root(e) is InvalidDataException)
+                {
+                    throw new PortmapUnreachableException(settings.Endpoint, Text(e, attempts, elapsed), e.InnerException ?? e);
+                }
+            }
+
+            await Task.Delay(delay, settings.TimeProvider, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Hands the connection over to whoever keeps the worker signed in.</summary>
+    public PortmapClient Take()
+    {
+        PortmapClient client = _client!;
+        _client = null;
+        return client;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_client is { } client)
+        {
+            _client = null;
+            await client.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    // A program that speaks something else will not become a daemon while we wait.
+    private static Exception Root(Exception e) => e is PortmapUnreachableException { InnerException: { } inner } ? inner : e;
+
+    private string Text(Exception e, int attempts, TimeSpan elapsed) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"'{settings.Owner}' cannot sign in. {(e is PortmapUnreachableException ? e.Message : $"The daemon at {settings.Endpoint} was lost: {Connection.Complaint(e, settings.Endpoint)}.")} ({attempts} attempts in {elapsed.TotalSeconds:0.0} s, ConnectTimeout {settings.ConnectTimeout.TotalSeconds:0.0} s.) Start the daemon, or set PORTMAP_ENDPOINT to where it listens.");
+}

@@ -1,0 +1,83 @@
+using Portmap.Rpc;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary>A real daemon that stands still (SIGSTOP): the kernel goes on accepting connections for it, and nobody waits for it without end.</summary>
+public sealed class StoppedDaemonTests : IDisposable
+{
+    private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(500);
+
+    private readonly TempFolder _folder = new();
+    private readonly PortRange _range = PortBlock.Take(4);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Listen_WhileTheDaemonStandsStill_IsUnreachableAndSaysWhatItWaitedFor()
+    {
+        await using ChildProcess daemon = await ServeAsync();
+        daemon.Send(Signal.Stop);
+        WorkerPortOptions options = Options();
+        options.ConnectTimeout = s_short;
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        (await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which.Message.Should().Contain("first answer").And.Contain("stopped or hangs");
+    }
+
+    [Fact]
+    public async Task Listen_WhileTheDaemonStandsStillForAWhile_IsSignedInWhenItGoesOn()
+    {
+        await using ChildProcess daemon = await ServeAsync();
+        daemon.Send(Signal.Stop);
+        WorkerPortOptions options = Options();
+        options.ConnectTimeout = TimeSpan.FromSeconds(20);
+        Task<WorkerPort> listening = WorkerPort.ListenAsync(options);
+
+        daemon.Send(Signal.Continue);
+
+        await using WorkerPort worker = await listening.Within();
+        worker.WhenLost.IsCompleted.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Call_WhileTheDaemonStandsStill_EndsAfterItsLimitAndTheConnectionIsGoodAfterwards()
+    {
+        await using ChildProcess daemon = await ServeAsync();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, new PortmapClientOptions { CallTimeout = s_short }).Within();
+        daemon.Send(Signal.Stop);
+        Func<Task>[] calls =
+        [
+            () => client.PingAsync().Within(),
+            () => client.LookupAsync("b1").Within(),
+            () => client.ListAsync().Within(),
+            () => client.AcquireAsync("b2").Within(),
+            () => client.RegisterAsync("b3", _range.First).Within(),
+            () => client.ReportBindFailureAsync("b4", _range.First).Within(),
+            () => client.ReleaseAsync("b5").Within(),
+        ];
+        foreach (Func<Task> call in calls)
+        {
+            (await call.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which.Message.Should().Contain("CallTimeout");
+        }
+
+        daemon.Send(Signal.Continue);
+
+        await using PortmapClient patient = await PortmapClient.ConnectAsync(Endpoint).Within();
+        await patient.PingAsync().Within();
+        (await client.LookupAsync("nobody").Within()).Should().BeNull("answers that came too late are passed over");
+    }
+
+    private PortmapEndpoint Endpoint => PortmapEndpoint.Parse("unix:" + _folder["portmap.sock"]);
+
+    private Task<ChildProcess> ServeAsync() => Samples.ServeAsync("--unix", _folder["portmap.sock"], "--range", $"{_range}");
+
+    private WorkerPortOptions Options() => new()
+    {
+        Endpoint = Endpoint.ToString(),
+        Owner = "b1",
+        Range = _range.ToString(),
+        Address = PortBlock.Loopback,
+    };
+}

@@ -1,0 +1,164 @@
+using System.Net.Sockets;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>A Unix socket between workers and a daemon that breaks or answers as a test says, connection by connection, and relays the others.</summary>
+internal sealed class LineToDaemon : IAsyncDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly CancellationTokenSource _end = new();
+    private readonly string _daemon;
+    private readonly Func<int, Fault> _faultOf;
+    private readonly Task _accepting;
+    private int _connections;
+
+    /// <param name="path">Where workers connect.</param>
+    /// <param name="daemon">The daemon's own socket.</param>
+    /// <param name="faultOf">What happens to the n-th connection, from 1 on.</param>
+    public LineToDaemon(string path, string daemon, Func<int, Fault> faultOf)
+    {
+        _daemon = daemon;
+        _faultOf = faultOf;
+        _listener.Bind(new UnixDomainSocketEndPoint(path));
+        _listener.Listen(64);
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>What happens to a connection.</summary>
+    public enum Fault
+    {
+        /// <summary>All is passed on, both ways.</summary>
+        None,
+
+        /// <summary>Closed when it is accepted.</summary>
+        ClosesAtOnce,
+
+        /// <summary>The first call is answered; at the second one it is closed, and the daemon never sees it.</summary>
+        ClosesAtTheSecondCall,
+
+        /// <summary>The second call reaches the daemon, and its answer never comes.</summary>
+        LosesTheSecondAnswer,
+
+        /// <summary>Accepted, and nothing is ever said.</summary>
+        Silent,
+
+        /// <summary>Each call is answered with a line of HTTP.</summary>
+        SpeaksHttp,
+
+        /// <summary>A well-formed reply: the program is not there.</summary>
+        ServesAnotherProgram,
+
+        /// <summary>A reply whose record ends in the middle of its header.</summary>
+        SaysHalf,
+
+        /// <summary>A record of the longest length there is.</summary>
+        SaysTooMuch,
+    }
+
+    public int Connections => Volatile.Read(ref _connections);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        _listener.Dispose();
+        await _accepting.Within();
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        List<Task> serving = [];
+        try
+        {
+            while (true)
+            {
+                Socket worker = await _listener.AcceptAsync(_end.Token);
+                serving.Add(ServeAsync(worker, _faultOf(Interlocked.Increment(ref _connections))));
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            await Task.WhenAll(serving);
+        }
+    }
+
+    private async Task ServeAsync(Socket worker, Fault fault)
+    {
+        using Socket daemon = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using (worker)
+        {
+            try
+            {
+                switch (fault)
+                {
+                    case Fault.ClosesAtOnce:
+                        return;
+                    case Fault.Silent:
+                        await Task.Delay(Timeout.Infinite, _end.Token);
+                        return;
+                    case Fault.SpeaksHttp:
+                        await AnswerAsync(worker, _ => "HTTP/1.1 400 Bad Request\r\n\r\n"u8.ToArray());
+                        return;
+                    case Fault.ServesAnotherProgram:
+                        await AnswerAsync(worker, call => Wire.Record([.. call[4..8], .. Wire.Words(1, 0, 0, 0, 1)]));
+                        return;
+                    case Fault.SaysHalf:
+                        await AnswerAsync(worker, call => Wire.Record([.. call[4..8], .. Wire.Words(1, 0)]));
+                        return;
+                    case Fault.SaysTooMuch:
+                        await AnswerAsync(worker, _ => [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+                        return;
+                }
+
+                await daemon.ConnectAsync(new UnixDomainSocketEndPoint(_daemon), _end.Token);
+                if (fault == Fault.None)
+                {
+                    await Task.WhenAny(RelayAsync(worker, daemon), RelayAsync(daemon, worker));
+                    return;
+                }
+
+                byte[] buffer = new byte[65_536];
+                await RelayOnceAsync(worker, daemon, buffer);
+                await RelayOnceAsync(daemon, worker, buffer);
+                int second = await worker.ReceiveAsync(buffer, _end.Token);
+                if (fault == Fault.LosesTheSecondAnswer)
+                {
+                    await daemon.SendAsync(buffer.AsMemory(0, second), _end.Token);
+                    await daemon.ReceiveAsync(buffer, _end.Token);
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+            {
+                // One side left.
+            }
+        }
+    }
+
+    private async Task AnswerAsync(Socket worker, Func<byte[], byte[]> answer)
+    {
+        byte[] buffer = new byte[65_536];
+        for (int count; (count = await worker.ReceiveAsync(buffer, _end.Token)) > 0;)
+        {
+            await worker.SendAsync(answer(buffer[..count]), _end.Token);
+        }
+    }
+
+    private async Task RelayAsync(Socket from, Socket to)
+    {
+        byte[] buffer = new byte[65_536];
+        while (await RelayOnceAsync(from, to, buffer))
+        {
+        }
+    }
+
+    private async Task<bool> RelayOnceAsync(Socket from, Socket to, byte[] buffer)
+    {
+        int count = await from.ReceiveAsync(buffer, _end.Token);
+        if (count > 0)
+        {
+            await to.SendAsync(buffer.AsMemory(0, count), _end.Token);
+        }
+
+        return count > 0;
+    }
+}

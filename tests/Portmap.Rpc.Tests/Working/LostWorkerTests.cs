@@ -1,0 +1,208 @@
+using System.Net;
+using System.Net.Sockets;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>A worker learns that it is not found any more, comes back where nobody took its place, and asks the daemon where it was told nothing.</summary>
+public sealed class LostWorkerTests : IAsyncDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly PortRange _range = PortBlock.Take(6);
+    private readonly PortRegistry _registry;
+    private PortmapServer _server;
+
+    public LostWorkerTests()
+    {
+        _registry = new PortRegistry(new PortRegistryOptions { Ports = _range.ToString() });
+        _server = Server(new PortmapServerOptions());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task WhenLost_ReplacedByANewerLease_SaysByWhom(PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+        PortProtocol one = protocol == PortProtocol.Tcp ? PortProtocol.Tcp : PortProtocol.Udp;
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Options(protocol)).Within();
+        worker.WhenLost.IsCompleted.Should().BeFalse();
+        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Protocol = one, Strategy = "AllocatorPicks" }).Within();
+        await using PortSession other = _registry.OpenSession(Environment.ProcessId);
+        using Socket listening = Listen(next, one);
+
+        PortEntry entry = await other.RegisterAsync("b1", next.Port, next.Epoch, one).AsTask().Within();
+
+        PortRefusal lost = await worker.WhenLost.Within();
+        lost.Reason.Should().Be(PortRefusalReason.Stale);
+        lost.HolderEpoch.Should().Be(entry.Epoch);
+        await worker.DisposeAsync().AsTask().Within();
+        _registry.TryGetPort("b1", out int port, one).Should().BeTrue("a worker that was replaced signs nobody out");
+        port.Should().Be(next.Port);
+    }
+
+    [Fact]
+    public async Task WhenLost_ReleasedByTheHost_SaysThatItEnded()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        WorkerPortOptions options = Options();
+        (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        await lease.ReleaseAsync().AsTask().Within();
+
+        (await worker.WhenLost.Within()).Reason.Should().Be(PortRefusalReason.LeaseEnded);
+    }
+
+    [Fact]
+    public async Task WhenLost_ReplacedWhileTheDaemonWasAway_SaysSo()
+    {
+        await _server.StartAsync().Within();
+        WorkerPortOptions options = Options();
+        options.CheckInterval = Timeout.InfiniteTimeSpan;
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        await _server.DisposeAsync();
+        await lease.ReleaseAsync().AsTask().Within();
+        PortLease next = await _registry.AcquireAsync("b1").Within();
+
+        _server = Server(new PortmapServerOptions());
+        await _server.StartAsync().Within();
+
+        PortRefusal lost = await worker.WhenLost.Within();
+        lost.Reason.Should().Be(PortRefusalReason.Stale);
+        lost.HolderEpoch.Should().Be(next.Epoch);
+    }
+
+    [Fact]
+    public async Task WhenLost_OfAWorkerThatGoes_IsCancelled()
+    {
+        await _server.StartAsync().Within();
+        WorkerPort worker = await WorkerPort.ListenAsync(Options()).Within();
+        Task<PortRefusal> lost = worker.WhenLost;
+
+        await worker.DisposeAsync().AsTask().Within();
+
+        lost.IsCanceled.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Listen_WithAnEpochThatHasEndedAndNobodyNewer_IsSignedIn()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        WorkerPortOptions options = Options();
+        (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
+        await lease.ReleaseAsync().AsTask().Within();
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task Listen_ToldNeitherPortNorRange_HasAPortOfTheDaemonsRange(PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Untold(protocol)).Within();
+
+        worker.Port.Should().BeInRange(_range.First, _range.Last);
+        _registry.TryGetPort("b1", out int port, protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeTrue();
+        port.Should().Be(worker.Port);
+        _registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is used up");
+    }
+
+    [Fact]
+    public async Task Listen_ToldNothingWhileALeaseIsOpen_ListensOnItsPort()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        lease.OpenGate();
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Untold()).Within();
+
+        worker.Port.Should().Be(lease.Port);
+        (await lease.WhenBound.Within()).Port.Should().Be(lease.Port);
+    }
+
+    [NeedsFact("sleep")]
+    public async Task Listen_ToldNothingWhileAnotherProcessServes_IsRefusedAndLeavesNothingBehind()
+    {
+        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "600");
+        await _server.StartAsync().Within();
+        await using PortSession serving = _registry.OpenSession(other.Id);
+        await serving.RegisterAsync("b1", _range.First).AsTask().Within();
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(Untold()).Within();
+
+        (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Conflict);
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(_range.First);
+        _registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is given back");
+    }
+
+    [Fact]
+    public async Task Listen_ToldNothingByADaemonThatAcquiresForNobody_PicksByItself()
+    {
+        await _server.DisposeAsync();
+        _server = Server(new PortmapServerOptions { AllowAcquire = false });
+        await _server.StartAsync().Within();
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Untold()).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
+    private static Socket Listen(PortLease lease, PortProtocol protocol)
+    {
+        lease.OpenGate();
+        bool isTcp = protocol == PortProtocol.Tcp;
+        Socket socket = new(AddressFamily.InterNetwork, isTcp ? SocketType.Stream : SocketType.Dgram, isTcp ? ProtocolType.Tcp : ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(PortBlock.Loopback, lease.Port));
+        if (isTcp)
+        {
+            socket.Listen();
+        }
+
+        return socket;
+    }
+
+    private PortmapServer Server(PortmapServerOptions options)
+    {
+        options.Endpoints.Add("unix:" + _folder["portmap.sock"]);
+        return new PortmapServer(_registry, options);
+    }
+
+    private WorkerPortOptions Options(PortProtocol protocol = PortProtocol.Tcp)
+    {
+        WorkerPortOptions options = Untold(protocol);
+        options.Range = _range.ToString();
+        return options;
+    }
+
+    private WorkerPortOptions Untold(PortProtocol protocol = PortProtocol.Tcp) => new()
+    {
+        Endpoint = "unix:" + _folder["portmap.sock"],
+        Owner = "b1",
+        Protocol = protocol,
+        Address = PortBlock.Loopback,
+        ConnectTimeout = TimeSpan.FromSeconds(20),
+        CheckInterval = TimeSpan.FromMilliseconds(100),
+    };
+}

@@ -1,0 +1,190 @@
+using System.Net.Sockets;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>A daemon that is silent, restarts, or is none: workers and clients wait no longer than they were told, and say what they waited for.</summary>
+public sealed class UnreachableDaemonTests : IAsyncDisposable
+{
+    private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
+
+    private readonly TempFolder _folder = new();
+    private readonly PortRange _range = PortBlock.Take(4);
+    private readonly PortRegistry _registry;
+    private readonly PortmapServer _server;
+
+    public UnreachableDaemonTests()
+    {
+        _registry = new PortRegistry(new PortRegistryOptions { Ports = _range.ToString() });
+        _server = new PortmapServer(_registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["daemon.sock"] } });
+    }
+
+    public static TheoryData<string> NoDaemons { get; } =
+    [
+        nameof(LineToDaemon.Fault.ClosesAtOnce), nameof(LineToDaemon.Fault.Silent), nameof(LineToDaemon.Fault.SpeaksHttp),
+        nameof(LineToDaemon.Fault.ServesAnotherProgram), nameof(LineToDaemon.Fault.SaysHalf), nameof(LineToDaemon.Fault.SaysTooMuch),
+    ];
+
+    public static TheoryData<string> Breaks { get; } =
+    [
+        nameof(LineToDaemon.Fault.ClosesAtOnce), nameof(LineToDaemon.Fault.ClosesAtTheSecondCall), nameof(LineToDaemon.Fault.LosesTheSecondAnswer),
+    ];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(NoDaemons))]
+    public async Task Listen_WhereNoDaemonAnswers_IsUnreachableInTime(string fault)
+    {
+        await using LineToDaemon line = Line(_ => Enum.Parse<LineToDaemon.Fault>(fault));
+        WorkerPortOptions options = Options();
+        options.ConnectTimeout = s_short;
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        PortmapUnreachableException e = (await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
+        e.Message.Should().Contain(Endpoint).And.Contain("ConnectTimeout").And.Contain("'b1'");
+        e.Endpoint.ToString().Should().Be(Endpoint);
+    }
+
+    [Theory]
+    [MemberData(nameof(NoDaemons))]
+    public async Task Connect_WhereNoDaemonAnswers_IsUnreachableInTime(string fault)
+    {
+        await using LineToDaemon line = Line(_ => Enum.Parse<LineToDaemon.Fault>(fault));
+        PortmapClientOptions options = new() { ConnectTimeout = s_short };
+
+        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), options).Within();
+
+        PortmapUnreachableException e = (await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
+        e.Message.Should().Contain(Endpoint);
+        (e.InnerException is TimeoutException).Should().Be(fault == nameof(LineToDaemon.Fault.Silent));
+    }
+
+    [Fact]
+    public async Task Connect_ToASocketThatIsNotThere_SaysSo()
+    {
+        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+
+        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage($"*there is no socket at {_folder["portmap.sock"]}*");
+    }
+
+    [Fact]
+    public async Task Connect_ToASocketThatADaemonLeftBehind_SaysThatNobodyListens()
+    {
+        using (Socket left = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            left.Bind(new UnixDomainSocketEndPoint(_folder["left.sock"]));
+            File.Move(_folder["left.sock"], _folder["portmap.sock"]);
+        }
+
+        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+
+        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*nobody listens on the socket*");
+    }
+
+    [Theory]
+    [MemberData(nameof(Breaks))]
+    public async Task Listen_OverAConnectionThatBreaks_SignsInOverTheNextOne(string fault)
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(connection => connection <= 3 ? Enum.Parse<LineToDaemon.Fault>(fault) : LineToDaemon.Fault.None);
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        lease.OpenGate();
+        WorkerPortOptions options = Options();
+        (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        line.Connections.Should().Be(4);
+        (await lease.WhenBound.Within()).Port.Should().Be(worker.Port).And.Be(lease.Port);
+        worker.Epoch.Should().Be(lease.Epoch);
+    }
+
+    [Theory]
+    [MemberData(nameof(Breaks))]
+    public async Task SignIn_OverAConnectionThatBreaks_SignsInOverTheNextOne(string fault)
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(connection => connection <= 2 ? Enum.Parse<LineToDaemon.Fault>(fault) : LineToDaemon.Fault.None);
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new System.Net.IPEndPoint(PortBlock.Loopback, _range.First));
+        socket.Listen();
+
+        await using WorkerPort worker = await WorkerPort.SignInAsync(socket, Options()).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(_range.First);
+    }
+
+    [Fact]
+    public async Task Call_ThatIsNotAnswered_EndsAfterItsLimitAndNamesTheProcedure()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.LosesTheSecondAnswer);
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream silent = theirs;
+        await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint), options: new PortmapClientOptions { CallTimeout = s_short });
+
+        Func<Task> lookup = () => client.LookupAsync("b1").Within();
+        Func<Task> list = () => client.ListAsync().Within();
+
+        PortmapUnreachableException e = (await lookup.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
+        e.Message.Should().Contain("PORTMAP_LOOKUP").And.Contain("CallTimeout").And.Contain("not known");
+        e.InnerException.Should().BeOfType<TimeoutException>();
+        await list.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*PORTMAP_LIST*");
+    }
+
+    [Fact]
+    public async Task Call_ThatNobodyTakesFromTheSocket_EndsAfterItsLimit()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream deaf = theirs;
+        await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint), options: new PortmapClientOptions { CallTimeout = s_short });
+        List<Task<PortEntry?>> calls = [];
+        while (!ours.HeldBack.IsCompleted)
+        {
+            calls.Add(client.LookupAsync(new string('x', 4_000)));
+        }
+
+        calls.Add(client.LookupAsync("last"));   // it waits for its turn to be sent
+
+        foreach (Task<PortEntry?> call in calls)
+        {
+            Func<Task> wait = () => call.Within();
+            (await wait.Should().ThrowAsync<IOException>()).Which.Message.Should().ContainAny("CallTimeout", "did not take");
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-5)]
+    [InlineData(86_401)]
+    public async Task Connect_WithALimitOutOfBounds_IsMisuse(int seconds)
+    {
+        PortmapClientOptions connect = new() { ConnectTimeout = TimeSpan.FromSeconds(seconds) }, call = new() { CallTimeout = TimeSpan.FromSeconds(seconds) };
+        foreach (PortmapClientOptions options in new[] { connect, call })
+        {
+            Func<Task> act = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), options).Within();
+            await act.Should().ThrowAsync<ArgumentOutOfRangeException>();
+        }
+    }
+
+    private string Endpoint => "unix:" + _folder["portmap.sock"];
+
+    private LineToDaemon Line(Func<int, LineToDaemon.Fault> faultOf) => new(_folder["portmap.sock"], _folder["daemon.sock"], faultOf);
+
+    private WorkerPortOptions Options() => new()
+    {
+        Endpoint = Endpoint,
+        Owner = "b1",
+        Range = _range.ToString(),
+        Address = PortBlock.Loopback,
+        ConnectTimeout = TimeSpan.FromSeconds(20),
+    };
+}
