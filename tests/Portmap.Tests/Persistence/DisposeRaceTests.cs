@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 

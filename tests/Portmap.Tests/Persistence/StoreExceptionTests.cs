@@ -3,18 +3,18 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Whatever a store throws, and whenever: the callers are told StoreFailed, the next use works when the store does, and disposing is quiet.</summary>
+/// <summary>Whatever a store throws, out of memory too (InsufficientMemoryException is an OutOfMemoryException), and whenever: the callers are told StoreFailed, the next use works when the store does, and disposing is quiet.</summary>
 public sealed class StoreExceptionTests
 {
     public static TheoryData<string, bool> Kinds { get; } = new()
     {
-        { nameof(OutOfMemoryException), false },
-        { nameof(OutOfMemoryException), true },
+        { nameof(InsufficientMemoryException), false },
+        { nameof(InsufficientMemoryException), true },
         { nameof(InvalidOperationException), false },
         { nameof(InvalidOperationException), true },
         { nameof(OperationCanceledException), false },
         { nameof(OperationCanceledException), true },
-        { nameof(NullReferenceException), false },
+        { nameof(NotSupportedException), false },
         { nameof(ObjectDisposedException), true },
         { nameof(AggregateException), true },
         { nameof(InsufficientExecutionStackException), false },
@@ -162,9 +162,9 @@ public sealed class StoreExceptionTests
 
         Exception exception = kind switch
         {
-            nameof(OutOfMemoryException) => new OutOfMemoryException(),
+            nameof(InsufficientMemoryException) => new InsufficientMemoryException(),
             nameof(OperationCanceledException) => new OperationCanceledException(),
-            nameof(NullReferenceException) => new NullReferenceException(),
+            nameof(NotSupportedException) => new NotSupportedException(),
             nameof(ObjectDisposedException) => new ObjectDisposedException("a client of the store's"),
             nameof(AggregateException) => new AggregateException(new IOException("one"), new IOException("two")),
             nameof(InsufficientExecutionStackException) => new InsufficientExecutionStackException(),

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 

@@ -97,7 +97,7 @@ public sealed class UnforeseenErrorTests
         await AllComeBackAsync(disk, confirmed);
     }
 
-    private static Exception Unforeseen(bool outOfMemory) => outOfMemory ? new OutOfMemoryException() : new InvalidOperationException("unforeseen");
+    private static Exception Unforeseen(bool outOfMemory) => outOfMemory ? new InsufficientMemoryException() : new InvalidOperationException("unforeseen");
 
     private static async Task<bool> TryAppendAsync(FilePortStore store, int i, List<PortFact> confirmed)
     {
