@@ -46,6 +46,15 @@ public sealed partial class PortLease
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
+    /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not known.</summary>
+    internal uint? UserId => Volatile.Read(ref _more)?.UserId;
+
+    /// <summary>The session that acquired it; null is the host.</summary>
+    internal PortSession? Acquirer => Volatile.Read(ref _more)?.Acquirer;
+
+    /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
+    internal bool IsOfHost => Acquirer is null or { IsTrusted: true };
+
     /// <summary>The ports that could not be bound, in order.</summary>
     internal IReadOnlyList<int> TriedPorts => Volatile.Read(ref _more)?.Tried ?? [];
 
@@ -58,7 +67,7 @@ public sealed partial class PortLease
         while (port == 0 || more?.Tried.Contains(port) != true)
         {
             Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(more?.Twin, [.. more?.Tried ?? [], port]), more);
+            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], port] }, more);
             if (ReferenceEquals(seen, more))
             {
                 return;
@@ -141,7 +150,7 @@ public sealed partial class PortLease
         while (!ReferenceEquals(more?.Twin, twin))
         {
             Hook.At(Step.SetTwin);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, new Rarely(twin, more?.Tried ?? []), more);
+            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Twin = twin }, more);
             more = ReferenceEquals(seen, more) ? Volatile.Read(ref _more) : seen;
         }
     }
@@ -161,5 +170,8 @@ public sealed partial class PortLease
         }
     }
 
-    private sealed record Rarely(PortClaim? Twin, int[] Tried);
+    private sealed record Rarely(PortClaim? Twin, int[] Tried, PortSession? Acquirer, uint? UserId)
+    {
+        public static Rarely Nothing { get; } = new(null, [], null, null);
+    }
 }

@@ -17,7 +17,10 @@ public sealed partial class PortLease
     private readonly sbyte _reuse;
     private readonly sbyte _guard;
 
-    internal PortLease(PortRegistry registry, PortRequest request)
+    /// <param name="registry">The registry.</param>
+    /// <param name="request">What was asked for.</param>
+    /// <param name="acquirer">The session that acquires; null is the host.</param>
+    internal PortLease(PortRegistry registry, PortRequest request, PortSession? acquirer = null)
     {
         _registry = registry;
         Owner = request.Owner;
@@ -25,6 +28,10 @@ public sealed partial class PortLease
         _protocol = (byte)request.Protocol;
         _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
+        if (acquirer is not null || request.UserId is not null)
+        {
+            _more = new Rarely(null, [], acquirer, request.UserId ?? acquirer?.UserId);
+        }
     }
 
     /// <summary>The owner.</summary>
@@ -58,6 +65,7 @@ public sealed partial class PortLease
         Reuse = _reuse < 0 ? null : (PortReuse)_reuse,
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
+        UserId = UserId,
     };
 
     /// <summary>Opens the gate, and tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>

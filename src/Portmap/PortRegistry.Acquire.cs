@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -56,6 +57,23 @@ public sealed partial class PortRegistry
         EndIfDisposed(granted);
         lease = granted;
         return true;
+    }
+
+    /// <summary>Acquires for a session, which needs a right to what the owner has.</summary>
+    internal async Task<PortLease> AcquireForAsync(PortSession session, PortRequest request)
+    {
+        PortRefusal? refusal = CheckRequest(request, out int strategy) ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
+        PortLease lease = new(this, request, session);
+        refusal ??= await GrantAsync(NewCandidate(lease, request, strategy)).ConfigureAwait(false);
+        if (refusal is not null)
+        {
+            Refuse(refusal);
+            refusal.Throw();
+        }
+
+        session.NoteAcquired(lease);
+        EndIfDisposed(lease);
+        return lease;
     }
 
     private PortRefusal? CheckRequest(PortRequest request, out int strategy)
@@ -143,8 +161,9 @@ public sealed partial class PortRegistry
         candidate.SetAside = null;
         candidate.OwnPort = 0;
         long afterUdp = 0;
-        PortRefusal? refusal = Standing(candidate.Protocol, request.Owner, hash, candidate.Replaced, now, out candidate.After)
-            ?? (candidate.Both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, candidate.ReplacedTwin, now, out afterUdp) : null);
+        PortSession? acquirer = candidate.Replaced is null ? candidate.Lease.Acquirer : null;
+        PortRefusal? refusal = Standing(candidate.Protocol, request.Owner, hash, candidate.Replaced, acquirer, now, out candidate.After)
+            ?? (candidate.Both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, candidate.ReplacedTwin, acquirer, now, out afterUdp) : null);
         if (refusal is not null)
         {
             return refusal;
@@ -176,8 +195,9 @@ public sealed partial class PortRegistry
         candidate.IsPushed = false;
     }
 
-    /// <summary>The refusal when an open lease stands in the way. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
-    private PortRefusal? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, long now, out long newestEpoch)
+    /// <summary>The refusal when an open lease stands in the way, or a registration that who acquires has no right to. Ends the owner's registration on
+    /// the way when its process is dead: the old entry is cleaned up.</summary>
+    private PortRefusal? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, PortSession? acquirer, long now, out long newestEpoch)
     {
         newestEpoch = 0;
         if (_table.Index.Find(protocol, owner, hash) is not { } cell)
@@ -194,6 +214,10 @@ public sealed partial class PortRegistry
         if (cell.Served() is { } served && !served.Session!.CheckAlive())
         {
             _table.TryEnd(served, served.Session.EndCause, now);
+        }
+        else if (acquirer is not null && cell.Served() is { } bound && !OwnerRights.SpeaksFor(acquirer, bound))
+        {
+            return Refusals.NotOwner(owner, bound, acquirer);
         }
 
         return cell.OpenLease() is { } lease && !ReferenceEquals(lease, replaced) ? Refusals.AlreadyReserved(owner, lease, Clock, Settings) : null;

@@ -76,13 +76,13 @@ public sealed partial class PortRegistry
             RestoreCooling(fact);
         }
 
-        Dictionary<ProcessIdentity, PortSession> sessions = [];
+        Dictionary<(ProcessIdentity, uint?), PortSession> sessions = [];
         foreach (PortFact fact in recovery.Bound)
         {
             ProcessIdentity process = Recovery.ProcessOf(fact);
-            if (!sessions.TryGetValue(process, out PortSession? session))
+            if (!sessions.TryGetValue((process, fact.UserId), out PortSession? session))
             {
-                sessions.Add(process, session = new PortSession(this, process));
+                sessions.Add((process, fact.UserId), session = new PortSession(this, process, fact.UserId));
             }
 
             PortClaim claim = PortClaim.ForRegistration(fact.Protocol, fact.Port, fact.Epoch, StrategyOf(fact), session, consumes: null, Confirms);
@@ -122,8 +122,11 @@ public sealed partial class PortRegistry
         {
             Protocol = halves.Length == 2 ? PortProtocol.TcpAndUdp : first.Protocol,
             Strategy = StrategyName(StrategyOf(first)),
+            UserId = first.UserId,
         };
-        PortLease lease = new(this, request);
+
+        // Who acquired it for a user is not stored: it counts as that user, who has a right to no more than its own.
+        PortLease lease = new(this, request, first.UserId is { } user ? new PortSession(this, 0, user) : null);
         PortClaim[] claims = [.. halves.Select(half => PortClaim.ForLease(half.Protocol, half.Port, half.Epoch, StrategyOf(half), lease, consumes: null, Confirms))];
         lease.Grant(claims[0], claims.Length == 2 ? claims[1] : null);
         for (int i = 0; i < halves.Length; i++)

@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -191,7 +192,7 @@ public sealed partial class PortRegistry
         }
 
         // The same again, or the same process over a new session: the claim stays what it is.
-        if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && Owns(session, bound))
+        if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && OwnerRights.Owns(session, bound))
         {
             right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Consumes = bound, Strategy = bound.Strategy };
             return null;
@@ -207,6 +208,11 @@ public sealed partial class PortRegistry
     {
         if (lease?.Epoch == epoch)
         {
+            if (OwnerRights.AgainstUse(session, lease, bound) is { } against)
+            {
+                return Refusals.NotOwner(owner, against, session, port);
+            }
+
             right = new Right { Epoch = epoch, Consumes = lease, Strategy = lease.Strategy };
             return lease.Port == 0 || lease.Port == port ? null : Refusals.WrongPort(owner, port, protocol, lease);
         }
@@ -215,7 +221,7 @@ public sealed partial class PortRegistry
         {
             // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
             right = new Right { Beside = lease, Strategy = bound.Strategy };
-            return MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
+            return OwnerRights.MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
         }
 
         return Refusals.Stale(owner, port, protocol, epoch, Newest(bound, lease));
@@ -224,7 +230,7 @@ public sealed partial class PortRegistry
     private static PortRefusal? DecideWithoutEpoch(
         PortSession session, string owner, int port, PortProtocol protocol, PortClaim? bound, PortClaim? lease, ref Right right)
     {
-        if (bound is not null && !MayReplace(session, bound))
+        if (bound is not null && !OwnerRights.MayReplace(session, bound))
         {
             return Refusals.OwnerConflict(owner, port, protocol, bound);
         }
@@ -236,21 +242,22 @@ public sealed partial class PortRegistry
 
         // The process that the lease was meant for cannot say so; it is the one on the lease's port, or, where it brings the port, anybody but the
         // process that had the owner before.
-        if (lease.Port == port || (lease.Port == 0 && (bound is null || !Owns(session, bound))))
+        bool isBack = bound is not null && OwnerRights.Owns(session, bound);
+        if (lease.Port == port || (lease.Port == 0 && !isBack))
         {
+            if (OwnerRights.AgainstUse(session, lease, bound) is { } against)
+            {
+                return Refusals.NotOwner(owner, against, session, port);
+            }
+
             right = new Right { Epoch = lease.Epoch, Consumes = lease, Strategy = lease.Strategy };
             return null;
         }
 
         // A sign-in on another port while a lease is open: it is older than the lease, which stays open and may still replace it.
         right = new Right { Beside = lease };
-        return null;
+        return isBack || OwnerRights.SpeaksFor(session, lease) ? null : Refusals.NotOwner(owner, lease, session, port);
     }
-
-    private static bool Owns(PortSession session, PortClaim bound) => bound.Session!.IsSameProcess(session) || bound.Session.IsHidden;
-
-    /// <summary>The same process or session, the owner itself after its connection broke off, or a dead one. Looks at the process (14 µs) only when it must.</summary>
-    private static bool MayReplace(PortSession session, PortClaim bound) => Owns(session, bound) || !bound.Session!.CheckAlive();
 
     private static PortClaim? Newest(PortClaim? bound, PortClaim? lease) => (lease?.Epoch ?? 0) > (bound?.Epoch ?? 0) ? lease : bound;
 

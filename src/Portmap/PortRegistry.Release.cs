@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -18,7 +19,7 @@ public sealed partial class PortRegistry
         epoch = EpochThatCounts(owner, epoch, protocol);
         if (epoch != 0)
         {
-            return ReleaseByEpoch(owner, epoch, protocol);
+            return ReleaseByEpoch(session, owner, epoch, protocol);
         }
 
         while (true)
@@ -42,7 +43,22 @@ public sealed partial class PortRegistry
                     continue;   // a lease came, or went, between the two looks
                 }
 
-                return lease is not null && (port == 0 || lease.Port == port) ? Refusals.NotOwner(owner, lease, session) : null;
+                if (lease is null || (port != 0 && lease.Port != port))
+                {
+                    return null;
+                }
+
+                if (!OwnerRights.IsOwn(session, lease))
+                {
+                    return Refusals.NotOwner(owner, lease, session);
+                }
+
+                if (_table.TryEnd(lease, ClaimEnd.Released, now))
+                {
+                    return null;
+                }
+
+                continue;
             }
 
             if (port != 0 && bound.Port != port)
@@ -50,12 +66,12 @@ public sealed partial class PortRegistry
                 return null;   // the owner has nothing on that port any more
             }
 
-            if (!bound.Session!.IsSameProcess(session) && bound.Session.CheckAlive())
+            if (!OwnerRights.MayEndUnnamed(session, bound))
             {
                 return Refusals.NotOwner(owner, bound, session);
             }
 
-            if (_table.TryEnd(bound, bound.Session.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
+            if (_table.TryEnd(bound, bound.Session!.IsOver ? bound.Session.EndCause : ClaimEnd.Released, now))
             {
                 ThrowIfLate(bound);
                 return null;
@@ -90,7 +106,7 @@ public sealed partial class PortRegistry
 
             if (cell.OpenLease() is not { } open || !ReferenceEquals(open.Lease, lease))
             {
-                return ReleaseByEpoch(lease.Owner, claim.Epoch, claim.Protocol);   // registered, or over
+                return ReleaseByEpoch(caller: null, lease.Owner, claim.Epoch, claim.Protocol);   // registered, or over
             }
 
             if (_table.TryEnd(open, ClaimEnd.Released, now))
@@ -111,7 +127,11 @@ public sealed partial class PortRegistry
         }
     }
 
-    private PortRefusal? ReleaseByEpoch(string owner, long epoch, PortProtocol protocol)
+    /// <param name="caller">Who wants it; null is the host, by its lease.</param>
+    /// <param name="owner">The owner.</param>
+    /// <param name="epoch">The epoch of the claim.</param>
+    /// <param name="protocol">The protocol.</param>
+    private PortRefusal? ReleaseByEpoch(PortSession? caller, string owner, long epoch, PortProtocol protocol)
     {
         while (true)
         {
@@ -133,6 +153,11 @@ public sealed partial class PortRegistry
                 return Newest(bound, lease) is { } newest && newest.Epoch > epoch ? Refusals.Stale(owner, newest.Port, protocol, epoch, newest) : null;
             }
 
+            if (caller is not null && !OwnerRights.SpeaksFor(caller, claim))
+            {
+                return Refusals.NotOwner(owner, claim, caller);
+            }
+
             if (_table.TryEnd(claim, ClaimEnd.Released, now))
             {
                 ThrowIfLate(claim);
@@ -151,27 +176,39 @@ public sealed partial class PortRegistry
         refusal?.Throw();
         epoch = EpochThatCounts(owner, epoch, protocol);
         OwnerCell? cell = await NormalizeAsync(protocol, owner).ConfigureAwait(false);
-        PortClaim? open = cell?.OpenLease();
+        PortClaim? open = cell?.OpenLease(), bound = cell?.Served();
         if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
         {
+            if (OwnerRights.AgainstUse(session, open, bound) is { } against)
+            {
+                Refusals.NotOwner(owner, against, session, port).Throw();
+            }
+
             await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
             OpenGate(open.Lease!);   // the worker that reports is about to bind the port it is told now
             return open.Lease!;
         }
 
-        PortClaim? newest = Newest(cell?.Served(), open);
+        PortClaim? newest = Newest(bound, open);
         if ((newest is not null && (epoch != 0 || open is not null)) || (epoch != 0 && !IsHeldByAnother(protocol, port, owner)))
         {
             Refusals.Stale(owner, port, protocol, epoch, newest).Throw();
         }
 
+        // Somebody who was started a second time, by hand, is no reason to take the owner from who serves it.
+        if (bound is not null && !OwnerRights.MayReplace(session, bound))
+        {
+            Refusals.NotOwner(owner, bound, session, port).Throw();
+        }
+
         // Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.
         _table.TryMarkForeign(protocol, port, NowMs);
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
-        PortLease granted = new(this, request);
+        PortLease granted = new(this, request, session);
         granted.AddTried(port);
         refusal = await GrantAsync(NewCandidate(granted, request, _defaultStrategy)).ConfigureAwait(false);
         refusal?.Throw();
+        session.NoteAcquired(granted);
         OpenGate(granted);
         return granted;
     }

@@ -92,11 +92,27 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
     /// <param name="processId">The process, as the kernel knows it; 0 when it is not known (another pid namespace).</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
+    /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int, uint?)"/> says. Where that is not known, the host vouches for
+    /// it: it may use the leases that the host acquired for nobody in particular.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is negative.</exception>
     public PortSession OpenSession(int processId)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(processId);
-        return new PortSession(this, processId);
+        uint? user = Processes.ProcessUser.Of(processId);
+        return new PortSession(this, processId, user) { IsVouchedFor = user is null };
+    }
+
+    /// <summary>As <see cref="OpenSession(int)"/>, for a caller whose user is known from elsewhere, or is known not to be known.</summary>
+    /// <param name="processId">The process, as the kernel knows it; 0 when it is not known.</param>
+    /// <param name="userId">The user it speaks for, as the kernel knows it; null when it is not known.</param>
+    /// <returns>The session. Dispose it when the connection ends.</returns>
+    /// <remarks>What it registers is recorded as this user's. Who is not the process or session of a claim, nor acquired it, nor root, the daemon's
+    /// user or the claim's user, changes nothing of it while its process lives. A session of an unknown user is nobody but itself.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is negative.</exception>
+    public PortSession OpenSession(int processId, uint? userId)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(processId);
+        return new PortSession(this, processId, userId);
     }
 
     /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;

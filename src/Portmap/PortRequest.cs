@@ -25,6 +25,12 @@ public readonly record struct PortRequest(string Owner)
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Strategy"/>.</value>
     public string? Strategy { get; init; }
 
+    /// <summary>The user whose processes are to use the lease, where that is another than the daemon's.</summary>
+    /// <value>A user id of the operating system. null, the default: the daemon's own. Root, the daemon's user
+    /// and a session that acquires may use their leases in any case. All others are refused as
+    /// <see cref="PortRefusalReason.NotOwner"/>: an epoch says which claim is meant and gives no right to it.</value>
+    public uint? UserId { get; init; }
+
     /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
     /// <param name="owner">The owner.</param>
     public static implicit operator PortRequest(string owner) => new(owner);

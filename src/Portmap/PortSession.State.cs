@@ -22,6 +22,7 @@ public sealed partial class PortSession
     private static readonly int[] s_looksMs = [10, 50, 250];
 
     private int _state;
+    private Operations.AcquiredLeases _acquired;
     private long _lookedAt;
     private long _lookedToRegisterAt = long.MinValue / 2;
     private ITimer? _timer;
@@ -55,6 +56,14 @@ public sealed partial class PortSession
     internal ClaimEnd EndCause => IsDead ? ClaimEnd.Died : ClaimEnd.Disconnected;
 
     internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || (Process.IsKnown && Process == other.Process);
+
+    /// <summary>How many leases it remembers; for tests.</summary>
+    internal int CountAcquired => _acquired.Count;
+
+    internal void NoteAcquired(PortLease lease) => _acquired.Add(lease);
+
+    /// <summary>Whether this session acquired a lease, or the one that a registration used up.</summary>
+    internal bool HasAcquired(PortClaim claim) => _acquired.Has(claim);
 
     /// <summary>Looks at the process now; false, and the session is dead, when it is gone. An unknown process is believed to live.</summary>
     internal bool CheckAlive()

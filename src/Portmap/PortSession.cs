@@ -17,17 +17,24 @@ public sealed partial class PortSession : IAsyncDisposable
 {
     private readonly PortRegistry _registry;
 
+    /// <summary>One over which the host itself speaks: it may everything.</summary>
     internal PortSession(PortRegistry registry, int processId)
+        : this(registry, processId, ProcessUser.Of(processId)) => IsTrusted = true;
+
+    internal PortSession(PortRegistry registry, int processId, uint? userId)
     {
         _registry = registry;
+        UserId = userId;
+        IsTrusted = ProcessUser.Own is not { } own || userId == own || userId == ProcessUser.Root;
         Process = ProcessIdentity.Of(processId, out bool isDead);
         _state = isDead ? Dead : Connected;   // dead: gone before it could be looked at; a process of another pid namespace is 0
     }
 
     /// <summary>A process that was registered in an earlier run and lives; it never had a connection to this one.</summary>
-    internal PortSession(PortRegistry registry, ProcessIdentity recovered)
+    internal PortSession(PortRegistry registry, ProcessIdentity recovered, uint? userId)
     {
         _registry = registry;
+        UserId = userId;
         Process = recovered;
         _state = Recovered;
         _lookedAt = registry.NowMs;
@@ -36,7 +43,28 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <summary>The process, or 0 when it is not known.</summary>
     public int ProcessId => Process.Id;
 
+    /// <summary>The user it speaks for, or null when it is not known. With its claims it outlives the process.</summary>
+    internal uint? UserId { get; }
+
+    /// <summary>Root, the daemon's user, or the host itself. Where users are not known (not Linux), whoever got in.</summary>
+    internal bool IsTrusted { get; }
+
+    /// <summary>The host opened it itself, and nothing is known of its process.</summary>
+    internal bool IsVouchedFor { get; init; }
+
     internal ProcessIdentity Process { get; }
+
+    /// <summary>As <see cref="PortRegistry.AcquireAsync"/>, for this session: it, its user, root and the daemon's user may use the lease.</summary>
+    /// <param name="request">The owner, and what differs from the options. A string will do.</param>
+    /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it times out.</param>
+    /// <returns>The lease. It does not end with the session.</returns>
+    /// <exception cref="PortRefusedException">As <see cref="PortRegistry.AcquireAsync"/> refuses; NotOwner: the owner is registered by a
+    /// living process of another user; SessionEnded.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
+    public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default) =>
+        cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<PortLease>(cancellationToken)
+            : PortRegistry.Within(_registry.AcquireForAsync(this, request), cancellationToken);
 
     /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
     /// <param name="owner">The owner, see <see cref="PortRequest.Owner"/>.</param>
@@ -65,7 +93,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="port">The port it listens on.</param>
     /// <param name="entry">The entry.</param>
     /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the port;
-    /// Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
+    /// NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
     /// <param name="epoch">The epoch of the lease, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
@@ -109,8 +137,8 @@ public sealed partial class PortSession : IAsyncDisposable
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a lease that
-    /// only its epoch ends; Stale: the owner has a newer claim.</param>
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a lease.
+    /// The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the owner has a newer claim.</param>
     /// <param name="port">The port, or 0.</param>
     /// <param name="epoch">The epoch, or 0.</param>
     /// <param name="protocol">TCP or UDP.</param>
@@ -131,8 +159,8 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>The lease with its new port and epoch; port 0 means: bring another one.</returns>
     /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
-    /// message; Stale: that lease has ended, and not by losing its port to another owner; Foreign: the port was required; SessionEnded; or as acquiring
-    /// refuses.</exception>
+    /// message; Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's, or a
+    /// living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring refuses.</exception>
     public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)

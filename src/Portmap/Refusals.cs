@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portmap.Guarding;
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -110,14 +111,29 @@ internal static class Refusals
             owner, port, protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 
-    public static PortRefusal NotOwner(string owner, PortClaim holder, PortSession stranger) =>
+    /// <summary>A caller that may not speak for what an owner has, or may and did not say which claim it means.</summary>
+    public static PortRefusal NotOwner(string owner, PortClaim holder, PortSession stranger, int port = 0) =>
         new(
             PortRefusalReason.NotOwner,
-            () => holder.IsLease
-                ? Text($"{owner} has an open lease, epoch {holder.Epoch}, which only its epoch gives back{Process(stranger.ProcessId, " not")}. Give the epoch.")
-                : Text($"{owner} on {holder.Port} belongs to a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}; only that process, its session or its epoch signs it out."),
-            owner, holder.Port, holder.Protocol)
+            () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.ProcessId)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
+            owner, port != 0 ? port : holder.Port, holder.Protocol)
         { Holder = owner, HolderProcessId = holder.Session?.ProcessId ?? 0, HolderEpoch = holder.Epoch };
+
+    private static string Held(PortClaim holder) =>
+        !holder.IsLease ? Text($"{holder.Port} with a living process{Process(holder.Session!.ProcessId)}")
+        : holder.Port == 0 ? "an open lease"
+        : Text($"an open lease of {holder.Port}");
+
+    private static string User(uint? user) => user is { } known ? Text($" of user {known}") : string.Empty;
+
+    private static string Remedy(PortClaim holder, PortSession stranger) =>
+        !OwnerRights.SpeaksFor(stranger, holder)
+            ? holder.IsLease
+                ? "Only the session that acquired it, the user it is for, the daemon's and root may use it or give it back; ask as one of them, or acquire it for that user (PortRequest.UserId)."
+                : "Only its own process and session, the session that acquired it, its user, the daemon's and root may change that; ask as one of them, or stop that process."
+            : holder.IsLease
+            ? "Give its epoch."
+            : "Sign it out by its epoch, or stop that process.";
 
     public static PortRefusal ProcessDead(string owner, int port, PortProtocol protocol, int processId) =>
         new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {owner} is dead. Start it again."), owner, port, protocol) { HolderProcessId = processId };

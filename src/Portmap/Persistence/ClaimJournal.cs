@@ -251,6 +251,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             State = state,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,
+            UserId = state == PortState.Cooling ? null : Operations.OwnerRights.UserOf(claim),
             BootId = _bootId,
             At = at,
             Until = state switch

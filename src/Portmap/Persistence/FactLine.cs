@@ -6,7 +6,7 @@ namespace Portmap.Persistence;
 
 /// <summary>Writes the lines of the state file; <see cref="FactLineReader"/> reads them. DESIGN.md beside this file has the grammar.</summary>
 /// <remarks><code>
-/// #9f3a1b2c tcp 49153 bound epoch=1867… pid=4321 start=987654 boot=6b0f… at=2026-11-25T13:02:35.123Z until=- by=AllocatorPicks owner=vol0:/bricks/b1
+/// #9f3a1b2c tcp 49153 bound epoch=1867… pid=4321 start=987654 uid=1000 boot=6b0f… at=2026-11-25T13:02:35.123Z until=- by=AllocatorPicks owner=vol0:/bricks/b1
 /// └ CRC-32C of what follows the blank                                                                              └ to the end of the line
 /// </code>
 /// The mark of a line stands nowhere else in it, so that a reader finds the next line even where a line break was lost, and nobody can hide a line in a name.</remarks>
@@ -66,7 +66,7 @@ internal static class FactLine
 
         int state = fact.State switch { PortState.Reserved => "reserved"u8.Length, PortState.Bound => "bound"u8.Length, _ => "ended"u8.Length };
         return PrefixLength + "tcp   epoch= pid= start= boot= at= until= by= owner="u8.Length
-            + Digits(fact.Port) + state + Digits(fact.Epoch) + Digits(fact.ProcessId) + Digits(fact.ProcessStart) + (fact.BootId == Guid.Empty ? 1 : 36)
+            + Digits(fact.Port) + state + Digits(fact.Epoch) + Digits(fact.ProcessId) + Digits(fact.ProcessStart) + (fact.UserId is { } user ? " uid="u8.Length + Digits(user) : 0) + (fact.BootId == Guid.Empty ? 1 : 36)
             + LineTime.Measure(fact.AtMs) + LineTime.Measure(fact.UntilMs)
             + Measure(fact.Strategy, s_escapedInStrategyText) + Measure(fact.Owner, s_escapedInOwnerText) + 1;
     }
@@ -113,6 +113,11 @@ internal static class FactLine
         end = Put(fact.Epoch, line, Put(" epoch="u8, line, end));
         end = Put(fact.ProcessId, line, Put(" pid="u8, line, end));
         end = Put(fact.ProcessStart, line, Put(" start="u8, line, end));
+        if (fact.UserId is { } user)
+        {
+            end = Put(user, line, Put(" uid="u8, line, end));
+        }
+
         end = PutBoot(fact.BootId, line, Put(" boot="u8, line, end));
         end = Put(" at="u8, line, end);
         end += LineTime.Write(fact.AtMs, line[end..]);

@@ -44,6 +44,7 @@ internal sealed class FactLineReader
             && rest.Skip(" epoch="u8) && rest.Number(out long epoch)
             && rest.Skip(" pid="u8) && rest.Number(out long pid) && pid is >= 0 and <= int.MaxValue
             && rest.Skip(" start="u8) && rest.Number(out long start)
+            && User(ref rest, out uint? user)
             && rest.Skip(" boot="u8) && Boot(rest.Word(), out Guid boot)
             && rest.Skip(" at="u8) && LineTime.TryRead(rest.Word(), out long at)
             && rest.Skip(" until="u8) && LineTime.TryRead(rest.Word(), out long until)
@@ -58,6 +59,7 @@ internal sealed class FactLineReader
                 Epoch = epoch,
                 ProcessId = (int)pid,
                 ProcessStart = start,
+                UserId = user,
                 BootId = boot,
                 AtMs = at,
                 UntilMs = until,
@@ -73,6 +75,20 @@ internal sealed class FactLineReader
     {
         state = rest.Skip(" bound"u8) ? PortState.Bound : rest.Skip(" reserved"u8) ? PortState.Reserved : rest.Skip(" ended"u8) ? PortState.Cooling : PortState.Free;
         return state != PortState.Free;
+    }
+
+    /// <summary>Left out where it is not known.</summary>
+    private static bool User(ref Rest rest, out uint? user)
+    {
+        user = null;
+        if (!rest.Skip(" uid="u8))
+        {
+            return true;
+        }
+
+        bool isRead = rest.Number(out long number) && number is >= 0 and <= uint.MaxValue;
+        user = (uint)number;
+        return isRead;
     }
 
     private bool Boot(ReadOnlySpan<byte> text, out Guid boot)

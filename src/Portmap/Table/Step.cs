@@ -68,6 +68,7 @@ internal enum Step
     ReadSession,
     MoveSession,
     NoteLook,
+    NoteAcquired,
 
     // PortLease
     GrantLease,

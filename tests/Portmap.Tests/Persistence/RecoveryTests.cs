@@ -40,6 +40,27 @@ public sealed class RecoveryTests
             Task.WhenAll(Enumerable.Range(0, Owners).Select(i => scene.Here.RegisterAsync($"b{i}", 20000 + i).AsTask())).Within();
     }
 
+    [Fact]
+    public async Task OpenAsync_ClaimsOfAUser_AreThatUsersStill()
+    {
+        const uint User = 4_001, Other = 4_002;
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortEntry bound = await scene.RegisterAsync("a", 20003, session: scene.Registry.OpenSession(scene.StartChild().Id, User));
+        PortEntry unknown = await scene.RegisterAsync("b", 20004, session: scene.Registry.OpenSession(0, User));
+        PortLease lease = await scene.AcquireAsync(new PortRequest("c") { UserId = User });
+        await scene.KillAndOpenAsync();
+
+        PortSession other = scene.Registry.OpenSession(scene.StartChild().Id, Other), same = scene.Registry.OpenSession(scene.StartChild().Id, User);
+        (await other.ReleaseAsync("a", epoch: bound.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "a", User, Other);
+        (await other.ReleaseAsync("b", epoch: unknown.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "b", User, Other);
+        (await other.RegisterAsync("c", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "c", User, Other);
+
+        await scene.RegisterAsync("c", lease.Port, lease.Epoch, same);
+        await same.ReleaseAsync("a", epoch: bound.Epoch).AsTask().Within();
+        await same.ReleaseAsync("b", epoch: unknown.Epoch).AsTask().Within();
+        (scene.StateOf(20003), scene.StateOf(20004)).Should().Be((PortState.Cooling, PortState.Cooling));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

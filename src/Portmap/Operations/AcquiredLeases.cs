@@ -1,0 +1,87 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>The leases that one session acquired, and what they became.</summary>
+/// <remarks>
+/// <code>
+///   _head ──► node (newest): lease, count ──► node ──► …      changed by CAS only
+/// </code>
+/// I1. A lease that is open or registered stays. Others go when the list has doubled since they were last looked at.
+/// Progress: adding is lock-free, looking is wait-free. Memory: two nodes for each lease that matters, and 16.
+/// </remarks>
+internal struct AcquiredLeases
+{
+    private const int Spare = 16;
+
+    private Node? _head;
+
+    public readonly int Count => _head?.Count ?? 0;
+
+    public void Add(PortLease lease)
+    {
+        while (true)
+        {
+            Node? head = Volatile.Read(ref _head);
+            Node added = new(lease, head, head?.PruneAt ?? Spare);
+            if (added.Count > added.PruneAt)
+            {
+                added = Prune(added);
+            }
+
+            // Publishes the node; whoever comes second begins again.
+            Hook.At(Step.NoteAcquired);
+            if (ReferenceEquals(Interlocked.CompareExchange(ref _head, added, head), head))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Whether a claim is one of these leases or the registration that used one up.</summary>
+    public readonly bool Has(PortClaim claim)
+    {
+        for (Node? node = _head; node is not null; node = node.Next)
+        {
+            if (IsOf(node.Lease.Claim, claim) || (node.Lease.Twin is { } twin && IsOf(twin, claim)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // By epoch, because a registration that goes on over a new connection is another claim of the same epoch.
+    private static bool IsOf(PortClaim acquired, PortClaim claim) =>
+        acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && acquired.Cell?.Owner == claim.Cell?.Owner;
+
+    private static Node Prune(Node from)
+    {
+        Node? kept = null;
+        for (Node? node = from; node is not null; node = node.Next)
+        {
+            if (ReferenceEquals(node, from) || Matters(node.Lease.Claim) || (node.Lease.Twin is { } twin && Matters(twin)))
+            {
+                kept = new Node(node.Lease, kept, int.MaxValue);
+            }
+        }
+
+        return new Node(kept!.Lease, kept.Next, Spare + (2 * kept.Count));
+    }
+
+    private static bool Matters(PortClaim claim) =>
+        claim.Word.IsLive || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
+
+    private sealed class Node(PortLease lease, Node? next, int pruneAt)
+    {
+        public PortLease Lease { get; } = lease;
+
+        public Node? Next { get; } = next;
+
+        public int Count { get; } = (next?.Count ?? 0) + 1;
+
+        /// <summary>How long the list may get before it is looked through.</summary>
+        public int PruneAt { get; } = pruneAt;
+    }
+}
