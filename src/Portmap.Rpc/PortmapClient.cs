@@ -86,7 +86,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <returns>The lease as the reserved entry it is; its port is 0 when the process brings its own, and its protocol may be both.</returns>
     /// <remarks>Who asks over the wire is about to bind, so the gate of a guarded port is open when this returns. How it is guarded is the daemon's option.</remarks>
     /// <exception cref="PortRefusedException">It was refused.</exception>
-    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/>, which the wire does not carry.</exception>
+    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
@@ -94,6 +94,11 @@ public sealed class PortmapClient : IAsyncDisposable
         if (request.Guard is { } guard)
         {
             throw new ArgumentException($"Guard is {guard}, but over the wire the daemon's option decides; leave it null and set it there.", nameof(request));
+        }
+
+        if (request.UserId is { } user)
+        {
+            throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", nameof(request));
         }
 
         return CallAsync(

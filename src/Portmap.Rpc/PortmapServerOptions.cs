@@ -15,7 +15,7 @@ public sealed class PortmapServerOptions
     /// <see cref="AllowedUserIds"/> to say.</value>
     public UnixFileMode SocketMode { get; set; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>The users that may change something over a Unix socket beside the daemon's own and root; the kernel says who calls.</summary>
+    /// <summary>The users that may change something beside the daemon's own and root; over a Unix socket and over TCP on loopback the kernel says who calls.</summary>
     /// <value>User ids. None by default. All others are refused as <see cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody who can connect.</value>
     public IList<uint> AllowedUserIds { get; } = [];
 
@@ -26,18 +26,15 @@ public sealed class PortmapServerOptions
 
     /// <summary>Whether anything may be changed over TCP.</summary>
     /// <value>The default is true, because GlusterFS' programs sign in that way. False leaves lookups, lists and watching.</value>
+    /// <remarks>Callers of this host are trusted as over a Unix socket: the kernel names the user of the connection (sock_diag, else /proc/net), and a
+    /// process that is claimed is believed when that connection is among its descriptors, else it is unknown. That needs the right to look at
+    /// /proc/pid/fd: root's daemon has it for all, any other for its own user's processes.</remarks>
     public bool AllowTcpChanges { get; set; } = true;
-
-    /// <summary>Whether the process id that a caller states over TCP on loopback is believed, if such a process lives here.</summary>
-    /// <value>The default is true. False takes every registration over TCP as one of an unknown process: lookups serve it as long as its connection
-    /// lasts, and nothing else proves that it is alive.</value>
-    /// <remarks>A process id over TCP is a claim: whoever reaches the port can state another's and so speak for it. Over a Unix socket the kernel says who it is.</remarks>
-    public bool BelieveTcpProcessIds { get; set; } = true;
 
     /// <summary>Whether TCP endpoints may have an address other than loopback; such an endpoint is a warning in the log.</summary>
     /// <value>The default is false.</value>
-    /// <remarks><b>There is no authentication over TCP:</b> whoever reaches the port can look up, and unless <see cref="AllowTcpChanges"/> is off also
-    /// register and acquire. Process ids of other hosts are not believed.</remarks>
+    /// <remarks><b>There is no authentication of other hosts:</b> whoever reaches the port from there can look up, and unless <see cref="AllowTcpChanges"/> is
+    /// off also register and acquire, though nothing that is another's. Process ids of other hosts are not believed.</remarks>
     public bool AllowRemote { get; set; }
 
     /// <summary>The longest record that is read; a longer one closes the connection.</summary>

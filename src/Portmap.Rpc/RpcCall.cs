@@ -35,7 +35,7 @@ public sealed class RpcCall
     /// <summary>Set by a program that answers later by itself: no answer is written now.</summary>
     internal bool IsDeferred { get; set; }
 
-    /// <summary>The calling process as the kernel names it, or 0 where the kernel does not know (TCP, another pid namespace).</summary>
+    /// <summary>The calling process as the kernel names it for a Unix socket, or 0 where it does not (TCP, another pid namespace).</summary>
     public int ProcessId => Connection.Peer.ProcessId;
 
     /// <summary>Whether the server's options let this caller change anything; a program that changes something asks first.</summary>

@@ -5,11 +5,16 @@ namespace Portmap.Rpc.Tests;
 /// <summary>A registry and the server's end of connections to it, in memory.</summary>
 internal sealed class Harness : IAsyncDisposable
 {
-    /// <summary>A peer on a Unix socket: the kernel says it is this process.</summary>
-    public static readonly Peer Known = new("unix peer", Environment.ProcessId, MayClaimProcess: false);
+    private static readonly Trust s_trust = new(new PortmapServerOptions());
 
-    /// <summary>A peer on TCP loopback: nobody knows, and it may say.</summary>
-    public static readonly Peer Claiming = new("tcp peer", 0, MayClaimProcess: true);
+    /// <summary>A peer on a Unix socket: the kernel says it is this process.</summary>
+    public static Peer Known => new("unix peer", Environment.ProcessId, Sight: null) { Trust = s_trust, UserId = PosixFile.OwnUserId };
+
+    /// <summary>A peer on TCP loopback: this user's, and every process that lives has its socket.</summary>
+    public static Peer Claiming => new("tcp peer", 0, new EverybodyHolds()) { Trust = s_trust };
+
+    /// <summary>A peer on TCP of which the kernel knows nothing.</summary>
+    public static Peer Unknown => new("remote peer", 0, Sight: null) { Trust = s_trust, AllowUnknownUser = true };
 
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<(PairStream Client, PairStream Server, Task? Served)> _pairs = [];
@@ -90,6 +95,17 @@ internal sealed class Harness : IAsyncDisposable
         Connections.Dispose();
         await Registry.DisposeAsync().Within();
         _stopping.Dispose();
+    }
+
+    private sealed class EverybodyHolds : PeerSight
+    {
+        public override bool TryLook(out PeerSocket? socket)
+        {
+            socket = new PeerSocket(PosixFile.OwnUserId ?? 0, 1);
+            return true;
+        }
+
+        public override bool Holds(int processId, PeerSocket socket) => Directory.Exists($"/proc/{processId}");
     }
 
     private (PairStream Client, Task? Served) Serve((PairStream Client, PairStream Server) pair, Peer peer)

@@ -32,8 +32,8 @@ public class PortmapClientTests
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
         await client.RegisterAsync("b1", 49200).Within();
-        await using PortmapClient stranger = harness.OpenClient(Harness.Claiming with { MayClaimProcess = false });
-        PortSession session = harness.Registry.OpenSession(0);
+        await using PortmapClient stranger = harness.OpenClient(Harness.Unknown);
+        PortSession session = harness.Registry.OpenSession(0, userId: null);
         session.TryRegister("b1", 49201, out _, out PortRefusal? expected).Should().BeFalse();
 
         Func<Task> register = () => stranger.RegisterAsync("b1", 49201).Within();
@@ -80,6 +80,17 @@ public class PortmapClientTests
         Func<Task> acquire = () => client.AcquireAsync(new PortRequest("b1") { Guard = PortGuardMode.StepAside }).Within();
 
         await acquire.Should().ThrowAsync<ArgumentException>().WithMessage("*StepAside*");
+    }
+
+    [Fact]
+    public async Task Acquire_ForAUser_ThrowsBecauseTheWireDoesNotCarryIt()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+
+        Func<Task> acquire = () => client.AcquireAsync(new PortRequest("b1") { UserId = 4_001 }).Within();
+
+        await acquire.Should().ThrowAsync<ArgumentException>().WithMessage("*4001*");
     }
 
     [Fact]

@@ -53,15 +53,14 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
             request.Connection.Peer.DemandAcquire(owner);
 
             // No token: what was begun is completed, whether somebody waits for the answer or not.
-            PortLease lease = await _registry.AcquireAsync(
+            PortLease lease = await request.Connection.Sessions.AcquireAsync(
                 new PortRequest(owner)
                 {
                     Protocol = protocol,
                     Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
                     Previous = previous,
                     Strategy = strategy,
-                },
-                CancellationToken.None).ConfigureAwait(false);
+                }).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());

@@ -4,9 +4,10 @@ namespace Portmap.Rpc.Serving;
 
 /// <summary>The registry's sessions of one connection, one for each process that speaks over it, and the owners that were registered over them.</summary>
 /// <remarks>
-/// Over a Unix socket that is one process, the one the kernel names. Over TCP a process id is a claim, and one connection might speak for several; who
-/// claims none there speaks for the process that was claimed last (GlusterFS signs in "B.rdma" with pid 0 right after B). What a process is, is read
-/// once, when its session is opened: a process signs thousands of bricks in. Used by one call at a time.
+/// A process that is claimed counts when it has the peer's socket (<see cref="Peer.Resolve"/>), so one connection may speak for several: for those that
+/// were forked. Who claims none speaks for the process of the last claim that was not refused (GlusterFS signs in "B.rdma" with pid 0 right after B), at
+/// first for the one that the kernel names. What a process is, is read once, when its session is opened: a process signs thousands of bricks in. Used by
+/// one call at a time.
 /// </remarks>
 internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAsyncDisposable
 {
@@ -15,11 +16,15 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
 
     private readonly Dictionary<int, PortSession> _sessions = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), PortSession> _owners = [];
-    private int _lastClaim;
+    private int? _lastClaim;
     private long? _walkedAt;
 
-    /// <summary>Whether nobody has changed anything over the connection yet.</summary>
-    public bool IsEmpty => _sessions.Count == 0;
+    /// <summary>Whether nobody has registered anything over the connection, or it was all given back.</summary>
+    public bool IsEmpty => _owners.Count == 0;
+
+    /// <summary>Acquires for whoever is at the other end: it and its user may use the lease.</summary>
+    public ValueTask<PortLease> AcquireAsync(PortRequest request) =>
+        SessionOf(claimedProcessId: 0, request.Owner).AcquireAsync(request, CancellationToken.None);
 
     public async ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
@@ -29,6 +34,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
         // No token: a change that was begun is completed, whether somebody waits for the answer or not.
         PortEntry entry = await session.RegisterAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
         _owners[(owner, protocol)] = session;
+        NoteClaim(claimedProcessId, session);
         return entry;
     }
 
@@ -39,11 +45,14 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
         _owners.Remove((owner, protocol));
     }
 
-    public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
+    public async ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
         // A lease of one number on both protocols is found by either.
         PortProtocol either = protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : protocol;
-        return SessionOf(claimedProcessId, owner).ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None);
+        PortSession session = SessionOf(claimedProcessId, owner);
+        PortLease lease = await session.ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None).ConfigureAwait(false);
+        NoteClaim(claimedProcessId, session);
+        return lease;
     }
 
     public async ValueTask DisposeAsync()
@@ -57,21 +66,22 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
         _owners.Clear();
     }
 
+    // One that has a session was looked at then.
     private PortSession SessionOf(int claimedProcessId, string owner)
     {
-        int process = peer.ProcessId != 0 ? peer.ProcessId : claimedProcessId;
-        if (process <= 0 || !_sessions.TryGetValue(process, out PortSession? session))
-        {
-            process = peer.Resolve(claimedProcessId);
-            process = process == 0 ? _lastClaim : process;
-            if (!_sessions.TryGetValue(process, out session))
-            {
-                session = Open(process, owner);
-            }
-        }
+        int process = claimedProcessId <= 0 ? _lastClaim ?? peer.ProcessId
+            : _sessions.ContainsKey(claimedProcessId) ? claimedProcessId
+            : peer.Resolve(claimedProcessId);
+        return _sessions.TryGetValue(process, out PortSession? session) ? session : Open(process, owner);
+    }
 
-        _lastClaim = session.ProcessId;
-        return session;
+    // A refused call leaves nothing behind that a later one could speak for.
+    private void NoteClaim(int claimedProcessId, PortSession session)
+    {
+        if (claimedProcessId > 0)
+        {
+            _lastClaim = session.ProcessId;
+        }
     }
 
     private PortSession Open(int process, string owner)
@@ -82,7 +92,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
             throw TooMany(string.Create(CultureInfo.InvariantCulture, $"This connection speaks for {limit} processes, which is its limit (MaxOwnersPerSession); use another one."), owner);
         }
 
-        PortSession session = context.Registry.OpenSession(process);
+        PortSession session = context.Registry.OpenSession(process, peer.UserId);
         _sessions.Add(process, session);
         return session;
     }

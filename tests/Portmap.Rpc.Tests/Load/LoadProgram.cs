@@ -9,6 +9,7 @@ internal static class LoadProgram
     public const string Serve = "serve";
     public const string Crowd = "crowd";
     public const string Vanish = "vanish";
+    public const string Speak = "speak";
 
     public static async Task<int> Main(string[] args)
     {
@@ -23,8 +24,12 @@ internal static class LoadProgram
             case [Vanish, string folder, string count, string kind]:
                 OwnNetwork.RaiseLoopback();
                 return await ReportAsync(folder, server => VanishRun.RunAsync(server, Number(count), Enum.Parse<VanishKind>(kind)));
+            case [Speak]:
+                OwnNetwork.RaiseLoopback();
+                await SpeakRun.RunAsync();
+                return 0;
             default:
-                await Console.Error.WriteLineAsync("serve FOLDER | crowd FOLDER COUNT | vanish FOLDER COUNT KIND");
+                await Console.Error.WriteLineAsync("serve FOLDER | crowd FOLDER COUNT | vanish FOLDER COUNT KIND | speak");
                 return 2;
         }
     }

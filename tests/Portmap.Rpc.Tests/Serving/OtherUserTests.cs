@@ -23,6 +23,22 @@ public sealed class OtherUserTests : IAsyncDisposable
         }
         """;
 
+    // The same over TCP; what is after "fork" is said by a child, with its own process id in the place of 0xffffffff.
+    private const string TalkTcp = """
+        use IO::Socket::IP;
+        my $s = IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift) or die $!;
+        for my $call (@ARGV) {
+            if ($call eq "close") { close $s; exit 0 }
+            if ($call eq "fork") { my $child = fork; if ($child) { waitpid $child, 0; exit 0 } next }
+            $call =~ s/ffffffff$/sprintf "%08x", $$/e;
+            print $s pack("H*", $call); $s->flush;
+            next if $ARGV[-1] eq "close";
+            read($s, my $mark, 4) == 4 or last;
+            read($s, my $reply, unpack("N", $mark) & 0x7fffffff);
+            print unpack("H*", $reply), " $$\n";
+        }
+        """;
+
     private readonly TempFolder _folder = new();
     private readonly PortRegistry _registry = new(new PortRegistryOptions());
 
@@ -81,6 +97,98 @@ public sealed class OtherUserTests : IAsyncDisposable
         }
     }
 
+    public static TheoryData<string, string> TcpEnds { get; } = new()
+    {
+        { "tcp:127.0.0.1:0", "127.0.0.1" },
+        { "tcp:[::1]:0", "::1" },
+        { "tcp:[::]:0", "::1" },
+        { "tcp:127.0.0.1:0", "::ffff:127.0.0.1" },
+        { "tcp:0.0.0.0:0", "127.0.0.1" },
+    };
+
+    [NeedsRootTheory("setpriv", Also = ["perl"])]
+    [MemberData(nameof(TcpEnds))]
+    public async Task Change_OverTcpByAnotherUser_IsRefusedByTypeAndLookupIsServed(string endpoint, string address)
+    {
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true }, endpoint: endpoint);
+        await using PortSession session = _registry.OpenSession(Environment.ProcessId);
+        PortEntry entry = await session.RegisterAsync("b1", 49200);
+
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("b2"), Release("b1", entry.Epoch), SignIn("b3"), SignOut("b1"), PortByBrick("b1"));
+
+        said.Should().HaveCount(5);
+        string refused = Hex(Wire.Words(1, (uint)PortRefusalReason.NotPermitted));
+        said[0][48..64].Should().Be(refused);
+        said[1][48..64].Should().Be(refused);
+        said[2].Should().StartWith(Hex(Wire.Success(1, Wire.Words(0xffff_ffff, 1))));
+        said[3].Should().StartWith(Hex(Wire.Success(1, Wire.Words(0xffff_ffff, 1))));
+        said[4].Should().StartWith(Hex(Wire.Success(1, Wire.Words(0, 0, 0, 49200))));
+        System.Text.Encoding.UTF8.GetString(Convert.FromHexString(said[0].Split(' ')[0])).Should().Contain($"uid {Nobody}").And.Contain("AllowedUserIds");
+        _registry.Snapshot(out _).Should().ContainSingle().Which.Should().Be(entry);
+    }
+
+    [NeedsRootTheory("setpriv", Also = ["perl"])]
+    [MemberData(nameof(TcpEnds))]
+    public async Task Change_OverTcpByAUserThatIsAllowed_IsOfItsProcessOnlyIfItHasTheConnection(string endpoint, string address)
+    {
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true, AllowedUserIds = { Nobody } }, endpoint: endpoint);
+        await using PortSession session = _registry.OpenSession(Environment.ProcessId);
+        PortEntry entry = await session.RegisterAsync("b1", 49200);
+        _registry.Snapshot(out long revision);
+
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("ours"), Register("its", port: 49202, itsOwn: true), Release("b1", entry.Epoch), Release("b1"));
+
+        said[0][48..56].Should().Be(Hex(Wire.Words(0)));
+        said[1][48..56].Should().Be(Hex(Wire.Words(0)));
+        string notOwner = Hex(Wire.Words(1, (uint)PortRefusalReason.NotOwner));
+        said[2][48..64].Should().Be(notOwner);
+        said[3][48..64].Should().Be(notOwner);
+        Dictionary<string, int> processes = await RegisteredAfterAsync(revision, 2);
+        processes["ours"].Should().Be(0, "it claimed to be us and is not");
+        processes["its"].ToString(CultureInfo.InvariantCulture).Should().Be(said[1].Split(' ')[1]);
+    }
+
+    [NeedsRootTheory("setpriv", Also = ["perl"])]
+    [MemberData(nameof(TcpEnds))]
+    public async Task Change_OverTcpOfAForkedChild_IsOfTheChild(string endpoint, string address)
+    {
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true, AllowedUserIds = { Nobody } }, endpoint: endpoint);
+        _registry.Snapshot(out long revision);
+
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("parent", port: 49202, itsOwn: true), Fork, Register("child", port: 49203, itsOwn: true));
+
+        Dictionary<string, int> processes = await RegisteredAfterAsync(revision, 2);
+        processes.Values.Select(id => id.ToString(CultureInfo.InvariantCulture)).Should().Equal(said.Select(line => line.Split(' ')[1])).And.OnlyHaveUniqueItems();
+    }
+
+    [NeedsRootFact("setpriv", Also = ["perl"])]
+    public async Task Change_OverAUnixSocketOfAForkedChild_IsOfTheChild()
+    {
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = Everybody, AllowedUserIds = { Nobody } });
+        _registry.Snapshot(out long revision);
+        string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift)", "IO::Socket::UNIX->new(Peer => shift)", StringComparison.Ordinal)
+            .Replace("IO::Socket::IP", "IO::Socket::UNIX", StringComparison.Ordinal);
+
+        IReadOnlyList<string> said = await SaidAsync(Nobody, ["perl", "-e", talk, SocketPath, Hex(Register("parent", port: 49202, itsOwn: true)), "fork", Hex(Register("child", port: 49203, itsOwn: true))]);
+
+        Dictionary<string, int> processes = await RegisteredAfterAsync(revision, 2);
+        processes.Values.Select(id => id.ToString(CultureInfo.InvariantCulture)).Should().Equal(said.Select(line => line.Split(' ')[1])).And.OnlyHaveUniqueItems();
+    }
+
+    [NeedsRootFact("setpriv", Also = ["perl"])]
+    public async Task Change_OverTcpByAnotherUserWhoIsGoneBeforeItIsRead_ChangesNothing()
+    {
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions(), endpoint: "tcp:127.0.0.1:0");
+        for (int i = 0; i < 20; i++)
+        {
+            await TalkTcpAsync(server, "127.0.0.1", Nobody, Register($"b{i}"), Close);
+        }
+
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        await client.PingAsync().Within();
+        (await client.ListAsync().Within()).Entries.Should().BeEmpty();
+    }
+
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Start_WhereAnotherUsersSocketIs_IsRefusedAndTheSocketStays()
     {
@@ -125,17 +233,46 @@ public sealed class OtherUserTests : IAsyncDisposable
 
     private const UnixFileMode StickyForAll = Everybody | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute | UnixFileMode.StickyBit;
 
-    private async Task<PortmapServer> ServeAsync(PortmapServerOptions options, string? path = null)
+    private static readonly byte[] Fork = [1], Close = [2];
+
+    private async Task<PortmapServer> ServeAsync(PortmapServerOptions options, string? path = null, string? endpoint = null)
     {
-        options.Endpoints.Add($"unix:{path ?? SocketPath}");
+        options.Endpoints.Add(endpoint ?? $"unix:{path ?? SocketPath}");
         PortmapServer server = new(_registry, options);
         await server.StartAsync().Within();
         return server;
     }
 
-    private async Task<IReadOnlyList<string>> TalkAsync(int user, params byte[][] calls)
+    /// <summary>Which processes the registrations since a revision were of, in their order.</summary>
+    private async Task<Dictionary<string, int>> RegisteredAfterAsync(long revision, int count)
     {
-        using Process perl = AsUser(user, ["perl", "-e", Talk, SocketPath, .. calls.Select(Hex)]);
+        Dictionary<string, int> processes = [];
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        {
+            if (change.Kind == PortChangeKind.Registered)
+            {
+                processes.Add(change.Entry.Owner, change.Entry.ProcessId);
+            }
+
+            if (processes.Count == count)
+            {
+                break;
+            }
+        }
+
+        return processes;
+    }
+
+    private static Task<IReadOnlyList<string>> TalkTcpAsync(PortmapServer server, string address, int user, params byte[][] calls) =>
+        SaidAsync(user, ["perl", "-e", TalkTcp, address, server.Endpoints[0].Address!.Port.ToString(CultureInfo.InvariantCulture),
+            .. calls.Select(call => ReferenceEquals(call, Fork) ? "fork" : ReferenceEquals(call, Close) ? "close" : Hex(call))]);
+
+    private Task<IReadOnlyList<string>> TalkAsync(int user, params byte[][] calls) => SaidAsync(user, ["perl", "-e", Talk, SocketPath, .. calls.Select(Hex)]);
+
+    private static async Task<IReadOnlyList<string>> SaidAsync(int user, string[] command)
+    {
+        using Process perl = AsUser(user, command);
         Task<string> errors = perl.StandardError.ReadToEndAsync();
         string said = await perl.StandardOutput.ReadToEndAsync().Within();
         await perl.WaitForExitAsync().Within();
@@ -155,10 +292,16 @@ public sealed class OtherUserTests : IAsyncDisposable
         return Process.Start(start)!;
     }
 
-    private static byte[] Register(string owner) =>
-        Wire.Call(1, Wire.Portmap, PortmapProcedure.Register, [.. Wire.Text(owner), .. Wire.Words(49201, 0, 0, 0, (uint)Environment.ProcessId)]);
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="itsOwn">It claims its own process, not ours.</param>
+    private static byte[] Register(string owner, uint port = 49201, bool itsOwn = false) =>
+        Wire.Call(1, Wire.Portmap, PortmapProcedure.Register, [.. Wire.Text(owner), .. Wire.Words(port, 0, 0, 0, itsOwn ? uint.MaxValue : (uint)Environment.ProcessId)]);
 
-    private static byte[] Release(string owner) => Wire.Call(1, Wire.Portmap, PortmapProcedure.Release, [.. Wire.Text(owner), .. Wire.Words(0, 0, 0, 0)]);
+    private static byte[] Release(string owner, long epoch = 0) =>
+        Wire.Call(1, Wire.Portmap, PortmapProcedure.Release, [.. Wire.Text(owner), .. Wire.Words(0, (uint)(epoch >> 32), (uint)epoch, 0)]);
+
+    private static byte[] SignOut(string brick) => Wire.Call(1, Wire.Gluster, 5, [.. Wire.Text(brick), .. Wire.Words(49200, 0)]);
 
     private static byte[] SignIn(string brick) => Wire.Call(1, Wire.Gluster, 4, [.. Wire.Text(brick), .. Wire.Words(49202, (uint)Environment.ProcessId)]);
 

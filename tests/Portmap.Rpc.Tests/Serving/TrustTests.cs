@@ -79,14 +79,14 @@ public class TrustTests
         (await acquire.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted);
         await using PortmapClient daemon = harness.OpenClient(trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId));
         (await daemon.AcquireAsync("b1").Within()).State.Should().Be(PortState.Reserved);
-        trust.OfTcp(s_loopback).MayAcquire.Should().BeFalse();
+        trust.OfTcp(s_loopback, s_loopback, new CountedSight(PosixFile.OwnUserId)).MayAcquire.Should().BeFalse();
     }
 
     [Fact]
     public async Task AllowAcquire_Off_HealsABindFailureOfTheDaemonsLeaseAndGivesNoOther()
     {
         await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
-        Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { MayAcquire = false };
+        Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { AllowAcquire = false };
         await using PortmapClient worker = harness.OpenClient(peer);
         PortLease lease = await harness.Registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" });
 
@@ -110,30 +110,60 @@ public class TrustTests
     }
 
     [Theory]
-    [InlineData(true, true, "127.0.0.1", true, true)]
-    [InlineData(false, true, "127.0.0.1", false, true)]
-    [InlineData(true, false, "127.0.0.1", true, false)]
-    [InlineData(true, true, "192.0.2.1", true, false)]
-    public void Peer_OverTcp_IsBelievedAsFarAsTheOptionsSay(bool allowChanges, bool believe, string address, bool mayChange, bool mayClaim)
+    [InlineData(true, 1_000u, "127.0.0.1", true)]
+    [InlineData(true, 1_001u, "127.0.0.1", false)]
+    [InlineData(true, 1_001u, "::1", false)]
+    [InlineData(true, 0u, "::1", true)]
+    [InlineData(true, null, "127.0.0.1", false)]
+    [InlineData(true, null, "::ffff:127.0.0.1", false)]
+    [InlineData(true, null, "198.51.100.1", false)]
+    [InlineData(true, null, "192.0.2.1", true)]
+    [InlineData(true, 1_001u, "192.0.2.1", false)]
+    [InlineData(false, 0u, "127.0.0.1", false)]
+    [InlineData(false, null, "192.0.2.1", false)]
+    public void Peer_OverTcp_IsTrustedAsFarAsItsUserIs(bool allowChanges, uint? user, string address, bool mayChange)
     {
-        Trust trust = new(new PortmapServerOptions { AllowTcpChanges = allowChanges, BelieveTcpProcessIds = believe });
-        Peer peer = trust.OfTcp(new IPEndPoint(IPAddress.Parse(address), 40_000));
+        Trust trust = new(new PortmapServerOptions { AllowTcpChanges = allowChanges, AllowedUserIds = { 1_000 } });
+        IPEndPoint own = new(address.Contains(':', StringComparison.Ordinal) ? IPAddress.IPv6Loopback : IPAddress.Parse("198.51.100.1"), 24_007);
+        Peer peer = trust.OfTcp(new IPEndPoint(IPAddress.Parse(address), 40_000), own, new CountedSight(user));
         peer.MayChange.Should().Be(mayChange);
         peer.MayAcquire.Should().Be(mayChange);
-        peer.MayClaimProcess.Should().Be(mayClaim);
         peer.ProcessId.Should().Be(0);
         peer.Origin.Should().Be(address);
     }
 
     [Fact]
-    public async Task BelieveTcpProcessIds_Off_TakesARegistrationAsOneOfAnUnknownProcess()
+    public void Peer_OverTcp_IsLookedAtOnceAndOnceForEachProcess()
     {
-        await using Harness harness = new(new PortmapServerOptions { BelieveTcpProcessIds = false });
-        PortmapClient client = harness.OpenClient(harness.Context.Trust.OfTcp(s_loopback));
-        (await client.RegisterAsync("b1", 49200).Within()).ProcessId.Should().Be(0);
-        await client.DisposeAsync();
-        await harness.LastServed.Within();
-        harness.Registry.TryGetPort("b1", out _).Should().BeFalse("nothing but its connection proved that it lives");
+        CountedSight sight = new(PosixFile.OwnUserId);
+        Peer peer = new Trust(new PortmapServerOptions()).OfTcp(s_loopback, s_loopback, sight);
+        peer.Name.Should().Be("127.0.0.1:40000");
+        sight.Looks.Should().Be(0, "nothing was to be changed yet");
+
+        for (int i = 0; i < 100; i++)
+        {
+            peer.DemandChange("b1");
+            peer.Resolve(CountedSight.Holder).Should().Be(CountedSight.Holder);
+            peer.Resolve(CountedSight.Holder + 1).Should().Be(0);
+        }
+
+        sight.Looks.Should().Be(1);
+        sight.Asked.Should().HaveCount(101, "one that holds has a session, and is not resolved again").And.Subject.Count(asked => asked != CountedSight.Holder).Should().Be(1);
+        peer.Name.Should().Contain($"uid {PosixFile.OwnUserId}");
+    }
+
+    [Fact]
+    public void Peer_ThatClaimsManyProcesses_IsNotLookedAtForEver()
+    {
+        CountedSight sight = new(PosixFile.OwnUserId);
+        Peer peer = new Trust(new PortmapServerOptions()).OfTcp(s_loopback, s_loopback, sight);
+
+        for (int i = 0; i < 10_000; i++)
+        {
+            peer.Resolve(1_000_000 + i).Should().Be(0);
+        }
+
+        sight.Asked.Should().HaveCountLessThanOrEqualTo(16);
     }
 
     [Fact]
@@ -144,6 +174,29 @@ public class TrustTests
         byte[] call = Wire.Call(1, AskingProgram.Id, 1);
         (await harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody)).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(0)));
         (await harness.Open(harness.Context.Trust.OfUnix(Stranger, 0)).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(1)));
+    }
+
+    /// <summary>A kernel that knows one user, and one process that has the socket.</summary>
+    private sealed class CountedSight(uint? user) : PeerSight
+    {
+        public const int Holder = 77;
+
+        public int Looks { get; private set; }
+
+        public List<int> Asked { get; } = [];
+
+        public override bool TryLook(out PeerSocket? socket)
+        {
+            Looks++;
+            socket = user is { } known ? new PeerSocket(known, 1) : null;
+            return true;
+        }
+
+        public override bool Holds(int processId, PeerSocket socket)
+        {
+            Asked.Add(processId);
+            return processId == Holder;
+        }
     }
 
     private sealed class AskingProgram : IRpcProgram
