@@ -8,15 +8,14 @@ public sealed class ConnectionTests
     private const string Brick = "/bricks/b1";
     private const uint SignIn = 4;
 
-    [NeedsFact("glusterfsd", Also = ["gluster"])]
+    [NeedsRootFact("glusterfsd", Also = ["gluster"])]
     public async Task Brick_SignedInTwiceOverTwoConnections_NeedsOneSignOut()
     {
         await using GlusterDaemon daemon = await StartAsync();
-        await using Forwarder forwarder = new(daemon.Address, PortBlock.TakeOne());
-        (ChildProcess brick, PortEntry entry) = await daemon.StartBrickAsync("b1", Brick, PortBlock.TakeOne(), daemonPort: forwarder.Port);
+        (ChildProcess brick, PortEntry entry) = await daemon.StartBrickAsync("b1", Brick, PortBlock.TakeOne());
 
         // The brick's end only: it connects again after 3 s and signs in a second time, while the daemon still has the first connection.
-        (await daemon.ChangeAsync(Brick, () => forwarder.Cut(daemonToo: false))).Should().Be(PortChangeKind.Replaced, "by itself, over another connection");
+        (await daemon.ChangeAsync(Brick, () => BrickConnection.Cut(brick.Id, daemon.TcpEndPoint, daemonToo: false))).Should().Be(PortChangeKind.Replaced, "by itself, over another connection");
         await daemon.StillServesAsync(entry);
 
         (await daemon.ChangeAsync(Brick, () => brick.Send(Signal.Terminate))).Should().Be(PortChangeKind.Released);
@@ -24,20 +23,35 @@ public sealed class ConnectionTests
         (await daemon.Brick2PortAsync(Brick)).Should().Be((string.Empty, 1));
     }
 
-    [NeedsFact("glusterfsd", Also = ["gluster"])]
+    [NeedsRootFact("glusterfsd", Also = ["gluster"])]
     public async Task Connection_GoneForLongerThanTheGrace_LeavesNothingUntilTheBrickComesBack()
     {
         await using GlusterDaemon daemon = await StartAsync(grace: TimeSpan.FromSeconds(1));
-        await using Forwarder forwarder = new(daemon.Address, PortBlock.TakeOne());
-        (ChildProcess brick, PortEntry entry) = await daemon.StartBrickAsync("b1", Brick, PortBlock.TakeOne(), daemonPort: forwarder.Port);
+        (ChildProcess brick, PortEntry entry) = await daemon.StartBrickAsync("b1", Brick, PortBlock.TakeOne());
 
         brick.Send(Signal.Stop); // it lives and cannot connect again
-        (await daemon.ChangeAsync(Brick, () => forwarder.Cut(daemonToo: true))).Should().Be(PortChangeKind.Disconnected);
+        (await daemon.ChangeAsync(Brick, () => BrickConnection.Cut(brick.Id, daemon.TcpEndPoint, daemonToo: true))).Should().Be(PortChangeKind.Disconnected);
         (await daemon.BoundAsync()).Should().BeEmpty();
         (await daemon.Brick2PortAsync(Brick)).Should().Be((string.Empty, 1));
 
         (await daemon.ChangeAsync(Brick, () => brick.Send(Signal.Continue))).Should().Be(PortChangeKind.Registered);
         await daemon.StillServesAsync(entry);
+    }
+
+    [NeedsFact("glusterfsd", Also = ["gluster"])]
+    public async Task Brick_BehindAForwarder_IsOfAnUnknownProcessAndServedAsLongAsItsConnectionLasts()
+    {
+        await using GlusterDaemon daemon = await StartAsync(grace: TimeSpan.FromSeconds(1));
+        await using Forwarder forwarder = new(daemon.Address, PortBlock.TakeOne());
+        ChildProcess brick = daemon.StartBrick("b1", Brick, PortBlock.TakeOne(), daemonPort: forwarder.Port);
+        PortEntry entry = (await daemon.UntilAsync(bound => bound.Any(one => one.Owner == Brick))).Single();
+        entry.ProcessId.Should().Be(0, "the connection is the forwarder's, whatever the brick says");
+        await daemon.StillServesAsync(entry);
+
+        brick.Send(Signal.Stop); // else it signs in again at once
+        (await daemon.ChangeAsync(Brick, () => forwarder.Cut(daemonToo: true))).Should().Be(PortChangeKind.Disconnected);
+
+        (await daemon.Brick2PortAsync(Brick)).Should().Be((string.Empty, 1));
     }
 
     [NeedsFact("gluster")]

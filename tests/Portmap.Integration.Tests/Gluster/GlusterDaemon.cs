@@ -29,6 +29,8 @@ internal sealed class GlusterDaemon : IAsyncDisposable
     /// <summary>Where it listens, and where its bricks do.</summary>
     public IPAddress Address { get; } = PortBlock.TakeLoopback();
 
+    public IPEndPoint TcpEndPoint => new(Address, Port);
+
     public string SocketPath => _folder["d.sock"];
 
     /// <summary>A daemon, up when this returns.</summary>
