@@ -17,6 +17,8 @@ public sealed class PortmapServerOptions
 
     /// <summary>The users that may change something beside the daemon's own and root; over a Unix socket and over TCP on loopback the kernel says who calls.</summary>
     /// <value>User ids. None by default. All others are refused as <see cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody who can connect.</value>
+    /// <remarks>They change what is theirs, not each other's. A lease that the host acquires for a worker of such a user says so
+    /// (<see cref="PortRequest.UserId"/>); else only root and the daemon's user may use it.</remarks>
     public IList<uint> AllowedUserIds { get; } = [];
 
     /// <summary>Whether processes may acquire: ask for a port on behalf of any owner.</summary>

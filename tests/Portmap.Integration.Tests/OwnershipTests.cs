@@ -9,8 +9,10 @@ public sealed class OwnershipTests
 {
     private const string Brick = "vol0:/bricks/b1";
 
-    [Fact]
-    public async Task Brick_StartedTwiceByHand_TheSecondIsRefusedNamingTheHolderAndTheFirstServesOn()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Brick_StartedTwiceByHand_TheSecondIsRefusedNamingTheHolderAndTheFirstServesOn(bool onTheSamePort)
     {
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
@@ -19,6 +21,11 @@ public sealed class OwnershipTests
         ProcessStartInfo start = Samples.Brick;
         start.Environment["PORTMAP_ENDPOINT"] = daemon.Endpoint.ToString();
         start.Environment["PORTMAP_OWNER"] = Brick;
+        if (onTheSamePort)
+        {
+            start.Environment["PORTMAP_PORT"] = $"{entry.Port}";
+        }
+
         await using ChildProcess second = ChildProcess.Start(start);
 
         (await second.ExitAsync()).Should().Be(1);
