@@ -33,6 +33,9 @@ public sealed class PortFinding
     /// <summary>What the store of the registry could not read.</summary>
     public const string StateUnreadable = nameof(StateUnreadable);
 
+    /// <summary>The state folder, its lock or its file was moved, deleted or replaced while the registry wrote to it.</summary>
+    public const string StateMoved = nameof(StateMoved);
+
     /// <summary>The finding in one line.</summary>
     public override string ToString() => $"{Kind}: {Value}; {Bound}. {Remedy}";
 }

@@ -47,6 +47,9 @@ public sealed class PortRefusal
         };
     }
 
+    /// <summary>What the host should know of besides, whoever was refused; null for most.</summary>
+    internal PortFinding? Finding { get; init; }
+
     /// <summary>Why.</summary>
     public PortRefusalReason Reason { get; }
 

@@ -16,9 +16,14 @@ public sealed partial class PortRegistry
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
     public IReadOnlyList<PortFinding> Diagnose() => [.. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount), .. _findings];
 
-    /// <summary>Adds what is found out later than at the start, such as what a store could not read.</summary>
+    /// <summary>Adds what is found out later than at the start, such as what a store could not read. What was said in the same words is not said again.</summary>
     internal void AddFinding(PortFinding finding)
     {
+        if (_findings.Any(known => known.Kind == finding.Kind && known.Value == finding.Value))
+        {
+            return;
+        }
+
         ImmutableInterlocked.Update(ref _findings, static (findings, added) => findings.Add(added), finding);   // a CAS: publishes it to Diagnose
         PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
     }

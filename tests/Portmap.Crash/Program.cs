@@ -1,6 +1,13 @@
 using System.Globalization;
 using System.Text;
 using Portmap;
+using Portmap.Crash;
+
+if (args is ["obey", var stateFolder, var range])
+{
+    await Obeying.RunAsync(stateFolder, range);
+    return;
+}
 
 // crash FOLDER PORTS SEED PID...   : a daemon under Confirmed, one thread for each process, that does what comes to it until it is killed.
 // It says what it is about to do before it does it, and that it was acknowledged afterwards, each with one write:

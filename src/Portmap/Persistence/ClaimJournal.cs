@@ -166,6 +166,11 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             _registry.Report(static (log, failure) => PortmapLog.StoreFailed(log, failure!), failure);
         }
 
+        if (failure is PortRefusedException { Refusal.Finding: { } finding })
+        {
+            _registry.AddFinding(finding);
+        }
+
         return !Confirms || fact.IsMark || fact.State == PortState.Cooling ? fact
             : FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed)
             : null;   // it was withdrawn, and its end is in the queue

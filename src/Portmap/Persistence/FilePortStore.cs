@@ -278,7 +278,7 @@ internal sealed partial class FilePortStore : IPortStore
         {
             if (_file is not null && !_isSuspect && !_isTorn)
             {
-                SettledMark.LeaveIn(_folder);
+                SettledMark.LeaveIn(_folder, _file);
             }
 
             try

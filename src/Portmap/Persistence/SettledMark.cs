@@ -20,11 +20,14 @@ internal static class SettledMark
         return mark is not null;
     }
 
-    /// <summary>Leaves the mark. If that fails, the next opening only writes more than it needs to.</summary>
-    public static void LeaveIn(IStateFolder folder)
+    /// <summary>Leaves the mark beside a file. If that fails, the next opening only writes more than it needs to.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="file">The file it speaks for; synced once more, which fails when it is no longer the one of the folder.</param>
+    public static void LeaveIn(IStateFolder folder, IStateFile file)
     {
         try
         {
+            file.Sync();
             folder.Create(Name).Dispose();
         }
         catch (Exception)

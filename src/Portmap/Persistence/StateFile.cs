@@ -2,10 +2,21 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Portmap.Persistence;
 
-/// <summary>A file of the real folder.</summary>
-internal sealed class StateFile(SafeFileHandle handle) : IStateFile
+/// <summary>A file of the real folder. Its sync counts only while the folder still shows it under its name.</summary>
+internal sealed class StateFile(StateFolder folder, SafeFileHandle handle, string name) : IStateFile
 {
+    private volatile string _name = name;
+
     public long Length => RandomAccess.GetLength(handle);
+
+    /// <summary>What it is called now; the folder renames it.</summary>
+    public string Name
+    {
+        get => _name;
+        set => _name = value;
+    }
+
+    public SafeFileHandle Handle => handle;
 
     public int Read(Span<byte> buffer, long offset) => RandomAccess.Read(handle, buffer, offset);
 
@@ -13,7 +24,22 @@ internal sealed class StateFile(SafeFileHandle handle) : IStateFile
 
     public void Truncate(long length) => RandomAccess.SetLength(handle, length);
 
-    public void Sync() => RandomAccess.FlushToDisk(handle);
+    public void Sync()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            Posix.Sync(handle, Path.Combine(folder.Path, Name));
+            folder.EnsureStillThere(this);
+        }
+        else
+        {
+            RandomAccess.FlushToDisk(handle);
+        }
+    }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        folder.Forget(this);
+        handle.Dispose();
+    }
 }

@@ -7,132 +7,241 @@ using Portmap.Processes;
 namespace Portmap.Persistence;
 
 /// <summary>The folder on the disk: made with mode 0700, files 0600, and a lock that keeps a second daemon out.</summary>
-/// <remarks>The lock is the kernel's (flock(2)), not the number in the file: it ends with the process, however that ends. The lock file stays: deleting
-/// it would let two daemons lock two files of one name. On systems other than Linux the folder is neither checked nor synced (not verified there).</remarks>
+/// <remarks>
+/// The lock is the kernel's (flock(2)), not the number in the file: it ends with the process, however that ends. The
+/// lock file stays: deleting it would let two daemons lock two files of one name.
+/// <list type="bullet">
+/// <item>F1. Everything is done to the folder that was taken, not to what its path leads to by now. So a store whose
+/// folder was replaced touches nothing of whoever has the other one.</item>
+/// <item>F2. A sync succeeds only while the path leads to this folder, and in it the names of the lock and of the file
+/// that was synced to the files that are held. So what is confirmed is what the next daemon finds.</item>
+/// <item>F3. When they do not, the next file that is made takes the folder of the path first, lock included. A file
+/// that is found there under a name of ours is kept under another one.</item>
+/// <item>F4. <c>_gate</c> guards all fields: a compaction and an append may meet here.</item>
+/// </list>
+/// On systems other than Linux the folder is neither checked nor synced (not verified there).
+/// </remarks>
 internal sealed class StateFolder(string path) : IStateFolder
 {
     private const string LockName = "portmap.lock";
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     /// <summary>What .NET says when somebody has locked a file: EWOULDBLOCK of errno(3), or the code of Windows.</summary>
     private const int WouldBlock = 11, MacWouldBlock = 35, SharingViolation = unchecked((int)0x80070020);
 
-    private FileStream? _lock;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, StateFile> _files = [];
+    private OpenFolder? _folder;
+    private SafeFileHandle? _lock;
+    private bool _isLost;
 
     public string Path { get; } = System.IO.Path.GetFullPath(path);
 
     public void Take()
     {
-        Make();
-        Check();
-        string lockPath = At(LockName);
-        try
+        lock (_gate)
         {
-            _lock = new FileStream(lockPath, Options(FileMode.OpenOrCreate, FileShare.None));
-        }
-        catch (IOException e) when (e.HResult is WouldBlock or MacWouldBlock or SharingViolation)
-        {
-            StoreRefusals.StateInUse($"The state in {Path}", Holder(lockPath)).Throw();
-        }
+            ParentFolders.Make(Path, lasts: () => File.Exists(At(FilePortStore.FileName)));
+            Check();
+            _folder = new OpenFolder(Path);
+            try
+            {
+                _lock = LockIn(_folder);
+                EnsureStillThere(null);
+            }
+            catch
+            {
+                GiveBack();
+                throw;
+            }
 
-        // .NET takes a file it could not lock, and can be told not to lock at all; two daemons on one state must not depend on that.
-        if (OperatingSystem.IsLinux() && !Posix.TryLock(_lock.SafeFileHandle, lockPath))
-        {
-            StoreRefusals.StateInUse($"The state in {Path}", Holder(lockPath)).Throw();
+            _isLost = false;
+            RandomAccess.SetLength(_lock, 0);
+            RandomAccess.Write(_lock, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")), 0);
         }
-
-        _lock.SetLength(0);
-        _lock.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")));
     }
 
     public IStateFile? Open(string name)
     {
-        try
+        lock (_gate)
         {
-            SafeFileHandle file = File.OpenHandle(At(name), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            if (!OperatingSystem.IsWindows())
-            {
-                File.SetUnixFileMode(file, OwnerOnly);
-            }
-
-            return new StateFile(file);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
+            return Taken().Open(name) is { } file ? Known(file, name) : null;
         }
     }
 
     public IStateFile Create(string name)
     {
-        // The stream only carries the mode; who has a handle of his own needs it no more.
-        File.Delete(At(name));
-        using (new FileStream(At(name), Options(FileMode.CreateNew, FileShare.ReadWrite | FileShare.Delete)))
+        lock (_gate)
         {
-        }
+            if (_isLost || Complaint(null) is not null)
+            {
+                TakeAgain();
+            }
 
-        return Open(name) ?? throw new FileNotFoundException($"{At(name)} vanished as soon as it was made.");
+            return Known(Taken().Create(name), name);
+        }
     }
 
-    public void Rename(string from, string to) => File.Move(At(from), At(to), overwrite: true);
+    public void Rename(string from, string to)
+    {
+        lock (_gate)
+        {
+            KeepWhatIsNotOurs(to);
+            Taken().Rename(from, to);
+            if (_files.Remove(from, out StateFile? file))
+            {
+                file.Name = to;
+                _files[to] = file;
+            }
+        }
+    }
 
-    public void Delete(string name) => File.Delete(At(name));
+    public void Delete(string name)
+    {
+        lock (_gate)
+        {
+            Taken().Delete(name);
+        }
+    }
 
-    public void Sync() => Sync(Path);
+    public void Sync()
+    {
+        OpenFolder folder;
+        lock (_gate)
+        {
+            folder = Taken();
+        }
+
+        folder.Sync();
+        EnsureStillThere(null);
+    }
 
     public void Dispose()
     {
+        lock (_gate)
+        {
+            GiveBack();
+            _isLost = false;
+        }
+    }
+
+    /// <summary>Fails unless the path leads to this folder, with its lock and with that file.</summary>
+    internal void EnsureStillThere(StateFile? file)
+    {
+        lock (_gate)
+        {
+            _ = Taken();
+            if (Complaint(file) is { } complaint)
+            {
+                throw new StateMovedException(complaint);
+            }
+        }
+    }
+
+    /// <summary>The file is closed.</summary>
+    internal void Forget(StateFile file)
+    {
+        lock (_gate)
+        {
+            if (_files.TryGetValue(file.Name, out StateFile? known) && ReferenceEquals(known, file))
+            {
+                _files.Remove(file.Name);
+            }
+        }
+    }
+
+    private OpenFolder Taken() => _folder ?? throw new StateMovedException($"The folder {Path} is not held any more.");
+
+    /// <summary>What is not as it was left, in words; null when all is.</summary>
+    private string? Complaint(StateFile? file)
+    {
+        if (!OperatingSystem.IsLinux() || _folder is null || _lock is null)
+        {
+            return null;
+        }
+
+        return !_folder.IsAtItsPath ? $"{Path} is not the folder any more that this daemon took: it was moved, deleted, replaced or mounted over."
+            : !IsAt(LockName, _lock) ? Moved(LockName)
+            : file is not null && !IsAt(file.Name, file.Handle) ? Moved(file.Name)
+            : null;
+    }
+
+    private string Moved(string name) => $"{At(name)} is not the file any more that this daemon made: it was moved, deleted or replaced.";
+
+    private bool IsAt(string name, SafeFileHandle file) => Posix.Identify(At(name)) == Posix.Identify(file, At(name));
+
+    private void TakeAgain()
+    {
+        _isLost = true;
+        GiveBack();
+        try
+        {
+            Take();
+        }
+        catch (PortRefusedException e)
+        {
+            throw new StateMovedException($"The state folder was moved, deleted or replaced, and cannot be taken again: {e.Refusal.Message}");
+        }
+    }
+
+    /// <summary>A file that somebody else has put under a name of ours may hold what another daemon has confirmed meanwhile.</summary>
+    private void KeepWhatIsNotOurs(string name)
+    {
+        if (!OperatingSystem.IsLinux() || Posix.Identify(At(name)) is not { } found
+            || (_files.TryGetValue(name, out StateFile? known) && Posix.Identify(known.Handle, At(name)) == found))
+        {
+            return;
+        }
+
+        for (int i = 1; !TryKeep(name, string.Create(CultureInfo.InvariantCulture, $"{name}.found-{i}")); i++)
+        {
+            // the name of an earlier one
+        }
+    }
+
+    private bool TryKeep(string name, string other)
+    {
+        try
+        {
+            return Taken().TryLink(name, other);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            File.Copy(At(name), At(other), overwrite: true);   // a file system without second names
+            return true;
+        }
+    }
+
+    private StateFile Known(SafeFileHandle handle, string name) => _files[name] = new StateFile(this, handle, name);
+
+    private SafeFileHandle LockIn(OpenFolder folder)
+    {
+        SafeFileHandle file;
+        try
+        {
+            file = folder.OpenAlone(LockName);
+        }
+        catch (IOException e) when (e.HResult is WouldBlock or MacWouldBlock or SharingViolation)
+        {
+            throw InUse();
+        }
+
+        if (OperatingSystem.IsLinux() && !Posix.TryLock(file, At(LockName)))
+        {
+            file.Dispose();
+            throw InUse();
+        }
+
+        return file;
+    }
+
+    private PortRefusedException InUse() => new(StoreRefusals.StateInUse($"The state in {Path}", Holder(At(LockName))));
+
+    private void GiveBack()
+    {
         _lock?.Dispose();
-        _lock = null;
-    }
-
-    private static FileStreamOptions Options(FileMode mode, FileShare share)
-    {
-        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = OwnerOnly;
-        }
-
-        return options;
-    }
-
-    private static void Sync(string path)
-    {
-        if (OperatingSystem.IsLinux())
-        {
-            using SafeFileHandle folder = Posix.Open(path);
-            RandomAccess.FlushToDisk(folder);
-        }
-    }
-
-    private void Make()
-    {
-        if (Directory.Exists(Path))
-        {
-            return;
-        }
-
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(Path);
-            return;
-        }
-
-        string? there = System.IO.Path.GetDirectoryName(Path);
-        Stack<string> toSync = [];
-        while (there is not null)
-        {
-            toSync.Push(there);   // a folder is a name too, in the folder above
-            there = Directory.Exists(there) ? null : System.IO.Path.GetDirectoryName(there);
-        }
-
-        Directory.CreateDirectory(Path, OwnerOnly | UnixFileMode.UserExecute);
-        foreach (string parent in toSync)
-        {
-            Sync(parent);
-        }
+        _folder?.Dispose();
+        (_lock, _folder) = (null, null);
     }
 
     /// <summary>Refuses a folder in which somebody else could put files under our names: what is in the state decides who gets which port.</summary>

@@ -24,7 +24,10 @@ internal static class StoreRefusals
         new(PortRefusalReason.StateUnreadable, () => $"{file} does not begin as a state file does, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
 
     public static PortRefusal Failed(string folder, Exception exception) =>
-        new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.");
+        new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.")
+        {
+            Finding = exception is StateMovedException ? Moved(exception.Message) : null,
+        };
 
     public static PortRefusal NameTooLong(PortFact fact) =>
         new(
@@ -32,7 +35,13 @@ internal static class StoreRefusals
             () => string.Create(CultureInfo.InvariantCulture, $"The fact about {fact.Owner} takes more than {FactLine.MaxLength} bytes, the name of its strategy alone {fact.Strategy.Length} characters. Give the strategy a shorter name."),
             fact.Owner, fact.Port, fact.Protocol);
 
-    private static string Remedy(Exception exception) => exception is UnauthorizedAccessException
+    private static PortFinding Moved(string what) =>
+        new(PortFinding.StateMoved, what, "nothing was confirmed into it; the whole state is written anew at its path, and a file found there is kept as *.found-1 and so on",
+            "Keep whatever did that away from the state folder: a cleaner of temporary files, a restore, a mount, a second daemon");
+
+    private static string Remedy(Exception exception) => exception is StateMovedException
+        ? "The next change writes the whole state anew at its path. Keep whatever moved it away from that folder."
+        : exception is UnauthorizedAccessException
         ? "Let this user write to the folder, or choose another one."
         : exception.HResult switch
         {

@@ -1,0 +1,4 @@
+namespace Portmap.Persistence;
+
+/// <summary>What a store writes to is not what its path leads to any more. What was written is of no use to the next daemon.</summary>
+internal sealed class StateMovedException(string message) : IOException(message);
