@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Diagnostics;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Serving;
 
@@ -36,7 +36,7 @@ public sealed class PortmapServer : IAsyncDisposable
         _wanted = [.. options.Endpoints];
         _allowRemote = options.AllowRemote;
         _socketMode = options.SocketMode;
-        _context = ServerContext.Create(registry, options, (ILogger?)logger ?? NullLogger.Instance, timeProvider ?? TimeProvider.System);
+        _context = ServerContext.Create(registry, options, ContainedLogger.Of(logger), timeProvider ?? TimeProvider.System);
     }
 
     /// <summary>Where it listens, with the ports that the kernel chose; empty before <see cref="StartAsync"/> and after the stop.</summary>

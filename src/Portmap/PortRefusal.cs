@@ -75,6 +75,7 @@ public sealed class PortRefusal
     public long HolderEpoch { get; internal init; }
 
     /// <summary>One or two sentences: the value, the bound, the holder if known, and what to do.</summary>
+    /// <remarks>It fits one line of a log or a terminal: controls and invisible characters of names stand in it as <c>\uXXXX</c>.</remarks>
     public string Message
     {
         get
@@ -84,7 +85,7 @@ public sealed class PortRefusal
             if (message is null)
             {
                 Func<string>? build = Volatile.Read(ref _build);
-                message = build is null ? Volatile.Read(ref _message)! : build();
+                message = build is null ? Volatile.Read(ref _message)! : Diagnostics.Printable.Of(build());
                 Volatile.Write(ref _message, message);
                 Volatile.Write(ref _build, null);
             }

@@ -81,4 +81,10 @@ public enum PortRefusalReason
 
     /// <summary>Whether the process listens cannot be looked at, and the options believe nothing that cannot.</summary>
     Unverifiable = 25,
+
+    /// <summary>The strategy threw when it was asked for a port. Nothing was taken.</summary>
+    StrategyFailed = 26,
+
+    /// <summary>Ports are free, and the strategy named none that can be had.</summary>
+    StrategyOfferedNothing = 27,
 }

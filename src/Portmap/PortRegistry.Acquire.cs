@@ -113,7 +113,17 @@ public sealed partial class PortRegistry
             }
             else
             {
-                PortRefusal? refusal = Find(ref candidate, hash, hashUdp, now);
+                PortRefusal? refusal;
+                try
+                {
+                    refusal = Find(ref candidate, hash, hashUdp, now);
+                }
+                catch
+                {
+                    Undo(ref candidate, now);   // whatever failed there: nothing stays half taken
+                    throw;
+                }
+
                 if (refusal is not null)
                 {
                     return refusal;
@@ -183,8 +193,12 @@ public sealed partial class PortRegistry
     /// <summary>All or nothing: takes back what a candidate has, so that it may begin again.</summary>
     private void Undo(ref Candidate candidate, long now)
     {
-        _table.TryEnd(candidate.Claim!, ClaimEnd.Withdrawn, now);
-        _table.Withdraw(candidate.Claim!, now);
+        if (candidate.Claim is { } claim)
+        {
+            _table.TryEnd(claim, ClaimEnd.Withdrawn, now);
+            _table.Withdraw(claim, now);
+        }
+
         if (candidate.Twin is { } twin)
         {
             _table.TryEnd(twin, ClaimEnd.Withdrawn, now);

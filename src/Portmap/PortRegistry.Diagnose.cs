@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
-using Portmap.Diagnostics;
 using Portmap.Guarding;
 
 namespace Portmap;
@@ -25,18 +24,18 @@ public sealed partial class PortRegistry
         }
 
         ImmutableInterlocked.Update(ref _findings, static (findings, added) => findings.Add(added), finding);   // a CAS: publishes it to Diagnose
-        PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
+        _log.Found(finding);
     }
 
     /// <summary>By the first pass, so that making a registry asks the kernel for nothing it does not need, and one that never comes up warns of nothing.</summary>
     private void LogFindingsOnce()
     {
-        if (!_hasLoggedFindings && _log.IsEnabled(LogLevel.Warning))
+        if (!_hasLoggedFindings && _log.Logger.IsEnabled(LogLevel.Warning))
         {
             _hasLoggedFindings = true;
             foreach (PortFinding finding in Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount))
             {
-                PortmapLog.Found(_log, finding.Kind, finding.Value, finding.Bound, finding.Remedy);
+                _log.Found(finding);
             }
         }
     }

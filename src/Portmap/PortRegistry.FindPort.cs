@@ -44,18 +44,39 @@ public sealed partial class PortRegistry
         }
 
         int avoid = reuse == PortReuse.Fresh ? request.Previous : 0;
-        if (TryStrategy(ref candidate, space, avoid, now))
+        int most = 2 * Settings.Range.Count;
+        if (TryStrategy(ref candidate, space, avoid, most, now, out int answer, out Exception? failure))
         {
             return null;
         }
 
         // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
-        if (FreeCooled(candidate.Protocol, space, now) && TryStrategy(ref candidate, space, avoid, now))
+        if (failure is null && FreeCooled(candidate.Protocol, space, now) && TryStrategy(ref candidate, space, avoid, most, now, out answer, out failure))
         {
             return null;
         }
 
-        return TryLastResorts(ref candidate, space, now) ? null : Refusals.Exhausted(request, _table, candidate.Protocol);
+        if (failure is null && TryLastResorts(ref candidate, space, now))
+        {
+            return null;
+        }
+
+        // Asked once more while a port is free for certain, so that it is not blamed for one that came back just now.
+        if (failure is null && space.Free.Find(Settings.Range.First, Settings.Range.Last) is > 0 and int left)
+        {
+            if (TryStrategy(ref candidate, space, avoid, most: 1, now, out answer, out failure))
+            {
+                return null;
+            }
+
+            if (failure is null && space.Free.Contains(left))
+            {
+                return Refusals.StrategyOfferedNothing(request, StrategyName(candidate.Strategy), _table, candidate.Protocol, answer);
+            }
+        }
+
+        return failure is null ? Refusals.Exhausted(request, _table, candidate.Protocol)
+            : Refusals.StrategyFailed(request, StrategyName(candidate.Strategy), candidate.Protocol, failure);
     }
 
     /// <summary>A method of its own: in the caller its closure would be made for every acquisition.</summary>
@@ -63,11 +84,29 @@ public sealed partial class PortRegistry
         space.DrainCooled(now, port => _table.Look(protocol, port, null, takeCooling: false, now, out _, out _, out _) == PortTable.Taking.Taken);
 
     /// <summary>Takes what the strategy names, or leaves the port to the process.</summary>
-    private bool TryStrategy(ref Candidate candidate, PortSpace space, int avoid, long now)
+    /// <param name="candidate">The acquisition.</param>
+    /// <param name="space">The ports of its protocol.</param>
+    /// <param name="avoid">The port that comes last.</param>
+    /// <param name="most">How often it is asked.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="port">What it named last.</param>
+    /// <param name="failure">What it threw. Nothing is pending while it is asked, so nothing is left behind.</param>
+    private bool TryStrategy(ref Candidate candidate, PortSpace space, int avoid, int most, long now, out int port, out Exception? failure)
     {
-        for (int attempt = 0; attempt <= 2 * Settings.Range.Count; attempt++)
+        failure = null;
+        port = PortSearch.Nothing;
+        for (int attempt = 0; attempt < most; attempt++)
         {
-            int port = _strategies[candidate.Strategy].Pick(new PortSearch(space, candidate.Request, candidate.Protocol, attempt, avoid));
+            try
+            {
+                port = _strategies[candidate.Strategy].Pick(new PortSearch(space, candidate.Request, candidate.Protocol, attempt, avoid));
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+                return false;
+            }
+
             if (port == PortSearch.ProcessBrings)
             {
                 candidate.BringOwn(_epochs, _table.Confirms);

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Table;
 
@@ -59,8 +58,9 @@ public sealed partial class PortRegistry
 
             LogHolders();   // last: it takes longest
             LogFindingsOnce();
+            _log.TellLeftOut();
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
             ReportFailedPass(exception);   // a timer must go on
         }
@@ -71,21 +71,11 @@ public sealed partial class PortRegistry
         }
     }
 
-    /// <summary>Logs what a timer met, if the logger is not what failed.</summary>
-    internal void ReportFailedPass(Exception exception) => Report(static (log, exception) => PortmapLog.PassFailed(log, exception!), exception);
+    /// <summary>Logs what a timer met.</summary>
+    internal void ReportFailedPass(Exception exception) => _log.PassFailed(exception);
 
-    /// <summary>Logs from a place that must go on whatever the host's logger does.</summary>
-    internal void Report(Action<ILogger, Exception?> write, Exception? exception)
-    {
-        try
-        {
-            write(_log, exception);
-        }
-        catch (Exception)
-        {
-            // Nothing is left to tell it to.
-        }
-    }
+    /// <summary>Logs what the store does.</summary>
+    internal void Report(Action<ILogger, Exception?> write, Exception? exception) => write(_log.Logger, exception);
 
     /// <summary>Ends the registrations of sessions that are over. Lookups have stopped already; this frees the ports.</summary>
     internal void SweepEndedSessions()

@@ -100,7 +100,7 @@ public sealed partial class PortRegistry
             AddFinding(new PortFinding(PortFinding.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
         }
 
-        PortmapLog.Opened(_log, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);
+        PortmapLog.Opened(_log.Logger, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);
     }
 
     private void RestoreCooling(PortFact fact)

@@ -42,7 +42,7 @@ public sealed partial class PortRegistry
                 }
             }
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
             ReportFailedPass(exception);   // a timer must go on
         }
@@ -117,7 +117,7 @@ public sealed partial class PortRegistry
     {
         if (holder is not null)
         {
-            Diagnostics.PortmapLog.ForeignHolder(_log, protocol, port, holder.ProcessId, holder.Command);
+            _log.ForeignHolder(protocol, port, holder);
         }
     });
 }

@@ -59,7 +59,7 @@ public sealed partial class PortRegistry : IClaimEvents
             _ => PortChangeKind.Released,
         };
         PortmapMetrics.Ended(kind);
-        LogEnding(claim, kind);
+        _log.Ended(claim, kind, Settings);
         if (_changes.IsRecording)
         {
             _changes.Append(kind, EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 });
@@ -70,7 +70,7 @@ public sealed partial class PortRegistry : IClaimEvents
     {
         PortmapMetrics.FoundForeign();
         _holders.Want(marker.Protocol, marker.Port);
-        PortmapLog.FoundForeign(_log, marker.Protocol, marker.Port, Settings.ForeignRecheck);
+        _log.FoundForeign(marker.Protocol, marker.Port, Settings.ForeignRecheck);
         if (_changes.IsRecording && TryGetIdleEntry(marker, out PortEntry entry))
         {
             _changes.Append(PortChangeKind.FoundForeign, entry);
@@ -92,31 +92,6 @@ public sealed partial class PortRegistry : IClaimEvents
         if (claim.IsLease && _guard.Open(claim) && _changes.IsRecording)
         {
             _changes.Append(PortChangeKind.GuaranteeChanged, EntryOf(claim));
-        }
-    }
-
-    private void LogEnding(PortClaim claim, PortChangeKind kind)
-    {
-        switch (kind)
-        {
-            case PortChangeKind.Died:
-                PortmapLog.Died(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0);
-                break;
-            case PortChangeKind.Disconnected:
-                PortmapLog.Disconnected(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0, Settings.DisconnectGrace);
-                break;
-            case PortChangeKind.Expired:
-                PortmapLog.Expired(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch, Settings.LeaseTimeout);
-                break;
-            case PortChangeKind.Taken:
-                PortmapLog.Taken(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);
-                break;
-            case PortChangeKind.StoppedListening:
-                PortmapLog.StoppedListening(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Session?.ProcessId ?? 0);
-                break;
-            case PortChangeKind.BindFailed:
-                PortmapLog.BindFailed(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, claim.Epoch);
-                break;
         }
     }
 }

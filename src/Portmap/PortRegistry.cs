@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Persistence;
 using Portmap.Strategies;
@@ -17,7 +17,7 @@ namespace Portmap;
 /// </remarks>
 public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 {
-    private readonly ILogger _log;
+    private readonly RegistryLog _log;
     private readonly IPortGuard _guard;
     private readonly IPortAllocationStrategy[] _strategies;
     private readonly string[] _strategyNames;   // as they were checked: a host's own strategy may answer another one later
@@ -43,9 +43,9 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     private PortRegistry(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, OpenedStore? opened)
     {
-        _log = logger ?? NullLogger.Instance;
         Settings = settings;
         Clock = clock;
+        _log = new RegistryLog(logger, clock);
         int processors = Environment.ProcessorCount;
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];

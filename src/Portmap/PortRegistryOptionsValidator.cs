@@ -109,7 +109,17 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         List<string> names = [.. BuiltInStrategies];
         foreach (IPortAllocationStrategy strategy in options.CustomStrategies)
         {
-            string name = strategy.Name;
+            string name;
+            try
+            {
+                name = strategy.Name;
+            }
+            catch (Exception exception)
+            {
+                wrong.Add($"{nameof(options.AddStrategy)}: the strategy {strategy.GetType()} does not say its name: {exception.GetType().Name}: {exception.Message.TrimEnd('.')}. Let Name answer a constant.");
+                continue;
+            }
+
             if (string.IsNullOrEmpty(name) || names.Contains(name))
             {
                 wrong.Add($"{nameof(options.AddStrategy)}: a strategy named '{name}' cannot be added; choose a name that is not empty and not one of {string.Join(", ", names)}.");

@@ -85,6 +85,11 @@ public sealed partial class PortSession
     /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all owners.</summary>
     internal bool CheckAliveEvery(long intervalMs, long now)
     {
+        if (EndIfLate(now))
+        {
+            return false;   // its own timer is late, or was never armed
+        }
+
         long looked = Volatile.Read(ref _lookedAt);
         Hook.At(Step.NoteLook);
         if (now - looked < intervalMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
@@ -110,39 +115,48 @@ public sealed partial class PortSession
 
     private void Disconnect()
     {
+        if (!IsConnected)
+        {
+            return;
+        }
+
+        Volatile.Write(ref _disconnectedAt, _registry.NowMs);   // published by the move
         if (!MoveTo(Process.IsKnown ? Grace : Hidden))
         {
             return;
         }
 
-        _disconnectedAt = _registry.NowMs;
         if (LookAfterDisconnect())
         {
-            // Armed after it is stored: its own callback arms it again.
-            _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _timer.Change(NextLook(), Timeout.InfiniteTimeSpan);
+            try
+            {
+                // Armed after it is stored: its own callback arms it again.
+                _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                _timer.Change(NextLook(), Timeout.InfiniteTimeSpan);
+            }
+            catch (Exception exception)
+            {
+                _registry.ReportFailedPass(exception);   // the host's clock failed; the passes end what this timer would have ended
+            }
         }
     }
 
     private void OnTimer()
     {
-        bool goOn = true;
         try
         {
-            goOn = LookAfterDisconnect();
+            if (LookAfterDisconnect())
+            {
+                _timer?.Change(NextLook(), Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                _timer?.Dispose();
+            }
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
-            _registry.ReportFailedPass(exception);   // a logger of the host's that throws must not end the process
-        }
-
-        if (goOn)
-        {
-            _timer?.Change(NextLook(), Timeout.InfiniteTimeSpan);
-        }
-        else
-        {
-            _timer?.Dispose();
+            _registry.ReportFailedPass(exception);   // as above
         }
     }
 
@@ -155,15 +169,20 @@ public sealed partial class PortSession
             return false;
         }
 
-        if (_registry.NowMs - _disconnectedAt >= (long)_registry.Settings.DisconnectGrace.TotalMilliseconds)
+        if (EndIfLate(_registry.NowMs))
         {
-            MoveTo(Over);
             _registry.SweepEndedSessions();
             return false;
         }
 
         return true;
     }
+
+    /// <summary>Ends the session when nobody came back within the grace.</summary>
+    private bool EndIfLate(long now) =>
+        State is Grace or Hidden
+        && now - Volatile.Read(ref _disconnectedAt) >= (long)_registry.Settings.DisconnectGrace.TotalMilliseconds
+        && MoveTo(Over);
 
     private TimeSpan NextLook()
     {

@@ -58,6 +58,25 @@ internal static class Refusals
             },
             request.Owner, 0, request.Protocol);
 
+    public static PortRefusal StrategyFailed(PortRequest request, string strategy, PortProtocol protocol, Exception failure) =>
+        new(
+            PortRefusalReason.StrategyFailed,
+            () => Text($"The strategy {strategy} failed while it picked a port for {request.Owner} on {protocol}: {failure.GetType().Name}: {failure.Message.TrimEnd('.')}. Nothing was taken. Mend that strategy, or ask with another one."),
+            request.Owner, 0, request.Protocol);
+
+    public static PortRefusal StrategyOfferedNothing(PortRequest request, string strategy, PortTable table, PortProtocol protocol, int answer) =>
+        new(
+            PortRefusalReason.StrategyOfferedNothing,
+            () =>
+            {
+                FreePorts free = table.Space(protocol).Free;
+                PortRange range = table.Settings.Range;
+                int first = free.Find(range.First, range.Last);
+                string last = answer == PortSearch.Nothing ? "nothing" : Text($"{answer}, which it may not hand out");
+                return Text($"The strategy {strategy} offered no port for {request.Owner} on {protocol} that can be had, though ports of {range} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
+            },
+            request.Owner, 0, request.Protocol);
+
     public static PortRefusal TooManyOwners(string owner, int maxOwners) =>
         new(PortRefusalReason.TooManyOwners, () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."), owner);
 

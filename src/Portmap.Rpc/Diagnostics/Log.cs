@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Logging;
+using Portmap.Diagnostics;
 
 namespace Portmap.Rpc.Diagnostics;
 
-/// <summary>Everything the wire reports. Ids and event names are API: 2001-2099 the server, 2101-2199 the worker's side.</summary>
+/// <summary>Everything the wire reports. Ids and event names are API: 2001-2099 the server, 2101-2199 the worker's side. Owners are printed as <see cref="Printable"/> says.</summary>
 internal static partial class Log
 {
     [LoggerMessage(2001, LogLevel.Information, "Listening on {Endpoint}.", EventName = "ServerListening")]
@@ -65,27 +66,51 @@ internal static partial class Log
     [LoggerMessage(2020, LogLevel.Information, "{Count} more lines like '{EventName}' were left out.", EventName = "LinesLeftOut")]
     public static partial void LinesLeftOut(ILogger logger, long count, string eventName);
 
+    public static void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint) =>
+        WriteSignedIn(logger, Printable.Of(owner), port, endpoint);
+
     [LoggerMessage(2101, LogLevel.Information, "{Owner} listens on {Port} and is signed in at {Endpoint}.", EventName = "SignedIn")]
-    public static partial void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);
+    private static partial void WriteSignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);
+
+    public static void BindHealed(ILogger logger, string owner, int port, string reason) =>
+        WriteBindHealed(logger, Printable.Of(owner), port, reason);
 
     [LoggerMessage(2102, LogLevel.Warning, "Port {Port} could not be bound for {Owner}: {Reason} The daemon gave another.", EventName = "BindHealed")]
-    public static partial void BindHealed(ILogger logger, string owner, int port, string reason);
+    private static partial void WriteBindHealed(ILogger logger, string owner, int port, string reason);
+
+    public static void DaemonLost(ILogger logger, PortmapEndpoint endpoint, string owner, int port) =>
+        WriteDaemonLost(logger, endpoint, Printable.Of(owner), port);
 
     [LoggerMessage(2103, LogLevel.Warning, "The connection to {Endpoint} ended; {Owner} goes on listening on {Port} and signs in again.", EventName = "DaemonLost")]
-    public static partial void DaemonLost(ILogger logger, PortmapEndpoint endpoint, string owner, int port);
+    private static partial void WriteDaemonLost(ILogger logger, PortmapEndpoint endpoint, string owner, int port);
+
+    public static void SignInDelayed(ILogger logger, Exception exception, string owner, TimeSpan delay) =>
+        WriteSignInDelayed(logger, exception, Printable.Of(owner), delay);
 
     [LoggerMessage(2104, LogLevel.Debug, "Signing {Owner} in again failed; the next attempt is in {Delay}.", EventName = "SignInDelayed")]
-    public static partial void SignInDelayed(ILogger logger, Exception exception, string owner, TimeSpan delay);
+    private static partial void WriteSignInDelayed(ILogger logger, Exception exception, string owner, TimeSpan delay);
+
+    public static void SignInRefused(ILogger logger, string owner, PortRefusal refusal) =>
+        WriteSignInRefused(logger, Printable.Of(owner), refusal);
 
     [LoggerMessage(2105, LogLevel.Error, "Signing {Owner} in again was refused: {Refusal}", EventName = "SignInRefused")]
-    public static partial void SignInRefused(ILogger logger, string owner, PortRefusal refusal);
+    private static partial void WriteSignInRefused(ILogger logger, string owner, PortRefusal refusal);
+
+    public static void SignOutFailed(ILogger logger, string owner, string reason) =>
+        WriteSignOutFailed(logger, Printable.Of(owner), reason);
 
     [LoggerMessage(2106, LogLevel.Debug, "Signing {Owner} out failed: {Reason} The daemon sees the end of the connection.", EventName = "SignOutFailed")]
-    public static partial void SignOutFailed(ILogger logger, string owner, string reason);
+    private static partial void WriteSignOutFailed(ILogger logger, string owner, string reason);
+
+    public static void Lost(ILogger logger, string owner, int port, PortRefusal reason) =>
+        WriteLost(logger, Printable.Of(owner), port, reason);
 
     [LoggerMessage(2107, LogLevel.Error, "{Owner} on {Port} is lost: {Reason}", EventName = "Lost")]
-    public static partial void Lost(ILogger logger, string owner, int port, PortRefusal reason);
+    private static partial void WriteLost(ILogger logger, string owner, int port, PortRefusal reason);
+
+    public static void CheckFailed(ILogger logger, string owner, string reason) =>
+        WriteCheckFailed(logger, Printable.Of(owner), reason);
 
     [LoggerMessage(2108, LogLevel.Debug, "Asking whether {Owner} is still found failed: {Reason}", EventName = "CheckFailed")]
-    public static partial void CheckFailed(ILogger logger, string owner, string reason);
+    private static partial void WriteCheckFailed(ILogger logger, string owner, string reason);
 }

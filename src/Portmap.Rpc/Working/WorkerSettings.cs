@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
+using Portmap.Diagnostics;
 
 namespace Portmap.Rpc.Working;
 
@@ -74,7 +74,7 @@ internal sealed record WorkerSettings
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,
             CheckInterval = options.CheckInterval,
-            Logger = options.Logger ?? NullLogger.Instance,
+            Logger = ContainedLogger.Of(options.Logger),
             TimeProvider = options.TimeProvider,
         };
     }

@@ -46,4 +46,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(14, LogLevel.Information, "The stored state was read: {Recovered} entries wait for their process, {Reserved} leases are open, {Ended} entries ended", EventName = "Opened")]
     public static partial void Opened(ILogger logger, int recovered, int reserved, int ended);
+
+    [LoggerMessage(15, LogLevel.Information, "{Count} more lines '{Kind}' about {Subject} were left out", EventName = "LinesLeftOut")]
+    public static partial void LinesLeftOut(ILogger logger, long count, string kind, string subject);
 }

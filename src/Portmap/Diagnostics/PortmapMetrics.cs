@@ -4,7 +4,8 @@ namespace Portmap.Diagnostics;
 
 /// <summary>The meter "Portmap", one for all registries of the process. Names and tags are API.</summary>
 /// <remarks><c>portmap.leases.granted</c>, <c>portmap.registrations</c>, <c>portmap.claims.ended</c> (tag <c>cause</c>: a
-/// <see cref="PortChangeKind"/>), <c>portmap.refusals</c> (tag <c>reason</c>), <c>portmap.ports.foreign</c>. A counter nobody listens to costs one read.</remarks>
+/// <see cref="PortChangeKind"/>), <c>portmap.refusals</c> (tag <c>reason</c>), <c>portmap.ports.foreign</c>. A counter nobody listens to costs one read.
+/// What a listener throws ends here: it is told of what is done.</remarks>
 internal static class PortmapMetrics
 {
     private static readonly Meter s_meter = new("Portmap");
@@ -14,23 +15,42 @@ internal static class PortmapMetrics
     private static readonly Counter<long> s_refused = s_meter.CreateCounter<long>("portmap.refusals", "{refusal}", "Operations that were refused");
     private static readonly Counter<long> s_foreign = s_meter.CreateCounter<long>("portmap.ports.foreign", "{port}", "Ports found in use by something outside the registry");
 
-    public static void TookEffect(bool lease) => (lease ? s_granted : s_registered).Add(1);
+    public static void TookEffect(bool lease) => Add(lease ? s_granted : s_registered);
 
-    public static void Ended(PortChangeKind cause)
+    public static void Ended(PortChangeKind cause) => Add(s_ended, "cause", cause);
+
+    public static void Refused(PortRefusalReason reason) => Add(s_refused, "reason", reason);
+
+    public static void FoundForeign() => Add(s_foreign);
+
+    private static void Add(Counter<long> counter)
     {
-        if (s_ended.Enabled)
+        if (counter.Enabled)
         {
-            s_ended.Add(1, new KeyValuePair<string, object?>("cause", cause.ToString()));
+            try
+            {
+                counter.Add(1);
+            }
+            catch (Exception)
+            {
+                // The host's listener failed; the next one is not told either, and there is nobody to tell that.
+            }
         }
     }
 
-    public static void Refused(PortRefusalReason reason)
+    private static void Add<T>(Counter<long> counter, string tag, T value)
+        where T : struct, Enum
     {
-        if (s_refused.Enabled)
+        if (counter.Enabled)
         {
-            s_refused.Add(1, new KeyValuePair<string, object?>("reason", reason.ToString()));
+            try
+            {
+                counter.Add(1, new KeyValuePair<string, object?>(tag, value.ToString()));
+            }
+            catch (Exception)
+            {
+                // As above.
+            }
         }
     }
-
-    public static void FoundForeign() => s_foreign.Add(1);
 }

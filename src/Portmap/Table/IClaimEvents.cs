@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>Told of what took effect, after it did, once each, by the thread whose CAS it was. Must not block.</summary>
+/// <summary>Told of what took effect, after it did, once each, by the thread whose CAS it was. Must not block, and nothing a host has a hand in may throw
+/// out of it: its logger and its listeners are contained (ContainedLogger, PortmapMetrics).</summary>
 internal interface IClaimEvents
 {
     void TookEffect(PortClaim claim);

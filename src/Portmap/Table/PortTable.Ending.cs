@@ -105,7 +105,7 @@ internal sealed partial class PortTable
         }
     }
 
-    /// <summary>What follows from an ending, done by the thread whose CAS it was.</summary>
+    /// <summary>What follows from an ending, done by the thread whose CAS it was. What the table has to do comes first, whoever is told of it next.</summary>
     private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null, bool isTold = false)
     {
         if (!isTold)
@@ -118,8 +118,8 @@ internal sealed partial class PortTable
             Space(claim.Protocol).Cool(claim.Port, now);
         }
 
+        Index.Retire(claim.Cell!);
         claim.Lease?.OnEnded(claim, cause, winner);
         _events.Ended(claim, cause, winner, now);
-        Index.Retire(claim.Cell!);
     }
 }

@@ -70,14 +70,14 @@ internal sealed partial class PortTable
                     EndBelow(claim, now);
                 }
 
+                if (Journal is { Confirms: false } journal)
+                {
+                    journal.Queue(claim, claim.Word);   // before anybody is told
+                }
+
                 _events.TookEffect(claim);
                 Hook.At(Step.ForgetConsumes);
                 claim.Consumes = null;
-                if (Journal is { Confirms: false } journal)
-                {
-                    journal.Queue(claim, claim.Word);
-                }
-
                 return true;
             }
         }

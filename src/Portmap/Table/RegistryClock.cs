@@ -13,11 +13,29 @@ internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
     private readonly DateTimeOffset _startUtc = provider.GetUtcNow();
     private readonly long _ticksPerMs = Math.Max(1, provider.TimestampFrequency / 1_000);
 
+    private readonly long _beganMs = beganMs;
+    private long _lastMs = beganMs;
+
     public TimeProvider Provider { get; } = provider;
 
-    public long NowMs => (_isSystem ? Environment.TickCount64 - _startMs : (Provider.GetTimestamp() - _start) / _ticksPerMs) + beganMs;
+    public long NowMs => _isSystem ? Environment.TickCount64 - _startMs + _beganMs : ReadProvider();
 
-    public DateTimeOffset ToUtc(long ms) => _startUtc.AddMilliseconds(ms - beganMs);
+    public DateTimeOffset ToUtc(long ms) => _startUtc.AddMilliseconds(ms - _beganMs);
 
-    public long ToMs(DateTimeOffset utc) => (long)(utc - _startUtc).TotalMilliseconds + beganMs;
+    public long ToMs(DateTimeOffset utc) => (long)(utc - _startUtc).TotalMilliseconds + _beganMs;
+
+    /// <summary>A clock of the host's own that throws stands still: no operation may be left half done because of it.</summary>
+    private long ReadProvider()
+    {
+        try
+        {
+            long now = ((Provider.GetTimestamp() - _start) / _ticksPerMs) + _beganMs;
+            Volatile.Write(ref _lastMs, now);
+            return now;
+        }
+        catch (Exception)
+        {
+            return Volatile.Read(ref _lastMs);
+        }
+    }
 }

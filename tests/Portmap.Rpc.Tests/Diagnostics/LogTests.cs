@@ -8,8 +8,9 @@ public class LogTests
 {
     [Fact]
     public void Events_HaveTheIdsAndNamesThatHostsFilterBy() =>
-        typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.Static)
-            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()!)
+        typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
+            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>())
+            .OfType<LoggerMessageAttribute>()
             .Select(message => $"{message.EventId} {message.EventName} {message.Level}")
             .Should().Equal(
                 "2001 ServerListening Information",
@@ -37,5 +38,7 @@ public class LogTests
                 "2103 DaemonLost Warning",
                 "2104 SignInDelayed Debug",
                 "2105 SignInRefused Error",
-                "2106 SignOutFailed Debug");
+                "2106 SignOutFailed Debug",
+                "2107 Lost Error",
+                "2108 CheckFailed Debug");
 }

@@ -25,7 +25,7 @@ public sealed class CustomStrategyTests : PortAllocationStrategyContract
         Stubborn stubborn = new(answer);
         await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
 
-        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.Exhausted);
+        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.StrategyOfferedNothing, "Stubborn", answer, "are free", Scene.First);
         scene.Registry.Snapshot(out _).Should().BeEmpty();
     }
 
@@ -37,19 +37,35 @@ public sealed class CustomStrategyTests : PortAllocationStrategyContract
         scene.Acquire("b1").Port.Should().Be(Scene.First);
         stubborn.Calls = 0;
 
-        scene.AcquireRefused("b2").ShouldExplain(PortRefusalReason.Exhausted);
+        scene.AcquireRefused("b2").ShouldExplain(PortRefusalReason.StrategyOfferedNothing, "Stubborn", Scene.First).Message.Should().NotContain("Widen");
 
         stubborn.Calls.Should().BeInRange(1, 1 + (2 * 10));
     }
 
     [Fact]
-    public async Task Acquire_StrategyFindsNothing_IsExhausted()
+    public async Task Acquire_StrategyFindsNothingThoughPortsAreFree_IsNamed()
     {
         Stubborn stubborn = new(PortSearch.Nothing);
         await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
 
-        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.Exhausted);
+        scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.StrategyOfferedNothing, "Stubborn", "nothing");
         stubborn.Calls.Should().BeInRange(1, 1 + (2 * 10));
+    }
+
+    [Theory]
+    [InlineData(PortSearch.Nothing)]
+    [InlineData(Scene.First)]
+    [InlineData(19999)]
+    public async Task Acquire_StrategyOffersNothingAndNothingIsFree_IsExhausted(int answer)
+    {
+        Stubborn stubborn = new(answer);
+        await using Scene scene = new(configure: options => options.AddStrategy(stubborn));
+        for (int i = 0; i < 10; i++)
+        {
+            scene.Acquire(FormattableString.Invariant($"other{i}"));
+        }
+
+        scene.AcquireRefused(new PortRequest("b1") { Strategy = stubborn.Name }).ShouldExplain(PortRefusalReason.Exhausted, "20000-20009", "Widen");
     }
 
     [Fact]
