@@ -14,7 +14,8 @@ public enum PortGuardMode
     UntilRegistered = 0,
 
     /// <summary>As <see cref="UntilRegistered"/>, but closed again once the process has registered, and kept while it lives. After a death the port stays closed
-    /// for <see cref="PortRegistryOptions.ReuseDelay"/>: an acquisition of the owner that asks for it gets it, with no moment in which a stranger could.</summary>
+    /// for <see cref="PortRegistryOptions.ReuseDelay"/>, and the next acquisition of the owner takes it over, with no moment in which a stranger could
+    /// (unless that request itself says <see cref="PortReuse.Fresh"/>).</summary>
     WhileAlive = 1,
 
     /// <summary>For programs that bind without SO_REUSEADDR: the placeholder is gone from the moment the gate would open, and the lease says

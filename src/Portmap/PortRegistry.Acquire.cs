@@ -100,7 +100,7 @@ public sealed partial class PortRegistry
         PortRequest request = candidate.Request;
         PortProtocol first = candidate.Protocol;
         bool both = candidate.Both;
-        int hash = _table.Index.Hash(first, request.Owner), hashUdp = both ? _table.Index.Hash(PortProtocol.Udp, request.Owner) : 0;
+        int hash = candidate.Hash = _table.Index.Hash(first, request.Owner), hashUdp = both ? _table.Index.Hash(PortProtocol.Udp, request.Owner) : 0;
         while (true)
         {
             long now = NowMs;

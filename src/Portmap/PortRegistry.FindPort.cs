@@ -10,13 +10,13 @@ public sealed partial class PortRegistry
     {
         PortSpace space = _table.Space(candidate.Protocol);
         space.DrainDue(now);
-        if (candidate.Request.Previous == 0 && StoredPort(candidate.Protocol, candidate.Request.Owner) is > 0 and int stored)
-        {
-            candidate.Request = candidate.Request with { Previous = stored };
-        }
-
         PortRequest request = candidate.Request;
         PortReuse reuse = request.Reuse ?? Settings.Reuse;
+        if (request.Previous == 0)
+        {
+            candidate.Request = request = Recall(request, candidate.Protocol, candidate.Hash, ref reuse, now);
+        }
+
         if (request.Previous != 0 && reuse != PortReuse.Fresh)
         {
             bool takeCooling = reuse == PortReuse.Require && Settings.ReuseCooling;   // no other port will do
@@ -77,6 +77,29 @@ public sealed partial class PortRegistry
 
         return failure is null ? Refusals.Exhausted(request, _table, candidate.Protocol)
             : Refusals.StrategyFailed(request, StrategyName(candidate.Strategy), candidate.Protocol, failure);
+    }
+
+    /// <summary>The request with the port the registry remembers of its owner: one that may be handed out, for a port that the process brought stays its business.</summary>
+    /// <param name="request">The request, which names no port.</param>
+    /// <param name="protocol">Its first protocol.</param>
+    /// <param name="hash">The hash of the owner.</param>
+    /// <param name="reuse">What to do about that port; a placeholder that was kept after a death is taken over unless the request itself asks for a fresh one.</param>
+    /// <param name="now">The time.</param>
+    private PortRequest Recall(PortRequest request, PortProtocol protocol, int hash, ref PortReuse reuse, long now)
+    {
+        int last = _table.LastPort(protocol, request.Owner, hash);
+        if (last == 0 || !Settings.HandsOut(last))
+        {
+            return request;
+        }
+
+        if (reuse == PortReuse.Fresh && request.Reuse is null && (request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive
+            && _table.CoolsAfterDeathOf(protocol, last, request.Owner, now))
+        {
+            reuse = PortReuse.Prefer;
+        }
+
+        return request with { Previous = last };
     }
 
     /// <summary>A method of its own: in the caller its closure would be made for every acquisition.</summary>
@@ -297,6 +320,10 @@ public sealed partial class PortRegistry
         public required PortProtocol Protocol;
         public required bool Both;
         public long After;
+
+        /// <summary>The hash of the owner in its first protocol.</summary>
+        public int Hash;
+
         public required PortClaim? Replaced;
         public required PortClaim? ReplacedTwin;
         public PortClaim? Claim;

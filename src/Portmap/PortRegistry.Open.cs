@@ -9,8 +9,6 @@ namespace Portmap;
 // How a registry comes back from its store.
 public sealed partial class PortRegistry
 {
-    private IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>? _storedPorts;
-
     /// <summary>Opens a registry that keeps its state over crashes, power loss and reboots.</summary>
     /// <param name="options">The options; read now, so that later changes have no effect.</param>
     /// <param name="store">Where the state is kept, and given up with the registry, also when opening fails. null: in
@@ -69,7 +67,11 @@ public sealed partial class PortRegistry
     private void Restore(OpenedStore opened)
     {
         Recovery recovery = opened.Recovery;
-        _storedPorts = recovery.Last;
+        foreach (PortFact fact in opened.Remembered)
+        {
+            _table.Space(fact.Protocol).Last.Remember(OwnerOf(fact), fact.Port);
+        }
+
         _table.Index.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
         foreach (PortFact fact in recovery.Cooling)
         {
@@ -108,9 +110,11 @@ public sealed partial class PortRegistry
         // Never longer than ports cool now.
         long left = Math.Min((long)(fact.Until - Clock.ToUtc(NowMs)).TotalMilliseconds, (long)Settings.ReuseDelay.TotalMilliseconds);
         long endedAt = NowMs + left - (long)Settings.ReuseDelay.TotalMilliseconds;
-        OwnerCell owner = new(fact.Owner, fact.Protocol, _table.Index.Hash(fact.Protocol, fact.Owner), PortClaim.Dead);
         PortSpace space = _table.Space(fact.Protocol);
-        space.Slots.TrySet(fact.Port, null, PortClaim.ForCooling(fact.Protocol, fact.Port, fact.Epoch, StrategyOf(fact), owner, endedAt));
+
+        // The fact does not tell whether the process died or signed out. Taken for a death, a port that would have been kept goes back to its owner.
+        ClaimEnd cause = fact.ProcessId != 0 ? ClaimEnd.Died : ClaimEnd.Released;
+        space.Slots.TrySet(fact.Port, null, PortClaim.ForCooling(fact.Protocol, fact.Port, fact.Epoch, StrategyOf(fact), OwnerOf(fact), cause, endedAt));
         space.Free.TryTake(fact.Port);
         space.Cool(fact.Port, endedAt);
     }
@@ -175,9 +179,8 @@ public sealed partial class PortRegistry
         }
     }
 
-    private byte StrategyOf(PortFact fact) => (byte)(TryFindStrategy(fact.Strategy, out int strategy) ? strategy : _defaultStrategy);
+    /// <summary>A cell that is in no index: nothing but its name counts.</summary>
+    private OwnerCell OwnerOf(PortFact fact) => new(fact.Owner, fact.Protocol, _table.Index.Hash(fact.Protocol, fact.Owner), PortClaim.Dead);
 
-    /// <summary>The port an owner had when the state was opened, or 0.</summary>
-    private int StoredPort(PortProtocol protocol, string owner) =>
-        _storedPorts is not null && _storedPorts.TryGetValue((protocol, owner), out PortFact? fact) ? fact.Port : 0;
+    private byte StrategyOf(PortFact fact) => (byte)(TryFindStrategy(fact.Strategy, out int strategy) ? strategy : _defaultStrategy);
 }

@@ -9,12 +9,13 @@ public readonly record struct PortRequest(string Owner)
     /// <value>The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for one number on both.</value>
     public PortProtocol Protocol { get; init; }
 
-    /// <summary>What to do about <see cref="Previous"/>.</summary>
+    /// <summary>What to do about the port this owner had before.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Reuse"/>.</value>
     public PortReuse? Reuse { get; init; }
 
-    /// <summary>The port this owner had before.</summary>
-    /// <value>0, the default, when there is none; otherwise 1 to 65535.</value>
+    /// <summary>The port this owner had before, where the host knows better than the registry.</summary>
+    /// <value>0, the default, takes the one the registry remembers: the owner's last port, until it is given to another owner, over restarts with a store. One
+    /// that is not handed out (outside the range, excluded) is left to the process. Otherwise 1 to 65535.</value>
     public int Previous { get; init; }
 
     /// <summary>How the port is kept from others until the process listens.</summary>

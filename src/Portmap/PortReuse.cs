@@ -1,6 +1,6 @@
 namespace Portmap;
 
-/// <summary>What an acquisition does about the port its owner had before (<see cref="PortRequest.Previous"/>).</summary>
+/// <summary>What an acquisition does about the port its owner had before: the one the registry remembers, or <see cref="PortRequest.Previous"/>.</summary>
 /// <remarks>Gluster reversed this choice four times, so it is a policy and never hard-coded.</remarks>
 public enum PortReuse
 {

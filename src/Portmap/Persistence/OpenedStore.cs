@@ -1,7 +1,7 @@
 namespace Portmap.Persistence;
 
 /// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
-internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recovery, long FirstEpoch, IReadOnlyList<string> Unreadable)
+internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recovery, long FirstEpoch, IReadOnlyList<string> Unreadable, IReadOnlyCollection<PortFact> Remembered)
 {
     /// <summary>Epochs are drawn in blocks of this; the first one begins a block.</summary>
     private const long Block = 16_384;
@@ -33,7 +33,7 @@ internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recov
             unreadable.Add("The mark of the epochs was lost; this run begins well above the highest epoch that was read.");
         }
 
-        OpenedStore opened = new(store, bootId, recovery, ((used / Block) + 1) * Block, unreadable);
+        OpenedStore opened = new(store, bootId, recovery, ((used / Block) + 1) * Block, unreadable, RememberedPorts.Of(facts));
         await store.AppendAsync([PortFact.Mark(opened.Mark), .. recovery.Ended], cancellationToken).ConfigureAwait(false);
         return opened;
     }

@@ -48,8 +48,9 @@ public sealed class PortFact
     /// <summary>When the claim came into this state.</summary>
     public DateTimeOffset At { get => DateTimeOffset.FromUnixTimeMilliseconds(AtMs); init => AtMs = value.ToUnixTimeMilliseconds(); }
 
-    /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled; from then on, or once a later claim on the port is known, the fact
-    /// may be forgotten. Otherwise no matter.</summary>
+    /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled. Once a later claim on the port is known, the fact may be forgotten; a
+    /// store that forgets it earlier, when the port has cooled, forgets which port its owner had last. Without a port it may be forgotten from then on.
+    /// Otherwise no matter.</summary>
     public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(UntilMs); init => UntilMs = value.ToUnixTimeMilliseconds(); }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>

@@ -45,7 +45,8 @@ internal sealed class PortFactSet
         }
     }
 
-    /// <summary>Drops the ended facts that nobody needs: the port has cooled, or a later claim on it is known.</summary>
+    /// <summary>Drops the ended facts that nobody needs: a later claim on the port is known, or there is no port. What ended last on a port stays: it says
+    /// whose port that was, so what is kept is bounded by the ports.</summary>
     /// <remarks>A dropped fact leaves nothing behind that it would have to outweigh: the earlier facts of its claim went when it was applied.</remarks>
     public void Forget(DateTimeOffset now)
     {
@@ -78,7 +79,7 @@ internal sealed class PortFactSet
 
         foreach ((Key key, PortFact fact) in _facts)
         {
-            if (fact.State == PortState.Cooling && (fact.UntilMs <= nowMs || (fact.Port != 0 && fact.Epoch < newest[Place(fact)])))
+            if (fact.State == PortState.Cooling && (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Place(fact)]))
             {
                 _facts.Remove(key);   // allowed while the dictionary is enumerated
             }

@@ -147,8 +147,8 @@ internal sealed class PortClaim
         new(protocol, port, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
 
     /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell in the index.</summary>
-    public static PortClaim ForCooling(PortProtocol protocol, int port, long epoch, byte strategy, OwnerCell owner, long endedAt) =>
-        new(protocol, port, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(ClaimEnd.Released, endedAt)) { Cell = owner };
+    public static PortClaim ForCooling(PortProtocol protocol, int port, long epoch, byte strategy, OwnerCell owner, ClaimEnd cause, long endedAt) =>
+        new(protocol, port, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
 
     /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
     public long DrawBelow()

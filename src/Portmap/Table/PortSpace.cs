@@ -7,9 +7,10 @@ internal sealed class PortSpace
     private readonly DelayedPorts _foreign;
     private readonly Action<int> _free;
 
-    public PortSpace(PortRegistrySettings settings)
+    public PortSpace(PortRegistrySettings settings, PortProtocol protocol)
     {
         Settings = settings;
+        Last = new LastPorts(protocol);
         Free = new FreePorts(settings.Range);
         _free = Free.Add;
         _cooling = new DelayedPorts(settings.Range, settings.ReuseDelay);
@@ -28,6 +29,9 @@ internal sealed class PortSpace
     public PortSlots Slots { get; } = new();
 
     public FreePorts Free { get; }
+
+    /// <summary>The port each owner had last.</summary>
+    public LastPorts Last { get; }
 
     /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
     public void Cool(int port, long endedAt)

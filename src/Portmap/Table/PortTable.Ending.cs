@@ -105,6 +105,19 @@ internal sealed partial class PortTable
         }
     }
 
+    private void NoteLast(PortClaim claim, ClaimEnd cause)
+    {
+        LastPorts last = Space(claim.Protocol).Last;
+        if (cause is ClaimEnd.Replaced or ClaimEnd.Taken or ClaimEnd.BindFailed)
+        {
+            last.Displace(claim.Cell!, claim.Port);   // the owner has another one now, or this one was never any use to it
+        }
+        else
+        {
+            last.Remember(claim.Cell!, claim.Port);
+        }
+    }
+
     /// <summary>What follows from an ending, done by the thread whose CAS it was. What the table has to do comes first, whoever is told of it next.</summary>
     private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null, bool isTold = false)
     {
@@ -116,6 +129,11 @@ internal sealed partial class PortTable
         if (claim.Port != 0 && winner?.Port != claim.Port && Journal is not { Confirms: true })
         {
             Space(claim.Protocol).Cool(claim.Port, now);
+        }
+
+        if (claim.Port != 0)
+        {
+            NoteLast(claim, cause);   // before the cell may die, so that at any time one of the two knows the owner's port
         }
 
         Index.Retire(claim.Cell!);

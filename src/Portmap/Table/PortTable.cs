@@ -44,7 +44,7 @@ internal sealed partial class PortTable
         Settings = settings;
         Clock = clock;
         _events = events;
-        _tcp = new PortSpace(settings);
+        _tcp = new PortSpace(settings, PortProtocol.Tcp);
         Index = new OwnerIndex(settings.MaxOwners, processors, seed);
     }
 
@@ -156,7 +156,7 @@ internal sealed partial class PortTable
 
     private PortSpace MakeUdp()
     {
-        PortSpace space = new(Settings);
+        PortSpace space = new(Settings, PortProtocol.Udp);
         Hook.At(Step.MakeUdp);
         return Interlocked.CompareExchange(ref _udp, space, null) ?? space;   // publishes the space; the first one stays
     }

@@ -54,6 +54,11 @@ internal enum Step
     MakeGeneration,
     PassGeneration,
 
+    // LastPorts
+    RecallPort,
+    RememberPort,
+    PlaceHint,
+
     // EpochSource
     DrawBlock,
     DrawEpoch,

@@ -46,7 +46,7 @@ public class PortFactSetTests
         });
 
     [Fact]
-    public void Forget_EndedFacts_DropsThoseThatCooledOrHaveASuccessorOnThePort()
+    public void Forget_EndedFacts_KeepsOfEachPortTheLast()
     {
         PortFactSet set = FactGen.SetOf(
             FactGen.Ended("cools", 50_000, 16, s_now.AddSeconds(1)),
@@ -55,11 +55,12 @@ public class PortFactSetTests
             FactGen.Bound("later", 50_002, 64),
             FactGen.Bound("lives", 50_003, 80),
             FactGen.Ended("brings its port", 0, 96, s_now.AddSeconds(1)),
-            FactGen.Bound("another without a port", 0, 112));
+            FactGen.Bound("another without a port", 0, 112),
+            FactGen.Ended("brought its port", 0, 128, s_now));
 
         set.Forget(s_now);
 
-        set.Claims.Select(fact => fact.Owner).Should().BeEquivalentTo("cools", "later", "lives", "brings its port", "another without a port");
+        set.Claims.Select(fact => fact.Owner).Should().BeEquivalentTo("cools", "cooled", "later", "lives", "brings its port", "another without a port");
     }
 
     [Fact]

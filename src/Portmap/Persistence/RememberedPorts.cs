@@ -1,0 +1,30 @@
+using System.Runtime.InteropServices;
+
+namespace Portmap.Persistence;
+
+/// <summary>What facts say about the port each owner had last: the one of its highest epoch, unless a later claim of another owner on that port is known.</summary>
+internal static class RememberedPorts
+{
+    /// <summary>One fact for each owner that is remembered.</summary>
+    public static IReadOnlyCollection<PortFact> Of(PortFactSet facts)
+    {
+        Dictionary<int, PortFact> byPort = new(facts.Count);
+        foreach (PortFact fact in facts.Claims)
+        {
+            if (fact.Port != 0)
+            {
+                ref PortFact? last = ref CollectionsMarshal.GetValueRefOrAddDefault(byPort, ((int)fact.Protocol << 16) | fact.Port, out _);
+                last = last is null || fact.Epoch > last.Epoch ? fact : last;
+            }
+        }
+
+        Dictionary<(PortProtocol, string), PortFact> byOwner = new(byPort.Count);
+        foreach (PortFact fact in byPort.Values)
+        {
+            ref PortFact? last = ref CollectionsMarshal.GetValueRefOrAddDefault(byOwner, (fact.Protocol, fact.Owner), out _);
+            last = last is null || fact.Epoch > last.Epoch ? fact : last;
+        }
+
+        return byOwner.Values;
+    }
+}
