@@ -39,25 +39,13 @@ internal sealed class StateFolder(string path) : IStateFolder
 
     public void Take()
     {
-        lock (_gate)
+        try
         {
-            ParentFolders.Make(Path, lasts: () => File.Exists(At(FilePortStore.FileName)));
-            Check();
-            _folder = new OpenFolder(Path);
-            try
-            {
-                _lock = LockIn(_folder);
-                EnsureStillThere(null);
-            }
-            catch
-            {
-                GiveBack();
-                throw;
-            }
-
-            _isLost = false;
-            RandomAccess.SetLength(_lock, 0);
-            RandomAccess.Write(_lock, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")), 0);
+            TakeFirst();
+        }
+        catch (Exception exception) when (FolderTrouble.IsOfFolder(Path, exception))
+        {
+            FolderTrouble.Refusal(Path, exception).Throw();   // nothing was read or written yet, so it is not the disk
         }
     }
 
@@ -122,6 +110,30 @@ internal sealed class StateFolder(string path) : IStateFolder
         {
             GiveBack();
             _isLost = false;
+        }
+    }
+
+    private void TakeFirst()
+    {
+        lock (_gate)
+        {
+            ParentFolders.Make(Path, lasts: () => File.Exists(At(FilePortStore.FileName)));
+            Check();
+            _folder = new OpenFolder(Path);
+            try
+            {
+                _lock = LockIn(_folder);
+                EnsureStillThere(null);
+            }
+            catch
+            {
+                GiveBack();
+                throw;
+            }
+
+            _isLost = false;
+            RandomAccess.SetLength(_lock, 0);
+            RandomAccess.Write(_lock, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")), 0);
         }
     }
 

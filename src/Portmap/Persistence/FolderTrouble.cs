@@ -1,0 +1,102 @@
+using System.Globalization;
+
+namespace Portmap.Persistence;
+
+/// <summary>Why a state folder cannot be made or taken: what stands in the way, the errno, and what to do. No disk has failed then.</summary>
+internal static class FolderTrouble
+{
+    /// <summary>Of errno(3), those that making a folder or a file in it meets.</summary>
+    private const int NotPermitted = 1, NoEntry = 2, AccessDenied = 13, Exists = 17, NotAFolder = 20, NoSpace = 28, ReadOnly = 30, NameTooLong = 36, TooManyLinks = 40, OverQuota = 122;
+
+    /// <summary>Whether a failure is about the folder and not about the disk below it.</summary>
+    public static bool IsOfFolder(string folder, Exception exception) =>
+        exception is IOException or UnauthorizedAccessException && !Name(ErrnoOf(exception, folder, InTheWay(folder))).StartsWith("errno", StringComparison.Ordinal);
+
+    public static PortRefusal Refusal(string folder, Exception exception)
+    {
+        bool isThere = Directory.Exists(folder);
+        string? inTheWay = isThere ? null : InTheWay(folder);
+        int errno = ErrnoOf(exception, folder, inTheWay);
+        string parent = Parent(folder);
+        return new(
+            PortRefusalReason.StoreFailed,
+            () => string.Create(
+                CultureInfo.InvariantCulture,
+                $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
+    }
+
+    /// <summary>The first part of the path that is there and is no folder: a file, or a link that leads nowhere.</summary>
+    private static string? InTheWay(string folder)
+    {
+        string? found = null;
+        for (string? part = folder; part is not null; part = Path.GetDirectoryName(part))
+        {
+            found = !Directory.Exists(part) && (File.Exists(part) || new FileInfo(part).LinkTarget is not null) ? part : found;
+        }
+
+        return found;
+    }
+
+    /// <summary>The nearest folder above that is there.</summary>
+    private static string Parent(string folder)
+    {
+        string? parent = Path.GetDirectoryName(folder);
+        while (parent is not null && !Directory.Exists(parent))
+        {
+            parent = Path.GetDirectoryName(parent);
+        }
+
+        return parent ?? folder;
+    }
+
+    /// <summary>.NET hands some errors of the system on as numbers, and others as types of their own around them.</summary>
+    private static int ErrnoOf(Exception exception, string folder, string? inTheWay)
+    {
+        if (inTheWay is not null)
+        {
+            return inTheWay == folder ? Exists : NotAFolder;
+        }
+
+        for (Exception? inner = exception; inner is not null; inner = inner.InnerException)
+        {
+            if (inner.HResult is > 0 and < 4_096)
+            {
+                return inner.HResult;
+            }
+        }
+
+        return exception switch
+        {
+            UnauthorizedAccessException => AccessDenied,
+            DirectoryNotFoundException or FileNotFoundException => NoEntry,
+            PathTooLongException => NameTooLong,
+            _ => 0,
+        };
+    }
+
+    private static string Name(int errno) => errno switch
+    {
+        NotPermitted => "EPERM",
+        NoEntry => "ENOENT",
+        AccessDenied => "EACCES",
+        Exists => "EEXIST",
+        NotAFolder => "ENOTDIR",
+        NoSpace => "ENOSPC",
+        ReadOnly => "EROFS",
+        NameTooLong => "ENAMETOOLONG",
+        TooManyLinks => "ELOOP",
+        OverQuota => "EDQUOT",
+        _ => string.Create(CultureInfo.InvariantCulture, $"errno {errno}"),
+    };
+
+    private static string Remedy(int errno, string where, string? inTheWay) => inTheWay is not null
+        ? $"{inTheWay} is in the way: move it away, or choose another StateFolder."
+        : errno switch
+        {
+            NotPermitted or AccessDenied => $"Let this user write to {where}, or make the folder for it there; or choose another StateFolder.",
+            ReadOnly => $"Make that file system writable ({where}), or choose a StateFolder on another one.",
+            NoSpace or OverQuota => $"Free space on the file system of {where}.",
+            NameTooLong => "Choose a shorter StateFolder.",
+            _ => $"Look at {where}, or choose another StateFolder.",
+        };
+}
