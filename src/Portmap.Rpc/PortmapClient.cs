@@ -209,7 +209,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// came after the snapshot's revision may already be part of it.</returns>
     /// <remarks>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses of 50 ms to 1 s: a daemon
     /// that restarts is no error. A reader that is slow holds nobody up and costs the daemon nothing; what it has not taken is at most one answer here.
-    /// Who mirrors the map keeps of each owner what has the highest epoch, see <see cref="PortChange"/>.</remarks>
+    /// Who mirrors the map keeps one entry for each owner, protocol and epoch, by the rule that <see cref="PortChange"/> states.</remarks>
     /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another reason than the revision.</exception>
     public IAsyncEnumerable<PortmapUpdate> WatchAsync(long afterRevision = -1, CancellationToken cancellationToken = default) =>
         new MapWatch(_connect, _caller.Closed).ReadAsync(afterRevision, cancellationToken);

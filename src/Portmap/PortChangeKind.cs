@@ -18,7 +18,8 @@ public enum PortChangeKind
     /// <summary>The process died.</summary>
     Died = 4,
 
-    /// <summary>The session ended and nobody signed in again within the grace period.</summary>
+    /// <summary>The session ended and nobody signed in again within the grace period. Of a process nothing is known about it is told at once, when lookups
+    /// stop, and again when the entry ends.</summary>
     Disconnected = 5,
 
     /// <summary>A newer registration of the same owner took its place.</summary>

@@ -33,7 +33,11 @@ public sealed partial class PortRegistry : IClaimEvents
 
         if (_changes.IsRecording)
         {
-            _changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, EntryOf(claim));
+            _changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, EntryOf(claim), living: claim);
+            if (claim.Session is { IsServing: false })
+            {
+                TellHidden(claim);   // its connection broke off meanwhile, and the look at its owners may have passed
+            }
         }
     }
 
@@ -41,8 +45,9 @@ public sealed partial class PortRegistry : IClaimEvents
 
     void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner, long now)
     {
-        // What continues over another session keeps its epoch and its placeholder.
-        if (winner?.Epoch != claim.Epoch || winner.Port != claim.Port)
+        // What continues over another session keeps its epoch and its placeholder, and has not ended for anybody who watches.
+        bool goesOn = winner?.Epoch == claim.Epoch && winner.Port == claim.Port;
+        if (!goesOn)
         {
             _guard.Drop(claim, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
@@ -60,7 +65,7 @@ public sealed partial class PortRegistry : IClaimEvents
         };
         PortmapMetrics.Ended(kind);
         _log.Ended(claim, kind, Settings);
-        if (_changes.IsRecording)
+        if (_changes.IsRecording && !goesOn)
         {
             _changes.Append(kind, EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 });
         }
@@ -91,7 +96,27 @@ public sealed partial class PortRegistry : IClaimEvents
     {
         if (claim.IsLease && _guard.Open(claim) && _changes.IsRecording)
         {
-            _changes.Append(PortChangeKind.GuaranteeChanged, EntryOf(claim));
+            _changes.Append(PortChangeKind.GuaranteeChanged, EntryOf(claim), living: claim);
         }
     }
+
+    /// <summary>Tells that lookups have stopped for what a session registered, which is held for its owner still.</summary>
+    internal void TellHidden(PortSession session)
+    {
+        if (!_changes.IsRecording)
+        {
+            return;
+        }
+
+        foreach (OwnerCell cell in _table.Index.Cells())
+        {
+            if (cell.Served() is { } served && ReferenceEquals(served.Session, session))
+            {
+                TellHidden(served);
+            }
+        }
+    }
+
+    private void TellHidden(PortClaim claim) =>
+        _changes.Append(PortChangeKind.Disconnected, EntryOf(claim) with { State = PortState.Cooling, OwnerCount = 0 }, living: claim);
 }

@@ -126,6 +126,11 @@ public sealed partial class PortSession
             return;
         }
 
+        if (IsHidden)
+        {
+            _registry.TellHidden(this);
+        }
+
         if (LookAfterDisconnect())
         {
             try

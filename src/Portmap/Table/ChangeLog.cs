@@ -11,7 +11,9 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>I1. A change enters by the CAS of its place from the change one turn older, so revisions have no gaps; whoever finds the place filled
 /// moves <c>_last</c> on and tries the next one.</item>
-/// <item>I2. A reader that finds a newer revision in a place has been overtaken and is told so.</item>
+/// <item>I2. What became of a claim is never told after its end: the claim's word is read after the place and before the CAS, and the end enters only after the
+/// word says it. So either the end is seen there, and nothing is told, or the end has yet to enter, and does so at a later place.</item>
+/// <item>I3. A reader that finds a newer revision in a place has been overtaken and is told so.</item>
 /// </list>
 /// Progress: Append is lock-free; readers await and never hold a writer up.
 /// </remarks>
@@ -51,7 +53,11 @@ internal sealed class ChangeLog
         return last;
     }
 
-    public void Append(PortChangeKind kind, PortEntry entry)
+    /// <summary>Adds a change.</summary>
+    /// <param name="kind">What happened.</param>
+    /// <param name="entry">The entry after it.</param>
+    /// <param name="living">The claim that must not have ended, for what is no ending.</param>
+    public void Append(PortChangeKind kind, PortEntry entry, PortClaim? living = null)
     {
         while (true)
         {
@@ -60,6 +66,11 @@ internal sealed class ChangeLog
             Change? old = Volatile.Read(ref place);
             if (old is null || old.Revision < revision)
             {
+                if (living?.Word.Stage == ClaimStage.Ended)
+                {
+                    return;   // I2: its end is told, or will be
+                }
+
                 // Publishes the change to readers; fails when another writer had the place (I1).
                 Change change = new(new PortChange(revision, kind, entry));
                 Hook.At(Step.PlaceChange);

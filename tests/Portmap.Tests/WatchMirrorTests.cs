@@ -1,0 +1,256 @@
+using System.Globalization;
+using Portmap.Tests.Persistence;
+using Portmap.Tests.Support;
+using Xunit.Abstractions;
+
+namespace Portmap.Tests;
+
+/// <summary>Changes alone are enough to keep a mirror of the map.</summary>
+/// <remarks>PORTMAP_TEST_SEED sets the seed that a failure printed.</remarks>
+public class WatchMirrorTests(ITestOutputHelper output)
+{
+    private static readonly string[] s_owners = ["a", "b", "c", "d"];
+
+    [Fact]
+    public async Task Mirror_SecondLeaseOfARegisteredOwnerIsReleased_KeepsTheRegistration()
+    {
+        await using Scene scene = new();
+        await using WatchReader watch = WatchReader.FromNow(scene.Registry);
+        WatchMirror mirror = new();
+        scene.Here.Register("b1", 20_001);
+        PortLease second = scene.Acquire("b1");
+        second.TryRelease(out _).Should().BeTrue();
+        for (int i = 0; i < 3; i++)
+        {
+            mirror.Apply(await watch.NextAsync());
+        }
+
+        mirror.Current(PortProtocol.Tcp, "b1")!.Value.Should().BeEquivalentTo(new { Port = 20_001, State = PortState.Bound });
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Mirror_AnyHistory_AgreesWithTheSnapshotAfterEachOperation(int run)
+    {
+        int seed = Seed(run);
+        Random random = new(seed);
+        await using Scene scene = new("20000-20005", options => (options.LeaseTimeout, options.ReuseDelay) = (TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(20)));
+        await using History history = new(scene, random);
+        WatchMirror mirror = new();
+        mirror.Start(scene.Registry.Snapshot(out long revision));
+        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        for (int step = 0; step < 400; step++)
+        {
+            string what = await history.StepAsync();
+            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
+            Compare(scene.Registry, mirror, string.Create(CultureInfo.InvariantCulture, $"seed {seed}, step {step}: {what}"));
+        }
+    }
+
+    [Fact]
+    public async Task Mirror_ManyThreads_AgreesWithTheSnapshotWhenTheyRest()
+    {
+        int seed = Seed(100);
+        await using Scene scene = new("20000-20005", options => options.WatchCapacity = 1 << 17);
+        WatchMirror mirror = new();
+        mirror.Start(scene.Registry.Snapshot(out long revision));
+        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        for (int round = 0; round < 20; round++)
+        {
+            int first = seed + (round * 10);
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(() => Churn(scene.Registry, new Random(first + thread), 300)))).Within();
+            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
+            Compare(scene.Registry, mirror, string.Create(CultureInfo.InvariantCulture, $"seed {seed}, round {round}"));
+        }
+    }
+
+    [Fact]
+    public async Task Mirror_RestartedRegistry_StartsFromRecoveredAndFollowsTheSignIns()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        await scene.RegisterAsync("back", 20_001);
+        await scene.RegisterAsync("away", 20_002, session: scene.Registry.OpenSession(0));
+        await scene.KillAndOpenAsync();
+        WatchMirror mirror = new();
+        mirror.Start(scene.Registry.Snapshot(out long revision));
+        mirror.Claims.Should().HaveCount(2).And.OnlyContain(entry => entry.State == PortState.Recovered);
+        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        await scene.RegisterAsync("back", 20_001);
+        await CatchUpAsync(scene.Registry, watch, mirror, revision);
+        Compare(scene.Registry, mirror, "signed in");
+        mirror.Current(PortProtocol.Tcp, "back")!.Value.Should().BeEquivalentTo(new { Port = 20_001, State = PortState.Bound });
+    }
+
+    private static void Compare(PortRegistry registry, WatchMirror mirror, string when)
+    {
+        registry.Snapshot(out _).Where(WatchMirror.IsClaim).Select(Text).Should().BeEquivalentTo(mirror.Claims.Select(Text), "{0}", when);
+        foreach (string owner in s_owners)
+        {
+            foreach (PortProtocol protocol in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
+            {
+                PortEntry? looked = registry.TryGetEntry(owner, out PortEntry entry, protocol) ? entry : null;
+                (looked is { } found ? Text(found) : "none").Should().Be(mirror.Current(protocol, owner) is { } kept ? Text(kept) : "none", "of {0}/{1}: {2}", owner, protocol, when);
+            }
+        }
+
+        static string Text(PortEntry entry) => string.Create(
+            CultureInfo.InvariantCulture, $"{entry.Protocol} {entry.Owner} {entry.Port} {entry.State} {entry.Epoch} {entry.ProcessId} {entry.Guarantee}");
+    }
+
+    /// <summary>Reads every change up to now.</summary>
+    private static async Task<long> CatchUpAsync(PortRegistry registry, WatchReader watch, WatchMirror mirror, long revision)
+    {
+        registry.Snapshot(out long newest);
+        while (revision < newest)
+        {
+            PortChange change = await watch.NextAsync();
+            revision = change.Revision;
+            mirror.Apply(change);
+        }
+
+        return revision;
+    }
+
+    private static void Churn(PortRegistry registry, Random random, int steps)
+    {
+        PortSession session = registry.OpenSession(random.Next(2) == 0 ? 0 : Environment.ProcessId);
+        for (int i = 0; i < steps; i++)
+        {
+            string owner = s_owners[random.Next(s_owners.Length)];
+            switch (random.Next(5))
+            {
+                case 0:
+                    if (registry.TryAcquire(owner, out PortLease? lease, out _) && random.Next(2) == 0)
+                    {
+                        session.TryRegister(owner, lease.Port, out _, out _, lease.Epoch);
+                    }
+
+                    break;
+                case 1:
+                    session.TryRegister(owner, 20_000 + random.Next(7), out _, out _);
+                    break;
+                case 2:
+                    if (registry.TryAcquire(owner, out PortLease? released, out _))
+                    {
+                        released.OpenGate();
+                        released.TryRelease(out _);
+                    }
+
+                    break;
+                case 3:
+                    session = registry.OpenSession(Environment.ProcessId);   // what it has goes on over another session
+                    break;
+                default:
+                    session.TryRelease(owner, out _);
+                    break;
+            }
+        }
+    }
+
+    private int Seed(int run)
+    {
+        int seed = int.TryParse(Environment.GetEnvironmentVariable("PORTMAP_TEST_SEED"), CultureInfo.InvariantCulture, out int set) ? set : Environment.TickCount ^ (run * 7_919);
+        output.WriteLine("PORTMAP_TEST_SEED={0}", seed);
+        return seed;
+    }
+
+    /// <summary>Random operations of few owners, ports and processes.</summary>
+    private sealed class History(Scene scene, Random random) : IAsyncDisposable
+    {
+        private readonly List<PortLease> _leases = [];
+        private readonly List<PortSession> _sessions = [];
+        private Child? _child;
+
+        public async Task<string> StepAsync()
+        {
+            string owner = s_owners[random.Next(s_owners.Length)];
+            PortProtocol one = random.Next(3) == 0 ? PortProtocol.Udp : PortProtocol.Tcp;
+            int port = 20_000 + random.Next(8);
+            switch (random.Next(11))
+            {
+                case 0 or 1:
+                    PortProtocol protocol = random.Next(4) == 0 ? PortProtocol.TcpAndUdp : one;
+                    string strategy = random.Next(2) == 0 ? "ProcessBinds" : "AllocatorPicks";
+                    if (scene.Registry.TryAcquire(new PortRequest(owner) { Protocol = protocol, Strategy = strategy, Reuse = (PortReuse)random.Next(3) }, out PortLease? lease, out _))
+                    {
+                        _leases.Add(lease);
+                    }
+
+                    return $"acquire {owner} {protocol} {strategy}";
+                case 2 or 3 when Lease() is { } mine:
+                    Session().TryRegister(mine.Owner, mine.Port == 0 ? port : mine.Port, out _, out _, mine.Epoch, mine.Protocol == PortProtocol.TcpAndUdp ? one : mine.Protocol);
+                    return $"register the lease of {mine.Owner}";
+                case 4:
+                    Session().TryRegister(owner, port, out _, out _, 0, one);
+                    return FormattableString.Invariant($"register {owner} on {port}");
+                case 5:
+                    Session().TryRelease(owner, out _, protocol: one);
+                    return $"release {owner}";
+                case 6 when Lease() is { } given:
+                    given.TryRelease(out _);
+                    return $"release the lease of {given.Owner}";
+                case 7 when Lease() is { } failed:
+                    failed.OpenGate();
+                    try
+                    {
+                        await failed.ReportBindFailureAsync().AsTask().Within();
+                    }
+                    catch (PortRefusedException)
+                    {
+                        // It was over.
+                    }
+
+                    return $"bind failure of {failed.Owner}";
+                case 8 when _sessions.Count > 0:
+                    int at = random.Next(_sessions.Count);
+                    await _sessions[at].DisposeAsync();
+                    _sessions.RemoveAt(at);
+                    return "hang up";
+                case 9:
+                    _child?.Kill();
+                    _child?.Dispose();
+                    _child = null;
+                    scene.Clock.Advance(TimeSpan.FromSeconds(1));   // the next pass tells of it; lookups may have stopped before
+                    return "die";
+                default:
+                    int seconds = random.Next(1, 15);
+                    for (int second = 0; second < seconds; second++)
+                    {
+                        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+                    }
+
+                    return FormattableString.Invariant($"{seconds} s");
+            }
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _child?.Dispose();
+            return ValueTask.CompletedTask;
+        }
+
+        private PortLease? Lease() => _leases.Count == 0 ? null : _leases[random.Next(_leases.Count)];
+
+        /// <summary>One of this process, of one nothing is known about, or of a child that may die; an old one or a new one.</summary>
+        private PortSession Session()
+        {
+            if (_sessions.Count > 0 && random.Next(3) != 0)
+            {
+                return _sessions[random.Next(_sessions.Count)];
+            }
+
+            int id = random.Next(3) switch
+            {
+                0 => 0,
+                1 => Environment.ProcessId,
+                _ => (_child ??= Child.Start()).Id,
+            };
+            PortSession session = scene.Registry.OpenSession(id);
+            _sessions.Add(session);
+            return session;
+        }
+    }
+}
