@@ -27,6 +27,7 @@ public sealed class PortRefusal
     /// <param name="holder">The owner that holds what was asked for, or null.</param>
     /// <param name="holderProcessId">The process id of the holder, or 0.</param>
     /// <param name="holderEpoch">The epoch of the claim that stands in the way, or 0.</param>
+    /// <param name="entry">The entry that stands, of AlreadyServed; or null.</param>
     /// <exception cref="ArgumentNullException"><paramref name="message"/> is null.</exception>
     public static PortRefusal Create(
         PortRefusalReason reason,
@@ -36,7 +37,8 @@ public sealed class PortRefusal
         PortProtocol protocol = PortProtocol.Tcp,
         string? holder = null,
         int holderProcessId = 0,
-        long holderEpoch = 0)
+        long holderEpoch = 0,
+        PortEntry? entry = null)
     {
         ArgumentNullException.ThrowIfNull(message);
         return new PortRefusal(reason, () => message, owner, port, protocol)
@@ -44,6 +46,7 @@ public sealed class PortRefusal
             Holder = holder,
             HolderProcessId = holderProcessId,
             HolderEpoch = holderEpoch,
+            Entry = entry,
         };
     }
 
@@ -73,6 +76,9 @@ public sealed class PortRefusal
 
     /// <summary>The epoch of the claim that stands in the way, or 0.</summary>
     public long HolderEpoch { get; internal init; }
+
+    /// <summary>The entry that stands, with its process, where an acquisition was refused as <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.</summary>
+    public PortEntry? Entry { get; internal init; }
 
     /// <summary>One or two sentences: the value, the bound, the holder if known, and what to do.</summary>
     /// <remarks>It fits one line of a log or a terminal: controls and invisible characters of names stand in it as <c>\uXXXX</c>.</remarks>

@@ -87,4 +87,8 @@ public enum PortRefusalReason
 
     /// <summary>Ports are free, and the strategy named none that can be had.</summary>
     StrategyOfferedNothing = 27,
+
+    /// <summary>A living process serves the owner, or one of the run before has yet to sign in again, and the request leaves such an owner alone
+    /// (<see cref="PortRequest.UnlessServed"/>).</summary>
+    AlreadyServed = 33,
 }

@@ -33,7 +33,8 @@ public sealed partial class PortRegistry
     /// <param name="request">The owner, and what differs from the options.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy; AlreadyReserved: the owner has an open lease; Exhausted;
-    /// TooManyOwners; with a required port also Foreign and InUse.</param>
+    /// TooManyOwners; StrategyFailed and StrategyOfferedNothing of a strategy of the host's own; with a required port also Foreign and InUse; with
+    /// <see cref="PortRequest.UnlessServed"/> also AlreadyServed.</param>
     /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="AcquireAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal)
@@ -129,8 +130,10 @@ public sealed partial class PortRegistry
                     return refusal;
                 }
 
-                push = _table.TryPublish(candidate.Claim!, request.Owner, hash, now, out standing);
-                push = push == PortTable.Push.Pushed && both ? _table.TryPublish(candidate.Twin!, request.Owner, hashUdp, now, out standing) : push;
+                push = _table.TryPublish(candidate.Claim!, request.Owner, hash, request.UnlessServed, now, out standing);
+                push = push == PortTable.Push.Pushed && both
+                    ? _table.TryPublish(candidate.Twin!, request.Owner, hashUdp, request.UnlessServed, now, out standing)
+                    : push;
             }
 
             if (push == PortTable.Push.Pushed)
@@ -172,8 +175,8 @@ public sealed partial class PortRegistry
         candidate.OwnPort = 0;
         long afterUdp = 0;
         PortSession? acquirer = candidate.Replaced is null ? candidate.Lease.Acquirer : null;
-        PortRefusal? refusal = Standing(candidate.Protocol, request.Owner, hash, candidate.Replaced, acquirer, now, out candidate.After)
-            ?? (candidate.Both ? Standing(PortProtocol.Udp, request.Owner, hashUdp, candidate.ReplacedTwin, acquirer, now, out afterUdp) : null);
+        PortRefusal? refusal = Standing(candidate.Protocol, request, hash, candidate.Replaced, acquirer, now, out candidate.After)
+            ?? (candidate.Both ? Standing(PortProtocol.Udp, request, hashUdp, candidate.ReplacedTwin, acquirer, now, out afterUdp) : null);
         if (refusal is not null)
         {
             return refusal;
@@ -209,10 +212,12 @@ public sealed partial class PortRegistry
         candidate.IsPushed = false;
     }
 
-    /// <summary>The refusal when an open lease stands in the way, or a registration that who acquires has no right to. Ends the owner's registration on
-    /// the way when its process is dead: the old entry is cleaned up.</summary>
-    private PortRefusal? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, PortSession? acquirer, long now, out long newestEpoch)
+    /// <summary>The refusal when an open lease stands in the way, or a registration that is to be left alone or that who acquires has no right to. Ends the
+    /// owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
+    private PortRefusal? Standing(
+        PortProtocol protocol, PortRequest request, int hash, PortClaim? replaced, PortSession? acquirer, long now, out long newestEpoch)
     {
+        string owner = request.Owner;
         newestEpoch = 0;
         if (_table.Index.Find(protocol, owner, hash) is not { } cell)
         {
@@ -225,13 +230,20 @@ public sealed partial class PortRegistry
         }
 
         newestEpoch = cell.Top.Epoch;
-        if (cell.Served() is { } served && !served.Session!.CheckAlive())
+        if (cell.Served() is { } served)
         {
-            _table.TryEnd(served, served.Session.EndCause, now);
-        }
-        else if (acquirer is not null && cell.Served() is { } bound && !OwnerRights.SpeaksFor(acquirer, bound))
-        {
-            return Refusals.NotOwner(owner, bound, acquirer);
+            if (!served.Session!.CheckAlive())
+            {
+                _table.TryEnd(served, served.Session.EndCause, now);
+            }
+            else if (request.UnlessServed)
+            {
+                return Refusals.AlreadyServed(owner, EntryOf(served));
+            }
+            else if (acquirer is not null && !OwnerRights.SpeaksFor(acquirer, served))
+            {
+                return Refusals.NotOwner(owner, served, acquirer);
+            }
         }
 
         return cell.OpenLease() is { } lease && !ReferenceEquals(lease, replaced) ? Refusals.AlreadyReserved(owner, lease, Clock, Settings) : null;

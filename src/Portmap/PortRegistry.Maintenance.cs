@@ -27,12 +27,13 @@ public sealed partial class PortRegistry
         try
         {
             List<PortClaim>? expired = null;
-            bool dead = false;
+            bool dead = false, recovered = false;
             foreach (OwnerCell cell in _table.Index.Cells())
             {
                 if (cell.Served()?.Session is { } session)
                 {
                     dead |= !session.CheckAliveEvery(interval, now);
+                    recovered |= session.IsRecovered;
                 }
 
                 // One whose registration is on the way to the disk is not late.
@@ -45,6 +46,11 @@ public sealed partial class PortRegistry
             if (dead)
             {
                 Sweep();   // without asking whether a sweep is under way: it may be of a suspended thread
+            }
+
+            if (!recovered && !_settlement.IsOver)
+            {
+                _settlement.NobodyWaits();
             }
 
             Expire(expired, now);

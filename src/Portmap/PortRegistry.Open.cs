@@ -179,6 +179,28 @@ public sealed partial class PortRegistry
         }
     }
 
+    /// <summary>The grace after the opening is over: who has not signed in again is looked at once more.</summary>
+    private void SettleRecovered()
+    {
+        try
+        {
+            bool isAnyOver = false;
+            foreach (OwnerCell cell in _table.Index.Cells())
+            {
+                isAnyOver |= cell.Served()?.Session is { IsRecovered: true } session && !session.CheckAliveEvery(intervalMs: 0, NowMs);
+            }
+
+            if (isAnyOver)
+            {
+                SweepEndedSessions();
+            }
+        }
+        catch (Exception exception)
+        {
+            ReportFailedPass(exception);   // a timer must go on
+        }
+    }
+
     /// <summary>A cell that is in no index: nothing but its name counts.</summary>
     private OwnerCell OwnerOf(PortFact fact) => new(fact.Owner, fact.Protocol, _table.Index.Hash(fact.Protocol, fact.Owner), PortClaim.Dead);
 

@@ -25,6 +25,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     private readonly EpochSource _epochs;
     private readonly PortTable _table;
     private readonly ChangeLog _changes;
+    private readonly Settlement _settlement = Settlement.Done;
     private readonly ITimer _maintenance;
     private readonly ITimer? _reconciliation;
     private int _disposed;
@@ -69,6 +70,11 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
                 _table.Journal.Dispose();   // its timer and its store: nobody else knows of them
                 throw;
             }
+
+            if (opened.Recovery.Bound.Count > 0)
+            {
+                _settlement = new Settlement(Clock.Provider, Settings.DisconnectGrace, SettleRecovered);
+            }
         }
 
         TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
@@ -88,6 +94,12 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     internal long NowMs => Clock.NowMs;
 
     internal long FirstEpoch => _epochs.First;
+
+    /// <summary>Completes when what an earlier run left is settled: each Recovered entry has signed in again or ended, or
+    /// <see cref="PortRegistryOptions.DisconnectGrace"/> is over since the opening. At once when there was none.</summary>
+    /// <value>Who is Recovered still when it completes has a living process that may not know how to sign in; its port is held for it, and it is not settled
+    /// otherwise any more. Faults with <see cref="ObjectDisposedException"/> when the registry is disposed first.</value>
+    public Task WhenSettled => _settlement.Task;
 
     /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
     /// <param name="processId">The process, as the kernel knows it; 0 when it is not known (another pid namespace).</param>
@@ -137,6 +149,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         {
             _maintenance.Dispose();
             _reconciliation?.Dispose();
+            _settlement.Dispose();
             _changes.Complete();
             _guard.Dispose();
             foreach (OwnerCell cell in _table.Index.Cells())

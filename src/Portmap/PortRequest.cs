@@ -18,6 +18,12 @@ public readonly record struct PortRequest(string Owner)
     /// that is not handed out (outside the range, excluded) is left to the process. Otherwise 1 to 65535.</value>
     public int Previous { get; init; }
 
+    /// <summary>Whether an owner that is served already keeps what it has: for a host that starts what does not run, and must start nothing twice.</summary>
+    /// <value>false, the default: the owner gets a lease, and lookups keep its old claim until that registers. true: while a living process serves the owner, or one
+    /// of the run before has yet to sign in again (<see cref="PortState.Recovered"/>), the acquisition is refused as <see cref="PortRefusalReason.AlreadyServed"/>, and
+    /// <see cref="PortRefusal.Entry"/> is what stands, with its process. For both protocols one that is served is enough.</value>
+    public bool UnlessServed { get; init; }
+
     /// <summary>How the port is kept from others until the process listens.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Guard"/>. <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.</value>
     public PortGuardMode? Guard { get; init; }

@@ -12,6 +12,12 @@ if (args is ["obey", var stateFolder, var range])
 // crash FOLDER PORTS SEED PID...   : a daemon under Confirmed, one thread for each process, that does what comes to it until it is killed.
 // It says what it is about to do before it does it, and that it was acknowledged afterwards, each with one write:
 //   "> OWNER VERB"   begun      "= OWNER bound PORT EPOCH lease PORT EPOCH"   acknowledged, with what the owner has now (0 0: nothing)
+if (args[0] == "supervise")
+{
+    await Supervise.RunAsync(args[1], args[2], args[3..]);
+    return;
+}
+
 string folder = args[0], ports = args[1];
 int seed = int.Parse(args[2], CultureInfo.InvariantCulture);
 int[] processes = [.. args[3..].Select(text => int.Parse(text, CultureInfo.InvariantCulture))];

@@ -101,9 +101,10 @@ internal sealed partial class PortTable
     /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
     /// <param name="owner">The owner.</param>
     /// <param name="hash">Its hash.</param>
+    /// <param name="unlessServed">Not if the owner is served: begin again then. Looked at below the top that the push is made on, so that no registration comes between.</param>
     /// <param name="now">The time.</param>
     /// <param name="standing">The lease that stands in the way, for <see cref="Push.AlreadyReserved"/>.</param>
-    public Push TryPublish(PortClaim claim, string owner, int hash, long now, out PortClaim? standing)
+    public Push TryPublish(PortClaim claim, string owner, int hash, bool unlessServed, long now, out PortClaim? standing)
     {
         standing = null;
         while (true)
@@ -151,7 +152,7 @@ internal sealed partial class PortTable
                     return Push.AlreadyReserved;
                 }
 
-                if (top.Epoch >= claim.Epoch)
+                if (top.Epoch >= claim.Epoch || (unlessServed && cell.Served() is not null))
                 {
                     claim.Cell = null;
                     return Push.Lost;
