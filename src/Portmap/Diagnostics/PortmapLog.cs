@@ -46,4 +46,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(14, LogLevel.Information, "The stored state was read: {Recovered} entries wait for their process, {Reserved} leases are open, {Ended} entries ended", EventName = "Opened")]
     public static partial void Opened(ILogger logger, int recovered, int reserved, int ended);
+
+    [LoggerMessage(20, LogLevel.Information, "Process {From} of {Owner} on {Port}/{Protocol} listens no more; process {To} of the same program goes on", EventName = "PassedOn")]
+    public static partial void PassedOn(ILogger logger, string owner, PortProtocol protocol, int port, int from, int to);
 }
