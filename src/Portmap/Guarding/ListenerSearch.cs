@@ -128,7 +128,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
             }
 
             HashSet<long>? sockets = ProcessSockets.Of(member);
-            uint? user = sockets is null && port != 0 ? ProcessFiles.UserOf(member) : null;
+            uint? user = sockets is null && port != 0 ? ProcessUser.Of(member) : null;
             foreach (ListenTable.Listener listener in table.Listeners)
             {
                 if (port == 0 ? listener.IsConnected : listener.Port != port)

@@ -36,7 +36,7 @@ internal sealed class ProcessFamily
         _root = root;
         _members = ImmutableDictionary<int, long>.Empty.Add(root.Id, root.StartTime);
         _controlGroup = ProcessFiles.GroupOf(root.Id);
-        _user = ProcessFiles.UserOf(root.Id);
+        _user = ProcessUser.Of(root.Id);
         _parent = ProcessStat.TryRead(root.Id, out ProcessStat stat) ? stat.Parent : 0;
         for (int parent = _parent, i = 0; parent > 0 && i < Deepest; i++)
         {
@@ -150,7 +150,7 @@ internal sealed class ProcessFamily
 
         return stat.Parent != _parent
             && ((ProcessFiles.CommandOf(processId) is { } command && Volatile.Read(ref _commands).Contains(command))
-                || (likelyIsEnough && _controlGroup == ProcessFiles.GroupOf(processId) && _user == ProcessFiles.UserOf(processId)));
+                || (likelyIsEnough && _controlGroup == ProcessFiles.GroupOf(processId) && _user == ProcessUser.Of(processId)));
     }
 
     private bool AddAll(List<int> line)

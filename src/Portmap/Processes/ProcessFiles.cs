@@ -1,5 +1,4 @@
 using System.Globalization;
-using Portmap.Persistence;
 
 namespace Portmap.Processes;
 
@@ -60,19 +59,6 @@ internal static class ProcessFiles
 
     /// <summary>The name of its program, or the empty string.</summary>
     public static string NameOf(int processId) => Of(processId, "comm")?.TrimEnd('\n') ?? string.Empty;
-
-    /// <summary>The user it acts as; null when it is gone. A process that may not be traced is root's for /proc.</summary>
-    public static uint? UserOf(int processId)
-    {
-        try
-        {
-            return Posix.Stat(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: true).User;
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
 
     /// <summary>All processes that /proc shows.</summary>
     public static IEnumerable<int> All()
