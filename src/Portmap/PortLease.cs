@@ -88,19 +88,30 @@ public sealed partial class PortLease
     public void OpenGate() => _registry.OpenGate(this);
 
     /// <summary>Registers a program that cannot sign in by itself: waits until it listens, at most <see cref="PortRegistryOptions.LeaseTimeout"/>.</summary>
-    /// <param name="process">The program, started; the process that listens, not a parent of it.</param>
+    /// <param name="process">The program, started: the process that listens, or a wrapper that starts it (sh -c, sudo, setsid, a daemon that forks twice, a master with
+    /// workers).</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>The entry. It has no session and ends with the process.</returns>
-    /// <remarks>Listening is what /proc/net/tcp{,6} (for UDP /proc/net/udp{,6}) says of the process's own sockets. A lease without a number takes the
-    /// lowest port the process listens on.</remarks>
+    /// <returns>The entry, with the process that listens. It has no session and ends with that process; when another one of the program still listens on the
+    /// port then, it passes to that one, and <see cref="PortRegistry.Watch"/> tells so by another Registered.</returns>
+    /// <remarks>
+    /// <para>Listening is what /proc/pid/net/tcp{,6} (for UDP /proc/pid/net/udp{,6}) says of the sockets of the process and of its descendants. It is looked for
+    /// every 20 ms, later every 100 ms. The death of the process is told by the kernel, where it has pidfd_open(2), else seen by the passes over all processes.</para>
+    /// <para>A descendant is known by its line of parents. When those between have gone before they were seen, it is known by the environment of
+    /// <see cref="ApplyTo"/>, its process group, session or command line, and for a lease with a number also by its user, control group and age.</para>
+    /// <para>A lease without a number takes the lowest port inside <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken only
+    /// when there is none inside after 10 s, or half of the LeaseTimeout if that is less.</para>
+    /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>
-    /// <exception cref="PortRefusedException">ProcessDead: it exited first; NotListening: it did not listen in time; or as a registration refuses.</exception>
+    /// <exception cref="PortRefusedException">ProcessDead: it, and all that came from it, exited first, or before this was called; NotListening: it did not listen
+    /// in time, or, at once, a process that is none of it listens on the port, which <see cref="PortRefusal.HolderProcessId"/> names; Unverifiable: the kernel's
+    /// lists could not be read, or who listens cannot be seen; or as a registration refuses.</exception>
+    /// <exception cref="InvalidOperationException"><paramref name="process"/> was not started.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(process);
         return OperatingSystem.IsLinux()
-            ? _registry.RegisterListenerAsync(this, process.Id, cancellationToken)
+            ? Operations.ProgramRegistration.RunAsync(_registry, this, process, cancellationToken)
             : throw new PlatformNotSupportedException("Whether a program listens is read from /proc/net; let the program sign in by itself on this system.");
     }
 

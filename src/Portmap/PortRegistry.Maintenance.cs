@@ -6,8 +6,6 @@ namespace Portmap;
 
 public sealed partial class PortRegistry
 {
-    private static readonly TimeSpan s_listenPoll = TimeSpan.FromMilliseconds(20);
-
     private long _passBegan;
     private int _sweepWanted;
     private int _sweeping;
@@ -117,41 +115,37 @@ public sealed partial class PortRegistry
         }
     }
 
-    /// <summary>Waits until a process listens and registers it for the lease.</summary>
-    internal async Task<PortEntry> RegisterListenerAsync(PortLease lease, int processId, CancellationToken cancellationToken)
+    /// <summary>As <see cref="SweepEndedSessions"/>, on a thread that only deaths wake.</summary>
+    internal void SweepAfterDeath()
     {
-        PortSession session = new(this, processId);   // without a connection: it ends with its process
-        long deadline = NowMs + Settings.LeaseTimeoutMs;
-        PortEntry entry = default;
-        using PeriodicTimer poll = new(s_listenPoll, Clock.Provider);   // before the first await: no tick of the clock is missed
-        foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
+        try
         {
-            int port;
-            while ((port = (await _listeners.ReadAsync(claim.Protocol).ConfigureAwait(false)).PortOf(processId, lease.Port)) == 0)
+            if (Volatile.Read(ref _disposed) == 0)
             {
-                if (!session.CheckAlive())
-                {
-                    throw new PortRefusedException(Refusals.ExitedFirst(lease, processId));
-                }
-
-                if (NowMs >= deadline || claim.Word.Cause == ClaimEnd.Expired)
-                {
-                    throw new PortRefusedException(Refusals.NotListening(lease, processId, Settings));
-                }
-
-                if (!lease.IsOpen)
-                {
-                    throw new PortRefusedException(Refusals.LeaseOver(lease));
-                }
-
-                await poll.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false);
+                SweepEndedSessions();
             }
-
-            PortEntry registered = await session.RegisterAsync(lease.Owner, port, claim.Epoch, claim.Protocol, cancellationToken).ConfigureAwait(false);
-            entry = claim.Protocol == lease.Claim.Protocol ? registered : entry;
         }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            ReportFailedPass(exception);
+        }
+    }
 
-        return entry;
+    /// <summary>Tells that another process of a program goes on with what was registered for it.</summary>
+    internal void AnnouncePassedOn(PortSession session, int from)
+    {
+        foreach (Operations.ServedProgram.Served served in session.Program!.Ports)
+        {
+            if (_table.Index.Find(served.Protocol, session.Program.Owner)?.Served() is { } claim && ReferenceEquals(claim.Session, session))
+            {
+                _table.Journal?.QueueAgain(claim);
+                PortmapLog.PassedOn(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, from, session.ProcessId);
+                if (_changes.IsRecording)
+                {
+                    _changes.Append(PortChangeKind.Registered, EntryOf(claim));
+                }
+            }
+        }
     }
 
     /// <summary>Checks what must hold when nothing else runs; for tests.</summary>

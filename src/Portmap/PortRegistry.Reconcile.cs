@@ -1,4 +1,3 @@
-using System.Globalization;
 using Portmap.Guarding;
 using Portmap.Table;
 
@@ -27,6 +26,7 @@ public sealed partial class PortRegistry
 
         try
         {
+            NotePrograms();
             List<PortClaim> silent = Silent();
             if (silent.Exists(claim => !claim.Session!.CheckAlive()))
             {
@@ -36,9 +36,16 @@ public sealed partial class PortRegistry
             // Also those that wait for their process to come back: a suspected leak of an earlier run ends the same way.
             foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Session!.IsServing || claim.Session.IsRecovered)))
             {
-                if (!MayListenElsewhere(claim))
+                PortSession session = claim.Session!;
+                if (ListenerCheck.MayListenElsewhere(claim, Settings.VerifyProcess) || session.TryPassOn(session.Watched))
                 {
-                    _table.TryEnd(claim, ClaimEnd.StoppedListening, NowMs);
+                    continue;
+                }
+
+                long now = NowMs;
+                if (_table.TryEnd(claim, ClaimEnd.StoppedListening, now) && _listeners.Read(claim.Protocol).Listens(claim.Port))
+                {
+                    _table.TryMarkForeign(claim.Protocol, claim.Port, now);   // another one listens there now
                 }
             }
         }
@@ -60,38 +67,22 @@ public sealed partial class PortRegistry
             return null;   // registering refuses it with the better reason
         }
 
-        ListenTable listeners = await _listeners.ReadAsync(protocol).ConfigureAwait(false);
-        if (!listeners.IsComplete)
-        {
-            return Refusals.Unverifiable(owner, port, protocol, "/proc/net cannot be read whole");
-        }
-
-        if (!listeners.Listens(port))
-        {
-            return Refusals.NobodyListens(owner, port, protocol);
-        }
-
-        if (!Settings.VerifyProcess)
-        {
-            return null;
-        }
-
-        return ProcessSockets.Of(session.ProcessId) is not { } sockets
-            ? Refusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{session.ProcessId}/fd may not be read"))
-            : listeners.Listens(port, sockets) ? null : Refusals.AnotherListens(owner, port, protocol, session.ProcessId);
+        ListenTable ours = await _listeners.ReadAsync(protocol).ConfigureAwait(false);
+        return ListenerCheck.Refuse(session, owner, port, protocol, ours, Settings.VerifyProcess);
     }
 
-    /// <summary>The entries in force whose port nobody listens on, by one read of each protocol that has any.</summary>
+    /// <summary>The entries in force whose port nobody listens on, or not who should; by one read of each protocol that has any.</summary>
     private List<PortClaim> Silent()
     {
         ListenTable?[] listeners = new ListenTable?[2];
+        Dictionary<PortSession, HashSet<long>?> sockets = [];
         List<PortClaim> silent = [];
         foreach (OwnerCell cell in _table.Index.Cells())
         {
             if (cell.Served() is { } claim)
             {
                 ListenTable table = listeners[(int)claim.Protocol] ??= _listeners.Read(claim.Protocol);
-                if (table.IsComplete && !table.Listens(claim.Port))
+                if (table.IsComplete && !ListenerCheck.Listens(claim, table, Settings.VerifyProcess, sockets))
                 {
                     silent.Add(claim);
                 }
@@ -101,16 +92,20 @@ public sealed partial class PortRegistry
         return silent;
     }
 
-    /// <summary>Whether the process has a network of its own, where it listens, or cannot be looked at: what cannot be seen is not ended.</summary>
-    private static bool MayListenElsewhere(PortClaim claim)
+    /// <summary>Programs the host registered for may have forked workers since: their sockets and processes are noted while somebody is there to be asked.</summary>
+    private void NotePrograms()
     {
-        if (!claim.Session!.Process.IsKnown)
+        ListenTable?[] ours = new ListenTable?[2];
+        foreach (OwnerCell cell in _table.Index.Cells())
         {
-            return true;
+            if (cell.Served() is { Session.Program: { } program } claim)
+            {
+                ListenTable table = Processes.ProcessFiles.ForeignNetworkOf(claim.Session!.ProcessId) is { } folder
+                    ? ListenTable.Read(claim.Protocol, folder)
+                    : ours[(int)claim.Protocol] ??= ListenTable.Read(claim.Protocol);
+                program.Note(claim.Protocol, claim.Port, table);
+            }
         }
-
-        ListenTable its = ListenTable.Read(claim.Protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{claim.Session.ProcessId}/net"));
-        return !its.IsComplete || its.Listens(claim.Port);
     }
 
     private void LogHolders() => _holders.LookUpWanted((protocol, port, holder) =>

@@ -1,3 +1,4 @@
+using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap;
@@ -11,8 +12,11 @@ namespace Portmap;
 //
 // I1. The word moves only to the right (CAS); Over and Dead are final.
 // I2. Lookups read it after the claim (IsServing), so a claim of a session that is Hidden, Over or Dead is absent from that read on.
-// Progress: wait-free but for the looks at the process, which are made by the timer.
-public sealed partial class PortSession
+// The process beside it changes only for a program that the host registered for: when its listener dies and another process of it goes on listening there.
+//
+// I3. _process is replaced by CAS while the word says Connected; its descriptor is given back when it is replaced or the session is over.
+// Progress: wait-free but for the looks at the process, which are made by the timer and by who is told of its death.
+public sealed partial class PortSession : IDeathObserver
 {
     private const int Connected = 0, Grace = 1, Hidden = 2, Recovered = 3, Over = 4, Dead = 5;
 
@@ -21,11 +25,18 @@ public sealed partial class PortSession
     // When the process is looked at after the connection ended: the kernel closes sockets before the process shows as dead.
     private static readonly int[] s_looksMs = [10, 50, 250];
 
+    /// <summary>How long a connection outlives its process before that is held against it.</summary>
+    private static readonly TimeSpan s_lastWords = TimeSpan.FromMilliseconds(20);
+
+    private readonly Operations.ServedProgram? _program;
+    private WatchedProcess _process;
     private int _state;
     private Operations.AcquiredLeases _acquired;
     private long _lookedAt;
     private long _lookedToRegisterAt = long.MinValue / 2;
     private ITimer? _timer;
+    private ITimer? _exitTimer;
+    private TaskCompletionSource? _ended;
     private long _disconnectedAt;
     private int _look;
 
@@ -41,6 +52,11 @@ public sealed partial class PortSession
     /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
     internal bool IsHidden => State == Hidden || (State == Recovered && !Process.IsKnown);
 
+    internal WatchedProcess Watched => Volatile.Read(ref _process);
+
+    /// <summary>The program the host registered for, or null.</summary>
+    internal Operations.ServedProgram? Program => _program;
+
     /// <summary>Read from the store; its process has not signed in again yet.</summary>
     internal bool IsRecovered => State == Recovered;
 
@@ -55,7 +71,7 @@ public sealed partial class PortSession
 
     internal ClaimEnd EndCause => IsDead ? ClaimEnd.Died : ClaimEnd.Disconnected;
 
-    internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || (Process.IsKnown && Process == other.Process);
+    internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || Watched.IsSame(other.Watched);
 
     /// <summary>How many leases it remembers; for tests.</summary>
     internal int CountAcquired => _acquired.Count;
@@ -65,7 +81,8 @@ public sealed partial class PortSession
     /// <summary>Whether this session acquired a lease, or the one that a registration used up.</summary>
     internal bool HasAcquired(PortClaim claim) => _acquired.Has(claim);
 
-    /// <summary>Looks at the process now; false, and the session is dead, when it is gone. An unknown process is believed to live.</summary>
+    /// <summary>Looks at the process now; false, and the session is dead, when it is gone and nobody of its program goes on. An unknown process is
+    /// believed to live.</summary>
     internal bool CheckAlive()
     {
         if (IsOver)
@@ -73,13 +90,93 @@ public sealed partial class PortSession
             return false;
         }
 
-        if (!Process.IsKnown || Process.IsAlive())
+        WatchedProcess process = Watched;
+        if (process.IsAlive() || TryPassOn(process))
         {
             return true;
         }
 
         MoveTo(Dead);
         return false;
+    }
+
+    /// <summary>The listener is gone, or listens no more: another process of the program that listens on its port takes its place.</summary>
+    internal bool TryPassOn(WatchedProcess from)
+    {
+        if (_program?.FindSibling(from, this) is not { } sibling)
+        {
+            return false;
+        }
+
+        if (Interlocked.CompareExchange(ref _process, sibling, from) != from)
+        {
+            sibling.Dispose();   // somebody else found it as well
+            return !IsOver;
+        }
+
+        from.Dispose();
+        if (IsOver)
+        {
+            sibling.Dispose();
+            return false;
+        }
+
+        sibling.TellWhenItEnds();
+        _registry.AnnouncePassedOn(this, from.Identity.Id);
+        return true;
+    }
+
+    /// <summary>Completes when the session is over: its process has died, or it was disposed and its grace has passed.</summary>
+    /// <value>Never faults. A server whose connection outlives its process (the process forked, and the child holds the socket) closes it then, so that the
+    /// child connects anew. Where the kernel tells of deaths (pidfd_open, Linux 5.3) it completes 20 ms after one, else with the next pass.</value>
+    public Task Ended
+    {
+        get
+        {
+            TaskCompletionSource? source = Volatile.Read(ref _ended);
+            if (source is null)
+            {
+                TaskCompletionSource made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                source = Interlocked.CompareExchange(ref _ended, made, null) ?? made;   // a full fence: who moves the word after it sees the source
+                if (IsOver)
+                {
+                    source.TrySetResult();
+                }
+            }
+
+            return source.Task;
+        }
+    }
+
+    void IDeathObserver.OnProcessExited()
+    {
+        if (_program is null && IsConnected)
+        {
+            // What it said last is on its connection still, a sign-out for instance: that is heard first.
+            ITimer timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).LookAfterExit(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            Volatile.Write(ref _exitTimer, timer);
+            timer.Change(s_lastWords, Timeout.InfiniteTimeSpan);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static session => session.LookAfterExit(), this, preferLocal: false);
+        }
+    }
+
+    private void LookAfterExit()
+    {
+        Volatile.Read(ref _exitTimer)?.Dispose();
+        try
+        {
+            if (!CheckAlive())
+            {
+                _registry.SweepAfterDeath();
+            }
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            _registry.ReportFailedPass(exception);
+        }
     }
 
     /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all owners.</summary>
@@ -121,7 +218,7 @@ public sealed partial class PortSession
         }
 
         Volatile.Write(ref _disconnectedAt, _registry.NowMs);   // published by the move
-        if (!MoveTo(Process.IsKnown ? Grace : Hidden))
+        if (!MoveTo(Watched.CanBeSeen ? Grace : Hidden))
         {
             return;
         }
@@ -210,6 +307,12 @@ public sealed partial class PortSession
             Hook.At(Step.MoveSession);
             if (Interlocked.CompareExchange(ref _state, state, now) == now)
             {
+                if (state >= Over)
+                {
+                    Watched.Dispose();
+                    Volatile.Read(ref _ended)?.TrySetResult();
+                }
+
                 return true;
             }
         }

@@ -18,16 +18,28 @@ public sealed partial class PortSession : IAsyncDisposable
     private readonly PortRegistry _registry;
 
     /// <summary>One over which the host itself speaks: it may everything.</summary>
-    internal PortSession(PortRegistry registry, int processId)
-        : this(registry, processId, ProcessUser.Of(processId)) => IsTrusted = true;
+    /// <param name="registry">The registry.</param>
+    /// <param name="processId">The process, or 0.</param>
+    /// <param name="program">The program it is a process of, where the host registers for it; such a session has no connection.</param>
+    internal PortSession(PortRegistry registry, int processId, Operations.ServedProgram? program = null)
+        : this(registry, processId, ProcessUser.Of(processId), program) => IsTrusted = true;
 
-    internal PortSession(PortRegistry registry, int processId, uint? userId)
+    internal PortSession(PortRegistry registry, int processId, uint? userId, Operations.ServedProgram? program = null)
     {
         _registry = registry;
+        _program = program;
         UserId = userId;
         IsTrusted = ProcessUser.Own is not { } own || userId == own || userId == ProcessUser.Root;
-        Process = ProcessIdentity.Of(processId, out bool isDead);
+        _process = WatchedProcess.Open(processId, observer: this, out bool isDead);
         _state = isDead ? Dead : Connected;   // dead: gone before it could be looked at; a process of another pid namespace is 0
+        if (isDead)
+        {
+            _process.Dispose();
+        }
+        else if (program is not null || registry.Settings.Probe)
+        {
+            _process.TellWhenItEnds();
+        }
     }
 
     /// <summary>A process that was registered in an earlier run and lives; it never had a connection to this one.</summary>
@@ -35,7 +47,7 @@ public sealed partial class PortSession : IAsyncDisposable
     {
         _registry = registry;
         UserId = userId;
-        Process = recovered;
+        _process = WatchedProcess.Of(recovered);
         _state = Recovered;
         _lookedAt = registry.NowMs;
     }
@@ -52,7 +64,7 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <summary>The host opened it itself, and nothing is known of its process.</summary>
     internal bool IsVouchedFor { get; init; }
 
-    internal ProcessIdentity Process { get; }
+    internal ProcessIdentity Process => Watched.Identity;
 
     /// <summary>As <see cref="PortRegistry.AcquireAsync"/>, for this session: it, its user, root and the daemon's user may use the lease.</summary>
     /// <param name="request">The owner, and what differs from the options. A string will do.</param>

@@ -187,6 +187,16 @@ internal static class Refusals
         { HolderProcessId = processId };
     }
 
+    public static PortRefusal SomebodyElseListens(PortLease lease, int processId, int stranger)
+    {
+        string name = Processes.ProcessFiles.NameOf(stranger);
+        return new(
+            PortRefusalReason.NotListening,
+            () => Text($"Not the process {processId} of {lease.Owner} nor one that came from it listens on port {lease.Port}, but pid {stranger} ({name}). Stop that one, or report the bind failure to get another port and start the program again."),
+            lease.Owner, lease.Port, lease.Protocol)
+        { HolderProcessId = stranger };
+    }
+
     public static PortRefusal LeaseOver(PortLease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
 
@@ -219,7 +229,7 @@ internal static class Refusals
     public static PortRefusal NobodyListens(string owner, int port, PortProtocol protocol) =>
         new(
             PortRefusalReason.NotListening,
-            () => Text($"Nobody listens on the port {port} that was registered for {owner}, says /proc/net. Register after Listen has returned, or switch VerifyListening off where the process has a network of its own."),
+            () => Text($"Nobody listens on the port {port} that was registered for {owner}, says the kernel's list of the network its process is in. Register after Listen has returned."),
             owner, port, protocol);
 
     public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>

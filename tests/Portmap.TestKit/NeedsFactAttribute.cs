@@ -37,7 +37,7 @@ public class NeedsFactAttribute : FactAttribute
         }
     }
 
-    private static bool IsThere(string program) =>
+    internal static bool IsThere(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? string.Empty)
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Any(folder => File.Exists(Path.Combine(folder, program)));

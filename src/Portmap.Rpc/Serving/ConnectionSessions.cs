@@ -9,7 +9,7 @@ namespace Portmap.Rpc.Serving;
 /// first for the one that the kernel names. What a process is, is read once, when its session is opened: a process signs thousands of bricks in. Used by
 /// one call at a time.
 /// </remarks>
-internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAsyncDisposable
+internal sealed class ConnectionSessions(ServerContext context, Peer peer, Action nobodyIsLeft) : IAsyncDisposable
 {
     /// <summary>At the limit all owners are walked for those that have ended; not more often than this, or each refused call would cost a walk.</summary>
     private static readonly TimeSpan s_walkInterval = TimeSpan.FromSeconds(1);
@@ -17,6 +17,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
     private readonly Dictionary<int, PortSession> _sessions = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), PortSession> _owners = [];
     private int? _lastClaim;
+    private int _living;
     private long? _walkedAt;
 
     /// <summary>Whether nobody has registered anything over the connection, or it was all given back.</summary>
@@ -94,7 +95,19 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer) : IAs
 
         PortSession session = context.Registry.OpenSession(process, peer.UserId);
         _sessions.Add(process, session);
+        Interlocked.Increment(ref _living);
+        _ = EndWithAsync(session);
         return session;
+    }
+
+    /// <summary>When every process that spoke over the connection is dead, whoever holds its socket now, a child that was forked, is not known here: it has to connect anew.</summary>
+    private async Task EndWithAsync(PortSession session)
+    {
+        await session.Ended.ConfigureAwait(false);
+        if (Interlocked.Decrement(ref _living) == 0)
+        {
+            nobodyIsLeft();
+        }
     }
 
     private void MakeRoomFor(string owner, int port, PortProtocol protocol)

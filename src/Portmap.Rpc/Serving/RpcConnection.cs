@@ -39,7 +39,7 @@ internal sealed partial class RpcConnection : IDisposable
         _context = context;
         _stream = stream;
         Peer = peer;
-        Sessions = new ConnectionSessions(context, peer);
+        Sessions = new ConnectionSessions(context, peer, StopReading);
         _call = new RpcCall(this, _out);
         _ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
@@ -223,6 +223,26 @@ internal sealed partial class RpcConnection : IDisposable
         }
 
         writer.Clear();
+    }
+
+    /// <summary>Serves what has arrived, and ends. Called by any thread, also when it has ended already.</summary>
+    private void StopReading()
+    {
+        try
+        {
+            if (_stream is NetworkStream { Socket: { } socket })
+            {
+                socket.Shutdown(SocketShutdown.Receive);
+            }
+            else
+            {
+                Abort();
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It ended meanwhile.
+        }
     }
 
     private void Abort()

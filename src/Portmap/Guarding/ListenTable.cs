@@ -13,6 +13,9 @@ namespace Portmap.Guarding;
 internal sealed class ListenTable
 {
     private const int BufferSize = 32_768;
+    /// <summary>Where the kernel lists what our own network has. /proc/net leads there, but is not there itself when /proc shows processes only (subset=pid).</summary>
+    public const string OwnFolder = "/proc/self/net";
+
     private const int Listening = 0x0A, Bound = 0x07, Connected = 0x01;   // net/tcp_states.h
 
     private readonly ulong[] _ports = new ulong[65_536 / 64];
@@ -20,29 +23,42 @@ internal sealed class ListenTable
     private bool _withConnections;
 
     /// <summary>Both families were read to their end. One that was not, for want of a descriptor say, must not count as "nobody listens".</summary>
-    public bool IsComplete { get; private set; }
+    public bool IsComplete => WhyIncomplete is null;
+
+    /// <summary>What could not be read, and why; null when all was.</summary>
+    public string? WhyIncomplete { get; private set; }
+
+    /// <summary>It is not for want of a descriptor or of memory that it could not be read: trying again will not help.</summary>
+    public bool IsUnreadable { get; private set; }
 
     private ListenTable()
     {
     }
 
     /// <summary>A socket that listens.</summary>
-    internal readonly record struct Listener(ushort Port, long Inode);
+    /// <param name="Port">Its port.</param>
+    /// <param name="Inode">What its descriptors lead to.</param>
+    /// <param name="User">Whose it is.</param>
+    /// <param name="IsConnected">A UDP socket that has a peer: it serves that one only.</param>
+    internal readonly record struct Listener(ushort Port, long Inode, uint User, bool IsConnected);
+
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Listener> Listeners => _listeners;
 
     /// <summary>Reads both families. A host without IPv6 has none of its listeners.</summary>
     /// <param name="protocol">TCP or UDP.</param>
-    /// <param name="folder">/proc/net, or that of a process, which may have a network of its own.</param>
-    public static ListenTable Read(PortProtocol protocol, string folder = "/proc/net")
+    /// <param name="folder">Our own, or that of a process, which may have a network of its own.</param>
+    public static ListenTable Read(PortProtocol protocol, string folder = OwnFolder)
     {
         ListenTable table = new();
         string name = protocol == PortProtocol.Udp ? "udp" : "tcp";
-        table.IsComplete = table.TryReadFile($"{folder}/{name}", protocol) && table.TryReadFile($"{folder}/{name}6", protocol, isOptional: true);
+        _ = table.TryReadFile($"{folder}/{name}", protocol) && table.TryReadFile($"{folder}/{name}6", protocol, isOptional: true);
         return table;
     }
 
     /// <summary>Whether TCP connections of a port are left, in TIME_WAIT or alive: then these keep a strict bind from it. A socket that is bound and silent is
     /// not listed. Reads all connections, which may be many; where that cannot be done, the answer is yes.</summary>
-    public static bool HasConnections(int port, string folder = "/proc/net")
+    public static bool HasConnections(int port, string folder = OwnFolder)
     {
         ListenTable table = new() { _withConnections = true };
         return !table.TryReadFile($"{folder}/tcp", PortProtocol.Tcp) || !table.TryReadFile($"{folder}/tcp6", PortProtocol.Tcp, isOptional: true) || table.Listens(port);
@@ -65,30 +81,7 @@ internal sealed class ListenTable
     }
 
     /// <summary>The sockets that listen on a port: one, or one for each address.</summary>
-    public IEnumerable<long> SocketsOn(int port) => _listeners.Where(listener => listener.Port == port).Select(listener => listener.Inode);
-
-    /// <summary>The port that a process listens on: the one asked for, or for 0 the lowest of its listening ports; 0 when there is none yet.</summary>
-    /// <remarks>Where the process's descriptors may not be read, a listener on the port asked for is believed to be its.</remarks>
-    public int PortOf(int processId, int port)
-    {
-        if (port != 0 && !Listens(port))
-        {
-            return 0;   // nothing to look at the process for
-        }
-
-        HashSet<long>? inodes = ProcessSockets.Of(processId);
-        int best = 0;
-        foreach ((ushort candidate, long inode) in _listeners)
-        {
-            bool wanted = port == 0 ? inodes is not null : candidate == port;
-            if (wanted && (inodes is null || inodes.Contains(inode)) && (best == 0 || candidate < best))
-            {
-                best = candidate;
-            }
-        }
-
-        return best;
-    }
+    public IEnumerable<long> SocketsOn(int port) => _listeners.Where(listener => listener.Port == port && !listener.IsConnected).Select(listener => listener.Inode);
 
     private bool TryReadFile(string path, PortProtocol protocol, bool isOptional = false)
     {
@@ -103,6 +96,11 @@ internal sealed class ListenTable
                 ReadOnlySpan<byte> rest = buffer.AsSpan(0, kept + read);
                 for (int end; (end = rest.IndexOf((byte)'\n')) >= 0; rest = rest[(end + 1)..])
                 {
+                    if (isHeader && rest[..end].IndexOf("local_address"u8) < 0)
+                    {
+                        return Fail(path, "it does not begin as the kernel's list does");
+                    }
+
                     if (!isHeader && !TryAdd(rest[..end], protocol))
                     {
                         return true;
@@ -115,7 +113,7 @@ internal sealed class ListenTable
                 kept = rest.Length;
             }
 
-            return true;
+            return !isHeader || Fail(path, "it is empty");   // something else lies over it: "nobody listens" would still have the header
         }
         catch (FileNotFoundException) when (isOptional)
         {
@@ -123,12 +121,19 @@ internal sealed class ListenTable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return false;
+            return Fail(path, exception.Message, isLasting: exception is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    private bool Fail(string path, string why, bool isLasting = true)
+    {
+        IsUnreadable = isLasting;
+        WhyIncomplete = $"{path} cannot be read: {why}";
+        return false;
     }
 
     /// <summary>Takes one line in; false when nobody below it listens.</summary>
@@ -150,15 +155,17 @@ internal sealed class ListenTable
             return _withConnections || protocol == PortProtocol.Udp;
         }
 
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 3; i++)
         {
             _ = NextField(ref line);
         }
 
+        bool hasUser = Utf8Parser.TryParse(NextField(ref line), out uint user, out _);
+        _ = NextField(ref line);
         _ports[port >> 6] |= 1UL << port;
-        if (state != Connected && Utf8Parser.TryParse(NextField(ref line), out long inode, out _))
+        if (Utf8Parser.TryParse(NextField(ref line), out long inode, out _))
         {
-            _listeners.Add(new Listener(port, inode));
+            _listeners.Add(new Listener(port, inode, hasUser ? user : uint.MaxValue, protocol == PortProtocol.Udp && state == Connected));
         }
 
         return true;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
@@ -46,12 +47,44 @@ internal static class ProcessSockets
         }
     }
 
+    /// <summary>All processes that have one of some sockets, and which; the oldest process first. Takes milliseconds: never on a hot path.</summary>
+    public static IReadOnlyList<(int ProcessId, List<long> Sockets)> HoldersOf(IReadOnlySet<long> sockets)
+    {
+        List<(long Start, int ProcessId, List<long> Sockets)> holders = [];
+        foreach (int processId in ProcessFiles.All())
+        {
+            List<long>? held = null;
+            TryVisit(processId, inode =>
+            {
+                if (sockets.Contains(inode))
+                {
+                    (held ??= []).Add(inode);
+                }
+            });
+            if (held is not null && ProcessStat.TryRead(processId, out ProcessStat stat))
+            {
+                holders.Add((stat.Start, processId, held));
+            }
+        }
+
+        return [.. holders.OrderBy(holder => holder.Start).ThenBy(holder => holder.ProcessId).Select(holder => (holder.ProcessId, holder.Sockets))];
+    }
+
     private static bool TryVisit(int processId, Action<long> visit)
+    {
+        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
+        int seen = 0;
+        return TryVisit(folder, visit, ref seen)
+            && (seen != 0 || ProcessFiles.FolderOf(processId) is var living && (living == folder || TryVisit(living, visit, ref seen)));
+    }
+
+    private static bool TryVisit(string folder, Action<long> visit, ref int seen)
     {
         try
         {
-            foreach (string descriptor in Directory.EnumerateFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd")))
+            foreach (string descriptor in Directory.EnumerateFiles($"{folder}/fd"))
             {
+                seen++;
                 // The link reads socket:[12345].
                 if (TryReadLink(descriptor) is { } target && target.StartsWith(Prefix, StringComparison.Ordinal)
                     && long.TryParse(target.AsSpan(Prefix.Length, target.Length - Prefix.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out long inode))

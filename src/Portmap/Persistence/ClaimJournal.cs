@@ -120,6 +120,15 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>Puts the fact of a claim in force into the queue once more: its process is another one now. The later of two facts stands.</summary>
+    public void QueueAgain(PortClaim claim)
+    {
+        if (claim.Word is { Stage: ClaimStage.Bound } word)
+        {
+            _writer.TryPush(FactOf(claim, word, _registry.NowMs));   // too late only when the registry ends
+        }
+    }
+
     PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
     {
         if (_isTold)
@@ -237,7 +246,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         return null;
     }
 
-    private PortFact FactOf(PortClaim claim, ClaimWord word)
+    private PortFact FactOf(PortClaim claim, ClaimWord word, long? atMs = null)
     {
         PortState state = word.Stage switch
         {
@@ -245,7 +254,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             _ => claim.IsLease ? PortState.Reserved : PortState.Bound,
         };
         PortRegistrySettings settings = _registry.Settings;
-        DateTimeOffset at = _registry.Clock.ToUtc(word.Stage == ClaimStage.Taking ? _registry.NowMs : word.At);
+        DateTimeOffset at = _registry.Clock.ToUtc(atMs ?? (word.Stage == ClaimStage.Taking ? _registry.NowMs : word.At));
         ProcessIdentity process = claim.Session?.Process ?? default;
         return new PortFact
         {

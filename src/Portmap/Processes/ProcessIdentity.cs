@@ -1,19 +1,25 @@
-using System.Buffers.Text;
 using System.Diagnostics;
 using System.Globalization;
+using Portmap.Persistence;
 
 namespace Portmap.Processes;
 
 /// <summary>A process as a fact that cannot be confused: its id and its start time.</summary>
 /// <remarks>
-/// On Linux the start time is field 22 of /proc/pid/stat (proc(5)), in clock ticks since boot, read raw after the last ')' because the
+/// <para>On Linux the start time is field 22 of /proc/pid/stat (proc(5)), in clock ticks since boot, read raw after the last ')' because the
 /// command in field 2 may hold anything. <c>Process.StartTime</c> is not used there: five readers got five values, 2.5 ms apart.
-/// Elsewhere (not verified) it is the start time the runtime reports.
+/// Elsewhere (not verified) it is the start time the runtime reports.</para>
+/// <para>Alive is what the kernel would still let serve. A main thread that has ended leaves state Z while the other threads go on. A process that hidepid=2
+/// keeps out of /proc is there for kill(2). Where /proc is of another pid namespace than ours, every process is unknown.</para>
+/// <para>Two processes that had one number within one clock tick (10 ms) are alike here. A <see cref="WatchedProcess"/> tells them apart.</para>
 /// </remarks>
 internal readonly record struct ProcessIdentity(int Id, long StartTime)
 {
     /// <summary>A process nothing is known about: pid 0, or one of another pid namespace.</summary>
     public static ProcessIdentity Unknown => default;
+
+    /// <summary>Whether the numbers in /proc are ours: /proc/self leads to our own. It cannot be asked of a /proc that is not there.</summary>
+    public static bool IsProcOurs { get; } = !OperatingSystem.IsLinux() || ReadSelf() == Environment.ProcessId;
 
     public bool IsKnown => StartTime != 0;
 
@@ -25,14 +31,14 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     {
         long start = 0;
         isDead = processId > 0 && Look(processId, out start) == Sight.Dead;
-        return new ProcessIdentity(processId, start);
+        return new ProcessIdentity(processId, isDead ? 0 : start);
     }
 
-    /// <summary>Whether this very process lives: dead is no /proc entry, another start time, or state Z or X. One that cannot be looked at, because
-    /// descriptors ran out or /proc is hidden, is believed to live.</summary>
-    public bool IsAlive() => Look(Id, out long start) switch
+    /// <summary>Whether this very process lives: dead is gone for the kernel, another start time, state X, or Z with one thread. One that cannot be looked at,
+    /// because descriptors ran out or /proc is hidden, is believed to live.</summary>
+    public bool IsAlive() => Id <= 0 || Look(Id, out long start) switch
     {
-        Sight.Alive => start == StartTime,
+        Sight.Alive => StartTime == 0 || start == StartTime,
         Sight.Dead => false,
         _ => true,
     };
@@ -45,52 +51,46 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
             return LookElsewhere(processId, out start);
         }
 
-        Span<byte> buffer = stackalloc byte[1_024];
+        if (!IsProcOurs)
+        {
+            return Sight.Hidden;
+        }
+
         try
         {
-            using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
-            int length = RandomAccess.Read(file, buffer, 0);
-            return TryParseStat(buffer[..length], out start) ? Sight.Alive : Sight.Dead;
+            bool isWhole = ProcessStat.TryReadOrThrow(processId, out ProcessStat stat);
+            start = stat.Start;
+            return isWhole && stat.IsAlive ? Sight.Alive : Sight.Dead;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return MeansDead(exception) ? Sight.Dead : Sight.Hidden;
+            return MeansDead(exception) && !Posix.IsThere(processId) ? Sight.Dead : Sight.Hidden;
         }
     }
 
-    /// <summary>Whether a failure to read /proc/pid/stat says that the process is gone: no such file, or ESRCH when it went between the opening and the
-    /// reading. Every other one (no descriptors left, no right to look) says nothing about the process.</summary>
+    /// <summary>Whether a failure to read /proc/pid/stat says that /proc shows no such process: no such file, or ESRCH when it went between the opening
+    /// and the reading. Every other one (no descriptors left, no right to look) says nothing about the process.</summary>
     internal static bool MeansDead(Exception exception) =>
         exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: NoSuchProcess };
 
-    /// <summary>Field 3 is the state, field 22 the start time; both are counted from the last ')'.</summary>
-    internal static bool TryParseStat(ReadOnlySpan<byte> stat, out long start)
+    /// <summary>The start time of a process that lives.</summary>
+    internal static bool TryParseStat(ReadOnlySpan<byte> text, out long start)
     {
-        start = 0;
-        int paren = stat.LastIndexOf((byte)')');
-        if (paren < 0 || paren + 2 >= stat.Length)
+        bool isAlive = ProcessStat.TryParse(text, out ProcessStat stat) && stat.IsAlive;
+        start = stat.Start;
+        return isAlive;
+    }
+
+    private static int ReadSelf()
+    {
+        try
         {
-            return false;
+            return int.Parse(new FileInfo("/proc/self").LinkTarget ?? "0", CultureInfo.InvariantCulture);
         }
-
-        ReadOnlySpan<byte> rest = stat[(paren + 2)..];
-        if (rest[0] is (byte)'Z' or (byte)'X' or (byte)'x')
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
         {
-            return false;
+            return 0;
         }
-
-        for (int field = 3; field < 22; field++)
-        {
-            int blank = rest.IndexOf((byte)' ');
-            if (blank < 0)
-            {
-                return false;
-            }
-
-            rest = rest[(blank + 1)..];
-        }
-
-        return Utf8Parser.TryParse(rest, out start, out _) && start >= 0 && (start = Math.Max(start, 1)) > 0;
     }
 
     private static Sight LookElsewhere(int processId, out long start)

@@ -279,18 +279,77 @@ public class GlusterPortmapTests
     }
 
     [Fact]
-    public async Task SignIn_OverTcpOfAProcessThatDiedAfterItsFirst_IsNoSuchProcess()
+    public async Task SignIn_OverTcpOfAProcessThatDiedAfterItsFirst_IsNoSuchProcessAsLongAsAnotherOneSpeaks()
     {
         FakeTimeProvider clock = new();
         await using Harness harness = new(timeProvider: clock);
         PairStream client = harness.Open(Harness.Claiming);
         using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        await SignInAsync(client, "/b/0", 49201, (uint)Environment.ProcessId);
         await SignInAsync(client, "/b/1", 49200, (uint)other.Id);
         other.Kill();
         await other.WaitForExitAsync().Within();
         clock.Advance(TimeSpan.FromMilliseconds(250));
 
         (await client.ExchangeAsync(SignIn(2, "/b/2", 49200, (uint)other.Id))).Should().Equal(Wire.Success(2, Wire.Words(Minus, 3)), "the claim was of that process");
+    }
+
+    [Fact]
+    public async Task Connection_WhoseOnlyProcessDied_IsClosed()
+    {
+        // A child of it may hold the socket: it has to connect anew, for over this one the dead process speaks.
+        FakeTimeProvider clock = new();
+        await using Harness harness = new(timeProvider: clock);
+        (PairStream client, Task served) = harness.Connect(Harness.Claiming);
+        using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        await SignInAsync(client, "/b/1", 49200, (uint)other.Id);
+        other.Kill();
+        await other.WaitForExitAsync().Within();
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        await served.Within();
+        harness.Registry.TryGetPort("/b/1", out _).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task SignOut_OfTheFirstOfTwoProcessesOfAConnection_IsThatProcesss()
+    {
+        await using Harness harness = new();
+        PairStream client = harness.Open(Harness.Claiming);
+        using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        try
+        {
+            await SignInAsync(client, "/b/1", 49200, (uint)Environment.ProcessId);
+            await SignInAsync(client, "/b/2", 49201, (uint)other.Id);
+
+            (await client.ExchangeAsync(SignOut(3, "/b/1", 49200))).Should().Equal(Wire.Success(3, Wire.Words(0, 0)));
+
+            harness.Registry.TryGetPort("/b/1", out _).Should().BeFalse();
+            harness.Registry.TryGetPort("/b/2", out _).Should().BeTrue();
+        }
+        finally
+        {
+            other.Kill();
+        }
+    }
+
+    [Fact]
+    public async Task SignOut_OfADeadOwnerByAPeerThatMayNotChange_IsNotPermittedAllTheSame()
+    {
+        // Of a dead process anybody may give the port back, so that only the peer's own right stands in the way.
+        FakeTimeProvider clock = new();
+        await using Harness harness = new(timeProvider: clock);
+        using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;
+        await SignInAsync(harness.Open(Harness.Claiming), "/b/1", 49200, (uint)other.Id);
+        other.Kill();
+        await other.WaitForExitAsync().Within();
+        byte[] signOut = SignOut(1, "/b/1", 49200);
+
+        (await harness.Open(Harness.Known with { MayChange = false }).ExchangeAsync(signOut)).Should().Equal(Wire.Success(1, Wire.Words(Minus, 1)));
+        harness.Registry.TryGetPort("/b/1", out _).Should().BeTrue("nobody has looked at the process yet");
+        (await harness.Open().ExchangeAsync(signOut)).Should().Equal(Wire.Success(1, Wire.Words(0, 0)));
+        harness.Registry.TryGetPort("/b/1", out _).Should().BeFalse();
     }
 
     [Fact]

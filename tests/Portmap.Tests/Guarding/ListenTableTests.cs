@@ -69,6 +69,56 @@ public sealed class ListenTableTests
         table.Listens(80).Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("nothing of the kernel's\n")]
+    [InlineData("   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1120 1 0 100 0 0 10 0\n")]
+    public void Read_SomethingElseLiesOverTheFile_IsNotComplete(string text)
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder["tcp"], Header);
+        File.WriteAllText(folder["tcp6"], text);
+
+        var table = ListenTable.Read(PortProtocol.Tcp, folder.FullName);
+
+        table.IsComplete.Should().BeFalse("a list of nobody has its header");
+        table.WhyIncomplete.Should().Contain(folder["tcp6"]);
+    }
+
+    [Theory]
+    [InlineData("tcp", "0100007F:C350 0100007F:EE4E 06")]
+    [InlineData("tcp6", "0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000100007F:EE4E 06")]
+    [InlineData("tcp6", "00000000000000000000000001000000:C350 00000000000000000000000001000000:EE4E 01")]
+    public void HasConnections_OfEitherFamily_IsTrueForThatPortOnly(string file, string line)
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder["tcp"], Header);
+        File.WriteAllText(folder["tcp6"], Header);
+        File.AppendAllText(folder[file], $"   0: {line} 00000000:00000000 03:000004CE 00000000     0        0 0 3 00000000b4aa0273\n");
+
+        ListenTable.HasConnections(50_000, folder.FullName).Should().BeTrue();
+        ListenTable.HasConnections(50_001, folder.FullName).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task HasConnections_TimeWaitOnIPv6_IsSeen()
+    {
+        int port = PortBlock.TakeOne();
+        ListenTable.HasConnections(port).Should().BeFalse();
+        using (Socket listener = new(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp))
+        {
+            listener.Bind(new IPEndPoint(IPAddress.IPv6Loopback, port));
+            listener.Listen();
+            using Socket client = new(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(IPAddress.IPv6Loopback, port).Within();
+            using Socket accepted = await listener.AcceptAsync().Within();
+            accepted.Shutdown(SocketShutdown.Both);   // who closes first is left in TIME_WAIT
+            await client.ReceiveAsync(new byte[1]).Within();
+        }
+
+        ListenTable.HasConnections(port).Should().BeTrue();
+    }
+
     [Fact]
     public async Task Read_Kernel_ListsListenersBeforeConnections()
     {

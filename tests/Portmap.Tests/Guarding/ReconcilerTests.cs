@@ -120,6 +120,68 @@ public sealed class ReconcilerTests
         scene.PortOf("b1").Should().Be(port);
     }
 
+    [NeedsTheory("python3")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Reconcile_ProcessClosedItsListenerAndAStrangerListens_TheInodeDecidesWhereItWasAskedFor(bool verifies)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyProcess = verifies);
+        int port = PortBlock.TakeOne();
+        using Programs programs = new();
+        System.Diagnostics.Process server = programs.Start(Programs.Closes, ports: port);
+        await programs.NextAsync(server);
+        await scene.Registry.OpenSession(server.Id).RegisterAsync("b1", port).AsTask().Within();
+        Times(6, scene.Registry.Reconcile);
+        scene.PortOf("b1").Should().Be(port, "it listens");
+        await server.StandardInput.WriteLineAsync().Within();
+        await programs.NextAsync(server);
+        using Stranger stranger = Stranger.Listening(port);
+        await using WatchReader changes = WatchReader.FromNow(scene.Registry);
+
+        Times(6, scene.Registry.Reconcile);
+
+        scene.PortOf("b1").Should().Be(verifies ? 0 : port);
+        if (verifies)
+        {
+            (await changes.NextAsync()).Kind.Should().Be(PortChangeKind.StoppedListening);
+            scene.StateOf(port).Should().Be(PortState.Foreign, "the stranger has it");
+        }
+    }
+
+    [NeedsFact("python3")]
+    public async Task Reconcile_UdpSocketOfTheProcessGotAPeer_IsItsAllTheSame()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyProcess = true);
+        int port = PortBlock.TakeOne();
+        using System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
+        socket.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port));
+        await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).AsTask().Within();
+        await socket.ConnectAsync(System.Net.IPAddress.Loopback, PortBlock.TakeOne()).Within();
+
+        Times(6, scene.Registry.Reconcile);
+
+        scene.PortOf("dns", PortProtocol.Udp).Should().Be(port);
+    }
+
+    [NeedsFact("python3")]
+    public async Task Reconcile_MasterOfAProgramClosesItsListenerAndAWorkerKeepsIt_TheEntryPassesOn()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire("b1");
+        lease.OpenGate();
+        using Programs programs = new();
+        System.Diagnostics.Process master = programs.Start(Programs.LeavesItToAWorker, ports: lease.Port);
+        (_, int worker) = await programs.NextAsync(master);
+        (await lease.RegisterAsync(master).Within()).ProcessId.Should().Be(master.Id);
+        await master.StandardInput.WriteLineAsync().Within();
+        await programs.NextAsync(master);
+
+        Times(3, scene.Registry.Reconcile);
+
+        scene.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
+        (entry.Port, entry.ProcessId).Should().Be((lease.Port, worker));
+    }
+
     [Fact]
     public async Task Reconcile_TakesOneReadForAllPorts()
     {

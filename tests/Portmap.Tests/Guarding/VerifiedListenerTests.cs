@@ -58,6 +58,61 @@ public sealed class VerifiedListenerTests
     }
 
     [Fact]
+    public async Task RegisterAsync_UnknownProcessAndNobodyListensHere_IsUnverifiable()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyListening = true);
+        await using PortSession unknown = scene.Registry.OpenSession(0);
+
+        (await unknown.RegisterAsync("b1", PortBlock.TakeOne()).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "network");
+    }
+
+    [NeedsNamespaceFact]
+    public async Task RegisterAsync_ProcessHasANetworkOfItsOwn_ItsListenersCount()
+    {
+        await using Scene scene = Verifying(out int port);
+        using Programs programs = new();
+        System.Diagnostics.Process server = programs.Start(
+            Programs.ListensAtALine, "exec unshare -n @", configure: start => start.Environment["HOST"] = "0.0.0.0", ports: port);
+        await programs.NextAsync(server);
+        PortSession session = scene.Registry.OpenSession(server.Id);
+        using Stranger here = Stranger.Listening(port);   // on the same number, and in another network
+
+        (await session.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "network");
+        await server.StandardInput.WriteLineAsync().Within();
+        await programs.NextAsync(server);
+
+        (await session.RegisterAsync("b1", port).AsTask().Within()).ProcessId.Should().Be(server.Id);
+        for (int i = 0; i < 4; i++)
+        {
+            scene.Registry.Reconcile();
+        }
+
+        scene.PortOf("b1").Should().Be(port);
+    }
+
+    [NeedsMountFact]
+    public async Task RegisterAsync_ProcShowsProcessesOnly_TheKernelsListIsReadAllTheSame()
+    {
+        int port = PortBlock.TakeOne();
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync("exec unshare --mount sh -c \"mount -t proc -o subset=pid proc /proc && exec @\"");
+        using Child idle = Child.Start();
+
+        (await daemon.AskAsync($"verify b1 {idle.Id} {port}")).Should().Be("NotListening");
+        using Stranger stranger = Stranger.Listening(port);
+        (await daemon.AskAsync($"verify b1 {Environment.ProcessId} {port}")).Should().Be("Bound");
+    }
+
+    [NeedsMountFact]
+    public async Task RegisterAsync_ProcIsOfAnotherPidNamespace_IsUnverifiableAndNotToldThatNobodyListens()
+    {
+        int port = PortBlock.TakeOne();
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync("exec unshare --pid --fork --kill-child @");
+
+        (await daemon.AskAsync($"verify b1 {await daemon.AskAsync("start")} {port}")).Should().Be("Unverifiable");
+        (await daemon.AskAsync("program b2")).Should().Be("Unverifiable");
+    }
+
+    [Fact]
     public async Task RegisterAsync_Udp_ABoundSocketIsEnough()
     {
         await using Scene scene = Verifying(out int port);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
@@ -89,6 +90,88 @@ public class LivenessTests
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         await Eventually.TrueAsync(() => scene.PortOf("b1") == 0);
+    }
+
+    [NeedsFact("gcc")]
+    public async Task Pass_MainThreadHasEndedAndOthersServe_IsAliveUntilTheLastHasEnded()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyProcess = true);
+        PortLease lease = scene.Acquire("headless");
+        lease.OpenGate();
+        using TempFolder folder = new();
+        using Child server = await HeadlessServer.StartAsync(folder, lease.Port);
+        await Eventually.TrueAsync(() => Child.StateOf(server.Id) == 'Z');
+
+        PortEntry entry = await scene.SessionOf(server).RegisterAsync("headless", lease.Port, lease.Epoch).AsTask().Within();
+        entry.ProcessId.Should().Be(server.Id);
+        scene.Clock.Advance(TimeSpan.FromMinutes(3));
+        scene.PortOf("headless").Should().Be(lease.Port, "the kernel lets its other threads serve");
+
+        server.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.TrueAsync(() => scene.PortOf("headless") == 0);
+    }
+
+    [NeedsFact("gcc")]
+    public async Task RegisterAsync_ProgramWhoseMainThreadHasEnded_IsFoundByItsThreads()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire("headless");
+        lease.OpenGate();
+        using TempFolder folder = new();
+        using Child server = await HeadlessServer.StartAsync(folder, lease.Port);
+        await Eventually.TrueAsync(() => Child.StateOf(server.Id) == 'Z');
+
+        (await lease.RegisterAsync(server.Process).Within()).ProcessId.Should().Be(server.Id);
+    }
+
+    [NeedsMountFact("setpriv")]
+    public async Task Pass_ProcOfAnotherUserIsHidden_LivesUntilItIsDead()
+    {
+        // hidepid=2: absent from /proc, and kill(2) says EPERM.
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync(
+            "exec unshare --mount sh -c \"mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups @\"");
+        using Child child = Child.Start();
+
+        (await daemon.AskAsync($"register b1 {child.Id} 20000")).Should().Be("Bound");
+        (await daemon.AskAsync("pass")).Should().Be("passed");
+        (await daemon.AskAsync("port b1")).Should().Be("20000");
+        (await daemon.AskAsync("leave b1")).Should().Be("left");
+        (await daemon.AskAsync("port b1")).Should().Be("20000", "it is known to live, so it is served for the grace");
+        (await daemon.AskAsync($"register b2 {child.Id} 20000")).Should().Be("Bound", "the same process shares its port");
+
+        child.Kill();
+        (await daemon.AskAsync("pass")).Should().Be("passed");
+        (await daemon.AskAsync("port b1")).Should().Be("none");
+        (await daemon.AskAsync("port b2")).Should().Be("none");
+        (await daemon.AskAsync($"register b3 {child.Id} 20000")).Should().Be("ProcessDead");
+    }
+
+    [NeedsMountFact]
+    public async Task Pass_ProcIsOfAnotherPidNamespace_EveryProcessIsUnknown()
+    {
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync("exec unshare --pid --fork --kill-child @");
+        string pid = await daemon.AskAsync("start");
+
+        (await daemon.AskAsync($"register b1 {pid} 20000")).Should().Be("Bound", "what /proc shows under that number is somebody else");
+        (await daemon.AskAsync("pass")).Should().Be("passed");
+        (await daemon.AskAsync("port b1")).Should().Be("20000");
+        (await daemon.AskAsync("leave b1")).Should().Be("left");
+        (await daemon.AskAsync("port b1")).Should().Be("none", "of an unknown process nobody can tell whether it lives");
+    }
+
+    [NeedsMountFact("gcc")]
+    public async Task Pass_NumberWasGivenToAnotherProcessInTheSameTick_IsDead()
+    {
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync("exec unshare --pid --fork --kill-child --mount-proc @");
+        using TempFolder folder = new();
+        string pid = await daemon.AskAsync($"reuse b1 20000 {await ReusedNumber.BuildAsync(folder)}");
+        int.TryParse(pid, out _).Should().BeTrue("it was: {0}", pid);
+
+        (await daemon.AskAsync($"register b2 {pid} 20000")).Should().Be("Bound", "its predecessor is dead, so the port is free for it");
+        (await daemon.AskAsync("pass")).Should().Be("passed");
+        (await daemon.AskAsync("port b1")).Should().Be("none");
+        (await daemon.AskAsync("port b2")).Should().Be("20000");
     }
 
     private const string ParentThatNeverWaits = "/bin/sleep 600 & echo $!; exec /bin/sleep 600";

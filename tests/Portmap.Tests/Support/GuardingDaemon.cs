@@ -9,6 +9,10 @@ internal sealed class GuardingDaemon : IDisposable
 {
     private readonly Child _child;
 
+    /// <summary>The words of a shell that run this assembly as a program.</summary>
+    public static string ThisAssembly { get; } =
+        $"'{Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"))}' exec '{typeof(GuardingDaemon).Assembly.Location}'";
+
     private GuardingDaemon(Child child) => _child = child;
 
     /// <summary>Starts one that waits for <see cref="AcquireAllAsync"/>.</summary>
@@ -19,8 +23,7 @@ internal sealed class GuardingDaemon : IDisposable
     public static async Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, int descriptors = 0, bool starve = false)
     {
         string limit = descriptors == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors} && ");
-        string dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
-        ProcessStartInfo start = new("/bin/sh", ["-c", $"{limit}exec '{dotnet}' exec '{typeof(GuardingDaemon).Assembly.Location}' {range} {guard} {starve}"])
+        ProcessStartInfo start = new("/bin/sh", ["-c", $"{limit}exec {ThisAssembly} {range} {guard} {starve}"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -50,6 +53,11 @@ internal sealed class GuardingDaemon : IDisposable
 
     private static async Task<int> Main(string[] args)
     {
+        if (args is ["processes"])
+        {
+            return await ProcessesDaemon.RunAsync();
+        }
+
         if (args is not [string range, string guard, string starve])
         {
             return 0;   // the test host loads this assembly, it does not run it

@@ -4,15 +4,17 @@ namespace Portmap.Tests.Support;
 
 /// <summary>A fact that mounts a file system of its own; where that is not allowed, the test is skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-internal sealed class NeedsMountFactAttribute : FactAttribute
+internal sealed class NeedsMountFactAttribute : NeedsFactAttribute
 {
     private static readonly Lazy<bool> s_isAllowed = new(IsAllowed);
 
-    public NeedsMountFactAttribute()
+    /// <param name="programs">One of these is needed besides.</param>
+    public NeedsMountFactAttribute(params string[] programs)
+        : base(programs.Length == 0 ? ["sh"] : programs)
     {
         if (!s_isAllowed.Value)
         {
-            Skip = "needs unshare, and the right to mount";
+            Skip ??= "needs unshare, and the right to mount";
         }
     }
 

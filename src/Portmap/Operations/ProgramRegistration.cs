@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using Portmap.Guarding;
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary><see cref="PortLease.RegisterAsync"/>: waits until a program listens, and registers for it.</summary>
+/// <remarks>The program is the process that was started and all that came from it (<see cref="ProcessFamily"/>). Each look asks the kernel once for all who wait.</remarks>
+internal static class ProgramRegistration
+{
+    /// <summary>Between two looks at first: an answer comes at most that much later than the listener.</summary>
+    private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Between two looks at a program that has not listened in <see cref="s_quick"/>.</summary>
+    private static readonly TimeSpan s_slowPoll = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a lease without a number waits for a port inside the range, when there is one outside: what opens that first may be a debugger.</summary>
+    private static readonly TimeSpan s_preferRange = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often nobody must be found before nobody is left.</summary>
+    private const int MostLooks = 3;
+
+    /// <summary>How many looks a death waits for its exit code, which a thread of the runtime fetches: 5 s, which only a host that is overloaded takes.</summary>
+    private const int MostLooksForCode = 250;
+
+    /// <summary>How many looks go by between two at all processes.</summary>
+    private const int ThoroughEvery = 10;
+
+    public static async Task<PortEntry> RunAsync(PortRegistry registry, PortLease lease, Process process, CancellationToken cancellationToken)
+    {
+        int processId = process.Id;
+        using PeriodicTimer poll = new(s_poll, registry.Clock.Provider);   // before the first await: no tick of the clock is missed
+        using WatchedProcess root = WatchedProcess.Open(processId, observer: null, out bool isDead);
+        if (process.HasExited || isDead)
+        {
+            throw new PortRefusedException(Refusals.ExitedFirst(lease, processId));   // its number may be another's by now: it was not looked up, or for nothing
+        }
+
+        if (!ProcessIdentity.IsProcOurs)
+        {
+            throw new PortRefusedException(Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
+        }
+
+        ProcessFamily family = new(root.Identity);
+        ServedProgram program = new(lease.Owner, family, registry.Settings.Range);
+        Wait wait = new(registry, lease, process, root, family, program);
+        PortEntry entry = default;
+        PortSession? session = null;
+        foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
+        {
+            PortEntry? registered = null;
+            while (registered is null)
+            {
+                FoundListener found = await wait.ForListenerAsync(claim, poll, cancellationToken).ConfigureAwait(false);
+                session = session?.ProcessId == found.ProcessId && !session.IsOver ? session : new PortSession(registry, found.ProcessId, program);
+                bool isIts = !session.Process.IsKnown || family.Includes(session.ProcessId, likelyIsEnough: lease.Port != 0);
+                if (session.CheckAlive() && isIts)   // or it died meanwhile, and another look tells who goes on
+                {
+                    registered = await session.RegisterAsync(lease.Owner, found.Port, claim.Epoch, claim.Protocol, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            entry = claim.Protocol == lease.Claim.Protocol ? registered.Value : entry;
+        }
+
+        return entry;
+    }
+
+    /// <summary>The wait for one program.</summary>
+    private sealed class Wait(PortRegistry registry, PortLease lease, Process process, WatchedProcess root, ProcessFamily family, ServedProgram program)
+    {
+        private readonly long _began = registry.NowMs;
+        private int _looks;
+        private int _looksAfterDeath;
+        private string? _whyUnseen;
+
+        public async Task<FoundListener> ForListenerAsync(PortClaim claim, PeriodicTimer poll, CancellationToken cancellationToken)
+        {
+            while (true)
+            {
+                // Before the look: what it left was there by then. Its exit code is known a little later than its death; some processes have none for us.
+                bool isRootGone = !root.IsAlive() && (process.HasExited || ++_looksAfterDeath > MostLooksForCode);
+                ListenTable ours = await registry.Listeners.ReadAsync(claim.Protocol).ConfigureAwait(false);
+                FoundListener found = program.Search.Find(claim.Protocol, lease.Port, ours, thorough: _looks++ % ThoroughEvery == 0);
+                if (found.Sight == ListenerSight.Unseen && !root.Identity.IsKnown && root.IsAlive())
+                {
+                    found = new FoundListener(ListenerSight.Found, found.Port, root.Identity.Id);   // /proc hides it: the listener on its port is believed to be its
+                }
+
+                if (found.Sight == ListenerSight.Found && (lease.Port != 0 || registry.Settings.Range.Contains(found.Port) || Waited >= PreferRangeMs))
+                {
+                    program.Note(claim.Protocol, found.Port, ours);
+                    return found;
+                }
+
+                Refuse(found, claim, isRootGone, ours);
+                if (Waited >= (long)s_quick.TotalMilliseconds)
+                {
+                    poll.Period = s_slowPoll;
+                }
+
+                await poll.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        private long Waited => registry.NowMs - _began;
+
+        private long PreferRangeMs => Math.Min((long)s_preferRange.TotalMilliseconds, registry.Settings.LeaseTimeoutMs / 2);
+
+        /// <summary>Throws when there is nothing left to wait for.</summary>
+        private void Refuse(FoundListener found, PortClaim claim, bool isRootGone, ListenTable ours)
+        {
+            if (found.Sight == ListenerSight.Stranger)
+            {
+                throw new PortRefusedException(Refusals.SomebodyElseListens(lease, root.Identity.Id, found.ProcessId));
+            }
+
+            if (isRootGone && HasNobody())
+            {
+                throw new PortRefusedException(Refusals.ExitedFirst(lease, root.Identity.Id));
+            }
+
+            _whyUnseen = found.Sight switch
+            {
+                ListenerSight.Unreadable => found.Why,
+                ListenerSight.Unseen => "somebody listens there, and no process that this one may look at has that socket",
+                _ => null,
+            };
+            if (ours.IsUnreadable || Waited >= registry.Settings.LeaseTimeoutMs || claim.Word.Cause == ClaimEnd.Expired)
+            {
+                throw new PortRefusedException(_whyUnseen is { } why
+                    ? Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
+                    : Refusals.NotListening(lease, root.Identity.Id, registry.Settings));
+            }
+
+            if (!lease.IsOpen)
+            {
+                throw new PortRefusedException(Refusals.LeaseOver(lease));
+            }
+        }
+
+        /// <summary>Whether the program is gone, and not only the process that was started: a daemon leaves its parent and goes on.</summary>
+        private bool HasNobody()
+        {
+            // Who has gone left its children to a reaper before it went: each time nobody is left, these are looked for.
+            for (int i = 0; i < MostLooks && family.Living().Count == 0; i++)
+            {
+                family.Adopt(likelyIsEnough: EndedWell());
+            }
+
+            return family.Living().Count == 0;
+        }
+
+        private bool EndedWell()
+        {
+            try
+            {
+                return process.HasExited && process.ExitCode == 0;
+            }
+            catch (InvalidOperationException)
+            {
+                return false;   // no child of ours: nobody tells
+            }
+        }
+    }
+}

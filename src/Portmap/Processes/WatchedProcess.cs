@@ -1,0 +1,117 @@
+using Microsoft.Win32.SafeHandles;
+using Portmap.Persistence;
+
+namespace Portmap.Processes;
+
+/// <summary>A process that somebody has an eye on: its identity, and where the kernel gives one, a descriptor that is its own for ever (pidfd_open(2)).</summary>
+/// <remarks>
+/// <para>With the descriptor there is no doubt: it says whether the last thread has ended, whatever /proc shows, and another process that is given the same
+/// number, in the same clock tick even, is not taken for this one. Without one (Linux before 5.3, a filter on system calls, more processes than
+/// <see cref="DeathWatch"/> has places, a process read from the store) the identity is all there is.</para>
+/// <para>Immutable but for its end; any thread may use it.</para>
+/// </remarks>
+internal sealed class WatchedProcess : IDisposable
+{
+    private readonly SafeFileHandle? _descriptor;
+    private readonly IDeathObserver? _observer;
+    private readonly int _place;
+    private int _hasExited;
+
+    private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer)
+    {
+        Identity = identity;
+        _descriptor = descriptor;
+        _place = place;
+        _observer = observer;
+    }
+
+    public ProcessIdentity Identity { get; }
+
+    /// <summary>Whether its death can be seen at all.</summary>
+    public bool CanBeSeen => Identity.IsKnown || _descriptor is not null;
+
+    /// <summary>Whether its descriptor is open.</summary>
+    public bool IsHeld => _descriptor is { IsClosed: false };
+
+    /// <summary>It has ended, says its descriptor; false also where there is none.</summary>
+    private bool HasExited
+    {
+        get
+        {
+            if (IsHeld && Volatile.Read(ref _hasExited) == 0)
+            {
+                try
+                {
+                    if (Posix.HasExited(_descriptor!))
+                    {
+                        Volatile.Write(ref _hasExited, 1);   // it stays so
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    // Whoever watched it is done with it.
+                }
+            }
+
+            return Volatile.Read(ref _hasExited) != 0;
+        }
+    }
+
+    /// <summary>Looks at a process and holds on to it, as well as that can be done.</summary>
+    /// <param name="processId">Its id; 0 when nobody knows it.</param>
+    /// <param name="observer">For whom it is; one with an observer counts among the descriptors of processes, and is not held when there are too many.</param>
+    /// <param name="isDead">There is no such process.</param>
+    public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead)
+    {
+        isDead = false;
+        if (processId <= 0 || processId == Environment.ProcessId || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
+        {
+            return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);   // we ourselves live as long as this is asked
+        }
+
+        int place = observer is null ? -1 : DeathWatch.Shared.TakePlace(observer);
+        SafeFileHandle? descriptor = observer is null || place >= 0 ? Posix.OpenProcess(processId, out isDead) : null;
+        if (descriptor is null && observer is not null)
+        {
+            DeathWatch.Shared.LeavePlace(place, observer);
+            place = -1;
+        }
+
+        // After the descriptor was opened: as long as that one lives, the number is nobody else's.
+        ProcessIdentity identity = ProcessIdentity.Of(processId, out bool isGone);
+        WatchedProcess process = new(identity, descriptor, place, observer);
+        isDead |= isGone || process.HasExited;
+        return process;
+    }
+
+    /// <summary>One that is known by its identity alone, from the store.</summary>
+    public static WatchedProcess Of(ProcessIdentity identity) => new(identity, null, -1, null);
+
+    /// <summary>Has the observer told when it ends; where that cannot be had, passes will see it.</summary>
+    public void TellWhenItEnds()
+    {
+        if (_place >= 0)
+        {
+            DeathWatch.Shared.TryWatch(_place, _descriptor!);
+        }
+    }
+
+    /// <summary>Whether it lives, as far as anybody can tell: one nothing is known about is believed to.</summary>
+    public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive();
+
+    /// <summary>Whether another one is the same process. One that has ended is nobody's: its number and even its start time may be another's now.</summary>
+    public bool IsSame(WatchedProcess other) =>
+        ReferenceEquals(this, other)
+        || (Identity.Id == other.Identity.Id && Identity.StartTime == other.Identity.StartTime
+            && (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null)) && !HasExited && !other.HasExited);
+
+    public void Dispose()
+    {
+        _ = HasExited;   // what is known now stays known
+        _descriptor?.Dispose();
+        if (_observer is not null)
+        {
+            DeathWatch.Shared.LeavePlace(_place, _observer);
+        }
+    }
+}
