@@ -21,7 +21,7 @@ public enum PortChangeKind
     /// <summary>The session ended and nobody signed in again within the grace period.</summary>
     Disconnected = 5,
 
-    /// <summary>A newer registration of the same owner took its place.</summary>
+    /// <summary>A newer registration of the same owner took its place. Of a lease: the registration that used it up was given a higher epoch of its own.</summary>
     Replaced = 6,
 
     /// <summary>The lease ended because another owner's process listens on the port.</summary>

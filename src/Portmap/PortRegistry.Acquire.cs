@@ -199,7 +199,7 @@ public sealed partial class PortRegistry
     /// the way when its process is dead: the old entry is cleaned up.</summary>
     private PortRefusal? Standing(PortProtocol protocol, string owner, int hash, PortClaim? replaced, PortSession? acquirer, long now, out long newestEpoch)
     {
-        newestEpoch = 0;
+        newestEpoch = _table.Index.MarkOf(hash);
         if (_table.Index.Find(protocol, owner, hash) is not { } cell)
         {
             return null;
@@ -210,7 +210,7 @@ public sealed partial class PortRegistry
             return Refusals.Waiting;
         }
 
-        newestEpoch = cell.Top.Epoch;
+        newestEpoch = Math.Max(newestEpoch, Math.Max(cell.Top.Epoch, replaced?.Epoch ?? 0));   // a sign-in beside the lease lies above it
         if (cell.Served() is { } served && !served.Session!.CheckAlive())
         {
             _table.TryEnd(served, served.Session.EndCause, now);

@@ -7,6 +7,7 @@ namespace Portmap;
 //   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
 //       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
 //       │         Recovered (not served)         read from the store: it never had a connection to this run
+//       │                 Recovered ─► Over              the same of a process nothing is known about that does not come back within the grace
 //       └──────────────┴────────► Dead           the process died
 //
 // I1. The word moves only to the right (CAS); Over and Dead are final.
@@ -110,11 +111,14 @@ public sealed partial class PortSession
 
     private void Disconnect()
     {
-        if (!MoveTo(Process.IsKnown ? Grace : Hidden))
+        if (MoveTo(Process.IsKnown ? Grace : Hidden))
         {
-            return;
+            WaitOutGrace();
         }
+    }
 
+    private void WaitOutGrace()
+    {
         _disconnectedAt = _registry.NowMs;
         if (LookAfterDisconnect())
         {

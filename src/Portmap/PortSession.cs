@@ -38,6 +38,10 @@ public sealed partial class PortSession : IAsyncDisposable
         Process = recovered;
         _state = Recovered;
         _lookedAt = registry.NowMs;
+        if (!recovered.IsKnown)
+        {
+            WaitOutGrace();   // nobody can see it die, so its owner has as long to come back as after a connection that broke off
+        }
     }
 
     /// <summary>The process, or 0 when it is not known.</summary>
