@@ -22,7 +22,7 @@ public enum PortChangeKind
     /// stop, and again when the entry ends.</summary>
     Disconnected = 5,
 
-    /// <summary>A newer registration of the same owner took its place.</summary>
+    /// <summary>A newer registration of the same owner took its place. Of a lease: the registration that used it up was given a higher epoch of its own.</summary>
     Replaced = 6,
 
     /// <summary>The lease ended because another owner's process listens on the port.</summary>

@@ -218,7 +218,7 @@ public sealed partial class PortRegistry
         PortProtocol protocol, PortRequest request, int hash, PortClaim? replaced, PortSession? acquirer, long now, out long newestEpoch)
     {
         string owner = request.Owner;
-        newestEpoch = 0;
+        newestEpoch = _table.Index.MarkOf(hash);
         if (_table.Index.Find(protocol, owner, hash) is not { } cell)
         {
             return null;
@@ -229,7 +229,7 @@ public sealed partial class PortRegistry
             return Refusals.Waiting;
         }
 
-        newestEpoch = cell.Top.Epoch;
+        newestEpoch = Math.Max(newestEpoch, Math.Max(cell.Top.Epoch, replaced?.Epoch ?? 0));   // a sign-in beside the lease lies above it
         if (cell.Served() is { } served)
         {
             if (!served.Session!.CheckAlive())

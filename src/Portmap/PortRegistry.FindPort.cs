@@ -235,6 +235,11 @@ public sealed partial class PortRegistry
         }
 
         long epoch = protocol == candidate.Protocol ? _epochs.Next(Math.Max(candidate.After, highestEpoch)) : candidate.Claim!.Epoch;
+        if (epoch <= highestEpoch)
+        {
+            return PortTable.Taking.InUse;   // the second of two protocols: somebody was on it since the epoch of both was drawn
+        }
+
         PortClaim taken = PortClaim.ForLease(protocol, port, epoch, candidate.Strategy, candidate.Lease, candidate.ReplacedBy(protocol), _table.Confirms);
         if (!space.Slots.TrySet(port, slot, taken))
         {

@@ -96,7 +96,7 @@ public sealed partial class PortRegistry
         foreach (OwnerCell cell in _table.Index.Cells())
         {
             PortClaim? lease = cell.OpenLease();
-            if (cell.Served() is { Session.IsServing: true } served)
+            if (cell.Serving() is { } served)
             {
                 entries.Add(EntryOf(served));
             }
@@ -176,7 +176,7 @@ public sealed partial class PortRegistry
             Port = claim.Port,
             Protocol = claim.Protocol,
             State = foreign ? PortState.Foreign : PortState.Cooling,
-            Epoch = claim.Epoch,
+            Epoch = foreign ? 0 : claim.Epoch,
             Since = Clock.ToUtc(word.At),
             Guarantee = PortGuarantee.LedgerOnly,
             Strategy = foreign ? string.Empty : StrategyName(claim.Strategy),

@@ -72,6 +72,7 @@ public sealed partial class PortRegistry
             _table.Space(fact.Protocol).Last.Remember(OwnerOf(fact), fact.Port);
         }
 
+        _fence.Restore(recovery.Last, isWhole: Confirms && opened.Unreadable.Count == 0);
         _table.Index.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
         foreach (PortFact fact in recovery.Cooling)
         {
@@ -87,7 +88,7 @@ public sealed partial class PortRegistry
                 sessions.Add((process, fact.UserId), session = new PortSession(this, process, fact.UserId));
             }
 
-            PortClaim claim = PortClaim.ForRegistration(fact.Protocol, fact.Port, fact.Epoch, StrategyOf(fact), session, consumes: null, Confirms);
+            PortClaim claim = PortClaim.ForRegistration(fact.Protocol, fact.Port, fact.Epoch, StrategyOf(fact), session, consumes: null, Confirms, fact.Origin);
             Restore(claim, fact.Owner, Clock.ToMs(fact.At));
         }
 
@@ -109,7 +110,7 @@ public sealed partial class PortRegistry
     {
         // Never longer than ports cool now.
         long left = Math.Min((long)(fact.Until - Clock.ToUtc(NowMs)).TotalMilliseconds, (long)Settings.ReuseDelay.TotalMilliseconds);
-        long endedAt = NowMs + left - (long)Settings.ReuseDelay.TotalMilliseconds;
+        long endedAt = Math.Max(0, NowMs + left - (long)Settings.ReuseDelay.TotalMilliseconds);
         PortSpace space = _table.Space(fact.Protocol);
 
         // The fact does not tell whether the process died or signed out. Taken for a death, a port that would have been kept goes back to its owner.
@@ -137,7 +138,9 @@ public sealed partial class PortRegistry
         {
             // What held the port ended with the daemon.
             claims[i].Guarantee = halves[i].Port == 0 ? PortGuarantee.HeldByProcess : PortGuarantee.LedgerOnly;
-            Restore(claims[i], first.Owner, Clock.ToMs(halves[i].Until) - Settings.LeaseTimeoutMs);
+            // For what is left of its time, by the wall clock; never longer than a lease lives now, also when that was set back.
+            long left = Math.Clamp((long)(halves[i].Until - Clock.ToUtc(NowMs)).TotalMilliseconds, 0, Settings.LeaseTimeoutMs);
+            Restore(claims[i], first.Owner, Math.Max(0, NowMs + left - Settings.LeaseTimeoutMs));
         }
     }
 

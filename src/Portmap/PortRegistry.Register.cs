@@ -29,29 +29,10 @@ public sealed partial class PortRegistry
             ?? (session.CheckAliveToRegister(NowMs) ? null : Refusals.ProcessDead(owner, port, protocol, session.ProcessId));
         if (refusal is null)
         {
-            registration.Epoch = EpochThatCounts(owner, registration.Epoch, protocol);
+            registration.Epoch = _fence.Resolve(owner, registration.Epoch, protocol);
         }
 
         return refusal;
-    }
-
-    /// <summary>An epoch of an earlier run counts as none, unless it is that of a claim that was read from the store.</summary>
-    private long EpochThatCounts(string owner, long epoch, PortProtocol protocol)
-    {
-        if (epoch >= FirstEpoch || epoch <= 0)
-        {
-            return Math.Max(epoch, 0);
-        }
-
-        for (PortClaim? claim = _table.Index.Find(protocol, owner)?.Top; claim is not null; claim = claim.Below)
-        {
-            if (claim.Epoch == epoch && claim.Word.IsLive)
-            {
-                return epoch;
-            }
-        }
-
-        return 0;
     }
 
     /// <summary>The steps of a registration: decide the right to the owner, push a pending claim on its cell, and settle it.</summary>
@@ -101,27 +82,69 @@ public sealed partial class PortRegistry
                 return null;
             }
 
-            if (right.Beside is { } lease && !ReferenceEquals(lease, registration.Beside))
-            {
-                (registration.Beside, registration.EpochBeside) = (lease, lease.DrawBelow());   // once per lease, however often this is tried again
-            }
-
-            if (right.Beside is not null && (right.Epoch = registration.EpochBeside) == 0)
-            {
-                return Refusals.LeaseOpen(owner, port, protocol, right.Beside);
-            }
-
             ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-            long claimEpoch = right.Epoch != 0 ? right.Epoch : _epochs.Next(Math.Max(top?.Epoch ?? 0, HighestEpochOn(protocol, port)));
-            PortClaim claim = PortClaim.ForRegistration(protocol, port, claimEpoch, right.Strategy, session, right.Consumes, _table.Confirms);
+            long epochOfClaim = Rank(ref registration, ref right, top, hash);
+            PortClaim claim = PortClaim.ForRegistration(protocol, port, epochOfClaim, right.Strategy, session, right.Consumes, _table.Confirms, right.Origin);
             OwnerIndex.Insertion pushed = Push(cell, top, claim, owner, protocol, hash);
             if (pushed == OwnerIndex.Insertion.Full)
             {
                 return Refusals.TooManyOwners(owner, _table.Index.MaxOwners);
             }
 
-            registration.Claim = pushed == OwnerIndex.Insertion.Raced ? null : claim;
+            registration.Claim = pushed == OwnerIndex.Insertion.Inserted ? claim : null;
         }
+    }
+
+    /// <summary>The epoch of a registration: that of what it goes on with, unless something on its port or of its owner came later; then one above both.</summary>
+    private long Rank(ref Registration registration, ref Right right, PortClaim? top, int hash)
+    {
+        long onPort = _table.Space(registration.Protocol).Slots.HighestEpoch(registration.Port), ofOwner = OwnerCell.HighestEpoch(top, except: null);
+        long rank = RankOf(ref registration, ref right, top, onPort, ofOwner);
+        if (rank == 0)
+        {
+            return _epochs.Next(Math.Max(Math.Max(onPort, ofOwner), _table.Index.MarkOf(hash)));
+        }
+
+        if (rank < ofOwner)
+        {
+            _table.Index.RaiseMark(hash, ofOwner);   // it will lie on top of a higher one, which may go before it does
+        }
+
+        return rank;
+    }
+
+    /// <summary>The epoch that a registration may keep, or 0.</summary>
+    private static long RankOf(ref Registration registration, ref Right right, PortClaim? top, long onPort, long ofOwner)
+    {
+        if (right.Consumes is { IsLease: false })
+        {
+            return right.Epoch;   // it goes on as what it is
+        }
+
+        if (right.Consumes is { } lease)
+        {
+            // Its number is from before the port was known. The worker is told the new one; by the old one it is still recognised.
+            right.Origin = lease.Epoch;
+            return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;
+        }
+
+        if (right.Beside is not { } beside)
+        {
+            return 0;
+        }
+
+        if (!ReferenceEquals(beside, registration.Beside))
+        {
+            (registration.Beside, registration.EpochBeside) = (beside, beside.DrawBelow());   // once per lease, however often this is tried again
+        }
+
+        if (registration.EpochBeside > Math.Max(onPort, OwnerCell.HighestEpoch(top, except: beside)))
+        {
+            return registration.EpochBeside;
+        }
+
+        right.Origin = right.Origin != 0 ? right.Origin : beside.Epoch - 1;   // its fact outweighs what was before; the lease may replace it all the same
+        return 0;
     }
 
     /// <summary>What has become of the claim of a registration that tops its owner; it begins again when what stood in the way is gone.</summary>
@@ -192,19 +215,19 @@ public sealed partial class PortRegistry
         }
 
         // The same again, or the same process over a new session: the claim stays what it is.
-        if (bound is not null && bound.Port == port && (epoch == 0 || epoch == bound.Epoch) && OwnerRights.Owns(session, bound))
+        if (bound is not null && bound.Port == port && (epoch == 0 || bound.IsOf(epoch)) && OwnerRights.Owns(session, bound))
         {
-            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Consumes = bound, Strategy = bound.Strategy };
+            right = ReferenceEquals(bound.Session, session) ? new Right { Standing = bound } : new Right { Epoch = bound.Epoch, Origin = bound.Origin, Consumes = bound, Strategy = bound.Strategy };
             return null;
         }
 
         return epoch != 0
-            ? DecideByEpoch(session, owner, port, epoch, protocol, bound, lease, ref right)
+            ? DecideByEpoch(session, owner, port, epoch, protocol, bound, lease, _fence.LastOf(cell ?? _table.Index.FindAny(protocol, owner, _table.Index.Hash(protocol, owner)), owner, protocol), ref right)
             : DecideWithoutEpoch(session, owner, port, protocol, bound, lease, ref right);
     }
 
     private static PortRefusal? DecideByEpoch(
-        PortSession session, string owner, int port, long epoch, PortProtocol protocol, PortClaim? bound, PortClaim? lease, ref Right right)
+        PortSession session, string owner, int port, long epoch, PortProtocol protocol, PortClaim? bound, PortClaim? lease, EpochFence.Registration? last, ref Right right)
     {
         if (lease?.Epoch == epoch)
         {
@@ -213,18 +236,24 @@ public sealed partial class PortRegistry
                 return Refusals.NotOwner(owner, against, session, port);
             }
 
-            right = new Right { Epoch = epoch, Consumes = lease, Strategy = lease.Strategy };
+            right = new Right { Consumes = lease, Strategy = lease.Strategy };
             return lease.Port == 0 || lease.Port == port ? null : Refusals.WrongPort(owner, port, protocol, lease);
         }
 
-        if (bound?.Epoch == epoch)
+        if (bound?.IsOf(epoch) == true && (lease is null || OwnerRights.Owns(session, bound)))
         {
             // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
-            right = new Right { Beside = lease, Strategy = bound.Strategy };
+            right = new Right { Beside = lease, Origin = bound.Origin, Strategy = bound.Strategy };
             return OwnerRights.MayReplace(session, bound) ? null : Refusals.OwnerConflict(owner, port, protocol, bound);
         }
 
-        return Refusals.Stale(owner, port, protocol, epoch, Newest(bound, lease));
+        if (bound is null && lease is null && last?.IsOf(epoch) == true)
+        {
+            right = new Right { Origin = last.Value.Origin };   // the same a little later, when its predecessor is known to be dead
+            return null;
+        }
+
+        return Refusals.Stale(owner, port, protocol, epoch, Newest(bound, lease), last);
     }
 
     private static PortRefusal? DecideWithoutEpoch(
@@ -250,7 +279,7 @@ public sealed partial class PortRegistry
                 return Refusals.NotOwner(owner, against, session, port);
             }
 
-            right = new Right { Epoch = lease.Epoch, Consumes = lease, Strategy = lease.Strategy };
+            right = new Right { Consumes = lease, Strategy = lease.Strategy };
             return null;
         }
 
@@ -260,18 +289,6 @@ public sealed partial class PortRegistry
     }
 
     private static PortClaim? Newest(PortClaim? bound, PortClaim? lease) => (lease?.Epoch ?? 0) > (bound?.Epoch ?? 0) ? lease : bound;
-
-    private long HighestEpochOn(PortProtocol protocol, int port)
-    {
-        object? slot = _table.Space(protocol).Slots[port];
-        long highest = 0;
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            highest = Math.Max(highest, claim.Epoch);
-        }
-
-        return highest;
-    }
 
     /// <summary>The registration of another process that keeps a port, or null when it has ended meanwhile.</summary>
     private PortClaim? HolderAgainst(PortSession session, PortProtocol protocol, int port, OwnerCell except)
@@ -310,8 +327,11 @@ public sealed partial class PortRegistry
         /// <summary>The claim that says the same already; nothing is to be done.</summary>
         public PortClaim? Standing;
 
-        /// <summary>The epoch of the claim it continues or of the lease it uses up; 0 draws a new one.</summary>
+        /// <summary>The epoch of the registration it continues.</summary>
         public long Epoch;
+
+        /// <summary>See <see cref="PortClaim.Origin"/>; 0 when it goes back to itself.</summary>
+        public long Origin;
 
         /// <summary>The lease it uses up, or the registration it continues.</summary>
         public PortClaim? Consumes;

@@ -16,7 +16,7 @@ public sealed partial class PortRegistry
         }
 
         ThrowIfEnded();
-        epoch = EpochThatCounts(owner, epoch, protocol);
+        epoch = _fence.Resolve(owner, epoch, protocol);
         if (epoch != 0)
         {
             return ReleaseByEpoch(session, owner, epoch, protocol);
@@ -147,7 +147,7 @@ public sealed partial class PortRegistry
             }
 
             PortClaim? lease = cell.OpenLease(), bound = cell.Served();   // in this order, see OpenLease
-            PortClaim? claim = bound?.Epoch == epoch ? bound : lease?.Epoch == epoch ? lease : null;
+            PortClaim? claim = bound?.IsOf(epoch) == true ? bound : lease?.Epoch == epoch ? lease : null;
             if (claim is null)
             {
                 return Newest(bound, lease) is { } newest && newest.Epoch > epoch ? Refusals.Stale(owner, newest.Port, protocol, epoch, newest) : null;
@@ -174,7 +174,7 @@ public sealed partial class PortRegistry
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "report the port that could not be bound") : null)
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, owner));
         refusal?.Throw();
-        epoch = EpochThatCounts(owner, epoch, protocol);
+        epoch = _fence.Resolve(owner, epoch, protocol);
         OwnerCell? cell = await NormalizeAsync(protocol, owner).ConfigureAwait(false);
         PortClaim? open = cell?.OpenLease(), bound = cell?.Served();
         if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))

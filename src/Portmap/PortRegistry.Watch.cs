@@ -33,6 +33,11 @@ public sealed partial class PortRegistry : IClaimEvents
 
         if (_changes.IsRecording)
         {
+            if (claim is { IsLease: false, Consumes: { IsLease: true } used } && used.Epoch != claim.Epoch)
+            {
+                _changes.Append(PortChangeKind.Replaced, EntryOf(used) with { State = PortState.Cooling, OwnerCount = 0 });   // else of its epoch no end would be told
+            }
+
             _changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, EntryOf(claim), living: claim);
             if (claim.Session is { IsServing: false })
             {

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
+using Portmap.Operations;
 using Portmap.Persistence;
 using Portmap.Strategies;
 using Portmap.Table;
@@ -24,6 +25,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     private readonly int _defaultStrategy;
     private readonly EpochSource _epochs;
     private readonly PortTable _table;
+    private readonly EpochFence _fence;
     private readonly ChangeLog _changes;
     private readonly Settlement _settlement = Settlement.Done;
     private readonly ITimer _maintenance;
@@ -54,10 +56,10 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         _defaultStrategy = Array.IndexOf(_strategyNames, options.Strategy);
         _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.GuardLimit) : new ProbingGuard();
 
-        // Without a store the first epoch is Unix milliseconds times 2^20, so that those of earlier runs are lower.
-        _epochs = new EpochSource(opened?.FirstEpoch ?? Clock.Provider.GetUtcNow().ToUnixTimeMilliseconds() << 20, processors);
+        _epochs = new EpochSource(opened?.FirstEpoch ?? EpochSource.FirstAt(Clock.Provider.GetUtcNow()), processors);
         _changes = new ChangeLog(Settings.WatchCapacity, _epochs.First);
         _table = new PortTable(Settings, Clock, this, processors, seed);
+        _fence = new EpochFence(_table, _epochs);
         if (opened is not null)
         {
             _table.Journal = new ClaimJournal(this, _table, opened.Store, opened.BootId, opened.Mark);

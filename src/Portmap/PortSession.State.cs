@@ -8,6 +8,7 @@ namespace Portmap;
 //   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
 //       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
 //       │         Recovered (not served)         read from the store: it never had a connection to this run
+//       │                 Recovered ─► Over              the same of a process nothing is known about that does not come back within the grace
 //       └──────────────┴────────► Dead           the process died
 //
 // I1. The word moves only to the right (CAS); Over and Dead are final.
@@ -228,6 +229,11 @@ public sealed partial class PortSession : IDeathObserver
             _registry.TellHidden(this);
         }
 
+        WaitOutGrace();
+    }
+
+    private void WaitOutGrace()
+    {
         if (LookAfterDisconnect())
         {
             try
@@ -282,7 +288,7 @@ public sealed partial class PortSession : IDeathObserver
 
     /// <summary>Ends the session when nobody came back within the grace.</summary>
     private bool EndIfLate(long now) =>
-        State is Grace or Hidden
+        (State == Grace || IsHidden)
         && now - Volatile.Read(ref _disconnectedAt) >= (long)_registry.Settings.DisconnectGrace.TotalMilliseconds
         && MoveTo(Over);
 

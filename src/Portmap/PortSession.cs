@@ -50,6 +50,11 @@ public sealed partial class PortSession : IAsyncDisposable
         _process = WatchedProcess.Of(recovered);
         _state = Recovered;
         _lookedAt = registry.NowMs;
+        if (!recovered.IsKnown)
+        {
+            _disconnectedAt = registry.NowMs;
+            WaitOutGrace();   // nobody can see it die, so its owner has as long to come back as after a connection that broke off
+        }
     }
 
     /// <summary>The process, or 0 when it is not known.</summary>

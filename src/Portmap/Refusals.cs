@@ -118,10 +118,8 @@ internal static class Refusals
     public static PortRefusal PortConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
         Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
 
-    public static PortRefusal LeaseOpen(string owner, int port, PortProtocol protocol, PortClaim lease) =>
-        Conflict(owner, port, protocol, lease, $"{owner} has an open lease, epoch {lease.Epoch}, on another port than {port}, and processes have signed in without it {EpochSource.Step - 1} times already. Register with that epoch, or release the lease.");
-
-    public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest) =>
+    public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest, Operations.EpochFence.Registration? last = null) =>
+        newest is null && last?.Origin > epoch ? Outlived(owner, port, protocol, epoch, last.Value) :
         new(
             PortRefusalReason.Stale,
             () => newest is null
@@ -129,6 +127,14 @@ internal static class Refusals
                 : Text($"The claim of {owner} with epoch {epoch} has ended; the newest one has epoch {newest.Epoch} on port {newest.Port}. Use that one, or acquire again."),
             owner, port, protocol)
         { Holder = newest is null ? null : owner, HolderEpoch = newest?.Epoch ?? 0, HolderProcessId = newest?.Session?.ProcessId ?? 0 };
+
+    /// <summary>A later one of the owner is over as well. It is named as the holder, so that the worker does not take itself for the last one.</summary>
+    private static PortRefusal Outlived(string owner, int port, PortProtocol protocol, long epoch, Operations.EpochFence.Registration last) =>
+        new(
+            PortRefusalReason.Stale,
+            () => Text($"The claim of {owner} with epoch {epoch} has ended; the last one had epoch {last.Epoch} on port {last.Port}, and has ended too. Acquire again."),
+            owner, port, protocol)
+        { Holder = owner, HolderEpoch = last.Epoch };
 
     public static PortRefusal WrongPort(string owner, int port, PortProtocol protocol, PortClaim lease) =>
         new(

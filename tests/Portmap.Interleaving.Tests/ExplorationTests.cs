@@ -9,7 +9,7 @@ namespace Portmap.Interleaving.Tests;
 public class ExplorationTests
 {
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);
-    private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
+    private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_findPort = new(CallKind.FindPort, 0), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
 
     /// <summary>Name, ports, what happened before, and what two or three threads do.</summary>
     private static readonly Dictionary<string, (int Ports, Call[] Before, Call[][] Threads)> s_scenarios = new()
@@ -37,6 +37,22 @@ public class ExplorationTests
         ["a released port is acquired"] = (1, [Register(0, 1, 0)], [[Release(0, 0)], [s_acquireB]]),
         ["a process dies while it is replaced"] = (2, [Register(0, 1, 2)], [[s_die], [Register(0, 2, 1)]]),
         ["a process dies while its port is taken"] = (1, [Register(0, 1, 2)], [[s_die, s_byPort], [Register(1, 1, 1)]]),
+        ["a lookup as a lease replaces a process that dies"] = (2, [Register(0, 1, 2), s_acquireOwn], [[s_byOwner], [Lease(0, 2, 0), s_die]]),
+        ["a lookup of the port as a lease replaces a process that dies"] = (1, [Register(0, 1, 2), s_acquireOwn], [[s_byPort], [Lease(0, 1, 0), s_die]]),
+        ["a port is found as a lease replaces a process that dies"] = (2, [Register(0, 1, 2), s_acquireOwn], [[s_findPort, s_findPort, s_findPort], [Lease(0, 2, 0), s_die, s_findPort]]),
+        ["lookups as one replaces another and a process dies"] = (2, [Register(0, 1, 2), s_acquireOwn], [[s_findPort, s_byOwner, s_byPort], [Lease(0, 1, 1), s_die], [Release(0, 1)]]),
+        ["a lease comes as a process dies"] = (2, [Register(0, 1, 2)], [[s_acquire, s_byOwner], [s_die, s_findPort]]),
+        ["a lease is registered as its owner's process dies"] = (2, [Register(0, 1, 2), s_acquireOwn], [[Lease(0, 2, 0)], [s_die, s_byOwner]]),
+        ["a lease is given back as its owner's process dies"] = (2, [Register(0, 1, 2), s_acquire], [[new Call(CallKind.ReleaseLease, 0), s_byOwner], [s_die, s_acquire]]),
+        ["a registration is released as its process dies"] = (1, [Register(0, 1, 2)], [[Release(0, 2), s_byPort], [s_die, s_byOwner]]),
+        ["a lease's registration is released by epoch as its process dies"] = (1, [s_acquire, Lease(0, 1, 2)], [[new Call(CallKind.ReleaseEpoch, 0, Process: 0)], [s_die, s_byOwner]]),
+        ["the same epoch again as its process dies"] = (2, [s_acquireOwn, Lease(0, 1, 2)], [[Lease(0, 2, 0), s_byOwner], [s_die, s_findPort]]),
+        ["the same epoch again after its process died"] = (2, [s_acquireOwn, Lease(0, 1, 2)], [[s_die, Lease(0, 1, 0)], [s_pass, s_byOwner]]),
+        ["the same epoch again as a newer lease comes"] = (2, [s_acquireOwn, Lease(0, 1, 0), Release(0, 0)], [[Lease(0, 2, 0)], [s_acquireOwn, s_byOwner]]),
+        ["an old lease on a port that others have had"] = (1, [s_acquireOwn], [[Lease(0, 1, 0)], [Register(1, 1, 0), Release(1, 0)]]),
+        ["an owner leaves and comes back with leases"] = (2, [s_acquireOwn, Lease(0, 1, 0)], [[Release(0, 0), s_acquireOwn], [new Call(CallKind.ReleaseLease, 0), s_acquireOwn]]),
+        ["a sign-in beside a lease that is registered"] = (2, [Register(0, 1, 0), s_acquire], [[Register(0, 1, 0), Lease(0, 2, 1)], [Register(0, 2, 0), s_byOwner]]),
+        ["a shared port as one of its owners goes on"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[Register(0, 1, 3), Release(0, 0)], [Release(1, 0), s_acquireB]]),
         ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),
     };
 

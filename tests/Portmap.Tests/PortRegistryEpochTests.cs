@@ -117,25 +117,28 @@ public class PortRegistryEpochTests
     }
 
     [Fact]
-    public async Task Register_EpochNeverGiven_IsRefused()
+    public async Task Register_EpochGivenToNobody_IsStale()
     {
         await using Scene scene = new();
+        long given = scene.Acquire("b2").Epoch;
 
-        scene.Here.RegisterRefused("b1", Scene.First, long.MaxValue);
+        scene.Here.RegisterRefused("b1", Scene.First, given - 1).ShouldExplain(PortRefusalReason.Stale, given - 1);
 
-        scene.StateOf(Scene.First).Should().Be(PortState.Free);
+        scene.StateOf(Scene.First).Should().NotBe(PortState.Bound);
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(1L << 40)]
-    public async Task Register_EpochOfAnEarlierRun_CountsAsNone(long epoch)
+    [InlineData(1L << 61)]
+    [InlineData(long.MaxValue)]
+    public async Task Register_EpochThisRunCannotHaveGiven_CountsAsNone(long epoch)
     {
         await using Scene scene = new();
 
         PortEntry entry = scene.Here.Register("b1", Scene.First, epoch);
 
-        entry.Epoch.Should().BeGreaterThan(epoch);
+        entry.Epoch.Should().BeGreaterThan(scene.Registry.FirstEpoch).And.NotBe(epoch);
         scene.PortOf("b1").Should().Be(Scene.First);
         scene.Here.Release("b1", epoch: epoch);
         scene.PortOf("b1").Should().Be(0);

@@ -262,6 +262,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
             Port = claim.Port,
             Owner = claim.Cell!.Owner,
             Epoch = claim.Epoch,
+            Origin = claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown) ? claim.Origin : 0,
             State = state,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,

@@ -66,7 +66,8 @@ internal static class FactLine
 
         int state = fact.State switch { PortState.Reserved => "reserved"u8.Length, PortState.Bound => "bound"u8.Length, _ => "ended"u8.Length };
         return PrefixLength + "tcp   epoch= pid= start= boot= at= until= by= owner="u8.Length
-            + Digits(fact.Port) + state + Digits(fact.Epoch) + Digits(fact.ProcessId) + Digits(fact.ProcessStart) + (fact.UserId is { } user ? " uid="u8.Length + Digits(user) : 0) + (fact.BootId == Guid.Empty ? 1 : 36)
+            + Digits(fact.Port) + state + Digits(fact.Epoch) + (fact.Origin != 0 ? " of="u8.Length + Digits(fact.Origin) : 0)
+            + Digits(fact.ProcessId) + Digits(fact.ProcessStart) + (fact.UserId is { } user ? " uid="u8.Length + Digits(user) : 0) + (fact.BootId == Guid.Empty ? 1 : 36)
             + LineTime.Measure(fact.AtMs) + LineTime.Measure(fact.UntilMs)
             + Measure(fact.Strategy, s_escapedInStrategyText) + Measure(fact.Owner, s_escapedInOwnerText) + 1;
     }
@@ -111,6 +112,7 @@ internal static class FactLine
         end = Put(fact.Port, line, end);
         end = Put(fact.State switch { PortState.Reserved => " reserved"u8, PortState.Bound => " bound"u8, _ => " ended"u8 }, line, end);
         end = Put(fact.Epoch, line, Put(" epoch="u8, line, end));
+        end = fact.Origin != 0 ? Put(fact.Origin, line, Put(" of="u8, line, end)) : end;
         end = Put(fact.ProcessId, line, Put(" pid="u8, line, end));
         end = Put(fact.ProcessStart, line, Put(" start="u8, line, end));
         if (fact.UserId is { } user)

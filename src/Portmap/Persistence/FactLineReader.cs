@@ -42,6 +42,7 @@ internal sealed class FactLineReader
             && rest.Number(out long port) && port is >= 0 and <= ushort.MaxValue
             && State(ref rest, out PortState state)
             && rest.Skip(" epoch="u8) && rest.Number(out long epoch)
+            && Origin(ref rest, out long origin)
             && rest.Skip(" pid="u8) && rest.Number(out long pid) && pid is >= 0 and <= int.MaxValue
             && rest.Skip(" start="u8) && rest.Number(out long start)
             && User(ref rest, out uint? user)
@@ -57,6 +58,7 @@ internal sealed class FactLineReader
                 Port = (int)port,
                 State = state,
                 Epoch = epoch,
+                Origin = origin,
                 ProcessId = (int)pid,
                 ProcessStart = start,
                 UserId = user,
@@ -89,6 +91,13 @@ internal sealed class FactLineReader
         bool isRead = rest.Number(out long number) && number is >= 0 and <= uint.MaxValue;
         user = (uint)number;
         return isRead;
+    }
+
+    /// <summary>Left out where a claim goes back to itself.</summary>
+    private static bool Origin(ref Rest rest, out long origin)
+    {
+        origin = 0;
+        return !rest.Skip(" of="u8) || rest.Number(out origin);
     }
 
     private bool Boot(ReadOnlySpan<byte> text, out Guid boot)

@@ -1,3 +1,5 @@
+using Portmap.Table;
+
 namespace Portmap.Persistence;
 
 /// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
@@ -24,7 +26,7 @@ internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recov
         long used = recovery.UsedEpochs;
         if (facts.Mark is null)
         {
-            used = Math.Max(used, now.ToUnixTimeMilliseconds() << 20);
+            used = Math.Max(used, EpochSource.FirstAt(now));
         }
 
         if (recovery.IsMarkLost)

@@ -8,7 +8,7 @@ public sealed class PortFact
     // Facts of one run share their boot: 16 bytes less for each.
     private static object s_lastBoot = Guid.Empty;
 
-    private readonly object? _boot;
+    private readonly object? _boot;   // a Guid, or WithOrigin
     private readonly ushort _port;
     private readonly byte _protocol;
     private readonly byte _state;
@@ -24,6 +24,14 @@ public sealed class PortFact
 
     /// <summary>The epoch of the claim; of a mark, the number up to which epochs may have been given.</summary>
     public long Epoch { get; init; }
+
+    /// <summary>The epoch of the acquisition that the claim goes back to, where its registration was given a higher one of its own; else 0. Workers that carry it
+    /// are recognised by it after a restart too.</summary>
+    public long Origin
+    {
+        get => (_boot as WithOrigin)?.Origin ?? 0;
+        init => _boot = value == 0 ? Boot : new WithOrigin(Boot, value);
+    }
 
     /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or <see cref="PortState.Cooling"/>, which says that the claim has ended.
     /// <see cref="PortState.Free"/> for a mark.</summary>
@@ -41,8 +49,8 @@ public sealed class PortFact
     /// <summary>The boot of the host in which the fact came about (/proc/sys/kernel/random/boot_id); empty where it is not known.</summary>
     public Guid BootId
     {
-        get => _boot is Guid boot ? boot : Guid.Empty;
-        init => _boot = Share(value);
+        get => Boot is Guid boot ? boot : Guid.Empty;
+        init => _boot = Origin == 0 ? Share(value) : new WithOrigin(Share(value), Origin);
     }
 
     /// <summary>When the claim came into this state.</summary>
@@ -58,6 +66,14 @@ public sealed class PortFact
 
     /// <summary>Whether this is the mark of the epochs and not a claim.</summary>
     public bool IsMark => Owner.Length == 0;
+
+    private object? Boot => _boot is WithOrigin both ? both.Boot : _boot;
+
+    /// <summary>By what a worker of the claim proves itself: <see cref="Origin"/>, or the epoch itself.</summary>
+    internal long Fence => Origin != 0 ? Origin : Epoch;
+
+    /// <summary>Whether a process listened for it; a lease that ended unused has none of the three.</summary>
+    internal bool IsOfRegistration => State == PortState.Bound || ProcessId != 0 || Origin != 0;
 
     /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact out of the queue clears it: the store keeps facts.</summary>
     internal PortFact? Next { get; set; }
@@ -93,6 +109,7 @@ public sealed class PortFact
 
         // The caller tells nothing twice differently; should it, any order will do, as long as it is one.
         order = order != 0 ? order : UntilMs.CompareTo(other.UntilMs);
+        order = order != 0 ? order : Origin.CompareTo(other.Origin);
         order = order != 0 ? order : ProcessStart.CompareTo(other.ProcessStart);
         order = order != 0 ? order : ProcessId.CompareTo(other.ProcessId);
         order = order != 0 ? order : Nullable.Compare(UserId, other.UserId);
@@ -100,4 +117,7 @@ public sealed class PortFact
         order = order != 0 ? order : string.CompareOrdinal(Strategy, other.Strategy);
         return order > 0;
     }
+
+    /// <summary>What few facts have, beside what all have.</summary>
+    private sealed record WithOrigin(object? Boot, long Origin);
 }

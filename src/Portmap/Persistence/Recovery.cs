@@ -8,7 +8,8 @@ namespace Portmap.Persistence;
 /// In this order, so that a claim that is over never outweighs one that lives:
 /// <list type="number">
 /// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown to be the same: its claims have ended</item>
-/// <item>an owner keeps its highest Bound epoch, and its highest Reserved one, if that is above it (a lease is used up by what has its epoch)</item>
+/// <item>an owner keeps its highest Bound epoch, and its highest Reserved one, if that is above what the Bound one goes back to (a lease is used up by
+/// what has its epoch, or goes back to it)</item>
 /// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the highest Reserved one</item>
 /// </list>
 /// What ended by this is written as ended before the registry opens.
@@ -39,7 +40,7 @@ internal sealed class Recovery
     /// <summary>What has ended and is not written as that yet.</summary>
     public IReadOnlyList<PortFact> Ended => _ended;
 
-    /// <summary>Of each owner the fact of its highest epoch, one with a port if there is any.</summary>
+    /// <summary>Of each owner the last registration; of one that has none its last lease, one with a port if there is any.</summary>
     public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> Last { get; init; }
 
     /// <summary>Epochs up to this one may have been given.</summary>
@@ -64,7 +65,7 @@ internal sealed class Recovery
         {
             highest = Math.Max(highest, fact.Epoch);
             ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out bool exists);
-            newest = newest is null || (fact.Port != 0 && (newest.Port == 0 || fact.Epoch > newest.Epoch)) ? fact : newest;
+            newest = newest is null || Rank(fact).CompareTo(Rank(newest)) > 0 ? fact : newest;
             several |= exists;
             if (fact.State == PortState.Cooling)
             {
@@ -108,6 +109,8 @@ internal sealed class Recovery
         }
     }
 
+    private static (bool, bool, long) Rank(PortFact fact) => (fact.IsOfRegistration, fact.Port != 0, fact.Epoch);
+
     public static ProcessIdentity ProcessOf(PortFact fact) => new(fact.ProcessId, fact.ProcessStart);
 
     private static (PortProtocol Protocol, string Owner) Owner(PortFact fact) => (fact.Protocol, fact.Owner);
@@ -119,9 +122,11 @@ internal sealed class Recovery
         Dictionary<(PortProtocol, string), long> highest = Highest(bound, Owner);
         Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);
 
-        // A lease whose registration was given back must not come back: it stands under port 0 when its process brought the port.
-        HashSet<(PortProtocol, string, long)> used = [.. bound.Concat(ended).Concat(cooling).Select(fact => (fact.Protocol, fact.Owner, fact.Epoch))];
-        Move(reserved, ended, fact => used.Contains((fact.Protocol, fact.Owner, fact.Epoch)) || (highest.TryGetValue(Owner(fact), out long epoch) && fact.Epoch < epoch));
+        // A lease whose registration was given back must not come back: it stands under port 0 when its process brought the port. One that a process signed in
+        // beside stays open, though what that process has may have the higher epoch.
+        HashSet<(PortProtocol, string, long)> used = [.. bound.Concat(ended).Concat(cooling).Select(fact => (fact.Protocol, fact.Owner, fact.Fence))];
+        highest = Highest(bound, Owner, fact => fact.Fence);
+        Move(reserved, ended, fact => used.Contains((fact.Protocol, fact.Owner, fact.Epoch)) || (highest.TryGetValue(Owner(fact), out long fence) && fact.Epoch < fence));
         highest = Highest(reserved, Owner);
         Move(reserved, ended, fact => fact.Epoch < highest[Owner(fact)]);
     }
@@ -147,14 +152,14 @@ internal sealed class Recovery
         Move(reserved, ended, fact => fact.Port != 0 && (holders.ContainsKey(Place(fact)) || fact.Epoch < highest[Place(fact)]));
     }
 
-    private static Dictionary<TKey, long> Highest<TKey>(IEnumerable<PortFact> facts, Func<PortFact, TKey> key)
+    private static Dictionary<TKey, long> Highest<TKey>(IEnumerable<PortFact> facts, Func<PortFact, TKey> key, Func<PortFact, long>? number = null)
         where TKey : notnull
     {
         Dictionary<TKey, long> highest = [];
         foreach (PortFact fact in facts)
         {
             ref long epoch = ref CollectionsMarshal.GetValueRefOrAddDefault(highest, key(fact), out _);
-            epoch = Math.Max(epoch, fact.Epoch);
+            epoch = Math.Max(epoch, number?.Invoke(fact) ?? fact.Epoch);
         }
 
         return highest;
@@ -173,6 +178,7 @@ internal sealed class Recovery
         Port = fact.Port,
         Owner = fact.Owner,
         Epoch = fact.Epoch,
+        Origin = fact.Origin,
         State = PortState.Cooling,
         ProcessId = fact.ProcessId,
         ProcessStart = fact.ProcessStart,

@@ -102,7 +102,7 @@ internal sealed class DelayedPorts
 
     private FreePorts Generation(long generation)
     {
-        ref FreePorts? place = ref _generations[generation % Generations];
+        ref FreePorts? place = ref _generations[((generation % Generations) + Generations) % Generations];   // one before the count began is as good as any
         FreePorts? ports = Volatile.Read(ref place);
         if (ports is null)
         {

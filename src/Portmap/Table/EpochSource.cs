@@ -3,13 +3,16 @@ namespace Portmap.Table;
 /// <summary>Draws epochs: unique, and higher than any epoch the caller names.</summary>
 /// <remarks>
 /// <code>
-///   _nextBlock ──► blocks of 16,384 numbers     stripe: the next number of the block this processor draws from; a multiple of 16,384: none left
+///   number = First + k * Step * stripes + stripe * Step        each stripe has the numbers of its own place only
 /// </code>
-/// Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in under the same owner without an epoch while the lease is
-/// open (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be able to replace it.
+/// A clock after Lamport for each processor: a stripe goes on from its last number, or from the one the caller names, whichever is higher. So a caller never
+/// asks other processors for their numbers, and one that names a number of another processor is answered with a higher one.
+/// <para>Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in under the same owner without an epoch while the lease is
+/// open (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be able to replace it.</para>
 /// <list type="bullet">
-/// <item>I1. A block is given to one stripe only (Interlocked.Add), a number of it to one caller only (CAS of the stripe).</item>
-/// <item>I2. Callers name the highest epoch they know: that of the owner's claims while it has any, and that of the last claim on the port. A new block lies above every number drawn before it was taken, so a caller that names a number is answered with a higher one.</item>
+/// <item>I1. A number is of one stripe only, by its place, and of one caller only: the CAS of the stripe only ever raises it.</item>
+/// <item>I2. Callers name the highest epoch they know: that of the owner's claims, or once it has none the mark that its last cell left
+/// (<see cref="OwnerIndex.MarkOf"/>), and that of the claims on the port (<see cref="PortSlots.HighestEpoch(int)"/>).</item>
 /// </list>
 /// Progress: lock-free.
 /// </remarks>
@@ -18,41 +21,65 @@ internal sealed class EpochSource
     /// <summary>How far apart drawn numbers are.</summary>
     public const int Step = 16;
 
-    private const int Block = 16_384;
-
     private readonly Stripes _stripes;
-    private long _nextBlock;
+    private readonly long _round;
 
     /// <param name="first">The first epoch, a multiple of 16,384; lower ones are of an earlier run.</param>
     /// <param name="processors">How many threads draw at once.</param>
     public EpochSource(long first, int processors)
     {
         First = first;
-        _nextBlock = first;
         _stripes = new Stripes(processors);
+        _round = (long)_stripes.Count * Step;
+        for (int i = 0; i < _stripes.Count; i++)
+        {
+            _stripes[i] = first;
+        }
     }
 
     public long First { get; }
 
+    /// <summary>The first epoch of a run that knows of no earlier one: Unix milliseconds times 2^20, so that those of earlier runs are lower. A clock that is far off
+    /// (before 1970, after 2109) still gives a positive one that leaves room above it.</summary>
+    public static long FirstAt(DateTimeOffset now) => Math.Clamp(now.ToUnixTimeMilliseconds(), 0, 1L << 42) << 20;
+
+    /// <summary>No number above this one was drawn before this was read.</summary>
+    public long Last
+    {
+        get
+        {
+            long last = First;
+            for (int i = 0; i < _stripes.Count; i++)
+            {
+                last = Math.Max(last, Volatile.Read(ref _stripes[i]));
+            }
+
+            return last;
+        }
+    }
+
     public long Next(long after)
     {
-        ref long stripe = ref _stripes[_stripes.Current];
+        int stripe = _stripes.Current;
+        ref long place = ref _stripes[stripe];
         while (true)
         {
-            long next = Volatile.Read(ref stripe);
-            long drawn = next;
-            if ((next & (Block - 1)) == 0 || next <= after)
-            {
-                Hook.At(Table.Step.DrawBlock);
-                drawn = Interlocked.Add(ref _nextBlock, Block) - Block + Step;
-            }
+            long last = Volatile.Read(ref place);
+            long next = NextOf(stripe, Math.Max(last, after));
 
             // Takes the number for this caller; pairs with the same CAS of others on the stripe.
             Hook.At(Table.Step.DrawEpoch);
-            if (Interlocked.CompareExchange(ref stripe, drawn + Step, next) == next)
+            if (Interlocked.CompareExchange(ref place, next, last) == last)
             {
-                return drawn;
+                return next;
             }
         }
+    }
+
+    /// <summary>The lowest number of a stripe that is above another one.</summary>
+    private long NextOf(int stripe, long above)
+    {
+        long place = (long)stripe * Step;
+        return ((above - place) & -_round) + _round + place;
     }
 }

@@ -11,12 +11,14 @@ namespace Portmap.Table;
 /// <item>I2. Only the topmost claim can be pending; before anybody pushes another one, the pending one is settled (helped).</item>
 /// <item>I3. A Bound claim below a claim that took effect never counts again: before a claim that is
 /// Bound ends, all Bound ones below it have ended.</item>
+/// <item>I4. <see cref="Last"/> only moves to a later registration, and says the last one once no claim is in force any more.</item>
 /// </list>
 /// </remarks>
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
 {
     private readonly byte _protocol = (byte)protocol;
     private PortClaim _top = top;
+    private PortClaim? _last;
 
     public string Owner { get; } = owner;
 
@@ -33,12 +35,35 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         }
     }
 
+    /// <summary>The last registration of the owner that was over, also one of an earlier cell of it. It tells whether a worker that comes again is the last one.</summary>
+    public PortClaim? Last
+    {
+        get
+        {
+            Hook.At(Step.ReadLast);
+            return Volatile.Read(ref _last);
+        }
+    }
+
     public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
 
     public bool Is(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
     {
         Hook.At(Step.CompareName);
         return Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner);
+    }
+
+    /// <summary>Notes a registration before it ends: who sees that it has ended, sees what it was. The later one stays, whoever comes first.</summary>
+    public void Remember(PortClaim registration)
+    {
+        for (PortClaim? last = Last; last is null || last.Epoch < registration.Epoch; last = Last)
+        {
+            Hook.At(Step.NoteLast);
+            if (ReferenceEquals(Interlocked.CompareExchange(ref _last, registration, last), last))
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
@@ -64,6 +89,39 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     {
         PortClaim top = Top;
         return top.Word.Stage == ClaimStage.Bound ? top : ServedFrom(top);   // nearly always the first one, and then without a call
+    }
+
+    /// <summary>What lookups answer: what is served, if its session is. Wait-free.</summary>
+    /// <remarks>
+    /// Linearization, when none is found. A session that serves no more never serves again. So when the same claim is found once more after its session was
+    /// seen not to serve, it was what was served at that second look, and nobody was. When another one is found, the first was replaced meanwhile, and its
+    /// process may have died after that: that one is looked at instead. <see cref="OwnerIndex.MaxProbes"/> replacements in one lookup are too many to be real.
+    /// </remarks>
+    public PortClaim? Serving()
+    {
+        PortClaim? served = Served();
+        return served is null || served.Session!.IsServing ? served : ServingAfter(served);
+    }
+
+    private PortClaim? ServingAfter(PortClaim served)
+    {
+        for (int look = 0; look < OwnerIndex.MaxProbes; look++)
+        {
+            PortClaim? next = Served();
+            if (next is null || ReferenceEquals(next, served))
+            {
+                return null;
+            }
+
+            if (next.Session!.IsServing)
+            {
+                return next;
+            }
+
+            served = next;
+        }
+
+        return null;
     }
 
     private static PortClaim? ServedFrom(PortClaim top)
@@ -135,7 +193,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         for (int look = 0; look < OwnerIndex.MaxProbes; look++)
         {
             PortClaim? lease = OpenLease();   // first: what it becomes meanwhile is found by the second look
-            if (Served() is { Session.IsServing: true } served)
+            if (Serving() is { } served)
             {
                 return served;
             }
@@ -164,6 +222,18 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         }
 
         return null;
+    }
+
+    /// <summary>The highest epoch of the claims from one down, but for one of them.</summary>
+    public static long HighestEpoch(PortClaim? top, PortClaim? except)
+    {
+        long highest = 0;
+        for (PortClaim? claim = top; claim is not null; claim = claim.Below)
+        {
+            highest = ReferenceEquals(claim, except) ? highest : Math.Max(highest, claim.Epoch);
+        }
+
+        return highest;
     }
 
     /// <summary>The newest claim, pending ones included, that keeps others off a port.</summary>

@@ -20,8 +20,8 @@ internal sealed partial class OwnerIndex
         };
     }
 
-    /// <summary>The bucket without its dead cells and with one more; null, a cell, or a fresh array.</summary>
-    private static object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0)
+    /// <summary>The bucket without its dead cells, but for remembered ones, and with one more; null, a cell, or a fresh array.</summary>
+    private object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0, bool keepsRemembered = true)
     {
         if (bucket is null)
         {
@@ -32,7 +32,7 @@ internal sealed partial class OwnerIndex
         int count = added is null ? 0 : 1;
         foreach (OwnerCell cell in cells)
         {
-            count += !cell.IsDead && (cell.Hash & bit) == side ? 1 : 0;
+            count += Stays(cell, added, keepsRemembered) && (cell.Hash & bit) == side ? 1 : 0;
         }
 
         OwnerCell? one = added;
@@ -45,7 +45,7 @@ internal sealed partial class OwnerIndex
 
         foreach (OwnerCell cell in cells)
         {
-            if ((cell.Hash & bit) != side || next == count || cell.IsDead)
+            if ((cell.Hash & bit) != side || next == count || !Stays(cell, added, keepsRemembered))
             {
                 continue;   // a cell that died since it was counted may be taken along; it stays dead
             }
@@ -62,6 +62,10 @@ internal sealed partial class OwnerIndex
 
         return several is null ? one : next == count ? several : several[..next];
     }
+
+    private bool Stays(OwnerCell cell, OwnerCell? added, bool keepsRemembered) =>
+        !cell.IsDead
+        || (keepsRemembered && cell.Last is { } last && _isRemembered(last) && added?.Is(cell.Protocol, cell.Owner, cell.Hash) != true);
 
     /// <summary>Makes a table of twice the size current; helps whoever is at it (I3).</summary>
     private void Grow(Buckets old)

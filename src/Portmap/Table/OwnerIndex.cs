@@ -16,10 +16,13 @@ namespace Portmap.Table;
 /// <item>I1. A cell enters by the CAS of its bucket, after the bucket was seen to hold no living cell of that name. So an owner has at most one
 /// living cell: whoever came between changed the bucket.</item>
 /// <item>I2. A bucket is never written but by CAS from what was read, and each value is or holds a fresh object, so a cell
-/// that lives is never lost; dead ones are left out by whoever writes next. Until then a dead one stays, with its name: a slot keeps the last owner of its
-/// port as well, and to unlink it would cost each release a second CAS of the bucket.</item>
+/// that lives is never lost; dead ones are left out by whoever writes next, but for those that are remembered: as long as nobody else has had the port of
+/// their last registration. Slots lead to those as well, so there are no more of them than ports; to unlink one would cost each release a second CAS of the
+/// bucket. The next cell of the name takes over what the dead one remembers.</item>
 /// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of the table of twice the size; then that table
 /// becomes the current one. Whoever wants to add meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
+/// <item>I4. A cell dies only after its mark was raised to its newest epoch, and one enters only with an epoch above its mark, looked at after its bucket was
+/// read: so of two cells of one owner the later has the higher epochs. Names share marks: a mark may be too high, never too low.</item>
 /// </list>
 /// Linearization: Find: a reader in a table that was frozen meanwhile answers as of the moment it read which table is current; a name it then misses
 /// was not in it, or its cell has died since. TryInsert: the CAS of the bucket. A cell is gone when its Top is Dead, wherever it still lies.
@@ -33,13 +36,25 @@ internal sealed partial class OwnerIndex
     // A third full at most: five of six owners then have their bucket for themselves, and a look-up is seldom surprised by an array.
     private const int FirstSize = 4_096, BucketsPerOwner = 3;
 
+    private const int Marks = 4_096;
+
+    /// <summary>With more cells in one bucket, dead ones included, the table grows.</summary>
+    private const int Crowd = 8;
+
     private readonly OwnerCredits _credits;
     private readonly Seeds _seeds;
+    private readonly long[] _marks = new long[Marks];
     private readonly int _maxSize;
+    private readonly Func<PortClaim, bool> _isRemembered;
     private Buckets _current;
 
-    public OwnerIndex(int maxOwners, int processors, ulong seed)
+    /// <param name="maxOwners">The bound on living owners.</param>
+    /// <param name="processors">How many threads add at once.</param>
+    /// <param name="seed">Of the hash.</param>
+    /// <param name="isRemembered">Whether the dead cell with this last registration stays; null: none does.</param>
+    public OwnerIndex(int maxOwners, int processors, ulong seed, Func<PortClaim, bool>? isRemembered = null)
     {
+        _isRemembered = isRemembered ?? (static _ => false);
         _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners * BucketsPerOwner);
         _current = new Buckets(Math.Min(FirstSize, _maxSize));
         _credits = new OwnerCredits(maxOwners, processors);
@@ -59,6 +74,9 @@ internal sealed partial class OwnerIndex
 
         /// <summary>Lost the race: somebody changed the bucket, or the owner has a living cell.</summary>
         Raced,
+
+        /// <summary>An owner that was here since has left a higher epoch: begin again with one above <see cref="MarkOf"/>.</summary>
+        Outrun,
 
         /// <summary>The bound on owners, or on owners of one bucket, is reached.</summary>
         Full,
@@ -114,10 +132,23 @@ internal sealed partial class OwnerIndex
             return Insertion.Raced;
         }
 
-        int living = 0;
+        if (cell.Top.Epoch < MarkOf(cell.Hash))
+        {
+            return Insertion.Outrun;
+        }
+
+        int living = 0, cells = 0;
         foreach (OwnerCell other in CellsOf(ref bucket))
         {
-            if (!other.IsDead)
+            cells += Stays(other, cell, keepsRemembered: true) ? 1 : 0;
+            if (other.IsDead)
+            {
+                if (other.Last is { } last && other.Is(cell.Protocol, cell.Owner, cell.Hash))
+                {
+                    cell.Remember(last);
+                }
+            }
+            else
             {
                 if (other.Is(cell.Protocol, cell.Owner, cell.Hash))
                 {
@@ -128,7 +159,7 @@ internal sealed partial class OwnerIndex
             }
         }
 
-        if (living > 0 && current.Heads.Length < _maxSize && EstimatedCount * BucketsPerOwner > current.Heads.Length)
+        if (current.Heads.Length < _maxSize && (cells > Crowd || (living > 0 && EstimatedCount * BucketsPerOwner > current.Heads.Length)))
         {
             Grow(current);
             return Insertion.Raced;
@@ -139,7 +170,7 @@ internal sealed partial class OwnerIndex
             return Insertion.Full;
         }
 
-        object? joined = Living(ref bucket, cell);
+        object? joined = Living(ref bucket, cell, keepsRemembered: cells < MaxProbes);
         Hook.At(Step.InsertCell);
         if (ReferenceEquals(Interlocked.CompareExchange(ref head, joined, bucket), bucket))
         {
@@ -148,6 +179,23 @@ internal sealed partial class OwnerIndex
 
         _credits.Return();
         return Insertion.Raced;
+    }
+
+    /// <summary>An epoch that no claim of an owner without a cell has outrun.</summary>
+    public long MarkOf(int hash) => Volatile.Read(ref _marks[hash & (Marks - 1)]);
+
+    /// <summary>Raises the mark of an owner. A CAS, so that none of two is lost.</summary>
+    public void RaiseMark(int hash, long epoch)
+    {
+        ref long mark = ref _marks[hash & (Marks - 1)];
+        for (long seen = Volatile.Read(ref mark); seen < epoch; seen = Volatile.Read(ref mark))
+        {
+            Hook.At(Step.RaiseMark);
+            if (Interlocked.CompareExchange(ref mark, epoch, seen) == seen)
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or somebody pushed meanwhile. Whoever next adds to its
@@ -159,6 +207,8 @@ internal sealed partial class OwnerIndex
         {
             return;
         }
+
+        RaiseMark(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I4)
 
         // After this CAS nobody can push; one that pushed since the look above made it fail.
         if (cell.TryPush(top, PortClaim.Dead))

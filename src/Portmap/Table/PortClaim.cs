@@ -30,11 +30,12 @@ internal sealed class PortClaim
     private byte _guarantee;
     private byte _drawnBelow;
 
-    private PortClaim(PortProtocol protocol, int port, long epoch, byte strategy, bool isLease, object? party, ClaimWord word)
+    private PortClaim(PortProtocol protocol, int port, long epoch, long origin, byte strategy, bool isLease, object? party, ClaimWord word)
     {
         _protocol = (byte)protocol;
         _port = (ushort)port;
         Epoch = epoch;
+        Origin = origin;
         Strategy = strategy;
         IsLease = isLease;
         _party = party;
@@ -42,9 +43,17 @@ internal sealed class PortClaim
     }
 
     /// <summary>What <see cref="OwnerCell.Top"/> points to once the cell is dead.</summary>
-    public static PortClaim Dead { get; } = new(PortProtocol.Tcp, 0, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Ended, 0));
+    public static PortClaim Dead { get; } = new(PortProtocol.Tcp, 0, 0, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Ended, 0));
 
+    /// <summary>The rank of its fact: of two claims of one owner, or on one port, the later one has the higher.</summary>
     public long Epoch { get; }
+
+    /// <summary>The epoch of the acquisition it goes back to, by which its worker proves itself; its own epoch where there was none. They differ where the lease
+    /// was given a number before the port was known, and where a process was started again with the environment of its predecessor.</summary>
+    public long Origin { get; }
+
+    /// <summary>Whether a worker that carries an epoch means this claim.</summary>
+    public bool IsOf(long epoch) => epoch == Epoch || epoch == Origin;
 
     /// <summary>0 for a lease whose process brings the port.</summary>
     public int Port => _port;
@@ -134,21 +143,26 @@ internal sealed class PortClaim
     }
 
     public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null, bool confirmed = false) =>
-        new(protocol, port, epoch, strategy, isLease: true, lease, ClaimWord.Pending(confirmed)) { Consumes = consumes };
+        new(protocol, port, epoch, epoch, strategy, isLease: true, lease, ClaimWord.Pending(confirmed)) { Consumes = consumes };
 
-    public static PortClaim ForRegistration(PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortClaim? consumes, bool confirmed = false) =>
-        new(protocol, port, epoch, strategy, isLease: false, session, ClaimWord.Pending(confirmed))
+    public static PortClaim ForRegistration(
+        PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortClaim? consumes, bool confirmed = false, long origin = 0) =>
+        new(protocol, port, epoch, origin != 0 ? origin : epoch, strategy, isLease: false, session, ClaimWord.Pending(confirmed))
         {
             Consumes = consumes,
             Guarantee = PortGuarantee.HeldByProcess,
         };
 
-    public static PortClaim ForForeign(PortProtocol protocol, int port, long at) =>
-        new(protocol, port, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="highest">The highest epoch the port has seen: who has the port after the stranger is given a higher one.</param>
+    /// <param name="at">When it was found.</param>
+    public static PortClaim ForForeign(PortProtocol protocol, int port, long highest, long at) =>
+        new(protocol, port, highest, highest, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
 
     /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell in the index.</summary>
     public static PortClaim ForCooling(PortProtocol protocol, int port, long epoch, byte strategy, OwnerCell owner, ClaimEnd cause, long endedAt) =>
-        new(protocol, port, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
+        new(protocol, port, epoch, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
 
     /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
     public long DrawBelow()

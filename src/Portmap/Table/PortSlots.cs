@@ -9,6 +9,7 @@ namespace Portmap.Table;
 ///         PortClaim       the last claim that took it: pending, in force or ended; or the marker of a stranger
 ///         PortClaim[]     several owners of one process share it (never changed after it was published)
 /// </code>
+/// Of the claims that a slot has led to, it keeps the one with the highest epoch, ended or not: later ones are given higher epochs.
 /// A slot never goes back to null and each value is a fresh object, so a CAS on what was read fails if anything happened to the port in between.
 /// 65,536 slots in chunks of 1,024 that are made when first written.
 /// </remarks>
@@ -51,6 +52,25 @@ internal sealed class PortSlots
         PortClaim[] shared => shared,
         _ => new ReadOnlySpan<PortClaim>(ref Unsafe.As<object?, PortClaim>(ref slot)!),
     };
+
+    /// <summary>The highest epoch of all claims that a port has ever had: whoever replaces what a slot holds keeps the one that has it.</summary>
+    public long HighestEpoch(int port)
+    {
+        object? slot = this[port];
+        return HighestEpoch(Claims(ref slot));
+    }
+
+    /// <inheritdoc cref="HighestEpoch(int)"/>
+    public static long HighestEpoch(ReadOnlySpan<PortClaim> claims)
+    {
+        long highest = 0;
+        foreach (PortClaim claim in claims)
+        {
+            highest = Math.Max(highest, claim.Epoch);
+        }
+
+        return highest;
+    }
 
     /// <summary>The ports whose slots were ever written.</summary>
     public IEnumerable<int> Used()

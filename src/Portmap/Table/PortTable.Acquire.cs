@@ -33,7 +33,7 @@ internal sealed partial class PortTable
         /// <summary>The lease whose place it should take has ended.</summary>
         LeaseGone,
 
-        /// <summary>A listening process took the port, or a newer claim of the owner outran the epoch: begin again.</summary>
+        /// <summary>A listening process took the port, or a later claim of the owner has a higher epoch: begin again.</summary>
         Lost,
 
         /// <summary>The fact of the claim could not be written.</summary>
@@ -120,6 +120,12 @@ internal sealed partial class PortTable
 
                 claim.Cell = cell;
                 OwnerIndex.Insertion insertion = Index.TryInsert(cell);
+                if (insertion == OwnerIndex.Insertion.Outrun)
+                {
+                    claim.Cell = null;
+                    return Push.Lost;
+                }
+
                 if (insertion == OwnerIndex.Insertion.Full)
                 {
                     claim.Cell = null;
@@ -152,7 +158,7 @@ internal sealed partial class PortTable
                     return Push.AlreadyReserved;
                 }
 
-                if (top.Epoch >= claim.Epoch || (unlessServed && cell.Served() is not null))
+                if (Math.Max(top.Epoch, standing?.Epoch ?? 0) >= claim.Epoch || (unlessServed && cell.Served() is not null))
                 {
                     claim.Cell = null;
                     return Push.Lost;

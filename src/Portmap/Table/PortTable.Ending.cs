@@ -16,6 +16,7 @@ internal sealed partial class PortTable
             if (word.Stage == ClaimStage.Bound)
             {
                 EndBelow(claim, now);   // OwnerCell I3: an older registration must not come back
+                claim.Cell!.Remember(claim);
             }
 
             if (claim.TryEndFrom(word, cause, now))
@@ -95,7 +96,7 @@ internal sealed partial class PortTable
                 }
             }
 
-            PortClaim marker = PortClaim.ForForeign(protocol, port, now);
+            PortClaim marker = PortClaim.ForForeign(protocol, port, PortSlots.HighestEpoch(PortSlots.Claims(ref slot)), now);
             if (space.Slots.TrySet(port, slot, marker))
             {
                 space.LookAgainLater(port, now);

@@ -9,6 +9,9 @@ internal sealed partial class PortTable
         /// <summary>A living process of somebody else has the port.</summary>
         Held,
 
+        /// <summary>A later claim has been on the port since its epoch was drawn.</summary>
+        Outrun,
+
         /// <summary>Somebody else finished the registration meanwhile.</summary>
         Settled,
 
@@ -40,6 +43,12 @@ internal sealed partial class PortTable
                 if (outcome == SlotOutcome.Held)
                 {
                     Refuse(claim, word, ClaimEnd.PortHeld, now);
+                    continue;
+                }
+
+                if (outcome == SlotOutcome.Outrun)
+                {
+                    Refuse(claim, word, ClaimEnd.Withdrawn, now);   // whoever registers begins again, with a higher epoch
                     continue;
                 }
 
@@ -194,9 +203,13 @@ internal sealed partial class PortTable
         while (true)
         {
             object? slot = slots[claim.Port];
-            int shared = 0;
             bool again = false;
             ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref slot);
+            if (PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim) && !claims.Contains(claim))
+            {
+                return SlotOutcome.Outrun;   // the highest only rises, so nobody else can have put it there
+            }
+
             foreach (PortClaim other in claims)
             {
                 if (ReferenceEquals(other, claim))
@@ -213,9 +226,6 @@ internal sealed partial class PortTable
                     case Displacement.Changed:
                         again = true;
                         break;
-                    case Displacement.Shares:
-                        shared++;
-                        break;
                 }
             }
 
@@ -224,7 +234,7 @@ internal sealed partial class PortTable
                 return SlotOutcome.Settled;
             }
 
-            if (!again && slots.TrySet(claim.Port, slot, shared == 0 ? claim : Join(claims, claim)))
+            if (!again && slots.TrySet(claim.Port, slot, Join(claims, claim)))
             {
                 return SlotOutcome.Taken;
             }
@@ -321,17 +331,23 @@ internal sealed partial class PortTable
     /// then, whoever settles it has to end that same one, so ending it is right; without this a helper that was suspended for long would end an innocent one.</summary>
     private static bool IsPending(PortClaim claim) => claim.Word.Stage == ClaimStage.Taking;
 
-    private static PortClaim[] Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
+    /// <summary>A registration that goes on over another session, with its epoch and on its port, which others of the process may have joined since.</summary>
+    private static bool GoesOn(PortClaim claim) => claim.Consumes is { IsLease: false } used && used.Epoch == claim.Epoch && used.Port == claim.Port;
+
+    /// <summary>The new value of a slot: the claim, those that share the port, and the one that keeps the highest epoch.</summary>
+    private static object Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
     {
-        List<PortClaim> joined = new(claims.Length + 1) { claim };
+        long highest = PortSlots.HighestEpoch(claims);
+        List<PortClaim>? joined = null;
         foreach (PortClaim other in claims)
         {
-            if (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && cell.HolderOf(claim.Port) is not null)
+            bool isKept = highest > claim.Epoch && other.Epoch == highest;
+            if (isKept || (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && cell.HolderOf(claim.Port) is not null))
             {
-                joined.Add(other);
+                (joined ??= new(claims.Length + 1) { claim }).Add(other);
             }
         }
 
-        return [.. joined];
+        return joined is null ? claim : joined.ToArray();
     }
 }

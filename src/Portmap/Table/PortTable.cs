@@ -45,7 +45,7 @@ internal sealed partial class PortTable
         Clock = clock;
         _events = events;
         _tcp = new PortSpace(settings, PortProtocol.Tcp);
-        Index = new OwnerIndex(settings.MaxOwners, processors, seed);
+        Index = new OwnerIndex(settings.MaxOwners, processors, seed, IsRemembered);
     }
 
     public PortRegistrySettings Settings { get; }
@@ -57,6 +57,9 @@ internal sealed partial class PortTable
     /// <summary>Where facts of claims go; null without a store. Set before anything else is done with the table.</summary>
     public ClaimJournal? Journal { get; set; }
 
+    /// <summary>Owners that stay remembered whoever has their port, because the store told of them. Set before anything else is done with the table.</summary>
+    public Func<PortClaim, bool> IsStored { get; set; } = static _ => false;
+
     /// <summary>Whether a claim counts only when its fact is on disk.</summary>
     public bool Confirms => Journal is { Confirms: true };
 
@@ -67,7 +70,7 @@ internal sealed partial class PortTable
 
     /// <summary>What lookups serve for an owner, or null.</summary>
     public PortClaim? Served(PortProtocol protocol, ReadOnlySpan<char> owner) =>
-        Index.FindAny(protocol, owner, Index.Hash(protocol, owner))?.Served() is { Session.IsServing: true } claim ? claim : null;
+        Index.FindAny(protocol, owner, Index.Hash(protocol, owner))?.Serving();
 
     /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
     public static PortClaim? VisibleOn(PortClaim inSlot)
@@ -79,7 +82,7 @@ internal sealed partial class PortTable
         }
 
         PortClaim? lease = cell.OpenLease();   // before Served, see there
-        if (cell.Served() is { } served && served.Port == inSlot.Port && served.Session!.IsServing)
+        if (cell.Serving() is { } served && served.Port == inSlot.Port)
         {
             return served;
         }
@@ -152,6 +155,27 @@ internal sealed partial class PortTable
         }
 
         return count;
+    }
+
+    /// <summary>Whether nobody else has had the port of a registration since it ended: as long, its owner is remembered. Longer, where the store tells of
+    /// an earlier one: it must not be taken for the last.</summary>
+    public bool IsRemembered(PortClaim registration)
+    {
+        if (IsStored(registration))
+        {
+            return true;
+        }
+
+        object? slot = Space(registration.Protocol).Slots[registration.Port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim.Cell?.Owner == registration.Cell!.Owner)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private PortSpace MakeUdp()

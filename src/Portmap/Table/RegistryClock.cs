@@ -1,6 +1,6 @@
 namespace Portmap.Table;
 
-/// <summary>Milliseconds since the registry began, monotonic; what <see cref="ClaimWord.At"/> counts in.</summary>
+/// <summary>Milliseconds since the registry began, never negative and never less than before; what <see cref="ClaimWord.At"/> counts in.</summary>
 /// <param name="provider">The clock of the host.</param>
 /// <param name="beganMs">What the count begins with: more than 0 where things that came about before the registry began have to be told.</param>
 internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
@@ -13,8 +13,8 @@ internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
     private readonly DateTimeOffset _startUtc = provider.GetUtcNow();
     private readonly long _ticksPerMs = Math.Max(1, provider.TimestampFrequency / 1_000);
 
-    private readonly long _beganMs = beganMs;
-    private long _lastMs = beganMs;
+    private readonly long _beganMs = Math.Max(0, beganMs);
+    private long _lastMs = Math.Max(0, beganMs);
 
     public TimeProvider Provider { get; } = provider;
 
@@ -22,20 +22,31 @@ internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
 
     public DateTimeOffset ToUtc(long ms) => _startUtc.AddMilliseconds(ms - _beganMs);
 
-    public long ToMs(DateTimeOffset utc) => (long)(utc - _startUtc).TotalMilliseconds + _beganMs;
+    /// <summary>When something came about; what the wall clock puts before the count began, or after now because it was set back since, is at its end.</summary>
+    public long ToMs(DateTimeOffset utc) => Math.Clamp((long)(utc - _startUtc).TotalMilliseconds + _beganMs, 0, NowMs);
 
-    /// <summary>A clock of the host's own that throws stands still: no operation may be left half done because of it.</summary>
+    /// <summary>A clock of the host's own that goes back, or throws, stands still for us: ages are never negative, no time is before the count began, and no
+    /// operation is left half done.</summary>
     private long ReadProvider()
     {
+        long now;
         try
         {
-            long now = ((Provider.GetTimestamp() - _start) / _ticksPerMs) + _beganMs;
-            Volatile.Write(ref _lastMs, now);
-            return now;
+            now = ((Provider.GetTimestamp() - _start) / _ticksPerMs) + _beganMs;
         }
         catch (Exception)
         {
             return Volatile.Read(ref _lastMs);
         }
+
+        for (long last = Volatile.Read(ref _lastMs); now > last; last = Volatile.Read(ref _lastMs))
+        {
+            if (Interlocked.CompareExchange(ref _lastMs, now, last) == last)   // only ever raises it
+            {
+                return now;
+            }
+        }
+
+        return Volatile.Read(ref _lastMs);
     }
 }

@@ -20,6 +20,8 @@ internal enum Step
     CompareName,
     ReadTop,
     PushTop,
+    ReadLast,
+    NoteLast,
 
     // PortSlots, PortTable
     ReadSlot,
@@ -35,6 +37,7 @@ internal enum Step
     FreezeBucket,
     FillBucket,
     PublishGrown,
+    RaiseMark,
 
     // OwnerCredits
     TakeCredit,
@@ -60,7 +63,6 @@ internal enum Step
     PlaceHint,
 
     // EpochSource
-    DrawBlock,
     DrawEpoch,
 
     // ChangeLog

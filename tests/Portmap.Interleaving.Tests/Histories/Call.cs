@@ -60,6 +60,9 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
     /// <summary>How many calls that change anything overlapped it.</summary>
     public int Rivals { get; init; }
 
+    /// <summary>Whether a call of another owner that may take a port overlapped it.</summary>
+    public bool HasRivalOwners { get; init; }
+
     /// <summary>A pass moved the clock meanwhile, or while a call that overlapped it was under way: the time of its endings may be of before.</summary>
     public bool IsOfUncertainTime { get; init; }
 

@@ -40,6 +40,8 @@ internal sealed class Performance
             Call = one.Call with
             {
                 Rivals = calls.Where((other, j) => i != j && other.Call.Changes && Overlap(one, other)).Count(),
+                HasRivalOwners = Array.Exists(calls, other => other.Call.Owner != one.Call.Owner && Overlap(one, other)
+                    && other.Call.Kind is (CallKind.Acquire or CallKind.Register or CallKind.RegisterLease)),
                 IsOfUncertainTime = calls.Where((other, j) => passes[j] && Overlap(one, other)).Any(),
             },
         })];

@@ -91,13 +91,15 @@ internal sealed class PlayedRegistry : IPlayed
         }
 
         Volatile.Write(ref _leases[call.Owner], lease);
+        // The lease may say the epoch of the registration that used it up meanwhile.
+        long epoch = lease.Claim.Origin;
         lock (_granted)
         {
-            _granted.Add(lease.Epoch, lease);
+            _granted.Add(epoch, lease);
         }
 
         // What the lease says may be of the registration that used it up meanwhile; one for a process that brings its port has none by itself.
-        return Answer(call, granted, refusal) with { AnswerEpoch = lease.Epoch, AnswerPort = call.Kind == CallKind.AcquireOwn ? 0 : NumberOf(lease.Port) };
+        return Answer(call, granted, refusal) with { AnswerEpoch = epoch, AnswerPort = call.Kind == CallKind.AcquireOwn ? 0 : NumberOf(lease.Port) };
     }
 
     private Call Register(Call call)

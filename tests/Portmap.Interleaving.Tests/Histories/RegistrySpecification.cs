@@ -10,6 +10,12 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
     {
         next = state;
         bool applies = TryApplyCore(in state, in call, ref next);
+        next = call.Kind switch
+        {
+            CallKind.Acquire => next.Touched(call.Owner, -1),
+            CallKind.Register or CallKind.RegisterLease => next.Touched(call.Owner, call.Port),
+            _ => next,
+        };
         next = cools ? next : next with { SurelyCools = 0, MayCool = 0 };
         return applies;
     }
@@ -51,8 +57,9 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
     private bool TryAcquire(in RegistryState state, in Call call, ref RegistryState next)
     {
         OwnerState owner = state[call.Owner];
-        next = state.With(call.Owner, owner with { LeaseEpoch = call.AnswerEpoch, LeasePort = call.AnswerPort }).Warm(call.AnswerPort);
-        return !owner.HasLease && call.AnswerEpoch > owner.NewestEpoch
+        long epoch = call.AnswerEpoch;
+        next = state.With(call.Owner, owner with { LeaseEpoch = epoch, LeasePort = call.AnswerPort, HighestLease = epoch }).Warm(call.AnswerPort).Seen(call.AnswerPort, epoch);
+        return !owner.HasLease && epoch > owner.HighestEpoch && epoch > state.HighestOn(call.AnswerPort)
             && (call.Kind == CallKind.AcquireOwn ? call.AnswerPort == 0
                 : call.AnswerPort >= 1 && call.AnswerPort <= ports && !state.IsHeld(call.AnswerPort) && !state.SurelyCoolsOn(call.AnswerPort));
     }
@@ -78,25 +85,32 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
     {
         OwnerState owner = state[call.Owner];
         long epoch = call.AnswerEpoch;
-        if (owner.Port == call.Port && owner.Process == call.Process && owner.Epoch == epoch && (call.Epoch == 0 || call.Epoch == epoch))
+        if (owner.Port == call.Port && owner.Process == call.Process && owner.Epoch == epoch && (call.Epoch == 0 || owner.IsOf(call.Epoch)))
         {
             return true;   // the same again
         }
 
-        bool usesLease = owner.HasLease && epoch == owner.LeaseEpoch && (owner.LeasePort == 0 || owner.LeasePort == call.Port)
-            && (call.Epoch == epoch || (call.Epoch == 0 && (owner.LeasePort != 0 || !owner.IsBound || owner.Process != call.Process)));
+        bool usesLease = owner.HasLease && (owner.LeasePort == 0 || owner.LeasePort == call.Port)
+            && (call.Epoch == owner.LeaseEpoch || (call.Epoch == 0 && (owner.LeasePort != 0 || !owner.IsBound || owner.Process != call.Process)));
         bool isOfOwner = !owner.IsBound || owner.Process == call.Process;
-        bool isNew = call.Epoch == 0 || call.Epoch == owner.Epoch || state.Dead != 0;   // a dead one's epoch is good until its entry is cleaned up
-        bool isRanked = owner.HasLease ? epoch < owner.LeaseEpoch && epoch > owner.LeaseEpoch - Table.EpochSource.Step : epoch > owner.Epoch;
-        if (!(usesLease ? isOfOwner || call.Epoch == epoch : isOfOwner && isNew && isRanked && epoch > owner.Epoch) || !IsOpenTo(in state, in call, alsoLeases: true))
+        bool isLast = call.Epoch == 0 || owner.IsOf(call.Epoch) || owner.IsAgain(call.Epoch);
+        if (!(usesLease ? isOfOwner || call.Epoch == owner.LeaseEpoch : isOfOwner && isLast) || !IsRanked(in state, in call, usesLease) || !IsOpenTo(in state, in call, alsoLeases: true))
         {
             return false;
         }
 
+        long origin = usesLease ? owner.LeaseEpoch : call.Epoch == 0 ? epoch : owner.IsBound ? owner.Origin : owner.Last.Origin;
         // One whose process died since it was looked at takes effect and is gone at once.
-        OwnerState registered = (usesLease ? owner.WithoutLease() : owner) with { Port = call.Port, Process = call.Process, Epoch = epoch };
+        OwnerState registered = (usesLease ? owner.WithoutLease() : owner) with
+        {
+            Port = call.Port,
+            Process = call.Process,
+            Epoch = epoch,
+            Origin = origin,
+            HighestBound = epoch,
+        };
         bool isDead = state.IsDead(call.Process);
-        next = state.With(call.Owner, isDead ? registered.WithoutRegistration() : registered).Warm(call.Port);
+        next = state.With(call.Owner, isDead ? registered.WithoutRegistration() : registered).Warm(call.Port).Seen(call.Port, epoch);
         next = owner.IsBound && owner.Port != call.Port ? next.Cool(owner.Port, in call) : next;
         next = isDead ? next.Cool(call.Port, in call) : next;
         return true;
@@ -109,12 +123,23 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         return call.Reason switch
         {
             PortRefusalReason.Conflict => (owner.IsBound && owner.Process != call.Process && (call.Epoch == 0 || call.Epoch != owner.LeaseEpoch)) || !IsOpenTo(in state, in call, alsoLeases: false),
-            PortRefusalReason.Stale => call.Epoch != 0 && call.Epoch != owner.LeaseEpoch && call.Epoch != owner.Epoch,
+            PortRefusalReason.Stale => call.Epoch != 0 && call.Epoch != owner.LeaseEpoch && (!owner.IsAgain(call.Epoch) || owner.Last.IsForgotten || call.HasRivalOwners)
+                && !(owner.IsOf(call.Epoch) && (owner.Process == call.Process || !owner.HasLease)),
             PortRefusalReason.WrongPort => call.Epoch != 0 && call.Epoch == owner.LeaseEpoch && owner.LeasePort != 0 && owner.LeasePort != call.Port,
             PortRefusalReason.ProcessDead => state.IsDead(call.Process),
             PortRefusalReason.SessionEnded => state.IsDead(call.Process) || call.Rivals > 0,   // the connection of one that dies breaks off before it shows as dead
             _ => false,
         };
+    }
+
+    /// <summary>Of two claims on one port, or of one owner, the later one has the higher epoch. One that signs in beside an open lease may rank below that lease.</summary>
+    private static bool IsRanked(in RegistryState state, in Call call, bool usesLease)
+    {
+        OwnerState owner = state[call.Owner];
+        long epoch = call.AnswerEpoch, onPort = state.HighestOn(call.Port);
+        bool isBesideLease = !usesLease && (owner.HasLease || call.Rivals > 0);   // the lease may have ended since the registration began beside it
+        return usesLease && epoch == owner.LeaseEpoch ? epoch >= onPort && epoch > owner.HighestBound
+            : epoch > onPort && epoch > owner.HighestBound && (epoch > owner.HighestLease || (isBesideLease && epoch > owner.HighestLease - Table.EpochSource.Step));
     }
 
     /// <summary>Whether nobody but other owners of the same process is on the port.</summary>
@@ -154,14 +179,14 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         OwnerState owner = state[call.Owner];
         if (!call.Succeeded)
         {
-            return call.Reason == PortRefusalReason.Stale && owner.LeaseEpoch != call.Epoch && owner.Epoch != call.Epoch && owner.NewestEpoch > call.Epoch;
+            return call.Reason == PortRefusalReason.Stale && owner.LeaseEpoch != call.Epoch && !owner.IsOf(call.Epoch) && owner.NewestEpoch > call.Epoch;
         }
 
         if (owner.LeaseEpoch == call.Epoch)
         {
             next = state.With(call.Owner, owner.WithoutLease()).Cool(owner.LeasePort, in call);
         }
-        else if (owner.Epoch == call.Epoch)
+        else if (owner.IsOf(call.Epoch))
         {
             next = state.With(call.Owner, owner.WithoutRegistration()).Cool(owner.Port, in call);
         }

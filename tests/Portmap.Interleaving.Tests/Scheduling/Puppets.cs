@@ -1,4 +1,5 @@
 using Portmap.Table;
+using Portmap.TestKit.Processes;
 
 namespace Portmap.Interleaving.Tests.Scheduling;
 

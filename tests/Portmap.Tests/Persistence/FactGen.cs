@@ -55,7 +55,7 @@ internal static class FactGen
         [.. set.Claims.Select(Line).Concat(set.Mark is { } mark ? [Line(mark)] : []).Order(StringComparer.Ordinal)];
 
     public static string Line(PortFact fact) => string.Create(CultureInfo.InvariantCulture,
-        $"{fact.Protocol} {fact.Port} '{fact.Owner}' {fact.Epoch} {fact.State} {fact.ProcessId}/{fact.ProcessStart}/{fact.UserId} {fact.BootId} {fact.At:O} {fact.Until:O} {fact.Strategy}");
+        $"{fact.Protocol} {fact.Port} '{fact.Owner}' {fact.Epoch} of {fact.Origin} {fact.State} {fact.ProcessId}/{fact.ProcessStart}/{fact.UserId} {fact.BootId} {fact.At:O} {fact.Until:O} {fact.Strategy}");
 
     private static PortFact Claim(string owner, int port, long epoch, PortState state, int processId, DateTimeOffset until) => new()
     {

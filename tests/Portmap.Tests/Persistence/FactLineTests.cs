@@ -12,7 +12,7 @@ public class FactLineTests
     private static readonly Gen<long> s_ms = Gen.OneOf(Gen.Const(0L), Gen.Long[-62_135_596_800_000, 253_402_300_799_999]);
 
     private static readonly Gen<PortFact> s_fact =
-        Gen.Select(Gen.Select(Gen.Bool, Gen.Int[0, 65_535], Gen.Int[1, 3]), Gen.Select(Gen.Long, Gen.Int[0, int.MaxValue], Gen.Long[0, long.MaxValue]), Gen.Select(s_ms, s_ms), Gen.Guid.Select(Gen.Bool, Gen.UInt.Select(Gen.Bool)), s_text.Select(s_text))
+        Gen.Select(Gen.Select(Gen.Bool, Gen.Int[0, 65_535], Gen.Int[1, 3]), Gen.Select(Gen.Long, Gen.Int[0, int.MaxValue], Gen.Long[0, long.MaxValue], Gen.OneOf(Gen.Const(0L), Gen.Long)), Gen.Select(s_ms, s_ms), Gen.Guid.Select(Gen.Bool, Gen.UInt.Select(Gen.Bool)), s_text.Select(s_text))
             .Select((place, numbers, times, boot, texts) => new PortFact
             {
                 Protocol = place.Item1 ? PortProtocol.Udp : PortProtocol.Tcp,
@@ -21,6 +21,7 @@ public class FactLineTests
                 Epoch = numbers.Item1,
                 ProcessId = numbers.Item2,
                 ProcessStart = numbers.Item3,
+                Origin = numbers.Item4,
                 AtMs = times.Item1,
                 UntilMs = times.Item2,
                 UserId = boot.Item3.Item2 ? boot.Item3.Item1 : null,

@@ -54,6 +54,9 @@ internal sealed class GatedStore : IPortStore
     /// <summary>Damage: the mark of the epochs is gone.</summary>
     public void LoseMark() => Replace(Durable);
 
+    /// <summary>Somebody deleted the state.</summary>
+    public void LoseAll() => Replace([]);
+
     /// <summary>As if a fact had never been written.</summary>
     public void LosePort(int port) => Replace([PortFact.Mark(Mark), .. Durable.Where(fact => fact.Port != port)]);
 

@@ -4,6 +4,8 @@ namespace Portmap.Tests.Table;
 internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, TimeSpan reuseDelay)
 {
     private readonly Dictionary<int, DateTimeOffset> _coolsUntil = [];
+    private readonly Dictionary<int, long> _highestOnPort = [];
+    private readonly Dictionary<string, long> _highestOfOwner = [];
 
     public Dictionary<string, Registration> Bound { get; } = [];
 
@@ -65,6 +67,9 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
 
     public void Acquire(string owner, int port, long epoch, DateTimeOffset now)
     {
+        epoch.Should().BeGreaterThan(Math.Max(_highestOfOwner.GetValueOrDefault(owner), port == 0 ? 0 : _highestOnPort.GetValueOrDefault(port)), "the later one has the higher");
+        _highestOfOwner[owner] = epoch;
+        _highestOnPort[port] = Math.Max(epoch, _highestOnPort.GetValueOrDefault(port));
         Leases.Add(owner, new OpenLease(port, epoch, now + leaseTimeout));
         _coolsUntil.Remove(port);
     }
@@ -81,20 +86,35 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
     public PortRefusalReason? RefusesLease(string owner, int port, int process) =>
         Bound.Any(pair => pair.Key != owner && pair.Value.Port == port && pair.Value.Process != process) ? PortRefusalReason.Conflict : null;
 
-    /// <summary>A registration that is not refused; <paramref name="epoch"/> is what the registry said.</summary>
-    public void Register(string owner, int port, int process, long epoch, DateTimeOffset now)
+    /// <summary>A registration that is not refused; <paramref name="asked"/> is what it carried and <paramref name="epoch"/> what the registry said.</summary>
+    public void Register(string owner, int port, int process, long asked, long epoch, DateTimeOffset now)
     {
+        Bound.TryGetValue(owner, out Registration? before);
         foreach ((string loser, _) in Leases.Where(pair => pair.Value.Port == port && pair.Key != owner).ToArray())
         {
             Leases.Remove(loser);
         }
 
-        if (Leases.TryGetValue(owner, out OpenLease? lease) && lease.Epoch == epoch)
+        Leases.TryGetValue(owner, out OpenLease? lease);
+        bool isSame = before is not null && (before.Port, before.Epoch, before.Process) == (port, epoch, process);
+        bool usesLease = lease is not null && !isSame
+            && (asked == lease.Epoch || (asked == 0 && (lease.Port == port || (lease.Port == 0 && before?.Process != process))));
+        if (usesLease)
         {
+            epoch.Should().BeGreaterThanOrEqualTo(lease!.Epoch);
             Leases.Remove(owner);
         }
 
-        Bound.TryGetValue(owner, out Registration? before);
+        if (!isSame)
+        {
+            // One that signs in beside an open lease may rank below that lease, but below nothing else.
+            epoch.Should().BeGreaterThanOrEqualTo(_highestOnPort.GetValueOrDefault(port), "the later one of {0} has the higher", port);
+            epoch.Should().BeGreaterThan(before?.Epoch ?? 0);
+            (epoch >= _highestOfOwner.GetValueOrDefault(owner) || (lease is not null && !usesLease)).Should().BeTrue("the later one of {0} has the higher", owner);
+            _highestOnPort[port] = epoch;
+            _highestOfOwner[owner] = Math.Max(epoch, _highestOfOwner.GetValueOrDefault(owner));
+        }
+
         Bound[owner] = new Registration(port, epoch, process);
         _coolsUntil.Remove(port);
         if (before is not null && before.Port != port)

@@ -124,7 +124,7 @@ internal sealed class RegistryModelRun : IDisposable
         registered.Should().Be(expected is null);
         if (registered)
         {
-            _model.Register(owner, port, IdOf(process), entry.Epoch, Now);
+            _model.Register(owner, port, IdOf(process), epoch, entry.Epoch, Now);
         }
     }
 

@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 
-namespace Portmap.Interleaving.Tests.Scheduling;
+namespace Portmap.TestKit.Processes;
 
 /// <summary>Keeps threads that take turns on one processor: a turn then costs a context switch (3 µs) instead of waking another processor (20 µs and more), and
 /// what depends on the processor a thread runs on is the same in every run.</summary>
-internal static class Processor
+public static class Processor
 {
     private static int s_next;
 
@@ -12,6 +12,30 @@ internal static class Processor
 
     /// <summary>The processors in turn, one for each set of threads.</summary>
     public static int Next() => (int)((uint)Interlocked.Increment(ref s_next) % (uint)Count);
+
+    /// <summary>Runs something on one processor, on a thread of its own, and waits for it.</summary>
+    public static T Run<T>(int processor, Func<T> act)
+    {
+        T? result = default;
+        Exception? failure = null;
+        Thread thread = new(() =>
+        {
+            Keep(processor % Count);
+            try
+            {
+                result = act();
+            }
+#pragma warning disable CA1031 // whatever it is, the caller gets it
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                failure = exception;
+            }
+        });
+        thread.Start();
+        thread.Join();
+        return failure is null ? result! : throw new InvalidOperationException(failure.Message, failure);
+    }
 
     /// <summary>Keeps this thread on one processor; where that is not allowed it runs as before.</summary>
     public static void Keep(int processor)

@@ -1,0 +1,114 @@
+using System.Globalization;
+
+namespace Portmap.TestKit.Crashes;
+
+/// <summary>What a daemon acknowledged before it was killed, against what comes back; see <see cref="CrashMix"/> for what it says.</summary>
+public sealed class CrashBook
+{
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port)> _underWay = [];
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];
+
+    public long Acknowledged { get; private set; }
+
+    /// <summary>Takes one line. A last line that was cut off by the kill is none.</summary>
+    /// <exception cref="InvalidOperationException">The line is none, or says an epoch that does not come after the owner's earlier ones.</exception>
+    public void Note(string line)
+    {
+        string[] words = line.Split(' ');
+        if (words is [">", _, _, string verb, string wanted])
+        {
+            _underWay[Key(words)] = (verb, Number(wanted));
+        }
+        else if (words is ["=", _, _, "bound", string port, string epoch, "lease", string leasePort, string leaseEpoch])
+        {
+            Holding was = _acknowledged.GetValueOrDefault(Key(words)), now = new(Number(port), Number(epoch), Number(leasePort), Number(leaseEpoch));
+            Acknowledged++;
+            _underWay.Remove(Key(words));
+            _acknowledged[Key(words)] = now;
+            bool usesLease = now.Epoch == was.LeaseEpoch;
+            NoteEpoch(Key(words), now.LeaseEpoch != was.LeaseEpoch ? now.LeaseEpoch : 0, line);
+            NoteEpoch(Key(words), now.Epoch != was.Epoch && !usesLease ? now.Epoch : 0, line);
+        }
+        else
+        {
+            throw new InvalidOperationException($"The daemon said '{line}'.");
+        }
+    }
+
+    /// <summary>Checks what came back, and goes on from there.</summary>
+    /// <exception cref="InvalidOperationException">Something is lost, or is there that nobody made.</exception>
+    public void Check(IReadOnlyList<PortEntry> entries, string when)
+    {
+        Dictionary<(string Owner, PortProtocol Protocol), Holding> found = [];
+        foreach (PortEntry entry in entries.Where(entry => entry.State is not (PortState.Cooling or PortState.Foreign)))
+        {
+            (string Owner, PortProtocol Protocol) key = (entry.Owner, entry.Protocol);
+            Holding holding = found.GetValueOrDefault(key);
+            if (entry.State == PortState.Reserved)
+            {
+                Require(holding.LeaseEpoch == 0, $"{when}: {key} has one lease at most");
+                found[key] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch };
+            }
+            else
+            {
+                Require(entry.State == PortState.Recovered, $"{when}: the process of {key} lives, and it is {entry.State}");
+                Require(holding.Epoch == 0, $"{when}: {key} has one port at most");
+                found[key] = holding with { Port = entry.Port, Epoch = entry.Epoch };
+            }
+        }
+
+        foreach (IGrouping<(PortProtocol, int), PortEntry> port in entries
+            .Where(entry => entry.Port != 0 && entry.State is PortState.Recovered or PortState.Reserved).GroupBy(entry => (entry.Protocol, entry.Port)))
+        {
+            Require(
+                port.Select(entry => entry.State == PortState.Reserved ? entry.Owner : entry.ProcessId.ToString(CultureInfo.InvariantCulture)).Distinct().Count() == 1,
+                $"{when}: nobody shares port {port.Key} but owners of one process");
+        }
+
+        foreach ((string Owner, PortProtocol Protocol) key in _acknowledged.Keys.Union(found.Keys).Union(_underWay.Keys).ToArray())
+        {
+            Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
+            (string? verb, long port) = _underWay.GetValueOrDefault(key);
+            Require(
+                MayBecome(was, now, verb, port),
+                $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
+            _acknowledged[key] = now;
+            _highest[key] = Math.Max(_highest.GetValueOrDefault(key), Math.Max(now.Epoch, now.LeaseEpoch));
+        }
+
+        _underWay.Clear();
+    }
+
+    /// <summary>What was acknowledged, or with the one change that was under way.</summary>
+    private static bool MayBecome(Holding was, Holding now, string? verb, long port) => now == was || verb switch
+    {
+        "acquire" => now.Epoch == was.Epoch && now.Port == was.Port && now.LeaseEpoch > Math.Max(was.Epoch, was.LeaseEpoch),
+        "register" => now.Port == port && now.Epoch >= was.LeaseEpoch && now.Epoch > was.Epoch && now.LeaseEpoch == 0,
+        "giveback" => now == was with { LeasePort = 0, LeaseEpoch = 0 },
+        "replace" => now.Port == port && now.Epoch > was.Epoch && now.LeaseEpoch == was.LeaseEpoch,
+        "release" => now == was with { Port = 0, Epoch = 0 },
+        _ => false,
+    };
+
+    /// <summary>Of two claims of one owner the later one has the higher epoch.</summary>
+    private void NoteEpoch((string Owner, PortProtocol Protocol) key, long epoch, string line)
+    {
+        Require(epoch == 0 || epoch > _highest.GetValueOrDefault(key), $"'{line}' comes after epoch {_highest.GetValueOrDefault(key)}");
+        _highest[key] = Math.Max(_highest.GetValueOrDefault(key), epoch);
+    }
+
+    private static (string Owner, PortProtocol Protocol) Key(string[] words) => (words[1], Enum.Parse<PortProtocol>(words[2]));
+
+    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+
+    private static void Require(bool holds, string what)
+    {
+        if (!holds)
+        {
+            throw new InvalidOperationException(what);
+        }
+    }
+
+    private readonly record struct Holding(long Port, long Epoch, long LeasePort, long LeaseEpoch);
+}

@@ -1,0 +1,146 @@
+using System.Globalization;
+
+namespace Portmap.TestKit.Crashes;
+
+/// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP or both, registrations, replacements and releases, by a
+/// few processes that live. Each thread has owners and processes of its own.</summary>
+/// <remarks>
+/// It says what it is about to do before it does it, and that it was acknowledged afterwards, each with one call:
+/// <code>
+///   > OWNER PROTOCOL VERB PORT                              begun
+///   = OWNER PROTOCOL bound PORT EPOCH lease PORT EPOCH      acknowledged, with what the owner has now (0 0: nothing)
+/// </code>
+/// </remarks>
+public sealed class CrashMix
+{
+    private const int Owners = 5;
+
+    /// <summary>Of the ports that processes bring; each process has so many.</summary>
+    private const int OwnPorts = 4;
+
+    private static readonly PortProtocol[] s_single = [PortProtocol.Tcp, PortProtocol.Udp];
+
+    private readonly PortRegistry _registry;
+    private readonly Action<string> _say;
+    private readonly int _thread;
+    private readonly int[] _processes;
+    private readonly PortSession[] _sessions;
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _holdings = [];
+
+    /// <param name="registry">The registry, just opened.</param>
+    /// <param name="thread">The number of the thread, whose owners these are.</param>
+    /// <param name="processes">Its processes, two or more.</param>
+    /// <param name="say">Takes one or more whole lines.</param>
+    public CrashMix(PortRegistry registry, int thread, int[] processes, Action<string> say)
+    {
+        _registry = registry;
+        _say = say;
+        _thread = thread;
+        _processes = processes;
+        _sessions = [.. processes.Select(registry.OpenSession)];
+        foreach (PortEntry entry in registry.Snapshot(out _).Where(entry => entry.Owner.StartsWith(Name(string.Empty), StringComparison.Ordinal)))
+        {
+            Holding holding = _holdings.GetValueOrDefault((entry.Owner, entry.Protocol));
+            if (entry.State == PortState.Reserved)
+            {
+                _holdings[(entry.Owner, entry.Protocol)] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch };
+            }
+            else if (entry.State == PortState.Recovered)
+            {
+                _holdings[(entry.Owner, entry.Protocol)] = holding with { Port = entry.Port, Epoch = entry.Epoch, Session = Array.IndexOf(processes, entry.ProcessId) };
+            }
+        }
+    }
+
+    /// <summary>Begins one change; the task ends when it was acknowledged.</summary>
+    public async Task StepAsync(Random random)
+    {
+        int number = random.Next(Owners);
+        string owner = Name(number.ToString(CultureInfo.InvariantCulture));
+        PortProtocol protocol = (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp, PortProtocol.TcpAndUdp] is { } all ? all[number % 3] : default;
+        PortProtocol one = protocol == PortProtocol.TcpAndUdp ? s_single[random.Next(2)] : protocol;
+        Holding now = _holdings.GetValueOrDefault((owner, one));
+        bool anyLease = Array.Exists(s_single, half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch != 0);
+        int choice = random.Next(10);
+        if (!anyLease && choice < 4)
+        {
+            await AcquireAsync(owner, protocol, random.Next(2) == 0 ? "ProcessBinds" : "AllocatorPicks");
+        }
+        else if (now.LeaseEpoch != 0 && choice < 6)
+        {
+            // A lease may replace the registration of another process.
+            int session = random.Next(_sessions.Length), port = now.LeasePort != 0 ? now.LeasePort : OwnPort(session, random);
+            await RegisterAsync(owner, one, session, port, now.LeaseEpoch, "register");
+        }
+        else if (now.LeaseEpoch != 0 && choice < 7)
+        {
+            await GiveBackAsync(owner, one, protocol);
+        }
+        else if (!anyLease && choice < 9)
+        {
+            int session = now.Epoch != 0 ? now.Session : random.Next(_sessions.Length);
+            await RegisterAsync(owner, one, session, OwnPort(session, random), 0, "replace");
+        }
+        else if (now.Epoch != 0 && choice == 9)
+        {
+            _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {one} release {now.Port}\n"));
+            await _sessions[now.Session].ReleaseAsync(owner, now.Port, protocol: one);
+            Acknowledge(owner, one, now with { Port = 0, Epoch = 0 });
+        }
+    }
+
+    private async Task AcquireAsync(string owner, PortProtocol protocol, string strategy)
+    {
+        PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? s_single : [protocol];
+        _say(string.Concat(halves.Select(half => $"> {owner} {half} acquire 0\n")));
+        try
+        {
+            PortLease lease = await _registry.AcquireAsync(new PortRequest(owner) { Protocol = protocol, Strategy = strategy });
+            Acknowledge(owner, halves, was => was with { LeasePort = lease.Port, LeaseEpoch = lease.Epoch });
+        }
+        catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.Exhausted)
+        {
+            Acknowledge(owner, halves, was => was);   // nothing has changed, and that is acknowledged
+        }
+    }
+
+    private async Task RegisterAsync(string owner, PortProtocol protocol, int session, int port, long epoch, string verb)
+    {
+        _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {protocol} {verb} {port}\n"));
+        Holding was = _holdings.GetValueOrDefault((owner, protocol));
+        PortEntry entry = await _sessions[session].RegisterAsync(owner, port, epoch, protocol);
+        was = epoch != 0 ? was with { LeasePort = 0, LeaseEpoch = 0 } : was;
+        Acknowledge(owner, protocol, was with { Port = entry.Port, Epoch = entry.Epoch, Session = session });
+    }
+
+    /// <summary>Of a lease for both protocols the other half ends with the first, unless it was used up.</summary>
+    private async Task GiveBackAsync(string owner, PortProtocol one, PortProtocol protocol)
+    {
+        long epoch = _holdings[(owner, one)].LeaseEpoch;
+        PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [.. s_single.Where(half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch == epoch)] : [protocol];
+        _say(string.Concat(halves.Select(half => $"> {owner} {half} giveback 0\n")));
+        await _sessions[0].ReleaseAsync(owner, epoch: epoch, protocol: one);
+        Acknowledge(owner, halves, was => was with { LeasePort = 0, LeaseEpoch = 0 });
+    }
+
+    private void Acknowledge(string owner, PortProtocol protocol, Holding now) => Acknowledge(owner, [protocol], _ => now);
+
+    private void Acknowledge(string owner, PortProtocol[] halves, Func<Holding, Holding> change)
+    {
+        string lines = string.Empty;
+        foreach (PortProtocol half in halves)
+        {
+            Holding now = change(_holdings.GetValueOrDefault((owner, half)));
+            _holdings[(owner, half)] = now;
+            lines += string.Create(CultureInfo.InvariantCulture, $"= {owner} {half} bound {now.Port} {now.Epoch} lease {now.LeasePort} {now.LeaseEpoch}\n");
+        }
+
+        _say(lines);
+    }
+
+    private string Name(string owner) => string.Create(CultureInfo.InvariantCulture, $"t{_thread}/{owner}");
+
+    private int OwnPort(int session, Random random) => 40_000 + (((_thread * _processes.Length) + session) * OwnPorts) + random.Next(OwnPorts);
+
+    private readonly record struct Holding(int Port, long Epoch, int LeasePort, long LeaseEpoch, int Session);
+}

@@ -1,0 +1,72 @@
+using Portmap.TestKit.Processes;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>A registration's fact outweighs everything earlier of its port and of its owner: what a run that starts now would read is the last thing that was told.</summary>
+public sealed class EpochOrderStoreTests
+{
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task RegisterAsync_SamePortAgainAndAgainWithLeasesOfAllProcessors_IsReadBackAsItStands(PortProtocol protocol)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        for (int i = 0; i < 60; i++)
+        {
+            PortLease lease = await Processor.Run(i, () => scene.Registry.AcquireAsync(new PortRequest("a") { Protocol = protocol })).AsTask().Within();
+            Stored(0).State.Should().Be(PortState.Reserved, "round {0}: the lease is open", i);
+            PortEntry entry = await Processor.Run(i / 2, () => scene.Here.RegisterAsync("a", 50_123, lease.Epoch, protocol)).AsTask().Within();
+            (Stored(50_123).State, Stored(50_123).Epoch).Should().Be((PortState.Bound, entry.Epoch), "round {0}: it is registered", i);
+            await Processor.Run(i / 3, () => scene.Here.ReleaseAsync("a", protocol: protocol)).AsTask().Within();
+            Stored(50_123).State.Should().Be(PortState.Cooling, "round {0}: it was released", i);
+        }
+
+        PortFact Stored(int port) => scene.Store.Durable.Single(fact => fact.Port == port && fact.Protocol == protocol);
+    }
+
+    [Fact]
+    public async Task OpenAsync_LeaseThatWasGivenAHigherEpoch_ComesBackAsTheRegistrationAlone()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        (long given, PortEntry entry) = await RaisedAsync(scene);
+        await scene.KillAndOpenAsync();
+
+        scene.Registry.Snapshot(out _).Should().ContainSingle(found => found.Owner == "a").Which.Should().Match<PortEntry>(
+            found => found.State == PortState.Recovered && found.Epoch == entry.Epoch);
+        (await scene.RegisterAsync("a", 50_123, given)).Epoch.Should().Be(entry.Epoch, "its worker may know no other");
+        await scene.KillAndOpenAsync();
+        (await scene.RegisterAsync("a", 50_123, entry.Epoch)).Epoch.Should().Be(entry.Epoch);
+    }
+
+    [Fact]
+    public async Task OpenAsync_LeaseWithASignInBesideItThatOutranksIt_StaysOpen()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        await scene.RegisterAsync("b", 50_123);
+        await scene.Here.ReleaseAsync("b").Within();
+        PortEntry beside = await scene.RegisterAsync("a", 50_123);
+        beside.Epoch.Should().BeGreaterThan(lease.Epoch);
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
+        scene.StateOf(50_123).Should().Be(PortState.Recovered);
+        PortEntry entry = await scene.RegisterAsync("a", lease.Port, lease.Epoch, scene.Registry.OpenSession(scene.StartChild().Id));
+        entry.Epoch.Should().BeGreaterThan(beside.Epoch);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(lease.Port).Should().Be(PortState.Recovered);
+        scene.StateOf(50_123).Should().Be(PortState.Cooling);
+    }
+
+    /// <summary>A registration on a port that has seen a later claim than its lease.</summary>
+    private static async Task<(long Given, PortEntry Entry)> RaisedAsync(StoreScene scene)
+    {
+        long given = (await scene.AcquireAsync("a")).Epoch;
+        await scene.RegisterAsync("b", 50_123);
+        await scene.Here.ReleaseAsync("b").Within();
+        PortEntry entry = await scene.RegisterAsync("a", 50_123, given);
+        entry.Epoch.Should().BeGreaterThan(given);
+        return (given, entry);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using Portmap.TestKit.Crashes;
+using Portmap.TestKit.Processes;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>Everything that comes to a daemon at random, on all processors in turn, stopped anywhere and opened again: what was acknowledged is there.</summary>
+/// <remarks>PORTMAP_RESTARTS=N plays N seeds from PORTMAP_SEED on, one after another.</remarks>
+public sealed class RestartMixTests
+{
+    private const int Threads = 2, ProcessesOfEach = 2, Runs = 6;
+
+    private static readonly int s_seeds = Setting("PORTMAP_RESTARTS", 25), s_first = Setting("PORTMAP_SEED", 1);
+
+    [Fact]
+    public async Task OpenAsync_StoppedAnywhereInAnyMix_LosesNothingThatWasAcknowledged()
+    {
+        List<Child> children = [.. Enumerable.Range(0, Threads * ProcessesOfEach).Select(_ => Child.Start())];
+        try
+        {
+            for (int seed = s_first; seed < s_first + s_seeds; seed++)
+            {
+                await PlayAsync(seed, [.. children.Select(child => child.Id)]);
+            }
+        }
+        finally
+        {
+            children.ForEach(child => child.Dispose());
+        }
+    }
+
+    private static async Task PlayAsync(int seed, int[] processes)
+    {
+        Random random = new(seed);
+        CrashBook book = new();
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+            (options.Ports, options.ReuseDelay, options.LeaseTimeout) = ("41000-41007", TimeSpan.Zero, TimeSpan.FromHours(24)));
+        for (int run = 0; run < Runs; run++)
+        {
+            CrashMix[] mixes = [.. processes.Chunk(ProcessesOfEach).Select((own, thread) => new CrashMix(scene.Registry, thread, own, Say))];
+            for (int steps = random.Next(80); steps > 0; steps--)
+            {
+                await StepAsync().Within();
+            }
+
+            if (random.Next(2) == 0)
+            {
+                scene.Store.Hold();   // the daemon ends while this change is on the way to the disk
+                _ = StepAsync();
+            }
+
+            await scene.KillAndOpenAsync(TimeSpan.FromMilliseconds(1));
+            scene.Registry.AssertInvariants();
+            book.Check([.. scene.Registry.Snapshot(out _)], string.Create(CultureInfo.InvariantCulture, $"run {run} of PORTMAP_SEED={seed}"));
+
+            Task StepAsync() => Processor.Run(random.Next(8), () => mixes[random.Next(Threads)].StepAsync(random));
+        }
+
+        void Say(string lines)
+        {
+            foreach (string line in lines.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            {
+                book.Note(line);
+            }
+        }
+    }
+
+    private static int Setting(string name, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : otherwise;
+}

@@ -1,0 +1,46 @@
+using CsCheck;
+using Portmap.Table;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Tests.Table;
+
+/// <summary>Numbers of several processors: each once, and above whatever the caller names.</summary>
+public class EpochSourceTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(64)]
+    [InlineData(200)]
+    public void Next_AnyNumberNamedOnAnyProcessor_IsHigherAndUnique(int processors) =>
+        Gen.Select(Gen.Int[0, 63], Gen.Long[-10, 1L << 40]).Array[50].Sample(
+            draws =>
+            {
+                EpochSource epochs = new(16_384, processors);
+                HashSet<long> drawn = [];
+                foreach ((int processor, long after) in draws)
+                {
+                    long next = Processor.Count == 1 ? epochs.Next(after) : Processor.Run(processor, () => epochs.Next(after));
+                    if (next <= Math.Max(after, 16_384) || next > epochs.Last || next % EpochSource.Step != 0 || !drawn.Add(next))
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            },
+            iter: 20,
+            threads: 1);
+
+    [Fact]
+    public void Next_ManyThreads_IsUnique()
+    {
+        EpochSource epochs = new(0, Environment.ProcessorCount);
+        long[] drawn = new long[200_000];
+
+        Parallel.For(0, drawn.Length, i => drawn[i] = epochs.Next(i * 3L));
+
+        drawn.Should().OnlyHaveUniqueItems();
+    }
+}
