@@ -33,6 +33,12 @@ public sealed class PortFinding
     /// <summary>What the store of the registry could not read.</summary>
     public const string StateUnreadable = nameof(StateUnreadable);
 
+    /// <summary>Somebody else listens on the port of an entry too, on another address.</summary>
+    public const string PortShared = nameof(PortShared);
+
+    /// <summary>Processes listen on some of the addresses of their port only, which leaves the others to anybody.</summary>
+    public const string PartlyServed = nameof(PartlyServed);
+
     /// <summary>The finding in one line.</summary>
     public override string ToString() => $"{Kind}: {Value}; {Bound}. {Remedy}";
 }

@@ -27,13 +27,18 @@ public sealed partial class PortRegistry
 
         try
         {
-            List<PortClaim>? expired = null;
+            List<PortClaim>? expired = null, unseen = null;
+            bool asks = AsksTheKernel;
             bool dead = false;
             foreach (OwnerCell cell in _table.Index.Cells())
             {
-                if (cell.Served()?.Session is { } session)
+                if (cell.Served() is { Session: { } session } served)
                 {
                     dead |= !session.CheckAliveEvery(interval, now);
+                    if (asks && served.Served == ServedAddresses.NotLookedAt && session.IsServing)
+                    {
+                        (unseen ??= []).Add(served);
+                    }
                 }
 
                 // One whose registration is on the way to the disk is not late.
@@ -57,6 +62,7 @@ public sealed partial class PortRegistry
                 _table.Space(PortProtocol.Udp).DrainDue(now);
             }
 
+            ReviewServed(unseen);
             LogHolders();   // last: it takes longest
             LogFindingsOnce();
         }

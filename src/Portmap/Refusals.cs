@@ -196,6 +196,12 @@ internal static class Refusals
             () => Text($"Nobody listens on the port {port} that was registered for {owner}, says /proc/net. Register after Listen has returned, or switch VerifyListening off where the process has a network of its own."),
             owner, port, protocol);
 
+    public static PortRefusal TakesUnproven(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Nobody listens on the port {port} ({protocol}), says the kernel, so {owner} cannot take it from who has it, nor replace what it has. Register after Listen has returned (UDP: after Bind)."),
+            owner, port, protocol);
+
     public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>
         new(
             PortRefusalReason.NotListening,

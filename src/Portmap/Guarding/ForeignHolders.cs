@@ -90,7 +90,7 @@ internal sealed class ForeignHolders
         ProcessSockets.FindHolders([.. sockets.Keys], (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, CommandOf(processId)));
     }
 
-    private static string CommandOf(int processId)
+    public static string CommandOf(int processId)
     {
         try
         {

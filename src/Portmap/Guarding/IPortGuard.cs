@@ -25,6 +25,9 @@ internal interface IPortGuard : IDisposable
     /// <returns>Whether the guarantee of the lease is another one now.</returns>
     bool Open(PortClaim lease) => false;
 
+    /// <summary>Whether a placeholder lies on the port, gate closed, for another claim than that of an epoch: then nobody listens there but who did before.</summary>
+    bool KeepsOut(PortProtocol protocol, int port, long epoch) => false;
+
     /// <summary>A process listens and has registered: the gate closes again, or the placeholder goes. Called once the registration has taken effect.</summary>
     void HandOver(PortClaim registration)
     {
