@@ -39,6 +39,9 @@ public sealed class PortFinding
     /// <summary>Processes listen on some of the addresses of their port only, which leaves the others to anybody.</summary>
     public const string PartlyServed = nameof(PartlyServed);
 
+    /// <summary>Ports of the range need a privilege to be bound that this process does not have.</summary>
+    public const string RangeNotBindable = nameof(RangeNotBindable);
+
     /// <summary>The finding in one line.</summary>
     public override string ToString() => $"{Kind}: {Value}; {Bound}. {Remedy}";
 }

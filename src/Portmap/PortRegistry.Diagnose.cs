@@ -16,7 +16,7 @@ public sealed partial class PortRegistry
     /// <returns>The findings of now; empty when there is nothing to say. The same are logged once, within a second of the start. What the kernel's settings say is what they
     /// said when the registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
-    public IReadOnlyList<PortFinding> Diagnose() => 
+    public IReadOnlyList<PortFinding> Diagnose() =>
     [
         .. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount),
         .. AsksTheKernel ? ServedFindings.Find([.. _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>()]) : [],

@@ -41,6 +41,9 @@ internal interface IPortGuard : IDisposable
     {
     }
 
+    /// <summary>Whether something outside the registry has a port that no claim of ours is in force on, by a look now; true where nobody can be asked.</summary>
+    bool IsTaken(PortProtocol protocol, int port) => true;
+
     /// <summary>Lets go of the ports that have waited for their owner's return since then or longer.</summary>
     void DropKept(long since)
     {
@@ -61,4 +64,7 @@ internal enum GuardFinding
 
     /// <summary>A stranger has it.</summary>
     InUse,
+
+    /// <summary>Nobody has it, and this user may not bind it.</summary>
+    Denied,
 }

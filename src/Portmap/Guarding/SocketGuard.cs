@@ -35,7 +35,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         {
             if (socket is null)
             {
-                return $"a placeholder cannot be bound: {error}";
+                return $"a placeholder cannot be bound: {BindError.Explain(error, port: 0)}";
             }
 
             try
@@ -171,6 +171,18 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 Remove(held);
             }
         }
+    }
+
+    public bool IsTaken(PortProtocol protocol, int port)
+    {
+        if (Count != 0 && _held.ContainsKey(Key(protocol, port)))
+        {
+            return false;   // it is kept for its owner's return
+        }
+
+        GuardOutcome outcome = ProbingGuard.Ask(protocol, port, out Socket? socket, out _);
+        socket?.Dispose();
+        return outcome.Finding == GuardFinding.InUse;
     }
 
     public void DropKept(long since)

@@ -50,6 +50,11 @@ internal sealed class GuardingDaemon : IDisposable
 
     private static async Task<int> Main(string[] args)
     {
+        if (args is ["bind", string ports, string starved])
+        {
+            return await BindingDaemon.RunAsync(ports, bool.Parse(starved));
+        }
+
         if (args is not [string range, string guard, string starve])
         {
             return 0;   // the test host loads this assembly, it does not run it
@@ -81,7 +86,8 @@ internal sealed class GuardingDaemon : IDisposable
         return 0;
     }
 
-    private static List<FileStream> OpenAll()
+    /// <summary>Uses up every descriptor of this process.</summary>
+    public static List<FileStream> OpenAll()
     {
         List<FileStream> files = [];
         try

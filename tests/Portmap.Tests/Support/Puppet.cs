@@ -19,7 +19,7 @@ internal sealed class Puppet : IDisposable
             s.setsockopt(1, 2, int(reuse)); s.setsockopt(1, 15, int(group))
             try:
                 s.bind((address, int(port)))
-                if listens == '1': s.listen()
+                if listens == '1' and kind != 'udp': s.listen()
             except OSError:
                 s.close(); raise
             return s
@@ -29,7 +29,7 @@ internal sealed class Puppet : IDisposable
                 if words[0] == 'open': held[words[1]] = opened(*words[2:])
                 elif words[0] == 'listen': held[words[1]].listen()
                 elif words[0] == 'connect':
-                    s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(('127.0.0.1', int(words[2]))); s.connect(('127.0.0.1', int(words[3]))); held[words[1]] = s
+                    s = socket.socket(); s.bind(('127.0.0.1', int(words[2]))); s.connect(('127.0.0.1', int(words[3]))); held[words[1]] = s
                 elif words[0] == 'fork':
                     r, w = os.pipe()
                     if os.fork() == 0:
