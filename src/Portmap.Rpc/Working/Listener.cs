@@ -146,21 +146,19 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     private async Task<PortEntry> HealAsync(int port, long epoch, string reason, CancellationToken cancellationToken)
     {
         _tried.Add(port);
-        if (_tried.Count >= settings.BindAttempts)
-        {
-            throw Refused(
+        PortRefusedException? givenUp = _tried.Count < settings.BindAttempts ? null
+            : Refused(
                 PortRefusalReason.AttemptsExhausted,
                 $"None of {_tried.Count} ports could be bound for '{settings.Owner}' ({Tried()}), and that is the limit (PORTMAP_BIND_ATTEMPTS); the last reason was: {reason}");
-        }
 
+        PortEntry next;
         try
         {
-            PortEntry next = await link.CallAsync(
+            // The last one is reported too: the daemon, whose limit is the same, names who holds them.
+            next = await link.CallAsync(
                 (client, token) => client.ReportBindFailureAsync(settings.Owner, port, epoch, settings.Protocol, token), cancellationToken).ConfigureAwait(false);
-            Log.BindHealed(settings.Logger, settings.Owner, port, reason);
-            return next;
         }
-        catch (PortRefusedException e)
+        catch (PortRefusedException e) when (givenUp is null || e.Refusal.Reason == PortRefusalReason.AttemptsExhausted)
         {
             PortRefusal refusal = e.Refusal;
             throw new PortRefusedException(PortRefusal.Create(
@@ -173,6 +171,19 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
                 refusal.HolderProcessId,
                 refusal.HolderEpoch));
         }
+        catch (Exception e) when (givenUp is not null && e is (PortRefusedException or IOException))
+        {
+            throw givenUp;
+        }
+
+        if (givenUp is not null)
+        {
+            _asked = _asked == 0 ? 0 : next.Epoch;   // what is given back
+            throw givenUp;
+        }
+
+        Log.BindHealed(settings.Logger, settings.Owner, port, reason);
+        return next;
     }
 
     // Another port heals what is wrong with the port; nothing heals here what is wrong with the owner or its epoch.

@@ -16,24 +16,32 @@ internal static class BindingDaemon
     /// <summary>The program: one line for what became of each request, then one for each finding.</summary>
     internal static async Task<int> RunAsync(string ports, bool starve)
     {
-        List<string> lines = [];
         PortRange range = PortRange.Parse(ports);
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", Order = PortOrder.LowestFree });
-        registry.TryAcquire("what the runtime loads once", out PortLease? first, out _);
-        first?.TryRelease(out _);
-        _ = registry.Diagnose();
+        using PortRegistry first = Make(ports), registry = Make(ports);
+        Ask(first, range);   // what the runtime loads once takes descriptors
+        first.Dispose();
         List<FileStream> files = starve ? GuardingDaemon.OpenAll() : [];
+        List<string> lines = Ask(registry, range);
+        files.ForEach(file => file.Dispose());
+        await Console.Out.WriteLineAsync(string.Join('\n', lines));
+        return 0;
+    }
+
+    private static PortRegistry Make(string ports) => new(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", Order = PortOrder.LowestFree });
+
+    private static List<string> Ask(PortRegistry registry, PortRange range)
+    {
+        List<string> lines = [];
         for (int i = 0; i <= range.Count; i++)
         {
             lines.Add(registry.TryAcquire($"b{i}", out PortLease? lease, out PortRefusal? refusal) ? $"{lease.Port} {lease.Guarantee}" : $"{refusal}");
         }
 
-        lines.Add(registry.TryAcquire(new PortRequest("required") { Previous = range.First, Reuse = PortReuse.Require }, out PortLease? required, out PortRefusal? why) ? $"{required.Port} {required.Guarantee}" : $"{why}");
+        PortRequest required = new("required") { Previous = range.First, Reuse = PortReuse.Require };
+        lines.Add(registry.TryAcquire(required, out PortLease? given, out PortRefusal? why) ? $"{given.Port} {given.Guarantee}" : $"{why}");
         lines.AddRange(registry.Snapshot(out _).Where(entry => entry.State == PortState.Foreign).Select(entry => $"Foreign {entry.Port}"));
         lines.AddRange(registry.Diagnose().Select(finding => $"finding {finding}"));
-        files.ForEach(file => file.Dispose());
-        await Console.Out.WriteLineAsync(string.Join('\n', lines));
-        return 0;
+        return lines;
     }
 
     private static async Task<string[]> RunAsync(string rights, string limit, string ports, bool starve)
