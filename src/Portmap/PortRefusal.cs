@@ -59,7 +59,7 @@ public sealed class PortRefusal
         System.Net.Sockets.SocketException failure, string? owner, int port, PortProtocol protocol = PortProtocol.Tcp, System.Net.IPAddress? address = null)
     {
         ArgumentNullException.ThrowIfNull(failure);
-        System.Net.Sockets.SocketError error = Guarding.BindError.Of(failure);
+        System.Net.Sockets.SocketError error = failure.SocketErrorCode;
         return Guarding.BindError.ReasonOf(error) is { } reason
             ? new PortRefusal(reason, () => Guarding.BindError.Explain(error, port, address), owner, port, protocol)
             : null;

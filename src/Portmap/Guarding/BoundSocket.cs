@@ -56,7 +56,7 @@ internal static class BoundSocket
         catch (SocketException exception)
         {
             made?.Dispose();
-            return BindError.Of(exception);
+            return exception.SocketErrorCode;
         }
     }
 

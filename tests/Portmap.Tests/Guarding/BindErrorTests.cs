@@ -15,6 +15,7 @@ public sealed class BindErrorTests
         { SocketError.AddressFamilyNotSupported, PortRefusalReason.FamilyUnsupported, "EAFNOSUPPORT", "other family" },
         { SocketError.TooManyOpenSockets, PortRefusalReason.NoDescriptors, "EMFILE", "LimitNOFILE" },
         { SocketError.NoBufferSpaceAvailable, PortRefusalReason.NoMemory, "ENOBUFS", "Free memory" },
+        { SocketError.SocketError, PortRefusalReason.NoMemory, "ENOMEM", "Free memory" },   // what .NET has no name for
     };
 
     [Theory]
@@ -63,16 +64,33 @@ public sealed class BindErrorTests
         said.Should().Contain(line => line.StartsWith("finding RangeNotBindable: some") && line.Contains("4 of 7")).And.NotContain(line => line.StartsWith("Foreign"));
     }
 
-    [Fact]
-    public async Task TryAcquire_NoDescriptorIsLeft_TheLedgerAloneKnowsAndAFindingTellsWhy()
+    [NeedsTheory("strace")]
+    [InlineData("socket", "EMFILE", "EMFILE", "LimitNOFILE")]
+    [InlineData("socket", "ENFILE", "ENFILE", "LimitNOFILE")]
+    [InlineData("socket", "ENOBUFS", "ENOBUFS", "Free memory")]
+    [InlineData("bind", "ENOMEM", "ENOMEM", "Free memory")]
+    [InlineData("socket", "EAFNOSUPPORT", "EAFNOSUPPORT", "other family")]
+    [InlineData("bind", "EADDRNOTAVAIL", "EADDRNOTAVAIL", "ip addr")]
+    public async Task TryAcquire_NobodyCanBeAsked_TheLedgerAloneKnowsAndAFindingTellsWhy(string call, string error, string named, string remedy)
     {
-        PortRange range = PortBlock.Take(4);
+        PortRange range = PortBlock.Take(2);
 
-        string[] said = await BindingDaemon.RunStarvedAsync(range.ToString());
+        string[] said = await BindingDaemon.RunFailingAsync(call, error, range.ToString());
 
         said[..range.Count].Should().OnlyContain(line => line.EndsWith(" LedgerOnly"));
-        said.Should().ContainSingle(line => line.StartsWith("finding GuardUnavailable") && line.Contains("EMFILE") && line.Contains("LimitNOFILE"));
+        said.Should().ContainSingle(line => line.StartsWith("finding GuardUnavailable")).Which.Should().ContainAll(named, remedy);
         said.Should().NotContain(line => line.StartsWith("Foreign"));
+    }
+
+    [NeedsFact("strace")]
+    public async Task TryAcquire_ASecurityPolicyForbidsEveryPort_IsDenied()
+    {
+        PortRange range = PortBlock.Take(3);
+
+        string[] said = await BindingDaemon.RunFailingAsync("bind", "EACCES", range.ToString());
+
+        said[..(range.Count + 2)].Should().OnlyContain(line => line.StartsWith("PortDenied: ") && line.Contains("security policy"));
+        said.Should().NotContain(line => line.StartsWith("Foreign")).And.NotContain(line => line.Contains("Stop"));
     }
 
     [Theory]

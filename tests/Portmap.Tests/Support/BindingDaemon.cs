@@ -2,32 +2,28 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A daemon in a process of its own that lacks a right or descriptors: this assembly, run as a program, which says what it is refused and why.</summary>
+/// <summary>A daemon in a process of its own that lacks a right, or whose system calls fail: this assembly, run as a program, which says what it is refused and why.</summary>
 internal static class BindingDaemon
 {
     /// <summary>Runs one without CAP_NET_BIND_SERVICE, which root has and no other user.</summary>
     /// <returns>What it says, line by line.</returns>
     public static Task<string[]> RunDeniedAsync(string ports) => RunAsync(
-        Environment.IsPrivilegedProcess ? "setpriv --bounding-set=-net_bind_service --inh-caps=-net_bind_service " : "", "", ports, starve: false);
+        Environment.IsPrivilegedProcess ? "setpriv --bounding-set=-net_bind_service --inh-caps=-net_bind_service " : "", ports);
 
-    /// <summary>Runs one that has used up its descriptors.</summary>
-    public static Task<string[]> RunStarvedAsync(string ports) => RunAsync("", "ulimit -n 256 && ", ports, starve: true);
+    /// <summary>Runs one whose system call fails each time.</summary>
+    /// <param name="call">socket or bind.</param>
+    /// <param name="error">The name of the error, such as EMFILE.</param>
+    /// <param name="ports">The range.</param>
+    public static Task<string[]> RunFailingAsync(string call, string error, string ports) =>
+        RunAsync($"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error} ", ports);
 
     /// <summary>The program: one line for what became of each request, then one for each finding.</summary>
-    internal static async Task<int> RunAsync(string ports, bool starve)
+    internal static async Task<int> RunAsync(string ports)
     {
-        PortRange range = PortRange.Parse(ports);
-        using PortRegistry first = Make(ports), registry = Make(ports);
-        Ask(first, range);   // what the runtime loads once takes descriptors
-        first.Dispose();
-        List<FileStream> files = starve ? GuardingDaemon.OpenAll() : [];
-        List<string> lines = Ask(registry, range);
-        files.ForEach(file => file.Dispose());
-        await Console.Out.WriteLineAsync(string.Join('\n', lines));
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", Order = PortOrder.LowestFree });
+        await Console.Out.WriteLineAsync(string.Join('\n', Ask(registry, PortRange.Parse(ports))));
         return 0;
     }
-
-    private static PortRegistry Make(string ports) => new(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", Order = PortOrder.LowestFree });
 
     private static List<string> Ask(PortRegistry registry, PortRange range)
     {
@@ -44,10 +40,11 @@ internal static class BindingDaemon
         return lines;
     }
 
-    private static async Task<string[]> RunAsync(string rights, string limit, string ports, bool starve)
+    private static async Task<string[]> RunAsync(string by, string ports)
     {
         string dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
-        using Child child = Child.Start("/bin/sh", "-c", $"{limit}exec {rights}'{dotnet}' exec '{typeof(BindingDaemon).Assembly.Location}' bind {ports} {starve}");
+        using Child child = Child.Start(
+            "/bin/sh", "-c", $"DOTNET_EnableDiagnostics=0 exec {by}'{dotnet}' exec '{typeof(BindingDaemon).Assembly.Location}' bind {ports}");
         string said = await child.Process.StandardOutput.ReadToEndAsync().Within();
         return said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }

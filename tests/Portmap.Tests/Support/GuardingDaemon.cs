@@ -50,9 +50,9 @@ internal sealed class GuardingDaemon : IDisposable
 
     private static async Task<int> Main(string[] args)
     {
-        if (args is ["bind", string ports, string starved])
+        if (args is ["bind", string ports])
         {
-            return await BindingDaemon.RunAsync(ports, bool.Parse(starved));
+            return await BindingDaemon.RunAsync(ports);
         }
 
         if (args is not [string range, string guard, string starve])
@@ -86,8 +86,7 @@ internal sealed class GuardingDaemon : IDisposable
         return 0;
     }
 
-    /// <summary>Uses up every descriptor of this process.</summary>
-    public static List<FileStream> OpenAll()
+    private static List<FileStream> OpenAll()
     {
         List<FileStream> files = [];
         try
