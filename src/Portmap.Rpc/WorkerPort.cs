@@ -64,7 +64,7 @@ public sealed class WorkerPort : IAsyncDisposable
     /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
     /// <exception cref="FormatException">A variable or an option cannot be read; the message names it.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A time or a number of the options leaves its bounds.</exception>
-    /// <exception cref="SocketException">Binding failed for a reason that no other port heals, such as a port below 1024 without the right to it.</exception>
+    /// <exception cref="SocketException">Binding failed for a reason that has no name in <see cref="PortRefusalReason"/>.</exception>
     public static async Task<WorkerPort> ListenAsync(WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
     {
         var settings = WorkerSettings.Resolve(options);

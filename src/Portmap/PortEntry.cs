@@ -28,6 +28,12 @@ public readonly record struct PortEntry
     /// <summary>How many owners share the port; more than one only within one process.</summary>
     public int OwnerCount { get; init; }
 
+    /// <summary>The addresses the process listens on, as the kernel lists them: <c>*</c> is every one of both families (a dual-stack socket), <c>0.0.0.0</c> every
+    /// one of IPv4, <c>::</c> every one of IPv6 only; several are separated by a comma and a blank.</summary>
+    /// <value>Known within a second of the registration, on Linux. Empty until then, for an entry that is not Bound, for a process in a network of its own, and over
+    /// the wire. Addresses that are not served are anybody's, unless the entry is <see cref="PortGuarantee.Exclusive"/>.</value>
+    public string Addresses { get => field ?? string.Empty; init => field = value.Length == 0 ? null : value; }
+
     /// <summary>How strongly the port is held.</summary>
     public PortGuarantee Guarantee { get; init; }
 

@@ -36,6 +36,15 @@ public sealed class PortFinding
     /// <summary>The state folder, its lock or its file was moved, deleted or replaced while the registry wrote to it.</summary>
     public const string StateMoved = nameof(StateMoved);
 
+    /// <summary>Somebody else listens on the port of an entry too, on another address.</summary>
+    public const string PortShared = nameof(PortShared);
+
+    /// <summary>Processes listen on some of the addresses of their port only, which leaves the others to anybody.</summary>
+    public const string PartlyServed = nameof(PartlyServed);
+
+    /// <summary>Ports of the range need a privilege to be bound that this process does not have.</summary>
+    public const string RangeNotBindable = nameof(RangeNotBindable);
+
     /// <summary>The finding in one line.</summary>
     public override string ToString() => $"{Kind}: {Value}; {Bound}. {Remedy}";
 }

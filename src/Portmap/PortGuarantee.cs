@@ -10,7 +10,7 @@ public enum PortGuarantee
     /// connections when this very number was insisted on.</summary>
     Admitting = 1,
 
-    /// <summary>The owner's own listening socket is the claim; there is nothing to guard.</summary>
+    /// <summary>The owner's own listening socket is the claim; there is nothing to guard, or somebody else listens on another address of the port, or may come to.</summary>
     HeldByProcess = 2,
 
     /// <summary>The operating system had it free when it was handed out; a stranger may still take it before the owner listens.</summary>

@@ -15,7 +15,9 @@ public enum PortGuardMode
 
     /// <summary>As <see cref="UntilRegistered"/>, but closed again once the process has registered, and kept while it lives. After a death the port stays closed
     /// for <see cref="PortRegistryOptions.ReuseDelay"/>, and the next acquisition of the owner takes it over, with no moment in which a stranger could
-    /// (unless that request itself says <see cref="PortReuse.Fresh"/>).</summary>
+    /// (unless that request itself says <see cref="PortReuse.Fresh"/>). It also keeps the addresses that the process does not serve from others, such as [::1] of a
+    /// server at 127.0.0.1. Where the process has set SO_REUSEPORT, or it cannot be told that it has not, a placeholder keeps nobody off: it goes, and the entry says
+    /// <see cref="PortGuarantee.HeldByProcess"/>.</summary>
     WhileAlive = 1,
 
     /// <summary>For programs that bind without SO_REUSEADDR: the placeholder is gone from the moment the gate would open, and the lease says

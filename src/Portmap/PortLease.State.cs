@@ -60,14 +60,15 @@ public sealed partial class PortLease
 
     internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
-    /// <summary>Counts one failure to bind; 0 for a port that is not known. The same port counts once.</summary>
-    internal void AddTried(int port)
+    /// <summary>Counts one failure to bind; 0 for a port that is not known. Two who report the same claim count once; a port that was given again, and could
+    /// not be bound again, counts again.</summary>
+    internal void AddTried(int port, long epoch)
     {
         Rarely? more = Volatile.Read(ref _more);
-        while (port == 0 || more?.Tried.Contains(port) != true)
+        while (epoch == 0 || more is null || more.FailedEpoch != epoch)
         {
             Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], port] }, more);
+            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], port], FailedEpoch = epoch }, more);
             if (ReferenceEquals(seen, more))
             {
                 return;
@@ -170,8 +171,8 @@ public sealed partial class PortLease
         }
     }
 
-    private sealed record Rarely(PortClaim? Twin, int[] Tried, PortSession? Acquirer, uint? UserId)
+    private sealed record Rarely(PortClaim? Twin, int[] Tried, long FailedEpoch, PortSession? Acquirer, uint? UserId)
     {
-        public static Rarely Nothing { get; } = new(null, [], null, null);
+        public static Rarely Nothing { get; } = new(null, [], 0, null, null);
     }
 }

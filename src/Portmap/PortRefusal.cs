@@ -53,6 +53,24 @@ public sealed class PortRefusal
     /// <summary>What the host should know of besides, whoever was refused; null for most.</summary>
     internal PortFinding? Finding { get; init; }
 
+    /// <summary>Makes the refusal that tells why a socket could not be bound, or could not listen: each error has a reason and a remedy of its own.</summary>
+    /// <param name="failure">What the socket threw.</param>
+    /// <param name="owner">The owner the socket is for, or null.</param>
+    /// <param name="port">The port, or 0 when the kernel was to choose.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="address">The address it was to be bound to, or null for every address.</param>
+    /// <returns>Foreign for EADDRINUSE, PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors or NoMemory; null for any other error.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="failure"/> is null.</exception>
+    public static PortRefusal? CreateForBind(
+        System.Net.Sockets.SocketException failure, string? owner, int port, PortProtocol protocol = PortProtocol.Tcp, System.Net.IPAddress? address = null)
+    {
+        ArgumentNullException.ThrowIfNull(failure);
+        System.Net.Sockets.SocketError error = failure.SocketErrorCode;
+        return Guarding.BindError.ReasonOf(error) is { } reason
+            ? new PortRefusal(reason, () => Guarding.BindError.Explain(error, port, address), owner, port, protocol)
+            : null;
+    }
+
     /// <summary>Why.</summary>
     public PortRefusalReason Reason { get; }
 

@@ -88,6 +88,21 @@ public enum PortRefusalReason
     /// <summary>Ports are free, and the strategy named none that can be had.</summary>
     StrategyOfferedNothing = 27,
 
+    /// <summary>The system does not let this user bind the port (EACCES): it needs a privilege, or a security policy forbids it.</summary>
+    PortDenied = 28,
+
+    /// <summary>The address to bind is not one of this host's (EADDRNOTAVAIL).</summary>
+    AddressUnavailable = 29,
+
+    /// <summary>The system has no sockets of that address family (EAFNOSUPPORT).</summary>
+    FamilyUnsupported = 30,
+
+    /// <summary>No descriptor is left for a socket, of the process or of the system (EMFILE, ENFILE).</summary>
+    NoDescriptors = 31,
+
+    /// <summary>No memory is left for a socket (ENOBUFS, ENOMEM).</summary>
+    NoMemory = 32,
+
     /// <summary>A living process serves the owner, or one of the run before has yet to sign in again, and the request leaves such an owner alone
     /// (<see cref="PortRequest.UnlessServed"/>).</summary>
     AlreadyServed = 33,

@@ -172,6 +172,7 @@ public sealed partial class PortRegistry
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         PortRequest request = candidate.Request;
         candidate.SetAside = null;
+        candidate.Denied = null;
         candidate.OwnPort = 0;
         long afterUdp = 0;
         PortSession? acquirer = candidate.Replaced is null ? candidate.Lease.Acquirer : null;

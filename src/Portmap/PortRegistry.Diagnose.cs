@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Portmap.Guarding;
+using Portmap.Table;
 
 namespace Portmap;
 
 public sealed partial class PortRegistry
 {
+    private readonly ServedAddresses _served = new();
     private ImmutableArray<PortFinding> _findings = [];
     private bool _hasLoggedFindings;   // touched by passes only, one at a time
 
@@ -13,7 +15,32 @@ public sealed partial class PortRegistry
     /// <returns>The findings of now; empty when there is nothing to say. The same are logged once, within a second of the start. What the kernel's settings say is what they
     /// said when the registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
-    public IReadOnlyList<PortFinding> Diagnose() => [.. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount), .. _findings];
+    public IReadOnlyList<PortFinding> Diagnose() =>
+    [
+        .. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount),
+        .. AsksTheKernel ? ServedFindings.Find([.. _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>()]) : [],
+        .. _findings,
+    ];
+
+    private bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
+
+    /// <summary>Notes which addresses new registrations serve, and tells of those whose port somebody else listens on too.</summary>
+    private void ReviewServed(List<PortClaim>? registrations)
+    {
+        if (registrations is null)
+        {
+            return;
+        }
+
+        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(registrations))
+        {
+            claim.Served = listeners.Count == 0 ? ServedAddresses.Unknown : _served.NumberOf(listeners);
+            if (ServedFindings.Shared(claim, listeners) is { } shared)
+            {
+                PortmapLog.Found(_log, shared.Kind, shared.Value, shared.Bound, shared.Remedy);
+            }
+        }
+    }
 
     /// <summary>Adds what is found out later than at the start, such as what a store could not read. What was said in the same words is not said again.</summary>
     internal void AddFinding(PortFinding finding)

@@ -75,7 +75,7 @@ public sealed partial class PortRegistry
             }
         }
 
-        return failure is null ? Refusals.Exhausted(request, _table, candidate.Protocol)
+        return failure is null ? Refusals.Exhausted(request, _table, candidate.Protocol, candidate.Denied)
             : Refusals.StrategyFailed(request, StrategyName(candidate.Strategy), candidate.Protocol, failure);
     }
 
@@ -267,6 +267,12 @@ public sealed partial class PortRegistry
             return PortTable.Taking.InUse;
         }
 
+        if (outcome.Finding == GuardFinding.Denied)
+        {
+            (candidate.Denied ??= []).Add(port);
+            return PortTable.Taking.Denied;
+        }
+
         _table.TryMarkForeign(protocol, port, now, except: taken);
         return PortTable.Taking.FoundForeign;
     }
@@ -281,6 +287,11 @@ public sealed partial class PortRegistry
         if (!TryGetEntry(request.Previous, out PortEntry holder, protocol) && request.Protocol == PortProtocol.TcpAndUdp)
         {
             TryGetEntry(request.Previous, out holder, PortProtocol.Udp);
+        }
+
+        if (taking == PortTable.Taking.Denied)
+        {
+            return Refusals.Denied(request, request.Previous);
         }
 
         return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings, _holders) : Refusals.InUse(request, holder, taking);
@@ -340,6 +351,9 @@ public sealed partial class PortRegistry
         /// <summary>Ports that are no first choice (closed connections linger on them) or not free on both protocols.</summary>
         public List<(int Port, bool Lingers)>? SetAside;
 
+        /// <summary>The ports that the system did not let us bind.</summary>
+        public HashSet<int>? Denied;
+
         /// <summary>The port that is asked for by its number, or 0.</summary>
         public int OwnPort;
 
@@ -362,6 +376,14 @@ public sealed partial class PortRegistry
 
         public readonly void PutBack(PortSpace space, long now)
         {
+            if (Denied is not null)
+            {
+                foreach (int denied in Denied)
+                {
+                    space.LookAgainLater(denied, now);   // without a mark in its slot: it is no stranger's
+                }
+            }
+
             for (int i = 0; i < SetAside?.Count; i++)
             {
                 (int port, bool lingers) = SetAside[i];

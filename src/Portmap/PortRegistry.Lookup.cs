@@ -135,6 +135,7 @@ public sealed partial class PortRegistry
             Since = Clock.ToUtc(word.At),
             OwnerCount = claim.Port == 0 ? 1 : Math.Max(1, _table.CountOwners(claim.Protocol, claim.Port)),
             Guarantee = claim.Guarantee,
+            Addresses = _served.TextOf(claim.Served),
             Strategy = StrategyName(claim.Strategy),
         };
     }

@@ -1,3 +1,4 @@
+using Portmap.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -24,14 +25,19 @@ public sealed partial class PortRegistry
 
         try
         {
-            List<PortClaim>? expired = null;
+            List<PortClaim>? expired = null, unseen = null;
+            bool asks = AsksTheKernel;
             bool dead = false, recovered = false;
             foreach (OwnerCell cell in _table.Index.Cells())
             {
-                if (cell.Served()?.Session is { } session)
+                if (cell.Served() is { Session: { } session } served)
                 {
                     dead |= !session.CheckAliveEvery(interval, now);
                     recovered |= session.IsRecovered;
+                    if (asks && served.Served == ServedAddresses.NotLookedAt && session.IsServing)
+                    {
+                        (unseen ??= []).Add(served);
+                    }
                 }
 
                 // One whose registration is on the way to the disk is not late.
@@ -60,6 +66,7 @@ public sealed partial class PortRegistry
                 _table.Space(PortProtocol.Udp).DrainDue(now);
             }
 
+            ReviewServed(unseen);
             LogHolders();   // last: it takes longest
             LogFindingsOnce();
             _log.TellLeftOut();

@@ -1,3 +1,4 @@
+using Portmap.Guarding;
 using Portmap.Operations;
 using Portmap.Table;
 
@@ -80,6 +81,17 @@ public sealed partial class PortRegistry
             {
                 registration.Claim = standing;
                 return null;
+            }
+
+            if (!registration.HasProof && TakesSomething(protocol, port, owner, right))
+            {
+                refusal = ListeningProof.Demand(session, owner, port, protocol, _guard.KeepsOut(protocol, port, right.Consumes?.Epoch ?? 0));
+                if (refusal is not null)
+                {
+                    return refusal;
+                }
+
+                registration.HasProof = true;
             }
 
             ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
@@ -221,9 +233,38 @@ public sealed partial class PortRegistry
             return null;
         }
 
-        return epoch != 0
+        PortRefusal? refusal = epoch != 0
             ? DecideByEpoch(session, owner, port, epoch, protocol, bound, lease, _fence.LastOf(cell ?? _table.Index.FindAny(protocol, owner, _table.Index.Hash(protocol, owner)), owner, protocol), ref right)
             : DecideWithoutEpoch(session, owner, port, protocol, bound, lease, ref right);
+        right.Replaces = bound is { Session.IsOver: false } ? bound : null;
+        return refusal;
+    }
+
+    /// <summary>Whether a registration replaces one, ends the lease of another owner, makes a stranger's port its own, or claims one that a placeholder keeps
+    /// everybody off. A lease that comes to the port after this look is one whose placeholder was put there in spite of who listens: nobody does.</summary>
+    private bool TakesSomething(PortProtocol protocol, int port, string owner, in Right right)
+    {
+        if (!AsksTheKernel)
+        {
+            return false;
+        }
+
+        if (right.Replaces is not null || _guard.KeepsOut(protocol, port, right.Consumes?.Epoch ?? 0))
+        {
+            return true;
+        }
+
+        object? slot = _table.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Foreign || (claim.IsLease && word.IsLive && claim.Cell?.Owner != owner))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static PortRefusal? DecideByEpoch(
@@ -319,6 +360,9 @@ public sealed partial class PortRegistry
 
         public PortClaim? Beside;
         public long EpochBeside;
+
+        /// <summary>The kernel's list was asked, and somebody listens.</summary>
+        public bool HasProof;
     }
 
     /// <summary>What a registration may become.</summary>
@@ -335,6 +379,9 @@ public sealed partial class PortRegistry
 
         /// <summary>The lease it uses up, or the registration it continues.</summary>
         public PortClaim? Consumes;
+
+        /// <summary>The registration of the owner, of a living process, whose place it takes.</summary>
+        public PortClaim? Replaces;
 
         /// <summary>The open lease whose epoch it ranks below.</summary>
         public PortClaim? Beside;

@@ -202,15 +202,25 @@ public sealed partial class PortRegistry
         }
 
         // Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.
-        _table.TryMarkForeign(protocol, port, NowMs);
+        MarkForeignIfTaken(protocol, port, NowMs);
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
         PortLease granted = new(this, request, session);
-        granted.AddTried(port);
+        granted.AddTried(port, epoch: 0);
         refusal = await GrantAsync(NewCandidate(granted, request, _defaultStrategy)).ConfigureAwait(false);
         refusal?.Throw();
         session.NoteAcquired(granted);
         OpenGate(granted);
         return granted;
+    }
+
+    /// <summary>A port that somebody could not bind is a stranger's only when a look of our own agrees: it may be that his user may not bind it, or that he had it
+    /// himself. Then it cools, and others may have better luck.</summary>
+    private void MarkForeignIfTaken(PortProtocol protocol, int port, long now)
+    {
+        if (_table.MayBeForeign(protocol, port) && _guard.IsTaken(protocol, port))
+        {
+            _table.TryMarkForeign(protocol, port, now);
+        }
     }
 
     private bool IsHeldByAnother(PortProtocol protocol, int port, string owner)
@@ -242,7 +252,7 @@ public sealed partial class PortRegistry
             return;   // somebody reported it already; the lease says the new port
         }
 
-        lease.AddTried(port);
+        lease.AddTried(port, failed.Epoch);
         PortRequest request = lease.Request;
         PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
             ? Refusals.AttemptsExhausted(lease, Settings, _holders)
@@ -272,7 +282,7 @@ public sealed partial class PortRegistry
 
         if (port != 0)
         {
-            _table.TryMarkForeign(protocol, port, now);
+            MarkForeignIfTaken(protocol, port, now);
         }
 
         if (refusal is not null)

@@ -65,6 +65,9 @@ internal sealed class PortRegistrySettings
     /// <summary>How many ports may be handed out.</summary>
     public int Count { get; private set; }
 
+    /// <summary>How many of them this process may not bind, for want of a privilege.</summary>
+    public int DeniedCount { get; private set; }
+
     public long LeaseTimeoutMs => (long)LeaseTimeout.TotalMilliseconds;
 
     /// <summary>Whether acquisitions may be given a port.</summary>
@@ -127,6 +130,7 @@ internal sealed class PortRegistrySettings
         for (int port = range.First; port <= range.Last; port++)
         {
             settings.Count += settings._excluded[port] ? 0 : 1;
+            settings.DeniedCount += settings._excluded[port] || port >= kernel.FirstUnprivileged ? 0 : 1;
         }
 
         return settings;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Portmap.Guarding;
 using Portmap.Operations;
 using Portmap.Table;
@@ -47,14 +48,21 @@ internal static class Refusals
             () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies)}.",
             request.Owner, 0, request.Protocol);
 
-    public static PortRefusal Exhausted(PortRequest request, PortTable table, PortProtocol protocol) =>
-        new(
+    public static PortRefusal Denied(PortRequest request, int port) =>
+        new(PortRefusalReason.PortDenied, () => $"{request.Owner}: {BindError.Explain(SocketError.AccessDenied, port)}", request.Owner, port, request.Protocol);
+
+    /// <param name="request">What was asked for.</param>
+    /// <param name="table">The claims.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="denied">The ports that the system did not let us bind, if any.</param>
+    public static PortRefusal Exhausted(PortRequest request, PortTable table, PortProtocol protocol, HashSet<int>? denied) =>
+        denied?.Count == table.Settings.Count ? Denied(request, denied.Min()) : new(
             PortRefusalReason.Exhausted,
             () =>
             {
                 (int reserved, int bound, int cooling, int foreign) = Count(table, protocol);
                 PortRegistrySettings settings = table.Settings;
-                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {bound} are bound, {reserved} reserved, {cooling} cooling, {foreign} foreign. Widen Ports, shorten ReuseDelay or release what is not used.");
+                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {bound} are bound, {reserved} reserved, {cooling} cooling, {foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. Widen Ports, shorten ReuseDelay or release what is not used.");
             },
             request.Owner, 0, request.Protocol);
 
@@ -236,6 +244,12 @@ internal static class Refusals
         new(
             PortRefusalReason.NotListening,
             () => Text($"Nobody listens on the port {port} that was registered for {owner}, says the kernel's list of the network its process is in. Register after Listen has returned."),
+            owner, port, protocol);
+
+    public static PortRefusal TakesUnproven(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Nobody listens on the port {port} ({protocol}), says the kernel, so {owner} cannot take it from who has it, nor replace what it has. Register after Listen has returned (UDP: after Bind)."),
             owner, port, protocol);
 
     public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>

@@ -8,19 +8,16 @@ public sealed class NeedsTheoryAttribute : TheoryAttribute
 {
     private readonly string[] _also = [];
 
-    /// <summary>Needs a program, found on PATH.</summary>
-    /// <param name="program">The program.</param>
-    public NeedsTheoryAttribute(string program)
+    /// <summary>Needs one of some programs, found on PATH.</summary>
+    /// <param name="programs">Any one of these is enough.</param>
+    public NeedsTheoryAttribute(params string[] programs)
     {
-        Program = program;
-        if (!NeedsFactAttribute.IsThere(program))
-        {
-            Skip = $"needs {program} on PATH";
-        }
+        Programs = programs;
+        Skip = new NeedsFactAttribute(programs).Skip;
     }
 
-    /// <summary>The program that is needed.</summary>
-    public string Program { get; }
+    /// <summary>The programs of which one is needed.</summary>
+    public IReadOnlyList<string> Programs { get; }
 
     /// <summary>More programs, of which each is needed.</summary>
     public string[] Also
@@ -29,10 +26,7 @@ public sealed class NeedsTheoryAttribute : TheoryAttribute
         init
         {
             _also = value;
-            if (value.FirstOrDefault(program => !NeedsFactAttribute.IsThere(program)) is { } missing)
-            {
-                Skip ??= $"needs {missing} on PATH";
-            }
+            Skip ??= new NeedsFactAttribute([.. Programs]) { Also = value }.Skip;
         }
     }
 }

@@ -13,8 +13,9 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     /// <summary>The epoch of the lease that this process asked for itself, or 0.</summary>
     private long _asked;
 
-    /// <exception cref="PortRefusedException">Signing in was refused, or too many ports were in use; the message lists them.</exception>
-    /// <exception cref="SocketException">Binding failed for a reason that no other port heals.</exception>
+    /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in use, and the message lists them; or binding failed for a reason that no
+    /// other port heals: PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors, NoMemory.</exception>
+    /// <exception cref="SocketException">Binding failed for a reason that is none of these.</exception>
     public async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(CancellationToken cancellationToken)
     {
         int port = settings.Port;
@@ -113,37 +114,51 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     {
         failed = port;
         reason = string.Empty;
-        if (port != 0)
+        try
         {
-            ListeningSockets? sockets = ListeningSockets.TryOpen(settings, port, isInsisted: true, beforeBind: null, out SocketException? inUse);
-            reason = inUse?.Message ?? string.Empty;
-            return sockets;
+            if (port != 0)
+            {
+                ListeningSockets? sockets = ListeningSockets.TryOpen(settings, port, isInsisted: true, beforeBind: null, out SocketException? inUse);
+                reason = inUse?.Message ?? string.Empty;
+                return sockets;
+            }
+
+            if (_picker.TryPick() is { } picked)
+            {
+                return picked;
+            }
+        }
+        catch (SocketException e) when (PortRefusal.CreateForBind(e, settings.Owner, port, settings.Protocol, settings.Address) is { } refusal)
+        {
+            throw new PortRefusedException(refusal);
         }
 
         // Every port of the range was tried; there is none to report, and nothing that the daemon could answer.
-        return _picker.TryPick() ?? throw Refused(
-            PortRefusalReason.Exhausted,
-            $"Every port of {settings.Range} that is not excluded is in use at {settings.Address}; widen the range (PORTMAP_RANGE) or stop what holds the ports.");
+        (int denied, SocketException? why) = _picker.Denied;
+        int tried = Enumerable.Range(settings.Range.First, settings.Range.Count).Count(candidate => !settings.Exclude.Any(range => range.Contains(candidate)));
+        throw denied == tried && why is not null
+            ? new PortRefusedException(PortRefusal.CreateForBind(why, settings.Owner, settings.Range.First, settings.Protocol, settings.Address)!)
+            : Refused(
+                PortRefusalReason.Exhausted,
+                $"Every port of {settings.Range} that is not excluded is in use at {settings.Address}{(denied == 0 ? string.Empty : $", or may not be bound by this user ({denied} of them)")}; widen the range (PORTMAP_RANGE) or stop what holds the ports.");
     }
 
     private async Task<PortEntry> HealAsync(int port, long epoch, string reason, CancellationToken cancellationToken)
     {
         _tried.Add(port);
-        if (_tried.Count >= settings.BindAttempts)
-        {
-            throw Refused(
+        PortRefusedException? givenUp = _tried.Count < settings.BindAttempts ? null
+            : Refused(
                 PortRefusalReason.AttemptsExhausted,
                 $"None of {_tried.Count} ports could be bound for '{settings.Owner}' ({Tried()}), and that is the limit (PORTMAP_BIND_ATTEMPTS); the last reason was: {reason}");
-        }
 
+        PortEntry next;
         try
         {
-            PortEntry next = await link.CallAsync(
+            // The last one is reported too: the daemon, whose limit is the same, names who holds them.
+            next = await link.CallAsync(
                 (client, token) => client.ReportBindFailureAsync(settings.Owner, port, epoch, settings.Protocol, token), cancellationToken).ConfigureAwait(false);
-            Log.BindHealed(settings.Logger, settings.Owner, port, reason);
-            return next;
         }
-        catch (PortRefusedException e)
+        catch (PortRefusedException e) when (givenUp is null || e.Refusal.Reason == PortRefusalReason.AttemptsExhausted)
         {
             PortRefusal refusal = e.Refusal;
             throw new PortRefusedException(PortRefusal.Create(
@@ -156,6 +171,19 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
                 refusal.HolderProcessId,
                 refusal.HolderEpoch));
         }
+        catch (Exception e) when (givenUp is not null && e is (PortRefusedException or IOException))
+        {
+            throw givenUp;
+        }
+
+        if (givenUp is not null)
+        {
+            _asked = _asked == 0 ? 0 : next.Epoch;   // what is given back
+            throw givenUp;
+        }
+
+        Log.BindHealed(settings.Logger, settings.Owner, port, reason);
+        return next;
     }
 
     // Another port heals what is wrong with the port; nothing heals here what is wrong with the owner or its epoch.

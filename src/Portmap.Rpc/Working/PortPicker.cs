@@ -10,6 +10,11 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
     private const int OutsideTries = 8;
     private const int KernelTries = 8;
 
+    private readonly HashSet<int> _denied = [];
+
+    /// <summary>The ports that the system did not let this user bind, and why.</summary>
+    public (int Count, SocketException? Last) Denied { get; private set; }
+
     /// <returns>The sockets, or null when every port of the range is in use or excluded.</returns>
     public ListeningSockets? TryPick()
     {
@@ -81,7 +86,19 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
         return null;
     }
 
-    private ListeningSockets? Open(int port, bool isInsisted) => ListeningSockets.TryOpen(settings, port, isInsisted, beforeBind: null, out _);
+    private ListeningSockets? Open(int port, bool isInsisted)
+    {
+        try
+        {
+            return ListeningSockets.TryOpen(settings, port, isInsisted, beforeBind: null, out _);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            // That is about this number: another one may do.
+            Denied = (_denied.Add(port) ? Denied.Count + 1 : Denied.Count, e);
+            return null;
+        }
+    }
 
     private bool IsExcluded(int port)
     {

@@ -13,7 +13,7 @@ internal static class BoundSocket
 {
     private const int SolSocket = 1, SoReuseAddr = 2;   // as on Linux
 
-    private static readonly bool s_isDual = Socket.OSSupportsIPv6;
+    private static bool s_isDual = Socket.OSSupportsIPv6;   // false once the kernel refused the family all the same
 
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port.</param>
@@ -21,21 +21,35 @@ internal static class BoundSocket
     /// <param name="socket">The socket, or null.</param>
     public static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, out Socket? socket)
     {
+        bool isDual = Volatile.Read(ref s_isDual);
+        SocketError error = TryMake(protocol, port, isStrict, isDual, out socket);
+        if (isDual && error is SocketError.AddressFamilyNotSupported or SocketError.AddressNotAvailable)
+        {
+            // IPv6 is there and switched off: then IPv4 is all there is to hold.
+            error = TryMake(protocol, port, isStrict, isDual: false, out socket);
+            Volatile.Write(ref s_isDual, error == SocketError.AddressFamilyNotSupported);
+        }
+
+        return error;
+    }
+
+    private static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, bool isDual, out Socket? socket)
+    {
         socket = null;
         Socket? made = null;
         try
         {
             bool isUdp = protocol == PortProtocol.Udp;
             made = new Socket(
-                s_isDual ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork,
+                isDual ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork,
                 isUdp ? SocketType.Dgram : SocketType.Stream,
                 isUdp ? ProtocolType.Udp : isStrict ? ProtocolType.Unspecified : ProtocolType.Tcp);
-            if (s_isDual)
+            if (isDual)
             {
                 made.DualMode = true;
             }
 
-            made.Bind(new IPEndPoint(s_isDual ? IPAddress.IPv6Any : IPAddress.Any, port));
+            made.Bind(new IPEndPoint(isDual ? IPAddress.IPv6Any : IPAddress.Any, port));
             socket = made;
             return SocketError.Success;
         }

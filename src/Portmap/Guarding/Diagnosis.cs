@@ -5,6 +5,9 @@ namespace Portmap.Guarding;
 /// <summary>What the options and the kernel's settings mean for each other.</summary>
 internal static class Diagnosis
 {
+    /// <summary>What is advised leaves the kernel this many ports for outgoing connections, or half of what it has where it has fewer.</summary>
+    internal const int FewestEphemeral = 8_192;
+
     private const string Reserve = "net.ipv4.ip_local_reserved_ports";
 
     /// <param name="settings">The options and what the kernel says.</param>
@@ -26,6 +29,16 @@ internal static class Diagnosis
                 Text($"{settings.Count} ports may be handed out ({settings.Range}{(settings.Exclude.Length == 0 ? string.Empty : " without " + settings.Exclude)})"),
                 meant == owners ? Text($"{owners} owners are live") : Text($"MaxOwners is {meant}"),
                 "Widen Ports or exclude fewer, unless processes serve several owners on one port.");
+        }
+
+        int denied = settings.DeniedCount;
+        if (denied != 0)
+        {
+            yield return new PortFinding(
+                PortFinding.RangeNotBindable,
+                Text($"{(denied == settings.Count ? "all" : "some")} ports that may be handed out, {denied} of {settings.Count}, need a privilege to be bound"),
+                Text($"net.ipv4.ip_unprivileged_port_start is {settings.Kernel.FirstUnprivileged}, and this process has no CAP_NET_BIND_SERVICE"),
+                Text($"Set Ports to ports from {settings.Kernel.FirstUnprivileged} on, give the daemon and the workers CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd), or run: sysctl -w net.ipv4.ip_unprivileged_port_start={settings.Range.First}"));
         }
 
         if (settings.GuardLimit < settings.MaxGuards)
@@ -53,12 +66,34 @@ internal static class Diagnosis
 
         // Writing the setting replaces it, so what stands there is written again.
         string ours = string.Join(',', parts.Select(part => part.Count == 1 ? Text($"{part.First}") : part.ToString()));
-        string all = settings.Kernel.Reserved.Length == 0 ? ours : $"{settings.Kernel.Reserved},{ours}";
+        int has = settings.Kernel.PartsOf(ephemeral, handedOut: true).Sum(part => part.Count), taken = parts.Sum(part => part.Count);
+        int fewest = Math.Min(FewestEphemeral, has / 2);
         return new PortFinding(
             PortFinding.EphemeralOverlap,
-            Text($"{parts.Sum(part => part.Count)} of {settings.Range.Count} ports of {settings.Range} ({ours}) are also handed out by the kernel"),
+            Text($"{taken} of {settings.Range.Count} ports of {settings.Range} ({ours}) are also handed out by the kernel"),
             Text($"net.ipv4.ip_local_port_range is {ephemeral}, {Reserve} is '{settings.Kernel.Reserved}'"),
-            $"Run: sysctl -w {Reserve}={all}");
+            has - taken >= fewest
+                ? $"Run: {ReserveAlso(settings, ours)}"
+                : Text($"Do not reserve them: that would leave the kernel {has - taken} of {has} ports for outgoing connections. {OtherPorts(settings, parts[^1], has - fewest)}"));
+    }
+
+    private static string ReserveAlso(PortRegistrySettings settings, string ports) =>
+        $"sysctl -w {Reserve}={(settings.Kernel.Reserved.Length == 0 ? ports : $"{settings.Kernel.Reserved},{ports}")}";
+
+    /// <summary>Where the range may lie instead: where the kernel hands nothing out, or on few enough of its ports that they can be reserved.</summary>
+    private static string OtherPorts(PortRegistrySettings settings, PortRange last, int mostReserved)
+    {
+        const int Enough = 1_000;
+        IReadOnlyList<PortRange> within = settings.Kernel.PartsOf(settings.Range, handedOut: false);
+        IReadOnlyList<PortRange> anywhere = settings.Kernel.PartsOf(new PortRange(Math.Max(1_024, settings.Kernel.FirstUnprivileged), 65_535), handedOut: false);
+        PortRange[] outside = [.. within.Concat(anywhere.OrderByDescending(part => part.First)).Where(part => part.Count >= Math.Min(Enough, settings.Count))];
+        if (outside.Length != 0)
+        {
+            return Text($"Set Ports to {outside[0]}, which it never hands out.");
+        }
+
+        PortRange few = new(Math.Max(last.First, last.Last - mostReserved + 1), last.Last);
+        return Text($"Set Ports to {few}, and run: {ReserveAlso(settings, few.ToString())}");
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -10,7 +10,7 @@ internal sealed record ForeignHolder(int ProcessId, string Command);
 
 /// <summary>Names the holders of ports that were found in use: from the inode of the listener to the process that has it (/proc/pid/fd), where that may be read.</summary>
 /// <remarks>A look at all processes takes milliseconds, so it is made by a pass of the registry for all new ports together, or when somebody reads the message
-/// of a refusal. A bound socket that does not listen is in no list of the kernel's, so its holder stays unnamed. Safe for any thread. Linux only.</remarks>
+/// of a refusal. Before Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays unnamed. Safe for any thread. Linux only.</remarks>
 internal sealed class ForeignHolders
 {
     /// <summary>How many answers are kept; past it the oldest passes' are forgotten.</summary>
@@ -74,23 +74,31 @@ internal sealed class ForeignHolders
         }
 
         Dictionary<long, (PortProtocol, int)> sockets = [];
-        foreach (IGrouping<PortProtocol, (PortProtocol Protocol, int Port)> group in ports.GroupBy(port => port.Protocol))
+        Dictionary<PortProtocol, ListenTable> tables = [];
+        foreach ((PortProtocol Protocol, int Port) port in ports)
         {
-            ListenTable listeners = ListenTable.Read(group.Key);
-            foreach ((PortProtocol Protocol, int Port) port in group)
+            _known[port] = s_unknown;
+
+            // Who listens there; else who is bound and silent, or has an outgoing connection from it.
+            IReadOnlyList<PortSocket>? all = PortSockets.All(port.Protocol, port.Port);
+            if (all is null && !tables.ContainsKey(port.Protocol))
             {
-                _known[port] = s_unknown;
-                foreach (long inode in listeners.SocketsOn(port.Port))
-                {
-                    sockets[inode] = port;
-                }
+                tables[port.Protocol] = ListenTable.Read(port.Protocol);
+            }
+
+            foreach (long inode in all is not null
+                ? (all.Any(socket => socket.Listens) ? all.Where(socket => socket.Listens) : all).Select(socket => socket.Inode)
+                : tables[port.Protocol].SocketsOn(port.Port))
+            {
+                sockets[inode] = port;
             }
         }
 
+        sockets.Remove(0);   // of a connection that nobody has any more
         ProcessSockets.FindHolders([.. sockets.Keys], (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, CommandOf(processId)));
     }
 
-    private static string CommandOf(int processId)
+    public static string CommandOf(int processId)
     {
         try
         {

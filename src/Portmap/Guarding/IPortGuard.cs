@@ -25,6 +25,9 @@ internal interface IPortGuard : IDisposable
     /// <returns>Whether the guarantee of the lease is another one now.</returns>
     bool Open(PortClaim lease) => false;
 
+    /// <summary>Whether a placeholder lies on the port, gate closed, for another claim than that of an epoch: then nobody listens there but who did before.</summary>
+    bool KeepsOut(PortProtocol protocol, int port, long epoch) => false;
+
     /// <summary>A process listens and has registered: the gate closes again, or the placeholder goes. Called once the registration has taken effect.</summary>
     void HandOver(PortClaim registration)
     {
@@ -37,6 +40,9 @@ internal interface IPortGuard : IDisposable
     void Drop(PortClaim claim, bool keep, long now)
     {
     }
+
+    /// <summary>Whether something outside the registry has a port that no claim of ours is in force on, by a look now; true where nobody can be asked.</summary>
+    bool IsTaken(PortProtocol protocol, int port) => true;
 
     /// <summary>Lets go of the ports that have waited for their owner's return since then or longer.</summary>
     void DropKept(long since)
@@ -58,4 +64,7 @@ internal enum GuardFinding
 
     /// <summary>A stranger has it.</summary>
     InUse,
+
+    /// <summary>Nobody has it, and this user may not bind it.</summary>
+    Denied,
 }

@@ -22,6 +22,9 @@ internal sealed class KernelPorts
     /// <summary>How many descriptors the process may have ("Max open files" of /proc/self/limits), or <see cref="int.MaxValue"/>.</summary>
     public int DescriptorLimit { get; private init; } = int.MaxValue;
 
+    /// <summary>The first port that needs no privilege (ip_unprivileged_port_start, ip(7)); 0 where that cannot be read, or where this process has the privilege.</summary>
+    public int FirstUnprivileged { get; private init; }
+
     /// <param name="proc">Where the kernel's files are.</param>
     public static KernelPorts Read(string proc = "/proc")
     {
@@ -31,6 +34,7 @@ internal sealed class KernelPorts
             Ephemeral = ParseRange(ReadText($"{proc}/sys/net/ipv4/ip_local_port_range")),
             Reserved = reserved,
             DescriptorLimit = ParseLimit(ReadText($"{proc}/self/limits")),
+            FirstUnprivileged = MayBindAll(ReadText($"{proc}/self/status")) ? 0 : ParseNumber(ReadText($"{proc}/sys/net/ipv4/ip_unprivileged_port_start")),
         };
         kernel._reserved.Or(PortRegistrySettings.ParseExclude(reserved, []));
         return kernel;
@@ -74,6 +78,18 @@ internal sealed class KernelPorts
         string? soft = line?[Name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
         return int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out int limit) ? limit : int.MaxValue;
     }
+
+    /// <summary>CAP_NET_BIND_SERVICE, capability 10 (capabilities(7)), or not to be read.</summary>
+    private static bool MayBindAll(string status)
+    {
+        const string Name = "CapEff:";
+        const int NetBindService = 10;
+        string? line = status.Split('\n').FirstOrDefault(line => line.StartsWith(Name, StringComparison.Ordinal));
+        return !ulong.TryParse(line?[Name.Length..].Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong capabilities)
+            || (capabilities >> NetBindService & 1) != 0;
+    }
+
+    private static int ParseNumber(string text) => int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
 
     private static string ReadText(string path)
     {

@@ -3,12 +3,12 @@ using Portmap.Table;
 
 namespace Portmap.Guarding;
 
-/// <summary>One port that is held for a claim. Who reads or changes it holds its lock.</summary>
+/// <summary>One port that is held for a claim. Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.</summary>
 internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode)
 {
     private readonly Socket _socket = socket;
     private readonly bool _isShared = isShared;
-    private bool _isOpen;
+    private volatile bool _isOpen;
 
     /// <summary>What the port is held for: a lease, then the registration that used it up; of both the epoch is the same.</summary>
     public PortClaim Claim { get; set; } = claim;
@@ -24,8 +24,11 @@ internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim,
     /// <summary>Since when the port waits for its owner's return, or -1.</summary>
     public long KeptSince { get; set; } = -1;
 
-    /// <summary>How strongly it holds the port. Never Exclusive where another bound, silent socket may lie underneath.</summary>
-    public PortGuarantee Guarantee => _isOpen || _isShared ? PortGuarantee.Admitting : PortGuarantee.Exclusive;
+    /// <summary>Somebody else than the owner came in while it was open, and listens.</summary>
+    public bool IsJoined { get; set; }
+
+    /// <summary>How strongly it holds the port. Never Exclusive where another bound, silent socket may lie underneath, or somebody else listens.</summary>
+    public PortGuarantee Guarantee => IsJoined ? PortGuarantee.HeldByProcess : _isOpen || _isShared ? PortGuarantee.Admitting : PortGuarantee.Exclusive;
 
     public bool IsOpen
     {
@@ -41,11 +44,11 @@ internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim,
         }
     }
 
-    /// <summary>Another lease takes the port over, gate closed.</summary>
+    /// <summary>Another lease takes the port over, on which nobody listens; the gate is closed.</summary>
     public void PassTo(PortClaim claim, PortGuardMode mode)
     {
-        IsOpen = false;
         KeptSince = -1;
+        IsJoined = false;
         Claim = claim;
         Mode = mode;
     }

@@ -13,6 +13,13 @@ internal sealed class ProbingGuard : IPortGuard
         return outcome;
     }
 
+    public bool IsTaken(PortProtocol protocol, int port)
+    {
+        GuardOutcome outcome = Ask(protocol, port, out Socket? socket, out _);
+        socket?.Dispose();
+        return outcome.Finding == GuardFinding.InUse;
+    }
+
     public string? WhyUnavailable() => $"{System.Runtime.InteropServices.RuntimeInformation.OSDescription} is not Linux, where the placeholder was measured (not verified elsewhere)";
 
     public void Dispose()
@@ -43,7 +50,7 @@ internal sealed class ProbingGuard : IPortGuard
     {
         SocketError.Success => new GuardOutcome(GuardFinding.Free, PortGuarantee.ProbedOnly),
         SocketError.AddressAlreadyInUse => new GuardOutcome(lingering ? GuardFinding.Lingering : GuardFinding.InUse, PortGuarantee.ProbedOnly),
-        SocketError.AccessDenied => new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly),   // a privileged port we may not bind cannot be handed out
+        SocketError.AccessDenied => new GuardOutcome(GuardFinding.Denied, PortGuarantee.ProbedOnly),   // nobody's, and cannot be handed out
         _ => new GuardOutcome(GuardFinding.Free, PortGuarantee.LedgerOnly),
     };
 }

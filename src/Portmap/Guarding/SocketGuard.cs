@@ -35,7 +35,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         {
             if (socket is null)
             {
-                return $"a placeholder cannot be bound: {error}";
+                return $"a placeholder cannot be bound: {BindError.Explain(error, port: 0)}";
             }
 
             try
@@ -126,11 +126,26 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return;
             }
 
+            if (held.IsOpen)
+            {
+                Behind behind = BehindTheGate.Look(registration.Port, registration.Session?.ProcessId ?? 0);
+                if (behind == Behind.Anybody)
+                {
+                    Remove(held);   // it would keep nobody out, and Exclusive would be a lie
+                    return;
+                }
+
+                held.IsJoined = behind == Behind.Others;
+            }
+
             held.Claim = registration;
             held.IsOpen = false;
             registration.Guarantee = held.Guarantee;
         }
     }
+
+    public bool KeepsOut(PortProtocol protocol, int port, long epoch) =>
+        Count != 0 && _held.TryGetValue(Key(protocol, port), out Placeholder? held) && !held.IsGone && !held.IsOpen && held.Claim.Epoch != epoch;
 
     public void Drop(PortClaim claim, bool keep, long now)
     {
@@ -156,6 +171,18 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 Remove(held);
             }
         }
+    }
+
+    public bool IsTaken(PortProtocol protocol, int port)
+    {
+        if (Count != 0 && _held.ContainsKey(Key(protocol, port)))
+        {
+            return false;   // it is kept for its owner's return
+        }
+
+        GuardOutcome outcome = ProbingGuard.Ask(protocol, port, out Socket? socket, out _);
+        socket?.Dispose();
+        return outcome.Finding == GuardFinding.InUse;
     }
 
     public void DropKept(long since)
@@ -185,7 +212,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
-    private static int Key(PortClaim claim) => ((int)claim.Protocol << 16) | claim.Port;
+    private static int Key(PortClaim claim) => Key(claim.Protocol, claim.Port);
+
+    private static int Key(PortProtocol protocol, int port) => ((int)protocol << 16) | port;
 
     private Placeholder? Find(PortClaim claim) => Count != 0 && _held.TryGetValue(Key(claim), out Placeholder? held) ? held : null;
 
@@ -199,23 +228,28 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return null;
             }
 
-            held.PassTo(claim, mode);
-            if (mode == PortGuardMode.None)
+            // One that is open still was left by a lease that ended unregistered: who came in there is not known, so it is bound anew.
+            if (mode == PortGuardMode.None || held.IsOpen)
             {
                 Remove(held);
                 return null;
             }
 
-            // Who came in by the open gate, a child of the dead process say, may listen there still.
-            if (held.WasOpen && ListenTable.Read(claim.Protocol).Listens(claim.Port))
+            // Who came in by the gate while it was open, a child of the dead process say, may listen there still.
+            if (held.WasOpen && Listens(claim))
             {
                 Remove(held);
                 return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
             }
 
+            held.PassTo(claim, mode);
             return new GuardOutcome(GuardFinding.Free, held.Guarantee);
         }
     }
+
+    private static bool Listens(PortClaim claim) => PortSockets.Listening(claim.Protocol, claim.Port) is { } listeners
+        ? listeners.Count != 0
+        : ListenTable.Read(claim.Protocol).Listens(claim.Port);
 
     private bool TryHold(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode, ref GuardOutcome outcome)
     {

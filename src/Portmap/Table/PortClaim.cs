@@ -11,7 +11,7 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips
-/// claims that have ended, <see cref="Consumes"/>, which is forgotten, and <see cref="Guarantee"/>, which only the guard's lock changes.</item>
+/// claims that have ended, <see cref="Consumes"/>, which is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and <see cref="Served"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
@@ -29,6 +29,7 @@ internal sealed class PortClaim
     private readonly byte _protocol;
     private byte _guarantee;
     private byte _drawnBelow;
+    private byte _served;
 
     private PortClaim(PortProtocol protocol, int port, long epoch, long origin, byte strategy, bool isLease, object? party, ClaimWord word)
     {
@@ -70,6 +71,13 @@ internal sealed class PortClaim
     {
         get => (PortGuarantee)Volatile.Read(ref _guarantee);
         set => Volatile.Write(ref _guarantee, (byte)value);
+    }
+
+    /// <summary>The number of the set of addresses that the process of a registration listens on (<see cref="Guarding.ServedAddresses"/>); written by the passes.</summary>
+    public byte Served
+    {
+        get => Volatile.Read(ref _served);
+        set => Volatile.Write(ref _served, value);
     }
 
     /// <summary>The process and connection of a registration; null for a lease.</summary>

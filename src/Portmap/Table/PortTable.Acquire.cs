@@ -17,6 +17,9 @@ internal sealed partial class PortTable
         /// <summary>A stranger has it: the operating system said so just now.</summary>
         FoundForeign,
 
+        /// <summary>Nobody has it, and the operating system does not let us bind it.</summary>
+        Denied,
+
         /// <summary>The end of the claim that had it is on the way to the disk.</summary>
         Unwritten,
     }

@@ -81,6 +81,22 @@ internal sealed partial class PortTable
         }
     }
 
+    /// <summary>Whether no claim of ours is in force or pending on a port.</summary>
+    public bool MayBeForeign(PortProtocol protocol, int port) => !IsOurs(Space(protocol).Slots[port], port, except: null);
+
+    private static bool IsOurs(object? slot, int port, PortClaim? except)
+    {
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (!ReferenceEquals(claim, except) && (claim.Word.Stage == ClaimStage.Taking || claim.Cell?.HolderOf(port) is not null))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Marks a port as a stranger's unless a claim of ours is in force on it.</summary>
     public bool TryMarkForeign(PortProtocol protocol, int port, long now, PortClaim? except = null)
     {
@@ -88,12 +104,9 @@ internal sealed partial class PortTable
         while (true)
         {
             object? slot = space.Slots[port];
-            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            if (IsOurs(slot, port, except))
             {
-                if (!ReferenceEquals(claim, except) && (claim.Word.Stage == ClaimStage.Taking || claim.Cell?.HolderOf(port) is not null))
-                {
-                    return false;
-                }
+                return false;
             }
 
             PortClaim marker = PortClaim.ForForeign(protocol, port, PortSlots.HighestEpoch(PortSlots.Claims(ref slot)), now);

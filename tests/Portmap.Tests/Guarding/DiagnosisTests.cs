@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Portmap.Guarding;
 using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
@@ -42,6 +43,57 @@ public sealed class DiagnosisTests : IDisposable
         Kernel("32768\t60999", reserved, 1_048_576);
 
         Find(new PortRegistryOptions { Ports = ports }).Should().BeEmpty();
+    }
+
+    public static IEnumerable<object[]> Overlaps { get; } =
+        from kernel in (string[])["32768\t60999", "1024\t65535", "16384\t65535", "49152\t65535", "50000\t50099", "60000\t60001", "40000\t40000", "32768\t40959"]
+        from ports in (string[])["1024-65535", "1-65535", "32768-60999", "49152-65535", "30000-61000", "40000-40000", "50000-50050", "60000-60001", "32768-52806", "32768-52807"]
+        from reserved in (string[])["", "50000-60000", "1024-49151"]
+        select new object[] { kernel, ports, reserved };
+
+    [Theory]
+    [MemberData(nameof(Overlaps))]
+    public void Find_RangeOverlaps_TheRemedyFollowedLeavesTheKernelPortsAndEndsTheFinding(string kernel, string ports, string reserved)
+    {
+        Kernel(kernel, reserved, 1_048_576);
+        int before = Ephemeral();
+        if (Find(new PortRegistryOptions { Ports = ports }).FirstOrDefault(found => found.Kind == PortFinding.EphemeralOverlap) is not { } finding)
+        {
+            return;   // nothing of the range is handed out
+        }
+
+        string remedy = finding.Remedy;
+        Match sysctl = Regex.Match(remedy, "sysctl -w net.ipv4.ip_local_reserved_ports=(\\S+)"), other = Regex.Match(remedy, "Set Ports to (\\d+-\\d+)");
+        (sysctl.Success || other.Success).Should().BeTrue("it can be followed: {0}", remedy);
+        if (sysctl.Success)
+        {
+            Kernel(kernel, sysctl.Groups[1].Value, 1_048_576);
+        }
+
+        Ephemeral().Should().BeGreaterThanOrEqualTo(Math.Min(8_192, before / 2), "the host must be able to connect; it was told: {0}", remedy);
+        Find(new PortRegistryOptions { Ports = other.Success ? other.Groups[1].Value : ports })
+            .Should().NotContain(found => found.Kind == PortFinding.EphemeralOverlap, "it was told: {0}", remedy);
+    }
+
+    [Theory]
+    [InlineData("80-90", "0000000000000000", "all", 11)]
+    [InlineData("1000-1999", "0000000000000000", "some", 24)]
+    [InlineData("1000-1999", "0000000000000400", null, 0)]
+    [InlineData("1024-1999", "0000000000000000", null, 0)]
+    public void Find_PortsNeedAPrivilege_SaysHowManyUnlessItIsThere(string ports, string capabilities, string? says, int count)
+    {
+        Kernel("32768\t60999", "", 1_048_576);
+        File.WriteAllText(_proc["self/status"], $"Name:\tx\nCapEff:\t{capabilities}\n");
+        File.WriteAllText(_proc["sys/net/ipv4/ip_unprivileged_port_start"], "1024\n");
+
+        PortFinding[] found = [.. Find(new PortRegistryOptions { Ports = ports }).Where(finding => finding.Kind == PortFinding.RangeNotBindable)];
+
+        found.Should().HaveCount(says is null ? 0 : 1);
+        if (says is not null)
+        {
+            found[0].Value.Should().StartWith(says).And.Contain($"{count} of");
+            found[0].Remedy.Should().Contain("CAP_NET_BIND_SERVICE");
+        }
     }
 
     [Fact]
@@ -120,6 +172,12 @@ public sealed class DiagnosisTests : IDisposable
         PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(_proc.FullName)).Tiers.Should().BeEquivalentTo(
             new PortRange[][] { [new(50_000, 50_009), new(61_000, 65_535)], [new(49_152, 49_999), new(50_010, 60_999)] },
             options => options.WithStrictOrdering());
+    }
+
+    private int Ephemeral()
+    {
+        KernelPorts kernel = KernelPorts.Read(_proc.FullName);
+        return Enumerable.Range(1, 65_535).Count(kernel.MayHandOut);
     }
 
     private IEnumerable<PortFinding> Find(PortRegistryOptions options, int owners = 0, bool guardWorks = true) =>

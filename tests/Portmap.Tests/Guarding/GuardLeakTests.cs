@@ -77,6 +77,9 @@ public sealed class GuardLeakTests
             opened.TryRelease(out _);
 
             PortLease taken = scene.Acquire(Ask("taken"));
+            scene.Here.RegisterRefused($"thief/{done}", taken.Port).Reason.Should().Be(PortRefusalReason.NotListening);
+            taken.OpenGate();
+            using Socket thief = Knock.TryTake(taken.Port)!;
             scene.Here.Register($"thief/{done}", taken.Port);
             scene.Here.Release($"thief/{done}");
 
@@ -89,6 +92,8 @@ public sealed class GuardLeakTests
             scene.Here.Register(served.Owner, served.Port, served.Epoch);
             PortLease next = scene.Acquire(Ask("served"));
             scene.AcquireRefused(Ask("served")).Reason.Should().Be(PortRefusalReason.AlreadyReserved);
+            next.OpenGate();
+            using Socket server = Knock.TryTake(next.Port)!;
             scene.Here.Register(next.Owner, next.Port, next.Epoch);   // replaces the first
             scene.Here.Release(next.Owner);
         }

@@ -21,6 +21,6 @@ public sealed class ProbingGuardTests : PortGuardContract
     {
         ProbingGuard.Judge(SocketError.AddressAlreadyInUse, lingering: true).Finding.Should().Be(GuardFinding.Lingering);
         ProbingGuard.Judge(SocketError.AddressAlreadyInUse, lingering: false).Finding.Should().Be(GuardFinding.InUse);
-        ProbingGuard.Judge(SocketError.AccessDenied, lingering: false).Finding.Should().Be(GuardFinding.InUse);
+        ProbingGuard.Judge(SocketError.AccessDenied, lingering: false).Finding.Should().Be(GuardFinding.Denied, "only \"address in use\" is a stranger");
     }
 }

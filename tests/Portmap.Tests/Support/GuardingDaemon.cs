@@ -58,6 +58,11 @@ internal sealed class GuardingDaemon : IDisposable
             return await ProcessesDaemon.RunAsync();
         }
 
+        if (args is ["bind", string ports])
+        {
+            return await BindingDaemon.RunAsync(ports);
+        }
+
         if (args is not [string range, string guard, string starve])
         {
             return 0;   // the test host loads this assembly, it does not run it

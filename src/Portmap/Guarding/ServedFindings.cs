@@ -1,0 +1,73 @@
+using System.Globalization;
+using Portmap.Table;
+
+namespace Portmap.Guarding;
+
+/// <summary>What the kernel's list of listeners says of registered ports that no guarantee tells: who else listens there, and which addresses nobody serves.</summary>
+internal static class ServedFindings
+{
+    /// <summary>How many entries one finding names.</summary>
+    private const int MostNamed = 20;
+
+    /// <param name="registrations">The registrations in force.</param>
+    public static IEnumerable<PortFinding> Find(IReadOnlyCollection<PortClaim> registrations)
+    {
+        List<string> partly = [];
+        int left = 0;
+        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(registrations))
+        {
+            if (Shared(claim, listeners) is { } shared)
+            {
+                yield return shared;
+            }
+
+            if (claim.Guarantee != PortGuarantee.Exclusive && ServedAddresses.LeavesSome(listeners) && left++ < MostNamed)
+            {
+                partly.Add(Text($"{claim.Cell!.Owner} on {claim.Port}/{claim.Protocol} ({Addresses(listeners)})"));
+            }
+        }
+
+        if (left != 0)
+        {
+            yield return new PortFinding(
+                PortFinding.PartlyServed,
+                Text($"{left} entries serve some addresses of their port only: {string.Join("; ", partly)}{(left > MostNamed ? "; …" : string.Empty)}"),
+                "another program may listen on the same port at the other addresses",
+                "Let the process listen on every address of both families (a dual-stack socket on ::), or acquire its port with Guard = WhileAlive, which keeps the rest.");
+        }
+    }
+
+    /// <summary>The finding that names who else listens on the port of a registration, or null.</summary>
+    public static PortFinding? Shared(PortClaim claim, IReadOnlyList<PortSocket> listeners)
+    {
+        if (listeners.Count < 2 || claim.Session is not { ProcessId: not 0 and int processId } || ProcessSockets.Of(processId) is null)
+        {
+            return null;   // nobody else, or it cannot be told who is
+        }
+
+        IReadOnlyList<PortSocket> others = BehindTheGate.OthersAmong(listeners, processId);
+        if (others.Count == 0)
+        {
+            return null;
+        }
+
+        Dictionary<long, ForeignHolder> holders = [];
+        ProcessSockets.FindHolders([.. others.Select(other => other.Inode)], (inode, holder) => holders[inode] = new ForeignHolder(holder, ForeignHolders.CommandOf(holder)));
+        string named = string.Join(", ", others.Select(other => holders.TryGetValue(other.Inode, out ForeignHolder? holder)
+            ? Text($"process {holder.ProcessId} ({holder.Command}) at {other.Served}")
+            : Text($"somebody of user {other.UserId} at {other.Served}")));
+        return new PortFinding(
+            PortFinding.PortShared,
+            Text($"on {claim.Port}/{claim.Protocol}, which {claim.Cell!.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
+            "one process has a port",
+            "Stop that program, or let the owner listen on every address; a port whose gate is opened late and closed soon admits nobody else.");
+    }
+
+    private static string Addresses(IEnumerable<PortSocket> listeners)
+    {
+        string text = string.Join(", ", listeners.Select(listener => listener.Served).Distinct());
+        return text.Length == 0 ? "no address" : text;
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

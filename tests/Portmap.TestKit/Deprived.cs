@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+
+namespace Portmap.TestKit;
+
+/// <summary>Runs code without the right to bind the ports that need a privilege, which root has and no other user.</summary>
+public static class Deprived
+{
+    private const uint Version3 = 0x2008_0522;   // _LINUX_CAPABILITY_VERSION_3, capget(2)
+    private const uint NetBindService = 1u << 10;
+
+    /// <summary>Runs it on a thread of its own: capabilities are a thread's.</summary>
+    /// <typeparam name="T">What it answers.</typeparam>
+    /// <param name="code">What to run; it must not await.</param>
+    public static T Run<T>(Func<T> code)
+    {
+        ArgumentNullException.ThrowIfNull(code);
+        T? result = default;
+        Exception? failure = null;
+        Thread thread = new(() =>
+        {
+            try
+            {
+                Drop();
+                result = code();
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+            }
+        });
+        thread.Start();
+        thread.Join();
+        return failure is null ? result! : throw new InvalidOperationException("It failed without the right to bind.", failure);
+    }
+
+    private static void Drop()
+    {
+        uint[] header = [Version3, 0], data = new uint[6];   // effective, permitted, inheritable; twice
+        if (GetCapabilities(header, data) == 0)
+        {
+            data[0] &= ~NetBindService;
+            if (SetCapabilities(header, data) != 0)
+            {
+                throw new InvalidOperationException($"capset failed with {Marshal.GetLastPInvokeError()}.");
+            }
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "capget", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int GetCapabilities(uint[] header, uint[] data);
+
+    [DllImport("libc", EntryPoint = "capset", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SetCapabilities(uint[] header, uint[] data);
+}
