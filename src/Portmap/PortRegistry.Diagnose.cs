@@ -37,7 +37,7 @@ public sealed partial class PortRegistry
             claim.Served = listeners.Count == 0 ? ServedAddresses.Unknown : _served.NumberOf(listeners);
             if (ServedFindings.Shared(claim, listeners) is { } shared)
             {
-                PortmapLog.Found(_log, shared.Kind, shared.Value, shared.Bound, shared.Remedy);
+                _log.Found(shared);
             }
         }
     }

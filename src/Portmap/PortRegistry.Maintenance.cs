@@ -1,4 +1,3 @@
-using Portmap.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -146,7 +145,7 @@ public sealed partial class PortRegistry
             if (_table.Index.Find(served.Protocol, session.Program.Owner)?.Served() is { } claim && ReferenceEquals(claim.Session, session))
             {
                 _table.Journal?.QueueAgain(claim);
-                PortmapLog.PassedOn(_log, claim.Cell!.Owner, claim.Protocol, claim.Port, from, session.ProcessId);
+                _log.PassedOn(claim, from, session.ProcessId);
                 if (_changes.IsRecording)
                 {
                     _changes.Append(PortChangeKind.Registered, EntryOf(claim));

@@ -52,6 +52,15 @@ internal sealed class RegistryLog(ILogger? logger, RegistryClock clock)
         }
     }
 
+    public void PassedOn(PortClaim claim, int from, int to)
+    {
+        string owner = claim.Cell!.Owner;
+        if (Passes(nameof(PortmapLog.PassedOn), owner, LogLevel.Information))
+        {
+            PortmapLog.PassedOn(Logger, Printable.Of(owner), claim.Protocol, claim.Port, from, to);
+        }
+    }
+
     public void FoundForeign(PortProtocol protocol, int port, TimeSpan recheck)
     {
         if (Passes(nameof(PortmapLog.FoundForeign), Place(protocol, port), LogLevel.Warning))
