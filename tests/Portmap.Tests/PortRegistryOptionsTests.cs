@@ -45,7 +45,11 @@ public class PortRegistryOptionsTests
         { "Endpoint", o => o.Endpoint = "http://localhost", "http://localhost.*unix:" },
         { "Endpoint", o => o.Endpoint = "unix:", "unix:" },
         { "Endpoint", o => o.Endpoint = "unix:/" + new string('s', 107), "107" },
+        { "Endpoint", o => o.Endpoint = "unix:portmap.sock", "unix:portmap.sock.*absolute" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1", "tcp:" },
+        { "StateFolder", o => o.StateFolder = "state", "'state'.*relative.*/state'" },
+        { "StateFolder", o => o.StateFolder = "./state", "relative.*absolute" },
+        { "StateFolder", o => o.StateFolder = "../state", "relative.*absolute" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1:65536", "65535|65536" },
     };
 

@@ -31,6 +31,21 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         await start.Should().ThrowAsync<IOException>().WithMessage($"*{other.LocalEndPoint}*");
     }
 
+    [Fact]
+    public async Task Connection_OverTcp_HasAKeepAliveTimerAtBothEnds()
+    {
+        await using PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0");
+        await server.StartAsync().Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        await client.PingAsync().Within();
+
+        // Of each end the kernel's list shows the timer that runs: 02 is the one that asks a silent peer.
+        string port = server.Endpoints[0].Address!.Port.ToString("X4", System.Globalization.CultureInfo.InvariantCulture);
+        string[][] ends = [.. File.ReadLines("/proc/net/tcp").Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(row => row[3] == "01" && (row[1].EndsWith(":" + port, StringComparison.Ordinal) || row[2].EndsWith(":" + port, StringComparison.Ordinal)))];
+        ends.Should().HaveCount(2).And.OnlyContain(row => row[5].StartsWith("02:", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("tcp:0.0.0.0:0")]
     [InlineData("tcp:[::]:0")]
