@@ -138,7 +138,7 @@ public sealed class DescriptorLimitTests : IDisposable
         {
             try
             {
-                PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, end.Token);
+                PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, cancellationToken: end.Token);
                 await client.PingAsync(end.Token);
                 return client;
             }

@@ -41,5 +41,7 @@ public class LogTests
                 "2103 DaemonLost Warning",
                 "2104 SignInDelayed Debug",
                 "2105 SignInRefused Error",
-                "2106 SignOutFailed Debug");
+                "2106 SignOutFailed Debug",
+                "2107 Lost Error",
+                "2108 CheckFailed Debug");
 }

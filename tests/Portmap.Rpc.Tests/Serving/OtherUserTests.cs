@@ -164,7 +164,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Change_OverAUnixSocketOfAForkedChild_IsOfTheChild()
     {
-        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = Everybody, AllowedUserIds = { Nobody } });
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
         _registry.Snapshot(out long revision);
         string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift)", "IO::Socket::UNIX->new(Peer => shift)", StringComparison.Ordinal)
             .Replace("IO::Socket::IP", "IO::Socket::UNIX", StringComparison.Ordinal);
