@@ -51,7 +51,7 @@ internal static class CommandLine
                 Ports = result.GetValue(range)?.ToString(),
                 Strategy = result.GetValue(strategy),
                 Volfiles = result.GetValue(volfiles),
-                StateFolder = result.GetValue(state),
+                StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
             },
             cancellationToken));
@@ -67,11 +67,16 @@ internal static class CommandLine
         return stranger;
     }
 
-    private static PortmapEndpoint? UnixEndpoint(ArgumentResult result) => Endpoint("unix:", result);
+    // A path on a command line means the folder it was typed in; whoever gets to see it later may be somewhere else.
+    private static PortmapEndpoint? UnixEndpoint(ArgumentResult result)
+    {
+        string path = result.Tokens[0].Value;
+        return Endpoint("unix:" + (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal) ? path : Path.GetFullPath(path)), result);
+    }
 
     private static PortmapEndpoint? LoopbackEndpoint(ArgumentResult result)
     {
-        PortmapEndpoint? endpoint = Endpoint("tcp:", result);
+        PortmapEndpoint? endpoint = Endpoint("tcp:" + result.Tokens[0].Value, result);
         if (endpoint is not null && !IPAddress.IsLoopback(IPEndPoint.Parse(result.Tokens[0].Value).Address))
         {
             result.AddError($"'{result.Tokens[0].Value}' can be reached from other hosts and the wire knows no authentication; choose a loopback address, for example 127.0.0.1:24007.");
@@ -80,9 +85,9 @@ internal static class CommandLine
         return endpoint;
     }
 
-    private static PortmapEndpoint? Endpoint(string scheme, ArgumentResult result)
+    private static PortmapEndpoint? Endpoint(string text, ArgumentResult result)
     {
-        if (!PortmapEndpoint.TryParse(scheme + result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
+        if (!PortmapEndpoint.TryParse(text, out PortmapEndpoint? endpoint, out string? complaint))
         {
             result.AddError(complaint);
         }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 using Portmap;
 using Portmap.Rpc;
 
@@ -40,24 +41,33 @@ internal static class DaemonHost
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.Configure<ConsoleLifetimeOptions>(lifetime => lifetime.SuppressStatusMessages = true);
 
-        // Portmap__LeaseTimeout=00:00:05 and the like come from the environment; the command line has the last word.
-        builder.Services.AddPortmap().BindConfiguration("Portmap").Configure(options =>
+        // Portmap__LeaseTimeout=00:00:05, PortmapServer__SocketMode=0660 and the like come from the environment; the command line has the last word.
+        // A key that no option has is an error: a misspelt one would leave its default in force without a word.
+        builder.Services.AddPortmap().BindConfiguration("Portmap", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options =>
         {
             options.Ports = settings.Ports ?? options.Ports;
             options.Strategy = settings.Strategy ?? options.Strategy;
             options.StateFolder = settings.StateFolder ?? options.StateFolder;
             options.Durability = settings.Durability ?? options.Durability;
         });
+        builder.Services.AddOptions<PortmapServerOptions>()
+            .BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options)).ValidateOnStart();
         builder.Services.AddSingleton(services => new PortmapServer(
-            services.GetRequiredService<PortRegistry>(), ServerOptions(settings), services.GetRequiredService<ILogger<PortmapServer>>()));
+            services.GetRequiredService<PortRegistry>(),
+            services.GetRequiredService<IOptions<PortmapServerOptions>>().Value,
+            services.GetRequiredService<ILogger<PortmapServer>>()));
         builder.Services.AddHostedService<PortmapService>();
         builder.Services.AddSingleton<Supervisor>();
         return builder.Build();
     }
 
-    private static PortmapServerOptions ServerOptions(DaemonSettings settings)
+    private static void Apply(DaemonSettings settings, PortmapServerOptions options)
     {
-        PortmapServerOptions options = new();
+        if (settings.Endpoints.Count > 0)
+        {
+            options.Endpoints.Clear();
+        }
+
         foreach (PortmapEndpoint endpoint in settings.Endpoints)
         {
             options.Endpoints.Add(endpoint.ToString());
@@ -67,7 +77,5 @@ internal static class DaemonHost
         {
             options.Programs.Add(new GetSpecProgram(settings.Volfiles));
         }
-
-        return options;
     }
 }

@@ -19,6 +19,8 @@ internal sealed class GetSpecProgram(DirectoryInfo folder) : IRpcProgram
     private const int InvalidArgument = 22;
     private const int FileTooLarge = 27;
 
+    private readonly VolfileFolder _volfiles = new(folder);
+
     public uint Number => 14398633;
 
     public uint Version => 2;
@@ -52,8 +54,7 @@ internal sealed class GetSpecProgram(DirectoryInfo folder) : IRpcProgram
     {
         try
         {
-            FileInfo file = new(Path.Combine(folder.FullName, key + ".vol"));
-            return file.Length > MaxSpecBytes ? ([], FileTooLarge) : (await File.ReadAllBytesAsync(file.FullName, cancellationToken), 0);
+            return await _volfiles.ReadAsync(key + ".vol", MaxSpecBytes, cancellationToken) is { } spec ? (spec, 0) : ([], FileTooLarge);
         }
         catch (UnauthorizedAccessException)
         {

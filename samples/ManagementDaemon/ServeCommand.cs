@@ -20,7 +20,7 @@ internal static class ServeCommand
             await DaemonHost.RunAsync(settings, UntilSignalAsync, cancellationToken);
             return ExitCode.Success;
         }
-        catch (Exception e) when (e is OptionsValidationException or ArgumentException)
+        catch (Exception e) when (e is OptionsValidationException or ArgumentException or FormatException or InvalidOperationException)
         {
             return await ComplainAsync(e.Message, ExitCode.BadArguments);
         }

@@ -12,7 +12,8 @@ public sealed class PortmapServer : IAsyncDisposable
 {
     private readonly string[] _wanted;
     private readonly bool _allowRemote;
-    private readonly UnixFileMode _socketMode;
+    private readonly SocketFileOptions _socketFile;
+    private readonly int _wantedConnections;
     private readonly ServerContext _context;
     private readonly List<EndpointListener> _listeners = [];
     private readonly List<Task> _accepting = [];
@@ -35,7 +36,8 @@ public sealed class PortmapServer : IAsyncDisposable
         options ??= new PortmapServerOptions();
         _wanted = [.. options.Endpoints];
         _allowRemote = options.AllowRemote;
-        _socketMode = options.SocketMode;
+        _socketFile = SocketFileOptions.Of(options);
+        _wantedConnections = options.MaxConnections;
         _context = ServerContext.Create(registry, options, ContainedLogger.Of(logger), timeProvider ?? TimeProvider.System);
     }
 
@@ -44,7 +46,7 @@ public sealed class PortmapServer : IAsyncDisposable
 
     /// <summary>Listens on every endpoint, or on none.</summary>
     /// <param name="cancellationToken">Gives up waiting for another start or stop.</param>
-    /// <exception cref="FormatException">An endpoint is not one, or its socket path is longer than 107 bytes.</exception>
+    /// <exception cref="FormatException">An endpoint is not one, or its socket path is relative or longer than 107 bytes.</exception>
     /// <exception cref="IOException">An endpoint is taken by a live daemon, or cannot be listened on; the message names it and says what to do.</exception>
     /// <exception cref="InvalidOperationException">It was started before, or an address is not loopback and <see cref="PortmapServerOptions.AllowRemote"/> is off.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
@@ -105,13 +107,18 @@ public sealed class PortmapServer : IAsyncDisposable
         {
             foreach (PortmapEndpoint endpoint in endpoints)
             {
+                if (endpoint.Path is { } path && !Path.IsPathFullyQualified(path))
+                {
+                    throw new FormatException($"The socket path of {endpoint} is relative, and its workers have other current folders than this process; write an absolute one, for example unix:{Path.GetFullPath(path)}.");
+                }
+
                 if (IsRemote(endpoint) && !_allowRemote)
                 {
                     throw new InvalidOperationException(
                         $"{endpoint} can be reached from other hosts and the wire knows no authentication; choose a loopback address, or set AllowRemote if that is what you want.");
                 }
 
-                _listeners.Add(EndpointListener.Open(endpoint, _socketMode, path => Log.LeftoverReplaced(_context.Logger, path)));
+                _listeners.Add(EndpointListener.Open(endpoint, _socketFile, path => Log.LeftoverReplaced(_context.Logger, path)));
             }
         }
         catch
@@ -122,6 +129,11 @@ public sealed class PortmapServer : IAsyncDisposable
 
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
         _connections = new ConnectionSet(_context, _stopping.Token);
+        if (_context.Limits.Connections < _wantedConnections)
+        {
+            Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);
+        }
+
         foreach (EndpointListener listener in _listeners)
         {
             _accepting.Add(_connections.AcceptAsync(listener));

@@ -6,14 +6,20 @@ namespace Portmap.Rpc;
 public sealed class PortmapServerOptions
 {
     /// <summary>Where to listen.</summary>
-    /// <value><c>unix:PATH</c> and <c>tcp:ADDRESS:PORT</c>, any number; TCP port 0 lets the kernel choose. Left empty, the default, it means
+    /// <value><c>unix:PATH</c> with an absolute path, and <c>tcp:ADDRESS:PORT</c>, any number; TCP port 0 lets the kernel choose. Left empty, the default, it means
     /// <see cref="PortmapEndpoint.Default"/>: TCP is off unless it is asked for.</value>
     public IList<string> Endpoints { get; } = [];
 
-    /// <summary>The mode of a socket file.</summary>
-    /// <value>The default is 0600: this user, and root. Give others write permission to let them look up and watch; what they may change is for
-    /// <see cref="AllowedUserIds"/> to say.</value>
-    public UnixFileMode SocketMode { get; set; } = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    /// <summary>The mode of a socket file, in octal as chmod takes it.</summary>
+    /// <value>000 to 0777. The default is <c>0600</c>: this user, and root. Give others write permission (<c>0660</c>, <c>0666</c>) to let them look up and
+    /// watch; what they may change is for <see cref="AllowedUserIds"/> to say.</value>
+    /// <remarks>A text, because a number in a configuration file would be read as decimal.</remarks>
+    public string SocketMode { get; set; } = "0600";
+
+    /// <summary>Whether the folder of a Unix socket may be writable by its group, as a volume with an fsGroup is (mode 2770).</summary>
+    /// <value>The default is false: the folder must be this user's or root's, and closed to others or sticky.</value>
+    /// <remarks><b>Whoever is in that group can then put a socket in place of the daemon's</b>, and workers believe it.</remarks>
+    public bool AllowGroupWritableFolder { get; set; }
 
     /// <summary>The users that may change something beside the daemon's own and root; over a Unix socket and over TCP on loopback the kernel says who calls.</summary>
     /// <value>User ids. None by default. All others are refused as <see cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody who can connect.</value>
@@ -52,7 +58,8 @@ public sealed class PortmapServerOptions
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>How many connections are open at once; one more is closed as soon as it is accepted.</summary>
-    /// <value>1 to 1,048,576. The default is 8,192. Each takes a file descriptor of the daemon.</value>
+    /// <value>1 to 1,048,576. The default is 8,192. Each takes a file descriptor of the daemon: it is never more than half of those the process may have, less
+    /// what it has open at the start and 32 (but always an eighth of all); a warning says so. When there is none left all the same, accepting pauses until there is.</value>
     public int MaxConnections { get; set; } = 8_192;
 
     /// <summary>How many connections one peer has at once; one more is closed as soon as it is accepted.</summary>

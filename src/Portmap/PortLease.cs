@@ -51,7 +51,7 @@ public sealed partial class PortLease
 
     /// <summary>How strongly the port is held now, for a lease or for the registration that used it up; of two protocols the weaker one.</summary>
     /// <value>It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from then on, and what the entry says once a process has
-    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.Watch"/>
+    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.Watch(long, CancellationToken)"/>
     /// reports changes.</value>
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) > Held(Claim) ? Held(twin) : Held(Claim);
 

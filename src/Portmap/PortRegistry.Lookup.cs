@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Portmap.Table;
 
 namespace Portmap;
@@ -87,27 +88,28 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>Lists everything the registry knows: Reserved, Bound, Cooling and Foreign, by protocol and port.</summary>
-    /// <param name="revision">The revision to hand to <see cref="Watch"/>: no change after this snapshot is missed, one made during it may come again.</param>
+    /// <param name="revision">The revision to hand to <see cref="Watch(long, CancellationToken)"/>: no change after this snapshot is missed, one made during it may come again.</param>
     /// <returns>An immutable list. Each entry was true at some moment of the call.</returns>
     public ImmutableArray<PortEntry> Snapshot(out long revision)
     {
         revision = _changes.StartAndGetRevision();
         List<PortEntry> entries = [];
+        Dictionary<(PortProtocol, int), int> owners = [];   // counted once for each port: thousands may share one
         foreach (OwnerCell cell in _table.Index.Cells())
         {
             PortClaim? lease = cell.OpenLease();
             if (cell.Serving() is { } served)
             {
-                entries.Add(EntryOf(served));
+                entries.Add(EntryOf(served, owners));
             }
             else if (cell.Served() is { Session.IsRecovered: true } recovered)
             {
-                entries.Add(EntryOf(recovered));
+                entries.Add(EntryOf(recovered, owners));
             }
 
             if (lease is not null)
             {
-                entries.Add(EntryOf(lease));
+                entries.Add(EntryOf(lease, owners));
             }
         }
 
@@ -121,7 +123,18 @@ public sealed partial class PortRegistry
         return [.. entries];
     }
 
-    internal PortEntry EntryOf(PortClaim claim)
+    private PortEntry EntryOf(PortClaim claim, Dictionary<(PortProtocol, int), int> owners)
+    {
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(owners, (claim.Protocol, claim.Port), out bool isCounted);
+        count = isCounted ? count : CountOwners(claim);
+        return EntryOf(claim, count);
+    }
+
+    internal PortEntry EntryOf(PortClaim claim) => EntryOf(claim, CountOwners(claim));
+
+    private int CountOwners(PortClaim claim) => claim.Port == 0 ? 1 : Math.Max(1, _table.CountOwners(claim.Protocol, claim.Port));
+
+    private PortEntry EntryOf(PortClaim claim, int owners)
     {
         ClaimWord word = claim.Word;
         return new PortEntry
@@ -133,7 +146,7 @@ public sealed partial class PortRegistry
             Epoch = claim.Epoch,
             ProcessId = claim.Session?.ProcessId ?? 0,
             Since = Clock.ToUtc(word.At),
-            OwnerCount = claim.Port == 0 ? 1 : Math.Max(1, _table.CountOwners(claim.Protocol, claim.Port)),
+            OwnerCount = owners,
             Guarantee = claim.Guarantee,
             Addresses = _served.TextOf(claim.Served),
             Strategy = StrategyName(claim.Strategy),

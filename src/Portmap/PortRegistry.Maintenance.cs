@@ -131,7 +131,7 @@ public sealed partial class PortRegistry
                 SweepEndedSessions();
             }
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
             ReportFailedPass(exception);
         }

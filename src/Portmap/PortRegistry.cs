@@ -129,7 +129,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new PortSession(this, processId, userId);
     }
 
-    /// <summary>Ends the passes over leases and processes, every <see cref="Watch"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
+    /// <summary>Ends the passes over leases and processes, every <see cref="Watch(long, CancellationToken)"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
     /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
     /// <remarks>A change that races it succeeds and is on disk, or throws <see cref="ObjectDisposedException"/>. Nothing a store throws comes out of it.</remarks>
     public void Dispose()

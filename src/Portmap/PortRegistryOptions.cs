@@ -74,7 +74,7 @@ public sealed class PortRegistryOptions
     /// <value>1 to 1,048,576. The default is 65,536. The owner index takes 8 bytes each, rounded up to a power of two.</value>
     public int MaxOwners { get; set; } = 65_536;
 
-    /// <summary>How many changes are kept for readers of <see cref="PortRegistry.Watch"/>.</summary>
+    /// <summary>How many changes are kept for readers of <see cref="PortRegistry.Watch(long, CancellationToken)"/>.</summary>
     /// <value>16 to 1,048,576, rounded up to a power of two. The default is 4,096.</value>
     public int WatchCapacity { get; set; } = 4_096;
 
@@ -92,12 +92,12 @@ public sealed class PortRegistryOptions
     public bool Probe { get; set; } = true;
 
     /// <summary>Where workers find the daemon; <see cref="PortLease.ApplyTo"/> hands it to them as <c>PORTMAP_ENDPOINT</c>.</summary>
-    /// <value><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null, the default, sets nothing, and daemon and workers meet at
+    /// <value><c>unix:PATH</c>, absolute, or <c>tcp:ADDRESS:PORT</c>. null, the default, sets nothing, and daemon and workers meet at
     /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.</value>
     public string? Endpoint { get; set; }
 
     /// <summary>The folder in which the registry keeps its state over crashes, power loss and reboots.</summary>
-    /// <value>A path; the folder is made when it is not there. null, the default, keeps everything in memory only.</value>
+    /// <value>An absolute path; the folder is made when it is not there. null, the default, keeps everything in memory only.</value>
     /// <remarks>It takes effect with <see cref="PortRegistry.OpenAsync"/> and <c>AddPortmap</c>. One daemon at a time may use a folder.</remarks>
     public string? StateFolder { get; set; }
 

@@ -56,12 +56,16 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);
         if (options.Endpoint is { } endpoint && !IsEndpoint(endpoint))
         {
-            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with a path of 1 to {MaxSocketPath} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
+            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with an absolute path of 1 to {MaxSocketPath} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
         }
 
         if (options.StateFolder is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
         {
             wrong.Add($"{nameof(options.StateFolder)} is '{folder.Replace("\0", "\\0", StringComparison.Ordinal)}'; name a folder, or leave it null to keep everything in memory.");
+        }
+        else if (options.StateFolder is { } path && !Path.IsPathFullyQualified(path))
+        {
+            wrong.Add($"{nameof(options.StateFolder)} is '{path}', which is relative to wherever the process was started; write an absolute path, for example '{Path.GetFullPath(path)}'.");
         }
 
         return wrong;
@@ -71,7 +75,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
     {
         if (text.StartsWith("unix:", StringComparison.Ordinal))
         {
-            return Encoding.UTF8.GetByteCount(text.AsSpan(5)) is >= 1 and <= MaxSocketPath;
+            return Encoding.UTF8.GetByteCount(text.AsSpan(5)) is >= 1 and <= MaxSocketPath && Path.IsPathFullyQualified(text[5..]);
         }
 
         return text.StartsWith("tcp:", StringComparison.Ordinal) && IPEndPoint.TryParse(text.AsSpan(4), out IPEndPoint? endpoint) && endpoint.Port != 0;

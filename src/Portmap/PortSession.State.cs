@@ -174,7 +174,7 @@ public sealed partial class PortSession : IDeathObserver
                 _registry.SweepAfterDeath();
             }
         }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
+        catch (Exception exception)
         {
             _registry.ReportFailedPass(exception);
         }

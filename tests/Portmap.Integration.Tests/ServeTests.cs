@@ -173,15 +173,64 @@ public sealed class ServeTests
         (await daemon.ExitAsync()).Should().Be(0);
     }
 
-    [Fact]
-    public async Task Serve_BadValueInTheEnvironment_IsNamedWithExitCode2()
+    [Theory]
+    [InlineData("Portmap__ReuseDelay", "-00:00:01", "ReuseDelay")]
+    [InlineData("Portmap__ReuseDelay", "soon", "ReuseDelay")]
+    [InlineData("Portmap__ReuseDelai", "00:00:01", "ReuseDelai")]
+    [InlineData("Portmap__Lease__Timeout", "00:00:01", "Lease")]
+    [InlineData("Portmap__StateFolder", "state", "StateFolder")]
+    [InlineData("Portmap__Endpoint", "unix:d.sock", "unix:d.sock")]
+    [InlineData("PortmapServer__MaxConection", "7", "MaxConection")]
+    [InlineData("PortmapServer__MaxConnections", "0", "MaxConnections")]
+    [InlineData("PortmapServer__MaxConnections", "many", "MaxConnections")]
+    [InlineData("PortmapServer__SocketMode", "0888", "SocketMode")]
+    public async Task Serve_BadKeyOrValueInTheEnvironment_IsNamedWithExitCode2(string key, string value, string named)
     {
         using TempFolder folder = new();
         System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
-        start.Environment["Portmap__ReuseDelay"] = "-00:00:01";
+        start.Environment[key] = value;
         await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"]);
 
         (await daemon.ExitAsync()).Should().Be(2);
-        daemon.Errors.TrimEnd().Should().Contain("ReuseDelay").And.NotContain("\n");
+        daemon.Errors.TrimEnd().Should().Contain(named).And.NotContain("\n");
+    }
+
+    [Fact]
+    public async Task Serve_RelativeEndpointInTheEnvironment_IsRefusedWithExitCode2()
+    {
+        System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
+        start.Environment["PortmapServer__Endpoints__0"] = "unix:d.sock";
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve");
+
+        (await daemon.ExitAsync()).Should().Be(2);
+        daemon.Errors.TrimEnd().Should().Contain("unix:d.sock").And.Contain("absolute").And.NotContain("\n");
+    }
+
+    [Theory]
+    [InlineData("0660", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite)]
+    [InlineData("600", UnixFileMode.UserRead | UnixFileMode.UserWrite)]
+    public async Task Serve_SocketModeInTheEnvironment_IsReadAsOctal(string mode, UnixFileMode expected)
+    {
+        using TempFolder folder = new();
+        System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
+        start.Environment["PortmapServer__SocketMode"] = mode;
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"]);
+
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+#pragma warning disable CA1416 // on Windows there is no mode to look at, and this test says so
+        File.GetUnixFileMode(folder["d.sock"]).Should().Be(expected);
+#pragma warning restore CA1416
+    }
+
+    [Fact]
+    public async Task Serve_RelativePathsOnTheCommandLine_MeanTheFolderItWasTypedIn()
+    {
+        using TempFolder folder = new();
+        System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
+        start.WorkingDirectory = folder.FullName;
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", "d.sock", "--state", "state");
+
+        (await daemon.ReadLineAsync()).Should().Be($"ready unix:{folder["d.sock"]}");
+        Directory.Exists(folder["state"]).Should().BeTrue();
     }
 }

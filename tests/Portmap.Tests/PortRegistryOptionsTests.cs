@@ -45,9 +45,21 @@ public class PortRegistryOptionsTests
         { "Endpoint", o => o.Endpoint = "http://localhost", "http://localhost.*unix:" },
         { "Endpoint", o => o.Endpoint = "unix:", "unix:" },
         { "Endpoint", o => o.Endpoint = "unix:/" + new string('s', 107), "107" },
+        { "Endpoint", o => o.Endpoint = "unix:portmap.sock", "unix:portmap.sock.*absolute" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1", "tcp:" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1:65536", "65535|65536" },
     };
+
+    [Theory]
+    [InlineData("state")]
+    [InlineData("./state")]
+    [InlineData("../state")]
+    public async Task OpenAsync_RelativeStateFolder_IsNamedWithAnAbsoluteOne(string folder)
+    {
+        Func<Task> open = () => PortRegistry.OpenAsync(new PortRegistryOptions { StateFolder = folder }).Within();
+
+        await open.Should().ThrowAsync<OptionsValidationException>().WithMessage($"*StateFolder*'{folder}'*relative*'{Path.GetFullPath(folder)}'*");
+    }
 
     public static TheoryData<Action<PortRegistryOptions>> BoundaryValues { get; } = new()
     {

@@ -143,6 +143,53 @@ public class PortRegistryWatchTests
         (await read.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.ShouldExplain(PortRefusalReason.RevisionTooOld);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(15)]
+    [InlineData(16)]
+    [InlineData(1_000_000)]
+    [InlineData(long.MaxValue)]
+    public async Task Watch_RevisionOfTheFuture_IsToldToListAgain(long ahead)
+    {
+        await using Scene scene = new(configure: options => options.WatchCapacity = 16);
+        scene.Acquire("b1");
+        scene.Registry.Snapshot(out long revision);
+        await using WatchReader watch = WatchReader.After(scene.Registry, ahead == long.MaxValue ? ahead : revision + ahead);
+        Task<PortChange> read = watch.NextAsync();
+        scene.Acquire("b2");   // what it would wait for, were it believed
+
+        Func<Task> reading = () => read;
+
+        (await reading.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.ShouldExplain(PortRefusalReason.RevisionTooOld);
+    }
+
+    [Fact]
+    public async Task Watch_FromNowOn_TellsFromWhereAndMissesNothing()
+    {
+        await using Scene scene = new();
+        scene.Acquire("before");
+        IAsyncEnumerable<PortChange> fromNow = scene.Registry.Watch(out long revision, CancellationToken.None);
+        scene.Registry.Snapshot(out long same);
+        scene.Acquire("b1");
+        scene.Acquire("b2");
+
+        same.Should().Be(revision);
+        scene.Registry.Watch(out long later, CancellationToken.None);
+        later.Should().Be(revision + 2);
+        foreach (IAsyncEnumerable<PortChange> changes in new[] { fromNow, scene.Registry.Watch(revision) })
+        {
+            await using IAsyncEnumerator<PortChange> reader = changes.GetAsyncEnumerator();
+            foreach (string owner in new[] { "b1", "b2" })
+            {
+                (await reader.MoveNextAsync().Within()).Should().BeTrue();
+                reader.Current.Entry.Owner.Should().Be(owner);
+                reader.Current.Revision.Should().Be(++revision);
+            }
+
+            revision -= 2;
+        }
+    }
+
     [Fact]
     public async Task Watch_Cancelled_StopsWaiting()
     {

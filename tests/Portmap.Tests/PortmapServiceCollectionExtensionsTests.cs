@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Portmap.Persistence;
 
 namespace Portmap.Tests;
 
@@ -102,6 +103,60 @@ public class PortmapServiceCollectionExtensionsTests
         services.GetRequiredService<PortRegistry>().TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
 
         lease!.ExpiresAt.Should().Be(clock.GetUtcNow() + TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task AddPortmap_StoreInTheContainer_IsTheRegistrys()
+    {
+        MemoryPortStore store = new();
+        for (int run = 0; run < 2; run++)
+        {
+            ServiceCollection collection = new();
+            collection.AddSingleton<IPortStore>(store);
+            collection.AddPortmap(options => (options.Ports, options.Probe, options.Strategy) = ("20000-20009", false, "AllocatorPicks"));
+            await using ServiceProvider services = collection.BuildServiceProvider();
+            PortRegistry registry = services.GetRequiredService<PortRegistry>();
+
+            if (run == 0)
+            {
+                await registry.AcquireAsync("b1").Within();
+            }
+            else
+            {
+                registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue("the first run's fact is in the store");
+                entry.State.Should().Be(PortState.Reserved);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("00:00:00")]
+    [InlineData("00:00:00.099")]
+    [InlineData("01:00:00.001")]
+    [InlineData("-00:00:01")]
+    public void AddPortmap_OpenTimeoutOutOfItsBounds_IsFoundAtStart(string value)
+    {
+        using ServiceProvider services = Configure(Binder.Reflection, ("OpenTimeout", value));
+
+        Action start = () => services.GetRequiredService<IStartupValidator>().Validate();
+
+        start.Should().Throw<OptionsValidationException>().WithMessage("*OpenTimeout*00:00:00.1*01:00:00*");
+    }
+
+    [Theory]
+    [InlineData("LeaseTimout")]
+    [InlineData("Port")]
+    [InlineData("Watch:Capacity")]
+    public void AddPortmap_KeyThatNoOptionHas_IsToldWhereTheBinderIsAsked(string key)
+    {
+        ServiceCollection collection = new();
+        collection.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([KeyValuePair.Create("Portmap:" + key, (string?)"1")]).Build());
+        collection.AddPortmap().BindConfiguration("Portmap", binder => binder.ErrorOnUnknownConfiguration = true);
+        using ServiceProvider services = collection.BuildServiceProvider();
+
+        Action start = () => services.GetRequiredService<IStartupValidator>().Validate();
+
+        start.Should().Throw<InvalidOperationException>().WithMessage($"*'{key.Split(':')[0]}'*");
     }
 
     [Fact]

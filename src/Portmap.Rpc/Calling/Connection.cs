@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Calling;
 
@@ -23,7 +24,7 @@ internal static class Connection
             await socket.ConnectAsync(endpoint.EndPoint, cancellationToken).ConfigureAwait(false);
             if (endpoint.Path is null)
             {
-                socket.NoDelay = true;
+                TcpSocket.Prepare(socket);
             }
 
             return new NetworkStream(socket, ownsSocket: true);

@@ -9,7 +9,7 @@ internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, Server
 {
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
-    private readonly Gate _connections = new(), _peers = new(), _accepting = new(), _tooLong = new(), _notACall = new(), _slow = new(), _idle = new(), _pending = new(), _notRead = new();
+    private readonly Gate _connections = new(), _peers = new(), _accepting = new(), _tooLong = new(), _notACall = new(), _slow = new(), _idle = new(), _pending = new(), _notRead = new(), _paused = new(), _socketFile = new();
 
     public void ConnectionLimitReached()
     {
@@ -32,6 +32,22 @@ internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, Server
         if (Passes(_accepting, nameof(Log.AcceptFailed)))
         {
             Log.AcceptFailed(logger, exception, endpoint);
+        }
+    }
+
+    public void AcceptPaused(PortmapEndpoint endpoint, Exception reason)
+    {
+        if (Passes(_paused, nameof(Log.AcceptPaused)))
+        {
+            Log.AcceptPaused(logger, endpoint, reason.Message);
+        }
+    }
+
+    public void SocketFileLost(PortmapEndpoint endpoint, Exception reason)
+    {
+        if (Passes(_socketFile, nameof(Log.SocketFileLost)))
+        {
+            Log.SocketFileLost(logger, endpoint, reason.Message);
         }
     }
 

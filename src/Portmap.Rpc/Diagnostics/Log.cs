@@ -15,7 +15,7 @@ internal static partial class Log
     [LoggerMessage(2003, LogLevel.Information, "Replaced the socket file {Path} that a daemon left behind: nobody listens on it.", EventName = "LeftoverReplaced")]
     public static partial void LeftoverReplaced(ILogger logger, string path);
 
-    [LoggerMessage(2004, LogLevel.Warning, "Closed a new connection: {Connections} are open, the limit (MaxConnections).", EventName = "ConnectionLimitReached")]
+    [LoggerMessage(2004, LogLevel.Warning, "Closed a new connection: {Connections} are open, the limit (MaxConnections, or what the descriptors leave room for).", EventName = "ConnectionLimitReached")]
     public static partial void ConnectionLimitReached(ILogger logger, int connections);
 
     [LoggerMessage(2005, LogLevel.Error, "Accepting on {Endpoint} failed; trying again.", EventName = "AcceptFailed")]
@@ -68,6 +68,18 @@ internal static partial class Log
 
     public static void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint) =>
         WriteSignedIn(logger, Printable.Of(owner), port, endpoint);
+
+    [LoggerMessage(2021, LogLevel.Warning, "MaxConnections is {Wanted}, and the descriptors this process may have leave room for {Connections} beside guards and host. Raise the limit (ulimit -Hn, LimitNOFILE= of systemd), or lower MaxConnections.", EventName = "ConnectionsLowered")]
+    public static partial void ConnectionsLowered(ILogger logger, int wanted, int connections);
+
+    [LoggerMessage(2022, LogLevel.Error, "Accepting on {Endpoint} pauses until there are descriptors again: {Reason}. Raise the limit (ulimit -Hn, LimitNOFILE= of systemd), or lower MaxConnections or MaxGuards.", EventName = "AcceptPaused")]
+    public static partial void AcceptPaused(ILogger logger, PortmapEndpoint endpoint, string reason);
+
+    [LoggerMessage(2023, LogLevel.Warning, "The socket file of {Endpoint} was gone and was made again; workers connect anew.", EventName = "SocketFileMadeAgain")]
+    public static partial void SocketFileMadeAgain(ILogger logger, PortmapEndpoint endpoint);
+
+    [LoggerMessage(2024, LogLevel.Error, "The socket file of {Endpoint} is gone or another's, and nobody new finds this server there: {Reason}", EventName = "SocketFileLost")]
+    public static partial void SocketFileLost(ILogger logger, PortmapEndpoint endpoint, string reason);
 
     [LoggerMessage(2101, LogLevel.Information, "{Owner} listens on {Port} and is signed in at {Endpoint}.", EventName = "SignedIn")]
     private static partial void WriteSignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);

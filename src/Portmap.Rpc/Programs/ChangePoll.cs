@@ -23,13 +23,9 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
         _until = CancellationTokenSource.CreateLinkedTokenSource(ended, _time.Token);
         try
         {
-            if (_revision < 0)
-            {
-                // "From now on" needs a number to go on from, even if nothing happens until the time is up.
-                registry.Snapshot(out _revision);
-            }
-
-            _changes = registry.Watch(_revision, _until.Token).GetAsyncEnumerator(_until.Token);
+            // "From now on" needs a number to go on from, even if nothing happens until the time is up.
+            IAsyncEnumerable<PortChange> changes = _revision < 0 ? registry.Watch(out _revision, _until.Token) : registry.Watch(_revision, _until.Token);
+            _changes = changes.GetAsyncEnumerator(_until.Token);
             _hasChange = await MoveNextAsync(isWaiting: wait > TimeSpan.Zero).ConfigureAwait(false);
             if (!_hasChange && wait > TimeSpan.Zero)
             {
@@ -68,7 +64,7 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
 
         writer.Truncate(start);
         writer.WriteInt32(PortmapProcedure.Refused);
-        PortmapXdr.WriteRefusal(writer, _refusal);
+        PortmapXdr.WriteRefusal(writer, _refusal, pageBytes);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
@@ -12,6 +11,9 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
 {
     /// <summary>Room for the longest entry in front of the end of a page, so that a page never outgrows the record.</summary>
     private const int PageReserve = 8_192;
+
+    /// <summary>Room for the header of a reply and the status in front of a refusal.</summary>
+    private const int RefusalReserve = 64;
 
     private readonly PortRegistry _registry = context.Registry;
 
@@ -30,7 +32,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         PortmapProcedure.BindFailed => BindFailedAsync(request),
         PortmapProcedure.Release => ReleaseAsync(request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
-        PortmapProcedure.List => ValueTask.FromResult(List(request)),
+        PortmapProcedure.List => ListAsync(request, cancellationToken),
         PortmapProcedure.WaitForChange => ValueTask.FromResult(WaitForChange(request)),
         _ => ValueTask.FromResult(false),
     };
@@ -147,18 +149,21 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     }
 
     // A listing is one snapshot, however many pages it takes; it is kept for the connection from the first page to the last.
-    private bool List(RpcCall request)
+    private async ValueTask<bool> ListAsync(RpcCall request, CancellationToken cancellationToken)
     {
         long revision = request.ReadInt64();
         uint start = request.ReadUInt32();
         RpcConnection connection = request.Connection;
-        if (start == 0)
+        if (connection.ListingPace.Wait(context.TimeProvider) is { Ticks: > 0 } wait)
         {
-            ImmutableArray<PortEntry> entries = _registry.Snapshot(out revision);
-            context.Listings.Keep(connection, new Listing(revision, entries));
+            await Task.Delay(wait, context.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
 
-        if (context.Listings.Find(connection) is not { } listing || listing.Revision != revision || start > listing.Entries.Length)
+        Listing? listing = start == 0
+            ? await context.Listings.BeginAsync(connection, cancellationToken).ConfigureAwait(false)
+            : context.Listings.Find(connection);
+        revision = start == 0 ? listing!.Revision : revision;
+        if (listing is null || listing.Revision != revision || start > listing.Entries.Length)
         {
             Refuse(request, PortRefusal.Create(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
             return true;
@@ -167,6 +172,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         request.WriteInt32(PortmapProcedure.Ok);
         request.WriteInt64(revision);
         int next = WriteCounted(request.Results, listing, (int)start);
+        connection.ListingPace.Count(next - (int)start, context.TimeProvider);
         if (next == listing.Entries.Length)
         {
             context.Listings.Drop(connection);
@@ -227,7 +233,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     {
         Log.Refused(context.Logger, request.Connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
-        PortmapXdr.WriteRefusal(request.Results, refusal);
+        PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);
     }
 
     private static Claim ReadClaim(RpcCall request)

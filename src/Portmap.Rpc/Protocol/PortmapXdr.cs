@@ -7,9 +7,6 @@ internal static class PortmapXdr
 {
     private const int MaxText = 65_536;
 
-    /// <summary>A message longer than this is cut: it may hold two names of 4,096 bytes and has room for a sentence around them.</summary>
-    private const int MaxMessageChars = 10_240;
-
     public static void WriteEntry(XdrWriter writer, in PortEntry entry)
     {
         writer.WriteString(entry.Owner);
@@ -52,15 +49,16 @@ internal static class PortmapXdr
         Strategy = lease.Strategy,
     });
 
-    public static void WriteRefusal(XdrWriter writer, PortRefusal refusal)
+    /// <summary>Writes a refusal, cut so that it fits: it is of use only where it arrives.</summary>
+    public static void WriteRefusal(XdrWriter writer, PortRefusal refusal, int maxBytes)
     {
-        string message = refusal.Message;
+        RefusalText text = RefusalText.Of(refusal, maxBytes);
         writer.WriteInt32((int)refusal.Reason);
-        writer.WriteString(message.Length <= MaxMessageChars ? message : message.AsSpan(0, MaxMessageChars));
-        WriteOptional(writer, refusal.Owner);
+        writer.WriteString(text.Message);
+        WriteOptional(writer, text.Owner);
         writer.WriteInt32(refusal.Port);
         writer.WriteInt32((int)refusal.Protocol);
-        WriteOptional(writer, refusal.Holder);
+        WriteOptional(writer, text.Holder);
         writer.WriteInt32(refusal.HolderProcessId);
         writer.WriteInt64(refusal.HolderEpoch);
     }

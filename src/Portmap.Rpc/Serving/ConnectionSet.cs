@@ -1,13 +1,14 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;
 
 /// <summary>The open connections of a server: no more than its limits say, of all peers and of each, and none that waits for ever.</summary>
 internal sealed class ConnectionSet : IDisposable
 {
-    /// <summary>Between two attempts to accept when the first failed: out of descriptors, most likely, and nothing but time gives some back.</summary>
+    /// <summary>Between two attempts to accept when the first failed.</summary>
     private static readonly TimeSpan s_acceptDelay = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Between two looks at what connections wait for, at most.</summary>
@@ -18,6 +19,8 @@ internal sealed class ConnectionSet : IDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<RpcConnection, Task> _open = [];
     private readonly Dictionary<string, int> _ofPeer = [];
+    private readonly List<EndpointListener> _listeners = [];
+    private readonly SpareDescriptors _spare = new();
     private readonly ITimer _timer;
 
     public ConnectionSet(ServerContext context, CancellationToken stopping)
@@ -27,6 +30,7 @@ internal sealed class ConnectionSet : IDisposable
         ServerLimits limits = context.Limits;
         TimeSpan period = (limits.Idle == Timeout.InfiniteTimeSpan || limits.Record < limits.Idle ? limits.Record : limits.Idle) / 4;
         period = period < s_longestPeriod ? period : s_longestPeriod;
+        _spare.TryTake();
         _timer = context.TimeProvider.CreateTimer(static set => ((ConnectionSet)set!).Inspect(), this, period, period);
     }
 
@@ -44,20 +48,35 @@ internal sealed class ConnectionSet : IDisposable
     /// <summary>Accepts until the server stops.</summary>
     public async Task AcceptAsync(EndpointListener listener)
     {
+        lock (_gate)
+        {
+            _listeners.Add(listener);
+        }
+
         while (!_stopping.IsCancellationRequested)
         {
+            Socket listening = listener.Socket;
             try
             {
-                Serve(await listener.Socket.AcceptAsync(_stopping).ConfigureAwait(false));
+                Serve(await listening.AcceptAsync(_stopping).ConfigureAwait(false));
             }
-            catch (Exception e) when (_stopping.IsCancellationRequested && e is (OperationCanceledException or ObjectDisposedException or SocketException))
+            catch (Exception) when (_stopping.IsCancellationRequested)
             {
                 return;
             }
-            catch (SocketException e)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException && !ReferenceEquals(listening, listener.Socket))
             {
-                _context.LimitLog.AcceptFailed(e, listener.Endpoint);
-                await Task.Delay(s_acceptDelay, _context.TimeProvider, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                // The file was deleted and made again, with another socket.
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                await PauseAsync(e, listener).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, a server that stopped accepting would be found by nobody.
+                Report(() => _context.LimitLog.AcceptFailed(e, listener.Endpoint));
+                await DelayAsync().ConfigureAwait(false);
             }
         }
     }
@@ -99,7 +118,38 @@ internal sealed class ConnectionSet : IDisposable
         }
     }
 
-    public void Dispose() => _timer.Dispose();
+    public void Dispose()
+    {
+        _timer.Dispose();
+        _spare.Dispose();
+    }
+
+    /// <summary>Until there are descriptors again. Meanwhile the spare ones are free, for this process goes on serving those that are connected.</summary>
+    private async Task PauseAsync(SocketException reason, EndpointListener listener)
+    {
+        _spare.Release();
+        Report(() => _context.LimitLog.AcceptPaused(listener.Endpoint, reason));
+        do
+        {
+            await DelayAsync().ConfigureAwait(false);
+        }
+        while (!_stopping.IsCancellationRequested && !_spare.TryTake());
+    }
+
+    private async Task DelayAsync() =>
+        await Task.Delay(s_acceptDelay, _context.TimeProvider, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private static void Report(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception)
+        {
+            // Nothing is left to tell it to.
+        }
+    }
 
     private void Serve(Socket socket)
     {
@@ -107,7 +157,7 @@ internal sealed class ConnectionSet : IDisposable
         {
             if (socket.AddressFamily != AddressFamily.Unix)
             {
-                socket.NoDelay = true;
+                TcpSocket.Prepare(socket);
             }
 
             Serve(new NetworkStream(socket, ownsSocket: true), _context.Trust.Identify(socket));
@@ -141,12 +191,20 @@ internal sealed class ConnectionSet : IDisposable
 
     private void Inspect()
     {
+        EndpointListener[] listeners;
         lock (_gate)
         {
             foreach (RpcConnection connection in _open.Keys)
             {
                 connection.Inspect();
             }
+
+            listeners = [.. _listeners];
+        }
+
+        foreach (EndpointListener listener in listeners)
+        {
+            listener.LookAfterFile(_context);
         }
     }
 }

@@ -1,44 +1,114 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Rpc.Diagnostics;
 
 namespace Portmap.Rpc.Serving;
 
 /// <summary>One listening socket of a server, and for a Unix socket the file and the lock beside it.</summary>
+/// <remarks>The file is how workers find the socket. When it is gone (a cleaner of /run, an installation), it is made again with another socket: none can
+/// be put at a second path. Safe for any thread.</remarks>
 internal sealed class EndpointListener : IDisposable
 {
     private const int Backlog = 512;
 
+    private readonly Lock _gate = new();
+    private readonly SocketFileOptions _options;
     private readonly FileStream? _lock;
+    private Socket _socket;
+    private PosixFile? _file;
+    private bool _isDisposed;
 
-    private EndpointListener(Socket socket, PortmapEndpoint endpoint, FileStream? fileLock)
+    private EndpointListener(Socket socket, PortmapEndpoint endpoint, SocketFileOptions options = default, FileStream? fileLock = null)
     {
-        Socket = socket;
+        _socket = socket;
         Endpoint = endpoint;
+        _options = options;
         _lock = fileLock;
+        _file = Look(endpoint);
     }
 
-    public Socket Socket { get; }
+    /// <summary>Where to accept; another one after the file was made again.</summary>
+    public Socket Socket => Volatile.Read(ref _socket);
 
     /// <summary>Where it really listens: with the port that the kernel chose.</summary>
     public PortmapEndpoint Endpoint { get; }
 
     /// <exception cref="IOException">It is taken or cannot be listened on; the message says which and what to do.</exception>
-    public static EndpointListener Open(PortmapEndpoint endpoint, UnixFileMode socketMode, Action<string> leftoverReplaced) =>
-        endpoint.Path is { } path ? OpenUnix(endpoint, path, socketMode, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
+    public static EndpointListener Open(PortmapEndpoint endpoint, SocketFileOptions options, Action<string> leftoverReplaced) =>
+        endpoint.Path is { } path ? OpenUnix(endpoint, path, options, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
+
+    /// <summary>Makes the socket file again when it is gone, or says that another one is in its place. For the server's timer.</summary>
+    public void LookAfterFile(ServerContext context)
+    {
+        if (Endpoint.Path is not { } path || _file is null || !_gate.TryEnter())
+        {
+            return; // TCP, or not Linux; a look that takes long is the only one
+        }
+
+        try
+        {
+            if (_isDisposed || IsOurs())
+            {
+                return;
+            }
+
+            Socket made = Listen(Endpoint, path, _options, _ => { });
+            _file = Look(Endpoint);
+            Socket old = Interlocked.Exchange(ref _socket, made);
+            old.Dispose();
+            Log.SocketFileMadeAgain(context.Logger, Endpoint);
+        }
+        catch (IOException e)
+        {
+            context.LimitLog.SocketFileLost(Endpoint, e);
+        }
+        catch (Exception)
+        {
+            // A logger of the host's that throws; the timer must go on.
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
 
     public void Dispose()
     {
-        Socket.Dispose(); // which deletes the socket file that it made
-        _lock?.Dispose();
+        lock (_gate)
+        {
+            _isDisposed = true;
+            if (Endpoint.Path is { } path && IsOurs())
+            {
+                SocketFile.TryDelete(path);
+            }
+
+            Socket.Dispose();
+            _lock?.Dispose();
+        }
     }
 
-    private static EndpointListener OpenUnix(PortmapEndpoint endpoint, string path, UnixFileMode socketMode, Action<string> leftoverReplaced)
+    private static EndpointListener OpenUnix(PortmapEndpoint endpoint, string path, SocketFileOptions options, Action<string> leftoverReplaced)
     {
-        SocketFile.CheckFolder(endpoint, path);
+        SocketFolder.Check(endpoint, path, options.AllowGroupFolder);
         FileStream fileLock = SocketFile.Lock(endpoint, path);
+        try
+        {
+            return new EndpointListener(Listen(endpoint, path, options, leftoverReplaced), endpoint, options, fileLock);
+        }
+        catch
+        {
+            fileLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <exception cref="IOException">Somebody else listens there, or something of another user's is there.</exception>
+    private static Socket Listen(PortmapEndpoint endpoint, string path, SocketFileOptions options, Action<string> leftoverReplaced)
+    {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
+            SocketFolder.Check(endpoint, path, options.AllowGroupFolder);
             if (SocketFile.RemoveLeftover(endpoint, path))
             {
                 leftoverReplaced(path);
@@ -46,14 +116,13 @@ internal sealed class EndpointListener : IDisposable
 
             // Nobody can connect before Listen, so there is no moment at which others could get in by a wider mode.
             socket.Bind(endpoint.EndPoint);
-            SocketFile.SetMode(path, socketMode);
+            SocketFile.SetMode(path, options.Mode);
             socket.Listen(Backlog);
-            return new EndpointListener(socket, endpoint, fileLock);
+            return WithoutFile(socket);
         }
         catch (Exception e)
         {
             socket.Dispose();
-            fileLock.Dispose();
             if (e is SocketException or UnauthorizedAccessException)
             {
                 throw new IOException($"Cannot listen on {endpoint}: {e.Message}. Choose a folder that exists and that this user may write to.", e);
@@ -63,6 +132,22 @@ internal sealed class EndpointListener : IDisposable
         }
     }
 
+    /// <summary>The same socket, but one that does not delete the file at its path when it is disposed: that may be another's by then.</summary>
+    private static Socket WithoutFile(Socket bound)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return bound;
+        }
+
+        var handle = new SafeSocketHandle(bound.SafeHandle.DangerousGetHandle(), ownsHandle: true);
+        bound.SafeHandle.SetHandleAsInvalid();
+#pragma warning disable CA1816 // its finalizer deletes the file as well
+        GC.SuppressFinalize(bound);
+#pragma warning restore CA1816
+        return new Socket(handle);
+    }
+
     private static EndpointListener OpenTcp(PortmapEndpoint endpoint, IPEndPoint address)
     {
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -70,7 +155,7 @@ internal sealed class EndpointListener : IDisposable
         {
             socket.Bind(address);
             socket.Listen(Backlog);
-            return new EndpointListener(socket, PortmapEndpoint.Tcp((IPEndPoint)socket.LocalEndPoint!), fileLock: null);
+            return new EndpointListener(socket, PortmapEndpoint.Tcp((IPEndPoint)socket.LocalEndPoint!));
         }
         catch (SocketException e)
         {
@@ -80,4 +165,10 @@ internal sealed class EndpointListener : IDisposable
                 : new IOException($"Cannot listen on {endpoint}: {e.Message}.", e);
         }
     }
+
+    private static PosixFile? Look(PortmapEndpoint endpoint) =>
+        endpoint.Path is { } path && OperatingSystem.IsLinux() ? PosixFile.At(path, follow: false) : null;
+
+    /// <summary>Whether the file at the path is the one this socket was bound to. Elsewhere than on Linux that cannot be told, and is believed.</summary>
+    private bool IsOurs() => _file is not { } made || (Look(Endpoint) is { } now && now.IsSameAs(made));
 }

@@ -1,34 +1,23 @@
-using System.Collections.Immutable;
-
 namespace Portmap.Rpc.Serving;
-
-/// <summary>A snapshot that a client reads page by page.</summary>
-internal sealed record Listing(long Revision, ImmutableArray<PortEntry> Entries);
 
 /// <summary>The listings that are being read, a few for all connections of a server together: one may be megabytes, and its reader may never come back.</summary>
 /// <remarks>Safe for any thread. A reader whose listing had to go is told to list again.</remarks>
-internal sealed class Listings
+internal sealed class Listings(SharedSnapshot snapshots)
 {
     public const int MaxOpen = 16;
 
     private readonly Lock _gate = new();
     private readonly List<(RpcConnection Reader, Listing Listing)> _open = new(MaxOpen);
 
-    /// <summary>Keeps a listing for a reader in place of the one it had; the oldest one goes when there are too many.</summary>
-    public void Keep(RpcConnection reader, Listing listing)
+    /// <summary>Begins a listing of the map as it is now, in place of the one its reader had.</summary>
+    public async ValueTask<Listing> BeginAsync(RpcConnection reader, CancellationToken cancellationToken)
     {
-        lock (_gate)
-        {
-            _open.RemoveAll(one => one.Reader == reader);
-            if (_open.Count == MaxOpen)
-            {
-                _open.RemoveAt(0);
-            }
-
-            _open.Add((reader, listing));
-        }
+        Listing listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
+        Keep(reader, listing);
+        return listing;
     }
 
+    /// <summary>The listing that a reader began and has not read to its end.</summary>
     public Listing? Find(RpcConnection reader)
     {
         lock (_gate)
@@ -42,6 +31,20 @@ internal sealed class Listings
         lock (_gate)
         {
             _open.RemoveAll(one => one.Reader == reader);
+        }
+    }
+
+    private void Keep(RpcConnection reader, Listing listing)
+    {
+        lock (_gate)
+        {
+            _open.RemoveAll(one => one.Reader == reader);
+            if (_open.Count == MaxOpen)
+            {
+                _open.RemoveAt(0);   // the oldest
+            }
+
+            _open.Add((reader, listing));
         }
     }
 }

@@ -33,6 +33,7 @@ internal sealed partial class RpcConnection : IDisposable
     private WaitMark _writing;
     private int _pending;
     private bool _isAborted;
+    private ListingPace _listingPace;
 
     public RpcConnection(ServerContext context, Stream stream, Peer peer, CancellationToken stopping)
     {
@@ -47,6 +48,9 @@ internal sealed partial class RpcConnection : IDisposable
     public Peer Peer { get; }
 
     public ConnectionSessions Sessions { get; }
+
+    /// <summary>How fast it may list. A reference: the pace changes in place.</summary>
+    public ref ListingPace ListingPace => ref _listingPace;
 
     public IReadOnlyList<IRpcProgram> Programs => _context.Programs.Programs;
 

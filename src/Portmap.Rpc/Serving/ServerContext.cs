@@ -15,6 +15,8 @@ internal sealed class ServerContext
         Logger = logger;
         LimitLog = new LimitLog(logger, timeProvider, Limits);
         TimeProvider = timeProvider;
+        Snapshots = new SharedSnapshot(registry, timeProvider);
+        Listings = new Listings(Snapshots);
         Programs = new ProgramTable([]);
     }
 
@@ -24,7 +26,9 @@ internal sealed class ServerContext
 
     public Trust Trust { get; }
 
-    public Listings Listings { get; } = new();
+    public SharedSnapshot Snapshots { get; }
+
+    public Listings Listings { get; }
 
     public ILogger Logger { get; }
 

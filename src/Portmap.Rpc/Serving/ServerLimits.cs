@@ -15,6 +15,7 @@ internal sealed record ServerLimits
 
     public required TimeSpan Idle { get; init; }
 
+    /// <summary>The option, and never more than the descriptors have room for.</summary>
     public required int Connections { get; init; }
 
     public required int ConnectionsPerPeer { get; init; }
@@ -33,7 +34,7 @@ internal sealed record ServerLimits
         Idle = options.IdleTimeout == Timeout.InfiniteTimeSpan
             ? options.IdleTimeout
             : InBounds(nameof(options.IdleTimeout), options.IdleTimeout, s_shortest, TimeSpan.FromHours(24)),
-        Connections = InBounds(nameof(options.MaxConnections), options.MaxConnections, 1, Million),
+        Connections = Descriptors.Allow(InBounds(nameof(options.MaxConnections), options.MaxConnections, 1, Million)),
         ConnectionsPerPeer = InBounds(nameof(options.MaxConnectionsPerPeer), options.MaxConnectionsPerPeer, 1, Million),
         PendingRequests = InBounds(nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
         OwnersPerSession = InBounds(nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),

@@ -8,30 +8,12 @@ namespace Portmap.Rpc.Serving;
 /// <para>Two daemons that find the same leftover would each delete what the other has just made, and a socket that is bound but not listening yet looks
 /// dead to a probe. So a daemon holds a lock on <c>PATH.lock</c> as long as it lives. The lock file stays: deleting it would let two daemons lock
 /// two files of one name.</para>
-/// <para>Workers believe whoever listens at the path. So the folder must be one in which nobody else can replace a file, and what is there already must
-/// be a socket of our own: no link, and nothing of another user. Only Linux is asked; elsewhere the owner of a file is not known.</para>
+/// <para>Workers believe whoever listens at the path. So what is there already must be a socket of our own: no link, and nothing of another user.
+/// Only Linux is asked; elsewhere the owner of a file is not known. Of the folder see <see cref="SocketFolder"/>.</para>
 /// </remarks>
 internal static class SocketFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
-    /// <exception cref="IOException">Others than this user and root can replace files in the folder.</exception>
-    public static void CheckFolder(PortmapEndpoint endpoint, string path)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
-        if (!OperatingSystem.IsLinux() || PosixFile.At(folder, follow: true) is not { IsFolder: true } file)
-        {
-            return; // not there: the lock file says so
-        }
-
-        string? complaint = file.UserId != 0 && file.UserId != PosixFile.OwnUserId
-            ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {file.UserId}, not to this one ({PosixFile.OwnUserId}) or root")
-            : file.IsOpenToOthers ? "can be written to by others and is not sticky" : null;
-        if (complaint is not null)
-        {
-            throw new IOException($"Cannot listen on {endpoint}: the folder {folder} {complaint}, so that others could put a socket of theirs in place of ours; choose another, or chmod 755 it.");
-        }
-    }
 
     /// <exception cref="IOException">A live daemon holds it, the folder cannot be written to, or the lock file is not ours.</exception>
     public static FileStream Lock(PortmapEndpoint endpoint, string path)
@@ -112,6 +94,19 @@ internal static class SocketFile
 
         File.Delete(path);
         return true;
+    }
+
+    /// <summary>Removes the file of a socket that ends; one that cannot be removed is replaced by the next daemon.</summary>
+    public static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The folder is gone or read-only.
+        }
     }
 
     public static void SetMode(string path, UnixFileMode mode)

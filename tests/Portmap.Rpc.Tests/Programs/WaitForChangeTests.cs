@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Tests.Programs;
 
@@ -89,6 +90,55 @@ public class WaitForChangeTests
         answer = client.ReadRecordAsync();
         time.Advance(TimeSpan.FromMilliseconds(1));
         (await answer).AsSpan(0, 28).ToArray().Should().Equal(Wire.Success(1, Wire.Words(0)));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(500)]
+    [InlineData(3_000)]
+    public async Task WaitForChange_PageAfterPage_TellsEachChangeOnceAndInOrder(int nameLength)
+    {
+        // A page is full at 8,192 bytes here, so that it ends after a few changes, or in the middle of many small ones.
+        await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = 16_384 });
+        await using PortmapClient writer = harness.OpenClient();
+        harness.Registry.Snapshot(out long first);
+        string[] owners = [.. Enumerable.Range(0, 400).Select(i => FormattableString.Invariant($"{i}/{new string('x', nameLength)}"))];
+        Task writing = Task.Run(async () =>
+        {
+            foreach (string owner in owners)
+            {
+                await writer.RegisterAsync(owner, 49200);
+            }
+        });
+
+        PairStream reader = harness.Open();
+        List<(long Revision, string Owner)> told = [];
+        int pages = 0;
+        for (long after = first; told.Count < owners.Length; pages++)
+        {
+            byte[] reply = await reader.ExchangeAsync(Wait(1, after, waitMs: 60_000));
+            XdrReader results = new(reply.AsSpan(24).ToArray());
+            results.ReadInt32().Should().Be(0);
+            long last = results.ReadInt64();
+            uint count = results.ReadUInt32();
+            count.Should().BePositive("it waits until there is one");
+            for (uint i = 0; i < count; i++)
+            {
+                PortChange change = PortmapXdr.ReadChange(ref results);
+                told.Add((change.Revision, change.Entry.Owner));
+            }
+
+            results.Remaining.Should().Be(0);
+            last.Should().Be(told[^1].Revision, "that is where the next page goes on");
+            after = last;
+        }
+
+        await writing.Within();
+        told.Select(change => change.Revision).Should().Equal(Enumerable.Range(1, owners.Length).Select(i => first + i));
+        told.Select(change => change.Owner).Should().Equal(owners);
+        pages.Should().BeGreaterThan(nameLength == 1 ? 1 : 10);
+        byte[] none = await reader.ExchangeAsync(Wait(2, told[^1].Revision, waitMs: 0));
+        none.AsSpan(36, 4).ToArray().Should().Equal(Wire.Words(0));
     }
 
     [Fact]

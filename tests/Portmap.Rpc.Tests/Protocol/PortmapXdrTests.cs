@@ -48,11 +48,31 @@ public class PortmapXdrTests
         {
             var refusal = PortRefusal.Create((PortRefusalReason)reason, message, owner, number, PortProtocol.Udp, holder, ~number, epoch);
             XdrWriter writer = new();
-            PortmapXdr.WriteRefusal(writer, refusal);
+            PortmapXdr.WriteRefusal(writer, refusal, 65_536);
             XdrReader reader = new(writer.Written.ToArray());
             PortmapXdr.ReadRefusal(ref reader).Should().BeEquivalentTo(refusal);
             reader.Remaining.Should().Be(0);
         });
+
+    [Fact]
+    public void Refusal_WithTextsOfAnyLength_FitsAndKeepsWhatIsAName()
+    {
+        string[] units = ["x", "é", "\u20ac", "\ud83d\ude00", "\ud83d"];
+        Gen<string> text = Gen.Select(Gen.Int[0, 4], Gen.Int[0, 20_000]).Select((unit, count) => string.Concat(Enumerable.Repeat(units[unit], count)));
+        Gen.Select(text, text.Null(), text.Null(), Gen.Int[8_000, 70_000]).Sample(
+            (message, owner, holder, room) =>
+            {
+                XdrWriter writer = new();
+                PortmapXdr.WriteRefusal(writer, PortRefusal.Create(PortRefusalReason.Conflict, "what " + message + " to do", owner, 1, PortProtocol.Tcp, holder), room);
+                writer.Count.Should().BeLessThanOrEqualTo(room);
+                XdrReader reader = new(writer.Written.ToArray());
+                PortRefusal read = PortmapXdr.ReadRefusal(ref reader);
+                reader.Remaining.Should().Be(0);
+                read.Message.Should().StartWith("what ").And.EndWith(" to do");
+                (read.Owner is null).Should().Be(owner is null || System.Text.Encoding.UTF8.GetByteCount(owner) > Math.Min(4_096, (room - 64) / 2));
+            },
+            iter: 300);
+    }
 
     [Fact]
     public void Entry_OfRandomBytes_IsReadOrInvalidData() => Gen.Byte.Array[0, 200].Sample(bytes =>

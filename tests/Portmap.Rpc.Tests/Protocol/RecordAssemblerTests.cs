@@ -27,6 +27,29 @@ public class RecordAssemblerTests
     public void Read_EmptyRecord_IsARecord() => ReadAll(Wire.Record(), [100], out _).Should().ContainSingle().Which.Should().BeEmpty();
 
     [Fact]
+    public void Read_AfterALongRecord_KeepsNoLongBuffer()
+    {
+        const int Long = 1_048_576;
+        byte[] fragments = [.. Wire.Fragment(new byte[Long]), .. Wire.Record(1)];
+        byte[] next = [.. Wire.Fragment(1), .. Wire.Record(2)];
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        RecordAssembler[] assemblers = [.. Enumerable.Range(0, 32).Select(_ => new RecordAssembler(2 * Long))];
+        foreach (RecordAssembler assembler in assemblers)
+        {
+            ArraySegment<byte> input = fragments;
+            assembler.Read(ref input, out ArraySegment<byte> record).Should().Be(RecordStatus.Complete);
+            record.Count.Should().Be(Long + 1);
+            input = next;
+            assembler.Read(ref input, out record).Should().Be(RecordStatus.Complete);
+            record.Should().Equal(1, 2);
+        }
+
+        long kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        GC.KeepAlive(assemblers);
+        kept.Should().BeLessThan(16 * Long, "32 of them would hold 32 MiB and more");
+    }
+
+    [Fact]
     public void Read_OneWholeFragment_IsHandedOnWithoutACopy()
     {
         RecordAssembler assembler = new(Limit);

@@ -164,6 +164,46 @@ public class LimitTests
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task IdleTimeout_ConnectionThatGaveEverythingBack_IsClosed(bool hadSomething)
+    {
+        await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10) }, timeProvider: _time);
+        (PairStream stream, Task served) = harness.Connect(Harness.Known);
+        await using PortmapClient client = PortmapClient.Over(stream, PortmapEndpoint.Parse("unix:/in/memory"), _ => throw new NotSupportedException());
+        if (hadSomething)
+        {
+            await client.RegisterAsync("b1", 49200).Within();
+            await client.RegisterAsync("b2", 49200).Within();
+            await client.ReleaseAsync("b1").Within();
+        }
+
+        await client.ReleaseAsync("b2").Within();
+
+        await AdvanceUntilAsync(served);
+        harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == "IdleTimedOut");
+    }
+
+    [Theory]
+    [InlineData(PortmapProcedure.Acquire)]
+    [InlineData(PortmapProcedure.Register)]
+    [InlineData(PortmapProcedure.BindFailed)]
+    [InlineData(PortmapProcedure.Release)]
+    public async Task MaxRecordBytes_RefusalOfALongName_FitsAndSaysWhy(uint procedure)
+    {
+        const int Limit = 16_384;
+        await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = Limit });
+        PairStream client = harness.Open();
+        foreach (int length in new[] { 4_097, 8_000, 12_000, Limit - 120 })
+        {
+            byte[] name = System.Text.Encoding.UTF8.GetBytes(new string('x', length % 2) + new string('é', length / 2));
+            byte[] reply = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, procedure, [.. Wire.Opaque(name), .. new byte[32]]));
+            reply.Length.Should().BeLessThanOrEqualTo(Limit);
+            reply.AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(1, (uint)PortRefusalReason.InvalidOwner));
+        }
+    }
+
     [Fact]
     public async Task RecordTimeout_HalfARecord_IsWaitedForUpToTheLimitAndThenClosedWithOneLine()
     {

@@ -63,7 +63,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Change_ByAnotherUserWhoCanConnect_IsRefusedByTypeAndLookupIsServed()
     {
-        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = Everybody });
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666" });
         await using PortSession session = _registry.OpenSession(Environment.ProcessId);
         await session.RegisterAsync("b1", 49200);
 
@@ -83,7 +83,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Change_ByAUserThatIsAllowed_IsMadeForTheProcessThatTheKernelNames()
     {
-        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = Everybody, AllowedUserIds = { Nobody } });
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
         _registry.Snapshot(out long revision);
 
         IReadOnlyList<string> said = await TalkAsync(Nobody, Register("b2"));
@@ -164,7 +164,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Change_OverAUnixSocketOfAForkedChild_IsOfTheChild()
     {
-        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = Everybody, AllowedUserIds = { Nobody } });
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
         _registry.Snapshot(out long revision);
         string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift)", "IO::Socket::UNIX->new(Peer => shift)", StringComparison.Ordinal)
             .Replace("IO::Socket::IP", "IO::Socket::UNIX", StringComparison.Ordinal);
@@ -227,6 +227,33 @@ public sealed class OtherUserTests : IAsyncDisposable
 
         Func<Task> start = () => ServeAsync(new PortmapServerOptions(), _folder["open/theirs/portmap.sock"]);
         (await start.Should().ThrowAsync<IOException>()).WithMessage($"*folder*belongs to user {Nobody}*");
+    }
+
+    [NeedsRootFact("setpriv", Also = ["perl"])]
+    public async Task Start_ThroughALinkOfAnotherUser_IsRefusedWhereverItIsOnTheWay()
+    {
+        Directory.CreateDirectory(_folder["open"]);
+        SetMode(_folder["open"], StickyForAll);
+        Directory.CreateDirectory(_folder["real/inner"]);
+        await LinkAsync(Nobody, _folder["real"], _folder["open/theirs"]);
+        await LinkAsync(Nobody, "../real/inner", _folder["open/relative"]);
+        File.CreateSymbolicLink(_folder["ours"], _folder["open/theirs"]);
+        foreach (string way in new[] { "open/theirs", "open/theirs/inner", "open/relative", "ours/inner", "real/../open/theirs/./inner" })
+        {
+            Func<Task> start = () => ServeAsync(new PortmapServerOptions(), _folder[way + "/portmap.sock"]);
+            (await start.Should().ThrowAsync<IOException>(way)).WithMessage($"*symbolic link of user {Nobody}*");
+        }
+
+        Directory.GetFileSystemEntries(_folder["real"], "*", SearchOption.AllDirectories).Should().Equal(_folder["real/inner"]);
+        File.CreateSymbolicLink(_folder["mine"], _folder["real"]);
+        await using PortmapServer server = await ServeAsync(new PortmapServerOptions(), _folder["mine/inner/portmap.sock"]);
+    }
+
+    private static async Task LinkAsync(int user, string target, string link)
+    {
+        using Process perl = AsUser(user, "perl", "-e", "symlink(shift, shift) or die $!", target, link);
+        await perl.WaitForExitAsync().Within();
+        perl.ExitCode.Should().Be(0);
     }
 
     private const UnixFileMode Everybody = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;

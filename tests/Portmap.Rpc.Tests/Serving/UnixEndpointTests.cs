@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Serving;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
@@ -140,9 +142,36 @@ public sealed class UnixEndpointTests : IAsyncDisposable
     public async Task Start_WithAnotherSocketMode_GivesTheFileThatMode()
     {
         const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
-        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() }, SocketMode = Mode });
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() }, SocketMode = "0660" });
         await server.StartAsync().Within();
         File.GetUnixFileMode(SocketPath).Should().Be(Mode);
+    }
+
+    [Theory]
+    [InlineData("2770", false)]
+    [InlineData("2775", false)]
+    [InlineData("0770", false)]
+    [InlineData("2777", true)]
+    [InlineData("0772", true)]
+    public async Task Start_InAFolderOfAGroup_NeedsToBeAllowedAndIsRefusedIfAllCanWrite(string mode, bool isOpenToAll)
+    {
+        Directory.CreateDirectory(_folder["group"]);
+        File.SetUnixFileMode(_folder["group"], (UnixFileMode)Convert.ToInt32(mode, 8));
+        string endpoint = $"unix:{_folder["group/portmap.sock"]}";
+        await using PortmapServer server = Server(endpoint);
+        Func<Task> start = () => server.StartAsync().Within();
+        (await start.Should().ThrowAsync<IOException>()).Which.Message.Contains("AllowGroupWritableFolder", StringComparison.Ordinal).Should().Be(!isOpenToAll);
+
+        await using PortmapServer allowed = new(_registry, new PortmapServerOptions { Endpoints = { endpoint }, AllowGroupWritableFolder = true });
+        start = () => allowed.StartAsync().Within();
+        if (isOpenToAll)
+        {
+            await start.Should().ThrowAsync<IOException>();
+        }
+        else
+        {
+            await start.Should().NotThrowAsync();
+        }
     }
 #pragma warning restore CA1416
 
@@ -173,6 +202,110 @@ public sealed class UnixEndpointTests : IAsyncDisposable
         PortmapUnreachableException e = (await connect.Should().ThrowAsync<PortmapUnreachableException>()).Which;
         e.Endpoint.Should().Be(Endpoint);
         e.Message.Should().Contain(Endpoint.ToString());
+    }
+
+    [Theory]
+    [InlineData("0600", 0x180)]
+    [InlineData("660", 0x1b0)]
+    [InlineData("0o666", 0x1b6)]
+    [InlineData("000", 0)]
+    [InlineData("0777", 0x1ff)]
+    public void SocketMode_InOctal_IsRead(string mode, int expected) =>
+        SocketFileOptions.Of(new PortmapServerOptions { SocketMode = mode }).Mode.Should().Be((UnixFileMode)expected);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    [InlineData("6")]
+    [InlineData("0888")]
+    [InlineData("1777")]
+    [InlineData("-660")]
+    [InlineData("0x1b0")]
+    [InlineData("66000000000")]
+    [InlineData("UserRead")]
+    public void SocketMode_AnythingElse_IsNamedWithWhatItMustBe(string? mode)
+    {
+        Action make = () => _ = new PortmapServer(_registry, new PortmapServerOptions { SocketMode = mode! });
+        make.Should().Throw<ArgumentException>().WithMessage($"*SocketMode*'{mode}'*octal*0660*");
+    }
+
+    [Theory]
+    [InlineData("portmap.sock")]
+    [InlineData("./portmap.sock")]
+    [InlineData("../run/portmap.sock")]
+    public async Task Start_OnARelativePath_IsRefusedWithAnAbsoluteOne(string path)
+    {
+        await using PortmapServer server = Server("unix:" + path);
+        Func<Task> start = () => server.StartAsync().Within();
+        await start.Should().ThrowAsync<FormatException>().WithMessage($"*{path}*relative*unix:{Path.GetFullPath(path)}*");
+    }
+
+    [Fact]
+    public async Task SocketFile_DeletedWhileServing_IsMadeAgainWithItsMode()
+    {
+        FakeTimeProvider time = new();
+        LogList logs = new();
+        await using PortmapServer server = new(
+            _registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() }, SocketMode = "0660" }, new ServerLog(logs), time);
+        await server.StartAsync().Within();
+        await using PortmapClient before = await PortmapClient.ConnectAsync(Endpoint).Within();
+        await before.RegisterAsync("b1", 49200).Within();
+        for (int i = 1; i <= 3; i++)
+        {
+            File.Delete(SocketPath);
+            time.Advance(TimeSpan.FromSeconds(1));
+
+            await using PortmapClient after = await PortmapClient.ConnectAsync(Endpoint).Within();
+            (await after.LookupAsync("b1").Within()).Should().NotBeNull();
+            logs.Warnings.Where(line => line.Id.Name == "SocketFileMadeAgain").Should().HaveCount(i);
+        }
+
+#pragma warning disable CA1416 // on Windows there is no mode to look at, and this test says so
+        File.GetUnixFileMode(SocketPath).Should().Be((UnixFileMode)0x1b0);
+#pragma warning restore CA1416
+        await before.PingAsync().Within();
+        await server.StopAsync().Within();
+        File.Exists(SocketPath).Should().BeFalse("the new file is the server's as well");
+    }
+
+    [Theory]
+    [InlineData("socket")]
+    [InlineData("file")]
+    [InlineData("folder")]
+    [InlineData("link")]
+    public async Task SocketFile_ReplacedWhileServing_IsToldAndLeftAlone(string kind)
+    {
+        FakeTimeProvider time = new();
+        LogList logs = new();
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() } }, new ServerLog(logs), time);
+        await server.StartAsync().Within();
+        await using PortmapClient before = await PortmapClient.ConnectAsync(Endpoint).Within();
+        File.Delete(SocketPath);
+        using Socket other = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        switch (kind)
+        {
+            case "socket":
+                other.Bind(new UnixDomainSocketEndPoint(SocketPath));
+                other.Listen();
+                break;
+            case "file":
+                await File.WriteAllTextAsync(SocketPath, "precious");
+                break;
+            case "folder":
+                Directory.CreateDirectory(SocketPath);
+                break;
+            default:
+                File.CreateSymbolicLink(SocketPath, _folder["elsewhere"]);
+                break;
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+
+        logs.Lines.Where(line => line.Id.Name == "SocketFileLost").Should().ContainSingle("one line in ten seconds");
+        await before.PingAsync().Within();
+        await server.StopAsync().Within();
+        new FileInfo(SocketPath).LinkTarget.Should().Be(kind == "link" ? _folder["elsewhere"] : null);
+        (File.Exists(SocketPath) || Directory.Exists(SocketPath) || kind == "link").Should().BeTrue("it is not the server's to delete");
     }
 
     private PortmapServer Server(params string[] endpoints)

@@ -236,6 +236,99 @@ public sealed class WorkerPortTests : IAsyncDisposable
         await worker.DisposeAsync().Within();
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task Worker_SignedInAgain_HasTheNewEpochAndGivesThatBack(PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+        LogList logs = new();
+        WorkerPortOptions options = Options();
+        (options.Protocol, options.Logger) = (protocol, logs);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        long first = worker.Epoch;
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+
+        (_registry, _server) = Daemon();
+        await _server.StartAsync().Within();
+        await logs.SeenAsync("SignedIn", times: 2).Within();
+
+        PortProtocol[] protocols = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
+        _registry.TryGetEntry("b1", out PortEntry entry, protocols[0]).Should().BeTrue();
+        worker.Epoch.Should().Be(entry.Epoch).And.NotBe(first);
+        await worker.DisposeAsync();
+        foreach (PortProtocol one in protocols)
+        {
+            _registry.TryGetEntry("b1", out _, one).Should().BeFalse("it signs out with the epoch it has now");
+            _registry.TryGetEntry(worker.Port, out entry, one).Should().BeTrue();
+            entry.State.Should().Be(PortState.Cooling);
+        }
+    }
+
+    [NeedsFact("sleep")]
+    public async Task Worker_WhoseOwnerSomebodyElseHasMeanwhile_TriesUntilItIsFree()
+    {
+        await _server.StartAsync().Within();
+        LogList logs = new();
+        WorkerPortOptions options = Options();
+        options.Logger = logs;
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+
+        (_registry, _server) = Daemon();
+        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
+        await using PortSession session = _registry.OpenSession(other.Id);
+        await session.RegisterAsync("b1", 1_024).Within();
+        await _server.StartAsync().Within();
+        await logs.SeenAsync("SignInRefused", times: 3).Within();
+        logs.Lines.Should().Contain(line => line.Id.Name == "SignInRefused" && line.Text.Contains("Conflict", StringComparison.Ordinal));
+        await session.ReleaseAsync("b1").Within();
+
+        await logs.SeenAsync("SignedIn", times: 2).Within();
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
+    [NeedsFact("sleep")]
+    public async Task Worker_WhoseSecondHalfIsRefused_GivesTheFirstBackBeforeItTriesAgain()
+    {
+        await _server.StartAsync().Within();
+        LogList logs = new();
+        WorkerPortOptions options = Options();
+        (options.Protocol, options.Logger) = (PortProtocol.TcpAndUdp, logs);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+
+        (_registry, _server) = Daemon();
+        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
+        await using PortSession session = _registry.OpenSession(other.Id);
+        await session.RegisterAsync("b1", 1_024, protocol: PortProtocol.Udp).Within();
+        _registry.Snapshot(out long revision);
+        await _server.StartAsync().Within();
+
+        List<PortChangeKind> changes = [];
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        {
+            change.Entry.Protocol.Should().Be(PortProtocol.Tcp);
+            changes.Add(change.Kind);
+            if (changes.Count == 4)
+            {
+                break;
+            }
+        }
+
+        changes.Should().Equal(PortChangeKind.Registered, PortChangeKind.Released, PortChangeKind.Registered, PortChangeKind.Released);
+        await session.ReleaseAsync("b1", protocol: PortProtocol.Udp).Within();
+        await logs.SeenAsync("SignedIn", times: 2).Within();
+        _registry.TryGetPort("b1", out _, PortProtocol.Udp).Should().BeTrue();
+        _registry.TryGetPort("b1", out _, PortProtocol.Tcp).Should().BeTrue();
+    }
+
     [Fact]
     public async Task Worker_WhoseOwnerWasAcquiredAgainMeanwhile_GivesUpWithALine()
     {

@@ -1,0 +1,22 @@
+using System.Net.Sockets;
+
+namespace Portmap.Rpc.Protocol;
+
+/// <summary>What both ends of a TCP connection set on their sockets.</summary>
+internal static class TcpSocket
+{
+    private const int IdleSeconds = 60;
+    private const int BetweenProbesSeconds = 10;
+    private const int Probes = 6;
+
+    /// <summary>Answers go out at once, and a peer whose host is gone without a word is noticed: after a minute of silence it is asked, and after six
+    /// questions without an answer, two minutes in all, the connection ends.</summary>
+    public static void Prepare(Socket socket)
+    {
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, IdleSeconds);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, BetweenProbesSeconds);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Probes);
+    }
+}

@@ -1,0 +1,30 @@
+using Portmap.Rpc.Serving;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+public class DescriptorsTests
+{
+    [Theory]
+    [InlineData(64, 40, 8)]
+    [InlineData(256, 115, 32)]
+    [InlineData(1_024, 115, 365)]
+    [InlineData(1_024, 900, 128)]
+    [InlineData(65_536, 115, 32_621)]
+    [InlineData(1, 1, 1)]
+    public void RoomFor_Connections_IsWhatGuardsAndHostLeave(int limit, int open, int room) => Descriptors.RoomFor(limit, open).Should().Be(room);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    public void Allow_NoMoreThanThereIsRoomFor_IsLeftAsItIs(int wanted) => Descriptors.Allow(wanted).Should().Be(wanted);
+
+    [Fact]
+    public void Spare_GivenToOthers_IsTakenAgain()
+    {
+        using SpareDescriptors spare = new();
+        spare.TryTake().Should().BeTrue();
+        spare.TryTake().Should().BeTrue("it holds them");
+        spare.Release();
+        spare.TryTake().Should().BeTrue();
+    }
+}

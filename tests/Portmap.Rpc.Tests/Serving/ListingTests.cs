@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+/// <summary>What readers of the whole map cost the others: snapshots are counted, and pages are paced.</summary>
+public class ListingTests
+{
+    [Fact]
+    public async Task WaitForChange_FromNowOn_TakesNoSnapshot()
+    {
+        await using Harness harness = new();
+        PairStream client = harness.Open();
+        for (uint i = 0; i < 100; i++)
+        {
+            byte[] reply = await client.ExchangeAsync(Wire.Call(i, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words(0xffff_ffff, 0xffff_ffff, 0)));
+            reply.AsSpan(24, 4).ToArray().Should().Equal(Wire.Words(0));
+        }
+
+        harness.Context.Snapshots.Taken.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task List_ByManyReadersOfOneRevision_SharesOneSnapshot()
+    {
+        await using Harness harness = new(timeProvider: new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56)));
+        PortmapClient[] readers = [.. Enumerable.Range(0, 4).Select(_ => harness.OpenClient())];
+        await readers[0].RegisterAsync("b1", 49200).Within();
+        for (int i = 0; i < 25; i++)
+        {
+            await Task.WhenAll(readers.Select(reader => reader.ListAsync())).Within();
+        }
+
+        harness.Context.Snapshots.Taken.Should().Be(1, "a hundred listings of one revision are one");
+    }
+
+    [Fact]
+    public async Task List_AfterAChangeOfOnesOwn_ShowsIt()
+    {
+        await using Harness harness = new();
+        PortmapClient[] clients = [.. Enumerable.Range(0, 4).Select(_ => harness.OpenClient())];
+        await Task.WhenAll(clients.Select(async (client, number) =>
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                string owner = $"{number}/{i}";
+                await client.RegisterAsync(owner, 49200).Within();
+                (await client.ListAsync().Within()).Entries.Should().Contain(entry => entry.Owner == owner);
+            }
+        }));
+    }
+
+    [Fact]
+    public async Task List_OfAMapThatTakesLong_IsSharedByAllThatComeMeanwhile()
+    {
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Probe = false });
+        await using PortSession session = harness.Registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < 20_000; i++)
+        {
+            session.TryRegister($"b{i}", 20_000 + i, out _, out _).Should().BeTrue();
+        }
+
+        SharedSnapshot snapshots = harness.Context.Snapshots;
+        await snapshots.TakeAsync(CancellationToken.None).Within();
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(async i =>
+        {
+            session.TryRegister($"b{i}", 40_000 + i, out _, out _).Should().BeTrue();   // a revision more
+            Listing listing = await snapshots.TakeAsync(CancellationToken.None).Within();
+            listing.Entries.Length.Should().BeGreaterThanOrEqualTo(20_000);
+        }));
+
+        snapshots.Taken.Should().BeLessThan(20, "200 readers came within a few pauses");
+    }
+
+    [Fact]
+    public async Task List_ByOneConnectionWithoutPause_IsAnsweredLaterAndOthersAreNot()
+    {
+        FakeTimeProvider time = new(DateTimeOffset.UnixEpoch.AddYears(56));
+        await using Harness harness = new(timeProvider: time);
+        await using PortSession session = harness.Registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < 2_000; i++)
+        {
+            session.TryRegister($"b{i}", 49200, out _, out _).Should().BeTrue();
+        }
+
+        await using PortmapClient reader = harness.OpenClient(), other = harness.OpenClient();
+        for (int i = 0; i < 20; i++)
+        {
+            await reader.ListAsync().Within();
+        }
+
+        Task<(ImmutableArray<PortEntry> Entries, long Revision)> more = reader.ListAsync();
+        await other.ListAsync().Within();
+        more.IsCompleted.Should().BeFalse("40,000 entries were read at once");
+        using CancellationTokenSource end = Deadline.Source();
+        while (!more.IsCompleted && !end.IsCancellationRequested)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(1));
+            await Task.Yield();
+        }
+
+        (await more).Entries.Should().HaveCount(2_000);
+    }
+
+    [Fact]
+    public void Pace_OfOneConnection_IsEarnedBackWithTime()
+    {
+        FakeTimeProvider time = new();
+        ListingPace pace = default;
+        pace.Count(40_000, time);
+        pace.Wait(time).Should().Be(TimeSpan.Zero);
+        pace.Count(1_000, time);
+        pace.Wait(time).Should().Be(TimeSpan.FromMilliseconds(5));
+        time.Advance(TimeSpan.FromMilliseconds(5));
+        pace.Wait(time).Should().Be(TimeSpan.Zero);
+        time.Advance(TimeSpan.FromHours(1));
+        pace.Count(40_000, time);
+        pace.Wait(time).Should().Be(TimeSpan.Zero);
+        pace.Count(200_000, time);
+        pace.Wait(time).Should().Be(TimeSpan.FromSeconds(1), "what was not used is not saved up");
+    }
+}

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Diagnostics;
+
+/// <summary>Every instrument of the meter, read as a host reads it while things happen.</summary>
+/// <remarks>All registries of the process share the meter, and other tests count as well. What a verb counts, it counts on its caller's thread, so these
+/// tests stay on theirs and count nothing else.</remarks>
+public sealed class PortmapMetricsTests : IDisposable
+{
+    private readonly MeterListener _listener = new();
+    private readonly ConcurrentDictionary<string, long> _counts = new();
+    private readonly List<string> _instruments = [];
+    private int _thread;
+
+    public void Dispose() => _listener.Dispose();
+
+    [Fact]
+    public void Meter_HasTheInstrumentsThatHostsReadByName()
+    {
+        using PortRegistry registry = Listen(new PortRegistryOptions());
+
+        _instruments.Should().BeEquivalentTo(
+            "portmap.leases.granted", "portmap.registrations", "portmap.claims.ended", "portmap.refusals", "portmap.ports.foreign");
+    }
+
+    [Fact]
+    public void Counters_InAScene_CountEachEventUnderItsOwnName()
+    {
+        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, Strategy = "AllocatorPicks" });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        Read().Should().BeEmpty();
+
+        registry.TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
+        Read().Should().Equal("portmap.leases.granted 1");
+
+        registry.TryAcquire("b1", out _, out _).Should().BeFalse();
+        Read().Should().Equal("portmap.refusals reason=AlreadyReserved 1");
+
+        session.TryRegister("b1", lease!.Port, out _, out _, lease.Epoch).Should().BeTrue();
+        Read().Should().Contain("portmap.registrations 1").And.NotContain(line => line.StartsWith("portmap.leases", StringComparison.Ordinal));
+
+        session.TryRelease("b1", out _).Should().BeTrue();
+        Read().Should().Equal("portmap.claims.ended cause=Released 1");
+
+        session.TryRegister("b2", Scene.First + 5, out _, out _).Should().BeTrue();
+        session.TryRegister("b2", Scene.First + 6, out _, out _).Should().BeTrue();
+        Read().Should().Equal("portmap.claims.ended cause=Replaced 1", "portmap.registrations 2");
+
+        session.TryRegister("b3", 0, out _, out _).Should().BeFalse();
+        Read().Should().Equal("portmap.refusals reason=InvalidPort 1");
+    }
+
+    [Fact]
+    public void Counters_WhenAStrangerIsFound_CountThePort()
+    {
+        int port = PortBlock.TakeOne();
+        using Stranger stranger = Stranger.Listening(port);
+        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = new PortRange(port, port).ToString(), Strategy = "AllocatorPicks" });
+
+        registry.TryAcquire("b1", out _, out _).Should().BeFalse();
+
+        Read().Should().Equal("portmap.ports.foreign 1", "portmap.refusals reason=Exhausted 1");
+    }
+
+    private PortRegistry Listen(PortRegistryOptions options)
+    {
+        _thread = Environment.CurrentManagedThreadId;
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Name == "Portmap")
+            {
+                _instruments.Add(instrument.Name);
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) =>
+        {
+            if (Environment.CurrentManagedThreadId == _thread)
+            {
+                string name = tags.Length == 0 ? instrument.Name : $"{instrument.Name} {tags[0].Key}={tags[0].Value}";
+                _counts.AddOrUpdate(name, count, (_, sum) => sum + count);
+            }
+        });
+        _listener.Start();
+        return new PortRegistry(options, timeProvider: new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56)));
+    }
+
+    /// <summary>What was counted since the last look.</summary>
+    private string[] Read()
+    {
+        string[] counted = [.. _counts.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => FormattableString.Invariant($"{pair.Key} {pair.Value}"))];
+        _counts.Clear();
+        return counted;
+    }
+}
