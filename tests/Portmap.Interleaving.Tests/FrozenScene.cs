@@ -54,6 +54,8 @@ internal sealed class FrozenScene : IDisposable
 
     public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = "ProcessBinds" });
 
+    public void AcquireOver(PortSession session, string owner) => session.Acquire(owner, out _, out _);
+
     public void LookUp(string owner)
     {
         Registry.TryGetPort(owner, out _);

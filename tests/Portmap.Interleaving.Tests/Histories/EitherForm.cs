@@ -8,6 +8,9 @@ internal static class EitherForm
     public static bool Acquire(this PortRegistry registry, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
         registry.Confirms ? Wait(registry.AcquireAsync(request).AsTask(), out lease, out refusal) : registry.TryAcquire(request, out lease, out refusal);
 
+    public static bool Acquire(this PortSession session, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
+        Wait(session.AcquireAsync(request).AsTask(), out lease, out refusal);
+
     public static bool Register(this PortSession session, PortRegistry registry, string owner, int port, out PortEntry entry, out PortRefusal? refusal, long epoch = 0) =>
         registry.Confirms ? Wait(session.RegisterAsync(owner, port, epoch).AsTask(), out entry, out refusal) : session.TryRegister(owner, port, out entry, out refusal, epoch);
 
