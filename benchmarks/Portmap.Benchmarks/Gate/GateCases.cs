@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Portmap.Benchmarks.Persistence;
 
 namespace Portmap.Benchmarks.Gate;
 
@@ -30,6 +31,7 @@ internal static class GateCases
         }
 
         cases.Add("miss after 10,000,000 owners", MissAfterMany);
+        cases.Add("60,000 confirmed at once, by twice 30,000", ConfirmedAtOnce);
         cases.Add("memory, empty registry of all ports", MemoryEmpty);
         cases.Add("memory, by registered port", MemoryByPort);
         return cases;
@@ -144,6 +146,17 @@ internal static class GateCases
         string[] missing = OwnerNames.Make(Misses);
         Paired paired = PairedTimer.Measure(() => Miss(aged, missing), () => Miss(fresh, missing), Misses, sliceMs: 6);
         return Compared(name, paired, "ours, new", bytes: null);
+    }
+
+    /// <summary>That nothing in the writer is worse than linear: twice as many take twice as long, sign-in and sign-out together.</summary>
+    private static Measured ConfirmedAtOnce(string name)
+    {
+        const int Half = 30_000;
+        SignInRun.MeasureAsync(Half).GetAwaiter().GetResult();   // what is compiled and made once
+        (double halfIn, double halfOut) = SignInRun.MeasureAsync(Half).GetAwaiter().GetResult();
+        (double signIn, double signOut) = SignInRun.MeasureAsync(2 * Half).GetAwaiter().GetResult();
+        return new Measured(
+            name, Text($"in {signIn:0.00} s, out {signOut:0.00} s"), Text($"30,000: in {halfIn:0.00} s, out {halfOut:0.00} s"), Figures(ratio: (signIn + signOut) / (2 * (halfIn + halfOut))));
     }
 
     private static Measured MemoryEmpty(string name)

@@ -32,7 +32,7 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
     {
         bool isUnderWay = !_opening.IsCompleted;
         Task ended = EndAsync();
-        await (isUnderWay ? ended.WaitAsync(s_moment, TimeProvider.System) : ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await (isUnderWay ? ended.WaitAsync(s_moment, TimeProvider.System) : ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the moment may be over
     }
 
     /// <summary>The opening is over, and the store belongs to the registry.</summary>
@@ -43,6 +43,13 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
         await _limit.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // a callback of the store's may throw
         await _opening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _limit.Dispose();
-        await store.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await store.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Nobody waits for it any more, and why it could not be opened is told.
+        }
     }
 }
