@@ -92,7 +92,7 @@ public sealed partial class PortLease
     /// workers).</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>The entry, with the process that listens. It has no session and ends with that process; when another one of the program still listens on the
-    /// port then, it passes to that one, and <see cref="PortRegistry.Watch"/> tells so by another Registered.</returns>
+    /// port then, it passes to that one, and <see cref="PortRegistry.Watch(long, CancellationToken)"/> tells so by another Registered.</returns>
     /// <remarks>
     /// <para>Listening is what /proc/pid/net/tcp{,6} (for UDP /proc/pid/net/udp{,6}) says of the sockets of the process and of its descendants. It is looked for
     /// every 20 ms, later every 100 ms. The death of the process is told by the kernel, where it has pidfd_open(2), else seen by the passes over all processes.</para>

@@ -66,9 +66,6 @@ internal static partial class Log
     [LoggerMessage(2020, LogLevel.Information, "{Count} more lines like '{EventName}' were left out.", EventName = "LinesLeftOut")]
     public static partial void LinesLeftOut(ILogger logger, long count, string eventName);
 
-    public static void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint) =>
-        WriteSignedIn(logger, Printable.Of(owner), port, endpoint);
-
     [LoggerMessage(2021, LogLevel.Warning, "MaxConnections is {Wanted}, and the descriptors this process may have leave room for {Connections} beside guards and host. Raise the limit (ulimit -Hn, LimitNOFILE= of systemd), or lower MaxConnections.", EventName = "ConnectionsLowered")]
     public static partial void ConnectionsLowered(ILogger logger, int wanted, int connections);
 
@@ -80,6 +77,9 @@ internal static partial class Log
 
     [LoggerMessage(2024, LogLevel.Error, "The socket file of {Endpoint} is gone or another's, and nobody new finds this server there: {Reason}", EventName = "SocketFileLost")]
     public static partial void SocketFileLost(ILogger logger, PortmapEndpoint endpoint, string reason);
+
+    public static void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint) =>
+        WriteSignedIn(logger, Printable.Of(owner), port, endpoint);
 
     [LoggerMessage(2101, LogLevel.Information, "{Owner} listens on {Port} and is signed in at {Endpoint}.", EventName = "SignedIn")]
     private static partial void WriteSignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint);

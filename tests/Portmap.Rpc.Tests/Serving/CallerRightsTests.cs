@@ -133,7 +133,7 @@ public sealed class CallerRightsTests : IDisposable
         await using PortmapClient owner = harness.OpenClient();
         await owner.RegisterAsync(Owner, 49_320).Within();
         int process = StartProcess();
-        await using ConnectionSessions sessions = new(harness.Context, harness.Context.Trust.OfUnix(process, PosixFile.OwnUserId));
+        await using ConnectionSessions sessions = new(harness.Context, harness.Context.Trust.OfUnix(process, PosixFile.OwnUserId), nobodyIsLeft: static () => { });
 
         Func<Task> call = procedure == PortmapProcedure.Register
             ? () => sessions.RegisterAsync(Owner, OtherPort, 0, PortProtocol.Tcp, process).AsTask()

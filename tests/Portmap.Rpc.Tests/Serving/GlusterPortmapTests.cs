@@ -346,7 +346,7 @@ public class GlusterPortmapTests
         await other.WaitForExitAsync().Within();
         byte[] signOut = SignOut(1, "/b/1", 49200);
 
-        (await harness.Open(Harness.Known with { MayChange = false }).ExchangeAsync(signOut)).Should().Equal(Wire.Success(1, Wire.Words(Minus, 1)));
+        (await harness.Open(Harness.Known with { AllowChange = false }).ExchangeAsync(signOut)).Should().Equal(Wire.Success(1, Wire.Words(Minus, 1)));
         harness.Registry.TryGetPort("/b/1", out _).Should().BeTrue("nobody has looked at the process yet");
         (await harness.Open().ExchangeAsync(signOut)).Should().Equal(Wire.Success(1, Wire.Words(0, 0)));
         harness.Registry.TryGetPort("/b/1", out _).Should().BeFalse();
