@@ -1,4 +1,3 @@
-using Portmap.Persistence;
 using Portmap.Table;
 
 namespace Portmap.Operations;

@@ -1,5 +1,4 @@
 using Portmap.TestKit.Processes;
-using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
