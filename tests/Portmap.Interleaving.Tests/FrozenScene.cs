@@ -54,7 +54,7 @@ internal sealed class FrozenScene : IDisposable
 
     public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = "ProcessBinds" });
 
-    public void AcquireOver(PortSession session, string owner) => session.Acquire(owner, out _, out _);
+    public static void AcquireOver(PortSession session, string owner) => session.Acquire(owner, out _, out _);
 
     public void LookUp(string owner)
     {

@@ -22,7 +22,7 @@ public sealed class FrozenThreadTests : IDisposable
         ["acquires the last port of a word"] = (_ => { }, scene => scene.Acquire("frozen", FrozenScene.LastPort)),
         ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
         ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
-        ["acquires over a session"] = (_ => { }, scene => scene.AcquireOver(scene.Here, "frozen")),
+        ["acquires over a session"] = (_ => { }, scene => FrozenScene.AcquireOver(scene.Here, "frozen")),
         ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
         ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
         ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
