@@ -151,24 +151,36 @@ public sealed partial class PortSession : IDeathObserver
 
     void IDeathObserver.OnProcessExited()
     {
-        if (_program is null && IsConnected)
+        if (_program is null && IsConnected && TryLookAfterLastWords())
         {
-            // What it said last is on its connection still, a sign-out for instance: that is heard first.
+            return;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static session => session.LookAfterExit(), this, preferLocal: false);
+    }
+
+    /// <summary>What it said last is on its connection still, a sign-out for instance: that is heard first. False when the host's clock makes no timer.</summary>
+    private bool TryLookAfterLastWords()
+    {
+        try
+        {
             ITimer timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).LookAfterExit(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             Volatile.Write(ref _exitTimer, timer);
             timer.Change(s_lastWords, Timeout.InfiniteTimeSpan);
+            return true;
         }
-        else
+        catch (Exception exception)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static session => session.LookAfterExit(), this, preferLocal: false);
+            _registry.ReportFailedPass(exception);
+            return false;
         }
     }
 
     private void LookAfterExit()
     {
-        Volatile.Read(ref _exitTimer)?.Dispose();
         try
         {
+            Volatile.Read(ref _exitTimer)?.Dispose();
             if (!CheckAlive())
             {
                 _registry.SweepAfterDeath();

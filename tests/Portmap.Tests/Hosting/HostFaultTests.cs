@@ -31,7 +31,7 @@ public class HostFaultTests
     {
         HostFault fault = new(code, throwAt);
         PortRange range = PortBlock.Take(Ports);
-        using HostFault.Listener listener = new(fault);
+        using HostFault.Listener meter = new(fault);
         HostFault.Time clock = new(fault);
         PortRegistryOptions options = new() { Ports = range.ToString(), Strategy = "Faulty", MaxOwners = 8, ReuseDelay = TimeSpan.FromSeconds(5) };
         options.AddStrategy(new HostFault.Strategy(fault));
@@ -68,7 +68,9 @@ public class HostFaultTests
         {
             await here.RegisterAsync("b1", first.Port, first.Epoch).AsTask().Within();
             await here.ReleaseAsync("b1").AsTask().Within();
-            PortLease loser = (await AcquireAsync(registry, "loses"))!;
+            PortLease loser = (await AcquireAsync(registry, new PortRequest("loses") { Guard = PortGuardMode.StepAside }))!;
+            loser.OpenGate();
+            using Stranger listener = Stranger.Listening(loser.Port);   // who takes something proves that it listens
             await here.RegisterAsync("wins", loser.Port).AsTask().Within();
             PortLease moved = (await AcquireAsync(registry, "moves"))!;
             try
