@@ -63,18 +63,35 @@ public sealed class PortmapServerOptions
     public int MaxConnections { get; set; } = 8_192;
 
     /// <summary>How many connections one peer has at once; one more is closed as soon as it is accepted.</summary>
-    /// <value>1 to 1,048,576. The default is 1,024. A peer is a process on a Unix socket, an address over TCP: there all processes of a host are one.</value>
+    /// <value>1 to 1,048,576. The default is 1,024. A peer is a user. Of root and the daemon's user it is a process on a Unix socket, and those that come over
+    /// TCP have no limit of their own. Where no user is known (another host) it is an address. Over TCP as many are let in of an address before the kernel is
+    /// asked whose they are, so another user may have as many again.</value>
     public int MaxConnectionsPerPeer { get; set; } = 1_024;
+
+    /// <summary>How many of <see cref="MaxConnections"/> are kept for root and the daemon's user, and as many again are kept from TCP for Unix sockets.</summary>
+    /// <value>0 to 1,048,576. The default is 256, and it is never more than a quarter of all. What is kept, nobody else can use up.</value>
+    public int KeptConnections { get; set; } = 256;
 
     /// <summary>How many requests of one connection may wait for a change at once; one more is refused as <see cref="PortRefusalReason.LimitReached"/>.
     /// All other requests of a connection are answered one after the other.</summary>
     /// <value>1 to 65,536. The default is 64.</value>
     public int MaxPendingRequests { get; set; } = 64;
 
-    /// <summary>How many owners may be registered over one connection at once, by all processes it speaks for; one more is refused as
+    /// <summary>How many owners may be registered or acquired over one connection at once, by all processes it speaks for; one more is refused as
     /// <see cref="PortRefusalReason.TooManyOwners"/>.</summary>
     /// <value>1 to 1,048,576. The default is 16,384: a multiplexed process serves thousands of bricks. Over TCP a connection may speak for as many processes.</value>
     public int MaxOwnersPerSession { get; set; } = 16_384;
+
+    /// <summary>How many owners one user may have registered or acquired at once, over all its connections, both protocols counted; one more is refused as
+    /// <see cref="PortRefusalReason.TooManyOwners"/>. Root and the daemon's user are not counted.</summary>
+    /// <value>1 to 1,048,576. The default is 4,096, and it is never more than half of <see cref="PortRegistryOptions.MaxOwners"/>. Where no user is known (another
+    /// host), an address is one.</value>
+    public int MaxOwnersPerUser { get; set; } = 4_096;
+
+    /// <summary>How many ports of <see cref="PortRegistryOptions.Ports"/> the owners of one user may have at once; one more is refused as
+    /// <see cref="PortRefusalReason.TooManyOwners"/>. Root and the daemon's user are not counted.</summary>
+    /// <value>1 to 131,072. The default is 4,096, and it is never more than half of the range.</value>
+    public int MaxPortsPerUser { get; set; } = 4_096;
 
     /// <summary>How long a request waits for a change at most, whatever it asks for.</summary>
     /// <value>0 to 1 h. The default is 60 s.</value>

@@ -103,6 +103,9 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// otherwise any more. Faults with <see cref="ObjectDisposedException"/> when the registry is disposed first.</value>
     public Task WhenSettled => _settlement.Task;
 
+    /// <summary>The ports that are handed out, exclusions among them, and how many owners may be live at once: what others need who share them out.</summary>
+    public (PortRange Ports, int MaxOwners) Bounds => (Settings.Range, Settings.MaxOwners);
+
     /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
     /// <param name="processId">The process, as the kernel knows it; 0 when it is not known (another pid namespace).</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>

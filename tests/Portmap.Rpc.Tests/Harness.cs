@@ -8,7 +8,7 @@ internal sealed class Harness : IAsyncDisposable
     private static readonly Trust s_trust = new(new PortmapServerOptions());
 
     /// <summary>A peer on a Unix socket: the kernel says it is this process.</summary>
-    public static Peer Known => new("unix peer", Environment.ProcessId, Sight: null) { Trust = s_trust, UserId = PosixFile.OwnUserId };
+    public static Peer Known => new("unix peer", Environment.ProcessId, Sight: null) { Trust = s_trust, IsUnix = true, UserId = PosixFile.OwnUserId };
 
     /// <summary>A peer on TCP loopback: this user's, and every process that lives has its socket.</summary>
     public static Peer Claiming => new("tcp peer", 0, new EverybodyHolds()) { Trust = s_trust };

@@ -11,11 +11,11 @@ internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, Server
 
     private readonly Gate _connections = new(), _peers = new(), _accepting = new(), _tooLong = new(), _notACall = new(), _slow = new(), _idle = new(), _pending = new(), _notRead = new(), _paused = new(), _socketFile = new();
 
-    public void ConnectionLimitReached()
+    public void ConnectionLimitReached(Peer peer)
     {
         if (Passes(_connections, nameof(Log.ConnectionLimitReached)))
         {
-            Log.ConnectionLimitReached(logger, limits.Connections);
+            Log.ConnectionLimitReached(logger, peer.Name, limits.Connections, limits.ConnectionsKept);
         }
     }
 
@@ -23,7 +23,7 @@ internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, Server
     {
         if (Passes(_peers, nameof(Log.PeerLimitReached)))
         {
-            Log.PeerLimitReached(logger, peer.Origin, limits.ConnectionsPerPeer);
+            Log.PeerLimitReached(logger, peer.Name, limits.ConnectionsPerPeer);
         }
     }
 

@@ -15,8 +15,8 @@ internal static partial class Log
     [LoggerMessage(2003, LogLevel.Information, "Replaced the socket file {Path} that a daemon left behind: nobody listens on it.", EventName = "LeftoverReplaced")]
     public static partial void LeftoverReplaced(ILogger logger, string path);
 
-    [LoggerMessage(2004, LogLevel.Warning, "Closed a new connection: {Connections} are open, the limit (MaxConnections, or what the descriptors leave room for).", EventName = "ConnectionLimitReached")]
-    public static partial void ConnectionLimitReached(ILogger logger, int connections);
+    [LoggerMessage(2004, LogLevel.Warning, "Closed a new connection of {Peer}: of {Connections} (MaxConnections, or what the descriptors leave room for) none is left for it; {Kept} are kept for root and the daemon's user, and from TCP (KeptConnections). Raise MaxConnections, or close what is not used.", EventName = "ConnectionLimitReached")]
+    public static partial void ConnectionLimitReached(ILogger logger, string peer, int connections, int kept);
 
     [LoggerMessage(2005, LogLevel.Error, "Accepting on {Endpoint} failed; trying again.", EventName = "AcceptFailed")]
     public static partial void AcceptFailed(ILogger logger, Exception exception, PortmapEndpoint endpoint);
@@ -48,8 +48,8 @@ internal static partial class Log
     [LoggerMessage(2014, LogLevel.Warning, "{Endpoint} can be reached from other hosts (AllowRemote), and the wire knows no authentication.", EventName = "RemoteEndpoint")]
     public static partial void RemoteEndpoint(ILogger logger, PortmapEndpoint endpoint);
 
-    [LoggerMessage(2015, LogLevel.Warning, "Closed a new connection of {Origin}: it has {Connections}, the limit (MaxConnectionsPerPeer).", EventName = "PeerLimitReached")]
-    public static partial void PeerLimitReached(ILogger logger, string origin, int connections);
+    [LoggerMessage(2015, LogLevel.Warning, "Closed a new connection of {Peer}: its user, process or address has {Connections}, the limit (MaxConnectionsPerPeer). Raise it, or close what is not used.", EventName = "PeerLimitReached")]
+    public static partial void PeerLimitReached(ILogger logger, string peer, int connections);
 
     [LoggerMessage(2016, LogLevel.Warning, "Closed the connection of {Peer}: a record it began was not complete after {RecordTimeout} (RecordTimeout).", EventName = "RecordTimedOut")]
     public static partial void RecordTimedOut(ILogger logger, string peer, TimeSpan recordTimeout);

@@ -11,29 +11,35 @@ namespace Portmap.Rpc.Serving;
 /// </remarks>
 internal sealed class ConnectionSessions(ServerContext context, Peer peer, Action nobodyIsLeft) : IAsyncDisposable
 {
-    /// <summary>At the limit all owners are walked for those that have ended; not more often than this, or each refused call would cost a walk.</summary>
-    private static readonly TimeSpan s_walkInterval = TimeSpan.FromSeconds(1);
-
     private readonly Dictionary<int, PortSession> _sessions = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), PortSession> _owners = [];
+    private OwnerShare? _share;
+    private OwnerShare? _user;
     private int? _lastClaim;
     private int _living;
-    private long? _walkedAt;
 
     /// <summary>Whether nobody has registered anything over the connection, or it was all given back.</summary>
     public bool IsEmpty => _owners.Count == 0;
 
     /// <summary>Acquires for whoever is at the other end: it and its user may use the lease.</summary>
-    public ValueTask<PortLease> AcquireAsync(PortRequest request) =>
-        SessionOf(claimedProcessId: 0, request.Owner).AcquireAsync(request, CancellationToken.None);
+    public ValueTask<PortLease> AcquireAsync(PortRequest request)
+    {
+        PortSession session = SessionOf(claimedProcessId: 0, request.Owner);
+        return WithinSharesAsync(
+            request.Owner, port: 0, request.Protocol, () => session.AcquireAsync(request, CancellationToken.None), static lease => (lease.Epoch, lease.Port));
+    }
 
     public async ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
         PortSession session = SessionOf(claimedProcessId, owner);
-        MakeRoomFor(owner, port, protocol);
 
         // No token: a change that was begun is completed, whether somebody waits for the answer or not.
-        PortEntry entry = await session.RegisterAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
+        PortEntry entry = await WithinSharesAsync(
+            owner,
+            port,
+            protocol,
+            () => session.RegisterAsync(owner, port, epoch, protocol, CancellationToken.None),
+            static entry => (entry.Epoch, entry.Port)).ConfigureAwait(false);
         _owners[(owner, protocol)] = session;
         NoteClaim(claimedProcessId, session);
         return entry;
@@ -44,6 +50,11 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         PortSession session = _owners.GetValueOrDefault((owner, protocol)) ?? SessionOf(claimedProcessId: 0, owner);
         await session.ReleaseAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
         _owners.Remove((owner, protocol));
+        foreach (PortProtocol one in protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[protocol])
+        {
+            Share.Look(owner, one);
+            (_user ??= context.Users.Of(peer))?.Look(owner, one);
+        }
     }
 
     public async ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
@@ -51,7 +62,12 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         // A lease of one number on both protocols is found by either.
         PortProtocol either = protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : protocol;
         PortSession session = SessionOf(claimedProcessId, owner);
-        PortLease lease = await session.ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None).ConfigureAwait(false);
+        PortLease lease = await WithinSharesAsync(
+            owner,
+            port: 0,
+            protocol,
+            () => session.ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None),
+            static lease => (lease.Epoch, lease.Port)).ConfigureAwait(false);
         NoteClaim(claimedProcessId, session);
         return lease;
     }
@@ -66,6 +82,16 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         _sessions.Clear();
         _owners.Clear();
     }
+
+    /// <summary>What is held over this connection: owners that were registered, and leases that were acquired.</summary>
+    private OwnerShare Share => _share ??= new OwnerShare(context.Registry, context.TimeProvider, new ShareLimits
+    {
+        Owners = context.Limits.OwnersPerSession,
+        OwnersName = nameof(PortmapServerOptions.MaxOwnersPerSession),
+        By = "over this connection",
+        Remedy = "release one, or use another connection",
+        Forgotten = (owner, protocol) => _owners.Remove((owner, protocol)),
+    });
 
     // One that has a session was looked at then.
     private PortSession SessionOf(int claimedProcessId, string owner)
@@ -110,37 +136,42 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         }
     }
 
-    private void MakeRoomFor(string owner, int port, PortProtocol protocol)
+    /// <summary>Makes a change that gives somebody an owner, if the shares of the connection and of its user have room for it.</summary>
+    private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port)> claim)
     {
-        int limit = context.Limits.OwnersPerSession;
-        if (_owners.Count < limit || _owners.ContainsKey((owner, protocol)))
+        PortProtocol[] protocols = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
+        _user ??= context.Users.Of(peer);
+        (long epoch, int given) = (0, 0);
+        List<(OwnerShare Share, PortProtocol Protocol)> begun = new(4);
+        try
         {
-            return;
-        }
-
-        // Registrations also end without a word over this connection; only those that still stand count.
-        if (_walkedAt is not { } walked || context.TimeProvider.GetElapsedTime(walked) >= s_walkInterval)
-        {
-            _walkedAt = context.TimeProvider.GetTimestamp();
-            foreach ((string Owner, PortProtocol Protocol) one in _owners.Keys)
+            foreach (PortProtocol one in protocols)
             {
-                if (!context.Registry.TryGetEntry(one.Owner, out _, one.Protocol))
+                Begin(Share, one);
+                if (_user is not null)
                 {
-                    _owners.Remove(one);
+                    Begin(_user, one);
                 }
+            }
+
+            T result = await change().ConfigureAwait(false);
+            (epoch, given) = claim(result);
+            return result;
+        }
+        finally
+        {
+            foreach ((OwnerShare share, PortProtocol one) in begun)
+            {
+                share.End(owner, one, epoch, given);
             }
         }
 
-        if (_owners.Count >= limit)
+        void Begin(OwnerShare share, PortProtocol one)
         {
-            throw TooMany(
-                string.Create(CultureInfo.InvariantCulture, $"{limit} owners are registered over this connection, which is its limit (MaxOwnersPerSession); release one, or sign in over another connection."),
-                owner,
-                port,
-                protocol);
+            share.Begin(owner, port, one);
+            begun.Add((share, one));
         }
     }
 
-    private static PortRefusedException TooMany(string message, string owner, int port = 0, PortProtocol protocol = PortProtocol.Tcp) =>
-        new(PortRefusal.Create(PortRefusalReason.TooManyOwners, message, owner, port, protocol));
+    private static PortRefusedException TooMany(string message, string owner) => new(PortRefusal.Create(PortRefusalReason.TooManyOwners, message, owner));
 }

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
 
@@ -18,7 +17,7 @@ internal sealed class ConnectionSet : IDisposable
     private readonly CancellationToken _stopping;
     private readonly Lock _gate = new();
     private readonly Dictionary<RpcConnection, Task> _open = [];
-    private readonly Dictionary<string, int> _ofPeer = [];
+    private readonly ConnectionSeats _seats;
     private readonly List<EndpointListener> _listeners = [];
     private readonly SpareDescriptors _spare = new();
     private readonly ITimer _timer;
@@ -28,6 +27,7 @@ internal sealed class ConnectionSet : IDisposable
         _context = context;
         _stopping = stopping;
         ServerLimits limits = context.Limits;
+        _seats = new ConnectionSeats(limits);
         TimeSpan period = (limits.Idle == Timeout.InfiniteTimeSpan || limits.Record < limits.Idle ? limits.Record : limits.Idle) / 4;
         period = period < s_longestPeriod ? period : s_longestPeriod;
         _spare.TryTake();
@@ -85,28 +85,44 @@ internal sealed class ConnectionSet : IDisposable
     /// <returns>Its end; null when it was closed.</returns>
     public Task? Serve(Stream stream, Peer peer)
     {
-        lock (_gate)
+        Admission admission = TrySeat(stream, peer, isKnown: false, out Task? serving);
+        if (admission == Admission.WhoIsIt)
         {
-            if (_open.Count >= _context.Limits.Connections)
-            {
-                _context.LimitLog.ConnectionLimitReached();
-            }
-            else if (_ofPeer.GetValueOrDefault(peer.Origin) >= _context.Limits.ConnectionsPerPeer)
-            {
-                _context.LimitLog.PeerLimitReached(peer);
-            }
-            else
-            {
-                var connection = new RpcConnection(_context, stream, peer, _stopping);
-                CollectionsMarshal.GetValueRefOrAddDefault(_ofPeer, peer.Origin, out _)++;
-                Task serving = ServeAsync(connection);
-                _open.Add(connection, serving);
+            _ = peer.UserId;   // a look at the kernel, outside of the lock
+            admission = TrySeat(stream, peer, isKnown: true, out serving);
+        }
+
+        switch (admission)
+        {
+            case Admission.Seated:
                 return serving;
-            }
+            case Admission.PeerFull:
+                _context.LimitLog.PeerLimitReached(peer);
+                break;
+            default:
+                _context.LimitLog.ConnectionLimitReached(peer);
+                break;
         }
 
         stream.Dispose();
         return null;
+    }
+
+    private Admission TrySeat(Stream stream, Peer peer, bool isKnown, out Task? serving)
+    {
+        lock (_gate)
+        {
+            serving = null;
+            Admission admission = _seats.TryTake(peer, isKnown, out ConnectionSeats.Seat seat);
+            if (admission == Admission.Seated)
+            {
+                var connection = new RpcConnection(_context, stream, peer, _stopping);
+                serving = ServeAsync(connection, seat);
+                _open.Add(connection, serving);
+            }
+
+            return admission;
+        }
     }
 
     /// <summary>Waits until every connection has ended; they do so because the server stops.</summary>
@@ -170,7 +186,7 @@ internal sealed class ConnectionSet : IDisposable
         }
     }
 
-    private async Task ServeAsync(RpcConnection connection)
+    private async Task ServeAsync(RpcConnection connection, ConnectionSeats.Seat seat)
     {
         // Off the accept loop at once, and out of its lock.
         await Task.Yield();
@@ -182,10 +198,7 @@ internal sealed class ConnectionSet : IDisposable
         lock (_gate)
         {
             _open.Remove(connection);
-            if (--CollectionsMarshal.GetValueRefOrNullRef(_ofPeer, connection.Peer.Origin) == 0)
-            {
-                _ofPeer.Remove(connection.Peer.Origin);
-            }
+            _seats.Leave(seat);
         }
     }
 

@@ -46,6 +46,12 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// <summary>Whether it may acquire, if it may change anything.</summary>
     public bool AllowAcquire { get; init; } = true;
 
+    /// <summary>Whether it came over a Unix socket.</summary>
+    public bool IsUnix { get; init; }
+
+    /// <summary>Whether it is root's or the daemon's user's, whose shares are not counted. Where users are not known (not Linux), whoever got in by the file.</summary>
+    public bool IsTrusted => UserId is { } user ? Trust.IsOwn(user) : IsUnix;
+
     /// <summary>Whether it may register and release.</summary>
     public bool MayChange => AllowChange && (UserId is { } user ? Trust.MayChange(user) : AllowUnknownUser);
 

@@ -17,6 +17,7 @@ internal sealed class ServerContext
         TimeProvider = timeProvider;
         Snapshots = new SharedSnapshot(registry, timeProvider);
         Listings = new Listings(Snapshots);
+        Users = new UserShares(registry, Limits, timeProvider);
         Programs = new ProgramTable([]);
     }
 
@@ -29,6 +30,8 @@ internal sealed class ServerContext
     public SharedSnapshot Snapshots { get; }
 
     public Listings Listings { get; }
+
+    public UserShares Users { get; }
 
     public ILogger Logger { get; }
 

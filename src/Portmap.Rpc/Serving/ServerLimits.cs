@@ -24,10 +24,23 @@ internal sealed record ServerLimits
 
     public required int OwnersPerSession { get; init; }
 
+    public required int OwnersPerUser { get; init; }
+
+    public required int PortsPerUser { get; init; }
+
+    /// <summary>How many connections are kept for root and the daemon's user, and as many again from TCP for Unix sockets: never more than a quarter of all.</summary>
+    public required int ConnectionsKept { get; init; }
+
     public required TimeSpan Wait { get; init; }
 
     /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names both.</exception>
-    public static ServerLimits Of(PortmapServerOptions options) => new()
+    public static ServerLimits Of(PortmapServerOptions options)
+    {
+        ServerLimits limits = Checked(options);
+        return limits with { ConnectionsKept = Math.Min(limits.ConnectionsKept, limits.Connections / 4) };
+    }
+
+    private static ServerLimits Checked(PortmapServerOptions options) => new()
     {
         RecordBytes = InBounds(nameof(options.MaxRecordBytes), options.MaxRecordBytes, 16_384, 16 * Million),
         Record = InBounds(nameof(options.RecordTimeout), options.RecordTimeout, s_shortest, TimeSpan.FromHours(1)),
@@ -38,6 +51,9 @@ internal sealed record ServerLimits
         ConnectionsPerPeer = InBounds(nameof(options.MaxConnectionsPerPeer), options.MaxConnectionsPerPeer, 1, Million),
         PendingRequests = InBounds(nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
         OwnersPerSession = InBounds(nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),
+        OwnersPerUser = InBounds(nameof(options.MaxOwnersPerUser), options.MaxOwnersPerUser, 1, Million),
+        PortsPerUser = InBounds(nameof(options.MaxPortsPerUser), options.MaxPortsPerUser, 1, 131_072),
+        ConnectionsKept = InBounds(nameof(options.KeptConnections), options.KeptConnections, 0, Million),
         Wait = InBounds(nameof(options.MaxWait), options.MaxWait, TimeSpan.Zero, TimeSpan.FromHours(1)),
     };
 

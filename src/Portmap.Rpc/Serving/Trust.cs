@@ -31,6 +31,9 @@ internal sealed class Trust
     /// <summary>Whether a user may change something: the daemon's, root and those that are allowed.</summary>
     public bool MayChange(uint userId) => _users.Contains(userId);
 
+    /// <summary>Whether a user is root or the daemon's.</summary>
+    public static bool IsOwn(uint userId) => userId == Root || userId == PosixFile.OwnUserId;
+
     /// <exception cref="SocketException">It is gone already.</exception>
     public Peer Identify(Socket socket) => socket.AddressFamily == AddressFamily.Unix
         ? IdentifyUnix(socket)
@@ -46,6 +49,7 @@ internal sealed class Trust
         return new Peer(name, processId, own is not null && userId is { } user ? new PeerSight.OverUnix(own, user) : null)
         {
             Trust = this,
+            IsUnix = true,
             UserId = userId,
             AllowUnknownUser = true,
             AllowAcquire = _allowAcquire || processId == Environment.ProcessId,

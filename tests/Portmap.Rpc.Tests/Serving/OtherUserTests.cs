@@ -190,6 +190,37 @@ public sealed class OtherUserTests : IAsyncDisposable
     }
 
     [NeedsRootFact("setpriv", Also = ["perl"])]
+    public async Task Share_OfAnotherUser_LeavesOwnersPortsAndConnectionsToTheDaemonsUser()
+    {
+        PortRange range = PortBlock.Take(20);
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+        PortmapServerOptions options = new() { Endpoints = { "unix:" + SocketPath }, SocketMode = "0666", AllowedUserIds = { Nobody }, MaxConnections = 40 };
+        await using PortmapServer server = new(registry, options);
+        await server.StartAsync().Within();
+        var endpoint = PortmapEndpoint.Parse("unix:" + SocketPath);
+
+        // Three processes, each acquiring for 20 owners over a connection of its own.
+        for (int process = 0; process < 3; process++)
+        {
+            IReadOnlyList<string> said = await TalkAsync(Nobody, [.. Enumerable.Range(0, 20).Select(i => Acquire($"{process}/{i}"))]);
+            said.Should().HaveCount(21);
+            said[^1][48..64].Should().Be(Hex(Wire.Words(1, (uint)PortRefusalReason.TooManyOwners)));
+        }
+
+        registry.Snapshot(out _).Count(entry => entry.State == PortState.Reserved).Should().Be(10, "that is half of the range");
+        using Process crowd = AsUser(Nobody, "perl", "-MIO::Socket::UNIX", "-e", "my @all = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) } 1..200; $| = 1; print \"open\\n\"; <STDIN>", SocketPath);
+        (await crowd.StandardOutput.ReadLineAsync().Within()).Should().Be("open");
+        await using PortmapClient own = await PortmapClient.ConnectAsync(endpoint).Within();
+        for (int i = 0; i < 10; i++)
+        {
+            await own.AcquireAsync($"own/{i}").Within();
+        }
+
+        crowd.Kill();
+        await crowd.WaitForExitAsync().Within();
+    }
+
+    [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Start_WhereAnotherUsersSocketIs_IsRefusedAndTheSocketStays()
     {
         Directory.CreateDirectory(_folder["open"]);
@@ -309,7 +340,7 @@ public sealed class OtherUserTests : IAsyncDisposable
 
     private static Process AsUser(int user, params string[] command)
     {
-        ProcessStartInfo start = new("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
+        ProcessStartInfo start = new("setpriv") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
         string id = user.ToString(CultureInfo.InvariantCulture);
         foreach (string argument in (string[])[$"--reuid={id}", $"--regid={id}", "--clear-groups", .. command])
         {
@@ -329,6 +360,8 @@ public sealed class OtherUserTests : IAsyncDisposable
         Wire.Call(1, Wire.Portmap, PortmapProcedure.Release, [.. Wire.Text(owner), .. Wire.Words(0, (uint)(epoch >> 32), (uint)epoch, 0)]);
 
     private static byte[] SignOut(string brick) => Wire.Call(1, Wire.Gluster, 5, [.. Wire.Text(brick), .. Wire.Words(49200, 0)]);
+
+    private static byte[] Acquire(string owner) => Wire.Call(1, Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text(owner), .. Wire.Words(0, 0xffff_ffff, 0, 0)]);
 
     private static byte[] SignIn(string brick) => Wire.Call(1, Wire.Gluster, 4, [.. Wire.Text(brick), .. Wire.Words(49202, (uint)Environment.ProcessId)]);
 

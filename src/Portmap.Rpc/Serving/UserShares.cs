@@ -1,0 +1,57 @@
+using System.Globalization;
+
+namespace Portmap.Rpc.Serving;
+
+/// <summary>What each user holds over all its connections; root and the daemon's user are not counted.</summary>
+/// <remarks>Safe for any thread.</remarks>
+internal sealed class UserShares(PortRegistry registry, ServerLimits limits, TimeProvider timeProvider)
+{
+    /// <summary>From how many on those that hold nothing are dropped: addresses of other hosts are without number.</summary>
+    private const int Many = 1_024;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, OwnerShare> _shares = [];
+
+    /// <returns>The share of the peer's user, of its address where no user is known; null when it is not counted.</returns>
+    public OwnerShare? Of(Peer peer)
+    {
+        if (peer.IsTrusted)
+        {
+            return null;
+        }
+
+        string user = peer.UserId is { } id ? string.Create(CultureInfo.InvariantCulture, $"user {id}") : peer.Origin;
+        lock (_gate)
+        {
+            if (!_shares.TryGetValue(user, out OwnerShare? share))
+            {
+                if (_shares.Count >= Many)
+                {
+                    foreach ((string other, _) in _shares.Where(pair => pair.Value.IsEmpty).ToArray())
+                    {
+                        _shares.Remove(other);
+                    }
+                }
+
+                share = new OwnerShare(registry, timeProvider, LimitsOf(user));
+                _shares.Add(user, share);
+            }
+
+            return share;
+        }
+    }
+
+    private ShareLimits LimitsOf(string user)
+    {
+        (PortRange range, int maxOwners) = registry.Bounds;
+        return new ShareLimits
+        {
+            Owners = Math.Min(limits.OwnersPerUser, Math.Max(1, maxOwners / 2)),
+            OwnersName = $"{nameof(PortmapServerOptions.MaxOwnersPerUser)}, and half of {nameof(PortRegistryOptions.MaxOwners)}",
+            Range = range,
+            Ports = Math.Min(limits.PortsPerUser, Math.Max(1, range.Count / 2)),
+            By = $"by {user}",
+            Remedy = "release one, let leases that are not used time out, or have root or the daemon's user ask",
+        };
+    }
+}

@@ -1,0 +1,259 @@
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Serving;
+
+namespace Portmap.Rpc.Tests.Serving;
+
+/// <summary>What one user can hold, over however many connections: part of the owners, of the ports and of the connections, so that others have the rest.</summary>
+public class UserShareTests
+{
+    private const uint Other = 1_234;
+
+    private static readonly Trust s_trust = new(new PortmapServerOptions { AllowedUserIds = { Other, Other + 1 } });
+
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
+
+    [Fact]
+    public async Task MaxOwnersPerSession_Leases_CountAsOwnersDo()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 3 }, timeProvider: _time);
+        await using PortmapClient client = harness.OpenClient(), other = harness.OpenClient();
+        await client.AcquireAsync("lease").Within();
+        await client.RegisterAsync("b1", 49200).Within();
+        await client.AcquireAsync(new PortRequest("b2") { Strategy = "AllocatorPicks" }).Within();
+
+        await RefusedAsync(() => client.AcquireAsync("b3"), "3 owners", "MaxOwnersPerSession");
+        await RefusedAsync(() => client.RegisterAsync("b3", 49200), "3 owners", "MaxOwnersPerSession");
+        await RefusedAsync(() => client.ReportBindFailureAsync("b3", 49200), "3 owners", "MaxOwnersPerSession");
+        await client.RegisterAsync("lease", 49200).Within();
+        await other.AcquireAsync("b3").Within();
+        await client.ReleaseAsync("b1").Within();
+        await client.AcquireAsync("b4").Within();
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerSession_BothProtocols_CountTwice()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 3 });
+        await using PortmapClient client = harness.OpenClient();
+        await client.AcquireAsync(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp }).Within();
+        await RefusedAsync(() => client.AcquireAsync(new PortRequest("b2") { Protocol = PortProtocol.TcpAndUdp }), "3 owners");
+        await client.AcquireAsync("b2").Within();
+        await RefusedAsync(() => client.AcquireAsync("b3"), "3 owners");
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerUser_OverManyConnections_IsOneShareAndOthersHaveTheirs()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 5 }, timeProvider: _time);
+        int granted = 0;
+        for (int i = 0; i < 10; i++)
+        {
+            // What a connection acquired stays when it ends.
+            await using PortmapClient client = harness.OpenClient(Unix(Other));
+            granted += await GrantedAsync(() => client.AcquireAsync($"a/{i}"));
+            granted += await GrantedAsync(() => client.RegisterAsync($"r/{i}", 49200));
+        }
+
+        granted.Should().Be(5);
+        await using PortmapClient one = harness.OpenClient(Unix(Other)), another = harness.OpenClient(Unix(Other + 1)), own = harness.OpenClient();
+        await RefusedAsync(() => one.AcquireAsync("more"), "5 owners", $"user {Other}", "MaxOwnersPerUser");
+        await another.AcquireAsync("another").Within();
+        for (int i = 0; i < 20; i++)
+        {
+            await own.AcquireAsync($"own/{i}").Within();
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(61));   // the leases run out, and those of processes that are gone have ended
+        for (int i = 0; i < 5; i++)
+        {
+            await one.AcquireAsync($"again/{i}").Within();
+        }
+
+        await RefusedAsync(() => one.AcquireAsync("more"), "5 owners");
+        await one.ReleaseAsync("again/0", epoch: (await one.LookupAsync("again/0").Within())!.Value.Epoch).Within();
+        await one.AcquireAsync("more").Within();
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerUser_CallsAtTheSameTime_DoNotPassTogether()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 50 }, new PortRegistryOptions { Probe = false });
+        PortmapClient[] clients = [.. Enumerable.Range(0, 8).Select(i => harness.OpenClient(Unix(Other)))];
+        int granted = 0;
+        await Task.WhenAll(clients.Select((client, number) => Task.Run(async () =>
+        {
+            for (int i = 0; i < 50; i++)
+            {
+                Interlocked.Add(ref granted, await GrantedAsync(() => client.AcquireAsync($"{number}/{i}")));
+            }
+        }))).Within();
+        granted.Should().Be(50);
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerUser_OwnerOfAnotherUserNow_CountsNoLonger()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 1 }, timeProvider: _time);
+        await using PortmapClient client = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync("b1").Within();
+        await own.ReleaseAsync("b1", epoch: lease.Epoch).Within();
+        await own.AcquireAsync("b1").Within();
+
+        await client.AcquireAsync("b2").Within();
+        await RefusedAsync(() => client.AcquireAsync("b3"), "1 owners");
+    }
+
+    [Theory]
+    [InlineData(20, 4_096, 10)]
+    [InlineData(20, 3, 3)]
+    [InlineData(1, 4_096, 1)]
+    public async Task MaxPortsPerUser_AndHalfOfTheRange_AreAllThatOneUserCanFill(int ports, int limit, int expected)
+    {
+        PortRange range = PortBlock.Take(ports);
+        await using Harness harness = new(
+            new PortmapServerOptions { MaxPortsPerUser = limit }, new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+        int granted = 0;
+        for (int i = 0; i < ports + 5; i++)
+        {
+            await using PortmapClient client = harness.OpenClient(Unix(Other));
+            granted += await GrantedAsync(() => client.AcquireAsync($"a/{i}"));
+        }
+
+        granted.Should().Be(expected);
+        await using PortmapClient one = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
+        await RefusedAsync(() => one.AcquireAsync("more"), $"{expected} ports", $"{range}", "MaxPortsPerUser");
+        for (int i = expected; i < ports; i++)
+        {
+            await own.AcquireAsync($"own/{i}").Within();
+        }
+    }
+
+    [Fact]
+    public async Task MaxPortsPerUser_OfOwnersThatShareAPortOrLieOutside_CountsPorts()
+    {
+        PortRange range = PortBlock.Take(4);
+        int outside = range.First > 2_000 ? 1_024 : 60_000;
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = range.ToString() });
+        await using PortmapClient client = harness.OpenClient(Unix(Other));
+        for (int i = 0; i < 20; i++)
+        {
+            await client.RegisterAsync($"shared/{i}", range.First).Within();
+            await client.RegisterAsync($"outside/{i}", outside + i).Within();
+        }
+
+        await client.RegisterAsync("second", range.First + 1).Within();
+        await RefusedAsync(() => client.RegisterAsync("third", range.First + 2), "2 ports");
+        await client.ReleaseAsync("second").Within();
+        await client.RegisterAsync("third", range.First + 2).Within();
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerUser_OfASmallRegistry_IsHalfOfItsOwners()
+    {
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { MaxOwners = 10, Probe = false });
+        await using PortmapClient client = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
+        for (int i = 0; i < 5; i++)
+        {
+            await client.AcquireAsync($"a/{i}").Within();
+        }
+
+        await RefusedAsync(() => client.AcquireAsync("more"), "5 owners", "MaxOwners");
+        await own.AcquireAsync("own").Within();
+    }
+
+    [Fact]
+    public async Task ReportBindFailure_OfPortsThatNobodyHas_MarksNoneForeign()
+    {
+        PortRange range = PortBlock.Take(20);
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+        await using PortmapClient client = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
+        for (int port = range.First; port <= range.Last; port++)
+        {
+            await GrantedAsync(() => client.ReportBindFailureAsync($"b/{port}", port));
+            await GrantedAsync(() => client.ReportBindFailureAsync("b", port));
+        }
+
+        harness.Registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Foreign);
+        for (int i = 0; i < 10; i++)
+        {
+            await own.AcquireAsync($"own/{i}").Within();
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task MaxConnectionsPerPeer_OfAnotherUser_CountsItsProcessesTogether(bool overUnix)
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxConnectionsPerPeer = 4 });
+        int served = Enumerable.Range(0, 30).Count(i => harness.TryConnect(overUnix ? Unix(Other, 100 + i) : Tcp(Other)).Served is not null);
+        served.Should().Be(overUnix ? 4 : 8, "over TCP four are let in before anybody asks whose they are");
+        harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("PeerLimitReached");
+        harness.TryConnect(overUnix ? Unix(Other + 1) : Tcp(Other + 1)).Served.Should().NotBeNull();
+        for (int i = 0; i < 20; i++)
+        {
+            harness.TryConnect(overUnix ? Unix(PosixFile.OwnUserId, 100 + i) : Tcp(PosixFile.OwnUserId)).Served.Should().NotBeNull();
+        }
+    }
+
+    [Theory]
+    [InlineData(40, 256, 10)]
+    [InlineData(40, 5, 5)]
+    [InlineData(40, 0, 0)]
+    public async Task KeptConnections_OfManyOthers_AreThereForUnixPeersAndForTheDaemonsUser(int all, int wanted, int kept)
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxConnections = all, KeptConnections = wanted });
+        Peers(i => Tcp(Other + (uint)i)).Should().Be(all - (2 * kept));
+        Peers(i => Unix(Other + (uint)i)).Should().Be(kept);
+        Peers(i => i % 2 == 0 ? Unix(PosixFile.OwnUserId, 100 + i) : Tcp(0)).Should().Be(kept);
+        harness.Logs.Warnings.Should().ContainSingle().Which.Text.Should().Contain("KeptConnections").And.Contain($"{kept} are kept");
+
+        int Peers(Func<int, Peer> peer) => Enumerable.Range(0, 100).Count(i => harness.TryConnect(peer(i)).Served is not null);
+    }
+
+    [Fact]
+    public async Task Connections_ThatEnd_GiveTheirSeatsBack()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxConnections = 8, KeptConnections = 2, MaxConnectionsPerPeer = 2 });
+        for (int round = 0; round < 20; round++)
+        {
+            List<(PairStream Client, Task Served)> open = [];
+            foreach (Peer peer in new[] { Tcp(Other), Tcp(Other), Tcp(Other), Unix(Other + 1), Unix(Other + 1), Unix(0, 1), Unix(0, 1), Unix(0, 2) })
+            {
+                open.Add(harness.Connect(peer));
+            }
+
+            harness.TryConnect(Unix(0, 3)).Served.Should().BeNull();
+            foreach ((PairStream client, Task served) in open)
+            {
+                client.End();
+                await served.Within();
+            }
+        }
+    }
+
+    private static Peer Unix(uint? user, int process = 0) => new("unix peer", process == 0 ? Environment.ProcessId : process, Sight: null) { Trust = s_trust, IsUnix = true, UserId = user };
+
+    private static Peer Tcp(uint? user) => new("127.0.0.1:1", 0, Sight: null) { Trust = s_trust, Origin = "127.0.0.1", UserId = user };
+
+    private static async Task<int> GrantedAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            await ask().Within();
+            return 1;
+        }
+        catch (PortRefusedException)
+        {
+            return 0;
+        }
+    }
+
+    private static async Task RefusedAsync<T>(Func<Task<T>> ask, params string[] named)
+    {
+        Func<Task> asking = () => ask().Within();
+        PortRefusal refusal = (await asking.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        refusal.Reason.Should().Be(PortRefusalReason.TooManyOwners);
+        refusal.Message.Should().ContainAll(named).And.Contain("release one");
+    }
+}
