@@ -4,6 +4,8 @@ namespace Portmap;
 /// <remarks>A value: copying it is safe and it never changes. <c>default</c> is a free port without a number.</remarks>
 public readonly record struct PortEntry
 {
+    private readonly Unequalled _addresses;
+
     /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
     public string Owner { get => field ?? string.Empty; init; }
 
@@ -31,12 +33,25 @@ public readonly record struct PortEntry
     /// <summary>The addresses the process listens on, as the kernel lists them: <c>*</c> is every one of both families (a dual-stack socket), <c>0.0.0.0</c> every
     /// one of IPv4, <c>::</c> every one of IPv6 only; several are separated by a comma and a blank.</summary>
     /// <value>Known within a second of the registration, on Linux. Empty until then, for an entry that is not Bound, for a process in a network of its own, and over
-    /// the wire. Addresses that are not served are anybody's, unless the entry is <see cref="PortGuarantee.Exclusive"/>.</value>
-    public string Addresses { get => field ?? string.Empty; init => field = value.Length == 0 ? null : value; }
+    /// the wire. It is not compared: two views of one claim are equal whether it was known or not.
+    /// Addresses that are not served are anybody's, unless the entry is <see cref="PortGuarantee.Exclusive"/>.</value>
+    public string Addresses { get => _addresses.Text ?? string.Empty; init => _addresses = new Unequalled(value); }
 
     /// <summary>How strongly the port is held.</summary>
     public PortGuarantee Guarantee { get; init; }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
     public string Strategy { get => field ?? string.Empty; init; }
+
+    /// <summary>A text that makes no difference.</summary>
+    private readonly struct Unequalled(string text) : IEquatable<Unequalled>
+    {
+        public string? Text { get; } = text;
+
+        public bool Equals(Unequalled other) => true;
+
+        public override bool Equals(object? obj) => obj is Unequalled;
+
+        public override int GetHashCode() => 0;
+    }
 }

@@ -41,7 +41,7 @@ public sealed class GuaranteeTruthTests
         Place place = Place.All.First(candidate => candidate.ToString() == address);
         using Puppet thief = Puppet.Start(user);
         using Puppet owner = Puppet.Start(user);
-        PortLease lease = scene.Acquire("b1");
+        PortLease lease = scene.Acquire(new PortRequest("b1") { UserId = (uint?)user });
         lease.OpenGate();
         (await owner.OpenAsync("server", place, lease.Port, group: group)).Should().Be("ok");
         await using (PortSession session = scene.Registry.OpenSession(owner.Id))

@@ -25,10 +25,12 @@ public sealed class ServedAddressesTests
             (await server.OpenAsync(place.Replace(' ', '_'), Place.All.First(candidate => candidate.ToString() == place), range.First)).Should().Be("ok");
         }
 
-        scene.Registry.OpenSession(server.Id).Register("b1", range.First).Addresses.Should().BeEmpty("nobody has looked yet");
+        PortEntry registered = scene.Registry.OpenSession(server.Id).Register("b1", range.First);
+        registered.Addresses.Should().BeEmpty("nobody has looked yet");
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         await Eventually.TrueAsync(() => Entry(scene).Addresses == served);
+        Entry(scene).Should().Be(registered, "it is the same claim");
         IEnumerable<PortFinding> findings = scene.Registry.Diagnose().Where(finding => finding.Kind == PortFinding.PartlyServed);
         if (leavesSome)
         {
