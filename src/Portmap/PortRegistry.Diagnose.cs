@@ -42,6 +42,21 @@ public sealed partial class PortRegistry
         }
     }
 
+    /// <summary>Notes what servers have opened or closed since they were looked at.</summary>
+    private void RefreshServed()
+    {
+        if (!AsksTheKernel)
+        {
+            return;
+        }
+
+        PortClaim[] known = [.. _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>().Where(claim => claim.Served != ServedAddresses.NotLookedAt)];
+        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(known))
+        {
+            claim.Served = listeners.Count == 0 ? claim.Served : _served.NumberOf(listeners);
+        }
+    }
+
     /// <summary>Adds what is found out later than at the start, such as what a store could not read. What was said in the same words is not said again.</summary>
     internal void AddFinding(PortFinding finding)
     {

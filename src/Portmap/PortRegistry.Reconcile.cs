@@ -27,6 +27,7 @@ public sealed partial class PortRegistry
         try
         {
             NotePrograms();
+            RefreshServed();
             List<PortClaim> silent = Silent();
             if (silent.Exists(claim => !claim.Session!.CheckAlive()))
             {

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
@@ -38,18 +38,7 @@ internal static class ListeningProof
 
     private static bool ListensInItsOwnNetwork(PortSession session, int port, PortProtocol protocol) =>
         session.Process.IsKnown
-        && NetworkOf(session.ProcessId.ToString(CultureInfo.InvariantCulture)) is { } its && its != NetworkOf("self")
-        && ListenTable.Read(protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{session.ProcessId}/net")).Listens(port);
-
-    private static string? NetworkOf(string process)
-    {
-        try
-        {
-            return new FileInfo($"/proc/{process}/ns/net").LinkTarget;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+        && ProcessFiles.NetworkOf(session.ProcessId) is { } its && its != ProcessFiles.NetworkOf(Environment.ProcessId)
+        && ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder
+        && ListenTable.Read(protocol, folder).Listens(port);
 }

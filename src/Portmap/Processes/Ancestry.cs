@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Portmap.Processes;
 
 /// <summary>Which process descends from which, as /proc/pid/stat says now.</summary>
@@ -19,25 +17,9 @@ internal static class Ancestry
                 return true;
             }
 
-            processId = ParentOf(processId);
+            processId = ProcessStat.TryRead(processId, out ProcessStat stat) ? stat.Parent : 0;
         }
 
         return false;
-    }
-
-    /// <summary>The parent of a process, or 0 where that cannot be read.</summary>
-    public static int ParentOf(int processId)
-    {
-        try
-        {
-            // pid (comm) state ppid …, and comm may hold anything: so after the last parenthesis.
-            string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
-            string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', 4, StringSplitOptions.RemoveEmptyEntries);
-            return fields.Length > 1 && int.TryParse(fields[1], NumberStyles.None, CultureInfo.InvariantCulture, out int parent) ? parent : 0;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return 0;
-        }
     }
 }

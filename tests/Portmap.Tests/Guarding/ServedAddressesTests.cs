@@ -43,6 +43,23 @@ public sealed class ServedAddressesTests
     }
 
     [NeedsFact("python3")]
+    public async Task Reconcile_ServerOpensAnotherAddress_TheEntrySaysBoth()
+    {
+        PortRange range = PortBlock.Take(1);
+        await using Scene scene = Scene.OnRealPorts(range);
+        using Puppet server = Puppet.Start();
+        (await server.OpenAsync("one", new Place("127.0.0.1"), range.First)).Should().Be("ok");
+        scene.Registry.OpenSession(server.Id).Register("b1", range.First);
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.TrueAsync(() => Entry(scene).Addresses == "127.0.0.1");
+        (await server.OpenAsync("two", new Place("::1"), range.First)).Should().Be("ok");
+
+        scene.Registry.Reconcile();
+
+        Entry(scene).Addresses.Should().Be("127.0.0.1, ::1");
+    }
+
+    [NeedsFact("python3")]
     public async Task Diagnose_WhileAliveKeepsTheRest_SaysNothing()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.WhileAlive);
