@@ -16,7 +16,7 @@ internal static partial class Posix
 
     private const int NotPermitted = 1, NoEntry = 2, Interrupted = 4, WouldBlock = 11, AccessDenied = 13, Exists = 17, NotAFolder = 20;
     private const int ReadOnly = 0, ReadWrite = 2, MakeIt = 0x40, MakeItNew = 0x80, CloseOnExec = 0x80000;
-    private const int LockExclusive = 2, LockNonBlocking = 4;
+    private const int LockExclusive = 2, LockNonBlocking = 4, LockNone = 8;
     private const int AtCurrentFolder = -100, NoFollow = 0x100, OfDescriptor = 0x1000;
     private const uint OwnerOnly = 0x180;
     private const uint BasicStats = 0x7FF;
@@ -86,6 +86,9 @@ internal static partial class Posix
     /// <returns>False when somebody else has it.</returns>
     public static bool TryLock(SafeFileHandle file, string path) =>
         Lock(file, LockExclusive | LockNonBlocking) == 0 || (Marshal.GetLastPInvokeError() == WouldBlock ? false : throw Failed(path));
+
+    /// <summary>Gives the lock back though a child that is just being started has the descriptor too, until it runs its program.</summary>
+    public static void Unlock(SafeFileHandle file) => _ = Lock(file, LockNone);
 
     /// <summary>Owner and mode of a file; of a link, not of what it leads to, unless told.</summary>
     public static (uint User, UnixFileMode Mode, bool IsLink) Stat(string path, bool follow)

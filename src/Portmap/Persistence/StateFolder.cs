@@ -251,6 +251,11 @@ internal sealed class StateFolder(string path) : IStateFolder
 
     private void GiveBack()
     {
+        if (OperatingSystem.IsLinux() && _lock is { IsClosed: false } file)
+        {
+            Posix.Unlock(file);
+        }
+
         _lock?.Dispose();
         _folder?.Dispose();
         (_lock, _folder) = (null, null);
