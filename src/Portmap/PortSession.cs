@@ -86,7 +86,8 @@ public sealed partial class PortSession : IAsyncDisposable
     /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
     /// <param name="owner">The owner, see <see cref="PortRequest.Owner"/>.</param>
     /// <param name="port">The port it listens on, 1 to 65535; register only after Listen has returned (UDP: after Bind).</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired. An epoch of an earlier run of the registry counts as 0.</param>
+    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired. One that this run cannot have given counts as 0,
+    /// unless a whole, confirmed state knows a later registration of the owner: then it is stale.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
     /// <returns>The entry. Registering the same again is no error and answers the same.</returns>

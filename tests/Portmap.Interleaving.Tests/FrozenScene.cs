@@ -85,6 +85,17 @@ internal sealed class FrozenScene : IDisposable
         _session.Register(Registry, owner, FirstPort, out _, out _).Should().BeTrue();
     }
 
+    /// <summary>An owner that is registered, and a lease by which a process that may die can replace it.</summary>
+    public void PrepareMortalsReplacement(string owner)
+    {
+        Here.Register(Registry, owner, FirstPort, out _, out _).Should().BeTrue();
+        AcquireOwn(owner);
+        _mortal = new Mortal();
+        _session = Registry.OpenSession(_mortal.Id);
+    }
+
+    public void ReplaceByMortal(string owner) => _session!.Register(Registry, owner, FarPort, out _, out _, Lease.Epoch);
+
     public void KillMortal()
     {
         _mortal!.Kill();

@@ -85,6 +85,27 @@ public sealed class FrozenThreadTests : IDisposable
         }
     }
 
+    [Fact]
+    public void TryEnd_ReplacementEndsBeforeItEndedTheOlderOne_ThePortOfTheOlderOneIsFree()
+    {
+        foreach ((Step step, int time) in StepsOf(scene => scene.PrepareMortalsReplacement("frozen"), scene => scene.ReplaceByMortal("frozen")))
+        {
+            using FrozenScene scene = new();
+            scene.PrepareMortalsReplacement("frozen");
+            Freeze(
+                () => scene.ReplaceByMortal("frozen"),
+                () =>
+                {
+                    bool isReplaced = scene.Registry.TryGetPort("frozen", out int port) && port == FrozenScene.FarPort;
+                    scene.KillMortal();
+                    bool isFree = scene.There.Register(scene.Registry, "other", FrozenScene.FirstPort, out _, out PortRefusal? refusal);
+                    isFree.Should().Be(isReplaced, "the thread was frozen at {0}, for the {1}. time: {2}", step, time, refusal?.Message);
+                },
+                step,
+                time);
+        }
+    }
+
     /// <summary>The steps of an act: each kind, and which time.</summary>
     private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act, bool isStored = false)
     {
