@@ -145,9 +145,15 @@ internal static class ProgramRegistration
         /// <summary>Whether the program is gone, and not only the process that was started: a daemon leaves its parent and goes on.</summary>
         private bool HasNobody()
         {
-            // Who has gone left its children to a reaper before it went: each time nobody is left, these are looked for.
-            for (int i = 0; i < MostLooks && family.Living().Count == 0; i++)
+            // Who has gone left its children to a reaper before it went: each time nobody is left, these are looked for. One that is found may go at any
+            // moment and leave children in turn, so somebody who was there a moment ago counts; the next look asks again.
+            for (int i = 0; i < MostLooks; i++)
             {
+                if (family.Living().Count != 0)
+                {
+                    return false;
+                }
+
                 family.Adopt(likelyIsEnough: EndedWell());
             }
 
