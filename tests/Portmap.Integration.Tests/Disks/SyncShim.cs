@@ -14,7 +14,13 @@ internal sealed class SyncShim
     /// <summary>Errors of fsync(2). What .NET's own flush tells of them differs from one to the other.</summary>
     public static IReadOnlyDictionary<string, int> Errors { get; } = new Dictionary<string, int>
     {
-        ["EIO"] = 5, ["EBADF"] = 9, ["EINVAL"] = 22, ["ENOSPC"] = 28, ["EROFS"] = 30, ["ENOTSUP"] = 95, ["EDQUOT"] = 122,
+        ["EIO"] = 5,
+        ["EBADF"] = 9,
+        ["EINVAL"] = 22,
+        ["ENOSPC"] = 28,
+        ["EROFS"] = 30,
+        ["ENOTSUP"] = 95,
+        ["EDQUOT"] = 122,
     };
 
     public static async Task<SyncShim> CompileAsync(TempFolder folder)

@@ -155,7 +155,7 @@ public sealed class OtherUserTests : IAsyncDisposable
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true, AllowedUserIds = { Nobody } }, endpoint: endpoint);
         _registry.Snapshot(out long revision);
 
-        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("parent", port: 49202, itsOwn: true), Fork, Register("child", port: 49203, itsOwn: true));
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("parent", port: 49202, itsOwn: true), s_fork, Register("child", port: 49203, itsOwn: true));
 
         Dictionary<string, int> processes = await RegisteredAfterAsync(revision, 2);
         processes.Values.Select(id => id.ToString(CultureInfo.InvariantCulture)).Should().Equal(said.Select(line => line.Split(' ')[1])).And.OnlyHaveUniqueItems();
@@ -181,7 +181,7 @@ public sealed class OtherUserTests : IAsyncDisposable
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions(), endpoint: "tcp:127.0.0.1:0");
         for (int i = 0; i < 20; i++)
         {
-            await TalkTcpAsync(server, "127.0.0.1", Nobody, Register($"b{i}"), Close);
+            await TalkTcpAsync(server, "127.0.0.1", Nobody, Register($"b{i}"), s_close);
         }
 
         await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
@@ -291,7 +291,7 @@ public sealed class OtherUserTests : IAsyncDisposable
 
     private const UnixFileMode StickyForAll = Everybody | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute | UnixFileMode.StickyBit;
 
-    private static readonly byte[] Fork = [1], Close = [2];
+    private static readonly byte[] s_fork = [1], s_close = [2];
 
     private async Task<PortmapServer> ServeAsync(PortmapServerOptions options, string? path = null, string? endpoint = null)
     {
@@ -324,7 +324,7 @@ public sealed class OtherUserTests : IAsyncDisposable
 
     private static Task<IReadOnlyList<string>> TalkTcpAsync(PortmapServer server, string address, int user, params byte[][] calls) =>
         SaidAsync(user, ["perl", "-e", TalkTcp, address, server.Endpoints[0].Address!.Port.ToString(CultureInfo.InvariantCulture),
-            .. calls.Select(call => ReferenceEquals(call, Fork) ? "fork" : ReferenceEquals(call, Close) ? "close" : Hex(call))]);
+            .. calls.Select(call => ReferenceEquals(call, s_fork) ? "fork" : ReferenceEquals(call, s_close) ? "close" : Hex(call))]);
 
     private Task<IReadOnlyList<string>> TalkAsync(int user, params byte[][] calls) => SaidAsync(user, ["perl", "-e", Talk, SocketPath, .. calls.Select(Hex)]);
 
