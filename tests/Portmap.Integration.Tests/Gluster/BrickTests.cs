@@ -65,7 +65,8 @@ public sealed class BrickTests
         (await daemon.Brick2PortAsync($"{B1}.rdma")).Should().Be(($"{ports.Last}", 0));
         (await daemon.BoundAsync()).Should().OnlyContain(entry => entry.ProcessId == brick.Id, "the second sign-in has pid 0 and is the same process all the same");
 
-        (await daemon.ChangeAsync($"{B1}.rdma", () => brick.Send(Signal.Terminate))).Should().Be(PortChangeKind.Released);
+        (await daemon.ChangeAsync($"{B1}.rdma", () => brick.Send(Signal.Terminate)))
+            .Should().BeOneOf([PortChangeKind.Released, PortChangeKind.Died], "a brick exits right after its sign-out, and its death may be seen before that is read");
         (await daemon.BoundAsync()).Should().BeEmpty();
     }
 
