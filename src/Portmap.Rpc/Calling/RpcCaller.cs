@@ -73,29 +73,22 @@ internal sealed class RpcCaller : IAsyncDisposable
             static (state, token) => ((PendingCall<T>)state!).Cancel(token), call);
         try
         {
-            if (!call.Task.IsCompleted)
+            try
             {
-                await SendAsync(xid, procedure, arguments, cancellationToken, limit.Token).ConfigureAwait(false);
+                if (!call.Task.IsCompleted)
+                {
+                    await SendAsync(xid, procedure, arguments, cancellationToken, limit.Token).ConfigureAwait(false);
+                }
             }
-        }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            call.Fail(TimedOut(procedure, within));   // it waited for its turn to be sent
-        }
-        catch (IOException e)
-        {
-            call.Fail(e);
-        }
-        finally
-        {
-            if (call.Task.IsCompleted)
+            catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {
-                _pending.TryRemove(xid, out _);
+                call.Fail(TimedOut(procedure, within));   // it waited for its turn to be sent
             }
-        }
+            catch (IOException e)
+            {
+                call.Fail(e);
+            }
 
-        try
-        {
             return await call.Task.ConfigureAwait(false);
         }
         finally

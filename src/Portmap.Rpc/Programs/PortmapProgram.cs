@@ -216,7 +216,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     // A report for an owner that has no lease is given one, which is to acquire. Of a registered owner the lease is the later of its two claims.
     private void DemandHealing(RpcCall request, in Claim claim)
     {
-        PortProtocol protocol = claim.Protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : claim.Protocol;
+        PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
         bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
             && (entry.State == PortState.Reserved || claim.Epoch > entry.Epoch);
         if (hasLease)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;
 
@@ -50,7 +51,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         PortSession session = _owners.GetValueOrDefault((owner, protocol)) ?? SessionOf(claimedProcessId: 0, owner);
         await session.ReleaseAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
         _owners.Remove((owner, protocol));
-        foreach (PortProtocol one in protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[protocol])
+        foreach (PortProtocol one in SingleProtocols.Of(protocol))
         {
             Share.Look(owner, one);
             (_user ??= context.Users.Of(peer))?.Look(owner, one);
@@ -60,7 +61,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     public async ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
     {
         // A lease of one number on both protocols is found by either.
-        PortProtocol either = protocol == PortProtocol.TcpAndUdp ? PortProtocol.Tcp : protocol;
+        PortProtocol either = SingleProtocols.Of(protocol)[0];
         PortSession session = SessionOf(claimedProcessId, owner);
         PortLease lease = await WithinSharesAsync(
             owner,
@@ -139,7 +140,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     /// <summary>Makes a change that gives somebody an owner, if the shares of the connection and of its user have room for it.</summary>
     private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port)> claim)
     {
-        PortProtocol[] protocols = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
+        PortProtocol[] protocols = SingleProtocols.Of(protocol);
         _user ??= context.Users.Of(peer);
         (long epoch, int given) = (0, 0);
         List<(OwnerShare Share, PortProtocol Protocol)> begun = new(4);

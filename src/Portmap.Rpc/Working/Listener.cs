@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Working;
 
@@ -77,7 +78,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.AlreadyReserved)
         {
             // Somebody acquired for this owner and did not say so: that port is the one to listen on.
-            PortProtocol first = settings.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
+            PortProtocol first = SingleProtocols.Of(settings.Protocol)[0];
             PortEntry? entry = await link.CallAsync((client, token) => client.LookupAsync(settings.Owner, first, token), cancellationToken).ConfigureAwait(false);
             return entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;
         }
@@ -95,7 +96,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
             await link.CallAsync(
                 async (client, token) =>
                 {
-                    foreach (PortProtocol protocol in settings.Protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[settings.Protocol])
+                    foreach (PortProtocol protocol in SingleProtocols.Of(settings.Protocol))
                     {
                         await client.ReleaseAsync(settings.Owner, 0, _asked, protocol, token).ConfigureAwait(false);
                     }

@@ -1,5 +1,6 @@
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Working;
 
@@ -27,7 +28,7 @@ internal sealed class SignIn : IAsyncDisposable
         _client = client;
         _port = port;
         _epochs = epochs;
-        _protocols = Protocols(settings.Protocol);
+        _protocols = SingleProtocols.Of(settings.Protocol);
         _keeping = KeepAsync();
     }
 
@@ -42,7 +43,7 @@ internal sealed class SignIn : IAsyncDisposable
     /// <exception cref="PortmapUnreachableException">No daemon answered.</exception>
     public static async Task<SignIn> StartAsync(WorkerSettings settings, DaemonLink link, int port, long epoch, CancellationToken cancellationToken)
     {
-        PortProtocol[] protocols = Protocols(settings.Protocol);
+        PortProtocol[] protocols = SingleProtocols.Of(settings.Protocol);
         long[] asked = new long[protocols.Length];
         asked.AsSpan().Fill(epoch);
         long[] epochs = await link.CallAsync((client, token) => RegisterAsync(client, settings.Owner, port, asked, protocols, token), cancellationToken).ConfigureAwait(false);
@@ -75,9 +76,6 @@ internal sealed class SignIn : IAsyncDisposable
         await _client.DisposeAsync().ConfigureAwait(false);
         _leaving.Dispose();
     }
-
-    private static PortProtocol[] Protocols(PortProtocol protocol) =>
-        protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
 
     /// <summary>Registers each protocol, all or nothing.</summary>
     /// <returns>The epochs of the claims.</returns>
