@@ -28,7 +28,7 @@ internal sealed class ConsumerProject
             new XElement("config", Add("globalPackagesFolder", Path.Combine(packages.Folder, "unpacked"))),
             new XElement("packageSources", Add("packed", packages.Feed)),
             new XElement("packageSourceMapping",
-                Mapping("packed", "Portmap", "Portmap.Rpc"),
+                Mapping("packed", "Portmap", "Portmap.Rpc", "Portmap.Hosting"),
                 (await OtherSourcesAsync(folder)).Select(source => Mapping(source, "*"))));
         await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), config.ToString());
         return new ConsumerProject(folder, packages.Version);

@@ -12,6 +12,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [Theory]
     [InlineData("Portmap", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options")]
     [InlineData("Portmap.Rpc", "Portmap")]
+    [InlineData("Portmap.Hosting", "Portmap.Rpc", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions")]
     public void Package_DependsOnWhatItMayAndNothingElse(string package, params string[] dependencies)
     {
         packages.Metadata(package).Descendants()
@@ -23,6 +24,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [Theory]
     [InlineData("Portmap")]
     [InlineData("Portmap.Rpc", "portmap.x")]   // for those who generate a client in another language
+    [InlineData("Portmap.Hosting")]
     public void Package_CarriesAssemblyDocumentationAndReadme(string package, params string[] more)
     {
         using ZipArchive archive = packages.Open(package);
@@ -35,6 +37,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [Theory]
     [InlineData("Portmap")]
     [InlineData("Portmap.Rpc")]
+    [InlineData("Portmap.Hosting")]
     public void Package_SaysWhatItIs(string package)
     {
         XElement metadata = packages.Metadata(package);

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>Packs both packages once for all tests of this project, under a version that no other run ever had.</summary>
+/// <summary>Packs the packages once for all tests of this project, under a version that no other run ever had.</summary>
 public sealed class PackedPackages : IAsyncLifetime
 {
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
@@ -38,7 +38,7 @@ public sealed class PackedPackages : IAsyncLifetime
     {
         string sources = feed + "-sources";
         Repository.CopySources(sources);
-        foreach (string project in (string[])["Portmap", "Portmap.Rpc"])
+        foreach (string project in (string[])["Portmap", "Portmap.Rpc", "Portmap.Hosting"])
         {
             await Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
                 "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
