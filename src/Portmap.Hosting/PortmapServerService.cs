@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Portmap.Rpc;
@@ -9,6 +11,7 @@ namespace Portmap.Hosting;
 internal sealed class PortmapServerService(IServiceProvider services, object? key, ILogger? logger) : IHostedLifecycleService, IAsyncDisposable
 {
     private Task<PortRegistry>? _opening;
+    private RegistryMetrics? _metrics;
     private PortmapServer? _server;
 
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -19,7 +22,8 @@ internal sealed class PortmapServerService(IServiceProvider services, object? ke
             await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        _ = services.Registry(key);   // the container's from here on, which disposes it after the server
+        PortRegistry registry = services.Registry(key);   // the container's from here on, which disposes it after the server
+        _metrics = new RegistryMetrics(registry, key, services.GetService<IMeterFactory>());
         _server = services.Server(key)!;
         await _server.StartAsync(cancellationToken).ConfigureAwait(false);
         if (logger is not null && services.RegistryOptions(key).Endpoint is null)
@@ -39,9 +43,14 @@ internal sealed class PortmapServerService(IServiceProvider services, object? ke
     // The last step: services that stop workers have the registry and its server until they are done.
     public Task StoppedAsync(CancellationToken cancellationToken) => _server?.StopAsync(cancellationToken) ?? Task.CompletedTask;
 
-    /// <summary>Disposes a registry whose opening the host did not wait for; the container never had it.</summary>
+    /// <summary>Disposes what the container does not have, among it a registry whose opening the host did not wait for.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_metrics is not null)
+        {
+            await _metrics.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (_opening is not null && _server is null)
         {
             await ((Task)_opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
