@@ -19,6 +19,8 @@ internal sealed class TestDaemon : IAsyncDisposable
 
     public PortRegistry Registry { get; private set; }
 
+    public string Endpoint => _options.Endpoint!;
+
     public static async Task<TestDaemon> StartAsync()
     {
         TestDaemon daemon = new();
@@ -27,13 +29,16 @@ internal sealed class TestDaemon : IAsyncDisposable
     }
 
     /// <summary>The program, told nothing of any daemon.</summary>
-    public static ProcessStartInfo Program(params string[] arguments)
+    public static ProcessStartInfo Program(params string[] arguments) => Sample("Portmap.Kestrel", arguments);
+
+    /// <summary>A program that was built with these tests, told nothing of any daemon.</summary>
+    public static ProcessStartInfo Sample(string name, params string[] arguments)
     {
-        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "servers", "Portmap.Kestrel", "Portmap.Kestrel"), arguments);
+        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "servers", name, name), arguments);
         start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal) || name.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToArray())
+        foreach (string variable in start.Environment.Keys.Where(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal) || key.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToArray())
         {
-            start.Environment.Remove(name);
+            start.Environment.Remove(variable);
         }
 
         return start;
