@@ -37,7 +37,7 @@ internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsync
         try
         {
             await using PortmapClient client = await PortmapClient.ConnectAsync(cancellationToken: end);
-            await foreach (PortmapUpdate update in client.WatchAsync(cancellationToken: end))
+            await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end))
             {
                 Apply(update);
                 _isKnown.TrySetResult();
@@ -50,26 +50,27 @@ internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsync
         }
     }
 
-    private void Apply(PortmapUpdate update)
+    private void Apply(PortUpdate update)
     {
         if (update.Snapshot is { } all)
         {
             _served.Clear();
-            foreach (PortEntry entry in all.Where(entry => entry is { State: PortState.Bound, Protocol: PortProtocol.Tcp }))
+            foreach (PortEntry entry in all.Entries.Where(entry => entry is { State: PortState.Bound, Protocol: PortProtocol.Tcp }))
             {
                 _served[entry.Owner] = entry;
             }
         }
-        else if (update.Change is { Entry.Protocol: PortProtocol.Tcp } change)
+
+        foreach ((_, PortChangeKind kind, PortEntry entry) in update.Changes.Where(change => change.Entry.Protocol == PortProtocol.Tcp))
         {
             // A registration takes the place of an older one; an end counts only for the claim it is about.
-            if (change.Kind == PortChangeKind.Registered)
+            if (kind == PortChangeKind.Registered)
             {
-                _served[change.Entry.Owner] = change.Entry;
+                _served[entry.Owner] = entry;
             }
-            else if (change.Entry.State != PortState.Bound && _served.TryGetValue(change.Entry.Owner, out PortEntry served) && served.Epoch == change.Entry.Epoch)
+            else if (entry.State != PortState.Bound && _served.TryGetValue(entry.Owner, out PortEntry served) && served.Epoch == entry.Epoch)
             {
-                _served.TryRemove(change.Entry.Owner, out _);
+                _served.TryRemove(entry.Owner, out _);
             }
         }
     }

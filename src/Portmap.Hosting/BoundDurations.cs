@@ -26,7 +26,7 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
         {
             if (_reading is null && _histogram.Enabled && !_end.IsCancellationRequested)
             {
-                _reading = ReadAsync(registry.Watch(out _, _end.Token));
+                _reading = ReadAsync(registry.WatchAsync(snapshots: false, cancellationToken: _end.Token));
             }
         }
     }
@@ -44,23 +44,18 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
         _end.Dispose();
     }
 
-    private async Task ReadAsync(IAsyncEnumerable<PortChange> changes)
+    private async Task ReadAsync(IAsyncEnumerable<PortUpdate> updates)
     {
-        while (true)
+        await foreach (PortUpdate update in updates.ConfigureAwait(false))
         {
-            try
+            if (update.Changes.IsEmpty)
             {
-                await foreach (PortChange change in changes.ConfigureAwait(false))
-                {
-                    Note(change);
-                }
-
-                return;   // the registry is disposed
+                _acquired.Clear();   // something was missed, and is not measured
             }
-            catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.RevisionTooOld)
+
+            foreach (PortChange change in update.Changes)
             {
-                _acquired.Clear();   // whatever was missed is not measured
-                changes = registry.Watch(out _, _end.Token);
+                Note(change);
             }
         }
     }

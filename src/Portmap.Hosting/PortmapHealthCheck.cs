@@ -41,7 +41,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
     /// <summary>Findings that say that a promise does not hold now; the others are advice, and most hosts have some.</summary>
     private static bool Weakens(PortFinding finding) =>
-        finding.Kind is PortFinding.GuardUnavailable or PortFinding.StateMoved or PortFinding.StateUnreadable or PortFinding.RangeNotBindable;
+        finding.Kind is PortFindingKind.GuardUnavailable or PortFindingKind.StateMoved or PortFindingKind.StateUnreadable or PortFindingKind.RangeNotBindable;
 
     /// <summary>The protocol that uses more of the range. A cooling port counts as free: it is handed out when no other is left.</summary>
     private static (int Used, int Ports) Usage(PortRegistry registry)

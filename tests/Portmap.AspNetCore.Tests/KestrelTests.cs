@@ -82,7 +82,7 @@ public sealed class KestrelTests
         await using TestDaemon daemon = await TestDaemon.StartAsync();
         Worker worker = await daemon.LaunchAsync("web", program);
         int port = worker.Entry.Port;
-        daemon.Registry.Watch(out long revision, CancellationToken.None);
+        long revision = daemon.Registry.Snapshot().Revision;
         using OpenRequest request = await OpenRequest.StartAsync(worker, Version.Parse(version));
 
         worker.Process.Send(Signal.Terminate);
@@ -101,7 +101,7 @@ public sealed class KestrelTests
     {
         await using TestDaemon daemon = await TestDaemon.StartAsync();
         Worker worker = await daemon.LaunchAsync("web", "http1");
-        daemon.Registry.Watch(out long revision, CancellationToken.None);
+        long revision = daemon.Registry.Snapshot().Revision;
         using OpenRequest request = await OpenRequest.StartAsync(worker, HttpVersion.Version11);
         worker.Process.Send(Signal.Terminate);
         await daemon.ChangeAsync(revision, it => it.Kind == PortChangeKind.Released);
@@ -136,7 +136,7 @@ public sealed class KestrelTests
     {
         await using TestDaemon daemon = await TestDaemon.StartAsync();
         Worker worker = await daemon.LaunchAsync("web", "http1");
-        daemon.Registry.Watch(out long revision, CancellationToken.None);
+        long revision = daemon.Registry.Snapshot().Revision;
 
         worker.Process.Kill();
 
@@ -198,7 +198,7 @@ public sealed class KestrelTests
         System.Diagnostics.ProcessStartInfo start = TestDaemon.Program("http1");
         start.Environment["ASPNETCORE_URLS"] = $"http://127.0.0.1:{PortBlock.TakeOne()}";
         start.Environment["ASPNETCORE_PREFERHOSTINGURLS"] = "true";
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
         await using var process = ChildProcess.Start(start);
 
         (await process.ReadLineAsync()).Should().Be($"listening http://[::]:{lease.Port}");

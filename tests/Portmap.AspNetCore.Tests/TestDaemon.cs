@@ -51,7 +51,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     public async Task<Worker> LaunchAsync(PortLease lease, params string[] arguments)
     {
         ProcessStartInfo start = Program(arguments);
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
         var process = ChildProcess.Start(start);
         _workers.Add(process);
         Task<PortEntry> bound = lease.WhenBound;
@@ -64,7 +64,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     public async Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches)
     {
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in Registry.Watch(afterRevision, end.Token))
+        await foreach (PortChange change in Registry.ChangesAsync(afterRevision, end.Token))
         {
             if (matches(change))
             {
@@ -84,7 +84,7 @@ internal sealed class TestDaemon : IAsyncDisposable
         await Registry.DisposeAsync().Within();
         await between();
         (Registry, _server) = Make();
-        Registry.Watch(out long revision, CancellationToken.None);
+        long revision = Registry.Snapshot().Revision;
         await _server.StartAsync().Within();
         return revision;
     }

@@ -22,8 +22,8 @@ public sealed partial class MetricsTests
         PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
         using System.Net.Sockets.TcpListener listener = Listening();
-        await session.RegisterAsync("b1", Port(listener)).Within();   // outside the range
-        await session.RegisterAsync("b1/admin", Port(listener)).Within();
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener))).Within();   // outside the range
+        await session.RegisterAsync(new PortClaimRequest("b1/admin", Port(listener))).Within();
         await registry.AcquireAsync(new PortRequest("b2") { Strategy = "AllocatorPicks" }).Within();
         using Readings readings = new(host.Host.Services);
 
@@ -57,7 +57,7 @@ public sealed partial class MetricsTests
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
         using System.Net.Sockets.TcpListener listener = Listening();
 
-        await session.RegisterAsync("b1", Port(listener), lease.Epoch).Within();
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
 
         (double Value, string Strategy) measured = await readings.BoundDuration.Within();
         measured.Should().Be((3.0, "ProcessBinds"));
@@ -171,7 +171,7 @@ public sealed partial class MetricsTests
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
         using System.Net.Sockets.TcpListener listener = Listening();
         PortLease again = await registry.AcquireAsync("b2").Within();
-        await session.RegisterAsync("b2", Port(listener), again.Epoch).Within();
+        await session.RegisterAsync(new PortClaimRequest("b2", Port(listener)) { Epoch = again.Epoch }).Within();
         await readings.BoundDuration.Within();
         readings.Collect();
     }

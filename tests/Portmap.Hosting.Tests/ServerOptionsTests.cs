@@ -132,7 +132,7 @@ public sealed class ServerOptionsTests
         PortLease lease = await host.Host.Services.GetRequiredService<PortRegistry>().AcquireAsync("b1").Within();
         System.Diagnostics.ProcessStartInfo start = new("worker");
 
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
 
         start.Environment["PORTMAP_ENDPOINT"].Should().Be(folder.Socket());
     }

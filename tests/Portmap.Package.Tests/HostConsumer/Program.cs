@@ -26,7 +26,7 @@ static async Task<int> DaemonAsync(string endpoint, string ports)
     PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
     PortLease lease = await registry.AcquireAsync("web");
     ProcessStartInfo start = new(Environment.ProcessPath!, ["web"]) { RedirectStandardInput = true };
-    lease.ApplyTo(start);
+    lease.PrepareStart(start);
     using Process web = Process.Start(start)!;
     PortEntry entry = await lease.WhenBound.WaitAsync(TimeSpan.FromSeconds(30));
     using HttpClient client = new();
