@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Portmap.Rpc.Diagnostics;
-using Portmap.Rpc.Programs;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 

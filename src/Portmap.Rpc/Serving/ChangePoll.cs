@@ -1,11 +1,17 @@
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 
-namespace Portmap.Rpc.Programs;
+namespace Portmap.Rpc.Serving;
 
-/// <summary>One long poll: waits for the first change after a revision, then writes it with all that followed it meanwhile.</summary>
-/// <remarks>It holds one change at most until its answer is written, however long that takes: what a reader has missed stands in the registry's
-/// ring, which serves all readers and makes those that fall behind list again.</remarks>
+/// <summary>
+/// One long poll: waits for the first change after a revision, then writes it with all that
+/// followed it meanwhile.
+/// </summary>
+/// <remarks>
+/// It holds one change at most until its answer is written, however long that takes: what a reader
+/// has missed stands in the registry's ring, which serves all readers and makes those that fall
+/// behind list again.
+/// </remarks>
 internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvider, long after, TimeSpan wait, int pageBytes) : IAsyncDisposable
 {
     private CancellationTokenSource? _time;
@@ -15,21 +21,26 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
     private bool _hasChange;
     private long _revision = after;
 
-    /// <summary>Completes when there is something to answer: a change, a refusal, or that the time is up.</summary>
+    /// <summary>
+    /// Completes when there is something to answer: a change, a refusal, or that the time is up.
+    /// </summary>
     public async Task WaitAsync(CancellationToken ended)
     {
-        // Without any wait the answer is what is there already; a timer that is over at once would hide it.
+        // Without any wait the answer is what is there already; a timer that is over at once would
+        // hide it.
         _time = new CancellationTokenSource(wait > TimeSpan.Zero ? wait : Timeout.InfiniteTimeSpan, timeProvider);
         _until = CancellationTokenSource.CreateLinkedTokenSource(ended, _time.Token);
         try
         {
-            // "From now on" needs a number to go on from, even if nothing happens until the time is up.
+            // "From now on" needs a number to go on from, even if nothing happens until the time is
+            // up.
             IAsyncEnumerable<PortChange> changes = _revision < 0 ? registry.Watch(out _revision, _until.Token) : registry.Watch(_revision, _until.Token);
             _changes = changes.GetAsyncEnumerator(_until.Token);
             _hasChange = await MoveNextAsync(isWaiting: wait > TimeSpan.Zero).ConfigureAwait(false);
             if (!_hasChange && wait > TimeSpan.Zero)
             {
-                // The registry was disposed before its server, and nothing will change any more. An answer at once would be asked for again at once, for ever.
+                // The registry was disposed before its server, and nothing will change any more. An
+                // answer at once would be asked for again at once, for ever.
                 await Task.Delay(Timeout.InfiniteTimeSpan, timeProvider, _until.Token).ConfigureAwait(false);
             }
         }
@@ -58,7 +69,8 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
         }
         catch (PortRefusedException e)
         {
-            // It fell behind while it wrote; what it has written would leave no gap, but this answer is the simpler one.
+            // It fell behind while it wrote; what it has written would leave no gap, but this
+            // answer is the simpler one.
             _refusal = e.Refusal;
         }
 
