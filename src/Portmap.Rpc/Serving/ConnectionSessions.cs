@@ -19,6 +19,9 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     private int? _lastClaim;
     private int _living;
 
+    /// <summary>Completes when the connection has ended; made with its first session.</summary>
+    private TaskCompletionSource? _closed;
+
     /// <summary>Whether nobody has registered anything over the connection, or it was all given back.</summary>
     public bool IsEmpty => _owners.Count == 0;
 
@@ -75,6 +78,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
     public async ValueTask DisposeAsync()
     {
+        _closed?.TrySetResult();
         foreach (PortSession session in _sessions.Values)
         {
             await session.DisposeAsync().ConfigureAwait(false);
@@ -123,15 +127,24 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         PortSession session = context.Registry.OpenSession(process, peer.UserId);
         _sessions.Add(process, session);
         Interlocked.Increment(ref _living);
-        _ = EndWithAsync(session);
+        _closed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = EndWithAsync(session, _closed.Task);
         return session;
     }
 
-    /// <summary>When every process that spoke over the connection is dead, whoever holds its socket now, a child that was forked, is not known here: it has to connect anew.</summary>
-    private async Task EndWithAsync(PortSession session)
+    /// <summary>
+    /// When every process that spoke over the connection is dead, whoever holds its socket now, a
+    /// child that was forked, is not known here: it has to connect anew.
+    /// </summary>
+    /// <remarks>
+    /// A session lives on through its grace when the connection has ended. It must not keep the
+    /// connection, with all its buffers, in memory that long.
+    /// </remarks>
+    private async Task EndWithAsync(PortSession session, Task closed)
     {
-        await session.Ended.ConfigureAwait(false);
-        if (Interlocked.Decrement(ref _living) == 0)
+        Task ended = session.Ended;
+        await Task.WhenAny(ended, closed).ConfigureAwait(false);
+        if (ended.IsCompleted && Interlocked.Decrement(ref _living) == 0)
         {
             nobodyIsLeft();
         }
