@@ -141,7 +141,15 @@ public sealed class PortmapClient : IAsyncDisposable
         string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         CheckOwner(owner);
-        return CallAsync(PortmapProcedure.BindFailed, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+        return CallAsync(
+            PortmapProcedure.BindFailed,
+            writer =>
+            {
+                WriteOwnClaim(writer, owner, port, epoch, protocol);
+                writer.WriteInt32(0);
+            },
+            PortmapXdr.ReadEntry,
+            cancellationToken);
     }
 
     /// <summary>Gives a port back. An owner that holds none is no error.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
@@ -101,7 +102,9 @@ internal sealed class PortmapProgram(ServerContext context)
         {
             Claim claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
+            SocketError error = BindErrno.Read(request.ReadInt32());
             DemandHealing(connection.Peer, claim);
+            DemandStranger(error, claim);
             PortLease lease = await connection.Sessions
                 .ReportBindFailureAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
@@ -228,6 +231,16 @@ internal sealed class PortmapProgram(ServerContext context)
         else
         {
             peer.DemandAcquire(claim.Owner);
+        }
+    }
+
+    // A port is in somebody's way only when it is in use. What else there is, another port heals
+    // not.
+    private static void DemandStranger(SocketError error, in Claim claim)
+    {
+        if (error != SocketError.AddressAlreadyInUse)
+        {
+            throw new PortRefusedException(PortRefusal.CreateForBind(new SocketException((int)error), claim.Owner, claim.Port, claim.Protocol)!);
         }
     }
 
