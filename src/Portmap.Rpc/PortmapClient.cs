@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
+using Portmap.Operations;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
@@ -7,17 +9,25 @@ namespace Portmap.Rpc;
 
 /// <summary>One connection to a daemon: the registry's verbs from another process.</summary>
 /// <remarks>
-/// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them up in the order they were sent. What is
-/// registered over it belongs to it: when it is closed, the registry gives its registrations the grace of a connection that broke off. Release
-/// first, or use <see cref="WorkerPort"/>, which does that and connects again by itself; this class does not.</para>
-/// <para>A daemon closes a connection over which nothing was registered and nothing is said for its <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
-/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for. No call waits longer
-/// than <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws <see cref="PortmapUnreachableException"/>, and whether it took effect is
-/// not known. When the connection ends, calls under way throw <see cref="IOException"/>.</para>
+/// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them
+/// up in the order they were sent. What is registered over it belongs to it: when it is closed, the
+/// registry gives its registrations the grace of a connection that broke off. Release first, or use
+/// <see cref="WorkerPort"/>, which does that and connects again by itself; this class does
+/// not.</para>
+/// <para>A daemon closes a connection over which nothing was registered and nothing is said for its
+/// <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
+/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the
+/// answer, not what was asked for. No call waits longer than <see
+/// cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws <see
+/// cref="PortmapUnreachableException"/>, and whether it took effect is not known. When the
+/// connection ends, calls under way throw <see cref="IOException"/>.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
-    /// <summary>How long one long poll waits. Short, so that those whose reader has left do not fill the connection's share for long.</summary>
+    /// <summary>
+    /// How long one long poll waits. Short, so that those whose reader has left do not fill the
+    /// connection's share for long.
+    /// </summary>
     private const uint PollMilliseconds = 10_000;
 
     private readonly RpcCaller _caller;
@@ -37,10 +47,12 @@ public sealed class PortmapClient : IAsyncDisposable
     internal Task Ended => _caller.Ended;
 
     /// <summary>Connects once; completes when the daemon has answered.</summary>
-    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</param>
+    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see
+    /// cref="PortmapEndpoint.Default"/>.</param>
     /// <param name="options">How long to wait for it; null takes the defaults.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer came in time, or it is no daemon that answers.</exception>
+    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer
+    /// came in time, or it is no daemon that answers.</exception>
     /// <exception cref="FormatException">PORTMAP_ENDPOINT is not an endpoint.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit leaves its bounds.</exception>
     public static async Task<PortmapClient> ConnectAsync(
@@ -83,10 +95,17 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <summary>Asks for a port for an owner.</summary>
     /// <param name="request">The owner, and what else matters.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The lease as the reserved entry it is; its port is 0 when the process brings its own, and its protocol may be both.</returns>
-    /// <remarks>Who asks over the wire is about to bind, so the gate of a guarded port is open when this returns. How it is guarded is the daemon's option.</remarks>
+    /// <returns>
+    /// The lease as the reserved entry it is; its port is 0 when the process brings its own, and
+    /// its protocol may be both.
+    /// </returns>
+    /// <remarks>
+    /// Who asks over the wire is about to bind, so the gate of a guarded port is open when this
+    /// returns. How it is guarded is the daemon's option.
+    /// </remarks>
     /// <exception cref="PortRefusedException">It was refused.</exception>
-    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a
+    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
@@ -108,7 +127,7 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteString(request.Owner);
                 writer.WriteInt32((int)request.Protocol);
                 writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
-                writer.WriteInt32(request.Previous);
+                writer.WriteInt32(request.Previous ?? 0);
                 PortmapXdr.WriteOptional(writer, request.Strategy);
             },
             PortmapXdr.ReadEntry,
@@ -116,63 +135,78 @@ public sealed class PortmapClient : IAsyncDisposable
     }
 
     /// <summary>Says that this process listens on a port for an owner.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, 1 to 65535. TCP: after Listen has returned; UDP: after Bind.</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired for this process.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="request">
+    /// The owner and the port, and the epoch of the lease when somebody acquired for this process.
+    /// TCP: after Listen has returned; UDP: after Bind.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The Bound entry.</returns>
     /// <exception cref="PortRefusedException">It was refused.</exception>
-    public Task<PortEntry> RegisterAsync(
-        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public Task<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
-        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+        CheckOwner(request.Owner);
+        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
-    /// <summary>Says that Bind or Listen failed with EADDRINUSE, and asks for another port.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port that could not be bound.</param>
-    /// <param name="epoch">The epoch of the lease, or 0.</param>
-    /// <param name="protocol">The protocol of the lease.</param>
+    /// <summary>
+    /// Says why Bind or Listen failed, and asks for another port if somebody else has this one.
+    /// </summary>
+    /// <param name="request">
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody
+    /// acquired. Its protocol is that of the lease, which may be both.
+    /// </param>
+    /// <param name="error">
+    /// What the socket threw. Only AddressAlreadyInUse, the default, says that somebody has the
+    /// port.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The new lease as a reserved entry; its port is 0 when the process brings its own.</returns>
-    /// <exception cref="PortRefusedException">There is none, or too many failed in a row.</exception>
+    /// <returns>
+    /// The new lease as the Reserved entry it is; its port is 0 when the process brings its own.
+    /// </returns>
+    /// <exception cref="PortRefusedException">
+    /// There is none, or too many failed in a row. Of any other error it is PortDenied,
+    /// AddressUnavailable, FamilyUnsupported, NoDescriptors or NoMemory, and the lease stays as it
+    /// is.
+    /// </exception>
+    /// <exception cref="ArgumentException">Binding a socket has no such error.</exception>
     public Task<PortEntry> ReportBindFailureAsync(
-        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+        PortClaimRequest request, SocketError error = SocketError.AddressAlreadyInUse, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
+        CheckOwner(request.Owner);
+        int errno = BindErrno.Of(error)
+            ?? throw new ArgumentException($"{error} is no error of binding a socket; pass on what Bind or Listen threw.", nameof(error));
         return CallAsync(
             PortmapProcedure.BindFailed,
             writer =>
             {
-                WriteOwnClaim(writer, owner, port, epoch, protocol);
-                writer.WriteInt32(0);
+                WriteOwnClaim(writer, request);
+                writer.WriteInt32(errno);
             },
             PortmapXdr.ReadEntry,
             cancellationToken);
     }
 
     /// <summary>Gives a port back. An owner that holds none is no error.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, or 0 for whichever the owner has.</param>
-    /// <param name="epoch">The epoch of the claim, or 0.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given
+    /// back.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="PortRefusedException">It is somebody else's.</exception>
-    public Task ReleaseAsync(
-        string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public Task ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
-        return CallAsync(
-            PortmapProcedure.Release, writer => WriteClaim(writer, owner, port, epoch, protocol), static (ref XdrReader _) => true, cancellationToken);
+        CheckOwner(request.Owner);
+        return CallAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
     }
 
-    /// <summary>Looks an owner up.</summary>
+    /// <summary>
+    /// Finds the entry of an owner: the registration that lookups serve, otherwise its open lease.
+    /// </summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The bound entry, else the reserved one, else null.</returns>
-    public Task<PortEntry?> LookupAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    /// <returns>The entry, Bound or Reserved; null when the owner has neither.</returns>
+    public Task<PortEntry?> GetEntryAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
         if (OwnerText.Complaint(owner) is not null)
@@ -191,11 +225,21 @@ public sealed class PortmapClient : IAsyncDisposable
             cancellationToken);
     }
 
-    /// <summary>Lists every entry as they were at one moment.</summary>
+    /// <summary>
+    /// Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.
+    /// </summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The entries, and the revision to go on from with <see cref="WatchAsync"/>.</returns>
-    /// <remarks>One listing at a time over one connection: another one that starts in between has this one refused.</remarks>
-    public async Task<(ImmutableArray<PortEntry> Entries, long Revision)> ListAsync(CancellationToken cancellationToken = default)
+    /// <returns>
+    /// The entries as they were at one moment, and the revision from which <see cref="WatchAsync"/>
+    /// goes on without a gap.
+    /// </returns>
+    /// <remarks>
+    /// One listing at a time over one connection: another one that starts in between has this one
+    /// refused.
+    /// </remarks>
+    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for
+    /// another one; list again.</exception>
+    public async Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default)
     {
         ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
         long revision = 0;
@@ -206,28 +250,47 @@ public sealed class PortmapClient : IAsyncDisposable
         }
         while (next != 0);
 
-        return (entries.DrainToImmutable(), revision);
+        return new PortSnapshot(entries.DrainToImmutable(), revision);
     }
 
-    /// <summary>Follows the map: first all of it, then each change as it happens, without a gap.</summary>
-    /// <param name="afterRevision">The last revision that is known: it begins with the change after it. -1, the default, begins with a snapshot.</param>
-    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It also ends, quietly, when this client is disposed.</param>
-    /// <returns>Snapshots and changes. A snapshot takes the place of all that came before it. It comes again whenever changes cannot be told without a
-    /// gap: the reader fell behind what the daemon keeps (<see cref="PortRegistryOptions.WatchCapacity"/>), or the daemon was restarted. Changes that
-    /// came after the snapshot's revision may already be part of it.</returns>
-    /// <remarks>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses of 50 ms to 1 s: a daemon
-    /// that restarts is no error. A reader that is slow holds nobody up and costs the daemon nothing; what it has not taken is at most one answer here.
-    /// Who mirrors the map keeps one entry for each owner, protocol and epoch, by the rule that <see cref="PortChange"/> states.</remarks>
-    /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another reason than the revision.</exception>
-    public IAsyncEnumerable<PortmapUpdate> WatchAsync(long afterRevision = -1, CancellationToken cancellationToken = default) =>
-        new MapWatch(_connect, _caller.Closed).ReadAsync(afterRevision, cancellationToken);
+    /// <summary>
+    /// Follows the map: first all of it, then what changes, in batches and without a gap.
+    /// </summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the
+    /// default, begins with a snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a
+    /// snapshot would come, it is given an update without changes, and nothing is listed. Without a
+    /// revision it begins with its first step.
+    /// </param>
+    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It
+    /// also ends, quietly, when this client is disposed.</param>
+    /// <returns>
+    /// Updates, as <see cref="PortRegistry.WatchAsync"/> gives them. A snapshot comes again
+    /// whenever changes cannot be told without a gap: the reader fell behind what the daemon keeps
+    /// (<see cref="PortRegistryOptions.WatchCapacity"/>), or the daemon was restarted.
+    /// </returns>
+    /// <remarks>
+    /// <para>It has a connection of its own and makes another one when that breaks, for as long as
+    /// it takes, with pauses of 50 ms to 1 s: a daemon that restarts is no error. A reader that is
+    /// slow holds nobody up and costs the daemon nothing; what it has not taken is at most one
+    /// answer here.</para>
+    /// <para>An enumerator may be disposed while it waits; that wait answers false.</para>
+    /// </remarks>
+    /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another
+    /// reason than the revision.</exception>
+    public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default) =>
+        new StoppableSequence<PortUpdate>(token => new MapWatch(_connect, snapshots, _caller.Closed).ReadAsync(afterRevision, token), cancellationToken);
 
     /// <summary>Closes the connection; calls under way fail.</summary>
     public ValueTask DisposeAsync() => _caller.DisposeAsync();
 
     /// <param name="stream">A connected stream, which is closed with the client.</param>
     /// <param name="endpoint">Where it leads to.</param>
-    /// <param name="connect">Makes another connection to there; null connects to the endpoint.</param>
+    /// <param name="connect">Makes another connection to there; null connects to the
+    /// endpoint.</param>
     /// <param name="options">How long calls may take; null takes the defaults.</param>
     internal static PortmapClient Over(
         Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null, PortmapClientOptions? options = null)
@@ -236,25 +299,28 @@ public sealed class PortmapClient : IAsyncDisposable
         return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => ConnectAsync(endpoint, limits, token)));
     }
 
-    /// <summary>Waits for what comes after a revision, at most for the length of one long poll.</summary>
-    internal Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
+    /// <summary>
+    /// Waits for what comes after a revision, at most for the length of one long poll; -1 asks what
+    /// the revision is, and does not wait.
+    /// </summary>
+    internal Task<PortUpdate> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
         PortmapProcedure.WaitForChange,
         writer =>
         {
             writer.WriteInt64(after);
-            writer.WriteUInt32(PollMilliseconds);
+            writer.WriteUInt32(after < 0 ? 0 : PollMilliseconds);
         },
         static (ref XdrReader reader) =>
         {
             long revision = reader.ReadInt64();
             int count = reader.ReadInt32();
-            List<PortChange> changes = [];
+            ImmutableArray<PortChange>.Builder changes = ImmutableArray.CreateBuilder<PortChange>();
             for (int i = 0; i < count; i++)
             {
                 changes.Add(PortmapXdr.ReadChange(ref reader));
             }
 
-            return (revision, changes);
+            return new PortUpdate(revision, changes.DrainToImmutable());
         },
         cancellationToken,
         TimeSpan.FromMilliseconds(PollMilliseconds));
@@ -293,18 +359,19 @@ public sealed class PortmapClient : IAsyncDisposable
         cancellationToken,
         longPoll);
 
-    private static void WriteOwnClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
     {
-        WriteClaim(writer, owner, port, epoch, protocol);
+        WriteClaim(writer, request);
         writer.WriteInt32(Environment.ProcessId);
     }
 
-    private static void WriteClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    // "None" is null here and 0 on the wire, as portmap.x says.
+    private static void WriteClaim(XdrWriter writer, in PortClaimRequest request)
     {
-        writer.WriteString(owner);
-        writer.WriteInt32(port);
-        writer.WriteInt64(epoch);
-        writer.WriteInt32((int)protocol);
+        writer.WriteString(request.Owner);
+        writer.WriteInt32(request.Port ?? 0);
+        writer.WriteInt64(request.Epoch ?? 0);
+        writer.WriteInt32((int)request.Protocol);
     }
 
     private static void CheckOwner(string owner)

@@ -14,10 +14,10 @@ public sealed class RpcCall
     private XdrReader _arguments;
 
     /// <param name="results">Where the answer is written to.</param>
-    /// <param name="processId">Who calls, or 0.</param>
+    /// <param name="processId">Who calls, or null.</param>
     /// <param name="mayChange">Whether the caller may change anything; it may ask the
     /// kernel.</param>
-    internal RpcCall(XdrWriter results, int processId, Func<bool> mayChange)
+    internal RpcCall(XdrWriter results, int? processId, Func<bool> mayChange)
     {
         _results = results;
         _mayChange = mayChange;
@@ -41,10 +41,10 @@ public sealed class RpcCall
     internal bool IsDeferred { get; set; }
 
     /// <summary>
-    /// The calling process as the kernel names it for a Unix socket, or 0 where it does not (TCP,
-    /// another pid namespace).
+    /// The calling process as the kernel names it for a Unix socket, or null where it does not
+    /// (TCP, another pid namespace).
     /// </summary>
-    public int ProcessId { get; }
+    public int? ProcessId { get; }
 
     /// <summary>
     /// Whether the server's options let this caller change anything; a program that changes

@@ -73,7 +73,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             int claimedProcessId = request.RemainingBytes >= 4 ? request.ReadInt32() : 0; // clients before v6 send none
             string brick = OwnerText.Decode(name);
             connection.Peer.DemandChange(brick);
-            await connection.Sessions.RegisterAsync(brick, port, epoch: 0, PortProtocol.Tcp, claimedProcessId).ConfigureAwait(false);
+            await connection.Sessions.RegisterAsync(new PortClaimRequest(brick, port), claimedProcessId).ConfigureAwait(false);
             WriteResult(request, 0, 0);
         }
         catch (PortRefusedException e)
@@ -99,10 +99,10 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             }
 
             connection.Peer.DemandChange(brick);
-            await connection.Sessions.ReleaseAsync(brick, port, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+            await connection.Sessions.ReleaseAsync(new PortClaimRequest(brick, port)).ConfigureAwait(false);
             if (rdmaPort != 0)
             {
-                await connection.Sessions.ReleaseAsync(brick + RdmaSuffix, rdmaPort, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+                await connection.Sessions.ReleaseAsync(new PortClaimRequest(brick + RdmaSuffix, rdmaPort)).ConfigureAwait(false);
             }
 
             WriteResult(request, 0, 0);

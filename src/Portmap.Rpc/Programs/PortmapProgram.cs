@@ -61,7 +61,7 @@ internal sealed class PortmapProgram(ServerContext context)
                 {
                     Protocol = protocol,
                     Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
-                    Previous = previous,
+                    Previous = previous == 0 ? null : previous,
                     Strategy = strategy,
                 }).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
@@ -80,11 +80,10 @@ internal sealed class PortmapProgram(ServerContext context)
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             connection.Peer.DemandChange(claim.Owner);
-            PortEntry entry = await connection.Sessions
-                .RegisterAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            PortEntry entry = await connection.Sessions.RegisterAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteEntry(request.Results, entry);
         }
@@ -100,13 +99,12 @@ internal sealed class PortmapProgram(ServerContext context)
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             SocketError error = BindErrno.Read(request.ReadInt32());
             DemandHealing(connection.Peer, claim);
             DemandStranger(error, claim);
-            PortLease lease = await connection.Sessions
-                .ReportBindFailureAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            PortLease lease = await connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
         }
@@ -122,9 +120,9 @@ internal sealed class PortmapProgram(ServerContext context)
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             connection.Peer.DemandChange(claim.Owner);
-            await connection.Sessions.ReleaseAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol).ConfigureAwait(false);
+            await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
         }
         catch (PortRefusedException e)
@@ -163,13 +161,13 @@ internal sealed class PortmapProgram(ServerContext context)
             await Task.Delay(wait, context.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
 
-        Listing? listing = start == 0
+        PortSnapshot? listing = start == 0
             ? await context.Listings.BeginAsync(reader, cancellationToken).ConfigureAwait(false)
             : context.Listings.Find(reader);
         revision = start == 0 ? listing!.Revision : revision;
         if (listing is null || listing.Revision != revision || start > listing.Entries.Length)
         {
-            Refuse(connection, request, PortRefusal.Create(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
+            Refuse(connection, request, new PortRefusal(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
             return true;
         }
 
@@ -187,7 +185,7 @@ internal sealed class PortmapProgram(ServerContext context)
         return true;
     }
 
-    private int WriteCounted(XdrWriter writer, Listing listing, int start)
+    private int WriteCounted(XdrWriter writer, PortSnapshot listing, int start)
     {
         int countAt = writer.Count;
         int next = start;
@@ -209,7 +207,7 @@ internal sealed class PortmapProgram(ServerContext context)
         if (!connection.TryDefer(request, poll))
         {
             context.LimitLog.PendingLimitReached(connection.Peer);
-            Refuse(connection, request, PortRefusal.Create(
+            Refuse(connection, request, new PortRefusal(
                 PortRefusalReason.LimitReached,
                 string.Create(CultureInfo.InvariantCulture, $"{context.Limits.PendingRequests} requests of this connection wait for a change already, its limit (MaxPendingRequests); wait for one of their answers, or use another connection.")));
         }
@@ -219,7 +217,7 @@ internal sealed class PortmapProgram(ServerContext context)
 
     // A report for an owner that has no lease is given one, which is to acquire. Of a registered
     // owner the lease is the later of its two claims.
-    private void DemandHealing(Peer peer, in Claim claim)
+    private void DemandHealing(Peer peer, in PortClaimRequest claim)
     {
         PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
         bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
@@ -236,11 +234,11 @@ internal sealed class PortmapProgram(ServerContext context)
 
     // A port is in somebody's way only when it is in use. What else there is, another port heals
     // not.
-    private static void DemandStranger(SocketError error, in Claim claim)
+    private static void DemandStranger(SocketError error, in PortClaimRequest claim)
     {
         if (error != SocketError.AddressAlreadyInUse)
         {
-            throw new PortRefusedException(PortRefusal.CreateForBind(new SocketException((int)error), claim.Owner, claim.Port, claim.Protocol)!);
+            throw new PortRefusedException(PortRefusal.CreateForBind(new SocketException((int)error), claim.Owner, claim.Port ?? 0, claim.Protocol)!);
         }
     }
 
@@ -251,14 +249,12 @@ internal sealed class PortmapProgram(ServerContext context)
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);
     }
 
-    private static Claim ReadClaim(RpcCall request)
+    private static PortClaimRequest ReadClaim(RpcCall request)
     {
         ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
         int port = request.ReadInt32();
         long epoch = request.ReadInt64();
         var protocol = (PortProtocol)request.ReadInt32();
-        return new Claim(OwnerText.Decode(name), port, epoch, protocol);
+        return new PortClaimRequest(OwnerText.Decode(name), port == 0 ? null : port) { Epoch = epoch == 0 ? null : epoch, Protocol = protocol };
     }
-
-    private readonly record struct Claim(string Owner, int Port, long Epoch, PortProtocol Protocol);
 }

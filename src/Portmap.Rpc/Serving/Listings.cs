@@ -10,20 +10,20 @@ internal sealed class Listings(SharedSnapshot snapshots)
     public const int MaxOpen = 16;
 
     private readonly Lock _gate = new();
-    private readonly List<(ListingReader Reader, Listing Listing)> _open = new(MaxOpen);
+    private readonly List<(ListingReader Reader, PortSnapshot Listing)> _open = new(MaxOpen);
 
     /// <summary>
     /// Begins a listing of the map as it is now, in place of the one its reader had.
     /// </summary>
-    public async ValueTask<Listing> BeginAsync(ListingReader reader, CancellationToken cancellationToken)
+    public async ValueTask<PortSnapshot> BeginAsync(ListingReader reader, CancellationToken cancellationToken)
     {
-        Listing listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
+        PortSnapshot listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
         Keep(reader, listing);
         return listing;
     }
 
     /// <summary>The listing that a reader began and has not read to its end.</summary>
-    public Listing? Find(ListingReader reader)
+    public PortSnapshot? Find(ListingReader reader)
     {
         lock (_gate)
         {
@@ -39,7 +39,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
         }
     }
 
-    private void Keep(ListingReader reader, Listing listing)
+    private void Keep(ListingReader reader, PortSnapshot listing)
     {
         lock (_gate)
         {

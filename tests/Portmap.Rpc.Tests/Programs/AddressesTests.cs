@@ -19,12 +19,12 @@ public class AddressesTests
         using Socket listening = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listening.Bind(new IPEndPoint(IPAddress.Loopback, port));
         listening.Listen();
-        await client.RegisterAsync("b1", port).Within();
+        await client.RegisterAsync(new PortClaimRequest("b1", port)).Within();
 
         await KnownAsync(harness.Registry).Within();
 
-        (await client.LookupAsync("b1").Within())!.Value.Addresses.Should().Be("127.0.0.1");
-        (await client.ListAsync().Within()).Entries.Single(entry => entry.Owner == "b1").Addresses.Should().Be("127.0.0.1");
+        (await client.GetEntryAsync("b1").Within())!.Value.Addresses.Should().Be("127.0.0.1");
+        (await client.SnapshotAsync().Within()).Entries.Single(entry => entry.Owner == "b1").Addresses.Should().Be("127.0.0.1");
     }
 
     [Theory]

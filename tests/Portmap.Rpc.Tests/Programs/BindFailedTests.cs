@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net.Sockets;
 using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Programs;
@@ -33,7 +34,7 @@ public class BindFailedTests
         System.Text.Encoding.UTF8.GetString(answer).Should().Contain(named);
         harness.Registry.TryGetEntry(Owner, out PortEntry entry).Should().BeTrue();
         (entry.Port, entry.Epoch, entry.State).Should().Be((lease.Port, lease.Epoch, PortState.Reserved));
-        harness.Registry.Snapshot(out _).Should().ContainSingle("no other port is told of");
+        harness.Registry.Snapshot().Entries.Should().ContainSingle("no other port is told of");
     }
 
     [Theory]
@@ -66,12 +67,34 @@ public class BindFailedTests
         entry.Port.Should().Be(lease.Port);
     }
 
+    [Fact]
+    public async Task ReportBindFailure_OfTheClient_CarriesWhatTheSocketThrew()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }).Within();
+        PortClaimRequest claim = new(Owner, lease.Port) { Epoch = lease.Epoch };
+        Func<SocketError, Task> report = error => client.ReportBindFailureAsync(claim, error).Within();
+
+        foreach (SocketError error in Enum.GetValues<SocketError>().Except([SocketError.AddressAlreadyInUse]))
+        {
+            PortRefusal? expected = PortRefusal.CreateForBind(new SocketException((int)error), Owner, lease.Port);
+            await report.Awaiting(call => call(error)).Should().ThrowAsync<Exception>().Where(
+                thrown => expected == null
+                    ? thrown is ArgumentException
+                    : thrown is PortRefusedException && ((PortRefusedException)thrown).Refusal.ToString() == expected.ToString(),
+                $"{error} is not somebody else's port");
+        }
+
+        (await client.ReportBindFailureAsync(claim).Within()).Port.Should().NotBe(lease.Port);
+    }
+
     private static byte[] Report(PortEntry lease, int error) => Wire.Call(
         1,
         Wire.Portmap,
         PortmapProcedure.BindFailed,
         [
             .. Wire.Text(lease.Owner),
-            .. Wire.Words((uint)lease.Port, (uint)(lease.Epoch >> 32), (uint)lease.Epoch, (uint)lease.Protocol, 0, (uint)error),
+            .. Wire.Words((uint)lease.Port, (uint)(lease.Epoch!.Value >> 32), (uint)lease.Epoch.Value, (uint)lease.Protocol, 0, (uint)error),
         ]);
 }
