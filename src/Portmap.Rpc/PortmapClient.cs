@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Net.Sockets;
 using Portmap.Operations;
 using Portmap.Rpc.Calling;
@@ -17,23 +16,17 @@ namespace Portmap.Rpc;
 /// <para>A daemon closes a connection over which nothing was registered and nothing is said for its
 /// <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
 /// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the
-/// answer, not what was asked for. No call waits longer than <see
-/// cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws <see
-/// cref="PortmapUnreachableException"/>, and whether it took effect is not known. When the
+/// answer, not what was asked for. No call waits longer than
+/// <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws
+/// <see cref="PortmapUnreachableException"/>, and whether it took effect is not known. When the
 /// connection ends, calls under way throw <see cref="IOException"/>.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
-    /// <summary>
-    /// How long one long poll waits. Short, so that those whose reader has left do not fill the
-    /// connection's share for long.
-    /// </summary>
-    private const uint PollMilliseconds = 10_000;
-
     private readonly RpcCaller _caller;
-    private readonly Func<CancellationToken, Task<PortmapClient>> _connect;
+    private readonly Func<CancellationToken, Task<RpcCaller>> _connect;
 
-    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>> connect)
+    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint, Func<CancellationToken, Task<RpcCaller>> connect)
     {
         _caller = caller;
         _connect = connect;
@@ -43,12 +36,15 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <summary>The daemon it is connected to.</summary>
     public PortmapEndpoint Endpoint { get; }
 
+    /// <summary>The calls under it.</summary>
+    internal RpcCaller Caller => _caller;
+
     /// <summary>Completes when the connection has ended.</summary>
     internal Task Ended => _caller.Ended;
 
     /// <summary>Connects once; completes when the daemon has answered.</summary>
-    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see
-    /// cref="PortmapEndpoint.Default"/>.</param>
+    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else
+    /// <see cref="PortmapEndpoint.Default"/>.</param>
     /// <param name="options">How long to wait for it; null takes the defaults.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer
@@ -61,36 +57,14 @@ public sealed class PortmapClient : IAsyncDisposable
         options ??= new PortmapClientOptions();
         options.Check();
         endpoint ??= PortmapEnvironment.Endpoint;
-        using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        PortmapClient? client = null;
-        try
-        {
-            client = Over(await Connection.OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, connect: null, options);
-            await client.PingAsync(either.Token).ConfigureAwait(false);
-            return client;
-        }
-        catch (Exception e)
-        {
-            if (client is not null)
-            {
-                await client.DisposeAsync().ConfigureAwait(false);
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            if (e is OperationCanceledException || Connection.Complaint(e, endpoint) is not null)
-            {
-                throw Connection.Unreachable(endpoint, e, client is not null, options.ConnectTimeout);
-            }
-
-            throw;
-        }
+        RpcCaller caller = await Connection.ConnectAsync(endpoint, options, cancellationToken).ConfigureAwait(false);
+        return new PortmapClient(caller, endpoint, token => Connection.ConnectAsync(endpoint, options, token));
     }
 
     /// <summary>Asks for nothing; completes when the daemon has answered.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public Task PingAsync(CancellationToken cancellationToken = default) =>
-        _caller.CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
+        _caller.PingAsync(cancellationToken);
 
     /// <summary>Asks for a port for an owner.</summary>
     /// <param name="request">The owner, and what else matters.</param>
@@ -120,7 +94,7 @@ public sealed class PortmapClient : IAsyncDisposable
             throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", nameof(request));
         }
 
-        return CallAsync(
+        return _caller.AskAsync(
             PortmapProcedure.Acquire,
             writer =>
             {
@@ -145,7 +119,7 @@ public sealed class PortmapClient : IAsyncDisposable
     public Task<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
-        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+        return _caller.AskAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
     /// <summary>
@@ -175,7 +149,7 @@ public sealed class PortmapClient : IAsyncDisposable
         CheckOwner(request.Owner);
         int errno = BindErrno.Of(error)
             ?? throw new ArgumentException($"{error} is no error of binding a socket; pass on what Bind or Listen threw.", nameof(error));
-        return CallAsync(
+        return _caller.AskAsync(
             PortmapProcedure.BindFailed,
             writer =>
             {
@@ -196,7 +170,7 @@ public sealed class PortmapClient : IAsyncDisposable
     public Task ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
-        return CallAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
+        return _caller.AskAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
     }
 
     /// <summary>
@@ -239,19 +213,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// </remarks>
     /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for
     /// another one; list again.</exception>
-    public async Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default)
-    {
-        ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
-        long revision = 0;
-        uint next = 0;
-        do
-        {
-            (revision, next) = await ListPageAsync(entries, revision, next, cancellationToken).ConfigureAwait(false);
-        }
-        while (next != 0);
-
-        return new PortSnapshot(entries.DrainToImmutable(), revision);
-    }
+    public Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default) => MapCalls.SnapshotAsync(_caller, cancellationToken);
 
     /// <summary>
     /// Follows the map: first all of it, then what changes, in batches and without a gap.
@@ -293,71 +255,11 @@ public sealed class PortmapClient : IAsyncDisposable
     /// endpoint.</param>
     /// <param name="options">How long calls may take; null takes the defaults.</param>
     internal static PortmapClient Over(
-        Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null, PortmapClientOptions? options = null)
+        Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<RpcCaller>>? connect = null, PortmapClientOptions? options = null)
     {
         PortmapClientOptions limits = options ?? new PortmapClientOptions();
-        return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => ConnectAsync(endpoint, limits, token)));
+        return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => Connection.ConnectAsync(endpoint, limits, token)));
     }
-
-    /// <summary>
-    /// Waits for what comes after a revision, at most for the length of one long poll; -1 asks what
-    /// the revision is, and does not wait.
-    /// </summary>
-    internal Task<PortUpdate> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
-        PortmapProcedure.WaitForChange,
-        writer =>
-        {
-            writer.WriteInt64(after);
-            writer.WriteUInt32(after < 0 ? 0 : PollMilliseconds);
-        },
-        static (ref XdrReader reader) =>
-        {
-            long revision = reader.ReadInt64();
-            int count = reader.ReadInt32();
-            ImmutableArray<PortChange>.Builder changes = ImmutableArray.CreateBuilder<PortChange>();
-            for (int i = 0; i < count; i++)
-            {
-                changes.Add(PortmapXdr.ReadChange(ref reader));
-            }
-
-            return new PortUpdate(revision, changes.DrainToImmutable());
-        },
-        cancellationToken,
-        TimeSpan.FromMilliseconds(PollMilliseconds));
-
-    private Task<(long Revision, uint Next)> ListPageAsync(
-        ImmutableArray<PortEntry>.Builder entries, long listing, uint start, CancellationToken cancellationToken) => CallAsync(
-        PortmapProcedure.List,
-        writer =>
-        {
-            writer.WriteInt64(listing);
-            writer.WriteUInt32(start);
-        },
-        (ref XdrReader reader) =>
-        {
-            long revision = reader.ReadInt64();
-            int count = reader.ReadInt32();
-            for (int i = 0; i < count; i++)
-            {
-                entries.Add(PortmapXdr.ReadEntry(ref reader));
-            }
-
-            return (revision, reader.ReadUInt32());
-        },
-        cancellationToken);
-
-    private Task<T> CallAsync<T>(
-        uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default) => _caller.CallAsync(
-        procedure,
-        arguments,
-        (ref XdrReader reader) => reader.ReadInt32() switch
-        {
-            PortmapProcedure.Ok => decode(ref reader),
-            PortmapProcedure.Refused => throw new PortRefusedException(PortmapXdr.ReadRefusal(ref reader)),
-            int other => throw new InvalidDataException($"{other} is neither a result nor a refusal."),
-        },
-        cancellationToken,
-        longPoll);
 
     private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
     {

@@ -51,8 +51,8 @@ public sealed class PortmapServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Where it listens, with the ports that the kernel chose; empty before <see
-    /// cref="StartAsync"/> and after the stop.
+    /// Where it listens, with the ports that the kernel chose; empty before
+    /// <see cref="StartAsync"/> and after the stop.
     /// </summary>
     public IReadOnlyList<PortmapEndpoint> Endpoints { get; private set; } = [];
 

@@ -20,8 +20,8 @@ public sealed class PortmapServerOptions
     /// <summary>The mode of a socket file, in octal as chmod takes it.</summary>
     /// <value>
     /// 000 to 0777. The default is <c>0600</c>: this user, and root. Give others write permission
-    /// (<c>0660</c>, <c>0666</c>) to let them look up and watch; what they may change is for <see
-    /// cref="AllowedUserIds"/> to say.
+    /// (<c>0660</c>, <c>0666</c>) to let them look up and watch; what they may change is for
+    /// <see cref="AllowedUserIds"/> to say.
     /// </value>
     /// <remarks>
     /// A text, because a number in a configuration file would be read as decimal.
@@ -47,9 +47,9 @@ public sealed class PortmapServerOptions
     /// over TCP on loopback the kernel says who calls.
     /// </summary>
     /// <value>
-    /// User ids. None by default. All others are refused as <see
-    /// cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody who
-    /// can connect.
+    /// User ids. None by default. All others are refused as
+    /// <see cref="PortRefusalReason.NotPermitted"/>; lookups, lists and watching are for everybody
+    /// who can connect.
     /// </value>
     /// <remarks>
     /// They change what is theirs, not each other's. A lease that the host acquires for a worker of
@@ -176,9 +176,9 @@ public sealed class PortmapServerOptions
     /// <see cref="PortRefusalReason.TooManyOwners"/>. Root and the daemon's user are not
     /// counted.</summary>
     /// <value>
-    /// 1 to 1,048,576. The default is 4,096, and it is never more than half of <see
-    /// cref="PortRegistryOptions.MaxOwners"/>. Where no user is known (another host), an address is
-    /// one.
+    /// 1 to 1,048,576. The default is 4,096, and it is never more than half of
+    /// <see cref="PortRegistryOptions.MaxOwners"/>. Where no user is known (another host), an
+    /// address is one.
     /// </value>
     public int MaxOwnersPerUser { get; set; } = 4_096;
 

@@ -1,3 +1,4 @@
+using Portmap.Rpc.Calling;
 using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;
 
@@ -88,7 +89,7 @@ internal sealed class Harness : IAsyncDisposable
 
     /// <summary>Opens a connection with a client at its end.</summary>
     public PortmapClient OpenClient(Peer? peer = null) =>
-        PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), _ => Task.FromResult(OpenClient(peer)));
+        PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), _ => Task.FromResult(new RpcCaller(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), new PortmapClientOptions())));
 
     public PairStream Open(Peer? peer = null) => Connect(peer ?? Known).Client;
 
