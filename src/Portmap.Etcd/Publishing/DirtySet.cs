@@ -1,0 +1,109 @@
+using Portmap.Etcd.Connecting;
+
+namespace Portmap.Etcd.Publishing;
+
+/// <summary>The owners whose entry at etcd may differ from the registry's: told by anybody, taken by the publisher.</summary>
+/// <remarks>What changed is not kept, only that something did: the publisher reads the registry when it sends. Past <see cref="MostOwners"/> it is
+/// "everything", so that an etcd that stays away costs no memory.</remarks>
+internal sealed class DirtySet(TimeProvider time)
+{
+    private const int MostOwners = 262_144;
+
+    private readonly Lock _gate = new();
+    private readonly Signal _signal = new(time);
+    private HashSet<OwnerKey> _owners = [];
+    private bool _isEverything;
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _owners.Count;
+            }
+        }
+    }
+
+    public void Add(OwnerKey owner)
+    {
+        lock (_gate)
+        {
+            if (_isEverything)
+            {
+                return;
+            }
+
+            _owners.Add(owner);
+            if (_owners.Count > MostOwners)
+            {
+                _owners = [];
+                _isEverything = true;
+            }
+        }
+
+        _signal.Set();
+    }
+
+    public void AddEverything()
+    {
+        lock (_gate)
+        {
+            _owners = [];
+            _isEverything = true;
+        }
+
+        _signal.Set();
+    }
+
+    /// <summary>Takes at most so many owners.</summary>
+    /// <returns>False when everything is to be looked at; then nothing was taken.</returns>
+    public bool TryTake(int most, List<OwnerKey> taken)
+    {
+        lock (_gate)
+        {
+            if (_isEverything)
+            {
+                return false;
+            }
+
+            if (_owners.Count <= most)
+            {
+                taken.AddRange(_owners);
+                _owners = _owners.Count > 1_024 ? [] : Cleared(_owners);
+                return true;
+            }
+
+            foreach (OwnerKey owner in _owners)
+            {
+                taken.Add(owner);
+                if (taken.Count == most)
+                {
+                    break;
+                }
+            }
+
+            _owners.ExceptWith(taken);
+            return true;
+        }
+    }
+
+    /// <summary>Begins a look at everything: what is told from now on counts again.</summary>
+    public void Clear()
+    {
+        lock (_gate)
+        {
+            _owners = [];
+            _isEverything = false;
+        }
+    }
+
+    /// <summary>Waits until something was told since the last wait, or the time is over.</summary>
+    public Task WaitAsync(TimeSpan limit, CancellationToken cancellationToken) => _signal.WaitAsync(limit, cancellationToken);
+
+    private static HashSet<OwnerKey> Cleared(HashSet<OwnerKey> set)
+    {
+        set.Clear();
+        return set;
+    }
+}
