@@ -25,7 +25,7 @@ public sealed class FleetOwners
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
-    private readonly Signal _doubt;
+    private readonly WakeUp _doubt;
 
     internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time)
     {
@@ -35,7 +35,7 @@ public sealed class FleetOwners
         _options = options;
         _logger = logger;
         _time = time;
-        _doubt = new Signal(time);
+        _doubt = new WakeUp(time);
     }
 
     /// <summary>A claim came or went: the owner.</summary>

@@ -9,6 +9,9 @@ internal sealed class EtcdMember : IDisposable
 {
     private const int MaxMessageBytes = 64 * 1024 * 1024;   // a page of a listing; etcd itself sends no larger one of changes
 
+    // gRPC's own wait grows to two minutes, and fails every request meanwhile, also when etcd is back; our loops have waits of their own.
+    private static readonly TimeSpan s_reconnect = TimeSpan.FromMilliseconds(200);
+
     private readonly GrpcChannel _channel;
 
     public EtcdMember(Uri endpoint, PortmapFleetOptions options)
@@ -19,6 +22,8 @@ internal sealed class EtcdMember : IDisposable
             HttpHandler = EtcdTls.Handler(options),
             DisposeHttpClient = true,
             MaxReceiveMessageSize = MaxMessageBytes,
+            InitialReconnectBackoff = s_reconnect,
+            MaxReconnectBackoff = s_reconnect,
         });
         CallInvoker invoker = _channel.CreateCallInvoker();
         Kv = new KV.KVClient(invoker);

@@ -188,11 +188,12 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
             {
                 EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream = await client.OpenKeepAliveAsync(stop).ConfigureAwait(false);
                 await using ConfiguredAsyncDisposable closing = stream.ConfigureAwait(false);
+                Task<LeaseKeepAliveResponse> reading = stream.ReadAsync(stop);
                 while (true)
                 {
                     Lifetime begin = Lifetime.Begin(time);
                     await stream.WriteAsync(new LeaseKeepAliveRequest { ID = term.Id }, stop).ConfigureAwait(false);
-                    LeaseKeepAliveResponse answer = await ReadAsync(stream, limit, stop).ConfigureAwait(false);
+                    LeaseKeepAliveResponse answer = await WithinAsync(reading, stream, limit, stop).ConfigureAwait(false);
                     if (answer.TTL <= 0)
                     {
                         return;
@@ -207,7 +208,16 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                         Disturbed?.Invoke();
                     }
 
-                    await Task.Delay(third, time, stop).ConfigureAwait(false);
+                    // Nothing comes unasked: what ends the read before the pause is over is a stream that broke, and that is to be heard of at once.
+                    reading = stream.ReadAsync(stop);
+                    Task pause = Task.Delay(third, time, stop);
+                    if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)
+                    {
+                        await reading.ConfigureAwait(false);
+                        throw stream.Silent();
+                    }
+
+                    await pause.ConfigureAwait(false);
                 }
             }
             catch (EtcdException exception)
@@ -224,12 +234,12 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         }
     }
 
-    private async Task<LeaseKeepAliveResponse> ReadAsync(
-        EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream, TimeSpan limit, CancellationToken stop)
+    private async Task<LeaseKeepAliveResponse> WithinAsync(
+        Task<LeaseKeepAliveResponse> reading, EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream, TimeSpan limit, CancellationToken stop)
     {
         try
         {
-            return await stream.ReadAsync(stop).WaitAsync(limit, time, stop).ConfigureAwait(false);
+            return await reading.WaitAsync(limit, time, stop).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

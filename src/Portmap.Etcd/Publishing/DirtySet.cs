@@ -10,7 +10,7 @@ internal sealed class DirtySet(TimeProvider time)
     private const int MostOwners = 262_144;
 
     private readonly Lock _gate = new();
-    private readonly Signal _signal = new(time);
+    private readonly WakeUp _wakeUp = new(time);
     private HashSet<OwnerKey> _owners = [];
     private bool _isEverything;
 
@@ -42,7 +42,7 @@ internal sealed class DirtySet(TimeProvider time)
             }
         }
 
-        _signal.Set();
+        _wakeUp.Set();
     }
 
     public void AddEverything()
@@ -53,7 +53,7 @@ internal sealed class DirtySet(TimeProvider time)
             _isEverything = true;
         }
 
-        _signal.Set();
+        _wakeUp.Set();
     }
 
     /// <summary>Takes at most so many owners.</summary>
@@ -99,7 +99,7 @@ internal sealed class DirtySet(TimeProvider time)
     }
 
     /// <summary>Waits until something was told since the last wait, or the time is over.</summary>
-    public Task WaitAsync(TimeSpan limit, CancellationToken cancellationToken) => _signal.WaitAsync(limit, cancellationToken);
+    public Task WaitAsync(TimeSpan limit, CancellationToken cancellationToken) => _wakeUp.WaitAsync(limit, cancellationToken);
 
     private static HashSet<OwnerKey> Cleared(HashSet<OwnerKey> set)
     {

@@ -50,7 +50,7 @@ internal static class DaemonProgram
         FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
         using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
         await host.Map.UntilAsync(map => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch);
-        Task<string?> end = Console.In.ReadLineAsync();
+        Task<string?> end = Task.Run(Console.ReadLine);   // ReadLineAsync of the console waits where it is called
         using PeriodicTimer pace = new(TimeSpan.FromMilliseconds(2));
         while (!end.IsCompleted)
         {

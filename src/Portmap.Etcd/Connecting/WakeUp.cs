@@ -2,7 +2,7 @@ namespace Portmap.Etcd.Connecting;
 
 /// <summary>Wakes one waiting loop. Any number of settings before the loop waits are one.</summary>
 /// <remarks>The loop looks at what it waits for after each wait, so that a setting while it wakes is not lost.</remarks>
-internal sealed class Signal(TimeProvider time)
+internal sealed class WakeUp(TimeProvider time)
 {
     private TaskCompletionSource _set = New();
 
