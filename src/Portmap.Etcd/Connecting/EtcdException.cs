@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Grpc.Core;
+using Portmap.Diagnostics;
 
 namespace Portmap.Etcd.Connecting;
 
@@ -39,9 +40,9 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
     public static EtcdException Of(Exception exception, Uri member) => exception switch
     {
         EtcdException same => same,
-        RpcException { Status: var status } => new EtcdException(Classify(status), $"{member}: {status.StatusCode}: {status.Detail}", exception),
+        RpcException { Status: var status } => new EtcdException(Classify(status), Printable.Of($"{member}: {status.StatusCode}: {status.Detail}"), exception),
         OperationCanceledException => new EtcdException(EtcdFailure.Unavailable, $"{member}: no answer in time", exception),
-        _ => new EtcdException(EtcdFailure.Unavailable, $"{member}: {exception.Message}", exception),
+        _ => new EtcdException(EtcdFailure.Unavailable, Printable.Of($"{member}: {exception.Message}"), exception),
     };
 
     private static EtcdFailure Classify(Status status)

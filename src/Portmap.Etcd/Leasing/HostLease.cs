@@ -18,7 +18,9 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     private readonly HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
     private TaskCompletionSource _changed = NewSignal();
     private LeaseTerm? _current;
-    private string? _trouble = "Etcd has not answered yet.";
+    private const string Nothing = "Etcd has not answered yet.";
+
+    private string? _trouble = Nothing;
     private long _lastId;
 
     /// <summary>The connection broke and is back: what etcd knows may be of an earlier time.</summary>
@@ -255,7 +257,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     private void Note(EtcdException exception)
     {
-        if (Interlocked.Exchange(ref _trouble, exception.Message) is null)
+        if (Interlocked.Exchange(ref _trouble, exception.Message) is null or Nothing)
         {
             FleetLog.Trouble(logger, exception.Message);
         }

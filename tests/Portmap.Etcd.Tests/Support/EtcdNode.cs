@@ -8,14 +8,13 @@ namespace Portmap.Etcd.Tests.Support;
 internal sealed class EtcdNode : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
-    private readonly string[] _more;
     private ChildProcess? _process;
     private int _generation;
 
     public EtcdNode(string name, string[] more, bool isSecure)
     {
         Name = name;
-        _more = more;
+        More = more;
         PortRange ports = PortBlock.Take(2);
         Address = PortBlock.TakeLoopback();
         string scheme = isSecure ? "https" : "http";
@@ -33,6 +32,9 @@ internal sealed class EtcdNode : IAsyncDisposable
 
     public int ProcessId => _process!.Id;
 
+    /// <summary>More of its arguments.</summary>
+    public string[] More { get; set; }
+
     /// <summary>The whole cluster, NAME=URL,…</summary>
     public string Peers { get; set; } = string.Empty;
 
@@ -46,7 +48,7 @@ internal sealed class EtcdNode : IAsyncDisposable
             [
                 "--name", Name, "--data-dir", DataFolder, "--listen-client-urls", Endpoint, "--advertise-client-urls", Endpoint,
                 "--listen-peer-urls", PeerUrl, "--initial-advertise-peer-urls", PeerUrl, "--initial-cluster", Peers,
-                "--heartbeat-interval", "100", "--election-timeout", "1000", "--logger", "zap", "--log-outputs", "stdout", .. _more,
+                "--heartbeat-interval", "100", "--election-timeout", "1000", "--logger", "zap", "--log-outputs", "stdout", .. More,
             ]);
         while (!(await _process.ReadLineAsync()).Contains("serving client traffic", StringComparison.Ordinal))
         {
