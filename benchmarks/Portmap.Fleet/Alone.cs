@@ -55,5 +55,12 @@ internal sealed class Alone(string endpoints) : IDisposable
         await PutAllAsync(prefix, host, count, atOnce: 1, lease);
     }
 
+    /// <summary>How many keys begin so.</summary>
+    public async Task<long> CountAsync(string prefix)
+    {
+        ByteString key = ByteString.CopyFromUtf8(prefix);
+        return (await Client.RangeAsync(new RangeRequest { Key = key, RangeEnd = FleetKeys.EndOf(key), Limit = 1 }, CancellationToken.None)).Count;
+    }
+
     public void Dispose() => Client.Dispose();
 }

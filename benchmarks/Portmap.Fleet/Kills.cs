@@ -42,7 +42,7 @@ internal static class Kills
             // A mark that is registered last shows that all before it has come.
             string mark = string.Create(CultureInfo.InvariantCulture, $"mark{run}");
             publisher.Register(mark, 20_000);
-            while (!looker.Fleet.Map.TryFind(mark, out _) || publisher.Fleet.Status.Pending != 0)
+            while (!looker.Fleet.Map.TryFind(mark, out _) || !publisher.Fleet.Status.IsPublished)
             {
                 await Task.Delay(1);
             }

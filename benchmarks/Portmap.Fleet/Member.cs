@@ -37,7 +37,7 @@ internal sealed class Member : IAsyncDisposable
     /// <summary>Waits until etcd is told of everything.</summary>
     public async Task PublishedAsync()
     {
-        while (Fleet.Status is not { IsConnected: true, Pending: 0 })
+        while (!Fleet.Status.IsPublished)
         {
             await Task.Yield();
         }

@@ -34,10 +34,10 @@ internal static class Publishing
             member.Fleet.Start();
             await member.PublishedAsync();
             double ourRate = Entries / Stopwatch.GetElapsedTime(start).TotalSeconds;
-            string found = await etcd.CtlAsync("get", "--prefix", "--count-only", "--write-out", "fields", prefix + "/e/");
-            if (!found.Contains(string.Create(CultureInfo.InvariantCulture, $"\"Count\" : {Entries}"), StringComparison.Ordinal))
+            long found = await alone.CountAsync(prefix + "/e/");
+            if (found != Entries)
             {
-                throw new InvalidOperationException($"Etcd has another number of entries: {found}");
+                throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"Etcd has {found} entries."));
             }
 
             if (round >= 0)

@@ -71,7 +71,8 @@ public sealed class PortmapFleet : IAsyncDisposable
     /// <summary>How this host's part is doing now.</summary>
     public FleetStatus Status => new(
         _lease.Current is { } term && term.Left > TimeSpan.Zero,
-        _publisher?.Pending ?? 0,
+        _publisher?.IsPublished ?? false,
+        _publisher?.Dirty.Count ?? 0,
         _lease.Trouble ?? (_options.Mirror ? _follower.Trouble : null));
 
     /// <summary>Begins to publish and to follow. It waits for nothing: <see cref="FleetMap.WhenListed"/> and <see cref="Status"/> tell how far it is.</summary>

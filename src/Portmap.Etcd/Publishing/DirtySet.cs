@@ -12,15 +12,17 @@ internal sealed class DirtySet(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly WakeUp _wakeUp = new(time);
     private HashSet<OwnerKey> _owners = [];
+    private int _underWay;
     private bool _isEverything;
 
+    /// <summary>How many owners there are, those included that were taken and are under way.</summary>
     public int Count
     {
         get
         {
             lock (_gate)
             {
-                return _owners.Count;
+                return _owners.Count + _underWay;
             }
         }
     }
@@ -56,7 +58,7 @@ internal sealed class DirtySet(TimeProvider time)
         _wakeUp.Set();
     }
 
-    /// <summary>Takes at most so many owners.</summary>
+    /// <summary>Takes at most so many owners; what was taken before has arrived.</summary>
     /// <returns>False when everything is to be looked at; then nothing was taken.</returns>
     public bool TryTake(int most, List<OwnerKey> taken)
     {
@@ -70,6 +72,7 @@ internal sealed class DirtySet(TimeProvider time)
             if (_owners.Count <= most)
             {
                 taken.AddRange(_owners);
+                _underWay = taken.Count;
                 _owners = _owners.Count > 1_024 ? [] : Cleared(_owners);
                 return true;
             }
@@ -84,6 +87,7 @@ internal sealed class DirtySet(TimeProvider time)
             }
 
             _owners.ExceptWith(taken);
+            _underWay = taken.Count;
             return true;
         }
     }
@@ -94,6 +98,7 @@ internal sealed class DirtySet(TimeProvider time)
         lock (_gate)
         {
             _owners = [];
+            _underWay = 0;
             _isEverything = false;
         }
     }

@@ -23,14 +23,14 @@ internal sealed class Publisher(
     private const int BatchesAtOnce = 4;
 
     private readonly Dictionary<OwnerKey, PublishedEntry> _published = [];
-    private int _sending;
     private bool _isDisturbed;
+    private bool _isCompared;
 
     /// <summary>The owners that may have changed.</summary>
     public DirtySet Dirty { get; } = new(time);
 
-    /// <summary>How many owners etcd was not told of yet.</summary>
-    public int Pending => Dirty.Count + Volatile.Read(ref _sending);
+    /// <summary>Etcd holds what the registry served when it was asked last, and nothing was heard of since.</summary>
+    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.Count == 0 && Volatile.Read(ref _isCompared);
 
     /// <summary>Runs until it is told to stop, or its registry is disposed.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -49,12 +49,13 @@ internal sealed class Publisher(
                 }
                 catch (EtcdException exception)
                 {
+                    Volatile.Write(ref _isCompared, false);
                     FleetLog.PublishingBroke(logger, exception.Message);
                     await backoff.WaitAsync(stop).ConfigureAwait(false);
                 }
                 catch (OperationCanceledException) when (!stop.IsCancellationRequested)
                 {
-                    // The lease is over: the next one.
+                    Volatile.Write(ref _isCompared, false);   // the lease is over: the next one
                 }
             }
         }
@@ -79,8 +80,10 @@ internal sealed class Publisher(
         }
 
         Volatile.Write(ref _isDisturbed, false);
+        Volatile.Write(ref _isCompared, false);
         Dirty.Clear();
         await CompareAsync(term, cancellationToken).ConfigureAwait(false);
+        Volatile.Write(ref _isCompared, true);
         long compared = time.GetTimestamp();
         List<OwnerKey> taken = [];
         while (true)
@@ -99,9 +102,7 @@ internal sealed class Publisher(
                 continue;
             }
 
-            Volatile.Write(ref _sending, taken.Count);
             await SendAsync(term, taken, cancellationToken).ConfigureAwait(false);
-            Volatile.Write(ref _sending, 0);
         }
     }
 

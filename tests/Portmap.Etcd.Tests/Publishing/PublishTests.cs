@@ -67,7 +67,7 @@ public class PublishTests
         await etcd.StartAsync();
 
         await looker.UntilSameAsync(a);
-        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: true, Trouble: null, Pending: 0 });
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: true, IsPublished: true, Trouble: null, Pending: 0 });
     }
 
     [NeedsFact("etcd")]
