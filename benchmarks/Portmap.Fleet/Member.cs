@@ -26,7 +26,7 @@ internal sealed class Member : IAsyncDisposable
 
     public void Register(string owner, int port)
     {
-        if (!_session!.TryRegister(owner, port, out _, out PortRefusal? refusal))
+        if (!_session!.TryRegister(new PortClaimRequest(owner, port), out _, out PortRefusal? refusal))
         {
             throw new InvalidOperationException(refusal.Message);
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Portmap.Diagnostics;
 using Portmap.Etcd.Leasing;
 
 namespace Portmap.Etcd;
@@ -65,15 +66,13 @@ public sealed class FleetClaim : IAsyncDisposable
     /// <param name="startInfo">The program.</param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
     /// <exception cref="PortRefusedException">LeaseEnded: the claim is lost, and no worker is to be started on it.</exception>
-    public void ApplyTo(ProcessStartInfo startInfo)
+    public void PrepareStart(ProcessStartInfo startInfo)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
         if (!IsHeld)
         {
-            throw new PortRefusedException(PortRefusal.Create(
-                PortRefusalReason.LeaseEnded,
-                string.Create(CultureInfo.InvariantCulture, $"The claim of epoch {Epoch} on '{Owner}' is lost; claim the owner again before a worker is started."),
-                Owner, holderEpoch: Epoch));
+            string message = string.Create(CultureInfo.InvariantCulture, $"The claim of epoch {Epoch} on '{Owner}' is lost; claim the owner again before a worker is started.");
+            throw new PortRefusedException(new PortRefusal(PortRefusalReason.LeaseEnded, Printable.Of(message)) { Owner = Owner });
         }
 
         startInfo.Environment[EpochVariable] = Epoch.ToString(CultureInfo.InvariantCulture);

@@ -11,6 +11,7 @@ namespace Portmap.Etcd;
 public sealed class FleetEntry
 {
     private readonly KnownHost _host;
+    private readonly long _claimEpoch;
     private readonly ushort _port;
     private readonly byte _protocol;
 
@@ -21,7 +22,7 @@ public sealed class FleetEntry
         _protocol = (byte)protocol;
         _port = published.Port;
         Epoch = published.Epoch;
-        ClaimEpoch = published.ClaimEpoch;
+        _claimEpoch = published.ClaimEpoch;
         Revision = revision;
     }
 
@@ -43,16 +44,14 @@ public sealed class FleetEntry
     /// <summary>The epoch of the claim in the registry of that host. Those of two hosts do not compare.</summary>
     public long Epoch { get; }
 
-    /// <summary>The epoch of the claim by which that host holds the owner alone in the fleet; 0 without one.</summary>
+    /// <summary>The epoch of the claim by which that host holds the owner alone in the fleet; null without one.</summary>
     /// <remarks>Those of all hosts compare: the later holder has the higher one.</remarks>
-    public long ClaimEpoch { get; }
+    public long? ClaimEpoch => _claimEpoch == 0 ? null : _claimEpoch;
 
     /// <summary>The revision of etcd that wrote this entry.</summary>
     public long Revision { get; }
 
     internal KnownHost KnownHost => _host;
-
-    internal PublishedEntry Published => new(_port, Epoch, ClaimEpoch);
 
     /// <summary>Host, address, port, protocol and owner, for logs.</summary>
     public override string ToString() => Printable.Of(FormattableString.Invariant($"{Owner} on {Host} ({Address}:{Port}/{Protocol})"));

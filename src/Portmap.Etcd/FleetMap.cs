@@ -69,8 +69,8 @@ public sealed class FleetMap
         return !IsRefusing & _index.TryFind(owner, protocol, out FleetEntry[]? entries) ? entries : default(ReadOnlyMemory<FleetEntry>);
     }
 
-    /// <summary>Everything the map holds at one revision, in no order. It answers while <see cref="IsRefusing"/> as well.</summary>
-    public ImmutableArray<FleetEntry> Snapshot() => _index.Snapshot();
+    /// <summary>Everything the map holds at one revision. It answers while <see cref="IsRefusing"/> as well.</summary>
+    public FleetSnapshot Snapshot() => _index.Snapshot();
 
     /// <summary>The hosts that show signs of life, in no order.</summary>
     public ImmutableArray<FleetHost> EnumerateHosts() => _index.Hosts();

@@ -158,8 +158,8 @@ public sealed class FleetOwners
         }
     }
 
-    private static PortRefusedException Refused(PortRefusalReason reason, string owner, FormattableString message, string? holder = null, long holderEpoch = 0) =>
-        new(PortRefusal.Create(reason, Printable.Of(message.ToString(CultureInfo.InvariantCulture)), owner, holder: holder, holderEpoch: holderEpoch));
+    private static PortRefusedException Refused(PortRefusalReason reason, string owner, FormattableString message, string? holder = null, long? holderEpoch = null) =>
+        new(new PortRefusal(reason, Printable.Of(message.ToString(CultureInfo.InvariantCulture))) { Owner = owner, Holder = holder, HolderEpoch = holderEpoch });
 
     private async Task<FleetClaim> ClaimWithinLimitAsync(string owner, CancellationToken cancellationToken)
     {

@@ -6,7 +6,7 @@ namespace Portmap.Etcd;
 /// <remarks>Immutable and safe for any thread.</remarks>
 public sealed class FleetUpdate
 {
-    internal FleetUpdate(long revision, ImmutableArray<FleetEntry> snapshot) => (Revision, Snapshot, Changes) = (revision, snapshot, []);
+    internal FleetUpdate(FleetSnapshot snapshot) => (Revision, Snapshot, Changes) = (snapshot.Revision, snapshot, []);
 
     internal FleetUpdate(long revision, ImmutableArray<FleetChange> changes) => (Revision, Changes) = (revision, changes);
 
@@ -14,7 +14,7 @@ public sealed class FleetUpdate
     public long Revision { get; }
 
     /// <summary>Everything there is, in place of all that the reader knew; null when this step is changes.</summary>
-    public ImmutableArray<FleetEntry>? Snapshot { get; }
+    public FleetSnapshot? Snapshot { get; }
 
     /// <summary>What changed at once; empty when this step is a snapshot.</summary>
     public ImmutableArray<FleetChange> Changes { get; }

@@ -145,7 +145,7 @@ public sealed partial class PortRegistry
             if (_table.Index.Find(served.Protocol, session.Program.Owner)?.Served() is { } claim && ReferenceEquals(claim.Session, session))
             {
                 _table.Journal?.QueueAgain(claim);
-                _log.PassedOn(claim, from, session.ProcessId);
+                _log.PassedOn(claim, from, session.Process.Id);
                 if (_changes.IsRecording)
                 {
                     _changes.Append(PortChangeKind.Registered, EntryOf(claim));

@@ -9,7 +9,7 @@ public sealed partial class PortRegistry
     internal PortRefusal? Release(PortSession session, string owner, int port, long epoch, PortProtocol protocol)
     {
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
-            ?? (port is < 0 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "leave it 0 for whichever the owner has") : null);
+            ?? (port is < 0 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "leave it null for whichever the owner has") : null);
         if (refusal is not null)
         {
             return refusal;
@@ -177,14 +177,19 @@ public sealed partial class PortRegistry
         epoch = _fence.Resolve(owner, epoch, protocol);
         OwnerCell? cell = await NormalizeAsync(protocol, owner).ConfigureAwait(false);
         PortClaim? open = cell?.OpenLease(), bound = cell?.Served();
-        if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
+        bool isCurrent = open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0)));
+        if (open is not null && (isCurrent || open.Lease!.HasTried(port, epoch)))
         {
             if (OwnerRights.AgainstUse(session, open, bound) is { } against)
             {
                 Refusals.NotOwner(owner, against, session, port).Throw();
             }
 
-            await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
+            if (isCurrent)
+            {
+                await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
+            }
+
             OpenGate(open.Lease!);   // the worker that reports is about to bind the port it is told now
             return open.Lease!;
         }
@@ -205,7 +210,7 @@ public sealed partial class PortRegistry
         MarkForeignIfTaken(protocol, port, NowMs);
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
         PortLease granted = new(this, request, session);
-        granted.AddTried(port, epoch: 0);
+        granted.AddTried(port, epoch);
         refusal = await GrantAsync(NewCandidate(granted, request, _defaultStrategy)).ConfigureAwait(false);
         refusal?.Throw();
         session.NoteAcquired(granted);
@@ -256,7 +261,7 @@ public sealed partial class PortRegistry
         PortRequest request = lease.Request;
         PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
             ? Refusals.AttemptsExhausted(lease, Settings, _holders)
-            : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0
+            : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.PreviousPort == port && port != 0
                 ? Refusals.Foreign(request, Settings, _holders)
                 : await GrantAsync(NewCandidate(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin)).ConfigureAwait(false);
 

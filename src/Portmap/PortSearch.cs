@@ -31,7 +31,7 @@ public readonly struct PortSearch
     public int Attempt { get; }
 
     /// <summary>The ports that may be handed out.</summary>
-    public PortRange Range => _space?.Settings.Range ?? default;
+    public PortRange Ports => _space?.Settings.Range ?? default;
 
     private int Avoid { get; }
 

@@ -67,7 +67,7 @@ public class PortmapFleetOptionsTests
         using IHost host = builder.Build();
         await host.StartAsync().Within();
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
-        registry.OpenSession(Environment.ProcessId).TryRegister("b1", 20_001, out _, out _).Should().BeTrue();
+        registry.OpenSession(Environment.ProcessId).TryRegister(new PortClaimRequest("b1", 20_001), out _, out _).Should().BeTrue();
 
         await looker.Map.UntilAsync(map => map.TryFind("b1", out FleetEntry? entry) && entry.Host == "generic");
         await host.Services.GetRequiredService<FleetMap>().UntilAsync(map => map.Count == 1);

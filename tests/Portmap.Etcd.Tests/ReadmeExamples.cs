@@ -32,8 +32,8 @@ internal static class ReadmeExamples
         await using FleetClaim claim = await owners.ClaimAsync("vol0/rebalance");   // or a refusal that names the holder
         PortLease lease = await registry.AcquireAsync("vol0/rebalance");
         ProcessStartInfo start = new("rebalance");
-        lease.ApplyTo(start);
-        claim.ApplyTo(start);                       // PORTMAP_FLEET_EPOCH
+        lease.PrepareStart(start);
+        claim.PrepareStart(start);                  // PORTMAP_FLEET_EPOCH
         using Process worker = Process.Start(start)!;
         claim.Lost.Register(worker.Kill);           // released, or the host's time is over
     }

@@ -38,11 +38,11 @@ internal sealed class MirrorIndex(Subscribers subscribers)
         }
     }
 
-    public ImmutableArray<FleetEntry> Snapshot()
+    public FleetSnapshot Snapshot()
     {
         lock (_gate)
         {
-            return All();
+            return new FleetSnapshot(All(), _revision);
         }
     }
 
@@ -51,7 +51,7 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     {
         lock (_gate)
         {
-            return subscribers.Add(new FleetUpdate(_revision, All()), capacity);
+            return subscribers.Add(new FleetUpdate(new FleetSnapshot(All(), _revision)), capacity);
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             _mayForget = true;
             Forget();
             Volatile.Write(ref _revision, revision);
-            subscribers.Tell(new FleetUpdate(revision, All()));
+            subscribers.Tell(new FleetUpdate(new FleetSnapshot(All(), revision)));
         }
     }
 

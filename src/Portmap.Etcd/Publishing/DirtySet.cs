@@ -27,6 +27,18 @@ internal sealed class DirtySet(TimeProvider time)
         }
     }
 
+    /// <summary>Nothing was told that did not arrive.</summary>
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return !_isEverything && _owners.Count + _underWay == 0;
+            }
+        }
+    }
+
     public void Add(OwnerKey owner)
     {
         lock (_gate)

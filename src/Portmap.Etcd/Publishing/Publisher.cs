@@ -30,7 +30,7 @@ internal sealed class Publisher(
     public DirtySet Dirty { get; } = new(time);
 
     /// <summary>Etcd holds what the registry served when it was asked last, and nothing was heard of since.</summary>
-    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.Count == 0 && Volatile.Read(ref _isCompared);
+    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.IsEmpty && Volatile.Read(ref _isCompared);   // before and after: a comparison may begin between
 
     /// <summary>Runs until it is told to stop, or its registry is disposed.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -189,7 +189,7 @@ internal sealed class Publisher(
     private bool TryGetWanted(OwnerKey owner, out PublishedEntry wanted)
     {
         bool isServed = feed.TryGetServed(owner, out PortEntry entry);
-        wanted = isServed ? new PublishedEntry((ushort)entry.Port, entry.Epoch, claims.EpochOf(owner.Owner)) : default;
+        wanted = isServed ? new PublishedEntry((ushort)entry.Port, entry.Epoch ?? 0, claims.EpochOf(owner.Owner)) : default;
         return isServed;
     }
 

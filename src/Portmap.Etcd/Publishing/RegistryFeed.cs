@@ -6,7 +6,7 @@ internal sealed class RegistryFeed(PortRegistry registry)
 {
     /// <summary>All owners that lookups answer with now.</summary>
     public IEnumerable<OwnerKey> Served() =>
-        registry.Snapshot(out _).Where(entry => entry.State == PortState.Bound).Select(entry => new OwnerKey(entry.Owner, entry.Protocol));
+        registry.Snapshot().Entries.Where(entry => entry.State == PortState.Bound).Select(entry => new OwnerKey(entry.Owner, entry.Protocol));
 
     public bool TryGetServed(OwnerKey owner, out PortEntry entry) =>
         registry.TryGetEntry(owner.Owner, out entry, owner.Protocol) && entry.State == PortState.Bound;
@@ -14,25 +14,19 @@ internal sealed class RegistryFeed(PortRegistry registry)
     /// <summary>Marks what changes from now on, until it is cancelled or the registry is disposed.</summary>
     public async Task RunAsync(DirtySet dirty, CancellationToken cancellationToken)
     {
-        while (true)
+        await foreach (PortUpdate update in registry.WatchAsync(snapshots: false, cancellationToken: cancellationToken).ConfigureAwait(false))
         {
-            IAsyncEnumerable<PortChange> changes = registry.Watch(out _, cancellationToken);
-            dirty.AddEverything();   // after the watch began: nothing falls between the two
-            try
+            if (update.Changes.IsEmpty)
             {
-                await foreach (PortChange change in changes.ConfigureAwait(false))
-                {
-                    if (change.Entry.Owner.Length != 0)
-                    {
-                        dirty.Add(new OwnerKey(change.Entry.Owner, change.Entry.Protocol));
-                    }
-                }
-
-                return;
+                dirty.AddEverything();   // it begins, or was too slow: anything may have changed
             }
-            catch (PortRefusedException exception) when (exception.Refusal.Reason == PortRefusalReason.RevisionTooOld)
+
+            foreach (PortChange change in update.Changes)
             {
-                // Too slow for the registry's ring: begin again with everything.
+                if (change.Entry.Owner.Length != 0)
+                {
+                    dirty.Add(new OwnerKey(change.Entry.Owner, change.Entry.Protocol));
+                }
             }
         }
     }

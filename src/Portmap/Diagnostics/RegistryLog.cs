@@ -78,7 +78,7 @@ internal sealed class RegistryLog(ILogger? logger, RegistryClock clock)
     }
 
     public void Found(PortFinding finding) =>
-        PortmapLog.Found(Logger, finding.Kind, Printable.Of(finding.Value), Printable.Of(finding.Bound), Printable.Of(finding.Remedy));
+        PortmapLog.Found(Logger, finding.Kind, Printable.Of(finding.Value), Printable.Of(finding.Expected), Printable.Of(finding.Remedy));
 
     public void PassFailed(Exception exception)
     {

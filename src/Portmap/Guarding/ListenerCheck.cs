@@ -18,7 +18,7 @@ internal static class ListenerCheck
     public static PortRefusal? Refuse(PortSession session, string owner, int port, PortProtocol protocol, ListenTable ours, bool byProcess)
     {
         bool isKnown = session.Process.IsKnown;
-        ListenTable table = isKnown && ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder ? ListenTable.Read(protocol, folder) : ours;
+        ListenTable table = isKnown && ProcessFiles.ForeignNetworkOf(session.Process.Id) is { } folder ? ListenTable.Read(protocol, folder) : ours;
         if (!table.Listens(port))
         {
             return !table.IsComplete ? Refusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
@@ -31,11 +31,11 @@ internal static class ListenerCheck
             return null;
         }
 
-        return ProcessSockets.Of(session.ProcessId) is not { } sockets
-            ? Refusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{session.ProcessId}/fd may not be read"))
+        return ProcessSockets.Of(session.Process.Id) is not { } sockets
+            ? Refusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{session.Process.Id}/fd may not be read"))
             : table.Listens(port, sockets) ? null
             : !table.IsComplete ? Refusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
-            : Refusals.AnotherListens(owner, port, protocol, session.ProcessId);
+            : Refusals.AnotherListens(owner, port, protocol, session.Process.Id);
     }
 
     /// <summary>Whether an entry in force may stand: somebody listens on its port, and, where it was registered by its socket, still its own process.</summary>
@@ -58,7 +58,7 @@ internal static class ListenerCheck
 
         if (!read.TryGetValue(session, out HashSet<long>? sockets))
         {
-            read.Add(session, sockets = ProcessSockets.Of(session.ProcessId));
+            read.Add(session, sockets = ProcessSockets.Of(session.Process.Id));
         }
 
         return sockets is null || table.Listens(claim.Port, sockets);
@@ -73,7 +73,7 @@ internal static class ListenerCheck
             return true;
         }
 
-        ListenTable its = ListenTable.Read(claim.Protocol, ProcessFiles.ForeignNetworkOf(session.ProcessId) ?? ListenTable.OwnFolder);
+        ListenTable its = ListenTable.Read(claim.Protocol, ProcessFiles.ForeignNetworkOf(session.Process.Id) ?? ListenTable.OwnFolder);
         return !its.IsComplete || Listens(claim, its, byProcess, []);
     }
 }

@@ -38,7 +38,7 @@ internal static class ListeningProof
 
     private static bool ListensInItsOwnNetwork(PortSession session, int port, PortProtocol protocol) =>
         session.Process.IsKnown
-        && ProcessFiles.NetworkOf(session.ProcessId) is { } its && its != ProcessFiles.NetworkOf(Environment.ProcessId)
-        && ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder
+        && ProcessFiles.NetworkOf(session.Process.Id) is { } its && its != ProcessFiles.NetworkOf(Environment.ProcessId)
+        && ProcessFiles.ForeignNetworkOf(session.Process.Id) is { } folder
         && ListenTable.Read(protocol, folder).Listens(port);
 }

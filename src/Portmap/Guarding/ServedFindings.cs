@@ -30,7 +30,7 @@ internal static class ServedFindings
         if (left != 0)
         {
             yield return new PortFinding(
-                PortFinding.PartlyServed,
+                PortFindingKind.PartlyServed,
                 Text($"{left} entries serve some addresses of their port only: {string.Join("; ", partly)}{(left > MostNamed ? "; …" : string.Empty)}"),
                 "another program may listen on the same port at the other addresses",
                 "Let the process listen on every address of both families (a dual-stack socket on ::), or acquire its port with Guard = WhileAlive, which keeps the rest.");
@@ -57,7 +57,7 @@ internal static class ServedFindings
             ? Text($"process {holder.ProcessId} ({holder.Command}) at {other.Served}")
             : Text($"somebody of user {other.UserId} at {other.Served}")));
         return new PortFinding(
-            PortFinding.PortShared,
+            PortFindingKind.PortShared,
             Text($"on {claim.Port}/{claim.Protocol}, which {claim.Cell!.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
             "one process has a port",
             "Stop that program, or let the owner listen on every address; a port whose gate is opened late and closed soon admits nobody else.");

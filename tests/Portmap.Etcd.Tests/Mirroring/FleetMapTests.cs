@@ -74,7 +74,7 @@ public class FleetMapTests
         {
             (update.Snapshot is not null).Should().Be(isFirst, "a reader that keeps up gets one snapshot");
             isFirst = false;
-            foreach (FleetEntry entry in update.Snapshot ?? [])
+            foreach (FleetEntry entry in update.Snapshot?.Entries ?? [])
             {
                 copy.Add(entry.Owner, entry);
             }
@@ -100,7 +100,7 @@ public class FleetMapTests
 
         await stopping.Within();
         await a.UntilSameAsync(a);
-        copy.Values.Should().BeEquivalentTo(a.Map.Snapshot(), options => options.WithoutStrictOrdering());
+        copy.Values.Should().BeEquivalentTo(a.Map.Snapshot().Entries, options => options.WithoutStrictOrdering());
 
         async Task StopAsync()
         {
@@ -129,7 +129,7 @@ public class FleetMapTests
 
         (await updates.MoveNextAsync()).Should().BeTrue();
 
-        updates.Current.Snapshot!.Value.Select(entry => entry.Owner).Should().BeEquivalentTo("b0", "b1", "b2", "b3", "b4", "b5");
+        updates.Current.Snapshot!.Entries.Select(entry => entry.Owner).Should().BeEquivalentTo("b0", "b1", "b2", "b3", "b4", "b5");
         updates.Current.Revision.Should().Be(a.Map.Revision);
     }
 
@@ -185,7 +185,7 @@ public class FleetMapTests
         await looker.UntilSameAsync(a);
         (await updates.MoveNextAsync()).Should().BeTrue();
         updates.Current.Snapshot.Should().NotBeNull("changes were lost, and a gap is never silent");
-        updates.Current.Snapshot!.Value.Should().HaveCount(51);
+        updates.Current.Snapshot!.Entries.Should().HaveCount(51);
     }
 
     /// <summary>Etcd counts the same revisions again after a restore, and a watch from a later one would wait in silence.</summary>
@@ -238,7 +238,7 @@ public class FleetMapTests
         strict.Map.TryFind("b1", out FleetEntry? entry).Should().BeFalse();
         entry.Should().BeNull();
         strict.Map.FindAll("b1").Length.Should().Be(0);
-        strict.Map.Snapshot().Should().ContainSingle("who asks for what there was gets it");
+        strict.Map.Snapshot().Entries.Should().ContainSingle("who asks for what there was gets it");
         wire.Mend();
         await Seen.UntilAsync(() => !strict.Map.IsRefusing);
         strict.Map.TryFind("b1", out _).Should().BeTrue();
@@ -285,7 +285,7 @@ public class FleetMapTests
             await looker.Map.WhenListed.Within();
 
             // The two of a pair are written in one transaction, far apart in the order of keys: pages of two revisions would show a pair that differs.
-            Dictionary<string, int> ports = looker.Map.Snapshot().ToDictionary(entry => entry.Owner, entry => entry.Port);
+            Dictionary<string, int> ports = looker.Map.Snapshot().Entries.ToDictionary(entry => entry.Owner, entry => entry.Port);
             ports.Should().HaveCount(2 * Pairs);
             Enumerable.Range(0, Pairs).Count(pair => ports[Name("a", pair)] != ports[Name("z", pair)]).Should().Be(0);
         }

@@ -63,7 +63,7 @@ public class FleetOwnersTests
             last = claim.Epoch;
             await a.Map.UntilAsync(map => map.TryFind(Owner, out FleetEntry? entry) && entry.ClaimEpoch == last && entry.Host == host.Options.Host);
             ProcessStartInfo start = new("worker");
-            claim.ApplyTo(start);
+            claim.PrepareStart(start);
             start.Environment["PORTMAP_FLEET_EPOCH"].Should().Be(last.ToString(CultureInfo.InvariantCulture));
             host.Release(Owner);
         }
@@ -86,7 +86,7 @@ public class FleetOwnersTests
 
         claim.IsHeld.Should().BeFalse();
         await told.Task.Within();
-        claim.Invoking(one => one.ApplyTo(new ProcessStartInfo("worker"))).Should().Throw<PortRefusedException>()
+        claim.Invoking(one => one.PrepareStart(new ProcessStartInfo("worker"))).Should().Throw<PortRefusedException>()
             .Which.Refusal.Reason.Should().Be(PortRefusalReason.LeaseEnded);
         (await a.Fleet.Owners.ClaimAsync(Owner).Within()).Epoch.Should().BeGreaterThan(claim.Epoch);
     }

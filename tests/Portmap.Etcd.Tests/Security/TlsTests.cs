@@ -31,7 +31,7 @@ public class TlsTests
         await Seen.UntilAsync(() => Says(distrusting, "certificate is invalid") && Says(machine, "certificate is invalid"));
         await Seen.UntilAsync(() => Says(unsigned, "could not be established") && Says(stranger, "could not be established"));
 
-        a.Map.Snapshot().Should().ContainSingle().Which.Host.Should().Be("a");
+        a.Map.Snapshot().Entries.Should().ContainSingle().Which.Host.Should().Be("a");
         refused.Should().OnlyContain(host => !host.Fleet.Status.IsConnected && host.Map.Count == 0);
 
         static bool Says(Host host, string text) => host.Fleet.Status.Trouble?.Contains(text, StringComparison.Ordinal) == true;

@@ -46,7 +46,7 @@ internal sealed class Churn : IAsyncDisposable
                 }
                 else
                 {
-                    host.Session!.TryRegister(owner, 20_000 + random.Next(10_000), out _, out _);
+                    host.Session!.TryRegister(new PortClaimRequest(owner, 20_000 + random.Next(10_000)), out _, out _);
                 }
 
                 Interlocked.Increment(ref _changes);

@@ -54,7 +54,7 @@ internal sealed class Host : IAsyncDisposable
 
     public void Register(string owner, int port, PortProtocol protocol = PortProtocol.Tcp)
     {
-        Session!.TryRegister(owner, port, out _, out PortRefusal? refusal, protocol: protocol).Should().BeTrue("it was refused: {0}", refusal?.Message);
+        Session!.TryRegister(new PortClaimRequest(owner, port) { Protocol = protocol }, out _, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
     }
 
     public void RegisterMany(int count)
@@ -68,11 +68,11 @@ internal sealed class Host : IAsyncDisposable
     public void Release(string owner) => Session!.TryRelease(owner, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
 
     /// <summary>What the registry serves, one line for each.</summary>
-    public string[] Serves() => Lines(Registry!.Snapshot(out _).Where(entry => entry.State == PortState.Bound)
-        .Select(entry => Line(entry.Owner, entry.Protocol, entry.Port, entry.Epoch)));
+    public string[] Serves() => Lines(Registry!.Snapshot().Entries.Where(entry => entry.State == PortState.Bound)
+        .Select(entry => Line(entry.Owner, entry.Protocol, entry.Port, entry.Epoch ?? 0)));
 
     /// <summary>What this map says that a host serves, one line for each.</summary>
-    public string[] Sees(string host) => Lines(Map.Snapshot().Where(entry => entry.Host == host).Select(entry => Line(entry.Owner, entry.Protocol, entry.Port, entry.Epoch)));
+    public string[] Sees(string host) => Lines(Map.Snapshot().Entries.Where(entry => entry.Host == host).Select(entry => Line(entry.Owner, entry.Protocol, entry.Port, entry.Epoch)));
 
     public async ValueTask DisposeAsync()
     {
