@@ -205,7 +205,7 @@ public sealed partial class PortRegistry
             {
                 // Not free on UDP, so no use to this request; those that want TCP only find it again.
                 candidate.Claim!.TryEnd(ClaimEnd.Withdrawn, now);
-                _guard.Drop(candidate.Claim, keep: false, now);
+                _guard.Drop(candidate.Claim.Guarded, keep: false, now);
                 candidate.Claim = null;
                 candidate.Put(port, lingers: false);
             }
@@ -252,7 +252,7 @@ public sealed partial class PortRegistry
         }
 
         Hook.At(Step.PlaceGuard);
-        GuardOutcome outcome = _guard.Place(taken, candidate.Request.Guard ?? Settings.Guard, insisted);
+        GuardOutcome outcome = _guard.Place(taken.Guarded, candidate.Request.Guard ?? Settings.Guard, insisted);
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && insisted))
         {
             taken.Guarantee = outcome.Guarantee;

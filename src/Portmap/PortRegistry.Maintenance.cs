@@ -145,10 +145,11 @@ public sealed partial class PortRegistry
             if (_table.Index.Find(served.Protocol, session.Program.Owner)?.Served() is { } claim && ReferenceEquals(claim.Session, session))
             {
                 _table.Journal?.QueueAgain(claim);
-                _log.PassedOn(claim, from, session.ProcessId);
+                PortEntry entry = EntryOf(claim);
+                _log.PassedOn(entry, from);
                 if (_changes.IsRecording)
                 {
-                    _changes.Append(PortChangeKind.Registered, EntryOf(claim));
+                    _changes.Append(PortChangeKind.Registered, entry);
                 }
             }
         }

@@ -113,7 +113,7 @@ public sealed partial class PortRegistry
     {
         if (holder is not null)
         {
-            _log.ForeignHolder(protocol, port, holder);
+            _log.ForeignHolder(protocol, port, holder.ProcessId, holder.Command);
         }
     });
 }

@@ -34,7 +34,7 @@ public sealed partial class PortRegistry : IClaimEvents
         PortmapMetrics.TookEffect(claim.IsLease);
         if (!claim.IsLease)
         {
-            _guard.HandOver(claim);   // first: whoever hears of the registration finds the gate closed
+            _guard.HandOver(claim.Guarded, claim.Session!.ProcessId);   // first: whoever hears of the registration finds the gate closed
             claim.Consumes?.Lease?.OnRegistered(claim);
         }
         else if (claim.Consumes is { } failed)
@@ -57,7 +57,7 @@ public sealed partial class PortRegistry : IClaimEvents
         }
     }
 
-    void IClaimEvents.Withdrew(PortClaim claim) => _guard.Drop(claim, keep: false, NowMs);
+    void IClaimEvents.Withdrew(PortClaim claim) => _guard.Drop(claim.Guarded, keep: false, NowMs);
 
     void IClaimEvents.Ended(PortClaim claim, ClaimEnd cause, PortClaim? winner, long now)
     {
@@ -65,7 +65,7 @@ public sealed partial class PortRegistry : IClaimEvents
         bool goesOn = winner?.Epoch == claim.Epoch && winner.Port == claim.Port;
         if (!goesOn)
         {
-            _guard.Drop(claim, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
+            _guard.Drop(claim.Guarded, keep: cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
 
         PortChangeKind kind = cause switch
@@ -80,10 +80,17 @@ public sealed partial class PortRegistry : IClaimEvents
             _ => PortChangeKind.Released,
         };
         PortmapMetrics.Ended(kind);
-        _log.Ended(claim, kind, Settings);
-        if (_changes.IsRecording && !goesOn)
+        bool isTold = _changes.IsRecording && !goesOn;
+        if (!isTold && !RegistryLog.Tells(kind))
         {
-            _changes.Append(kind, EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 });
+            return;
+        }
+
+        PortEntry ended = EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 };
+        _log.Ended(kind, ended);
+        if (isTold)
+        {
+            _changes.Append(kind, ended);
         }
     }
 
@@ -91,7 +98,7 @@ public sealed partial class PortRegistry : IClaimEvents
     {
         PortmapMetrics.FoundForeign();
         _holders.Want(marker.Protocol, marker.Port);
-        _log.FoundForeign(marker.Protocol, marker.Port, Settings.ForeignRecheck);
+        _log.FoundForeign(marker.Protocol, marker.Port);
         if (_changes.IsRecording && TryGetIdleEntry(marker, out PortEntry entry))
         {
             _changes.Append(PortChangeKind.FoundForeign, entry);
@@ -110,7 +117,7 @@ public sealed partial class PortRegistry : IClaimEvents
 
     private void OpenGate(PortClaim claim)
     {
-        if (claim.IsLease && _guard.Open(claim) && _changes.IsRecording)
+        if (claim.IsLease && _guard.Open(claim.Guarded) && _changes.IsRecording)
         {
             _changes.Append(PortChangeKind.GuaranteeChanged, EntryOf(claim), living: claim);
         }

@@ -48,7 +48,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     {
         Settings = settings;
         Clock = clock;
-        _log = new RegistryLog(logger, clock);
+        _log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck));
+        PortmapMetrics.Publish();
         int processors = Environment.ProcessorCount;
         ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];

@@ -15,7 +15,7 @@ namespace Portmap.Table;
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
-internal sealed class PortClaim
+internal sealed class PortClaim : IGuaranteed
 {
     private long _word;
     private PortClaim? _below;
@@ -73,7 +73,10 @@ internal sealed class PortClaim
         set => Volatile.Write(ref _guarantee, (byte)value);
     }
 
-    /// <summary>The number of the set of addresses that the process of a registration listens on (<see cref="Guarding.ServedAddresses"/>); written by the passes.</summary>
+    /// <summary>What its guard is told of it.</summary>
+    public GuardedPort Guarded => new(Protocol, Port, Epoch, IsLease, this);
+
+    /// <summary>The number of the set of addresses that the process of a registration listens on; written by the passes.</summary>
     public byte Served
     {
         get => Volatile.Read(ref _served);
