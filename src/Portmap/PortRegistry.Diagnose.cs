@@ -18,7 +18,7 @@ public sealed partial class PortRegistry
     public IReadOnlyList<PortFinding> Diagnose() =>
     [
         .. Diagnosis.Find(Settings, _guard, _table.Index.EstimatedCount),
-        .. AsksTheKernel ? ServedFindings.Find([.. _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>()]) : [],
+        .. AsksTheKernel ? ServedFindings.Find(_table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>().Select(claim => EntryOf(claim))) : [],
         .. _findings,
     ];
 
@@ -32,12 +32,16 @@ public sealed partial class PortRegistry
             return;
         }
 
-        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(registrations))
+        ListenersNow now = new();
+        foreach (PortClaim claim in registrations)
         {
-            claim.Served = listeners.Count == 0 ? ServedAddresses.Unknown : _served.NumberOf(listeners);
-            if (ServedFindings.Shared(claim, listeners) is { } shared)
+            if (now.On(claim.Protocol, claim.Port) is { } listeners)
             {
-                _log.Found(shared);
+                claim.Served = listeners.Count == 0 ? ServedAddresses.Unknown : _served.NumberOf(listeners);
+                if (ServedFindings.Shared(EntryOf(claim), listeners) is { } shared)
+                {
+                    _log.Found(shared);
+                }
             }
         }
     }
@@ -50,10 +54,13 @@ public sealed partial class PortRegistry
             return;
         }
 
-        PortClaim[] known = [.. _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>().Where(claim => claim.Served != ServedAddresses.NotLookedAt)];
-        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(known))
+        ListenersNow now = new();
+        foreach (PortClaim claim in _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>())
         {
-            claim.Served = listeners.Count == 0 ? claim.Served : _served.NumberOf(listeners);
+            if (claim.Served != ServedAddresses.NotLookedAt && now.On(claim.Protocol, claim.Port) is { Count: not 0 } listeners)
+            {
+                claim.Served = _served.NumberOf(listeners);
+            }
         }
     }
 

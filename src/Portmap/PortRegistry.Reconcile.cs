@@ -1,4 +1,5 @@
 using Portmap.Guarding;
+using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap;
@@ -11,7 +12,7 @@ public sealed partial class PortRegistry
 
     private readonly ListenReader _listeners = new();
     private readonly ForeignHolders _holders = new();
-    private readonly Sightings _silent = new(EnoughSightings);
+    private readonly Sightings<PortClaim> _silent = new(EnoughSightings);
     private int _reconciling;
 
     internal ListenReader Listeners => _listeners;
@@ -38,7 +39,7 @@ public sealed partial class PortRegistry
             foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Session!.IsServing || claim.Session.IsRecovered)))
             {
                 PortSession session = claim.Session!;
-                if (ListenerCheck.MayListenElsewhere(claim, Settings.VerifyProcess) || session.TryPassOn(session.Watched))
+                if (ListenerCheck.MayListenElsewhere(Reported(claim)) || session.TryPassOn(session.Watched))
                 {
                     continue;
                 }
@@ -69,21 +70,28 @@ public sealed partial class PortRegistry
         }
 
         ListenTable ours = await _listeners.ReadAsync(protocol).ConfigureAwait(false);
-        return ListenerCheck.Refuse(session, owner, port, protocol, ours, Settings.VerifyProcess);
+        return ListenerCheck.Refuse(new(protocol, port, session.Process, Settings.VerifyProcess), owner, ours);
+    }
+
+    /// <summary>What an entry in force says; one that was registered by its socket must still have that.</summary>
+    private ReportedListener Reported(PortClaim claim)
+    {
+        PortSession session = claim.Session!;
+        return new(claim.Protocol, claim.Port, session.Process, Settings.VerifyProcess || session.Program is not null);
     }
 
     /// <summary>The entries in force whose port nobody listens on, or not who should; by one read of each protocol that has any.</summary>
     private List<PortClaim> Silent()
     {
         ListenTable?[] listeners = new ListenTable?[2];
-        Dictionary<PortSession, HashSet<long>?> sockets = [];
+        Dictionary<ProcessIdentity, HashSet<long>?> sockets = [];
         List<PortClaim> silent = [];
         foreach (OwnerCell cell in _table.Index.Cells())
         {
             if (cell.Served() is { } claim)
             {
                 ListenTable table = listeners[(int)claim.Protocol] ??= _listeners.Read(claim.Protocol);
-                if (table.IsComplete && !ListenerCheck.Listens(claim, table, Settings.VerifyProcess, sockets))
+                if (table.IsComplete && !ListenerCheck.Listens(Reported(claim), table, sockets))
                 {
                     silent.Add(claim);
                 }
@@ -101,7 +109,7 @@ public sealed partial class PortRegistry
         {
             if (cell.Served() is { Session.Program: { } program } claim)
             {
-                ListenTable table = Processes.ProcessFiles.ForeignNetworkOf(claim.Session!.ProcessId) is { } folder
+                ListenTable table = ProcessFiles.ForeignNetworkOf(claim.Session!.ProcessId) is { } folder
                     ? ListenTable.Read(claim.Protocol, folder)
                     : ours[(int)claim.Protocol] ??= ListenTable.Read(claim.Protocol);
                 program.Note(claim.Protocol, claim.Port, table);

@@ -41,7 +41,7 @@ internal static class ProgramRegistration
 
         if (!ProcessIdentity.IsProcOurs)
         {
-            throw new PortRefusedException(Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
+            throw new PortRefusedException(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
         }
 
         ProcessFamily family = new(root.Identity);
@@ -132,7 +132,7 @@ internal static class ProgramRegistration
             if (ours.IsUnreadable || Waited >= registry.Settings.LeaseTimeoutMs || claim.Word.Cause == ClaimEnd.Expired)
             {
                 throw new PortRefusedException(_whyUnseen is { } why
-                    ? Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
+                    ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
                     : Refusals.NotListening(lease, root.Identity.Id, registry.Settings));
             }
 

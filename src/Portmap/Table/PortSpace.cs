@@ -1,7 +1,7 @@
 namespace Portmap.Table;
 
 /// <summary>The ports of one protocol: their slots, and the hints that find one to hand out.</summary>
-internal sealed class PortSpace
+internal sealed class PortSpace : IFreePorts
 {
     private readonly DelayedPorts _cooling;
     private readonly DelayedPorts _foreign;
@@ -26,12 +26,47 @@ internal sealed class PortSpace
 
     public PortRegistrySettings Settings { get; }
 
+    public PortRange Range => Settings.Range;
+
     public PortSlots Slots { get; } = new();
 
     public FreePorts Free { get; }
 
     /// <summary>The port each owner had last.</summary>
     public LastPorts Last { get; }
+
+    /// <inheritdoc/>
+    /// <remarks>Ports that the kernel never hands out by itself come before the rest.</remarks>
+    public int FindFree(int from, int avoid)
+    {
+        foreach (PortRange[] tier in Settings.Tiers)
+        {
+            int found = FindFree(tier, from, 65_535, avoid);
+            found = found != 0 ? found : FindFree(tier, 1, from - 1, avoid);
+            if (found != 0)
+            {
+                return found;
+            }
+        }
+
+        return avoid != 0 && Free.Contains(avoid) ? avoid : 0;
+    }
+
+    private int FindFree(PortRange[] tier, int from, int to, int avoid)
+    {
+        foreach (PortRange part in tier)
+        {
+            int first = Math.Max(from, part.First), last = Math.Min(to, part.Last);
+            int found = Free.Find(first, last);
+            found = found != 0 && found == avoid ? Free.Find(found + 1, last) : found;
+            if (found != 0)
+            {
+                return found;
+            }
+        }
+
+        return 0;
+    }
 
     /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
     public void Cool(int port, long endedAt)
