@@ -5,11 +5,14 @@ namespace Portmap.Persistence;
 /// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
 internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recovery, long FirstEpoch, IReadOnlyList<string> Unreadable, IReadOnlyCollection<PortFact> Remembered)
 {
+    /// <summary>How far ahead the mark of the epochs is set: 4 billion leases, so that drawing a number never waits for the disk.</summary>
+    public const long MarkAhead = 1L << 36;
+
     /// <summary>Epochs are drawn in blocks of this; the first one begins a block.</summary>
     private const long Block = 16_384;
 
     /// <summary>The mark of the epochs that is on disk.</summary>
-    public long Mark => FirstEpoch + ClaimJournal.MarkAhead;
+    public long Mark => FirstEpoch + MarkAhead;
 
     /// <summary>Reads a store, decides what its facts mean now, and writes that.</summary>
     public static async Task<OpenedStore> OpenAsync(
@@ -31,7 +34,7 @@ internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recov
 
         if (recovery.IsMarkLost)
         {
-            used += ClaimJournal.MarkAhead;
+            used += MarkAhead;
             unreadable.Add("The mark of the epochs was lost; this run begins well above the highest epoch that was read.");
         }
 

@@ -57,7 +57,7 @@ internal sealed class ChangeLog
     /// <param name="kind">What happened.</param>
     /// <param name="entry">The entry after it.</param>
     /// <param name="living">The claim that must not have ended, for what is no ending.</param>
-    public void Append(PortChangeKind kind, PortEntry entry, PortClaim? living = null)
+    public void Append(PortChangeKind kind, in PortEntry entry, in ClaimView living = default)
     {
         while (true)
         {
@@ -66,7 +66,7 @@ internal sealed class ChangeLog
             Change? old = Volatile.Read(ref place);
             if (old is null || old.Revision < revision)
             {
-                if (living?.Word.Stage == ClaimStage.Ended)
+                if (living.Now().Stage == ClaimStage.Ended)
                 {
                     return;   // I2: its end is told, or will be
                 }
@@ -94,11 +94,15 @@ internal sealed class ChangeLog
         Wake();
     }
 
-    public async IAsyncEnumerable<PortChange> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Reads what comes after a revision.</summary>
+    /// <param name="after">The revision.</param>
+    /// <param name="tooOld">Makes what is thrown when it is not kept any more.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<PortChange> ReadAsync(long after, Func<long, Exception> tooOld, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (after < _first || after > StartAndGetRevision())
         {
-            throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+            throw tooOld(after);
         }
 
         while (true)
@@ -108,7 +112,7 @@ internal sealed class ChangeLog
             Change? change = Volatile.Read(ref Place(after + 1));
             if (change is not null && change.Revision > after + 1)
             {
-                throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+                throw tooOld(after);
             }
 
             if (change?.Revision == after + 1)

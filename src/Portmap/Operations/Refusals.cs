@@ -1,16 +1,21 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Guarding;
-using Portmap.Operations;
 using Portmap.Table;
 
-namespace Portmap;
+namespace Portmap.Operations;
 
 /// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy. Texts are built when they are read.</summary>
 internal static class Refusals
 {
-    /// <summary>Something has to come to the disk first. Never leaves the registry: who meets it awaits the turn of the writer and tries again.</summary>
-    public static PortRefusal Waiting { get; } = new(PortRefusalReason.StoreFailed, static () => "The change is on its way to the disk.");
+    /// <summary>What is wrong with a name or a protocol, or null.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="both">Both protocols at once fit.</param>
+    public static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both) =>
+        OwnerName.Complaint(owner) is { } complaint ? InvalidOwner(owner, protocol, complaint)
+        : protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null
+        : InvalidProtocol(owner!, protocol, both);
 
     public static PortRefusal StoreFailed(string? owner, PortProtocol protocol, Exception failure) =>
         new(
@@ -42,7 +47,7 @@ internal static class Refusals
             () => Text($"The port {request.Previous} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
             request.Owner, request.Previous, request.Protocol);
 
-    public static PortRefusal UnknownStrategy(PortRequest request, string[] strategies) =>
+    public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
         new(
             PortRefusalReason.UnknownStrategy,
             () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies)}.",
@@ -52,46 +57,52 @@ internal static class Refusals
         new(PortRefusalReason.PortDenied, () => $"{request.Owner}: {BindError.Explain(SocketError.AccessDenied, port)}", request.Owner, port, request.Protocol);
 
     /// <param name="request">What was asked for.</param>
-    /// <param name="table">The claims.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="settings">The options.</param>
+    /// <param name="ports">Who has the ports; asked when the text is read.</param>
     /// <param name="denied">The ports that the system did not let us bind, if any.</param>
-    public static PortRefusal Exhausted(PortRequest request, PortTable table, PortProtocol protocol, HashSet<int>? denied) =>
-        denied?.Count == table.Settings.Count ? Denied(request, denied.Min()) : new(
+    public static PortRefusal Exhausted(PortRequest request, PortRegistrySettings settings, PortLookup ports, HashSet<int>? denied)
+    {
+        if (denied?.Count == settings.Count)
+        {
+            return Denied(request, denied.Min());
+        }
+
+        PortProtocol protocol = Transport(request.Protocol);
+        return new(
             PortRefusalReason.Exhausted,
             () =>
             {
-                (int reserved, int bound, int cooling, int foreign) = Count(table, protocol);
-                PortRegistrySettings settings = table.Settings;
-                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {bound} are bound, {reserved} reserved, {cooling} cooling, {foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. Widen Ports, shorten ReuseDelay or release what is not used.");
+                PortCounts counts = ports.Count(protocol);
+                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. Widen Ports, shorten ReuseDelay or release what is not used.");
             },
             request.Owner, 0, request.Protocol);
+    }
 
-    public static PortRefusal StrategyFailed(PortRequest request, string strategy, PortProtocol protocol, Exception failure) =>
+    public static PortRefusal StrategyFailed(PortRequest request, string strategy, Exception failure) =>
         new(
             PortRefusalReason.StrategyFailed,
-            () => Text($"The strategy {strategy} failed while it picked a port for {request.Owner} on {protocol}: {failure.GetType().Name}: {failure.Message.TrimEnd('.')}. Nothing was taken. Mend that strategy, or ask with another one."),
+            () => Text($"The strategy {strategy} failed while it picked a port for {request.Owner} on {Transport(request.Protocol)}: {failure.GetType().Name}: {failure.Message.TrimEnd('.')}. Nothing was taken. Mend that strategy, or ask with another one."),
             request.Owner, 0, request.Protocol);
 
-    public static PortRefusal StrategyOfferedNothing(PortRequest request, string strategy, PortTable table, PortProtocol protocol, int answer) =>
+    public static PortRefusal StrategyOfferedNothing(PortRequest request, string strategy, PortHints hints, int answer) =>
         new(
             PortRefusalReason.StrategyOfferedNothing,
             () =>
             {
-                FreePorts free = table.Space(protocol).Free;
-                PortRange range = table.Settings.Range;
-                int first = free.Find(range.First, range.Last);
+                PortRange range = hints.Range;
+                int first = hints.Free.Find(range.First, range.Last);
                 string last = answer == PortSearch.Nothing ? "nothing" : Text($"{answer}, which it may not hand out");
-                return Text($"The strategy {strategy} offered no port for {request.Owner} on {protocol} that can be had, though ports of {range} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
+                return Text($"The strategy {strategy} offered no port for {request.Owner} on {Transport(request.Protocol)} that can be had, though ports of {range} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
             },
             request.Owner, 0, request.Protocol);
 
     public static PortRefusal TooManyOwners(string owner, int maxOwners) =>
         new(PortRefusalReason.TooManyOwners, () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."), owner);
 
-    public static PortRefusal AlreadyReserved(string owner, PortClaim lease, RegistryClock clock, PortRegistrySettings settings) =>
+    public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryClock clock, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.AlreadyReserved,
-            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {clock.ToUtc(lease.Word.At + settings.LeaseTimeoutMs):u}. Use that lease, release it, or wait."),
+            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {clock.ToUtc(lease.AtMs + settings.LeaseTimeoutMs):u}. Use that lease, release it, or wait."),
             owner, lease.Port, lease.Protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 
@@ -109,64 +120,68 @@ internal static class Refusals
             request.Owner, request.Previous, request.Protocol)
         { FindHolder = () => holders.Of(Transport(request.Protocol), request.Previous)[0]?.ProcessId ?? 0 };
 
-    public static PortRefusal InUse(PortRequest request, PortEntry holder, PortTable.Taking taking) =>
+    public static PortRefusal InUse(PortRequest request, PortEntry holder, bool isCooling) =>
         new(
             PortRefusalReason.InUse,
             () => holder.Owner.Length == 0
                 ? Text($"The port {request.Previous} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
-                : taking == PortTable.Taking.Cooling
+                : isCooling
                     ? Text($"The port {request.Previous} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
                     : Text($"The port {request.Previous} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
             request.Owner, request.Previous, request.Protocol)
         { Holder = holder.Owner, HolderProcessId = holder.ProcessId, HolderEpoch = holder.Epoch };
 
-    public static PortRefusal OwnerConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
-        Conflict(owner, port, protocol, holder, $"{owner} is registered on {holder.Port} by a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Stop or sign out that process, or acquire a lease for the new one.");
+    public static PortRefusal OwnerConflict(Place wanted, ClaimView holder) =>
+        Conflict(wanted, holder, $"{wanted.Owner} is registered on {holder.Port} by a living process{Process(ProcessOf(holder))}, epoch {holder.Epoch}. Stop or sign out that process, or acquire a lease for the new one.");
 
-    public static PortRefusal PortConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
-        Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
+    public static PortRefusal PortConflict(Place wanted, ClaimView holder) =>
+        Conflict(wanted, holder, $"The port {wanted.Port} that {wanted.Owner} registers belongs to {holder.Owner} of a living process{Process(ProcessOf(holder))}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
 
-    public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest, Operations.EpochFence.Registration? last = null) =>
-        newest is null && last?.Origin > epoch ? Outlived(owner, port, protocol, epoch, last.Value) :
+    /// <param name="wanted">What was asked for.</param>
+    /// <param name="epoch">The epoch it carried.</param>
+    /// <param name="newest">The newest claim of the owner, or none.</param>
+    /// <param name="last">What the owner had last, or null.</param>
+    public static PortRefusal Stale(Place wanted, long epoch, ClaimView newest, LastRegistration? last) =>
+        newest.IsNone && last?.Origin > epoch ? Outlived(wanted, epoch, last.Value) :
         new(
             PortRefusalReason.Stale,
-            () => newest is null
-                ? Text($"The claim of {owner} with epoch {epoch} has ended and there is no newer one. Acquire again.")
-                : Text($"The claim of {owner} with epoch {epoch} has ended; the newest one has epoch {newest.Epoch} on port {newest.Port}. Use that one, or acquire again."),
-            owner, port, protocol)
-        { Holder = newest is null ? null : owner, HolderEpoch = newest?.Epoch ?? 0, HolderProcessId = newest?.Session?.ProcessId ?? 0 };
+            () => newest.IsNone
+                ? Text($"The claim of {wanted.Owner} with epoch {epoch} has ended and there is no newer one. Acquire again.")
+                : Text($"The claim of {wanted.Owner} with epoch {epoch} has ended; the newest one has epoch {newest.Epoch} on port {newest.Port}. Use that one, or acquire again."),
+            wanted.Owner, wanted.Port, wanted.Protocol)
+        { Holder = newest.IsNone ? null : wanted.Owner, HolderEpoch = newest.Epoch, HolderProcessId = ProcessOf(newest) };
 
     /// <summary>A later one of the owner is over as well. It is named as the holder, so that the worker does not take itself for the last one.</summary>
-    private static PortRefusal Outlived(string owner, int port, PortProtocol protocol, long epoch, Operations.EpochFence.Registration last) =>
+    private static PortRefusal Outlived(Place wanted, long epoch, LastRegistration last) =>
         new(
             PortRefusalReason.Stale,
-            () => Text($"The claim of {owner} with epoch {epoch} has ended; the last one had epoch {last.Epoch} on port {last.Port}, and has ended too. Acquire again."),
-            owner, port, protocol)
-        { Holder = owner, HolderEpoch = last.Epoch };
+            () => Text($"The claim of {wanted.Owner} with epoch {epoch} has ended; the last one had epoch {last.Epoch} on port {last.Port}, and has ended too. Acquire again."),
+            wanted.Owner, wanted.Port, wanted.Protocol)
+        { Holder = wanted.Owner, HolderEpoch = last.Epoch };
 
-    public static PortRefusal WrongPort(string owner, int port, PortProtocol protocol, PortClaim lease) =>
+    public static PortRefusal WrongPort(Place wanted, ClaimView lease) =>
         new(
             PortRefusalReason.WrongPort,
-            () => Text($"The lease {lease.Epoch} of {owner} is for port {lease.Port}, not {port}. Listen on {lease.Port}, or report that it could not be bound to get another one."),
-            owner, port, protocol)
-        { Holder = owner, HolderEpoch = lease.Epoch };
+            () => Text($"The lease {lease.Epoch} of {wanted.Owner} is for port {lease.Port}, not {wanted.Port}. Listen on {lease.Port}, or report that it could not be bound to get another one."),
+            wanted.Owner, wanted.Port, wanted.Protocol)
+        { Holder = wanted.Owner, HolderEpoch = lease.Epoch };
 
     /// <summary>A caller that may not speak for what an owner has, or may and did not say which claim it means.</summary>
-    public static PortRefusal NotOwner(string owner, PortClaim holder, PortSession stranger, int port = 0) =>
+    public static PortRefusal NotOwner(string owner, ClaimView holder, SessionHolder stranger, int port = 0) =>
         new(
             PortRefusalReason.NotOwner,
             () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.ProcessId)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
             owner, port != 0 ? port : holder.Port, holder.Protocol)
-        { Holder = owner, HolderProcessId = holder.Session?.ProcessId ?? 0, HolderEpoch = holder.Epoch };
+        { Holder = owner, HolderProcessId = ProcessOf(holder), HolderEpoch = holder.Epoch };
 
-    private static string Held(PortClaim holder) =>
-        !holder.IsLease ? Text($"{holder.Port} with a living process{Process(holder.Session!.ProcessId)}")
+    private static string Held(ClaimView holder) =>
+        !holder.IsLease ? Text($"{holder.Port} with a living process{Process(ProcessOf(holder))}")
         : holder.Port == 0 ? "an open lease"
         : Text($"an open lease of {holder.Port}");
 
     private static string User(uint? user) => user is { } known ? Text($" of user {known}") : string.Empty;
 
-    private static string Remedy(PortClaim holder, PortSession stranger) =>
+    private static string Remedy(ClaimView holder, SessionHolder stranger) =>
         !OwnerRights.SpeaksFor(stranger, holder)
             ? holder.IsLease
                 ? "Only the session that acquired it, the user it is for, the daemon's and root may use it or give it back; ask as one of them, or acquire it for that user (PortRequest.UserId)."
@@ -175,13 +190,13 @@ internal static class Refusals
             ? "Give its epoch."
             : "Sign it out by its epoch, or stop that process.";
 
-    public static PortRefusal ProcessDead(string owner, int port, PortProtocol protocol, int processId) =>
-        new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {owner} is dead. Start it again."), owner, port, protocol) { HolderProcessId = processId };
+    public static PortRefusal ProcessDead(Place wanted, int processId) =>
+        new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol) { HolderProcessId = processId };
 
-    public static PortRefusal SessionEnded(PortSession session, string owner) =>
+    public static PortRefusal SessionEnded(SessionHolder session, string owner) =>
         new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
 
-    public static PortRefusal ExitedFirst(PortLease lease, int processId)
+    public static PortRefusal ExitedFirst(ILease lease, int processId)
     {
         string hint = GateHint(lease);
         return new(
@@ -191,7 +206,7 @@ internal static class Refusals
         { HolderProcessId = processId };
     }
 
-    public static PortRefusal NotListening(PortLease lease, int processId, PortRegistrySettings settings)
+    public static PortRefusal NotListening(ILease lease, int processId, PortRegistrySettings settings)
     {
         string hint = GateHint(lease);
         return new(
@@ -201,7 +216,7 @@ internal static class Refusals
         { HolderProcessId = processId };
     }
 
-    public static PortRefusal SomebodyElseListens(PortLease lease, int processId, int stranger)
+    public static PortRefusal SomebodyElseListens(ILease lease, int processId, int stranger)
     {
         string name = Processes.ProcessFiles.NameOf(stranger);
         return new(
@@ -211,26 +226,26 @@ internal static class Refusals
         { HolderProcessId = stranger };
     }
 
-    public static PortRefusal LeaseOver(PortLease lease) =>
+    public static PortRefusal LeaseOver(ILease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
 
-    public static PortRefusal Taken(PortLease lease, PortClaim claim, PortClaim winner) =>
+    public static PortRefusal Taken(ILease lease, ClaimView claim, ClaimView winner) =>
         new(
             PortRefusalReason.Taken,
-            () => Text($"The lease {claim.Epoch} of {lease.Owner} on port {claim.Port} ended: {winner.Cell!.Owner}{Process(winner.Session!.ProcessId)} listens there. Report the bind failure to get another port, or acquire again."),
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} on port {claim.Port} ended: {winner.Owner}{Process(ProcessOf(winner))} listens there. Report the bind failure to get another port, or acquire again."),
             lease.Owner, claim.Port, claim.Protocol)
-        { Holder = winner.Cell!.Owner, HolderProcessId = winner.Session!.ProcessId, HolderEpoch = winner.Epoch };
+        { Holder = winner.Owner, HolderProcessId = ProcessOf(winner), HolderEpoch = winner.Epoch };
 
-    public static PortRefusal LeaseEnded(PortLease lease, PortClaim claim) =>
+    public static PortRefusal LeaseEnded(ILease lease, ClaimView claim) =>
         new(
             PortRefusalReason.LeaseEnded,
-            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {claim.Word.Cause}. Acquire again."),
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {claim.Cause}. Acquire again."),
             lease.Owner, claim.Port, claim.Protocol);
 
-    public static PortRefusal RegistryDisposed(PortLease lease) =>
+    public static PortRefusal RegistryDisposed(ILease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The registry was disposed while the lease {lease.Epoch} of {lease.Owner} was open."), lease.Owner, lease.Port, lease.Protocol);
 
-    public static PortRefusal AttemptsExhausted(PortLease lease, PortRegistrySettings settings, ForeignHolders holders)
+    public static PortRefusal AttemptsExhausted(ILease lease, PortRegistrySettings settings, ForeignHolders holders)
     {
         IReadOnlyList<int> tried = lease.TriedPorts;
         return new(
@@ -243,43 +258,20 @@ internal static class Refusals
     public static PortRefusal RevisionTooOld(long revision, int kept) =>
         new(PortRefusalReason.RevisionTooOld, () => Text($"The changes after revision {revision} are not kept any more (the last {kept} are), or it is of an earlier run. Take a snapshot and go on from its revision."));
 
-    private static PortRefusal Conflict(string owner, int port, PortProtocol protocol, PortClaim holder, FormattableString message) =>
-        new(PortRefusalReason.Conflict, () => message.ToString(CultureInfo.InvariantCulture), owner, port, protocol)
+    private static PortRefusal Conflict(Place wanted, ClaimView holder, FormattableString message) =>
+        new(PortRefusalReason.Conflict, () => message.ToString(CultureInfo.InvariantCulture), wanted.Owner, wanted.Port, wanted.Protocol)
         {
-            Holder = holder.Cell!.Owner,
-            HolderProcessId = holder.Session?.ProcessId ?? 0,
+            Holder = holder.Owner,
+            HolderProcessId = ProcessOf(holder),
             HolderEpoch = holder.Epoch,
         };
 
-    private static (int Reserved, int Bound, int Cooling, int Foreign) Count(PortTable table, PortProtocol protocol)
-    {
-        int reserved = 0, bound = 0, cooling = 0, foreign = 0;
-        PortSpace space = table.Space(protocol);
-        for (int port = table.Settings.Range.First; port <= table.Settings.Range.Last; port++)
-        {
-            object? slot = space.Slots[port];
-            foreach (PortClaim claim in PortSlots.Claims(ref slot))
-            {
-                ClaimWord word = claim.Word;
-                PortClaim? holder = claim.Cell?.HolderOf(port);
-                reserved += holder is { IsLease: true } ? 1 : 0;
-                bound += holder is { IsLease: false } ? 1 : 0;
-                foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, table.Clock.NowMs) ? 1 : 0;
-                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, table.Clock.NowMs) > 0 ? 1 : 0;
-                if (holder is not null)
-                {
-                    break;   // several owners, one port
-                }
-            }
-        }
+    private static int ProcessOf(ClaimView claim) => SessionHolder.Of(claim)?.ProcessId ?? 0;
 
-        return (reserved, bound, cooling, foreign);
-    }
-
-    private static string Target(PortLease lease) => lease.Port == 0 ? "any port" : Text($"port {lease.Port}");
+    private static string Target(ILease lease) => lease.Port == 0 ? "any port" : Text($"port {lease.Port}");
 
     // The claim's own guarantee: that of a lease which has ended meanwhile is another one.
-    private static string GateHint(PortLease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
+    private static string GateHint(ILease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
         ? " If it binds without SO_REUSEADDR it is kept out like everybody else: acquire its port with Guard = StepAside."
         : string.Empty;
 

@@ -1,26 +1,18 @@
+using System.Runtime.CompilerServices;
 using Portmap.Processes;
 using Portmap.Table;
 
-namespace Portmap;
+namespace Portmap.Operations;
 
-// The state of a session, one word that all its claims share, so that a death makes all of them invisible in one step:
-//
-//   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
-//       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
-//       │         Recovered (not served)         read from the store: it never had a connection to this run
-//       │                 Recovered ─► Over              the same of a process nothing is known about that does not come back within the grace
-//       └──────────────┴────────► Dead           the process died
-//
-// I1. The word moves only to the right (CAS); Over and Dead are final.
-// I2. Lookups read it after the claim (IsServing), so a claim of a session that is Hidden, Over or Dead is absent from that read on.
-// The process beside it changes only for a program that the host registered for: when its listener dies and another process of it goes on listening there.
-//
-// I3. _process is replaced by CAS while the word says Connected; its descriptor is given back when it is replaced or the session is over.
-// Progress: wait-free but for the looks at the process, which are made by the timer and by who is told of its death.
-public sealed partial class PortSession : IDeathObserver
+/// <summary>One process over one connection, with the state that all its registrations share (<see cref="ClaimHolder"/>).</summary>
+/// <remarks>
+/// <para>The process changes only for a program that the host registered for: when its listener dies and another process of it
+/// goes on listening there. I3. It is replaced by CAS while the state says Connected; its descriptor is given back when it is
+/// replaced or the session is over.</para>
+/// Progress: wait-free but for the looks at the process, which are made by the timer and by who is told of its death.
+/// </remarks>
+internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 {
-    private const int Connected = 0, Grace = 1, Hidden = 2, Recovered = 3, Over = 4, Dead = 5;
-
     private const int RegisterLookMs = 250;
 
     // When the process is looked at after the connection ended: the kernel closes sockets before the process shows as dead.
@@ -29,10 +21,12 @@ public sealed partial class PortSession : IDeathObserver
     /// <summary>How long a connection outlives its process before that is held against it.</summary>
     private static readonly TimeSpan s_lastWords = TimeSpan.FromMilliseconds(20);
 
-    private readonly Operations.ServedProgram? _program;
+    private readonly ISessionEvents _events;
+    private readonly ServedProgram? _program;
+    private readonly bool _isOfTrustedUser;
+    private bool _isOfHost;
     private WatchedProcess _process;
-    private int _state;
-    private Operations.AcquiredLeases _acquired;
+    private AcquiredLeases _acquired;
     private long _lookedAt;
     private long _lookedToRegisterAt = long.MinValue / 2;
     private ITimer? _timer;
@@ -41,50 +35,85 @@ public sealed partial class PortSession : IDeathObserver
     private long _disconnectedAt;
     private int _look;
 
-    internal bool IsServing => State <= Grace;
-
-    internal bool IsConnected => State == Connected;
-
-    internal bool IsDead => State == Dead;
-
-    /// <summary>Its registrations are to be ended.</summary>
-    internal bool IsOver => State >= Over;
-
-    /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
-    internal bool IsHidden => State == Hidden || (State == Recovered && !Process.IsKnown);
-
-    internal WatchedProcess Watched => Volatile.Read(ref _process);
-
-    /// <summary>The program the host registered for, or null.</summary>
-    internal Operations.ServedProgram? Program => _program;
-
-    /// <summary>Read from the store; its process has not signed in again yet.</summary>
-    internal bool IsRecovered => State == Recovered;
-
-    private int State
+    public SessionHolder(ISessionEvents events, int processId, uint? userId, ServedProgram? program = null)
+        : base(HolderState.Connected)
     {
-        get
+        _events = events;
+        _program = program;
+        UserId = userId;
+        _isOfTrustedUser = ProcessUser.Own is not { } own || userId == own || userId == ProcessUser.Root;
+        _process = WatchedProcess.Open(processId, observer: this, out bool isDead);
+        if (isDead)
         {
-            Hook.At(Step.ReadSession);
-            return Volatile.Read(ref _state);
+            MoveTo(HolderState.Dead);   // gone before it could be looked at; a process of another pid namespace is 0
+        }
+        else if (program is not null || events.WatchesProcesses)
+        {
+            _process.TellWhenItEnds();
         }
     }
 
-    internal ClaimEnd EndCause => IsDead ? ClaimEnd.Died : ClaimEnd.Disconnected;
+    /// <summary>A process that was registered in an earlier run and lives; it never had a connection to this one.</summary>
+    public SessionHolder(ISessionEvents events, ProcessIdentity recovered, uint? userId)
+        : base(HolderState.Recovered)
+    {
+        _events = events;
+        UserId = userId;
+        _process = WatchedProcess.Of(recovered);
+        _lookedAt = events.Clock.NowMs;
+        if (!recovered.IsKnown)
+        {
+            _disconnectedAt = events.Clock.NowMs;
+            WaitOutGrace();   // nobody can see it die, so its owner has as long to come back as after a connection that broke off
+        }
+    }
 
-    internal bool IsSameProcess(PortSession other) => ReferenceEquals(this, other) || Watched.IsSame(other.Watched);
+    /// <summary>One over which the host itself speaks: it may everything.</summary>
+    /// <param name="events">What surrounds it.</param>
+    /// <param name="processId">The process, or 0.</param>
+    /// <param name="program">The program it is a process of, which the host registers for; such a session has no connection.</param>
+    public static SessionHolder OfHost(ISessionEvents events, int processId, ServedProgram? program = null) =>
+        new(events, processId, ProcessUser.Of(processId), program) { _isOfHost = true };
+
+    /// <summary>The user it speaks for, or null when it is not known. With its claims it outlives the process.</summary>
+    public uint? UserId { get; }
+
+    /// <summary>Root, the daemon's user, or the host itself. Where users are not known (not Linux), whoever got in.</summary>
+    public bool IsTrusted => _isOfTrustedUser || _isOfHost;
+
+    /// <summary>The host opened it itself, and nothing is known of its process.</summary>
+    public bool IsVouchedFor { get; init; }
+
+    /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
+    public bool IsHidden => State == HolderState.Hidden || (State == HolderState.Recovered && !Process.IsKnown);
+
+    public WatchedProcess Watched => Volatile.Read(ref _process);
+
+    public ProcessIdentity Process => Watched.Identity;
+
+    /// <summary>0 when it is not known.</summary>
+    public int ProcessId => Process.Id;
+
+    /// <summary>The program the host registered for, or null.</summary>
+    public ServedProgram? Program => _program;
 
     /// <summary>How many leases it remembers; for tests.</summary>
-    internal int CountAcquired => _acquired.Count;
+    public int CountAcquired => _acquired.Count;
 
-    internal void NoteAcquired(PortLease lease) => _acquired.Add(lease);
+    /// <summary>The session of a registration; null for a lease, or none.</summary>
+    public static SessionHolder? Of(in ClaimView claim) => Unsafe.As<SessionHolder?>(claim.Holder);
+
+    public override bool IsSameProcess(ClaimHolder other) =>
+        ReferenceEquals(this, other) || Watched.IsSame(Unsafe.As<SessionHolder>(other).Watched);
+
+    public void NoteAcquired(ILease lease) => _acquired.Add(lease);
 
     /// <summary>Whether this session acquired a lease, or the one that a registration used up.</summary>
-    internal bool HasAcquired(PortClaim claim) => _acquired.Has(claim);
+    public bool HasAcquired(in ClaimView claim) => _acquired.Has(claim);
 
     /// <summary>Looks at the process now; false, and the session is dead, when it is gone and nobody of its program goes on. An unknown process is
     /// believed to live.</summary>
-    internal bool CheckAlive()
+    public bool CheckAlive()
     {
         if (IsOver)
         {
@@ -97,12 +126,12 @@ public sealed partial class PortSession : IDeathObserver
             return true;
         }
 
-        MoveTo(Dead);
+        MoveTo(HolderState.Dead);
         return false;
     }
 
     /// <summary>The listener is gone, or listens no more: another process of the program that listens on its port takes its place.</summary>
-    internal bool TryPassOn(WatchedProcess from)
+    public bool TryPassOn(WatchedProcess from)
     {
         if (_program?.FindSibling(from, this) is not { } sibling)
         {
@@ -123,7 +152,7 @@ public sealed partial class PortSession : IDeathObserver
         }
 
         sibling.TellWhenItEnds();
-        _registry.AnnouncePassedOn(this, from.Identity.Id);
+        _events.PassedOn(this, from.Identity.Id);
         return true;
     }
 
@@ -164,14 +193,14 @@ public sealed partial class PortSession : IDeathObserver
     {
         try
         {
-            ITimer timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).LookAfterExit(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            ITimer timer = _events.Clock.Provider.CreateTimer(static state => ((SessionHolder)state!).LookAfterExit(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             Volatile.Write(ref _exitTimer, timer);
             timer.Change(s_lastWords, Timeout.InfiniteTimeSpan);
             return true;
         }
         catch (Exception exception)
         {
-            _registry.ReportFailedPass(exception);
+            _events.Failed(exception);
             return false;
         }
     }
@@ -183,17 +212,17 @@ public sealed partial class PortSession : IDeathObserver
             Volatile.Read(ref _exitTimer)?.Dispose();
             if (!CheckAlive())
             {
-                _registry.SweepAfterDeath();
+                _events.Died();
             }
         }
         catch (Exception exception)
         {
-            _registry.ReportFailedPass(exception);
+            _events.Failed(exception);
         }
     }
 
     /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all owners.</summary>
-    internal bool CheckAliveEvery(long intervalMs, long now)
+    public bool CheckAliveEvery(long intervalMs, long now)
     {
         if (EndIfLate(now))
         {
@@ -212,7 +241,7 @@ public sealed partial class PortSession : IDeathObserver
 
     /// <summary>As <see cref="CheckAlive"/>, for a registration. A process that signs thousands of owners in is not looked at for each (14 µs): one that was
     /// alive less than <see cref="RegisterLookMs"/> ago is believed to live, which is as long as any death may go unseen.</summary>
-    internal bool CheckAliveToRegister(long now)
+    public bool CheckAliveToRegister(long now)
     {
         if (now - Volatile.Read(ref _lookedToRegisterAt) < RegisterLookMs)
         {
@@ -223,22 +252,23 @@ public sealed partial class PortSession : IDeathObserver
         return CheckAlive();
     }
 
-    private void Disconnect()
+    /// <summary>The connection is gone. Returns at once, and a second call does nothing.</summary>
+    public void Disconnect()
     {
         if (!IsConnected)
         {
             return;
         }
 
-        Volatile.Write(ref _disconnectedAt, _registry.NowMs);   // published by the move
-        if (!MoveTo(Watched.CanBeSeen ? Grace : Hidden))
+        Volatile.Write(ref _disconnectedAt, _events.Clock.NowMs);   // published by the move
+        if (!MoveTo(Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden))
         {
             return;
         }
 
         if (IsHidden)
         {
-            _registry.TellHidden(this);
+            _events.Hidden(this);
         }
 
         WaitOutGrace();
@@ -251,12 +281,12 @@ public sealed partial class PortSession : IDeathObserver
             try
             {
                 // Armed after it is stored: its own callback arms it again.
-                _timer = _registry.Clock.Provider.CreateTimer(static state => ((PortSession)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                _timer = _events.Clock.Provider.CreateTimer(static state => ((SessionHolder)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
                 _timer.Change(NextLook(), Timeout.InfiniteTimeSpan);
             }
             catch (Exception exception)
             {
-                _registry.ReportFailedPass(exception);   // the host's clock failed; the passes end what this timer would have ended
+                _events.Failed(exception);   // the host's clock failed; the passes end what this timer would have ended
             }
         }
     }
@@ -276,7 +306,7 @@ public sealed partial class PortSession : IDeathObserver
         }
         catch (Exception exception)
         {
-            _registry.ReportFailedPass(exception);   // as above
+            _events.Failed(exception);   // as above
         }
     }
 
@@ -285,13 +315,13 @@ public sealed partial class PortSession : IDeathObserver
     {
         if (!CheckAlive())
         {
-            _registry.SweepEndedSessions();
+            _events.Over();
             return false;
         }
 
-        if (EndIfLate(_registry.NowMs))
+        if (EndIfLate(_events.Clock.NowMs))
         {
-            _registry.SweepEndedSessions();
+            _events.Over();
             return false;
         }
 
@@ -300,39 +330,30 @@ public sealed partial class PortSession : IDeathObserver
 
     /// <summary>Ends the session when nobody came back within the grace.</summary>
     private bool EndIfLate(long now) =>
-        (State == Grace || IsHidden)
-        && now - Volatile.Read(ref _disconnectedAt) >= (long)_registry.Settings.DisconnectGrace.TotalMilliseconds
-        && MoveTo(Over);
+        (State == HolderState.Grace || IsHidden)
+        && now - Volatile.Read(ref _disconnectedAt) >= (long)_events.Grace.TotalMilliseconds
+        && MoveTo(HolderState.Over);
 
     private TimeSpan NextLook()
     {
-        long grace = (long)_registry.Settings.DisconnectGrace.TotalMilliseconds;
+        long grace = (long)_events.Grace.TotalMilliseconds;
         long at = _look < s_looksMs.Length ? Math.Min(s_looksMs[_look++], grace) : grace;
-        return TimeSpan.FromMilliseconds(Math.Max(0, _disconnectedAt + at - _registry.NowMs));
+        return TimeSpan.FromMilliseconds(Math.Max(0, _disconnectedAt + at - _events.Clock.NowMs));
     }
 
-    private bool MoveTo(int state)
+    private bool MoveTo(HolderState state)
     {
-        while (true)
+        if (!TryMoveTo(state))
         {
-            int now = State;
-            if (now >= state || (state == Hidden && now == Grace))
-            {
-                return false;
-            }
-
-            // Publishes the new state to all lookups of this session's claims at once.
-            Hook.At(Step.MoveSession);
-            if (Interlocked.CompareExchange(ref _state, state, now) == now)
-            {
-                if (state >= Over)
-                {
-                    Watched.Dispose();
-                    Volatile.Read(ref _ended)?.TrySetResult();
-                }
-
-                return true;
-            }
+            return false;
         }
+
+        if (state >= HolderState.Over)
+        {
+            Watched.Dispose();
+            Volatile.Read(ref _ended)?.TrySetResult();
+        }
+
+        return true;
     }
 }

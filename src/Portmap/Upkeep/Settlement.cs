@@ -1,4 +1,4 @@
-namespace Portmap;
+namespace Portmap.Upkeep;
 
 /// <summary>The moment from which on nothing of the run before is in doubt: each Recovered entry has signed in again or ended, or the grace is over.</summary>
 /// <remarks>
