@@ -40,12 +40,11 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     private PortRegistry(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, OpenedStore? opened)
     {
-        ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        Parts = MakeParts(options, settings, logger, clock, seed, opened?.FirstEpoch);
+        Parts = MakeParts(options, settings, logger, clock, opened?.FirstEpoch);
         ClaimEvents events = new(Parts);
         Sweep sweep = new(Parts);
         Parts.Sessions = new SessionWatch(Parts, events, sweep);
-        Parts.Table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, seed);
+        Parts.Table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, Seed());
         Parts.Entries = new PortEntries(Parts.Table, clock, Parts.Strategies);
         Parts.Fence = new EpochFence(Parts.Table, Parts.Epochs);
         PortmapMetrics.Publish();
@@ -205,7 +204,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <summary>Completes when what changed before is on disk, or could not be written; for tests.</summary>
     internal Task FlushAsync() => Parts.Journal?.FlushAsync() ?? Task.CompletedTask;
 
-    private RegistryParts MakeParts(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, ulong seed, long? firstEpoch)
+    private RegistryParts MakeParts(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, long? firstEpoch)
     {
         int processors = Environment.ProcessorCount;
         EpochSource epochs = new(firstEpoch ?? EpochSource.FirstAt(clock.Provider.GetUtcNow()), processors);
@@ -216,12 +215,14 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
             Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
-                [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Range, processors, seed), .. options.CustomStrategies], options.Strategy),
+                [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Range, processors, Seed()), .. options.CustomStrategies], options.Strategy),
             Epochs = epochs,
             Changes = new ChangeLog(settings.WatchCapacity, epochs.First),
             NewLease = (request, acquirer) => new PortLease(this, request, acquirer),
         };
     }
+
+    private static ulong Seed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
 
     private void Restore(OpenedStore opened)
     {

@@ -1,6 +1,5 @@
 using System.Collections;
 using Portmap.Guarding;
-using Portmap.Table;
 
 namespace Portmap;
 
@@ -70,7 +69,7 @@ internal sealed class PortRegistrySettings
     public long LeaseTimeoutMs => (long)LeaseTimeout.TotalMilliseconds;
 
     /// <summary>The bounds that the table keeps.</summary>
-    public required TableLimits Limits { get; init; }
+    public required PortLimits Limits { get; init; }
 
     /// <summary>Whether acquisitions may be given a port.</summary>
     public bool HandsOut(int port) => Limits.HandsOut(port);
@@ -102,7 +101,7 @@ internal sealed class PortRegistrySettings
         PortRange range = PortRange.Parse(options.Ports);
         PortRegistrySettings settings = new()
         {
-            Limits = new TableLimits
+            Limits = new PortLimits
             {
                 Range = range,
                 Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],

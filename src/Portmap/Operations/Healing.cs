@@ -27,8 +27,8 @@ internal sealed class Healing(RegistryParts parts)
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
         Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
         OwnerView has = seen.Operation.Has;
-        ILease? lease = MeantBy(has.Lease, port, epoch);
-        if (lease is null)
+        bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
+        if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
             return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has).ConfigureAwait(false);
         }
@@ -39,7 +39,11 @@ internal sealed class Healing(RegistryParts parts)
             Refusals.NotOwner(request.Owner, against, session, port).Throw();
         }
 
-        await ReportAsync(lease, request.Protocol, port).ConfigureAwait(false);
+        if (isCurrent)
+        {
+            await ReportAsync(lease, request.Protocol, port).ConfigureAwait(false);
+        }
+
         new Gates(parts).Open(lease);   // the worker that reports is about to bind the port it is told now
         return lease;
     }
@@ -90,10 +94,6 @@ internal sealed class Healing(RegistryParts parts)
         }
     }
 
-    /// <summary>The open lease that a report is about, or null.</summary>
-    private static ILease? MeantBy(in ClaimView open, int port, long epoch) =>
-        open.IsLease && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))) ? (ILease)open.Lease! : null;
-
     private void EndFailed(PortClaim? failed, long now)
     {
         if (failed is not null)
@@ -141,7 +141,7 @@ internal sealed class Healing(RegistryParts parts)
         MarkForeignIfTaken(protocol, port, parts.NowMs);
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
         ILease lease = parts.NewLease(request, session);
-        lease.AddTried(port, epoch: 0);
+        lease.AddTried(port, failed.Epoch);
         Completed<Acquisition> completed = await new Confirmation(parts)
             .RunAsync(new Acquisition(parts, lease, request, parts.Strategies.Default)).ConfigureAwait(false);
         completed.Refusal?.Throw();

@@ -37,8 +37,16 @@ internal interface ILease
     /// <summary>Nothing has come of it yet.</summary>
     bool IsOpen { get; }
 
-    /// <summary>Counts one failure to bind; 0 for a port that is not known. Two who report the same claim count once; a port that was
-    /// given again, and could not be bound again, counts again.</summary>
+    /// <summary>Whether this failure was reported before. Who reports it again, because the answer was lost, is told what the first
+    /// report got.</summary>
+    /// <param name="port">The port that could not be bound.</param>
+    /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
+    bool HasTried(int port, long epoch);
+
+    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that was given again, and could not be
+    /// bound again, counts again.</summary>
+    /// <param name="port">The port; 0 when it is not known.</param>
+    /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     void AddTried(int port, long epoch);
 
     /// <summary>Called before the claims are published; they are what it says from now on.</summary>

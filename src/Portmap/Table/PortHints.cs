@@ -3,12 +3,12 @@ namespace Portmap.Table;
 /// <summary>Where ports to hand out may be found: free ones, and those that wait for their time. Hints only: the table decides.</summary>
 internal sealed class PortHints : IFreePorts
 {
-    private readonly TableLimits _limits;
+    private readonly PortLimits _limits;
     private readonly DelayedPorts _cooling;
     private readonly DelayedPorts _foreign;
     private readonly Action<int> _free;
 
-    public PortHints(TableLimits limits)
+    public PortHints(PortLimits limits)
     {
         _limits = limits;
         Free = new FreePorts(limits.Range);

@@ -1,7 +1,7 @@
 namespace Portmap.Table;
 
 /// <summary>The ports of one protocol: their slots, the hints that find one to hand out, and the port each owner had last.</summary>
-internal sealed class PortSpace(TableLimits limits, PortProtocol protocol)
+internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
 {
     public PortSlots Slots { get; } = new();
 

@@ -42,7 +42,7 @@ internal sealed class PortTable
     private readonly Endings _endings;
     private readonly Finishing _finishing;
 
-    public PortTable(TableLimits limits, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
+    public PortTable(PortLimits limits, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
     {
         _parts = new TableParts(limits, clock, events, processors, seed);
         _index = _parts.Index;
@@ -52,7 +52,7 @@ internal sealed class PortTable
         Ports = new PortLookup(_parts);
     }
 
-    public TableLimits Limits => _parts.Limits;
+    public PortLimits Limits => _parts.Limits;
 
     /// <summary>What comes of facts that are written.</summary>
     public ClaimFacts Facts { get; }

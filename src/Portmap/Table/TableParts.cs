@@ -7,7 +7,7 @@ internal sealed class TableParts
     private readonly PortSpace _tcp;
     private PortSpace? _udp;
 
-    public TableParts(TableLimits limits, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
+    public TableParts(PortLimits limits, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
     {
         Limits = limits;
         Clock = clock;
@@ -16,7 +16,7 @@ internal sealed class TableParts
         Index = new OwnerIndex(limits.MaxOwners, processors, seed, IsRemembered);
     }
 
-    public TableLimits Limits { get; }
+    public PortLimits Limits { get; }
 
     public RegistryClock Clock { get; }
 

@@ -1,9 +1,9 @@
 using System.Collections;
 
-namespace Portmap.Table;
+namespace Portmap;
 
-/// <summary>The bounds that a table keeps. Never changed.</summary>
-internal sealed class TableLimits
+/// <summary>Which ports are handed out, how long they wait, and to how many owners they go. Never changed.</summary>
+internal sealed class PortLimits
 {
     /// <summary>The ports that are handed out, but for the excluded ones.</summary>
     public required PortRange Range { get; init; }
