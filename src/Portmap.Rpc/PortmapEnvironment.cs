@@ -1,6 +1,6 @@
 namespace Portmap.Rpc;
 
-/// <summary>The environment variables by which <see cref="PortLease.ApplyTo"/> tells a worker what it needs.</summary>
+/// <summary>The environment variables by which <see cref="PortLease.PrepareStart"/> tells a worker what it needs.</summary>
 internal static class PortmapEnvironment
 {
     public const string EndpointName = "PORTMAP_ENDPOINT";

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Portmap.Operations;
 using Portmap.Table;
 
@@ -23,8 +22,9 @@ public sealed partial class PortRegistry
 
     /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease. Wait-free; allocates nothing.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="entry">The entry: Bound or Reserved.</param>
+    /// <param name="entry">The entry: Bound or Reserved. What is Recovered is found by its port only.</param>
     /// <param name="protocol">TCP or UDP.</param>
+    /// <returns>False when the owner has neither.</returns>
     public bool TryGetEntry(string owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => TryGetEntry(owner.AsSpan(), out entry, protocol);
 
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
@@ -37,7 +37,7 @@ public sealed partial class PortRegistry
 
     /// <summary>Finds the entry of a port. Wait-free; allocates nothing.</summary>
     /// <param name="port">The port; a number that is not 1 to 65535 has no entry.</param>
-    /// <param name="entry">The entry: Bound (one of the owners, where several share the port), Reserved, Cooling or Foreign.</param>
+    /// <param name="entry">The entry: Bound (one of the owners, where several share the port), Reserved, Recovered, Cooling or Foreign.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <returns>False when the port is free as far as the registry knows.</returns>
     public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
@@ -60,43 +60,46 @@ public sealed partial class PortRegistry
     public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) =>
         HasSlot(port, protocol) ? Parts.Table.Ports.Owners(protocol, port).ConvertAll(claim => Parts.Entries.Of(claim)) : [];
 
-    /// <summary>Lists everything the registry knows: Reserved, Bound, Cooling and Foreign, by protocol and port.</summary>
-    /// <param name="revision">The revision to hand to <see cref="Watch(long, CancellationToken)"/>: no change after this snapshot is missed, one made during it may come again.</param>
-    /// <returns>An immutable list. Each entry was true at some moment of the call.</returns>
-    public ImmutableArray<PortEntry> Snapshot(out long revision)
-    {
-        revision = Parts.Changes.StartAndGetRevision();
-        return [.. Parts.Entries.All()];
-    }
+    /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
+    /// <returns>
+    /// The entries, each as it was at some moment of the call, and the revision from which
+    /// <see cref="WatchAsync"/> goes on without a gap.
+    /// </returns>
+    /// <remarks>It reads the whole map, which takes about 1 ms for each 1,000 entries.</remarks>
+    public PortSnapshot Snapshot() => new MapReader(Parts).Snapshot();
 
-    /// <summary>Reports changes of the map as they happen.</summary>
-    /// <param name="afterRevision">The last revision the reader has seen, from <see cref="Snapshot"/> or a change; -1, the default, begins now.</param>
+    /// <summary>Follows the map: first all of it, then what changes, in batches and without a gap.</summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the default, begins with a
+    /// snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a snapshot would come,
+    /// it is given an update without changes, at once and without a look at the map. Without a revision it begins with
+    /// this call.
+    /// </param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>Changes in the order of their revisions, without gaps, until the registry is disposed. Any number may be read at once; each enumeration begins anew.</returns>
-    /// <remarks>A slow reader costs nothing: the last <see cref="PortRegistryOptions.WatchCapacity"/> changes are kept for all readers together, and one
-    /// that falls further behind is told so. Recording starts with the first call of this or of <see cref="Snapshot"/>.</remarks>
-    /// <exception cref="PortRefusedException">While enumerating: RevisionTooOld, when that revision is no longer kept or is of an earlier run; take a snapshot.</exception>
-    public IAsyncEnumerable<PortChange> Watch(long afterRevision = -1, CancellationToken cancellationToken = default)
+    /// <returns>
+    /// Updates until the registry is disposed. A snapshot takes the place of all that the reader knew. It comes again
+    /// whenever changes cannot be told without a gap: the reader fell behind, or came with a revision that is not kept
+    /// any more or is of an earlier run. Any number may be read at once; each enumeration begins anew.
+    /// </returns>
+    /// <remarks>
+    /// <para>A slow reader costs nothing and holds nobody up: the last <see cref="PortRegistryOptions.WatchCapacity"/>
+    /// changes are kept for all readers together. An enumerator may be disposed while it waits; that wait answers
+    /// false.</para>
+    /// <para>Recording starts with the first call of this or of <see cref="Snapshot"/>. Who mirrors the map keeps one
+    /// entry for each claim, by the rule that <see cref="PortChange"/> states.</para>
+    /// </remarks>
+    public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default)
     {
-        long start = Parts.Changes.StartAndGetRevision();
-        return Parts.Changes.ReadAsync(afterRevision == -1 ? start : afterRevision, TooOld, cancellationToken);
-    }
-
-    /// <summary>Reports changes from now on, and tells from where: what a snapshot's revision is for those that need no snapshot.</summary>
-    /// <param name="revision">The revision after which it begins. It can be handed to <see cref="Watch(long, CancellationToken)"/> as well.</param>
-    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>As <see cref="Watch(long, CancellationToken)"/>. Who only wants to know the revision does not enumerate it.</returns>
-    /// <remarks>Takes some ten nanoseconds, where <see cref="Snapshot"/> reads the whole map. Recording starts with it.</remarks>
-    public IAsyncEnumerable<PortChange> Watch(out long revision, CancellationToken cancellationToken)
-    {
-        revision = Parts.Changes.StartAndGetRevision();
-        return Parts.Changes.ReadAsync(revision, TooOld, cancellationToken);
+        MapReader reader = new(Parts);
+        long begin = Parts.Changes.StartAndGetRevision();
+        return new StoppableSequence<PortUpdate>(token => reader.ReadAsync(afterRevision, begin, snapshots, token), cancellationToken);
     }
 
     /// <summary>The entry of a claim as it is now.</summary>
     internal PortEntry EntryOf(in ClaimView claim) => Parts.Entries.Of(claim);
-
-    private PortRefusedException TooOld(long revision) => new(Refusals.RevisionTooOld(revision, Parts.Settings.WatchCapacity));
 
     private bool HasSlot(int port, PortProtocol protocol) =>
         port is >= 1 and <= 65_535 && (protocol == PortProtocol.Tcp || (protocol == PortProtocol.Udp && Parts.Table.HasUdp));

@@ -23,8 +23,8 @@ public sealed class PortSession : IAsyncDisposable
         _holder = holder;
     }
 
-    /// <summary>The process, or 0 when it is not known.</summary>
-    public int ProcessId => _holder.ProcessId;
+    /// <summary>The process, or null when it is not known.</summary>
+    public int? ProcessId => _holder.ProcessId is > 0 and int known ? known : null;
 
     /// <summary>Completes when the session is over: its process has died, or it was disposed and its grace has passed.</summary>
     /// <value>Never faults. A server whose connection outlives its process (the process forked, and the child holds the socket) closes it then, so that the
@@ -46,47 +46,51 @@ public sealed class PortSession : IAsyncDisposable
             : Confirmation.Within(_registry.AcquireForAsync(_holder, request), cancellationToken);
 
     /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
-    /// <param name="owner">The owner, see <see cref="PortRequest.Owner"/>.</param>
-    /// <param name="port">The port it listens on, 1 to 65535; register only after Listen has returned (UDP: after Bind).</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired. One that this run cannot have given counts as 0,
-    /// unless a whole, confirmed state knows a later registration of the owner: then it is stale.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner and the port, and the epoch of the lease when somebody acquired. Register only after Listen has
+    /// returned (UDP: after Bind).
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
-    /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening and
-    /// Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups answer never changed.</exception>
+    /// <returns>The Bound entry. Registering the same again is no error and answers the same.</returns>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening
+    /// and Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups
+    /// answer never changed.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
-    public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<PortEntry>(cancellationToken);
         }
 
-        PortClaimRequest request = new(owner, port) { Epoch = epoch, Protocol = protocol };
         if (_registry.Parts.Settings.VerifyListening || _registry.Parts.Table.Confirms)
         {
             return new(Registration.RunAsync(_registry.Parts, _holder, request, cancellationToken));
         }
 
-        return Registration.Now(_registry.Parts, _holder, request, out PortEntry entry) is { } refusal
-            ? ValueTask.FromException<PortEntry>(new PortRefusedException(refusal))
-            : ValueTask.FromResult(entry);
+        return TryRegister(request, out PortEntry entry, out PortRefusal? refusal)
+            ? ValueTask.FromResult(entry)
+            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
     }
 
     /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port it listens on.</param>
-    /// <param name="entry">The entry.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the port;
-    /// NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
-    /// <param name="epoch">The epoch of the lease, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
-    /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
-    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
+    /// <param name="request">The owner and the port, and the epoch of the lease when somebody acquired.</param>
+    /// <param name="entry">The Bound entry.</param>
+    /// <param name="refusal">
+    /// InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the
+    /// port; NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has
+    /// ended; WrongPort: the lease is for another port; NotListening: it would take something from another one, and
+    /// the kernel says that nobody listens there; TooManyOwners; ProcessDead; SessionEnded.
+    /// </param>
+    /// <returns>Whether it is registered.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
+    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
-    public bool TryRegister(
-        string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    public bool TryRegister(PortClaimRequest request, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(RegisterAsync));
         if (_registry.Parts.Settings.VerifyListening)
@@ -94,71 +98,76 @@ public sealed class PortSession : IAsyncDisposable
             throw new InvalidOperationException($"This registry verifies that a process listens before it believes a registration (VerifyListening), which {nameof(TryRegister)} cannot wait for. Use {nameof(RegisterAsync)}.");
         }
 
-        refusal = Registration.Now(_registry.Parts, _holder, new(owner, port) { Epoch = epoch, Protocol = protocol }, out entry);
+        refusal = Registration.Now(_registry.Parts, _holder, request, out entry);
         return refusal is null;
     }
 
     /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, or 0 for whichever the owner has.</param>
-    /// <param name="epoch">The epoch of the claim, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
-    /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be
-    /// written; the port stays unusable until the store works again.</exception>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be written; the
+    /// port stays unusable until the store works again.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
-    public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public ValueTask ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        PortClaimRequest request = new(owner, port) { Epoch = epoch, Protocol = protocol };
         if (_registry.Parts.Table.Confirms)
         {
             return Confirmation.Within(Release.RunAsync(_registry.Parts, _holder, request), cancellationToken);
         }
 
-        return TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+        return TryRelease(request, out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
     }
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a lease.
-    /// The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the owner has a newer claim.</param>
-    /// <param name="port">The port, or 0.</param>
-    /// <param name="epoch">The epoch, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// </param>
+    /// <param name="refusal">
+    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a
+    /// lease. The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the
+    /// owner has a newer claim.
+    /// </param>
+    /// <returns>Whether the owner has it no more.</returns>
     /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
-    public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    public bool TryRelease(PortClaimRequest request, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));
-        refusal = Release.Now(_registry.Parts, _holder, new(owner, port) { Epoch = epoch, Protocol = protocol });
+        refusal = Release.Now(_registry.Parts, _holder, request);
         return refusal is null;
     }
 
     /// <summary>Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and the owner gets another one.</summary>
+    /// <param name="request">
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody acquired.
+    /// </param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <returns>The lease with its new port and epoch, and its gate open; port 0 means: bring another one.</returns>
     /// <remarks>It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
     /// once, as long as the lease that was answered is open.</remarks>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port that could not be bound, 1 to 65535.</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired.</param>
-    /// <param name="protocol">TCP or UDP.</param>
-    /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>The lease with its new port and epoch; port 0 means: bring another one.</returns>
-    /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
-    /// message; Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's, or a
-    /// living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring refuses.</exception>
-    public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    /// <exception cref="PortRefusedException">
+    /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the message;
+    /// Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's,
+    /// or a living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring
+    /// refuses.
+    /// </exception>
+    public ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
         }
 
-        return Confirmation.Within(ReportAsync(new(owner, port) { Epoch = epoch, Protocol = protocol }), cancellationToken);
+        return Confirmation.Within(ReportAsync(request), cancellationToken);
     }
 
     /// <summary>Says that the connection is gone; see the remarks of the class. Returns at once, and a second call does nothing.</summary>

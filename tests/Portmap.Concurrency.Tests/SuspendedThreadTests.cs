@@ -24,7 +24,7 @@ public sealed class SuspendedThreadTests : IDisposable
         PortRegistryOptions options = new()
         {
             Ports = "20000",
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             Probe = false,
             ReuseDelay = TimeSpan.Zero,
             LivenessInterval = TimeSpan.FromHours(1),
@@ -45,7 +45,7 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_LeaseReleasedBetweenDecisionAndPush_DoesNotTakeEffect()
     {
-        _there.TryRegister("a", 1001, out _, out _).Should().BeTrue();
+        _there.TryRegister(new PortClaimRequest("a", 1001), out _, out _).Should().BeTrue();
         PortLease lease = Acquire("a");
         OwnerCell cell = CellOf("a");
         PortClaim top = cell.Top;
@@ -64,13 +64,13 @@ public sealed class SuspendedThreadTests : IDisposable
     public async Task Register_ContinuedEntryReleasedBetweenDecisionAndPush_DoesNotComeBack()
     {
         PortLease first = Acquire("a");
-        _here.TryRegister("a", First, out PortEntry entry, out _, first.Epoch).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", First) { Epoch = first.Epoch }, out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
         PortClaim registration = cell.Top;
-        Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });   // keeps the owner's cell alive
+        Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });   // keeps the owner's cell alive
         PortClaim top = cell.Top;
         PortSession again = _registry.OpenSession(Environment.ProcessId);
-        PortClaim claim = RegistrationOf(again, First, entry.Epoch, registration);
+        PortClaim claim = RegistrationOf(again, First, entry.Epoch!.Value, registration);
         first.TryRelease(out _).Should().BeTrue();
 
         await PushAndFinishAsync(cell, top, claim);
@@ -82,7 +82,7 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task TakeSlot_ByAHelperThatIsLate_LeavesALaterLeaseOpen()
     {
-        _here.TryRegister("a", First, out _, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", First), out _, out _).Should().BeTrue();
         PortClaim finishedLongAgo = CellOf("a").Top;
         _here.TryRelease("a", out _).Should().BeTrue();
         PortLease lease = Acquire("b");
@@ -90,7 +90,7 @@ public sealed class SuspendedThreadTests : IDisposable
         await OnAnotherThread(() => TakeSlot(finishedLongAgo)).Within();
 
         lease.IsOpen.Should().BeTrue("a process that has left the port does not listen on it");
-        _here.TryRegister("b", First, out _, out _, lease.Epoch).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("b", First) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         _registry.AssertInvariants();
     }
 
@@ -98,7 +98,7 @@ public sealed class SuspendedThreadTests : IDisposable
     public async Task Register_LeaseEndsBetweenPushAndFinishing_DoesNotLoseThePort()
     {
         Acquire("victim");
-        PortLease lease = Acquire(new PortRequest("loser") { Strategy = "ProcessBinds" });
+        PortLease lease = Acquire(new PortRequest("loser") { Strategy = PortRegistryOptions.ProcessBinds });
         OwnerCell cell = CellOf("loser");
         PortClaim claim = RegistrationOf(lease, First);
         cell.TryPush(cell.Top, claim).Should().BeTrue();
@@ -115,16 +115,16 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_ReplacementTookEffectButEndedNothingYet_OthersGetThePortItLeft()
     {
-        _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch + EpochSource.Spacing);
+        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch!.Value + EpochSource.Spacing);
         cell.TryPush(cell.Top, replacement).Should().BeTrue();
         _table.Parts.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
 
         await OnAnotherThread(() => Acquire("a")).Within();
 
-        await OnAnotherThread(() => _there.TryRegister("z", 1001, out _, out _).Should().BeTrue()).Within();
+        await OnAnotherThread(() => _there.TryRegister(new PortClaimRequest("z", 1001), out _, out _).Should().BeTrue()).Within();
         PortOf("a").Should().Be(1002);
         PortOf("z").Should().Be(1001);
         _registry.AssertInvariants();
@@ -133,20 +133,20 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_LeaseCameOnTopOfAReplacementUnderWay_OthersGetThePortItLeft()
     {
-        _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch + EpochSource.Spacing);
+        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch!.Value + EpochSource.Spacing);
         cell.TryPush(cell.Top, replacement).Should().BeTrue();
         _table.Parts.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
         PortLease lease = new(_registry, "a");
         PortClaim open = PortClaim.Pending(
-            new NewClaim { Protocol = PortProtocol.Tcp, Epoch = entry.Epoch + (2 * EpochSource.Spacing), Lease = lease }, confirmed: false);
+            new NewClaim { Protocol = PortProtocol.Tcp, Epoch = entry.Epoch!.Value + (2 * EpochSource.Spacing), Lease = lease }, confirmed: false);
         lease.Grant(open, null);
 
         await PushAndFinishAsync(cell, replacement, open);
 
-        await OnAnotherThread(() => _there.TryRegister("z", 1001, out _, out _).Should().BeTrue()).Within();
+        await OnAnotherThread(() => _there.TryRegister(new PortClaimRequest("z", 1001), out _, out _).Should().BeTrue()).Within();
         PortOf("a").Should().Be(1002);
         PortOf("z").Should().Be(1001);
     }

@@ -41,7 +41,7 @@ internal static class OwnerText
         }
         catch (DecoderFallbackException)
         {
-            throw new PortRefusedException(PortRefusal.Create(
+            throw new PortRefusedException(new PortRefusal(
                 PortRefusalReason.InvalidOwner,
                 $"The owner, {bytes.Length} bytes, is not well-formed UTF-8; use 1 to 4,096 bytes of UTF-8 without U+0000."));
         }
@@ -57,15 +57,15 @@ internal static class OwnerText
         }
         catch (EncoderFallbackException)
         {
-            return PortRefusal.Create(
+            return new PortRefusal(
                 PortRefusalReason.InvalidOwner,
-                "The owner holds a lone surrogate, which has no UTF-8; use 1 to 4,096 bytes of UTF-8 without U+0000.",
-                owner);
+                "The owner holds a lone surrogate, which has no UTF-8; use 1 to 4,096 bytes of UTF-8 without U+0000.")
+            { Owner = owner };
         }
 
-        return bytes <= MaxSentBytes ? null : PortRefusal.Create(
+        return bytes <= MaxSentBytes ? null : new PortRefusal(
             PortRefusalReason.InvalidOwner,
-            $"The owner is {bytes} bytes long; use 1 to 4,096 bytes of UTF-8 without U+0000.",
-            owner);
+            $"The owner is {bytes} bytes long; use 1 to 4,096 bytes of UTF-8 without U+0000.")
+        { Owner = owner };
     }
 }

@@ -245,9 +245,9 @@ internal struct Acquisition : IOperation
     }
 
     private static PortRefusal? CheckPrevious(PortRegistrySettings settings, in PortRequest request) =>
-        request.Previous is < 0 or > 65_535
-            ? Refusals.InvalidPort(request.Owner, request.Previous, request.Protocol, "leave it 0 when there was none")
-        : request.Previous != 0 && request.Reuse == PortReuse.Require && !settings.HandsOut(request.Previous)
+        request.PreviousPort is < 0 or > 65_535
+            ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !settings.HandsOut(request.PreviousPort)
             ? Refusals.NotHandedOut(request, settings)
         : null;
 }

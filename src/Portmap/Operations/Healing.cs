@@ -110,7 +110,7 @@ internal sealed class Healing(RegistryParts parts)
             return Refusals.AttemptsExhausted(lease, parts.Settings, parts.Holders);
         }
 
-        if ((request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0)
+        if ((request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && request.PreviousPort == port && port != 0)
         {
             return Refusals.Foreign(request, parts.Settings, parts.Holders);
         }

@@ -87,17 +87,17 @@ internal struct PortHunt
     {
         Hints.DrainDue(now);
         PortReuse reuse = Request.Reuse ?? Settings.Reuse;
-        if (Request.Previous == 0)
+        if (Request.PreviousPort == 0)
         {
             reuse = Recall(reuse, now);
         }
 
-        if (Request.Previous != 0 && reuse != PortReuse.Fresh && TakePrevious(reuse, now) is { } previous)
+        if (Request.PreviousPort != 0 && reuse != PortReuse.Fresh && TakePrevious(reuse, now) is { } previous)
         {
             return previous;
         }
 
-        int avoid = reuse == PortReuse.Fresh ? Request.Previous : 0;
+        int avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;
         int most = 2 * Settings.Range.Count;
         if (TryStrategy(avoid, most, now))
         {
@@ -155,7 +155,7 @@ internal struct PortHunt
     /// <summary>Takes the port the owner had before; null when it cannot be had and another one will do.</summary>
     private Answer? TakePrevious(PortReuse reuse, long now)
     {
-        int port = Request.Previous;
+        int port = Request.PreviousPort;
         Terms terms = new(IsInsisted: true, TakesCooling: reuse == PortReuse.Require && Settings.ReuseCooling);   // no other port will do
         _ownPort = port;
         PortAvailability found = Settings.HandsOut(port) ? Take(port, terms, now) : PortAvailability.InUse;
@@ -365,14 +365,14 @@ internal struct PortHunt
 
     private readonly PortRefusal RefuseRequired(PortAvailability found)
     {
-        if (!Settings.HandsOut(Request.Previous))
+        if (!Settings.HandsOut(Request.PreviousPort))
         {
             return Refusals.NotHandedOut(Request, Settings);
         }
 
         if (found == PortAvailability.Denied)
         {
-            return Refusals.Denied(Request, Request.Previous);
+            return Refusals.Denied(Request, Request.PreviousPort);
         }
 
         return found is PortAvailability.Foreign or PortAvailability.FoundForeign
@@ -382,10 +382,10 @@ internal struct PortHunt
 
     private readonly PortEntry FindHolder()
     {
-        ClaimView holder = _parts.Table.Ports.Find(Protocol, Request.Previous, out PortState state);
+        ClaimView holder = _parts.Table.Ports.Find(Protocol, Request.PreviousPort, out PortState state);
         if (holder.IsNone && Both)
         {
-            holder = _parts.Table.Ports.Find(PortProtocol.Udp, Request.Previous, out state);
+            holder = _parts.Table.Ports.Find(PortProtocol.Udp, Request.PreviousPort, out state);
         }
 
         return holder.IsNone ? default : _parts.Entries.Of(holder, state);
@@ -401,7 +401,7 @@ internal struct PortHunt
     private readonly bool EndDeadHolders(PortProtocol protocol, long now)
     {
         bool ended = false;
-        foreach (ClaimView holder in _parts.Table.Ports.Registrations(protocol, Request.Previous))
+        foreach (ClaimView holder in _parts.Table.Ports.Registrations(protocol, Request.PreviousPort))
         {
             if (SessionHolder.Of(holder) is { } session && !session.CheckAlive())
             {

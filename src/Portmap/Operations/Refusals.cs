@@ -44,8 +44,8 @@ internal static class Refusals
     public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.InvalidPort,
-            () => Text($"The port {request.Previous} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol);
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol);
 
     public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
         new(
@@ -116,19 +116,19 @@ internal static class Refusals
     public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
         new(
             PortRefusalReason.Foreign,
-            () => Text($"The port {request.Previous} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.Previous)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol)
-        { FindHolder = () => holders.Of(Transport(request.Protocol), request.Previous)[0]?.ProcessId ?? 0 };
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.PreviousPort)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol)
+        { FindHolder = () => holders.Of(Transport(request.Protocol), request.PreviousPort)[0]?.ProcessId ?? 0 };
 
     public static PortRefusal InUse(PortRequest request, PortEntry holder, bool isCooling) =>
         new(
             PortRefusalReason.InUse,
             () => holder.Owner.Length == 0
-                ? Text($"The port {request.Previous} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
+                ? Text($"The port {request.PreviousPort} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
                 : isCooling
-                    ? Text($"The port {request.Previous} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
-                    : Text($"The port {request.Previous} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol)
+                    ? Text($"The port {request.PreviousPort} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
+                    : Text($"The port {request.PreviousPort} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol)
         { Holder = holder.Owner, HolderProcessId = holder.ProcessId, HolderEpoch = holder.Epoch };
 
     public static PortRefusal OwnerConflict(Place wanted, ClaimView holder) =>
@@ -170,7 +170,7 @@ internal static class Refusals
     public static PortRefusal NotOwner(string owner, ClaimView holder, SessionHolder stranger, int port = 0) =>
         new(
             PortRefusalReason.NotOwner,
-            () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.ProcessId)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
+            () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.Process.Id)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
             owner, port != 0 ? port : holder.Port, holder.Protocol)
         { Holder = owner, HolderProcessId = ProcessOf(holder), HolderEpoch = holder.Epoch };
 
@@ -255,9 +255,6 @@ internal static class Refusals
         { FindHolder = () => holders.Of(Transport(lease.Protocol), tried)[^1]?.ProcessId ?? 0 };
     }
 
-    public static PortRefusal RevisionTooOld(long revision, int kept) =>
-        new(PortRefusalReason.RevisionTooOld, () => Text($"The changes after revision {revision} are not kept any more (the last {kept} are), or it is of an earlier run. Take a snapshot and go on from its revision."));
-
     private static PortRefusal Conflict(Place wanted, ClaimView holder, FormattableString message) =>
         new(PortRefusalReason.Conflict, () => message.ToString(CultureInfo.InvariantCulture), wanted.Owner, wanted.Port, wanted.Protocol)
         {
@@ -280,7 +277,7 @@ internal static class Refusals
     /// <summary>Of both protocols TCP is the one that is asked about.</summary>
     private static PortProtocol Transport(PortProtocol protocol) => protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
-    private static string Process(int processId, string not = "") => processId == 0 ? string.Empty : Text($" (pid {processId}{not})");
+    private static string Process(int? processId, string not = "") => processId is null or 0 ? string.Empty : Text($" (pid {processId}{not})");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

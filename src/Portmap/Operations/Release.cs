@@ -47,7 +47,7 @@ internal struct Release : IOperation
     private static PortRefusal? Check(in PortClaimRequest request) =>
         Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
         ?? (request.Port is < 0 or > 65_535
-            ? Refusals.InvalidPort(request.Owner, request.Port.Value, request.Protocol, "leave it 0 for whichever the owner has")
+            ? Refusals.InvalidPort(request.Owner, request.Port.Value, request.Protocol, "leave it null for whichever the owner has")
             : null);
 
     /// <summary>Releases on a registry that confirms, by the lease.</summary>

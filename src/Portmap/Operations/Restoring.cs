@@ -45,7 +45,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
         foreach (string what in opened.Unreadable)
         {
-            findings.Add(new PortFinding(PortFinding.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
+            findings.Add(new PortFinding(PortFindingKind.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
         }
 
         PortmapLog.Opened(parts.Log.Logger, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);
