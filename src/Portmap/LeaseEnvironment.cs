@@ -2,30 +2,25 @@ using System.Globalization;
 
 namespace Portmap;
 
-/// <summary>The environment variables by which a worker is told its port.</summary>
+/// <summary>Tells a worker its port, in the environment it is started with.</summary>
 internal static class LeaseEnvironment
 {
     public static void Apply(PortLease lease, PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
     {
-        environment["PORTMAP_OWNER"] = lease.Owner;
-        environment["PORTMAP_PORT"] = lease.Port.ToString(CultureInfo.InvariantCulture);
-        environment["PORTMAP_EPOCH"] = lease.Epoch.ToString(CultureInfo.InvariantCulture);
-        environment["PORTMAP_PROTOCOL"] = lease.Protocol switch
-        {
-            PortProtocol.Udp => "udp",
-            PortProtocol.TcpAndUdp => "tcp+udp",
-            _ => "tcp",
-        };
-        environment["PORTMAP_RANGE"] = settings.Range.ToString();
-        environment["PORTMAP_BIND_ATTEMPTS"] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Owner] = lease.Owner;
+        environment[PortmapVariables.Port] = lease.Port.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Epoch] = lease.Epoch.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Protocol] = PortmapVariables.WordOf(lease.Protocol);
+        environment[PortmapVariables.Range] = settings.Range.ToString();
+        environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
         if (settings.Exclude.Length > 0)
         {
-            environment["PORTMAP_EXCLUDE"] = settings.Exclude;
+            environment[PortmapVariables.Exclude] = settings.Exclude;
         }
 
         if ((endpoint ?? settings.Endpoint) is { } address)
         {
-            environment["PORTMAP_ENDPOINT"] = address;
+            environment[PortmapVariables.Endpoint] = address;
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections;
-using Portmap.Guarding;
 
 namespace Portmap;
 
@@ -73,26 +72,6 @@ internal sealed class PortRegistrySettings
     /// <summary>Whether acquisitions may be given a port.</summary>
     public bool HandsOut(int port) => Range.Contains(port) && !_excluded[port];
 
-    /// <summary>Reads numbers and ranges separated by commas; what cannot be read is added to the complaints.</summary>
-    public static BitArray ParseExclude(string? text, List<string> complaints)
-    {
-        BitArray excluded = new(65_536);
-        foreach (string part in (text ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            if (!PortRange.TryParse(part, out PortRange range, out string? complaint))
-            {
-                complaints.Add(complaint);
-            }
-
-            for (int port = range.First; port <= range.Last && port != 0; port++)
-            {
-                excluded[port] = true;
-            }
-        }
-
-        return excluded;
-    }
-
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
     public static PortRegistrySettings From(PortRegistryOptions options, KernelPorts kernel)
     {
@@ -126,7 +105,7 @@ internal sealed class PortRegistrySettings
             BackgroundFlush = options.BackgroundFlush,
             OpenTimeout = options.OpenTimeout,
         };
-        settings._excluded = ParseExclude(options.Exclude, []);
+        settings._excluded = PortList.Parse(options.Exclude, []);
         for (int port = range.First; port <= range.Last; port++)
         {
             settings.Count += settings._excluded[port] ? 0 : 1;
