@@ -56,19 +56,29 @@ public sealed partial class PortLease
     internal bool IsOfHost => Acquirer is null or { IsTrusted: true };
 
     /// <summary>The ports that could not be bound, in order.</summary>
-    internal IReadOnlyList<int> TriedPorts => Volatile.Read(ref _more)?.Tried ?? [];
+    internal IReadOnlyList<int> TriedPorts => [.. Tried.Select(tried => tried.Port)];
+
+    private (int Port, long Epoch)[] Tried => Volatile.Read(ref _more)?.Tried ?? [];
 
     internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
-    /// <summary>Counts one failure to bind; 0 for a port that is not known. Two who report the same claim count once; a port that was given again, and could
-    /// not be bound again, counts again.</summary>
+    /// <summary>Whether this failure was reported before. Who reports it again, because the answer was lost,
+    /// is told what the first report got.</summary>
+    /// <param name="port">The port that could not be bound.</param>
+    /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
+    internal bool HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
+
+    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that was given
+    /// again, and could not be bound again, counts again.</summary>
+    /// <param name="port">The port; 0 when it is not known.</param>
+    /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     internal void AddTried(int port, long epoch)
     {
         Rarely? more = Volatile.Read(ref _more);
-        while (epoch == 0 || more is null || more.FailedEpoch != epoch)
+        while (epoch == 0 || more is null || !Array.Exists(more.Tried, tried => tried.Epoch == epoch))
         {
             Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], port], FailedEpoch = epoch }, more);
+            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], (port, epoch)] }, more);
             if (ReferenceEquals(seen, more))
             {
                 return;
@@ -171,8 +181,8 @@ public sealed partial class PortLease
         }
     }
 
-    private sealed record Rarely(PortClaim? Twin, int[] Tried, long FailedEpoch, PortSession? Acquirer, uint? UserId)
+    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, PortSession? Acquirer, uint? UserId)
     {
-        public static Rarely Nothing { get; } = new(null, [], 0, null, null);
+        public static Rarely Nothing { get; } = new(null, [], null, null);
     }
 }

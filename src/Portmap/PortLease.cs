@@ -30,7 +30,7 @@ public sealed partial class PortLease
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
         if (acquirer is not null || request.UserId is not null)
         {
-            _more = new Rarely(null, [], 0, acquirer, request.UserId ?? acquirer?.UserId);
+            _more = new Rarely(null, [], acquirer, request.UserId ?? acquirer?.UserId);
         }
     }
 

@@ -177,14 +177,19 @@ public sealed partial class PortRegistry
         epoch = _fence.Resolve(owner, epoch, protocol);
         OwnerCell? cell = await NormalizeAsync(protocol, owner).ConfigureAwait(false);
         PortClaim? open = cell?.OpenLease(), bound = cell?.Served();
-        if (open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0))))
+        bool isCurrent = open is not null && (epoch == open.Epoch || (epoch == 0 && (open.Port == port || open.Port == 0)));
+        if (open is not null && (isCurrent || open.Lease!.HasTried(port, epoch)))
         {
             if (OwnerRights.AgainstUse(session, open, bound) is { } against)
             {
                 Refusals.NotOwner(owner, against, session, port).Throw();
             }
 
-            await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
+            if (isCurrent)
+            {
+                await ReportBindFailureAsync(open.Lease!, protocol, port).ConfigureAwait(false);
+            }
+
             OpenGate(open.Lease!);   // the worker that reports is about to bind the port it is told now
             return open.Lease!;
         }
@@ -205,7 +210,7 @@ public sealed partial class PortRegistry
         MarkForeignIfTaken(protocol, port, NowMs);
         PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
         PortLease granted = new(this, request, session);
-        granted.AddTried(port, epoch: 0);
+        granted.AddTried(port, epoch);
         refusal = await GrantAsync(NewCandidate(granted, request, _defaultStrategy)).ConfigureAwait(false);
         refusal?.Throw();
         session.NoteAcquired(granted);

@@ -170,6 +170,8 @@ public sealed partial class PortSession : IAsyncDisposable
     }
 
     /// <summary>Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and the owner gets another one.</summary>
+    /// <remarks>It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
+    /// once, as long as the lease that was answered is open.</remarks>
     /// <param name="owner">The owner.</param>
     /// <param name="port">The port that could not be bound, 1 to 65535.</param>
     /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired.</param>

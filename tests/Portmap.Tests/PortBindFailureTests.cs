@@ -104,7 +104,7 @@ public class PortBindFailureTests
     }
 
     [Fact]
-    public async Task ReportBindFailureAsync_OldEpoch_IsStale()
+    public async Task ReportBindFailureAsync_OldEpochOfAnotherPort_IsStale()
     {
         await using Scene scene = new();
         PortLease lease = scene.Acquire("b1");
@@ -112,9 +112,32 @@ public class PortBindFailureTests
         PortLease healed = await scene.Here.ReportBindFailureAsync("b1", port, epoch).Within();
         int current = healed.Port;
 
-        (await scene.Here.ReportBindFailureAsync("b1", port, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+        (await scene.Here.ReportBindFailureAsync("b1", current, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
 
         scene.StateOf(current).Should().Be(PortState.Reserved);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ReportBindFailureAsync_AnswerWasLost_RepeatGetsTheSameAnswerAndCountsOnce(bool acquired)
+    {
+        await using Scene scene = new(configure: options => options.BindAttempts = 3);
+        (int Port, long Epoch) failed = acquired && scene.Acquire("b1") is { } lease ? (lease.Port, lease.Epoch) : (20003, 0);
+        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", failed.Port, failed.Epoch).Within();
+        (int Port, long Epoch) given = (healed.Port, healed.Epoch);
+
+        for (int i = 0; i < 5; i++)
+        {
+            await using PortSession again = scene.Registry.OpenSession(Environment.ProcessId);   // the connection broke off
+            PortLease answer = await again.ReportBindFailureAsync("b1", failed.Port, failed.Epoch).Within();
+            (answer.Port, answer.Epoch).Should().Be(given, "it is the same failure");
+        }
+
+        PortLease next = await scene.Here.ReportBindFailureAsync("b1", given.Port, given.Epoch).Within();
+        next.Port.Should().NotBe(given.Port, "two of three attempts are used up, the third is left");
+        scene.Here.Register("b1", next.Port, next.Epoch);
+        (await scene.Here.ReportBindFailureAsync("b1", given.Port, given.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
     }
 
     [Theory]

@@ -24,6 +24,21 @@ public class RecordAssemblerTests
         ReadAll([.. Wire.Fragment(), .. Wire.Fragment(1, 2), .. Wire.Fragment(), .. Wire.Record(3)], [1], out _).Should().ContainSingle().Which.Should().Equal(1, 2, 3);
 
     [Fact]
+    public void IsBetweenRecords_EachByteOfARecord_IsFalseUntilTheLast()
+    {
+        byte[] record = Wire.Record(1, 2, 3);
+        RecordAssembler assembler = new(Limit);
+        for (int i = 0; i < record.Length; i++)
+        {
+            assembler.IsBetweenRecords.Should().Be(i == 0, "{0} bytes were read", i);
+            ArraySegment<byte> input = new(record, i, 1);
+            assembler.Read(ref input, out _);
+        }
+
+        assembler.IsBetweenRecords.Should().BeTrue();
+    }
+
+    [Fact]
     public void Read_EmptyRecord_IsARecord() => ReadAll(Wire.Record(), [100], out _).Should().ContainSingle().Which.Should().BeEmpty();
 
     [Fact]
