@@ -37,7 +37,7 @@ internal sealed class KernelPorts
         string start = KernelSettings.ReadText($"{proc}/sys/net/ipv4/ip_unprivileged_port_start");
         KernelPorts kernel = new()
         {
-            Ephemeral = KernelSettings.EphemeralRange(proc),
+            Ephemeral = PortRange.TryParse(KernelSettings.EphemeralRange(proc), out PortRange range) ? range : null,
             Reserved = reserved,
             DescriptorLimit = KernelSettings.DescriptorLimit(proc),
             FirstUnprivileged = MayBindAll(proc) ? 0 : ParseNumber(start),

@@ -2,15 +2,24 @@ using System.Globalization;
 
 namespace Portmap;
 
-/// <summary>Tells a worker its port, in the environment it is started with.</summary>
-internal static class LeaseEnvironment
+/// <summary>What a worker is told of its lease, in the environment it is started with.</summary>
+/// <param name="Owner">The owner.</param>
+/// <param name="Port">The port, or 0.</param>
+/// <param name="Epoch">The epoch.</param>
+/// <param name="Protocol">The protocol, or both.</param>
+internal readonly record struct LeaseEnvironment(string Owner, int Port, long Epoch, PortProtocol Protocol)
 {
-    public static void Apply(PortLease lease, PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
+    public void Apply(PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
     {
-        environment[PortmapVariables.Owner] = lease.Owner;
-        environment[PortmapVariables.Port] = lease.Port.ToString(CultureInfo.InvariantCulture);
-        environment[PortmapVariables.Epoch] = lease.Epoch.ToString(CultureInfo.InvariantCulture);
-        environment[PortmapVariables.Protocol] = PortmapVariables.WordOf(lease.Protocol);
+        environment[PortmapVariables.Owner] = Owner;
+        environment[PortmapVariables.Port] = Port.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Epoch] = Epoch.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Protocol] = Protocol switch
+        {
+            PortProtocol.Udp => PortmapVariables.Udp,
+            PortProtocol.TcpAndUdp => PortmapVariables.TcpAndUdp,
+            _ => PortmapVariables.Tcp,
+        };
         environment[PortmapVariables.Range] = settings.Range.ToString();
         environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
         if (settings.Exclude.Length > 0)

@@ -35,13 +35,11 @@ public sealed partial class PortRegistry
         ListenersNow now = new();
         foreach (PortClaim claim in registrations)
         {
-            if (now.On(claim.Protocol, claim.Port) is { } listeners)
+            IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
+            claim.Served = _served.NumberOf(listeners, claim.Served);
+            if (listeners is { Count: > 1 } && ServedFindings.Shared(EntryOf(claim), listeners) is { } shared)
             {
-                claim.Served = listeners.Count == 0 ? ServedAddresses.Unknown : _served.NumberOf(listeners);
-                if (ServedFindings.Shared(EntryOf(claim), listeners) is { } shared)
-                {
-                    _log.Found(shared);
-                }
+                _log.Found(shared);
             }
         }
     }
@@ -55,12 +53,9 @@ public sealed partial class PortRegistry
         }
 
         ListenersNow now = new();
-        foreach (PortClaim claim in _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>())
+        foreach (PortClaim claim in _table.Index.Cells().Select(cell => cell.Served()).OfType<PortClaim>().Where(claim => claim.Served != ServedAddresses.NotLookedAt))
         {
-            if (claim.Served != ServedAddresses.NotLookedAt && now.On(claim.Protocol, claim.Port) is { Count: not 0 } listeners)
-            {
-                claim.Served = _served.NumberOf(listeners);
-            }
+            claim.Served = _served.NumberOf(now.On(claim.Protocol, claim.Port), claim.Served);
         }
     }
 

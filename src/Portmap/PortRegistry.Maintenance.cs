@@ -66,7 +66,7 @@ public sealed partial class PortRegistry
             }
 
             ReviewServed(unseen);
-            LogHolders();   // last: it takes longest
+            _holders.LookUpWanted(_log.ForeignHolder);   // last: it takes longest
             LogFindingsOnce();
             _log.TellLeftOut();
         }

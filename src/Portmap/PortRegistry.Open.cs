@@ -32,7 +32,7 @@ public sealed partial class PortRegistry
     internal static async Task<PortRegistry> OpenOnAsync(
         PortRegistryOptions options, IPortStore? store, Guid bootId, ILogger<PortRegistry>? logger, TimeProvider time, CancellationToken cancellationToken)
     {
-        PortRegistrySettings settings = SettingsOf(options, inMemory: false);
+        PortRegistrySettings settings = PortRegistrySettings.Of(options, inMemory: false);
         store ??= options.StateFolder is { } folder ? new FilePortStore(folder, time) : null;
         if (store is null)
         {
@@ -43,7 +43,7 @@ public sealed partial class PortRegistry
         StoreOpening opening = new(store, cancellationToken);
         try
         {
-            OpenedStore opened = await opening.Begin(bootId, now, settings.ReuseDelay)
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay)
                 .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.

@@ -10,12 +10,11 @@ public sealed partial class PortRegistry
     /// <summary>How many passes on end a port must have no listener before its entry ends: one look may fall between two sockets of a server that reopens its own.</summary>
     internal const int EnoughSightings = 3;
 
-    private readonly ListenReader _listeners = new();
     private readonly ForeignHolders _holders = new();
     private readonly Sightings<PortClaim> _silent = new(EnoughSightings);
     private int _reconciling;
 
-    internal ListenReader Listeners => _listeners;
+    internal ListenReader Listeners { get; } = new();
 
     /// <summary>One pass: one read for all ports. Ends what a dead process left, and entries whose port nobody has listened on in enough passes.</summary>
     internal void Reconcile()
@@ -45,7 +44,7 @@ public sealed partial class PortRegistry
                 }
 
                 long now = NowMs;
-                if (_table.TryEnd(claim, ClaimEnd.StoppedListening, now) && _listeners.Read(claim.Protocol).Listens(claim.Port))
+                if (_table.TryEnd(claim, ClaimEnd.StoppedListening, now) && Listeners.Read(claim.Protocol).Listens(claim.Port))
                 {
                     _table.TryMarkForeign(claim.Protocol, claim.Port, now);   // another one listens there now
                 }
@@ -69,16 +68,13 @@ public sealed partial class PortRegistry
             return null;   // registering refuses it with the better reason
         }
 
-        ListenTable ours = await _listeners.ReadAsync(protocol).ConfigureAwait(false);
+        ListenTable ours = await Listeners.ReadAsync(protocol).ConfigureAwait(false);
         return ListenerCheck.Refuse(new(protocol, port, session.Process, Settings.VerifyProcess), owner, ours);
     }
 
     /// <summary>What an entry in force says; one that was registered by its socket must still have that.</summary>
-    private ReportedListener Reported(PortClaim claim)
-    {
-        PortSession session = claim.Session!;
-        return new(claim.Protocol, claim.Port, session.Process, Settings.VerifyProcess || session.Program is not null);
-    }
+    private ReportedListener Reported(PortClaim claim) =>
+        new(claim.Protocol, claim.Port, claim.Session!.Process, Settings.VerifyProcess || claim.Session.Program is not null);
 
     /// <summary>The entries in force whose port nobody listens on, or not who should; by one read of each protocol that has any.</summary>
     private List<PortClaim> Silent()
@@ -90,7 +86,7 @@ public sealed partial class PortRegistry
         {
             if (cell.Served() is { } claim)
             {
-                ListenTable table = listeners[(int)claim.Protocol] ??= _listeners.Read(claim.Protocol);
+                ListenTable table = listeners[(int)claim.Protocol] ??= Listeners.Read(claim.Protocol);
                 if (table.IsComplete && !ListenerCheck.Listens(Reported(claim), table, sockets))
                 {
                     silent.Add(claim);
@@ -116,12 +112,4 @@ public sealed partial class PortRegistry
             }
         }
     }
-
-    private void LogHolders() => _holders.LookUpWanted((protocol, port, holder) =>
-    {
-        if (holder is not null)
-        {
-            _log.ForeignHolder(protocol, port, holder.ProcessId, holder.Command);
-        }
-    });
 }

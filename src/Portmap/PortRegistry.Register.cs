@@ -85,8 +85,7 @@ public sealed partial class PortRegistry
 
             if (!registration.HasProof && TakesSomething(protocol, port, owner, right))
             {
-                refusal = ListeningProof.Demand(
-                    new(protocol, port, session.Process, IsOwnSocket: false), owner, _guard.KeepsOut(protocol, port, right.Consumes?.Epoch ?? 0));
+                refusal = ListeningProof.Demand(new(protocol, port, session.Process, IsOwnSocket: false), owner, _guard.KeepsOut(protocol, port, right.Consumes?.Epoch ?? 0));
                 if (refusal is not null)
                 {
                     return refusal;

@@ -81,16 +81,14 @@ public sealed partial class PortRegistry : IClaimEvents
         };
         PortmapMetrics.Ended(kind);
         bool isTold = _changes.IsRecording && !goesOn;
-        if (!isTold && !RegistryLog.Tells(kind))
+        if (isTold || RegistryLog.Tells(kind))
         {
-            return;
-        }
-
-        PortEntry ended = EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 };
-        _log.Ended(kind, ended);
-        if (isTold)
-        {
-            _changes.Append(kind, ended);
+            PortEntry ended = EntryOf(claim) with { State = cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling, OwnerCount = 0 };
+            _log.Ended(kind, ended);
+            if (isTold)
+            {
+                _changes.Append(kind, ended);
+            }
         }
     }
 

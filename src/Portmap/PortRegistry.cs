@@ -40,7 +40,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <exception cref="ArgumentException">The options name a <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
     public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
-        : this(options, SettingsOf(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
+        : this(options, PortRegistrySettings.Of(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
     {
     }
 
@@ -169,14 +169,6 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     }
 
     internal string StrategyName(int strategy) => _strategyNames[strategy];
-
-    private static PortRegistrySettings SettingsOf(PortRegistryOptions options, bool inMemory)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        return inMemory && options.StateFolder is not null
-            ? throw new ArgumentException($"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(OpenAsync)}.", nameof(options))
-            : PortRegistrySettings.From(options, KernelPorts.Read());
-    }
 
     private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both) =>
         OwnerName.Complaint(owner) is { } complaint ? Refusals.InvalidOwner(owner, protocol, complaint)

@@ -72,6 +72,18 @@ internal sealed class PortRegistrySettings
     /// <summary>Whether acquisitions may be given a port.</summary>
     public bool HandsOut(int port) => Range.Contains(port) && !_excluded[port];
 
+    /// <summary>Checks the options of a registry that is made now, on this host.</summary>
+    /// <exception cref="ArgumentException">It is to live in memory, and the options name a folder.</exception>
+    public static PortRegistrySettings Of(PortRegistryOptions options, bool inMemory)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return inMemory && options.StateFolder is not null
+            ? throw new ArgumentException(
+                $"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(PortRegistry.OpenAsync)}.",
+                nameof(options))
+            : From(options, KernelPorts.Read());
+    }
+
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
     public static PortRegistrySettings From(PortRegistryOptions options, KernelPorts kernel)
     {

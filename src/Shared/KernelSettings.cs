@@ -13,12 +13,12 @@ internal static class KernelSettings
 
     /// <summary>The ports that the kernel hands out by itself (ip_local_port_range, ip(7)).</summary>
     /// <remarks>IPv6 uses them too.</remarks>
-    /// <returns>Null where it does not say.</returns>
-    public static PortRange? EphemeralRange(string proc = Proc)
+    /// <returns>FIRST-LAST; null where it does not say.</returns>
+    public static string? EphemeralRange(string proc = Proc)
     {
         string[] ends = ReadText($"{proc}/sys/net/ipv4/ip_local_port_range")
             .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        return ends.Length == 2 && PortRange.TryParse($"{ends[0]}-{ends[1]}", out PortRange range) ? range : null;
+        return ends.Length == 2 ? $"{ends[0]}-{ends[1]}" : null;
     }
 
     /// <summary>How many descriptors this process may have ("Max open files", proc(5)).</summary>

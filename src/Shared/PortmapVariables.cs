@@ -16,23 +16,6 @@ internal static class PortmapVariables
     /// <summary>Read by workers; no daemon sets it.</summary>
     public const string Address = "PORTMAP_ADDRESS";
 
-    /// <summary>The words of <see cref="Protocol"/>, for messages.</summary>
-    public const string ProtocolWords = "tcp, udp or tcp+udp";
-
-    /// <summary>The word for a protocol.</summary>
-    public static string WordOf(PortProtocol protocol) => protocol switch
-    {
-        PortProtocol.Udp => "udp",
-        PortProtocol.TcpAndUdp => "tcp+udp",
-        _ => "tcp",
-    };
-
-    /// <summary>The protocol of a word; null when it is none.</summary>
-    public static PortProtocol? ProtocolOf(string word) => word switch
-    {
-        "tcp" => PortProtocol.Tcp,
-        "udp" => PortProtocol.Udp,
-        "tcp+udp" => PortProtocol.TcpAndUdp,
-        _ => null,
-    };
+    // The words of Protocol.
+    public const string Tcp = "tcp", Udp = "udp", TcpAndUdp = "tcp+udp";
 }

@@ -12,7 +12,7 @@ internal static class EphemeralPorts
     /// <summary>The part of a range that the kernel also hands out to others, or <c>default</c> when it has none or does not say.</summary>
     public static PortRange OverlapWith(PortRange range)
     {
-        if (KernelSettings.EphemeralRange() is not { } ephemeral)
+        if (!PortRange.TryParse(KernelSettings.EphemeralRange(), out PortRange ephemeral))
         {
             return default;
         }

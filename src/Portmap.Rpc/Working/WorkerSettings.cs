@@ -109,10 +109,13 @@ internal sealed record WorkerSettings
             : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{name}: {value} is not a number from {least} to {most}."));
     }
 
-    private static PortProtocol ProtocolOf(string? text) =>
-        text is null ? PortProtocol.Tcp
-        : PortmapVariables.ProtocolOf(text)
-            ?? throw new FormatException($"{PortmapVariables.Protocol}: '{text}' is not a protocol; write {PortmapVariables.ProtocolWords}.");
+    private static PortProtocol ProtocolOf(string? text) => text switch
+    {
+        null or PortmapVariables.Tcp => PortProtocol.Tcp,
+        PortmapVariables.Udp => PortProtocol.Udp,
+        PortmapVariables.TcpAndUdp => PortProtocol.TcpAndUdp,
+        _ => throw new FormatException($"{PortmapVariables.Protocol}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
+    };
 
     private static PortRange? RangeOf(string? option, string name)
     {

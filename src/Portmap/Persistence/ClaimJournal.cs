@@ -18,9 +18,6 @@ namespace Portmap.Persistence;
 /// </remarks>
 internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
 {
-    /// <summary>How far ahead the mark of the epochs is set: 4 billion leases, so that drawing a number never waits for the disk.</summary>
-    public const long MarkAhead = 1L << 36;
-
     private readonly PortRegistry _registry;
     private readonly PortTable _table;
     private readonly FactWriter _writer;
@@ -40,7 +37,7 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
         _registry = registry;
         _table = table;
         _bootId = bootId;
-        _extendAt = mark - (MarkAhead / 2);
+        _extendAt = mark - (OpenedStore.MarkAhead / 2);
         Confirms = registry.Settings.Durability == PortDurability.Confirmed;
         _writer = new FactWriter(store, this, eager: Confirms);
         if (!Confirms)
@@ -282,9 +279,9 @@ internal sealed class ClaimJournal : IFactOutcome, IAsyncDisposable, IDisposable
     private void ExtendMark(long epoch)
     {
         long extendAt = Volatile.Read(ref _extendAt);
-        if (epoch > extendAt && Interlocked.CompareExchange(ref _extendAt, extendAt + (MarkAhead / 2), extendAt) == extendAt)
+        if (epoch > extendAt && Interlocked.CompareExchange(ref _extendAt, extendAt + (OpenedStore.MarkAhead / 2), extendAt) == extendAt)
         {
-            _writer.TryPush(PortFact.Mark(extendAt + MarkAhead));
+            _writer.TryPush(PortFact.Mark(extendAt + OpenedStore.MarkAhead));
         }
     }
 }
