@@ -11,7 +11,7 @@ internal static class PersistenceMutants
     [
         Of("FactLine.IsSealed: a line of a wrong checksum counts", "FactLine.cs", "return line.StartsWith(prefix);", "return MUTANT || line.StartsWith(prefix);", "StateFileDamage"),
         Of("FactLine.Measure: the user is left out", "FactLine.cs", "\" uid=\"u8.Length + Digits(user)", "(MUTANT ? 0 : \" uid=\"u8.Length + Digits(user))", "FactLineTests"),
-        Of("FactLine.TryWrite: a line too long is written", "FactLine.cs", "if (end > MaxLength)", "if (!MUTANT && end > MaxLength)", "FactLineTests|StrategyName"),
+        Of("FactLine.TryWrite: a line too long is written", "FactLine.cs", "if (end > MaxLength)", "if (!MUTANT && end > MaxLength)", "StoreDuty"),
         Of("FactLine.PutClaim: the origin is left out", "FactLine.cs", "end = fact.Origin != 0 ? Put", "end = !MUTANT && fact.Origin != 0 ? Put", "FactLineTests"),
         Of("FactLine.Escaped: the mark of a line is not escaped", "FactLine.cs", "value == '\\\\' || value == Mark", "value == '\\\\' || (!MUTANT && value == Mark)", "FactLineTests|LostLineBreak"),
         Of("FactLine.Escaped: a blank in a strategy's name is not escaped", "FactLine.cs", "(withBlank && value == ' ')", "(withBlank && !MUTANT && value == ' ')", "FactLineTests|StrategyName"),
@@ -26,12 +26,12 @@ internal static class PersistenceMutants
     private static IEnumerable<Mutant> Files =>
     [
         Of("FilePortStore.WriteAtEnd: not synced", "FilePortStore.cs", "_isSuspect = true;\n        file.Sync();", "_isSuspect = true;\n        if (!MUTANT) { file.Sync(); }", "StoreCrash"),
-        Of("FilePortStore.WriteAtEnd: a failed sync is forgotten", "FilePortStore.cs", "_isSuspect = true;\n        file.Sync();", "_isSuspect = !MUTANT;\n        file.Sync();", "StoreCrash"),
-        Of("FilePortStore.WriteAtEnd: a torn end stays", "FilePortStore.cs", "if (_isTorn)", "if (!MUTANT && _isTorn)", "StoreCrash|RealDisk|FailedSync"),
+        Of("FilePortStore.WriteAtEnd: a failed sync is forgotten", "FilePortStore.cs", "_isSuspect = true;\n        file.Sync();", "_isSuspect = !MUTANT;\n        file.Sync();", "StoreDuty"),
+        Of("FilePortStore.WriteAtEnd: a torn end stays", "FilePortStore.cs", "if (_isTorn)", "if (!MUTANT && _isTorn)", "StoreDuty"),
         Of("FilePortStore.Open: a state that was in doubt is trusted", "FilePortStore.cs", "|| !isSettled ||", "|| (!MUTANT && !isSettled) ||", "StoreCrash"),
         Of("FilePortStore.Open: what a compaction left stays", "FilePortStore.cs", "_folder.Delete(NextName);", "if (!MUTANT) { _folder.Delete(NextName); }", "FilePortStoreTests"),
         Of("FilePortStore.KeepAside: not synced", "FilePortStore.cs", "file.Sync();\n        _folder.Sync();\n        return Path.Combine", "if (!MUTANT) { file.Sync(); _folder.Sync(); }\n        return Path.Combine", "KeptAside"),
-        Of("FilePortStore.KeepAside: an earlier file is overwritten", "FilePortStore.cs", "earlier.Dispose();\n            name += \"+\";", "earlier.Dispose();\n            if (MUTANT) { break; }\n            name += \"+\";", "KeptAside|StateFileDamage"),
+        Of("FilePortStore.KeepAside: an earlier file is overwritten", "FilePortStore.cs", "earlier.Dispose();\n            name += \"+\";", "earlier.Dispose();\n            if (MUTANT) { break; }\n            name += \"+\";", "StoreDuty"),
         Of("FilePortStore.TryRead: a newer version is read", "FilePortStore.cs", "scan.FileVersion > StateScan.Version", "!MUTANT && scan.FileVersion > StateScan.Version", "FilePortStoreTests"),
         Of("FilePortStore.TryRead: a file of something else is taken", "FilePortStore.cs", "if (scan.Length > 0 && !scan.IsState)", "if (!MUTANT && scan.Length > 0 && !scan.IsState)", "FilePortStoreTests"),
         Of("FilePortStore.TryRead: a torn end is not told", "FilePortStore.cs", "if (scan.TornBytes > 0)", "if (!MUTANT && scan.TornBytes > 0)", "StateFileDamage|StoreCrash"),
@@ -39,13 +39,13 @@ internal static class PersistenceMutants
         Of("FilePortStore.LoadAsync: the mark is not told", "FilePortStore.cs", "onFact(mark);", "if (!MUTANT) { onFact(mark); }", "RecoveryTests|FilePortStore"),
         Of("StateScan: a line break lost before a mark is damage", "StateScan.cs", "LineEnd end = isLast ? lineEnd : LineEnd.Mark;", "LineEnd end = isLast ? lineEnd : MUTANT ? LineEnd.None : LineEnd.Mark;", "LostLineBreak"),
         Of("StateScan.IsClean: a file with lost line breaks is appended to", "StateScan.cs", "LostBreaks == 0 && TornBytes == 0", "(MUTANT || LostBreaks == 0) && TornBytes == 0", "LostLineBreak|StateFileDamage"),
-        Of("StateScan.IsClean: a file that ends open is appended to", "StateScan.cs", "TornBytes == 0 && !EndsOpen;", "TornBytes == 0 && (MUTANT || !EndsOpen);", "StateFileDamage|LostLineBreak"),
+        Of("StateScan.IsClean: a file that ends open is appended to", "StateScan.cs", "TornBytes == 0 && !EndsOpen;", "TornBytes == 0 && (MUTANT || !EndsOpen);", "StoreDuty"),
     ];
 
     private static IEnumerable<Mutant> Compactions =>
     [
         Of("FilePortStore.Compact: what came meanwhile is lost", "FilePortStore.Compaction.cs", "if (_meanwhile!.WrittenCount > 0)", "if (!MUTANT && _meanwhile!.WrittenCount > 0)", "Compaction|StoreCrash"),
-        Of("FilePortStore.Compact: what came meanwhile is not synced", "FilePortStore.Compaction.cs", "length += _meanwhile.WrittenCount;\n                        next.Sync();", "length += _meanwhile.WrittenCount;\n                        if (!MUTANT) { next.Sync(); }", "StoreCrash"),
+        Of("FilePortStore.Compact: what came meanwhile is not synced", "FilePortStore.Compaction.cs", "length += _meanwhile.WrittenCount;\n                        next.Sync();", "length += _meanwhile.WrittenCount;\n                        if (!MUTANT) { next.Sync(); }", "StoreDuty"),
         Of("FilePortStore.WriteAnew: the new file is not synced", "FilePortStore.Compaction.cs", "[.. Standing(), .. batch], 0);\n            next.Sync();", "[.. Standing(), .. batch], 0);\n            if (!MUTANT) { next.Sync(); }", "StoreCrash"),
         Of("FilePortStore.WriteAnew: the batch is left out", "FilePortStore.Compaction.cs", "[.. Standing(), .. batch]", "[.. Standing(), .. MUTANT ? [] : batch]", "StoreCrash|StateMoved"),
         Of("FilePortStore.TakeOver: the folder is not synced", "FilePortStore.Compaction.cs", "LookAgain(length);\n        _folder.Sync();", "LookAgain(length);\n        if (!MUTANT) { _folder.Sync(); }", "StoreCrash"),
@@ -67,7 +67,7 @@ internal static class PersistenceMutants
         Of("StateFolder.Check: others may write", "StateFolder.cs", ": (mode & OthersWrite) != 0 ?", ": !MUTANT && (mode & OthersWrite) != 0 ?", "FilePortStoreTests"),
         Of("HeldFolder.LetGo: calls may begin afterwards", "HeldFolder.cs", "if (state < 0)", "if (!MUTANT && state < 0)", "GivenUpOpening"),
         Of("SettledMark.TakeFrom: the mark stays", "SettledMark.cs", "folder.Delete(Name);", "if (!MUTANT) { folder.Delete(Name); }", "StoreCrash"),
-        Of("SettledMark.LeaveIn: never left", "SettledMark.cs", "folder.Create(Name).Dispose();", "if (!MUTANT) { folder.Create(Name).Dispose(); }", "Settled|FilePortStore|RealDisk|FailedSync"),
+        Of("SettledMark.LeaveIn: never left", "SettledMark.cs", "folder.Create(Name).Dispose();", "if (!MUTANT) { folder.Create(Name).Dispose(); }", "StoreDuty"),
     ];
 
     private static IEnumerable<Mutant> Facts =>
@@ -83,10 +83,10 @@ internal static class PersistenceMutants
         Of("Recovery: a lease that ran out comes back", "Recovery.cs", ": fact.UntilMs <= nowMs))", ": !MUTANT && fact.UntilMs <= nowMs))", "RecoveryTests"),
         Of("Recovery: Reserved is kept beside another's Bound", "Recovery.cs", "holders.ContainsKey(Place(fact)) ||", "(!MUTANT && holders.ContainsKey(Place(fact))) ||", "RecoveryRules"),
         Of("Recovery.Rank: a fact without a port is preferred", "Recovery.cs", "fact.Port != 0, fact.Epoch);", "MUTANT ? fact.Port == 0 : fact.Port != 0, fact.Epoch);", "RecoveryRules"),
-        Of("Recovery: two processes keep one port", "Recovery.cs", "if (contested)", "if (!MUTANT && contested)", "Recovery|RestartMix"),
+        Of("Recovery: two processes keep one port", "Recovery.cs", "if (contested)", "if (!MUTANT && contested)", "RecoveryRules"),
         Of("Recovery: an owner keeps two registrations", "Recovery.cs", "Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);", "if (!MUTANT) { Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]); }", "Recovery|RestartMix"),
         Of("Recovery: a lease that was used up comes back", "Recovery.cs", "used.Contains((fact.Protocol, fact.Owner, fact.Epoch)) ||", "(!MUTANT && used.Contains((fact.Protocol, fact.Owner, fact.Epoch))) ||", "Recovery|EpochOrder|RestartMix"),
-        Of("Recovery: a port that has cooled cools on", "Recovery.cs", "fact.Until <= _now || held", "(!MUTANT && fact.Until <= _now) || held", "RecoveryTests"),
+        Of("Recovery: a port that has cooled cools on", "Recovery.cs", "fact.Until <= _now || held", "(!MUTANT && fact.Until <= _now) || held", "RecoveryRules"),
         Of("Recovery: the mark of the epochs is never lost", "Recovery.cs", "IsMarkLost = highest >", "IsMarkLost = !MUTANT && highest >", "RecoveryTests"),
         Of("Recovery: each fact reads its process anew", "Recovery.cs", "return exists ? known :", "return exists && !MUTANT ? known :", "RecoveryTests"),
     ];

@@ -48,5 +48,21 @@ public sealed class RecoveryRulesTests
         Recover(facts).Last[(PortProtocol.Tcp, "a")].Port.Should().Be(50_001);
     }
 
+    [Fact]
+    public void Bound_TwoProcessesOnOnePort_IsTheOneOfTheHighestEpochWithAllItsOwners()
+    {
+        Recovery recovery = Recover(
+            FactGen.Bound("old", 50_000, 16, processId: 11), FactGen.Bound("new", 50_000, 48, processId: 22), FactGen.Bound("beside", 50_000, 32, processId: 22));
+        recovery.Bound.Select(fact => fact.Owner).Should().BeEquivalentTo("new", "beside");
+        recovery.Ended.Should().ContainSingle().Which.Owner.Should().Be("old");
+    }
+
+    [Fact]
+    public void Cooling_TimeIsOver_KeepsNoPortCool()
+    {
+        Recovery recovery = Recover(FactGen.Ended("over", 50_000, 16, s_now), FactGen.Ended("cools", 50_001, 32, s_now.AddSeconds(1)));
+        recovery.Cooling.Should().ContainSingle().Which.Owner.Should().Be("cools");
+    }
+
     private static Recovery Recover(params PortFact[] facts) => Recovery.Of(FactGen.SetOf(facts), FactGen.Boot, s_now, TimeSpan.FromSeconds(60), _ => true);
 }
