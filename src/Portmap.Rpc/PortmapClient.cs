@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Portmap.Operations;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;

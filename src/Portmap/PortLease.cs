@@ -79,7 +79,7 @@ public sealed partial class PortLease
     {
         ArgumentNullException.ThrowIfNull(startInfo);
         OpenGate();
-        LeaseEnvironment.Apply(this, _registry.Parts.Settings, startInfo.Environment, endpoint);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
     }
 
     /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="PrepareStart"/>, or that asks for it

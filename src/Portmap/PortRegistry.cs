@@ -35,7 +35,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <exception cref="ArgumentException">The options name a <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
     public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
-        : this(options, SettingsOf(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
+        : this(options, PortRegistrySettings.Of(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
     {
     }
 
@@ -100,7 +100,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     internal static async Task<PortRegistry> OpenOnAsync(
         PortRegistryOptions options, IPortStore? store, Guid bootId, ILogger<PortRegistry>? logger, TimeProvider time, CancellationToken cancellationToken)
     {
-        PortRegistrySettings settings = SettingsOf(options, inMemory: false);
+        PortRegistrySettings settings = PortRegistrySettings.Of(options, inMemory: false);
         store ??= options.StateFolder is { } folder ? new FilePortStore(folder, time) : null;
         if (store is null)
         {
@@ -111,7 +111,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         StoreOpening opening = new(store, cancellationToken);
         try
         {
-            OpenedStore opened = await opening.Begin(bootId, now, settings.ReuseDelay)
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay)
                 .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
@@ -271,13 +271,5 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
 
         return processId ?? 0;
-    }
-
-    private static PortRegistrySettings SettingsOf(PortRegistryOptions options, bool inMemory)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        return inMemory && options.StateFolder is not null
-            ? throw new ArgumentException($"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(OpenAsync)}.", nameof(options))
-            : PortRegistrySettings.From(options, KernelPorts.Read());
     }
 }

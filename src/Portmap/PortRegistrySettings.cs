@@ -1,6 +1,3 @@
-using System.Collections;
-using Portmap.Guarding;
-
 namespace Portmap;
 
 /// <summary>The options once they are checked and parsed; never changes.</summary>
@@ -74,24 +71,16 @@ internal sealed class PortRegistrySettings
     /// <summary>Whether acquisitions may be given a port.</summary>
     public bool HandsOut(int port) => Limits.HandsOut(port);
 
-    /// <summary>Reads numbers and ranges separated by commas; what cannot be read is added to the complaints.</summary>
-    public static BitArray ParseExclude(string? text, List<string> complaints)
+    /// <summary>Checks the options of a registry that is made now, on this host.</summary>
+    /// <exception cref="ArgumentException">It is to live in memory, and the options name a folder.</exception>
+    public static PortRegistrySettings Of(PortRegistryOptions options, bool inMemory)
     {
-        BitArray excluded = new(65_536);
-        foreach (string part in (text ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            if (!PortRange.TryParse(part, out PortRange range, out string? complaint))
-            {
-                complaints.Add(complaint);
-            }
-
-            for (int port = range.First; port <= range.Last && port != 0; port++)
-            {
-                excluded[port] = true;
-            }
-        }
-
-        return excluded;
+        ArgumentNullException.ThrowIfNull(options);
+        return inMemory && options.StateFolder is not null
+            ? throw new ArgumentException(
+                $"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(PortRegistry.OpenAsync)}.",
+                nameof(options))
+            : From(options, KernelPorts.Read());
     }
 
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
@@ -105,7 +94,7 @@ internal sealed class PortRegistrySettings
             {
                 Range = range,
                 Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
-                Excluded = ParseExclude(options.Exclude, []),
+                Excluded = PortList.Parse(options.Exclude, []),
                 ReuseDelay = options.ReuseDelay,
                 ForeignRecheck = options.ForeignRecheck,
                 MaxOwners = options.MaxOwners,

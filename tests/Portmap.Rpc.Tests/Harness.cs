@@ -1,3 +1,4 @@
+using Portmap.Native;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests;

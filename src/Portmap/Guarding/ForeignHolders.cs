@@ -37,8 +37,8 @@ internal sealed class ForeignHolders
     }
 
     /// <summary>Looks for the holders of the ports that were found in use since the last time.</summary>
-    /// <param name="found">Told of each port and its holder, or null where it cannot be named.</param>
-    public void LookUpWanted(Action<PortProtocol, int, ForeignHolder?> found)
+    /// <param name="found">Told of each port whose holder can be named: its process and command.</param>
+    public void LookUpWanted(Action<PortProtocol, int, int, string> found)
     {
         HashSet<(PortProtocol Protocol, int Port)> ports = [];
         while (_wanted.TryDequeue(out (PortProtocol, int) wanted))
@@ -51,7 +51,10 @@ internal sealed class ForeignHolders
             LookUp(ports);
             foreach ((PortProtocol protocol, int port) in ports)
             {
-                found(protocol, port, Known(protocol, port));
+                if (Known(protocol, port) is { } holder)
+                {
+                    found(protocol, port, holder.ProcessId, holder.Command);
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Portmap.Native;
 
 namespace Portmap.Guarding;
 
@@ -57,7 +58,7 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
         {
             if (_isOpen != value)
             {
-                BoundSocket.SetReuse(_socket, value);
+                SocketOptions.SetReuseAddress(_socket, value);
                 _isOpen = value;
                 WasOpen |= value;
             }

@@ -26,8 +26,15 @@ internal sealed class ServedAddresses
     public string TextOf(byte number) => _sets[number];
 
     /// <summary>The number of a set; past 256 sets new ones are unknown.</summary>
-    public byte NumberOf(IEnumerable<PortSocket> listeners)
+    /// <param name="listeners">Who listens on the port; null where the kernel cannot be asked.</param>
+    /// <param name="known">The number so far, which stays while nobody listens.</param>
+    public byte NumberOf(IReadOnlyList<PortSocket>? listeners, byte known = NotLookedAt)
     {
+        if (listeners is null or [])
+        {
+            return listeners is null ? known : Math.Max(known, Unknown);
+        }
+
         string text = string.Join(
             ", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
 

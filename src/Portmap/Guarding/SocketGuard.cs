@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using Portmap.Native;
 
 namespace Portmap.Guarding;
 
@@ -45,8 +46,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
             try
             {
-                BoundSocket.SetReuse(socket, true);
-                BoundSocket.SetReuse(socket, false);
+                SocketOptions.SetReuseAddress(socket, true);
+                SocketOptions.SetReuseAddress(socket, false);
                 return null;
             }
             catch (SocketException exception)
@@ -85,7 +86,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         if (isShared)
         {
-            BoundSocket.SetReuse(socket, false);
+            SocketOptions.SetReuseAddress(socket, false);
         }
 
         return outcome with { Guarantee = Hold(new Placeholder(socket, isShared, lease, mode)) };

@@ -1,5 +1,5 @@
 using Microsoft.Win32.SafeHandles;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
@@ -30,7 +30,7 @@ internal sealed class DeathWatch
     public DeathWatch(int places) => _places = new WeakReference<IDeathObserver>?[places];
 
     /// <summary>That of this process.</summary>
-    public static DeathWatch Shared { get; } = new(Math.Clamp(Guarding.KernelPorts.Read().DescriptorLimit / Share, 1, MostPlaces));
+    public static DeathWatch Shared { get; } = new(Math.Clamp(KernelSettings.DescriptorLimit() / Share, 1, MostPlaces));
 
     /// <summary>How many places are taken.</summary>
     public int Count => _places.Count(place => place is not null);

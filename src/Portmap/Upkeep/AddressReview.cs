@@ -13,14 +13,9 @@ internal static class AddressReview
         ListenersNow now = new();
         foreach (ClaimView claim in registrations)
         {
-            if (now.On(claim.Protocol, claim.Port) is not { } listeners)
-            {
-                continue;
-            }
-
-            byte addresses = listeners.Count == 0 ? ServedAddresses.Unknown : parts.Entries.Addresses.NumberOf(listeners);
-            PortTable.NoteAddresses(claim, addresses);
-            if (ServedFindings.Shared(parts.Entries.Of(claim), listeners) is { } shared)
+            IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
+            PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(listeners, claim.Addresses));
+            if (listeners is { Count: > 1 } && ServedFindings.Shared(parts.Entries.Of(claim), listeners) is { } shared)
             {
                 parts.Log.Found(shared);
             }
@@ -34,9 +29,9 @@ internal static class AddressReview
         foreach (OwnerView owner in parts.Table.Owners())
         {
             ClaimView claim = owner.Served;
-            if (!claim.IsNone && claim.Addresses != ServedAddresses.NotLookedAt && now.On(claim.Protocol, claim.Port) is { Count: not 0 } listeners)
+            if (!claim.IsNone && claim.Addresses != ServedAddresses.NotLookedAt)
             {
-                PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(listeners));
+                PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(now.On(claim.Protocol, claim.Port), claim.Addresses));
             }
         }
     }

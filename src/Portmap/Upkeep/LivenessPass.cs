@@ -109,16 +109,8 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
             AddressReview.Look(parts, unseen);
         }
 
-        LogHolders();
+        parts.Holders.LookUpWanted(parts.Log.ForeignHolder);
         findings.LogOnce(parts);
         parts.Log.TellLeftOut();
     }
-
-    private void LogHolders() => parts.Holders.LookUpWanted((protocol, port, holder) =>
-    {
-        if (holder is not null)
-        {
-            parts.Log.ForeignHolder(protocol, port, holder.ProcessId, holder.Command);
-        }
-    });
 }

@@ -3,14 +3,18 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Portmap.Diagnostics;
 
-/// <summary>The host's logger, whose exceptions end here: what is logged has happened, and whoever logs goes on.</summary>
+/// <summary>The host's logger, whose exceptions end here.</summary>
+/// <remarks>What is logged has happened, and whoever logs goes on.</remarks>
 internal sealed class ContainedLogger : ILogger
 {
     private readonly ILogger _logger;
 
     private ContainedLogger(ILogger logger) => _logger = logger;
 
-    public static ILogger Of(ILogger? logger) => logger is null or NullLogger or ContainedLogger ? logger ?? NullLogger.Instance : new ContainedLogger(logger);
+    public static ILogger Of(ILogger? logger) =>
+        logger is null or NullLogger or ContainedLogger
+            ? logger ?? NullLogger.Instance
+            : new ContainedLogger(logger);
 
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;   // nothing here opens one
@@ -27,7 +31,12 @@ internal sealed class ContainedLogger : ILogger
         }
     }
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter)
     {
         try
         {

@@ -1,24 +1,27 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace Portmap.Persistence;
+namespace Portmap.Native;
 
 // The calls about processes: whether there is one, a descriptor of it, and to be told when it ends.
 internal static partial class Posix
 {
-    private const int NoSuchProcess = 3;   // ESRCH
     private const int PidfdOpen = 434;
     private const short PollIn = 1;
     private const int EpollAdd = 1, EpollIn = 1, EpollOneShot = 1 << 30;
 
     // struct epoll_event is packed on x86, and there only.
-    private static readonly int s_eventSize = RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 ? 12 : 16;
+    private static readonly int s_eventSize =
+        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 ? 12 : 16;
 
-    /// <summary>Whether there is such a process, another user's and a zombie too: kill(2) with signal 0, which needs no /proc.</summary>
+    /// <summary>Whether there is such a process, another user's and a zombie too.</summary>
+    /// <remarks>kill(2) with signal 0 needs no /proc.</remarks>
     /// <param name="processId">Its id, above 0: other numbers mean groups of processes.</param>
-    public static bool IsThere(int processId) => Kill(processId, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
+    public static bool IsThere(int processId) =>
+        Kill(processId, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
 
-    /// <summary>A descriptor of a process (pidfd_open(2), Linux 5.3), which stays its own when the number is given to another one.</summary>
+    /// <summary>A descriptor of a process (pidfd_open(2)).</summary>
+    /// <remarks>It stays the process's own when the number is given to another one.</remarks>
     /// <param name="processId">Its id, above 0.</param>
     /// <param name="isGone">There is no such process.</param>
     /// <returns>Null where it cannot be had: the kernel is older, a filter forbids the call, no descriptor is left.</returns>
@@ -54,7 +57,8 @@ internal static partial class Posix
         }
     }
 
-    /// <summary>Something that waits for many descriptors at once (epoll(7)); null where it cannot be had.</summary>
+    /// <summary>Something that waits for many descriptors at once (epoll(7)).</summary>
+    /// <returns>Null where it cannot be had.</returns>
     public static SafeFileHandle? MakeWaiter()
     {
         int descriptor = EpollCreate(CloseOnExec);
@@ -74,7 +78,9 @@ internal static partial class Posix
     /// <param name="waiter">The waiter.</param>
     /// <param name="buffer">Of <see cref="WaitBuffer"/>.</param>
     /// <param name="numbers">Gets their numbers.</param>
-    /// <returns>How many there are; 0 when a signal came first; below 0 when the waiter is of no use any more.</returns>
+    /// <returns>
+    /// How many there are; 0 when a signal came first; below 0 when the waiter is of no use any more.
+    /// </returns>
     public static int Wait(SafeFileHandle waiter, byte[] buffer, Span<int> numbers)
     {
         int count = EpollWait(waiter, buffer, Math.Min(numbers.Length, buffer.Length / s_eventSize), -1);
@@ -86,7 +92,8 @@ internal static partial class Posix
         return count >= 0 ? count : Marshal.GetLastPInvokeError() == Interrupted ? 0 : -1;
     }
 
-    /// <summary>What <see cref="Wait"/> needs; it stays where it is, because the kernel writes into it at any time.</summary>
+    /// <summary>What <see cref="Wait"/> needs.</summary>
+    /// <remarks>It stays where it is, because the kernel writes into it at any time.</remarks>
     public static byte[] WaitBuffer(int events) => GC.AllocateArray<byte>(events * s_eventSize, pinned: true);
 
     [LibraryImport(LibC, EntryPoint = "kill", SetLastError = true)]

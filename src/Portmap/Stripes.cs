@@ -1,7 +1,10 @@
-namespace Portmap.Table;
+namespace Portmap;
 
-/// <summary>A counter per processor, each on a cache line pair of its own, so that two threads do not write the same line.</summary>
-/// <remarks>One shared cursor or counter makes two threads slower than a lock does (0.34 to 1.4 times, measured); see the benchmark of acquire and release on two threads.</remarks>
+/// <summary>A number for each processor, each on a pair of cache lines of its own.</summary>
+/// <remarks>
+/// So two threads do not write the same line. One shared cursor or counter makes two threads slower than
+/// a lock does (0.34 to 1.4 times, measured); see the benchmark of acquire and release on two threads.
+/// </remarks>
 internal sealed class Stripes
 {
     // 128 bytes: adjacent-line prefetch works on pairs of 64-byte lines.

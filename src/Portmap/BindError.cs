@@ -2,12 +2,16 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Portmap.Guarding;
+namespace Portmap;
 
-/// <summary>What the errors of socket(2), bind(2) and listen(2) mean. Only "address in use" is a stranger; the others are of the user, the address or the host.</summary>
+/// <summary>What the errors of socket(2), bind(2) and listen(2) mean.</summary>
+/// <remarks>
+/// Only "address in use" is a stranger; the others are of the user, the address or the host.
+/// </remarks>
 internal static class BindError
 {
-    /// <summary>What .NET makes of an error it has no name for. Of those that socket, bind and listen have, that is ENOMEM alone.</summary>
+    /// <summary>What .NET makes of an error it has no name for.</summary>
+    /// <remarks>Of those that socket, bind and listen have, that is ENOMEM alone.</remarks>
     private const SocketError Unnamed = SocketError.SocketError;
 
     /// <summary>The reason, or null for an error that is none of these.</summary>

@@ -1,4 +1,4 @@
-namespace Portmap.Operations;
+namespace Portmap;
 
 /// <summary>An asynchronous sequence whose enumerators may be disposed while they wait, which those the compiler writes may not.</summary>
 /// <remarks>
