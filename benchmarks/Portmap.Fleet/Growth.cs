@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Portmap.Fleet;
+
+/// <summary>A large fleet: real etcd, simulated publishers (their keys and leases, put by one process), real mirrors.</summary>
+internal static class Growth
+{
+    private const int EntriesOfAHost = 1_000;
+    private const int Mirrors = 10;
+
+    public static async Task MeasureAsync(Report report, int[] hosts)
+    {
+        foreach (int count in hosts)
+        {
+            await MeasureAsync(report, count);
+        }
+    }
+
+    private static async Task MeasureAsync(Report report, int hosts)
+    {
+        int entries = hosts * EntriesOfAHost;
+        string what = string.Create(CultureInfo.InvariantCulture, $"{hosts:N0} hosts × {EntriesOfAHost:N0}");
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using Alone alone = new(etcd.Endpoints);
+        long start = Stopwatch.GetTimestamp();
+        await Parallel.ForAsync(0, hosts, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (i, _) => await alone.SimulateHostAsync("/portmap/v1", i, EntriesOfAHost));
+        double rate = entries / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        report.Tell($"{what}: put by the simulated publishers", string.Create(CultureInfo.InvariantCulture, $"{rate:N0}/s"), "");
+
+        List<Member> mirrors = [];
+        List<double> listings = [], bytes = [];
+        for (int i = 0; i < 3; i++)
+        {
+            long before = GC.GetTotalMemory(forceFullCollection: true);
+            Member mirror = new("looker", etcd.Endpoints, isPublishing: false);
+            start = Stopwatch.GetTimestamp();
+            mirror.Fleet.Start();
+            await mirror.Fleet.Map.WhenListed;
+            listings.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            Check(mirror, entries);
+            bytes.Add((double)(GC.GetTotalMemory(forceFullCollection: true) - before) / entries);
+            mirrors.Add(mirror);
+        }
+
+        bool isPromised = hosts == 100;
+        string listing = Report.Spread(listings, " s"), size = Report.Spread(bytes, " B");
+        report.Add($"{what}: first listing of a mirror", "", listing, null, isPromised ? "≤ 1 s" : "linear", !isPromised || Report.Median(listings) <= 1);
+        report.Add($"{what}: memory of a mirror, an entry", "", size, null, "≤ 450 B", Report.Median(bytes) <= 450);
+
+        start = Stopwatch.GetTimestamp();
+        for (int i = mirrors.Count; i < Mirrors; i++)
+        {
+            mirrors.Add(new Member("looker", etcd.Endpoints, isPublishing: false));
+        }
+
+        Member[] late = [.. mirrors.Skip(3)];
+        foreach (Member mirror in late)
+        {
+            mirror.Fleet.Start();
+        }
+
+        await Task.WhenAll(late.Select(mirror => mirror.Fleet.Map.WhenListed));
+        report.Tell($"{what}: {late.Length} more mirrors at once", "", string.Create(CultureInfo.InvariantCulture, $"{Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s"));
+
+        List<double> spread = [];
+        for (int i = 0; i < 50; i++)
+        {
+            start = Stopwatch.GetTimestamp();
+            await alone.PutAsync("/portmap/v1", "host0000", 0, 30_000 + i);
+            await Task.WhenAll(mirrors.Select(mirror => SeenAsync(mirror, 30_000 + i)));
+            spread.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
+
+        report.Tell($"{what}: one put → in all {Mirrors} maps", "", Report.Spread(spread, " ms"));
+        report.Tell($"{what}: resident memory of etcd", string.Create(CultureInfo.InvariantCulture, $"{ResidentMiB(etcd.First.ProcessId):N0} MiB"), "");
+        await Task.WhenAll(mirrors.Select(mirror => mirror.DisposeAsync().AsTask()));
+    }
+
+    private static async Task SeenAsync(Member mirror, int port)
+    {
+        while (!mirror.Fleet.Map.TryFind(Alone.Owner("host0000", 0), out FleetEntry? entry) || entry.Port != port)
+        {
+            await Task.Yield();
+        }
+    }
+
+    private static void Check(Member mirror, int entries)
+    {
+        if (mirror.Fleet.Map.Count != entries)
+        {
+            throw new InvalidOperationException($"The mirror has {mirror.Fleet.Map.Count} entries instead of {entries}.");
+        }
+    }
+
+    private static long ResidentMiB(int processId)
+    {
+        using Process process = Process.GetProcessById(processId);
+        return process.WorkingSet64 / (1024 * 1024);
+    }
+}

@@ -1,0 +1,31 @@
+namespace Portmap.Fleet;
+
+/// <summary>Measures the fleet on a real etcd, prints the table, and writes it to the file that is named: <c>-- benchmarks/FLEET.md</c>.</summary>
+/// <remarks><c>-- short</c> leaves out the million entries.</remarks>
+internal static class Program
+{
+    private static async Task<int> Main(string[] args)
+    {
+        Report report = new();
+        try
+        {
+            await Latency.MeasureAsync(report);
+            await Publishing.MeasureAsync(report);
+            await Kills.MeasureAsync(report);
+            await Growth.MeasureAsync(report, hosts: args is ["short"] ? [100] : [100, 1_000]);
+        }
+        catch (System.ComponentModel.Win32Exception exception)
+        {
+            await Console.Error.WriteLineAsync($"Portmap.Fleet: needs etcd and etcdctl on PATH: {exception.Message}");
+            return 1;
+        }
+
+        Console.WriteLine(report.Text);
+        if (args is [{ } path] && path != "short")
+        {
+            await File.WriteAllTextAsync(path, report.Text);
+        }
+
+        return report.IsMet ? 0 : 1;
+    }
+}

@@ -1,0 +1,46 @@
+using Grpc.Core;
+using Grpc.Net.Client;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Connecting;
+
+/// <summary>One member of etcd and its four services over one connection.</summary>
+internal sealed class EtcdMember : IDisposable
+{
+    private const int MaxMessageBytes = 64 * 1024 * 1024;   // a page of a listing; etcd itself sends no larger one of changes
+
+    // gRPC's own wait grows to two minutes, and fails every request meanwhile, also when etcd is back; our loops have waits of their own.
+    private static readonly TimeSpan s_reconnect = TimeSpan.FromMilliseconds(200);
+
+    private readonly GrpcChannel _channel;
+
+    public EtcdMember(Uri endpoint, PortmapFleetOptions options)
+    {
+        Endpoint = endpoint;
+        _channel = GrpcChannel.ForAddress(endpoint, new GrpcChannelOptions
+        {
+            HttpHandler = EtcdTls.Handler(options),
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = MaxMessageBytes,
+            InitialReconnectBackoff = s_reconnect,
+            MaxReconnectBackoff = s_reconnect,
+        });
+        CallInvoker invoker = _channel.CreateCallInvoker();
+        Kv = new KV.KVClient(invoker);
+        Watch = new Watch.WatchClient(invoker);
+        Lease = new Lease.LeaseClient(invoker);
+        Auth = new Auth.AuthClient(invoker);
+    }
+
+    public Uri Endpoint { get; }
+
+    public KV.KVClient Kv { get; }
+
+    public Watch.WatchClient Watch { get; }
+
+    public Lease.LeaseClient Lease { get; }
+
+    public Auth.AuthClient Auth { get; }
+
+    public void Dispose() => _channel.Dispose();
+}

@@ -1,0 +1,68 @@
+using Grpc.Core;
+
+namespace Portmap.Etcd.Connecting;
+
+/// <summary>One stream of requests and answers with one member; whatever breaks it comes out as an <see cref="EtcdException"/>.</summary>
+/// <remarks>One thread writes and one reads at a time. It breaks off what waits when it is disposed.</remarks>
+internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
+{
+    private readonly EtcdClient _client;
+    private readonly EtcdMember _member;
+    private readonly TimeSpan _limit;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _closing = new();
+    private readonly AsyncDuplexStreamingCall<TRequest, TResponse> _call;
+
+    public EtcdStream(
+        EtcdClient client, EtcdMember member, Func<CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, Metadata headers, TimeSpan limit, TimeProvider time)
+    {
+        _client = client;
+        _member = member;
+        _limit = limit;
+        _time = time;
+        _call = open(new CallOptions(headers, cancellationToken: _closing.Token));
+    }
+
+    public async Task WriteAsync(TRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _call.RequestStream.WriteAsync(request, CancellationToken.None).WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (IsFailure(exception, cancellationToken))
+        {
+            throw _client.Failed(exception, _member);
+        }
+    }
+
+    /// <summary>The next answer. Whoever gives up waiting disposes the stream: the answer that comes then is lost.</summary>
+    public async Task<TResponse> ReadAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await _call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(cancellationToken).ConfigureAwait(false))
+            {
+                return _call.ResponseStream.Current;
+            }
+        }
+        catch (Exception exception) when (IsFailure(exception, cancellationToken))
+        {
+            throw _client.Failed(exception, _member);
+        }
+
+        throw _client.Failed(new IOException("the stream ended"), _member);
+    }
+
+    /// <summary>The member says nothing any more: the next one is to be asked.</summary>
+    public EtcdException Silent() => _client.Failed(new OperationCanceledException(), _member);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _closing.CancelAsync().ConfigureAwait(false);
+        _call.Dispose();
+        _closing.Dispose();
+    }
+
+    private static bool IsFailure(Exception exception, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested && (exception is TimeoutException || EtcdException.Covers(exception));
+}

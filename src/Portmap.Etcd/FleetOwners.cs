@@ -1,0 +1,358 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+using Portmap.Diagnostics;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Leasing;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd;
+
+/// <summary>Owners that one host of the fleet holds at a time.</summary>
+/// <remarks>Safe for any thread. A claim lives as long as the lease of its host: it is gone when the host was not heard of for
+/// <see cref="PortmapFleetOptions.LeaseTtl"/>, and when the fleet is disposed.</remarks>
+public sealed class FleetOwners
+{
+    private const int MaxOwnerBytes = 4_096;
+
+    private readonly EtcdClient _client;
+    private readonly FleetKeys _keys;
+    private readonly HostLease _lease;
+    private readonly PortmapFleetOptions _options;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
+    private readonly WakeUp _doubt;
+
+    internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time)
+    {
+        _client = client;
+        _keys = keys;
+        _lease = lease;
+        _options = options;
+        _logger = logger;
+        _time = time;
+        _doubt = new WakeUp(time);
+    }
+
+    /// <summary>A claim came or went: the owner.</summary>
+    internal event Action<string>? Changed;
+
+    internal HeldClaims Held { get; } = new();
+
+    /// <summary>Claims an owner for this host, by one transaction.</summary>
+    /// <param name="owner">1 to 4,096 bytes of well-formed UTF-8 without U+0000.</param>
+    /// <param name="cancellationToken">Gives up waiting; what etcd may have written meanwhile is taken back.</param>
+    /// <returns>The claim, with the fencing epoch.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
+    /// <exception cref="PortRefusedException">InvalidOwner. Conflict: another host has it, which <see cref="PortRefusal.Holder"/> and
+    /// <see cref="PortRefusal.HolderEpoch"/> name. AlreadyReserved: this host has it, or is claiming it. StoreFailed: etcd did not confirm it within
+    /// <see cref="PortmapFleetOptions.RequestTimeout"/>, or this host has no lease there.</exception>
+    public async Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(owner);
+        Check(owner);
+        if (Held.Find(owner) is { IsHeld: true } held)
+        {
+            throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host holds '{owner}' already, by epoch {held.Epoch}; release that claim first.", _options.Host, held.Epoch);
+        }
+
+        if (!_claiming.TryAdd(owner, true))
+        {
+            throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host is claiming '{owner}' at this moment; use the outcome of that.", _options.Host);
+        }
+
+        try
+        {
+            return await ClaimWithinLimitAsync(owner, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _claiming.TryRemove(owner, out _);
+        }
+    }
+
+    /// <summary>Ends claims whose time is over, and looks after those that may be gone, until it is told to stop.</summary>
+    internal async Task RunAsync(CancellationToken stop)
+    {
+        _lease.Disturbed += _doubt.Set;
+        try
+        {
+            while (true)
+            {
+                LeaseTerm term = await _lease.WhenHeldAsync(stop).ConfigureAwait(false);
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, term.Ended);
+                try
+                {
+                    await KeepAsync(term, either.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException)
+                {
+                    LoseAll(term);
+                    stop.ThrowIfCancellationRequested();
+                }
+            }
+        }
+        finally
+        {
+            _lease.Disturbed -= _doubt.Set;
+        }
+    }
+
+    /// <summary>Ends a claim here at once, and at etcd as soon as that can be told.</summary>
+    internal void Lose(FleetClaim claim)
+    {
+        if (TryEnd(claim))
+        {
+            FleetLog.ClaimLost(_logger, Printable.Of(claim.Owner), claim.Epoch);
+            _ = LetGoAsync(_keys.Claim(claim.Owner), Txn.IsCreatedAt(_keys.Claim(claim.Owner), claim.Epoch), claim.Term);
+        }
+    }
+
+    internal async Task ReleaseAsync(FleetClaim claim)
+    {
+        if (!TryEnd(claim))
+        {
+            return;
+        }
+
+        ByteString key = _keys.Claim(claim.Owner);
+        try
+        {
+            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term.Ended).ConfigureAwait(false);
+        }
+        catch (EtcdException)
+        {
+            _ = LetGoAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term);
+        }
+        catch (OperationCanceledException)
+        {
+            // The lease is gone, and the claim with it.
+        }
+    }
+
+    private static void Check(string owner)
+    {
+        int bytes = Encoding.UTF8.GetByteCount(owner);
+        if (bytes is 0 or > MaxOwnerBytes || owner.Contains('\0', StringComparison.Ordinal) || !IsWellFormed(owner))
+        {
+            throw Refused(PortRefusalReason.InvalidOwner, owner, $"The owner has {bytes} bytes; give 1 to {MaxOwnerBytes} bytes of well-formed UTF-8 without U+0000.");
+        }
+
+        static bool IsWellFormed(ReadOnlySpan<char> text)
+        {
+            while (!text.IsEmpty)
+            {
+                if (Rune.DecodeFromUtf16(text, out _, out int consumed) != System.Buffers.OperationStatus.Done)
+                {
+                    return false;
+                }
+
+                text = text[consumed..];
+            }
+
+            return true;
+        }
+    }
+
+    private static PortRefusedException Refused(PortRefusalReason reason, string owner, FormattableString message, string? holder = null, long? holderEpoch = null) =>
+        new(new PortRefusal(reason, Printable.Of(message.ToString(CultureInfo.InvariantCulture))) { Owner = owner, Holder = holder, HolderEpoch = holderEpoch });
+
+    private async Task<FleetClaim> ClaimWithinLimitAsync(string owner, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = new(_options.RequestTimeout, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        LeaseTerm term;
+        try
+        {
+            term = await _lease.WhenHeldAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"This host has no lease at etcd, so that it can claim nothing: {_lease.Trouble} Try again when etcd answers.");
+        }
+
+        // Of this attempt alone: what stands there is known to be ours although no answer came.
+        ByteString value = ByteString.CopyFromUtf8($$"""{"host":"{{_options.Host}}","claim":"{{Guid.NewGuid()}}"}""");
+        ByteString key = _keys.Claim(owner);
+        try
+        {
+            FleetClaim claim = new(this, term, owner, await ClaimAsync(owner, key, value, term, either.Token).ConfigureAwait(false));
+            if (Held.TryAdd(claim) && claim.IsHeld)
+            {
+                Changed?.Invoke(owner);
+                return claim;
+            }
+
+            Lose(claim);
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"The lease of this host was over before etcd had answered. Try again.");
+        }
+        catch (OperationCanceledException)
+        {
+            _ = LetGoAsync(key, Txn.HasValue(key, value), term);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd did not confirm the claim within {_options.RequestTimeout.TotalSeconds} s: {_lease.Trouble ?? "no answer"}. Try again when it does.");
+        }
+    }
+
+    /// <summary>The transaction, as often as it takes to know how it ended.</summary>
+    /// <returns>The epoch.</returns>
+    private async Task<long> ClaimAsync(string owner, ByteString key, ByteString value, LeaseTerm term, CancellationToken cancellationToken)
+    {
+        Backoff backoff = new(_time);
+        while (true)
+        {
+            TxnResponse response;
+            try
+            {
+                response = await _client.TxnAsync(
+                    Txn.When(Txn.IsAbsent(key), Txn.HasLease(_keys.Host, term.Id)).Then(Txn.Put(key, value, term.Id)).Else(Txn.Get(key)),
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (EtcdException exception) when (exception.Failure is EtcdFailure.Unavailable or EtcdFailure.TokenGone)
+            {
+                await backoff.WaitAsync(cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+            catch (EtcdException exception)
+            {
+                throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd refuses the claim: {exception.Message}");
+            }
+
+            if (response.Succeeded)
+            {
+                return response.Header.Revision;
+            }
+
+            if (response.Found() is not { } found)
+            {
+                throw Refused(PortRefusalReason.StoreFailed, owner, $"The lease of this host is over at etcd, or its name is another daemon's. Try again.");
+            }
+
+            if (found.Value == value)
+            {
+                return found.CreateRevision;   // an attempt whose answer was lost
+            }
+
+            if (found.Lease != term.Id)
+            {
+                string holder = HolderOf(found.Value);
+                throw Refused(
+                    PortRefusalReason.Conflict, owner,
+                    $"Host '{holder}' holds '{owner}' by epoch {found.CreateRevision}; it is free when that host releases it, or was not heard of for its lease.",
+                    holder, found.CreateRevision);
+            }
+
+            // Our own of before, lost or released here, and etcd was not told yet. Nobody else of this host claims it now.
+            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static string HolderOf(ByteString value)
+    {
+        try
+        {
+            using System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(value.Memory);
+            return document.RootElement.GetProperty("host").GetString() ?? string.Empty;
+        }
+        catch (Exception exception) when (exception is System.Text.Json.JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return "unknown";
+        }
+    }
+
+    private bool TryEnd(FleetClaim claim)
+    {
+        if (!claim.TryLose())
+        {
+            return false;
+        }
+
+        Held.Remove(claim);
+        Changed?.Invoke(claim.Owner);
+        return true;
+    }
+
+    private async Task KeepAsync(LeaseTerm term, CancellationToken cancellationToken)
+    {
+        TimeSpan most = _options.AuditInterval;
+        while (true)
+        {
+            TimeSpan left = term.Left;
+            if (left <= TimeSpan.Zero)
+            {
+                LoseAll(term);
+                left = term.Ttl / 10;
+            }
+
+            if (await _doubt.WaitAsync(left < most ? left : most, cancellationToken).ConfigureAwait(false) || left >= most)
+            {
+                await VerifyAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Etcd may have been restored from before a claim, or somebody deleted its key: who is not there any more has lost.</summary>
+    private async Task VerifyAsync(CancellationToken cancellationToken)
+    {
+        foreach (FleetClaim claim in Held.All)
+        {
+            try
+            {
+                RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = _keys.Claim(claim.Owner) }, cancellationToken).ConfigureAwait(false);
+                if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch)
+                {
+                    Lose(claim);
+                }
+            }
+            catch (EtcdException)
+            {
+                _doubt.Set();   // the lease tells when the time is over meanwhile
+                await Task.Delay(_options.HeartbeatInterval, _time, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+        }
+    }
+
+    private void LoseAll(LeaseTerm term)
+    {
+        foreach (FleetClaim claim in Held.All)
+        {
+            if (claim.Term == term)
+            {
+                Lose(claim);
+            }
+        }
+    }
+
+    private Task<TxnResponse> LetGoOnceAsync(ByteString key, Compare condition, CancellationToken cancellationToken) =>
+        _client.TxnAsync(Txn.When(condition).Then(Txn.Delete(key)), cancellationToken);
+
+    /// <summary>Takes a key back, as often as it takes, for as long as the lease would hold it.</summary>
+    private async Task LetGoAsync(ByteString key, Compare condition, LeaseTerm term)
+    {
+        Backoff backoff = new(_time);
+        try
+        {
+            while (!term.Ended.IsCancellationRequested)
+            {
+                try
+                {
+                    await LetGoOnceAsync(key, condition, term.Ended).ConfigureAwait(false);
+                    return;
+                }
+                catch (EtcdException)
+                {
+                    await backoff.WaitAsync(term.Ended).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The lease is gone, and the key with it.
+        }
+    }
+}

@@ -1,0 +1,265 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Leasing;
+
+/// <summary>The one lease of this host: granted, kept alive, granted anew when it is gone. All that the host puts into etcd goes with it.</summary>
+/// <remarks>
+/// <para>The host's key is the right to publish under its name. It is taken when nobody has it, when it is ours, when it was left, or when the process that
+/// wrote it is one of this machine that is dead; otherwise another daemon uses the name, and this one publishes nothing until that one's lease is over.</para>
+/// <para>Each writing of the host's key is a fence: what is published carries the revision of the last one as its condition, so that a request
+/// from before, which was lost on the way and arrives late, changes nothing.</para>
+/// </remarks>
+internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetOptions options, ILogger logger, TimeProvider time)
+{
+    private readonly HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
+    private TaskCompletionSource _changed = NewSignal();
+    private LeaseTerm? _current;
+    private const string Nothing = "Etcd has not answered yet.";
+
+    private string? _trouble = Nothing;
+    private long _lastId;
+
+    /// <summary>The connection broke and is back: what etcd knows may be of an earlier time.</summary>
+    public event Action? Disturbed;
+
+    /// <summary>The lease, or null while there is none.</summary>
+    public LeaseTerm? Current => Volatile.Read(ref _current);
+
+    /// <summary>What stands in the way, or null.</summary>
+    public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <summary>Waits until there is a lease.</summary>
+    public async Task<LeaseTerm> WhenHeldAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task changed = Volatile.Read(ref _changed).Task;   // before the look: a change after it completes this very task
+            if (Current is { } term)
+            {
+                return term;
+            }
+
+            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Runs until it is told to stop.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        Backoff backoff = new(time);
+        while (true)
+        {
+            try
+            {
+                await RunTermAsync(backoff, stop).ConfigureAwait(false);
+            }
+            catch (EtcdException exception)
+            {
+                Note(exception);
+            }
+
+            await backoff.WaitAsync(stop).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Writes the host's key, if it may, and sets the fence of the term.</summary>
+    /// <returns>Null, or what another daemon wrote there, which has the name.</returns>
+    public async Task<HostRecord?> ClaimHostAsync(LeaseTerm term, CancellationToken cancellationToken)
+    {
+        RequestOp put = Txn.Put(keys.Host, _record.ToValue(), term.Id);
+        Compare condition = Txn.IsAbsent(keys.Host);
+        while (true)
+        {
+            TxnResponse response = await client.TxnAsync(Txn.When(condition).Then(put).Else(Txn.Get(keys.Host)), cancellationToken).ConfigureAwait(false);
+            if (response.Succeeded)
+            {
+                term.HostRevision = response.Header.Revision;
+                return null;
+            }
+
+            if (response.Found() is not { } found)
+            {
+                condition = Txn.IsAbsent(keys.Host);   // it went between two looks
+                continue;
+            }
+
+            HostRecord other = HostRecord.Parse(found.Value);
+            if (found.Lease != term.Id && other.Instance != Guid.Empty && other.Instance != _record.Instance && !other.IsOfDeadProcessHere)
+            {
+                return other;
+            }
+
+            condition = Txn.IsModifiedAt(keys.Host, found.ModRevision);
+        }
+    }
+
+    /// <summary>Gives the lease back, and with it all that goes with it; at most one request, and no complaint when etcd cannot be reached.</summary>
+    public async Task RevokeAsync()
+    {
+        if (_lastId == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await client.RevokeAsync(_lastId, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (EtcdException exception)
+        {
+            FleetLog.NotRevoked(logger, options.LeaseTtl, exception.Message);
+        }
+    }
+
+    /// <summary>Leaves everything for the rest of its time, and the name to whoever comes next; at most one request.</summary>
+    public async Task LeaveAsync()
+    {
+        if (_lastId == 0)
+        {
+            return;
+        }
+
+        RequestOp left = Txn.Put(keys.Host, (_record with { Instance = Guid.Empty }).ToValue(), _lastId);
+        try
+        {
+            await client.TxnAsync(Txn.When(Txn.HasLease(keys.Host, _lastId)).Then(left), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (EtcdException exception)
+        {
+            FleetLog.NotRevoked(logger, options.LeaseTtl, exception.Message);
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task RunTermAsync(Backoff backoff, CancellationToken stop)
+    {
+        Lifetime begin = Lifetime.Begin(time);
+        LeaseGrantResponse grant = await client.GrantAsync(options.LeaseTtl, stop).ConfigureAwait(false);
+        LeaseTerm term = new(grant.ID, TimeSpan.FromSeconds(grant.TTL), begin.For(TimeSpan.FromSeconds(grant.TTL)));
+        _lastId = term.Id;
+        try
+        {
+            if (await ClaimHostAsync(term, stop).ConfigureAwait(false) is { } holder)
+            {
+                await RefuseAsync(holder).ConfigureAwait(false);
+                return;
+            }
+
+            backoff.Reset();
+            Volatile.Write(ref _trouble, null);
+            Set(term);
+            FleetLog.Leased(logger, options.Host, term.Id, term.Ttl);
+            await KeepAliveAsync(term, stop).ConfigureAwait(false);
+            Volatile.Write(ref _trouble, "The lease of this host is over at etcd; another one is asked for.");
+            FleetLog.LeaseLost(logger, options.Host, term.Id);
+        }
+        finally
+        {
+            Set(null);
+            term.End();
+        }
+    }
+
+    private async Task RefuseAsync(HostRecord holder)
+    {
+        string text = FormattableString.Invariant(
+            $"Another daemon publishes as host '{options.Host}' (address {holder.Address}, process {holder.ProcessId}); give each host a name of its own. Nothing is published here.");
+        if (Interlocked.Exchange(ref _trouble, text) != text)
+        {
+            FleetLog.HostTaken(logger, options.Host, holder.Address, holder.ProcessId);
+        }
+
+        await RevokeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Returns when etcd says that the lease is gone.</summary>
+    private async Task KeepAliveAsync(LeaseTerm term, CancellationToken stop)
+    {
+        Backoff backoff = new(time);
+        TimeSpan third = term.Ttl / 3;
+        TimeSpan limit = third < options.RequestTimeout ? third : options.RequestTimeout;
+        bool isDisturbed = false;
+        while (true)
+        {
+            try
+            {
+                EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream = await client.OpenKeepAliveAsync(stop).ConfigureAwait(false);
+                await using ConfiguredAsyncDisposable closing = stream.ConfigureAwait(false);
+                Task<LeaseKeepAliveResponse> reading = stream.ReadAsync(stop);
+                while (true)
+                {
+                    Lifetime begin = Lifetime.Begin(time);
+                    await stream.WriteAsync(new LeaseKeepAliveRequest { ID = term.Id }, stop).ConfigureAwait(false);
+                    LeaseKeepAliveResponse answer = await WithinAsync(reading, stream, limit, stop).ConfigureAwait(false);
+                    if (answer.TTL <= 0)
+                    {
+                        return;
+                    }
+
+                    term.Renew(begin.For(TimeSpan.FromSeconds(answer.TTL)));
+                    Volatile.Write(ref _trouble, null);
+                    backoff.Reset();
+                    if (isDisturbed)
+                    {
+                        isDisturbed = false;
+                        Disturbed?.Invoke();
+                    }
+
+                    // Nothing comes unasked: what ends the read before the pause is over is a stream that broke, and that is to be heard of at once.
+                    reading = stream.ReadAsync(stop);
+                    Task pause = Task.Delay(third, time, stop);
+                    if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)
+                    {
+                        await reading.ConfigureAwait(false);
+                        throw stream.Silent();
+                    }
+
+                    await pause.ConfigureAwait(false);
+                }
+            }
+            catch (EtcdException exception)
+            {
+                if (exception.Failure == EtcdFailure.LeaseGone)
+                {
+                    return;
+                }
+
+                isDisturbed = true;
+                Note(exception);
+                await backoff.WaitAsync(stop).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<LeaseKeepAliveResponse> WithinAsync(
+        Task<LeaseKeepAliveResponse> reading, EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream, TimeSpan limit, CancellationToken stop)
+    {
+        try
+        {
+            return await reading.WaitAsync(limit, time, stop).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw stream.Silent();
+        }
+    }
+
+    private void Set(LeaseTerm? term)
+    {
+        Volatile.Write(ref _current, term);
+        Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
+    }
+
+    private void Note(EtcdException exception)
+    {
+        if (Interlocked.Exchange(ref _trouble, exception.Message) is null or Nothing)
+        {
+            FleetLog.Trouble(logger, exception.Message);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Leasing;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Mirroring;
+
+/// <summary>Keeps the mirror as etcd is: one listing, then every change after it, in order and without a gap.</summary>
+/// <remarks>
+/// <para>A watch that breaks goes on after the last revision it has seen, if etcd still has that history: it must not have been compacted, and it must be
+/// the same one. An etcd that was restored from an older state counts the same numbers again for other changes, and a watch on it from a later
+/// revision would wait in silence. So the last change seen is looked up at its revision first; when it is not there, everything is listed anew.</para>
+/// <para>Staleness: etcd is asked for a sign of life on the stream itself. The answer shows that what it had sent before has come. Etcd 3.4 may answer
+/// before it has caught up with a watch that is new, so answers count from the second interval on.</para>
+/// </remarks>
+internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
+{
+    private readonly TaskCompletionSource _listed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Anchor? _anchor;
+    private long _freshAt;
+    private string? _trouble;
+
+    /// <summary>Completes with the first listing.</summary>
+    public Task WhenListed => _listed.Task;
+
+    /// <summary>How old the mirror may be; <see cref="TimeSpan.MaxValue"/> before the first listing.</summary>
+    public TimeSpan Staleness => Volatile.Read(ref _freshAt) is var at && at == 0 ? TimeSpan.MaxValue : time.GetElapsedTime(at);
+
+    /// <summary>What stands in the way, or null.</summary>
+    public string? Trouble => Volatile.Read(ref _trouble);
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        Backoff backoff = new(time);
+        while (true)
+        {
+            try
+            {
+                if (!await HasSameHistoryAsync(stop).ConfigureAwait(false))
+                {
+                    await ListAsync(stop).ConfigureAwait(false);
+                }
+
+                await WatchAsync(backoff, stop).ConfigureAwait(false);
+            }
+            catch (EtcdException exception)
+            {
+                if (exception.Failure == EtcdFailure.RevisionGone)
+                {
+                    _anchor = null;
+                }
+
+                if (Interlocked.Exchange(ref _trouble, exception.Message) is null)
+                {
+                    FleetLog.MirrorBroke(logger, exception.Message);
+                }
+            }
+
+            await backoff.WaitAsync(stop).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<bool> HasSameHistoryAsync(CancellationToken cancellationToken)
+    {
+        if (_anchor is not { } anchor)
+        {
+            return false;
+        }
+
+        try
+        {
+            KeyValue? then = await FindAsync(anchor.Key, anchor.Revision, cancellationToken).ConfigureAwait(false);
+            if (anchor.IsRemoval)
+            {
+                return then is null && await FindAsync(anchor.Key, anchor.Revision - 1, cancellationToken).ConfigureAwait(false) is { } before
+                    && before.ModRevision == anchor.Before;
+            }
+
+            return then is not null && then.ModRevision == anchor.Revision && then.Version == anchor.Version && then.Lease == anchor.Lease;
+        }
+        catch (EtcdException exception) when (exception.Failure == EtcdFailure.RevisionGone)
+        {
+            return false;
+        }
+    }
+
+    private async Task<KeyValue?> FindAsync(ByteString key, long revision, CancellationToken cancellationToken)
+    {
+        RangeResponse response = await client.RangeAsync(new RangeRequest { Key = key, Revision = revision }, cancellationToken).ConfigureAwait(false);
+        return response.Kvs is [var found, ..] ? found : null;
+    }
+
+    private async Task ListAsync(CancellationToken cancellationToken)
+    {
+        long begun = time.GetTimestamp();
+        List<FleetEntry> entries = [];
+        Dictionary<string, string> addresses = new(StringComparer.Ordinal);
+        _anchor = null;
+        long revision = await Listing.ReadAsync(
+            client, keys.Root,
+            pair =>
+            {
+                switch (keys.Parse(pair.Key.Span, out ReadOnlySpan<byte> host, out ReadOnlySpan<byte> owner, out PortProtocol protocol))
+                {
+                    case FleetKeys.Kind.Entry when PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry published):
+                        entries.Add(new FleetEntry(index.Host(Text(host)), Text(owner), protocol, published, pair.ModRevision));
+                        break;
+                    case FleetKeys.Kind.Host:
+                        addresses[index.Host(Text(host)).Name] = HostRecord.Parse(pair.Value).Address;
+                        break;
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        index.Replace(revision, entries, addresses);
+        Volatile.Write(ref _freshAt, begun);
+        FleetLog.Listed(logger, entries.Count, revision);
+        _listed.TrySetResult();
+    }
+
+    /// <summary>Follows the changes until the stream breaks.</summary>
+    private async Task WatchAsync(Backoff backoff, CancellationToken stop)
+    {
+        EtcdStream<WatchRequest, WatchResponse> stream = await client.OpenWatchAsync(stop).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable closing = stream.ConfigureAwait(false);
+        await stream.WriteAsync(
+            new WatchRequest
+            {
+                CreateRequest = new WatchCreateRequest
+                {
+                    Key = keys.Root,
+                    RangeEnd = FleetKeys.EndOf(keys.Root),
+                    StartRevision = index.Revision + 1,
+                    Fragment = true,
+                },
+            },
+            stop).ConfigureAwait(false);
+        List<Event> events = [];
+        long begun = time.GetTimestamp(), heard = begun, asked = 0;
+        TimeSpan silence = options.HeartbeatInterval + options.RequestTimeout;
+        Task<WatchResponse> reading = stream.ReadAsync(stop);
+        Task beat = Task.Delay(options.HeartbeatInterval, time, stop);
+        while (true)
+        {
+            if (await Task.WhenAny(reading, beat).ConfigureAwait(false) == beat)
+            {
+                await beat.ConfigureAwait(false);
+                if (time.GetElapsedTime(heard) > silence)
+                {
+                    throw stream.Silent();
+                }
+
+                if (asked == 0)
+                {
+                    asked = time.GetTimestamp();
+                    await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, stop).ConfigureAwait(false);
+                }
+
+                beat = Task.Delay(options.HeartbeatInterval, time, stop);
+                continue;
+            }
+
+            WatchResponse response = await reading.ConfigureAwait(false);
+            reading = stream.ReadAsync(stop);
+            heard = time.GetTimestamp();
+            if (response.Canceled)
+            {
+                throw Ended(response);
+            }
+
+            if (response.Events.Count != 0)
+            {
+                events.AddRange(response.Events);
+                if (!response.Fragment)
+                {
+                    Apply(events);
+                    events.Clear();
+                }
+            }
+            else if (!response.Created && asked != 0)
+            {
+                if (time.GetElapsedTime(begun, asked) >= 1.5 * options.HeartbeatInterval)
+                {
+                    Volatile.Write(ref _freshAt, asked);
+                }
+
+                asked = 0;
+                Volatile.Write(ref _trouble, null);
+                backoff.Reset();
+            }
+        }
+    }
+
+    private EtcdException Ended(WatchResponse response)
+    {
+        string reason = response.CancelReason;
+        if (response.CompactRevision != 0)
+        {
+            return new EtcdException(EtcdFailure.RevisionGone, $"Etcd has compacted what came after revision {index.Revision}.");
+        }
+
+        if (reason.Contains("invalid auth token", StringComparison.Ordinal) || reason.Contains("revision of auth store is old", StringComparison.Ordinal))
+        {
+            client.ForgetToken();
+            return new EtcdException(EtcdFailure.TokenGone, reason);
+        }
+
+        return new EtcdException(
+            reason.Contains("permission denied", StringComparison.Ordinal) ? EtcdFailure.Denied : EtcdFailure.Unavailable, $"Etcd ended the watch: {reason}");
+    }
+
+    private void Apply(List<Event> events)
+    {
+        long revision = events[^1].Kv.ModRevision;
+        index.Apply(revision, mirror =>
+        {
+            Anchor? anchor = null;
+            foreach (Event change in events)
+            {
+                long before = 0;
+                KeyValue pair = change.Kv;
+                bool isRemoval = change.Type == Event.Types.EventType.Delete;
+                switch (keys.Parse(pair.Key.Span, out ReadOnlySpan<byte> hostName, out ReadOnlySpan<byte> owner, out PortProtocol protocol))
+                {
+                    case FleetKeys.Kind.Entry when !isRemoval && PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry published):
+                        mirror.Put(new FleetEntry(mirror.Host(Text(hostName)), Text(owner), protocol, published, pair.ModRevision));
+                        break;
+                    case FleetKeys.Kind.Entry:
+                        before = mirror.Remove(mirror.Host(Text(hostName)), Text(owner), protocol)?.Revision ?? 0;
+                        break;
+                    case FleetKeys.Kind.Host:
+                        mirror.Says(mirror.Host(Text(hostName)), isRemoval ? null : HostRecord.Parse(pair.Value).Address);
+                        break;
+                }
+
+                if (pair.ModRevision == revision && (!isRemoval || before != 0))
+                {
+                    anchor = new Anchor(pair.Key, revision, isRemoval, before, pair.Version, pair.Lease);
+                }
+            }
+
+            _anchor = anchor;
+        });
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
+
+    /// <summary>A change of the last revision seen, by which its history is known again.</summary>
+    private sealed record Anchor(ByteString Key, long Revision, bool IsRemoval, long Before, long Version, long Lease);
+}

@@ -1,0 +1,140 @@
+using Microsoft.Extensions.Logging;
+using Portmap.Diagnostics;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Leasing;
+using Portmap.Etcd.Mirroring;
+using Portmap.Etcd.Publishing;
+
+namespace Portmap.Etcd;
+
+/// <summary>This host's part of a fleet: it tells etcd what the registry serves, and follows what the others tell.</summary>
+/// <remarks>
+/// <para>Safe for any thread. The registry stays the authority of its host: nothing here changes it, and nothing of it waits for etcd.</para>
+/// <para>Etcd may be absent at the start, go away, come back, or be restored from an older state: the daemon serves on, and the map is right again by
+/// itself when etcd is back.</para>
+/// </remarks>
+public sealed class PortmapFleet : IAsyncDisposable
+{
+    private readonly PortmapFleetOptions _options;
+    private readonly EtcdClient _client;
+    private readonly HostLease _lease;
+    private readonly Follower _follower;
+    private readonly Subscribers _subscribers = new();
+    private readonly Publisher? _publisher;
+    private readonly RegistryFeed? _feed;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ILogger _logger;
+    private Task? _running;
+    private int _stopped;
+
+    /// <summary>Makes it; nothing runs before <see cref="Start"/>.</summary>
+    /// <param name="options">The options; they are checked.</param>
+    /// <param name="registry">What this host serves; null for a host that only looks up and claims.</param>
+    /// <param name="logger">Told of what goes wrong, and when it is over.</param>
+    /// <param name="timeProvider">The clock; null is the system's.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is wrong: each one is named with its bound.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A PEM file holds no certificate or no key.</exception>
+    public PortmapFleet(PortmapFleetOptions options, PortRegistry? registry = null, ILogger<PortmapFleet>? logger = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        PortmapFleetOptionsValidator.ThrowIfInvalid(options);
+        _options = options;
+        _logger = ContainedLogger.Of(logger);
+        TimeProvider time = timeProvider ?? TimeProvider.System;
+        FleetKeys keys = new(options.Prefix, options.Host);
+        _client = new EtcdClient(options, time);
+        _lease = new HostLease(_client, keys, options, _logger, time);
+        Owners = new FleetOwners(_client, keys, _lease, options, _logger, time);
+        MirrorIndex index = new(_subscribers);
+        _follower = new Follower(_client, keys, index, options, _logger, time);
+        Map = new FleetMap(index, _subscribers, _follower, options, _stop.Token);
+        if (registry is not null && options.Publish)
+        {
+            _feed = new RegistryFeed(registry);
+            Publisher publisher = _publisher = new Publisher(_client, keys, _lease, _feed, Owners.Held, options, _logger, time);
+            Owners.Changed += owner =>
+            {
+                publisher.Dirty.Add(new OwnerKey(owner, PortProtocol.Tcp));
+                publisher.Dirty.Add(new OwnerKey(owner, PortProtocol.Udp));
+            };
+        }
+    }
+
+    /// <summary>The map of the whole fleet.</summary>
+    public FleetMap Map { get; }
+
+    /// <summary>Owners that one host of the fleet holds at a time.</summary>
+    public FleetOwners Owners { get; }
+
+    /// <summary>How this host's part is doing now.</summary>
+    public FleetStatus Status => new(
+        _lease.Current is { } term && term.Left > TimeSpan.Zero,
+        _publisher?.IsPublished ?? false,
+        _publisher?.Dirty.Count ?? 0,
+        _lease.Trouble ?? (_options.Mirror ? _follower.Trouble : null));
+
+    /// <summary>Begins to publish and to follow. It waits for nothing: <see cref="FleetMap.WhenListed"/> and <see cref="Status"/> tell how far it is.</summary>
+    /// <exception cref="InvalidOperationException">It was started before.</exception>
+    /// <exception cref="ObjectDisposedException">It is disposed.</exception>
+    public void Start()
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopped) != 0, this);
+        if (_running is not null)
+        {
+            throw new InvalidOperationException("The fleet was started before; one start is enough.");
+        }
+
+        List<Task> loops = [RunAsync(_lease.RunAsync), RunAsync(Owners.RunAsync)];
+        if (_options.Mirror)
+        {
+            loops.Add(RunAsync(_follower.RunAsync));
+        }
+
+        if (_publisher is { } publisher)
+        {
+            loops.Add(RunAsync(stop => _feed!.RunAsync(publisher.Dirty, stop)));
+            loops.Add(RunAsync(publisher.RunAsync));
+        }
+
+        _running = Task.WhenAll(loops);
+    }
+
+    /// <summary>Stops. What this host published and claimed goes at once, or stays for the rest of its time as <see cref="PortmapFleetOptions.KeepEntriesOnStop"/>
+    /// says. Doing it twice does nothing.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _stopped, 1) != 0)
+        {
+            return;
+        }
+
+        await _stop.CancelAsync().ConfigureAwait(false);
+        if (_running is { } running)
+        {
+            await running.ConfigureAwait(false);
+            await (_options.KeepEntriesOnStop ? _lease.LeaveAsync() : _lease.RevokeAsync()).ConfigureAwait(false);
+        }
+
+        _subscribers.End();
+        _client.Dispose();
+    }
+
+    private async Task RunAsync(Func<CancellationToken, Task> loop)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            await loop(_stop.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // It was told to.
+        }
+        catch (Exception exception) when (!_stop.IsCancellationRequested)
+        {
+            FleetLog.LoopFailed(_logger, exception);   // a mistake of ours: it is not to pass in silence
+        }
+    }
+}

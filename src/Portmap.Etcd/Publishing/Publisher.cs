@@ -1,0 +1,198 @@
+using System.Text;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Leasing;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Publishing;
+
+/// <summary>Makes etcd say of this host what the registry says: level-triggered, in batches.</summary>
+/// <remarks>
+/// <para>I1. What etcd should hold of an owner is read from the registry when a batch is made, never remembered from a change.</para>
+/// <para>I2. <c>_published</c> is what etcd holds for sure under this term. After any failure that is not known: the fence is set anew (the host's key is
+/// written), what etcd holds is listed, and every difference is dirty.</para>
+/// <para>I3. A batch takes effect only while the host's key is as this publisher wrote it last, so none of before a failure takes effect after it.</para>
+/// <para>One loop; only <see cref="DirtySet"/> is shared.</para>
+/// </remarks>
+internal sealed class Publisher(
+    EtcdClient client, FleetKeys keys, HostLease lease, RegistryFeed feed, HeldClaims claims, PortmapFleetOptions options, ILogger logger, TimeProvider time)
+{
+    private const int BatchOwners = 128;       // --max-txn-ops of etcd
+    private const int BatchesAtOnce = 4;
+
+    private readonly Dictionary<OwnerKey, PublishedEntry> _published = [];
+    private bool _isDisturbed;
+    private bool _isCompared;
+
+    /// <summary>The owners that may have changed.</summary>
+    public DirtySet Dirty { get; } = new(time);
+
+    /// <summary>Etcd holds what the registry served when it was asked last, and nothing was heard of since.</summary>
+    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.IsEmpty && Volatile.Read(ref _isCompared);   // before and after: a comparison may begin between
+
+    /// <summary>Runs until it is told to stop, or its registry is disposed.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        Backoff backoff = new(time);
+        lease.Disturbed += Disturb;
+        try
+        {
+            while (true)
+            {
+                LeaseTerm term = await lease.WhenHeldAsync(stop).ConfigureAwait(false);
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, term.Ended);
+                try
+                {
+                    await ServeAsync(term, backoff, either.Token).ConfigureAwait(false);
+                }
+                catch (EtcdException exception)
+                {
+                    Volatile.Write(ref _isCompared, false);
+                    FleetLog.PublishingBroke(logger, exception.Message);
+                    await backoff.WaitAsync(stop).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+                {
+                    Volatile.Write(ref _isCompared, false);   // the lease is over: the next one
+                }
+            }
+        }
+        finally
+        {
+            lease.Disturbed -= Disturb;
+        }
+    }
+
+    private void Disturb()
+    {
+        Volatile.Write(ref _isDisturbed, true);
+        Dirty.AddEverything();
+    }
+
+    /// <summary>Sets the fence, compares everything, and then sends what changes, until something goes wrong or it is time to compare again.</summary>
+    private async Task ServeAsync(LeaseTerm term, Backoff backoff, CancellationToken cancellationToken)
+    {
+        if (await lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false) is not null)
+        {
+            throw new EtcdException(EtcdFailure.Refused, $"The key of host '{options.Host}' is another daemon's now.");
+        }
+
+        Volatile.Write(ref _isDisturbed, false);
+        Volatile.Write(ref _isCompared, false);
+        Dirty.Clear();
+        await CompareAsync(term, cancellationToken).ConfigureAwait(false);
+        Volatile.Write(ref _isCompared, true);
+        long compared = time.GetTimestamp();
+        List<OwnerKey> taken = [];
+        while (true)
+        {
+            taken.Clear();
+            if (Volatile.Read(ref _isDisturbed) || time.GetElapsedTime(compared) >= options.AuditInterval
+                || !Dirty.TryTake(BatchOwners * BatchesAtOnce, taken))
+            {
+                return;
+            }
+
+            if (taken.Count == 0)
+            {
+                backoff.Reset();
+                await Dirty.WaitAsync(options.AuditInterval - time.GetElapsedTime(compared), cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            await SendAsync(term, taken, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Lists what etcd holds of this host, and marks what differs from the registry in either direction.</summary>
+    private async Task CompareAsync(LeaseTerm term, CancellationToken cancellationToken)
+    {
+        _published.Clear();
+        long revision = await ListAsync(keys.Tcp, 0).ConfigureAwait(false);
+        await ListAsync(keys.Udp, revision).ConfigureAwait(false);
+        foreach (OwnerKey owner in _published.Keys)
+        {
+            if (!TryGetWanted(owner, out PublishedEntry wanted) || wanted != _published[owner])
+            {
+                Dirty.Add(owner);
+            }
+        }
+
+        foreach (OwnerKey owner in feed.Served())
+        {
+            if (!_published.ContainsKey(owner))
+            {
+                Dirty.Add(owner);
+            }
+        }
+
+        Task<long> ListAsync(ByteString prefix, long at) => Listing.ReadAsync(
+            client, prefix,
+            pair =>
+            {
+                if (keys.Parse(pair.Key.Span, out _, out ReadOnlySpan<byte> name, out PortProtocol protocol) == FleetKeys.Kind.Entry)
+                {
+                    // One with another lease, or that cannot be read, is there and is not right: no entry of ours has port 0.
+                    bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry entry);
+                    _published[new OwnerKey(Encoding.UTF8.GetString(name), protocol)] = isOurs ? entry : default;
+                }
+            },
+            cancellationToken, at);
+    }
+
+    private async Task SendAsync(LeaseTerm term, List<OwnerKey> owners, CancellationToken cancellationToken)
+    {
+        List<Batch> batches = [];
+        Batch? batch = null;
+        foreach (OwnerKey owner in owners)
+        {
+            bool isWanted = TryGetWanted(owner, out PublishedEntry wanted), isThere = _published.TryGetValue(owner, out PublishedEntry there);
+            if (isWanted == isThere && (!isWanted || wanted == there))
+            {
+                continue;
+            }
+
+            if (batch is null || batch.Changes.Count == BatchOwners)
+            {
+                batches.Add(batch = new Batch(Txn.When(Txn.IsModifiedAt(keys.Host, term.HostRevision)), []));
+            }
+
+            ByteString key = keys.Entry(owner.Owner, owner.Protocol);
+            batch.Request.Then(isWanted ? Txn.Put(key, wanted.ToValue(), term.Id) : Txn.Delete(key));
+            batch.Changes.Add((owner, isWanted ? wanted : null));
+        }
+
+        TxnResponse[] responses = await Task.WhenAll(batches.Select(one => client.TxnAsync(one.Request, cancellationToken))).ConfigureAwait(false);
+        for (int i = 0; i < responses.Length; i++)
+        {
+            if (!responses[i].Succeeded)
+            {
+                throw new EtcdException(EtcdFailure.Refused, $"The key of host '{options.Host}' was changed by somebody else.");
+            }
+
+            foreach ((OwnerKey owner, PublishedEntry? entry) in batches[i].Changes)
+            {
+                if (entry is { } put)
+                {
+                    _published[owner] = put;
+                }
+                else
+                {
+                    _published.Remove(owner);
+                }
+            }
+        }
+    }
+
+    private bool TryGetWanted(OwnerKey owner, out PublishedEntry wanted)
+    {
+        bool isServed = feed.TryGetServed(owner, out PortEntry entry);
+        wanted = isServed ? new PublishedEntry((ushort)entry.Port, entry.Epoch ?? 0, claims.EpochOf(owner.Owner)) : default;
+        return isServed;
+    }
+
+    /// <summary>One transaction, and what etcd holds once it has succeeded; null is nothing.</summary>
+    private sealed record Batch(TxnRequest Request, List<(OwnerKey Owner, PublishedEntry? Entry)> Changes);
+}

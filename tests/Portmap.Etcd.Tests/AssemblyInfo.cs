@@ -1,0 +1,2 @@
+// One etcd at a time.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Portmap.Etcd.Tests.Owners;
+
+public class FleetOwnersTests
+{
+    private const string Owner = "vol0/leader";
+
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_FiftyHostsAtOnce_OneHasItAndAllOthersNameIt()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        Host[] hosts = [.. Enumerable.Range(0, 50).Select(i => Host.Start(
+            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout) = (false, TimeSpan.FromSeconds(10)), isPublishing: false))];
+        try
+        {
+            await Seen.UntilAsync(() => hosts.All(host => host.Fleet.Status.IsConnected));
+            TaskCompletionSource go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task<(string Host, FleetClaim? Claim, PortRefusal? Refusal)>[] attempts = [.. hosts.Select(ClaimAsync)];
+            go.SetResult();
+            var outcomes = await Task.WhenAll(attempts).Within();
+
+            var winner = outcomes.Should().ContainSingle(outcome => outcome.Claim != null).Subject;
+            winner.Claim!.IsHeld.Should().BeTrue();
+            foreach (var (_, _, refusal) in outcomes.Where(outcome => outcome.Claim == null))
+            {
+                refusal.Should().BeEquivalentTo(
+                    new { Reason = PortRefusalReason.Conflict, Owner, Holder = winner.Host, HolderEpoch = winner.Claim.Epoch });
+            }
+
+            async Task<(string, FleetClaim?, PortRefusal?)> ClaimAsync(Host host)
+            {
+                await go.Task;
+                try
+                {
+                    return (host.Options.Host, await host.Fleet.Owners.ClaimAsync(Owner), null);
+                }
+                catch (PortRefusedException exception)
+                {
+                    return (host.Options.Host, null, exception.Refusal);
+                }
+            }
+        }
+        finally
+        {
+            await Task.WhenAll(hosts.Select(host => host.DisposeAsync().AsTask()));
+        }
+    }
+
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_AfterEachOther_EpochsRiseAndTheEntryTellsThem()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host b = Host.Start("b", etcd.Endpoints);
+        long last = 0;
+        foreach (Host host in (Host[])[a, b, a, a, b])
+        {
+            await using FleetClaim claim = await host.Fleet.Owners.ClaimAsync(Owner).Within();
+            host.Register(Owner, 20_001);
+            claim.Epoch.Should().BeGreaterThan(last);
+            last = claim.Epoch;
+            await a.Map.UntilAsync(map => map.TryFind(Owner, out FleetEntry? entry) && entry.ClaimEpoch == last && entry.Host == host.Options.Host);
+            ProcessStartInfo start = new("worker");
+            claim.PrepareStart(start);
+            start.Environment["PORTMAP_FLEET_EPOCH"].Should().Be(last.ToString(CultureInfo.InvariantCulture));
+            host.Release(Owner);
+        }
+    }
+
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_HeldByThisHost_IsRefusedAndReleasedIsLost()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        Func<Task> again = () => a.Fleet.Owners.ClaimAsync(Owner);
+        (await again.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Should().BeEquivalentTo(
+            new { Reason = PortRefusalReason.AlreadyReserved, HolderEpoch = claim.Epoch });
+        TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        claim.Lost.Register(told.SetResult);
+        await claim.DisposeAsync();
+        await claim.DisposeAsync();
+
+        claim.IsHeld.Should().BeFalse();
+        await told.Task.Within();
+        claim.Invoking(one => one.PrepareStart(new ProcessStartInfo("worker"))).Should().Throw<PortRefusedException>()
+            .Which.Refusal.Reason.Should().Be(PortRefusalReason.LeaseEnded);
+        (await a.Fleet.Owners.ClaimAsync(Owner).Within()).Epoch.Should().BeGreaterThan(claim.Epoch);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_EtcdAway_IsRefusedInTime()
+    {
+        await using EtcdCluster etcd = EtcdCluster.Prepare();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+
+        Func<Task> claim = () => a.Fleet.Owners.ClaimAsync(Owner);
+
+        (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.StoreFailed);
+        await claim.Invoking(_ => a.Fleet.Owners.ClaimAsync("")).Should().ThrowAsync<PortRefusedException>().Where(refused => refused.Refusal.Reason == PortRefusalReason.InvalidOwner);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Claim_HolderKilled_AnotherGetsItWithAHigherEpoch()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "2", Owner);
+        long first = Epoch(await holder.ReadLineAsync());
+        await using Host b = Host.Start("b", etcd.Endpoints);
+
+        holder.Kill();
+
+        (await UntilClaimedAsync(b)).Epoch.Should().BeGreaterThan(first);
+    }
+
+    /// <summary>A host stands still for longer than its lease. What it knows when it wakes decides whether it does harm.</summary>
+    [NeedsFact("etcd")]
+    public async Task Claim_HolderFrozenPastItsLease_KnowsThatItLostBeforeItActs()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host b = Host.Start("b", etcd.Endpoints);
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "2", Owner);
+        long first = Epoch(await holder.ReadLineAsync());
+
+        holder.Send(Signal.Stop);
+        FleetClaim second = await UntilClaimedAsync(b);
+        long taken = Stopwatch.GetTimestamp();
+        second.Epoch.Should().BeGreaterThan(first);
+        holder.Send(Signal.Continue);
+
+        bool isTold = false, hasLost = false;
+        while (!isTold || !hasLost)
+        {
+            string[] said = (await holder.ReadLineAsync()).Split(' ');
+            if (said[0] == "told")
+            {
+                isTold = true;
+            }
+            else if (long.Parse(said[2], CultureInfo.InvariantCulture) > taken)
+            {
+                said[0].Should().Be("lost", "the owner was another's before this look began");
+                said[3].Should().Be("refused", "its map was older than it may be");
+                hasLost = true;
+            }
+        }
+
+        second.IsHeld.Should().BeTrue();
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Claim_EtcdAwayForLongerThanTheLease_IsLostByTheClockAlone()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(2), isPublishing: false);
+        await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        claim.Lost.Register(told.SetResult);
+
+        await etcd.First.KillAsync();
+        await told.Task.Within();
+        claim.IsHeld.Should().BeFalse();
+        await etcd.First.StartAsync();
+
+        FleetClaim second = await UntilClaimedAsync(b);
+        second.Epoch.Should().BeGreaterThan(claim.Epoch);
+        claim.IsHeld.Should().BeFalse("lost is lost, although etcd may have kept the lease");
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Claim_EtcdRestoredFromBeforeIt_IsLost()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using TempFolder folder = new();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromMinutes(5), isPublishing: false);
+        await using FleetClaim old = await a.Fleet.Owners.ClaimAsync("old").Within();
+        await etcd.CtlAsync("snapshot", "save", folder["backup"]);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        await etcd.First.KillAsync();
+        await etcd.First.RestoreAsync(folder["backup"]);
+        await etcd.First.StartAsync();
+
+        await Seen.UntilAsync(() => !claim.IsHeld);
+        old.IsHeld.Should().BeTrue("it stands in the backup, and so does the lease");
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Claim_LeaderKilledOfThree_IsKept()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync(nodes: 3);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(10), isPublishing: false);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        EtcdNode leader = await etcd.LeaderAsync();
+        await leader.KillAsync();
+
+        await using FleetClaim other = await UntilAsync(() => a.Fleet.Owners.ClaimAsync("another"));
+        claim.IsHeld.Should().BeTrue();
+    }
+
+    private static Task<FleetClaim> UntilClaimedAsync(Host host) => UntilAsync(() => host.Fleet.Owners.ClaimAsync(Owner));
+
+    private static async Task<FleetClaim> UntilAsync(Func<Task<FleetClaim>> claim)
+    {
+        using CancellationTokenSource limit = Deadline.Source();
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
+        while (true)
+        {
+            try
+            {
+                return await claim();
+            }
+            catch (PortRefusedException refused) when (refused.Refusal.Reason is PortRefusalReason.Conflict or PortRefusalReason.StoreFailed)
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+        }
+    }
+
+    private static long Epoch(string line) => long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Portmap.Etcd.Tests;
+
+public class PortmapFleetOptionsTests
+{
+    public static TheoryData<string, Action<PortmapFleetOptions>> Wrong => new()
+    {
+        { "Endpoints", options => options.Endpoints = "" },
+        { "Endpoints", options => options.Endpoints = "127.0.0.1:2379" },
+        { "Endpoints", options => options.Endpoints = "http://a:1,ftp://b:2" },
+        { "Endpoints", options => options.Endpoints = "http://a:1/path" },
+        { "Host", options => options.Host = "" },
+        { "Host", options => options.Host = "a/b" },
+        { "Host", options => options.Host = new string('a', 254) },
+        { "Address", options => options.Address = "" },
+        { "Address", options => options.Address = "a b" },
+        { "Prefix", options => options.Prefix = "portmap" },
+        { "Prefix", options => options.Prefix = "/portmap/" },
+        { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromSeconds(1) },
+        { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromSeconds(2.5) },
+        { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromHours(2) },
+        { "MaxStaleness", options => options.MaxStaleness = TimeSpan.Zero },
+        { "RequestTimeout", options => options.RequestTimeout = TimeSpan.Zero },
+        { "HeartbeatInterval", options => options.HeartbeatInterval = TimeSpan.FromHours(1) },
+        { "AuditInterval", options => options.AuditInterval = TimeSpan.Zero },
+        { "WatchCapacity", options => options.WatchCapacity = 0 },
+        { "AuthorityFile", options => options.AuthorityFile = "/nowhere/authority.pem" },
+        { "KeyFile", options => options.KeyFile = "/proc/self/status" },
+        { "User", options => options.User = "a" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public void Construct_WrongOption_NamesIt(string name, Action<PortmapFleetOptions> spoil)
+    {
+        PortmapFleetOptions options = new();
+        spoil(options);
+
+        Action construct = () => _ = new PortmapFleet(options);
+
+        construct.Should().Throw<OptionsValidationException>().Which.Failures.Should().ContainSingle().Which.Should().Contain(name);
+    }
+
+    [Fact]
+    public async Task Construct_Defaults_AreValid()
+    {
+        await using PortmapFleet fleet = new(new PortmapFleetOptions());
+
+        fleet.Status.IsConnected.Should().BeFalse();
+        fleet.Map.Count.Should().Be(0);
+        fleet.Map.WhenListed.IsCompleted.Should().BeFalse();
+    }
+
+    [NeedsFact("etcd")]
+    public async Task AddPortmapFleet_InAHost_PublishesItsRegistryAndStopsWithIt()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Support.Host looker = Support.Host.Look(etcd.Endpoints);
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Portmap:Fleet:Endpoints"] = etcd.Endpoints, ["Portmap:Fleet:Host"] = "generic" });
+        builder.Services.AddPortmap(options => (options.Probe, options.VerifyListening) = (false, false));
+        builder.Services.AddPortmapFleet().BindConfiguration("Portmap:Fleet");
+        using IHost host = builder.Build();
+        await host.StartAsync().Within();
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        registry.OpenSession(Environment.ProcessId).TryRegister(new PortClaimRequest("b1", 20_001), out _, out _).Should().BeTrue();
+
+        await looker.Map.UntilAsync(map => map.TryFind("b1", out FleetEntry? entry) && entry.Host == "generic");
+        await host.Services.GetRequiredService<FleetMap>().UntilAsync(map => map.Count == 1);
+        host.Services.GetRequiredService<FleetOwners>().Should().BeSameAs(host.Services.GetRequiredService<PortmapFleet>().Owners);
+        await host.StopAsync().Within();
+
+        await looker.Map.UntilAsync(map => map.Count == 0);
+    }
+
+    [Fact]
+    public async Task AddPortmapFleet_WrongConfiguration_FailsTheStart()
+    {
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddPortmapFleet(options => options.Host = "a/b");
+        using IHost host = builder.Build();
+
+        Func<Task> start = () => host.StartAsync();
+
+        await start.Should().ThrowAsync<OptionsValidationException>().WithMessage("*Host is 'a/b'*");
+    }
+}

@@ -1,0 +1,206 @@
+namespace Portmap.Etcd.Tests.Publishing;
+
+/// <summary>Etcd and daemons are killed; what the map says in the end is what the registries say.</summary>
+public class DisasterTests
+{
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(60);
+
+    [NeedsFact("etcd")]
+    public async Task EtcdKilled_UnderChurn_NothingIsMissingDeadOrOfAnotherEpoch()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(2_000);
+        await looker.UntilSameAsync(a);
+        await using Churn churn = Churn.Start(a, 2_500);
+        for (int kill = 0; kill < 3; kill++)
+        {
+            await churn.MoreAsync(1_000);
+            await etcd.First.KillAsync();
+            await churn.MoreAsync(1_000);
+            await etcd.First.StartAsync();
+        }
+
+        await churn.StopAsync();
+
+        await looker.UntilSameAsync(a);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task LeaderKilled_OfThreeUnderChurn_NothingIsMissingDeadOrOfAnotherEpoch()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync(nodes: 3);
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(1_000);
+        await looker.UntilSameAsync(a, s_long);
+        await using Churn churn = Churn.Start(a, 1_500);
+        for (int kill = 0; kill < 2; kill++)
+        {
+            EtcdNode leader = await etcd.LeaderAsync();
+            await leader.KillAsync();
+            await churn.MoreAsync(3_000);
+            await leader.StartAsync();
+        }
+
+        await churn.StopAsync();
+
+        await looker.UntilSameAsync(a, s_long);
+        a.Fleet.Status.IsConnected.Should().BeTrue();
+    }
+
+    [NeedsFact("etcd")]
+    public async Task PublisherKilled_ItsEntriesGoTogetherWithItsLease()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "2", "1000");
+        (await daemon.ReadLineAsync()).Should().Be("ready");
+        await looker.Map.UntilAsync(map => map.Count == 1_000);
+        using CancellationTokenSource limit = Deadline.Source();
+        await using IAsyncEnumerator<FleetUpdate> updates = looker.Map.WatchAsync(limit.Token).GetAsyncEnumerator(limit.Token);
+        (await updates.MoveNextAsync()).Should().BeTrue();
+        updates.Current.Snapshot.Should().NotBeNull();
+
+        daemon.Kill();
+
+        (await updates.MoveNextAsync()).Should().BeTrue();
+        updates.Current.Changes.Count(change => change.IsRemoval).Should().Be(1_000, "etcd ends a lease in one transaction, and so does the mirror");
+        looker.Map.EnumerateHosts().Select(host => host.Name).Should().NotContain("a");
+    }
+
+    [NeedsFact("etcd")]
+    public async Task PublisherAndEtcdKilledTogether_ItsEntriesGoAndTheOthersStay()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await using Host b = Host.Start("b", etcd.Endpoints);
+        b.RegisterMany(200);
+        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "2", "1000");
+        (await daemon.ReadLineAsync()).Should().Be("ready");
+        await looker.Map.UntilAsync(map => map.Count == 1_200);
+
+        daemon.Kill();
+        await etcd.First.KillAsync();
+        b.Release(Host.Owner(0));
+        looker.Map.Count.Should().Be(1_200, "a map that cannot ask stays as it was");
+        await etcd.First.StartAsync();
+
+        await looker.Map.UntilAsync(map => map.Count == 199);
+        await looker.UntilSameAsync(b);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task PublisherKilled_StartedAgainUnderItsName_TakesOverBeforeTheLeaseIsOver()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "600", "100");
+        (await daemon.ReadLineAsync()).Should().Be("ready");
+        daemon.Kill();
+        await daemon.ExitAsync();
+
+        await using Host again = Host.Start("a", etcd.Endpoints);
+        again.RegisterMany(50);
+
+        await looker.UntilSameAsync(again);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task TwoDaemons_OfOneName_TheSecondPublishesNothingUntilTheFirstIsGone()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints);
+        Host first = Host.Start("a", etcd.Endpoints);
+        first.Register("mine", 20_001);
+        await looker.UntilSameAsync(first);
+        await using Host second = Host.Start("a", etcd.Endpoints);
+        second.Register("other", 20_002);
+
+        await Seen.UntilAsync(() => second.Fleet.Status.Trouble?.Contains("Another daemon publishes as host 'a'", StringComparison.Ordinal) == true);
+        second.Fleet.Status.IsConnected.Should().BeFalse();
+        looker.Sees("a").Should().Equal(first.Serves());
+        second.Log.Lines.Should().ContainSingle(line => line.StartsWith("FleetHostTaken", StringComparison.Ordinal));
+        await first.DisposeAsync();
+
+        await looker.UntilSameAsync(second);
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task EtcdRestored_FromAnOlderBackup_SaysWhatTheRegistrySaysNow()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using TempFolder folder = new();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+        await etcd.CtlAsync("snapshot", "save", folder["backup"]);
+        for (int i = 0; i < 200; i++)
+        {
+            a.Release(Host.Owner(i));
+        }
+
+        a.Register("new", 20_500);
+        await looker.UntilSameAsync(a);
+        long before = await etcd.RevisionAsync();
+
+        await etcd.First.KillAsync();
+        await etcd.First.RestoreAsync(folder["backup"]);
+        await etcd.First.StartAsync();
+
+        await Seen.UntilAsync(() => looker.Log.Lines.Count(line => line.StartsWith("FleetListed", StringComparison.Ordinal)) == 2);
+        await looker.UntilSameAsync(a);
+        (await etcd.RevisionAsync()).Should().BeLessThan(before + 400, "it counted the same revisions again");
+        looker.Map.TryFind(Host.Owner(0), out _).Should().BeFalse("it was released after the backup");
+        looker.Map.TryFind("new", out _).Should().BeTrue();
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task KeysDeletedByHand_ComeBackWithTheNextComparison()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.AuditInterval = TimeSpan.FromSeconds(1));
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+
+        await etcd.CtlAsync("del", "--prefix", "/portmap/v1/e/a/vol1");
+        await etcd.CtlAsync("put", "/portmap/v1/e/a/nobody", """{"port":1,"epoch":1}""");
+        await looker.Map.UntilAsync(map => map.TryFind("nobody", out _) || map.Count < 300);
+
+        await looker.UntilSameAsync(a);
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task HostsKeyDeletedByHand_IsWrittenAgain()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        a.Register("b1", 20_001);
+        await a.UntilSameAsync(a);
+
+        await etcd.CtlAsync("del", "/portmap/v1/h/a");
+        a.Register("b2", 20_002);
+
+        await a.UntilSameAsync(a);
+        await a.Map.UntilAsync(map => map.EnumerateHosts().Any(host => host.Name == "a"));
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task LeaseRevokedByHand_AllIsPublishedAgain()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(2));
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.Publish = false);
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+        string lease = (await etcd.CtlAsync("get", "/portmap/v1/h/a", "-w", "fields")).Split('\n').Single(line => line.StartsWith("\"Lease\"", StringComparison.Ordinal)).Split(' ')[^1];
+
+        await etcd.CtlAsync("lease", "revoke", long.Parse(lease, System.Globalization.CultureInfo.InvariantCulture).ToString("x", System.Globalization.CultureInfo.InvariantCulture));
+
+        await looker.Map.UntilAsync(map => map.Count == 0);
+        await looker.UntilSameAsync(a);
+    }
+}

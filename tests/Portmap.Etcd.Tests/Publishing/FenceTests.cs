@@ -1,0 +1,37 @@
+using Google.Protobuf;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Tests.Publishing;
+
+public class FenceTests
+{
+    /// <summary>A batch whose answer was lost may still be on its way, by another member for instance.</summary>
+    [NeedsFact("etcd")]
+    public async Task Publish_BatchOfBeforeAFailure_ChangesNothingWhenItArrivesLate()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start("a", wire.Endpoint);
+        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        a.Register("b1", 20_001);
+        await a.UntilSameAsync(a);
+        KeyValue host = await HostAsync();
+        TxnRequest late = Txn.When(Txn.IsModifiedAt(host.Key, host.ModRevision))
+            .Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v1/e/a/b1"), new PublishedEntry(1, 1, 0).ToValue(), host.Lease));
+
+        wire.Break();
+        await Seen.UntilAsync(() => a.Fleet.Status.Trouble is not null);
+        wire.Mend();
+        a.Register("b2", 20_002);
+        await a.UntilSameAsync(a);
+        TxnResponse outcome = await client.TxnAsync(late, CancellationToken.None).Within();
+
+        outcome.Succeeded.Should().BeFalse("the host wrote its key again before it went on");
+        a.Sees("a").Should().Equal(a.Serves());
+        (await HostAsync()).Lease.Should().Be(host.Lease, "the lease was not lost");
+
+        async Task<KeyValue> HostAsync() =>
+            (await client.RangeAsync(new RangeRequest { Key = ByteString.CopyFromUtf8("/portmap/v1/h/a") }, CancellationToken.None).Within()).Kvs.Single();
+    }
+}

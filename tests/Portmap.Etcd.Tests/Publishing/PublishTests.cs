@@ -1,0 +1,124 @@
+using System.Text.Json;
+
+namespace Portmap.Etcd.Tests.Publishing;
+
+public class PublishTests
+{
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_ServedOwners_StandUnderTheHostsKeysWithItsLease()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.Address = "10.0.0.7");
+        a.Register("vol0:/bricks/b1", 20_001);
+        a.Register("vol0:/bricks/b1", 20_002, PortProtocol.Udp);
+        a.Registry!.TryAcquire("only/reserved", out _, out _).Should().BeTrue();
+        await a.Map.UntilAsync(map => map.Count == 2);
+
+        using JsonDocument all = JsonDocument.Parse(await etcd.CtlAsync("get", "--prefix", "/portmap/v1/", "-w", "json"));
+        var found = all.RootElement.GetProperty("kvs").EnumerateArray()
+            .Select(pair => (Key: Text(pair, "key"), Value: Text(pair, "value"), Lease: pair.GetProperty("lease").GetInt64())).ToArray();
+        a.Registry.TryGetEntry("vol0:/bricks/b1", out PortEntry entry).Should().BeTrue();
+
+        found.Select(pair => pair.Key).Should().Equal("/portmap/v1/e/a/vol0:/bricks/b1", "/portmap/v1/h/a", "/portmap/v1/u/a/vol0:/bricks/b1");
+        found[0].Value.Should().Be($$"""{"port":20001,"epoch":{{entry.Epoch}}}""");
+        found.Select(pair => pair.Lease).Distinct().Should().ContainSingle().Which.Should().NotBe(0);
+        a.Map.TryFind("vol0:/bricks/b1", out FleetEntry? seen).Should().BeTrue();
+        seen!.Address.Should().Be("10.0.0.7");
+        a.Map.TryFind("vol0:/bricks/b1", out seen, PortProtocol.Udp).Should().BeTrue();
+        seen!.Port.Should().Be(20_002);
+
+        static string Text(JsonElement pair, string name) => System.Text.Encoding.UTF8.GetString(pair.GetProperty(name).GetBytesFromBase64());
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Publish_ReleasedAndReplacedOwners_AreGoneAndReplaced()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(1_000);
+        await looker.UntilSameAsync(a);
+
+        for (int i = 0; i < 1_000; i += 2)
+        {
+            a.Release(Host.Owner(i));
+        }
+
+        a.Register(Host.Owner(1), 29_999);
+        await looker.UntilSameAsync(a);
+
+        looker.Map.Count.Should().Be(500);
+        looker.Map.TryFind(Host.Owner(0), out _).Should().BeFalse();
+        looker.Map.TryFind(Host.Owner(1), out FleetEntry? entry).Should().BeTrue();
+        entry!.Port.Should().Be(29_999);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Publish_EtcdAbsentAtStart_ServesAndIsThereWhenItComes()
+    {
+        await using EtcdCluster etcd = EtcdCluster.Prepare();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(100);
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: false, Trouble: not null });
+        a.Registry!.TryGetPort(Host.Owner(7), out int port).Should().BeTrue("the registry does not wait for etcd");
+        port.Should().Be(20_007);
+
+        await etcd.StartAsync();
+
+        await looker.UntilSameAsync(a);
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: true, IsPublished: true, Trouble: null, Pending: 0 });
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Dispose_APublishingHost_TakesItsEntriesAwayTogether()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+
+        await a.DisposeAsync();
+
+        await looker.Map.UntilAsync(map => map.Count == 0, TimeSpan.FromSeconds(3));   // less than its lease
+        looker.Map.EnumerateHosts().Select(host => host.Name).Should().Equal("looker");
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Dispose_KeepEntriesOnStop_IsTakenOverWithoutAGap()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints);
+        Host a = Host.Start("a", etcd.Endpoints, options => options.KeepEntriesOnStop = true);
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+        using CancellationTokenSource end = Deadline.Source();
+        List<FleetChange> removals = [];
+        Task watching = WatchAsync();
+
+        await a.DisposeAsync();
+        await using Host again = Host.Start("a", etcd.Endpoints, options => options.KeepEntriesOnStop = true);
+        again.RegisterMany(300);
+        await looker.UntilSameAsync(again);
+        await end.CancelAsync();
+        await watching.Within();
+
+        removals.Where(change => change.IsRemoval).Should().BeEmpty("an owner that is served all the time is found all the time");
+
+        async Task WatchAsync()
+        {
+            try
+            {
+                await foreach (FleetUpdate update in looker.Map.WatchAsync(end.Token))
+                {
+                    removals.AddRange(update.Changes);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The end.
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+namespace Portmap.Etcd.Tests.Security;
+
+/// <summary>Etcd's own users and roles: a host may write what is its own, and nothing else.</summary>
+public class RoleTests
+{
+    private const string Password = "s3cret";
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_RoleOfTheHost_WritesItsOwnAndReadsAll()
+    {
+        await using EtcdCluster etcd = await StartAsync("a", "b");
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password));
+        await using Host b = Host.Start("b", etcd.Endpoints, options => (options.User, options.Password) = ("b", Password));
+        a.RegisterMany(300);
+        b.RegisterMany(10);
+        await b.UntilSameAsync(a);
+        await a.UntilSameAsync(b);
+        a.Release(Host.Owner(1));
+        await b.UntilSameAsync(a);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync("once").Within();
+        claim.IsHeld.Should().BeTrue();
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_RoleOfAnotherHost_IsRefusedAndSaysSo()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await using Host posing = Host.Start("b", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password));
+        posing.Register("b1", 20_001);
+
+        await Seen.UntilAsync(() => posing.Fleet.Status.Trouble?.Contains("PermissionDenied", StringComparison.Ordinal) == true);
+        await posing.Map.WhenListed.Within();
+
+        posing.Map.Count.Should().Be(0);
+        posing.Fleet.Status.IsConnected.Should().BeFalse();
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_WrongPasswordOrNone_IsRefusedAndSaysSo()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await using Host wrong = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", "guess"));
+        await using Host none = Host.Start("c", etcd.Endpoints);
+
+        await Seen.UntilAsync(() => wrong.Fleet.Status.Trouble?.Contains("authentication failed", StringComparison.Ordinal) == true);
+        await Seen.UntilAsync(() => none.Fleet.Status.Trouble?.Contains("user name is empty", StringComparison.Ordinal) == true);
+    }
+
+    /// <summary>Etcd forgets its tokens when it ends: who has an old one must ask for another, streams as well.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_EtcdKilled_AuthenticatesAgain()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password));
+        a.RegisterMany(100);
+        await a.UntilSameAsync(a);
+
+        await etcd.First.KillAsync();
+        a.Release(Host.Owner(0));
+        a.Register("new", 20_500);
+        await etcd.First.StartAsync();
+
+        await a.UntilSameAsync(a);
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_RolesChangedMeanwhile_GoesOn()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password));
+        a.RegisterMany(100);
+        await a.UntilSameAsync(a);
+
+        await CtlAsync(etcd, "user", "add", "another:x");   // makes every token one of an older revision of the auth store
+        a.Register("new", 20_500);
+
+        await a.UntilSameAsync(a);
+    }
+
+    private static async Task<EtcdCluster> StartAsync(params string[] hosts)
+    {
+        EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await etcd.CtlAsync("user", "add", "root:" + Password);
+        foreach (string host in hosts)
+        {
+            await etcd.CtlAsync("role", "add", host);
+            await etcd.CtlAsync("role", "grant-permission", host, "read", "--prefix=true", "/portmap/v1/");
+            await etcd.CtlAsync("role", "grant-permission", host, "readwrite", "--prefix=true", $"/portmap/v1/e/{host}/");
+            await etcd.CtlAsync("role", "grant-permission", host, "readwrite", "--prefix=true", $"/portmap/v1/u/{host}/");
+            await etcd.CtlAsync("role", "grant-permission", host, "readwrite", $"/portmap/v1/h/{host}");
+            await etcd.CtlAsync("role", "grant-permission", host, "readwrite", "--prefix=true", "/portmap/v1/o/");
+            await etcd.CtlAsync("user", "add", $"{host}:{Password}");
+            await etcd.CtlAsync("user", "grant-role", host, host);
+        }
+
+        await etcd.CtlAsync("auth", "enable");
+        return etcd;
+    }
+
+    private static Task<string> CtlAsync(EtcdCluster etcd, params string[] arguments) => etcd.CtlAsync(["--user", "root:" + Password, .. arguments]);
+}

@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Etcd.Tests.Support;
+
+/// <summary>The wire between a host and etcd, which a test can cut: what goes over it is forwarded, or nothing is.</summary>
+internal sealed class Cut : IAsyncDisposable
+{
+    private readonly IPEndPoint _server;
+    private readonly Socket _listener;
+    private readonly ConcurrentDictionary<Socket, bool> _sockets = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _accepting;
+    private volatile bool _isCut;
+
+    public Cut(string endpoint)
+    {
+        Uri server = new(endpoint);
+        _server = new IPEndPoint(IPAddress.Parse(server.Host), server.Port);
+        IPEndPoint here = new(PortBlock.TakeLoopback(), PortBlock.TakeOne());
+        Endpoint = $"http://{here}";
+        _listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        _listener.Bind(here);
+        _listener.Listen();
+        _accepting = AcceptAsync();
+    }
+
+    public string Endpoint { get; }
+
+    /// <summary>Breaks what is open, and lets nobody in.</summary>
+    public void Break()
+    {
+        _isCut = true;
+        foreach (Socket socket in _sockets.Keys)
+        {
+            socket.Dispose();
+        }
+    }
+
+    public void Mend() => _isCut = false;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _listener.Dispose();
+        Break();
+        await _accepting.Within();
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                Socket client = await _listener.AcceptAsync(_stop.Token);
+                if (_isCut)
+                {
+                    client.Dispose();
+                    continue;
+                }
+
+                _ = ForwardAsync(client);
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The end of the test.
+        }
+    }
+
+    private async Task ForwardAsync(Socket client)
+    {
+        using Socket server = new(SocketType.Stream, ProtocolType.Tcp);
+        using Socket mine = client;
+        _sockets[client] = _sockets[server] = true;
+        try
+        {
+            await server.ConnectAsync(_server, _stop.Token);
+            client.NoDelay = server.NoDelay = true;
+            await Task.WhenAny(PumpAsync(client, server), PumpAsync(server, client));
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Nobody there.
+        }
+        finally
+        {
+            _sockets.TryRemove(client, out _);
+            _sockets.TryRemove(server, out _);
+        }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to)
+    {
+        byte[] buffer = new byte[65_536];
+        try
+        {
+            int read;
+            while ((read = await from.ReceiveAsync(buffer, _stop.Token)) > 0)
+            {
+                await to.SendAsync(buffer.AsMemory(0, read), _stop.Token);
+            }
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Cut.
+        }
+    }
+}

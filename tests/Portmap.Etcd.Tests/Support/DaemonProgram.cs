@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Portmap.Etcd.Tests.Support;
+
+/// <summary>This assembly as a program: daemons of the fleet that are killed and frozen.</summary>
+internal static class DaemonProgram
+{
+    /// <summary>Publishes a number of owners, and says "ready" once etcd has them.</summary>
+    public const string Publish = "publish";
+
+    /// <summary>Claims an owner, and says for ever whether it holds it: "held EPOCH CLOCK" or "lost CLOCK", each with the clock from before the look.</summary>
+    public const string Hold = "hold";
+
+    public static async Task<int> Main(string[] args)
+    {
+        switch (args)
+        {
+            case [Publish, string endpoints, string host, string seconds, string count]:
+                await PublishAsync(endpoints, host, Number(seconds), Number(count));
+                return 0;
+            case [Hold, string endpoints, string host, string seconds, string owner]:
+                await HoldAsync(endpoints, host, Number(seconds), owner);
+                return 0;
+            default:
+                await Console.Error.WriteLineAsync("publish ENDPOINTS HOST TTL COUNT | hold ENDPOINTS HOST TTL OWNER");
+                return 2;
+        }
+    }
+
+    public static ChildProcess Start(params string[] arguments) => ChildProcess.Start(
+        new ProcessStartInfo(Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"))),
+        ["exec", typeof(DaemonProgram).Assembly.Location, .. arguments]);
+
+    private static async Task PublishAsync(string endpoints, string name, int seconds, int count)
+    {
+        await using Host host = Host.Start(name, endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(seconds));
+        host.RegisterMany(count);
+        await host.Map.UntilAsync(map => map.EnumerateHosts().Any(one => one.Name == name && one.Entries == count));
+        Console.WriteLine("ready");
+        await Console.In.ReadLineAsync();
+    }
+
+    private static async Task HoldAsync(string endpoints, string name, int seconds, string owner)
+    {
+        await using Host host = Host.Start(
+            name, endpoints, options => (options.LeaseTtl, options.MaxStaleness) = (TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds)));
+        host.Register(owner, 20_001);
+        FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
+        using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
+        await host.Map.UntilAsync(map => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch);
+        Task<string?> end = Task.Run(Console.ReadLine);   // ReadLineAsync of the console waits where it is called
+        using PeriodicTimer pace = new(TimeSpan.FromMilliseconds(2));
+        while (!end.IsCompleted)
+        {
+            long clock = Stopwatch.GetTimestamp();
+            bool isHeld = claim.IsHeld, isFound = host.Map.TryFind(owner, out _);
+            Say(string.Create(CultureInfo.InvariantCulture, $"{(isHeld ? "held" : "lost")} {claim.Epoch} {clock} {(isFound ? "found" : "refused")}"));
+            await pace.WaitForNextTickAsync();
+        }
+    }
+
+    private static void Say(string line) => Console.Out.WriteLine(line);
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+}
