@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Portmap.Operations;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;

@@ -135,8 +135,8 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private bool Lookup(RpcCall request)
     {
-        Span<char> buffer = stackalloc char[OwnerText.MaxBytes];
-        bool isName = OwnerText.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> owner);
+        Span<char> buffer = stackalloc char[OwnerName.MaxBytes];
+        bool isName = OwnerName.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> owner);
         var protocol = (PortProtocol)request.ReadInt32();
         PortEntry entry = default;
         bool isFound = isName && protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(owner, out entry, protocol);

@@ -20,7 +20,7 @@ namespace Portmap.Persistence;
 /// </list>
 /// Progress: TryPush is lock-free and one CAS when nobody else pushes; the loop is one asynchronous method, which alone calls the store.
 /// </remarks>
-internal sealed class FactWriter : IAsyncDisposable
+internal sealed class FactWriter : IAsyncDisposable, IDisposable
 {
     /// <summary>What is worth an fsync. To wait for thousands would cost more turns of the loop than they bring.</summary>
     private const int Worthwhile = 64;
@@ -127,6 +127,9 @@ internal sealed class FactWriter : IAsyncDisposable
         Kick();
         return turn;
     }
+
+    /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <summary>Writes what is left, ends the loop, and disposes the store. Never throws because of the store.</summary>
     public async ValueTask DisposeAsync()

@@ -30,6 +30,10 @@ internal sealed class HeldFolder(IStateFolder folder) : IStateFolder
         }
     }
 
+    /// <summary>Has a token let go.</summary>
+    public CancellationTokenRegistration LetGoWhen(CancellationToken cancellationToken) =>
+        cancellationToken.UnsafeRegister(static folder => ((HeldFolder)folder!).LetGo(), this);
+
     public void Take() => Change(folder, static folder => folder.Take());
 
     public IStateFile? Open(string name)

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
@@ -18,7 +19,8 @@ internal sealed class OpenFolder : IDisposable
     }
 
     /// <summary>Whether the path still leads here.</summary>
-    public bool IsAtItsPath => _handle is null || Posix.Identify(_path) == Posix.Identify(_handle, _path);
+    public bool IsAtItsPath => 
+        _handle is null || Posix.Status(_path, follow: true)?.Identity == Posix.Status(_handle, _path).Identity;
 
     /// <summary>Opens a file for reading and writing; null when there is none.</summary>
     public SafeFileHandle? Open(string name)

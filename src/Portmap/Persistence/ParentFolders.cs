@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
@@ -50,11 +51,11 @@ internal static class ParentFolders
     /// <param name="made">How many were made just now. The other folders above may be closed to this user: he has made nothing in them.</param>
     private static void SyncAbove(string path, int made)
     {
-        FileIdentity? below = Posix.Identify(path);
+        FileIdentity? below = Posix.Status(path, follow: true)?.Identity;
         for (string above = Path.Combine(path, ".."); ; above = Path.Combine(above, ".."), made--)
         {
             // By "..", which leads above the folder itself where the path is a link.
-            FileIdentity? identity = Posix.Identify(above);
+            FileIdentity? identity = Posix.Status(above, follow: true)?.Identity;
             if (identity == below || identity?.Device != below?.Device)
             {
                 return;

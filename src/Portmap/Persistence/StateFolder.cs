@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 using Portmap.Processes;
 
 namespace Portmap.Persistence;
@@ -180,7 +181,8 @@ internal sealed class StateFolder(string path) : IStateFolder
 
     private string Moved(string name) => $"{At(name)} is not the file any more that this daemon made: it was moved, deleted or replaced.";
 
-    private bool IsAt(string name, SafeFileHandle file) => Posix.Identify(At(name)) == Posix.Identify(file, At(name));
+    private bool IsAt(string name, SafeFileHandle file) =>
+        Posix.Status(At(name), follow: true)?.Identity == Posix.Status(file, At(name)).Identity;
 
     private void TakeAgain()
     {
@@ -199,8 +201,8 @@ internal sealed class StateFolder(string path) : IStateFolder
     /// <summary>A file that somebody else has put under a name of ours may hold what another daemon has confirmed meanwhile.</summary>
     private void KeepWhatIsNotOurs(string name)
     {
-        if (!OperatingSystem.IsLinux() || Posix.Identify(At(name)) is not { } found
-            || (_files.TryGetValue(name, out StateFile? known) && Posix.Identify(known.Handle, At(name)) == found))
+        if (!OperatingSystem.IsLinux() || Posix.Status(At(name), follow: true) is null
+            || (_files.TryGetValue(name, out StateFile? known) && IsAt(name, known.Handle)))
         {
             return;
         }
@@ -269,11 +271,11 @@ internal sealed class StateFolder(string path) : IStateFolder
             return;
         }
 
-        (uint linkUser, _, bool isLink) = Posix.Stat(Path, follow: false);
-        (uint user, UnixFileMode mode, _) = Posix.Stat(Path, follow: true);
+        PosixFile link = StatusOf(Path, follow: false), folder = StatusOf(Path, follow: true);
+        UnixFileMode mode = folder.Permissions;
         string? complaint =
-            isLink && !IsTrusted(linkUser) ? string.Create(CultureInfo.InvariantCulture, $"is a link that user {linkUser} made")
-            : !IsTrusted(user) ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {user}")
+            link.IsLink && !IsTrusted(link.UserId) ? string.Create(CultureInfo.InvariantCulture, $"is a link that user {link.UserId} made")
+            : !IsTrusted(folder.UserId) ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {folder.UserId}")
             : (mode & OthersWrite) != 0 ? string.Create(CultureInfo.InvariantCulture, $"may be written to by others (mode {Convert.ToString((int)mode, 8)})")
             : null;
         if (complaint is not null)
@@ -281,6 +283,9 @@ internal sealed class StateFolder(string path) : IStateFolder
             StoreRefusals.FolderNotTrusted(Path, complaint).Throw();
         }
     }
+
+    private static PosixFile StatusOf(string path, bool follow) =>
+        Posix.Status(path, follow) ?? throw new DirectoryNotFoundException($"There is no '{path}' any more.");
 
     private static bool IsTrusted(uint user) => user == 0 || user == Posix.EffectiveUser;
 

@@ -1,5 +1,5 @@
 using Microsoft.Win32.SafeHandles;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
@@ -26,7 +26,7 @@ internal sealed class DeathWatch
     public DeathWatch(int places) => _places = new WeakReference<IDeathObserver>?[places];
 
     /// <summary>That of this process.</summary>
-    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(Guarding.KernelPorts.Read().DescriptorLimit));
+    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(KernelSettings.DescriptorLimit()));
 
     /// <summary>How many places are taken.</summary>
     public int Count => _places.Count(place => place is not null);

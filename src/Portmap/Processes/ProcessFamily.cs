@@ -19,7 +19,6 @@ internal sealed class ProcessFamily
     private const int MostMembers = 4_096;
     private const int Deepest = 64;
     private const int MostLooks = 8;
-    private const string EpochName = "PORTMAP_EPOCH=", OwnerName = "PORTMAP_OWNER=";
 
     private readonly ProcessIdentity _root;
     private readonly HashSet<int> _ancestors = [];
@@ -195,8 +194,14 @@ internal sealed class ProcessFamily
     private static string? MarkOf(int processId)
     {
         string[]? variables = ProcessFiles.EnvironmentOf(processId)?.Split('\0');
-        string? epoch = variables is null ? null : Array.FindLast(variables, variable => variable.StartsWith(EpochName, StringComparison.Ordinal));
-        string? owner = variables is null ? null : Array.FindLast(variables, variable => variable.StartsWith(OwnerName, StringComparison.Ordinal));
+        string? epoch = Last(variables, PortmapVariables.Epoch), owner = Last(variables, PortmapVariables.Owner);
         return epoch is null || owner is null ? null : $"{owner}\n{epoch}";
     }
+
+    private static string? Last(string[]? variables, string name) =>
+        variables is null
+            ? null
+            : Array.FindLast(
+                variables,
+                variable => variable.StartsWith(name, StringComparison.Ordinal) && variable.AsSpan(name.Length).StartsWith("="));
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Portmap.Processes;
 
@@ -57,8 +58,8 @@ internal static class ProcessFiles
 
     public static string? GroupOf(int processId) => Of(processId, "cgroup");
 
-    /// <summary>The name of its program, or the empty string.</summary>
-    public static string NameOf(int processId) => Of(processId, "comm")?.TrimEnd('\n') ?? string.Empty;
+    /// <summary>The name of its program as /proc/pid/comm says, to be shown; or the empty string.</summary>
+    public static string NameOf(int processId) => Of(processId, "comm", Encoding.UTF8)?.TrimEnd('\n') ?? string.Empty;
 
     /// <summary>All processes that /proc shows.</summary>
     public static IEnumerable<int> All()
@@ -86,14 +87,16 @@ internal static class ProcessFiles
         }
     }
 
-    private static string? Of(int processId, string file) =>
-        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}")) is { Length: > 0 } text ? text : null;
+    private static string? Of(int processId, string file, Encoding? encoding = null) =>
+        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}"), encoding) is { Length: > 0 } text
+            ? text
+            : null;
 
-    private static string? TryReadText(string path)
+    private static string? TryReadText(string path, Encoding? encoding = null)
     {
         try
         {
-            return File.ReadAllText(path, System.Text.Encoding.Latin1);   // compared, and never shown
+            return File.ReadAllText(path, encoding ?? Encoding.Latin1);   // compared, unless told: then each byte counts
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 

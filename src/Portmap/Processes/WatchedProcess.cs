@@ -1,5 +1,5 @@
 using Microsoft.Win32.SafeHandles;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 

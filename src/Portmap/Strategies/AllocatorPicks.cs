@@ -1,5 +1,3 @@
-using Portmap.Table;
-
 namespace Portmap.Strategies;
 
 /// <summary>The registry picks, for ports that must be known before the process starts.</summary>
