@@ -10,9 +10,6 @@ namespace Portmap.Rpc;
 /// <remarks>Immutable and safe for any thread. It is an address, not a connection: making one touches neither disk nor network.</remarks>
 public sealed record PortmapEndpoint
 {
-    /// <summary>The longest socket path in bytes: sun_path holds 108 with its closing zero.</summary>
-    internal const int MaxPathBytes = 107;
-
     private const string UnixScheme = "unix:";
     private const string TcpScheme = "tcp:";
 
@@ -114,8 +111,8 @@ public sealed record PortmapEndpoint
         int bytes = Encoding.UTF8.GetByteCount(path);
         return path.Length == 0 ? "The endpoint 'unix:' has no path; write unix:PATH, for example unix:/run/portmap.sock."
             : path.Contains('\0', StringComparison.Ordinal) ? "The socket path holds a NUL character; choose a path without."
-            : bytes > MaxPathBytes ? string.Create(CultureInfo.InvariantCulture,
-                $"The socket path '{path}' is {bytes} bytes long and the kernel takes at most {MaxPathBytes}; choose a shorter folder.")
+            : bytes > SocketPath.MaxBytes ? string.Create(CultureInfo.InvariantCulture,
+                $"The socket path '{path}' is {bytes} bytes long and the kernel takes at most {SocketPath.MaxBytes}; choose a shorter folder.")
             : null;
     }
 }

@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -10,7 +11,7 @@ namespace Portmap;
 //
 // I1. There is one outcome: the first one, by the CAS from null or by the completion of the source. WhenBound is one task from its first read on.
 // Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
-public sealed partial class PortLease
+public sealed partial class PortLease : ILease
 {
     private PortClaim? _claim;
     private object? _state;
@@ -50,7 +51,7 @@ public sealed partial class PortLease
     internal uint? UserId => Volatile.Read(ref _more)?.UserId;
 
     /// <summary>The session that acquired it; null is the host.</summary>
-    internal PortSession? Acquirer => Volatile.Read(ref _more)?.Acquirer;
+    internal SessionHolder? Acquirer => Volatile.Read(ref _more)?.Acquirer;
 
     /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
     internal bool IsOfHost => Acquirer is null or { IsTrusted: true };
@@ -129,22 +130,6 @@ public sealed partial class PortLease
         }
     }
 
-    /// <summary>Called by the thread whose CAS ended a claim of this lease.</summary>
-    internal void OnEnded(PortClaim claim, ClaimEnd cause, PortClaim? winner)
-    {
-        if (!claim.IsLease || cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
-        {
-            return;
-        }
-
-        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its port would be lost.
-        SetOutcome(cause == ClaimEnd.Taken && winner is not null ? Refusals.Taken(this, claim, winner) : claim);
-        if (Twin is not null)
-        {
-            _registry.ReleaseTwin(this, claim, cause);
-        }
-    }
-
     internal void SetOutcome(object outcome)
     {
         Hook.At(Step.SetOutcome);
@@ -154,6 +139,36 @@ public sealed partial class PortLease
             Complete(source, outcome);   // the first one counts
         }
     }
+
+    PortClaim ILease.Claim => Claim;
+
+    PortClaim? ILease.Twin => Twin;
+
+    SessionHolder? ILease.Acquirer => Acquirer;
+
+    uint? ILease.UserId => UserId;
+
+    bool ILease.IsOfHost => IsOfHost;
+
+    bool ILease.IsOpen => IsOpen;
+
+    IReadOnlyList<int> ILease.TriedPorts => TriedPorts;
+
+    PortRequest ILease.Request => Request;
+
+    bool ILease.HasTried(int port, long epoch) => HasTried(port, epoch);
+
+    void ILease.AddTried(int port, long epoch) => AddTried(port, epoch);
+
+    void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
+
+    void ILease.OnHealed(PortClaim failed, PortClaim claim) => OnHealed(failed, claim);
+
+    void ILease.OnRegistered(PortClaim registration) => OnRegistered(registration);
+
+    void ILease.SetOutcome(PortRefusal refusal) => SetOutcome(refusal);
+
+    void ILease.SetOutcome(PortClaim ended) => SetOutcome(ended);
 
     private void SetTwin(PortClaim? twin)
     {
@@ -170,18 +185,18 @@ public sealed partial class PortLease
     {
         if (outcome is PortClaim { IsLease: false } registered)
         {
-            source.TrySetResult(_registry.EntryOf(registered));
+            source.TrySetResult(_registry.EntryOf(new ClaimView(registered)));
             return;
         }
 
-        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(this, (PortClaim)outcome);
+        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(this, new ClaimView((PortClaim)outcome));
         if (source.TrySetException(new PortRefusedException(refusal)))
         {
             _ = source.Task.Exception;   // nobody has to await it
         }
     }
 
-    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, PortSession? Acquirer, uint? UserId)
+    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, SessionHolder? Acquirer, uint? UserId)
     {
         public static Rarely Nothing { get; } = new(null, [], null, null);
     }

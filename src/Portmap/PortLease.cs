@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using Portmap.Operations;
+using Portmap.Table;
 
 namespace Portmap;
 
@@ -20,7 +22,7 @@ public sealed partial class PortLease
     /// <param name="registry">The registry.</param>
     /// <param name="request">What was asked for.</param>
     /// <param name="acquirer">The session that acquires; null is the host.</param>
-    internal PortLease(PortRegistry registry, PortRequest request, PortSession? acquirer = null)
+    internal PortLease(PortRegistry registry, PortRequest request, SessionHolder? acquirer = null)
     {
         _registry = registry;
         Owner = request.Owner;
@@ -47,7 +49,7 @@ public sealed partial class PortLease
     public long Epoch => Claim.Epoch;
 
     /// <summary>The name of the strategy.</summary>
-    public string Strategy => _registry.StrategyName(Claim.Strategy);
+    public string Strategy => _registry.Parts.Strategies.NameOf(Claim.Strategy);
 
     /// <summary>How strongly the port is held now, for a lease or for the registration that used it up; of two protocols the weaker one.</summary>
     /// <value>It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from then on, and what the entry says once a process has
@@ -56,7 +58,7 @@ public sealed partial class PortLease
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that. Means nothing once it is not open.</summary>
-    public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Claim.Word.At + _registry.Settings.LeaseTimeoutMs);
+    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(new ClaimView(Claim).AtMs + _registry.Parts.Settings.LeaseTimeoutMs);
 
     internal PortRequest Request => new(Owner)
     {
@@ -77,7 +79,7 @@ public sealed partial class PortLease
     {
         ArgumentNullException.ThrowIfNull(startInfo);
         OpenGate();
-        LeaseEnvironment.Apply(this, _registry.Settings, startInfo.Environment, endpoint);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
     }
 
     /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="PrepareStart"/>, or that asks for it
@@ -85,7 +87,7 @@ public sealed partial class PortLease
     /// <remarks>From now on a process that binds exactly this port with SO_REUSEADDR gets in (<see cref="PortGuarantee.Admitting"/>), or the placeholder is gone
     /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate closes once a process has registered. Doing it twice, for a port
     /// that is not guarded or for a lease that is not open, does nothing. A port that a worker acquires or is given over the wire is opened already.</remarks>
-    public void OpenGate() => _registry.OpenGate(this);
+    public void OpenGate() => new Gates(_registry.Parts).Open(this);
 
     /// <summary>Registers a program that cannot sign in by itself: waits until it listens, at most <see cref="PortRegistryOptions.LeaseTimeout"/>.</summary>
     /// <param name="process">The program, started: the process that listens, or a wrapper that starts it (sh -c, sudo, setsid, a daemon that forks twice, a master with
@@ -111,7 +113,7 @@ public sealed partial class PortLease
     {
         ArgumentNullException.ThrowIfNull(process);
         return OperatingSystem.IsLinux()
-            ? Operations.ProgramRegistration.RunAsync(_registry, this, process, cancellationToken)
+            ? ProgramRegistration.RunAsync(_registry.Parts, this, process, cancellationToken)
             : throw new PlatformNotSupportedException("Whether a program listens is read from /proc/net; let the program sign in by itself on this system.");
     }
 
@@ -127,7 +129,7 @@ public sealed partial class PortLease
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        return PortRegistry.Within(_registry.ReportBindFailureAsync(this, Claim.Protocol, Port), cancellationToken);
+        return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
     }
 
     /// <summary>Gives the port back, registered or not; completes when that is confirmed. Doing it twice is no error.</summary>
@@ -142,9 +144,9 @@ public sealed partial class PortLease
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        if (_registry.Confirms)
+        if (_registry.Parts.Table.Confirms)
         {
-            return PortRegistry.Within(_registry.ReleaseConfirmedAsync(() => _registry.Release(this)), cancellationToken);
+            return Confirmation.Within(Release.RunAsync(_registry.Parts, this), cancellationToken);
         }
 
         return TryRelease(out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
@@ -157,9 +159,9 @@ public sealed partial class PortLease
     public bool TryRelease([NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));
-        refusal = _registry.Release(this);
+        refusal = Release.Now(_registry.Parts, this);
         return refusal is null;
     }
 
-    private static PortGuarantee Held(Table.PortClaim claim) => claim.Word.Stage == Table.ClaimStage.Ended ? PortGuarantee.LedgerOnly : claim.Guarantee;
+    private static PortGuarantee Held(PortClaim claim) => new ClaimView(claim).Stage == ClaimStage.Ended ? PortGuarantee.LedgerOnly : claim.Guarantee;
 }

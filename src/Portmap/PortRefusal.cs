@@ -49,8 +49,8 @@ public sealed class PortRefusal
     {
         ArgumentNullException.ThrowIfNull(failure);
         System.Net.Sockets.SocketError error = failure.SocketErrorCode;
-        return Guarding.BindError.ReasonOf(error) is { } reason
-            ? new PortRefusal(reason, () => Guarding.BindError.Explain(error, port, address), owner, port, protocol)
+        return BindError.ReasonOf(error) is { } reason
+            ? new PortRefusal(reason, () => BindError.Explain(error, port, address), owner, port, protocol)
             : null;
     }
 

@@ -28,7 +28,7 @@ internal readonly record struct RefusalText(string Message, string? Owner, strin
     private static string? Name(string? name, ref int left)
     {
         int bytes = name is null ? 0 : Encoding.UTF8.GetByteCount(name);
-        if (bytes > OwnerText.MaxBytes || bytes > left / 2)
+        if (bytes > OwnerName.MaxBytes || bytes > left / 2)
         {
             return null;
         }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Native;
 using Portmap.Rpc.Diagnostics;
 
 namespace Portmap.Rpc.Serving;

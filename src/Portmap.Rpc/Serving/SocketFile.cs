@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using Portmap.Native;
 
 namespace Portmap.Rpc.Serving;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Native;
 
 namespace Portmap.Rpc.Serving;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Portmap.Native;
 
 namespace Portmap.Rpc.Serving;
 

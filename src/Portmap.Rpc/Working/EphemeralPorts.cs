@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
@@ -7,14 +6,13 @@ namespace Portmap.Rpc.Working;
 /// <summary>The numbers that the kernel hands out by itself, and how it is asked for one of some of them.</summary>
 internal static class EphemeralPorts
 {
-    private const string RangeFile = "/proc/sys/net/ipv4/ip_local_port_range";
     private const int IpProtoIp = 0;
     private const int IpLocalPortRange = 51;
 
     /// <summary>The part of a range that the kernel also hands out to others, or <c>default</c> when it has none or does not say.</summary>
     public static PortRange OverlapWith(PortRange range)
     {
-        if (Read() is not { } ephemeral)
+        if (!PortRange.TryParse(KernelSettings.EphemeralRange(), out PortRange ephemeral))
         {
             return default;
         }
@@ -31,18 +29,5 @@ internal static class EphemeralPorts
         uint bounds = ((uint)range.Last << 16) | (uint)range.First;
         MemoryMarshal.Write(value, bounds);
         socket.SetRawSocketOption(IpProtoIp, IpLocalPortRange, value);
-    }
-
-    private static PortRange? Read()
-    {
-        try
-        {
-            string[] parts = File.ReadAllText(RangeFile).Split((char[])['\t', ' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
-            return new PortRange(int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentOutOfRangeException or IndexOutOfRangeException)
-        {
-            return null;
-        }
     }
 }

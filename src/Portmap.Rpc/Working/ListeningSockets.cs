@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Native;
 
 namespace Portmap.Rpc.Working;
 
@@ -18,9 +19,6 @@ namespace Portmap.Rpc.Working;
 /// </remarks>
 internal sealed class ListeningSockets : IDisposable
 {
-    private const int SolSocket = 1;
-    private const int SoReuseAddr = 2;
-
     private ListeningSockets(Socket? tcp, Socket? udp)
     {
         Tcp = tcp;
@@ -95,14 +93,14 @@ internal sealed class ListeningSockets : IDisposable
             beforeBind?.Invoke(socket);
             if (isLinux && mayJoin)
             {
-                SetReuse(socket);
+                SocketOptions.SetReuseAddress(socket, isOn: true);
             }
 
             socket.Bind(new IPEndPoint(settings.Address, port));
             socket.Listen(settings.Backlog);
             if (isLinux)
             {
-                SetReuse(socket);
+                SocketOptions.SetReuseAddress(socket, isOn: true);
             }
 
             return socket;
@@ -141,6 +139,4 @@ internal sealed class ListeningSockets : IDisposable
 
         return socket;
     }
-
-    private static void SetReuse(Socket socket) => socket.SetRawSocketOption(SolSocket, SoReuseAddr, [1, 0, 0, 0]);
 }

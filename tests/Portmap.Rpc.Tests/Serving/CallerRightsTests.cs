@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Portmap.Native;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Native;
 using Portmap.Rpc.Serving;
 using Portmap.Rpc.Tests.Load;
 using Portmap.TestKit.Processes;

@@ -1,4 +1,5 @@
 using System.Net;
+using Portmap.Native;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Portmap.Native;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
