@@ -74,15 +74,16 @@ static portmap_entry take(CLIENT *client, const portmap_entry_result *answer)
     return answer->portmap_entry_result_u.entry;
 }
 
-/* Listens on the lease's port, or on any when the lease says 0. Returns -1 when somebody else has it. */
+/* Listens on the lease's port, or on any when the lease says 0. Returns -1, and errno says why, when that fails. */
 static int listen_on(int port)
 {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);    /* the daemon may hold the port for us meanwhile */
     if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 16) == 0) return fd;
-    if (errno != EADDRINUSE) fail("listen");
+    int why = errno;
     close(fd);
+    errno = why;
     return -1;
 }
 
@@ -117,9 +118,9 @@ int main(int argc, char **argv)
     int fd;
     portmap_register_args mine = { .owner = argv[1], .protocol = PORTMAP_TCP, .process_id = getpid() };
     while ((fd = listen_on(lease.port)) < 0) {
-        mine.port = lease.port;
-        mine.epoch = lease.epoch;
-        lease = take(client, portmap_bind_failed_1(&mine, client));
+        portmap_bind_failed_args failed = {
+            .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
+        lease = take(client, portmap_bind_failed_1(&failed, client));
         step("healed", lease.port);
     }
     mine.port = port_of(fd);

@@ -4,8 +4,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
-using Microsoft.Extensions.Options;
 using Portmap;
+using Portmap.Hosting;
 using Portmap.Rpc;
 
 namespace ManagementDaemon;
@@ -50,13 +50,7 @@ internal static class DaemonHost
             options.StateFolder = settings.StateFolder ?? options.StateFolder;
             options.Durability = settings.Durability ?? options.Durability;
         });
-        builder.Services.AddOptions<PortmapServerOptions>()
-            .BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options)).ValidateOnStart();
-        builder.Services.AddSingleton(services => new PortmapServer(
-            services.GetRequiredService<PortRegistry>(),
-            services.GetRequiredService<IOptions<PortmapServerOptions>>().Value,
-            services.GetRequiredService<ILogger<PortmapServer>>()));
-        builder.Services.AddHostedService<PortmapService>();
+        builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
         return builder.Build();
     }

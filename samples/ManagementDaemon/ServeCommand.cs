@@ -22,7 +22,7 @@ internal static class ServeCommand
         }
         catch (Exception e) when (e is OptionsValidationException or ArgumentException or FormatException or InvalidOperationException)
         {
-            return await ComplainAsync(e.Message, ExitCode.BadArguments);
+            return await ComplainAsync($"{e.Message} {e.InnerException?.Message}".TrimEnd(), ExitCode.BadArguments);   // the binder names the key inside
         }
         catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException or PortRefusedException)
         {

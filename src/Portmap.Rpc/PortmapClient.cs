@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using System.Net.Sockets;
 using Portmap.Operations;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
@@ -8,23 +8,25 @@ namespace Portmap.Rpc;
 
 /// <summary>One connection to a daemon: the registry's verbs from another process.</summary>
 /// <remarks>
-/// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them up in the order they were sent. What is
-/// registered over it belongs to it: when it is closed, the registry gives its registrations the grace of a connection that broke off. Release
-/// first, or use <see cref="WorkerPort"/>, which does that and connects again by itself; this class does not.</para>
-/// <para>A daemon closes a connection over which nothing was registered and nothing is said for its <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
-/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the answer, not what was asked for. No call waits longer
-/// than <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws <see cref="PortmapUnreachableException"/>, and whether it took effect is
-/// not known. When the connection ends, calls under way throw <see cref="IOException"/>.</para>
+/// <para>Safe for any thread; calls do not wait for each other's answers, and the daemon takes them
+/// up in the order they were sent. What is registered over it belongs to it: when it is closed, the
+/// registry gives its registrations the grace of a connection that broke off. Release first, or use
+/// <see cref="WorkerPort"/>, which does that and connects again by itself; this class does
+/// not.</para>
+/// <para>A daemon closes a connection over which nothing was registered and nothing is said for its
+/// <see cref="PortmapServerOptions.IdleTimeout"/> (1 h by default).</para>
+/// <para>A refusal is thrown as the registry itself throws it. A token cancels the wait for the
+/// answer, not what was asked for. No call waits longer than
+/// <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws
+/// <see cref="PortmapUnreachableException"/>, and whether it took effect is not known. When the
+/// connection ends, calls under way throw <see cref="IOException"/>.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
-    /// <summary>How long one long poll waits. Short, so that those whose reader has left do not fill the connection's share for long.</summary>
-    private const uint PollMilliseconds = 10_000;
-
     private readonly RpcCaller _caller;
-    private readonly Func<CancellationToken, Task<PortmapClient>> _connect;
+    private readonly Func<CancellationToken, Task<RpcCaller>> _connect;
 
-    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>> connect)
+    private PortmapClient(RpcCaller caller, PortmapEndpoint endpoint, Func<CancellationToken, Task<RpcCaller>> connect)
     {
         _caller = caller;
         _connect = connect;
@@ -34,14 +36,19 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <summary>The daemon it is connected to.</summary>
     public PortmapEndpoint Endpoint { get; }
 
+    /// <summary>The calls under it.</summary>
+    internal RpcCaller Caller => _caller;
+
     /// <summary>Completes when the connection has ended.</summary>
     internal Task Ended => _caller.Ended;
 
     /// <summary>Connects once; completes when the daemon has answered.</summary>
-    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</param>
+    /// <param name="endpoint">The daemon; null takes PORTMAP_ENDPOINT, else
+    /// <see cref="PortmapEndpoint.Default"/>.</param>
     /// <param name="options">How long to wait for it; null takes the defaults.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer came in time, or it is no daemon that answers.</exception>
+    /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer
+    /// came in time, or it is no daemon that answers.</exception>
     /// <exception cref="FormatException">PORTMAP_ENDPOINT is not an endpoint.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A limit leaves its bounds.</exception>
     public static async Task<PortmapClient> ConnectAsync(
@@ -50,44 +57,29 @@ public sealed class PortmapClient : IAsyncDisposable
         options ??= new PortmapClientOptions();
         options.Check();
         endpoint ??= PortmapEnvironment.Endpoint;
-        using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        PortmapClient? client = null;
-        try
-        {
-            client = Over(await Connection.OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, connect: null, options);
-            await client.PingAsync(either.Token).ConfigureAwait(false);
-            return client;
-        }
-        catch (Exception e)
-        {
-            if (client is not null)
-            {
-                await client.DisposeAsync().ConfigureAwait(false);
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            if (e is OperationCanceledException || Connection.Complaint(e, endpoint) is not null)
-            {
-                throw Connection.Unreachable(endpoint, e, client is not null, options.ConnectTimeout);
-            }
-
-            throw;
-        }
+        RpcCaller caller = await Connection.ConnectAsync(endpoint, options, cancellationToken).ConfigureAwait(false);
+        return new PortmapClient(caller, endpoint, token => Connection.ConnectAsync(endpoint, options, token));
     }
 
     /// <summary>Asks for nothing; completes when the daemon has answered.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public Task PingAsync(CancellationToken cancellationToken = default) =>
-        _caller.CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
+        _caller.PingAsync(cancellationToken);
 
     /// <summary>Asks for a port for an owner.</summary>
     /// <param name="request">The owner, and what else matters.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The lease as the reserved entry it is; its port is 0 when the process brings its own, and its protocol may be both.</returns>
-    /// <remarks>Who asks over the wire is about to bind, so the gate of a guarded port is open when this returns. How it is guarded is the daemon's option.</remarks>
+    /// <returns>
+    /// The lease as the reserved entry it is; its port is 0 when the process brings its own, and
+    /// its protocol may be both.
+    /// </returns>
+    /// <remarks>
+    /// Who asks over the wire is about to bind, so the gate of a guarded port is open when this
+    /// returns. How it is guarded is the daemon's option.
+    /// </remarks>
     /// <exception cref="PortRefusedException">It was refused.</exception>
-    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a
+    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
@@ -102,7 +94,7 @@ public sealed class PortmapClient : IAsyncDisposable
             throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", nameof(request));
         }
 
-        return CallAsync(
+        return _caller.AskAsync(
             PortmapProcedure.Acquire,
             writer =>
             {
@@ -118,8 +110,8 @@ public sealed class PortmapClient : IAsyncDisposable
 
     /// <summary>Says that this process listens on a port for an owner.</summary>
     /// <param name="request">
-    /// The owner and the port, and the epoch of the lease when somebody acquired for this process. TCP: after Listen has
-    /// returned; UDP: after Bind.
+    /// The owner and the port, and the epoch of the lease when somebody acquired for this process.
+    /// TCP: after Listen has returned; UDP: after Bind.
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>The Bound entry.</returns>
@@ -127,36 +119,63 @@ public sealed class PortmapClient : IAsyncDisposable
     public Task<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
-        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+        return _caller.AskAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
-    /// <summary>Says that Bind or Listen failed with EADDRINUSE, and asks for another port.</summary>
+    /// <summary>
+    /// Says why Bind or Listen failed, and asks for another port if somebody else has this one.
+    /// </summary>
     /// <param name="request">
-    /// The owner and the port that could not be bound, and the epoch of the lease when somebody acquired. Its protocol is
-    /// that of the lease, which may be both.
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody
+    /// acquired. Its protocol is that of the lease, which may be both.
+    /// </param>
+    /// <param name="error">
+    /// What the socket threw. Only AddressAlreadyInUse, the default, says that somebody has the
+    /// port.
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The new lease as the Reserved entry it is; its port is 0 when the process brings its own.</returns>
-    /// <exception cref="PortRefusedException">There is none, or too many failed in a row.</exception>
-    public Task<PortEntry> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
+    /// <returns>
+    /// The new lease as the Reserved entry it is; its port is 0 when the process brings its own.
+    /// </returns>
+    /// <exception cref="PortRefusedException">
+    /// There is none, or too many failed in a row. Of any other error it is PortDenied,
+    /// AddressUnavailable, FamilyUnsupported, NoDescriptors or NoMemory, and the lease stays as it
+    /// is.
+    /// </exception>
+    /// <exception cref="ArgumentException">Binding a socket has no such error.</exception>
+    public Task<PortEntry> ReportBindFailureAsync(
+        PortClaimRequest request, SocketError error = SocketError.AddressAlreadyInUse, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
-        return CallAsync(PortmapProcedure.BindFailed, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+        int errno = BindErrno.Of(error)
+            ?? throw new ArgumentException($"{error} is no error of binding a socket; pass on what Bind or Listen threw.", nameof(error));
+        return _caller.AskAsync(
+            PortmapProcedure.BindFailed,
+            writer =>
+            {
+                WriteOwnClaim(writer, request);
+                writer.WriteInt32(errno);
+            },
+            PortmapXdr.ReadEntry,
+            cancellationToken);
     }
 
     /// <summary>Gives a port back. An owner that holds none is no error.</summary>
     /// <param name="request">
-    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given
+    /// back.
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="PortRefusedException">It is somebody else's.</exception>
     public Task ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
-        return CallAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
+        return _caller.AskAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
     }
 
-    /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease.</summary>
+    /// <summary>
+    /// Finds the entry of an owner: the registration that lookups serve, otherwise its open lease.
+    /// </summary>
     /// <param name="owner">The owner.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
@@ -180,49 +199,50 @@ public sealed class PortmapClient : IAsyncDisposable
             cancellationToken);
     }
 
-    /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
+    /// <summary>
+    /// Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.
+    /// </summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>
-    /// The entries as they were at one moment, and the revision from which <see cref="WatchAsync"/> goes on without a gap.
-    /// </returns>
-    /// <remarks>One listing at a time over one connection: another one that starts in between has this one refused.</remarks>
-    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for another one; list again.</exception>
-    public async Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default)
-    {
-        ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
-        long revision = 0;
-        uint next = 0;
-        do
-        {
-            (revision, next) = await ListPageAsync(entries, revision, next, cancellationToken).ConfigureAwait(false);
-        }
-        while (next != 0);
-
-        return new PortSnapshot(entries.DrainToImmutable(), revision);
-    }
-
-    /// <summary>Follows the map: first all of it, then what changes, in batches and without a gap.</summary>
-    /// <param name="afterRevision">
-    /// The last revision the reader has seen: it begins with the change after that. null, the default, begins with a
-    /// snapshot.
-    /// </param>
-    /// <param name="snapshots">
-    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a snapshot would come,
-    /// it is given an update without changes, and nothing is listed. Without a revision it begins with its first step.
-    /// </param>
-    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It also ends, quietly, when this client is disposed.</param>
-    /// <returns>
-    /// Updates, as <see cref="PortRegistry.WatchAsync"/> gives them. A snapshot comes again whenever changes cannot be told
-    /// without a gap: the reader fell behind what the daemon keeps (<see cref="PortRegistryOptions.WatchCapacity"/>), or
-    /// the daemon was restarted.
+    /// The entries as they were at one moment, and the revision from which <see cref="WatchAsync"/>
+    /// goes on without a gap.
     /// </returns>
     /// <remarks>
-    /// <para>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses
-    /// of 50 ms to 1 s: a daemon that restarts is no error. A reader that is slow holds nobody up and costs the daemon
-    /// nothing; what it has not taken is at most one answer here.</para>
+    /// One listing at a time over one connection: another one that starts in between has this one
+    /// refused.
+    /// </remarks>
+    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for
+    /// another one; list again.</exception>
+    public Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default) => MapCalls.SnapshotAsync(_caller, cancellationToken);
+
+    /// <summary>
+    /// Follows the map: first all of it, then what changes, in batches and without a gap.
+    /// </summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the
+    /// default, begins with a snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a
+    /// snapshot would come, it is given an update without changes, and nothing is listed. Without a
+    /// revision it begins with its first step.
+    /// </param>
+    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It
+    /// also ends, quietly, when this client is disposed.</param>
+    /// <returns>
+    /// Updates, as <see cref="PortRegistry.WatchAsync"/> gives them. A snapshot comes again
+    /// whenever changes cannot be told without a gap: the reader fell behind what the daemon keeps
+    /// (<see cref="PortRegistryOptions.WatchCapacity"/>), or the daemon was restarted.
+    /// </returns>
+    /// <remarks>
+    /// <para>It has a connection of its own and makes another one when that breaks, for as long as
+    /// it takes, with pauses of 50 ms to 1 s: a daemon that restarts is no error. A reader that is
+    /// slow holds nobody up and costs the daemon nothing; what it has not taken is at most one
+    /// answer here.</para>
     /// <para>An enumerator may be disposed while it waits; that wait answers false.</para>
     /// </remarks>
-    /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another reason than the revision.</exception>
+    /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another
+    /// reason than the revision.</exception>
     public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default) =>
         new StoppableSequence<PortUpdate>(token => new MapWatch(_connect, snapshots, _caller.Closed).ReadAsync(afterRevision, token), cancellationToken);
 
@@ -231,71 +251,15 @@ public sealed class PortmapClient : IAsyncDisposable
 
     /// <param name="stream">A connected stream, which is closed with the client.</param>
     /// <param name="endpoint">Where it leads to.</param>
-    /// <param name="connect">Makes another connection to there; null connects to the endpoint.</param>
+    /// <param name="connect">Makes another connection to there; null connects to the
+    /// endpoint.</param>
     /// <param name="options">How long calls may take; null takes the defaults.</param>
     internal static PortmapClient Over(
-        Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<PortmapClient>>? connect = null, PortmapClientOptions? options = null)
+        Stream stream, PortmapEndpoint endpoint, Func<CancellationToken, Task<RpcCaller>>? connect = null, PortmapClientOptions? options = null)
     {
         PortmapClientOptions limits = options ?? new PortmapClientOptions();
-        return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => ConnectAsync(endpoint, limits, token)));
+        return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => Connection.ConnectAsync(endpoint, limits, token)));
     }
-
-    /// <summary>Waits for what comes after a revision, at most for the length of one long poll; -1 asks what the revision is, and does not wait.</summary>
-    internal Task<PortUpdate> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
-        PortmapProcedure.WaitForChange,
-        writer =>
-        {
-            writer.WriteInt64(after);
-            writer.WriteUInt32(after < 0 ? 0 : PollMilliseconds);
-        },
-        static (ref XdrReader reader) =>
-        {
-            long revision = reader.ReadInt64();
-            int count = reader.ReadInt32();
-            ImmutableArray<PortChange>.Builder changes = ImmutableArray.CreateBuilder<PortChange>();
-            for (int i = 0; i < count; i++)
-            {
-                changes.Add(PortmapXdr.ReadChange(ref reader));
-            }
-
-            return new PortUpdate(revision, changes.DrainToImmutable());
-        },
-        cancellationToken,
-        TimeSpan.FromMilliseconds(PollMilliseconds));
-
-    private Task<(long Revision, uint Next)> ListPageAsync(
-        ImmutableArray<PortEntry>.Builder entries, long listing, uint start, CancellationToken cancellationToken) => CallAsync(
-        PortmapProcedure.List,
-        writer =>
-        {
-            writer.WriteInt64(listing);
-            writer.WriteUInt32(start);
-        },
-        (ref XdrReader reader) =>
-        {
-            long revision = reader.ReadInt64();
-            int count = reader.ReadInt32();
-            for (int i = 0; i < count; i++)
-            {
-                entries.Add(PortmapXdr.ReadEntry(ref reader));
-            }
-
-            return (revision, reader.ReadUInt32());
-        },
-        cancellationToken);
-
-    private Task<T> CallAsync<T>(
-        uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default) => _caller.CallAsync(
-        procedure,
-        arguments,
-        (ref XdrReader reader) => reader.ReadInt32() switch
-        {
-            PortmapProcedure.Ok => decode(ref reader),
-            PortmapProcedure.Refused => throw new PortRefusedException(PortmapXdr.ReadRefusal(ref reader)),
-            int other => throw new InvalidDataException($"{other} is neither a result nor a refusal."),
-        },
-        cancellationToken,
-        longPoll);
 
     private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
     {

@@ -1,13 +1,19 @@
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc;
 
-/// <summary>Serves a registry to the processes of the host: ONC RPC over Unix sockets and TCP, with the Portmap, Gluster Portmap and GF-DUMP
-/// programs and those of the host.</summary>
-/// <remarks>Safe for any thread. It does not own the registry: dispose the server first. It can be started once.</remarks>
+/// <summary>
+/// Serves a registry to the processes of the host: ONC RPC over Unix sockets and TCP, with the
+/// Portmap, Gluster Portmap and GF-DUMP programs and those of the host.
+/// </summary>
+/// <remarks>
+/// Safe for any thread. It does not own the registry: dispose the server first. It can be started
+/// once.
+/// </remarks>
 public sealed class PortmapServer : IAsyncDisposable
 {
     private readonly string[] _wanted;
@@ -15,6 +21,7 @@ public sealed class PortmapServer : IAsyncDisposable
     private readonly SocketFileOptions _socketFile;
     private readonly int _wantedConnections;
     private readonly ServerContext _context;
+    private readonly ProgramTable _programs;
     private readonly List<EndpointListener> _listeners = [];
     private readonly List<Task> _accepting = [];
     private readonly CancellationTokenSource _stopping = new();
@@ -29,7 +36,8 @@ public sealed class PortmapServer : IAsyncDisposable
     /// <param name="logger">Where it reports; null reports nothing.</param>
     /// <param name="timeProvider">The clock of long polls; null takes the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="registry"/> is null.</exception>
-    /// <exception cref="ArgumentException">An option is out of its bounds, or two programs have one number and version.</exception>
+    /// <exception cref="ArgumentException">An option is out of its bounds, or two programs have one
+    /// number and version.</exception>
     public PortmapServer(PortRegistry registry, PortmapServerOptions? options = null, ILogger<PortmapServer>? logger = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(registry);
@@ -38,17 +46,24 @@ public sealed class PortmapServer : IAsyncDisposable
         _allowRemote = options.AllowRemote;
         _socketFile = SocketFileOptions.Of(options);
         _wantedConnections = options.MaxConnections;
-        _context = ServerContext.Create(registry, options, ContainedLogger.Of(logger), timeProvider ?? TimeProvider.System);
+        _context = new ServerContext(registry, options, ContainedLogger.Of(logger), timeProvider ?? TimeProvider.System);
+        _programs = ServerPrograms.Of(_context, options.Programs);
     }
 
-    /// <summary>Where it listens, with the ports that the kernel chose; empty before <see cref="StartAsync"/> and after the stop.</summary>
+    /// <summary>
+    /// Where it listens, with the ports that the kernel chose; empty before
+    /// <see cref="StartAsync"/> and after the stop.
+    /// </summary>
     public IReadOnlyList<PortmapEndpoint> Endpoints { get; private set; } = [];
 
     /// <summary>Listens on every endpoint, or on none.</summary>
     /// <param name="cancellationToken">Gives up waiting for another start or stop.</param>
-    /// <exception cref="FormatException">An endpoint is not one, or its socket path is relative or longer than 107 bytes.</exception>
-    /// <exception cref="IOException">An endpoint is taken by a live daemon, or cannot be listened on; the message names it and says what to do.</exception>
-    /// <exception cref="InvalidOperationException">It was started before, or an address is not loopback and <see cref="PortmapServerOptions.AllowRemote"/> is off.</exception>
+    /// <exception cref="FormatException">An endpoint is not one, or its socket path is relative or
+    /// longer than 107 bytes.</exception>
+    /// <exception cref="IOException">An endpoint is taken by a live daemon, or cannot be listened
+    /// on; the message names it and says what to do.</exception>
+    /// <exception cref="InvalidOperationException">It was started before, or an address is not
+    /// loopback and <see cref="PortmapServerOptions.AllowRemote"/> is off.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -68,8 +83,12 @@ public sealed class PortmapServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops listening and ends every connection; the registry gives their registrations its grace. Idempotent.</summary>
-    /// <param name="cancellationToken">Gives up waiting for connections to end; they end all the same.</param>
+    /// <summary>
+    /// Stops listening and ends every connection; the registry gives their registrations its grace.
+    /// Idempotent.
+    /// </summary>
+    /// <param name="cancellationToken">Gives up waiting for connections to end; they end all the
+    /// same.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -128,7 +147,7 @@ public sealed class PortmapServer : IAsyncDisposable
         }
 
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
-        _connections = new ConnectionSet(_context, _stopping.Token);
+        _connections = new ConnectionSet(_context, _programs, _stopping.Token);
         if (_context.Limits.Connections < _wantedConnections)
         {
             Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);

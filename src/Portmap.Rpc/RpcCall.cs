@@ -1,20 +1,27 @@
-using Portmap.Rpc.Protocol;
-using Portmap.Rpc.Serving;
 using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc;
 
-/// <summary>One call on its way through an <see cref="IRpcProgram"/>: the arguments to read, the results to write, both in XDR (RFC 4506).</summary>
+/// <summary>
+/// One call on its way through an <see cref="IRpcProgram"/>: the arguments to read, the results to
+/// write, both in XDR (RFC 4506).
+/// </summary>
 /// <remarks>Not thread-safe, and valid only until the program's answer is complete.</remarks>
 public sealed class RpcCall
 {
     private readonly XdrWriter _results;
+    private readonly Func<bool> _mayChange;
     private XdrReader _arguments;
 
-    internal RpcCall(RpcConnection connection, XdrWriter results)
+    /// <param name="results">Where the answer is written to.</param>
+    /// <param name="processId">Who calls, or null.</param>
+    /// <param name="mayChange">Whether the caller may change anything; it may ask the
+    /// kernel.</param>
+    internal RpcCall(XdrWriter results, int? processId, Func<bool> mayChange)
     {
-        Connection = connection;
         _results = results;
+        _mayChange = mayChange;
+        ProcessId = processId;
     }
 
     /// <summary>The procedure that is called.</summary>
@@ -26,8 +33,6 @@ public sealed class RpcCall
     /// <summary>Where the answer begins among those that are not written yet.</summary>
     internal int ReplyStart { get; private set; }
 
-    internal RpcConnection Connection { get; }
-
     internal XdrWriter Results => _results;
 
     internal ref XdrReader Arguments => ref _arguments;
@@ -35,11 +40,17 @@ public sealed class RpcCall
     /// <summary>Set by a program that answers later by itself: no answer is written now.</summary>
     internal bool IsDeferred { get; set; }
 
-    /// <summary>The calling process as the kernel names it for a Unix socket, or null where it does not (TCP, another pid namespace).</summary>
-    public int? ProcessId => Connection.Peer.ProcessId is > 0 and int known ? known : null;
+    /// <summary>
+    /// The calling process as the kernel names it for a Unix socket, or null where it does not
+    /// (TCP, another pid namespace).
+    /// </summary>
+    public int? ProcessId { get; }
 
-    /// <summary>Whether the server's options let this caller change anything; a program that changes something asks first.</summary>
-    public bool MayChange => Connection.Peer.MayChange;
+    /// <summary>
+    /// Whether the server's options let this caller change anything; a program that changes
+    /// something asks first.
+    /// </summary>
+    public bool MayChange => _mayChange();
 
     /// <summary>How many bytes of arguments are not read yet.</summary>
     public int RemainingBytes => _arguments.Remaining;
@@ -61,18 +72,21 @@ public sealed class RpcCall
     public ulong ReadUInt64() => _arguments.ReadUInt64();
 
     /// <summary>Reads a bool.</summary>
-    /// <exception cref="InvalidDataException">The arguments end before it, or it is neither 0 nor 1.</exception>
+    /// <exception cref="InvalidDataException">The arguments end before it, or it is neither 0 nor
+    /// 1.</exception>
     public bool ReadBoolean() => _arguments.ReadBoolean();
 
     /// <summary>Reads a string.</summary>
     /// <param name="maxBytes">The longest one that is accepted, in bytes of UTF-8.</param>
-    /// <exception cref="InvalidDataException">The arguments end before it, it is longer, or it is not well-formed UTF-8.</exception>
+    /// <exception cref="InvalidDataException">The arguments end before it, it is longer, or it is
+    /// not well-formed UTF-8.</exception>
     public string ReadString(int maxBytes) => _arguments.ReadString(maxBytes);
 
     /// <summary>Reads variable-length opaque data.</summary>
     /// <param name="maxBytes">The longest that is accepted.</param>
     /// <returns>A view that is valid as long as the call is.</returns>
-    /// <exception cref="InvalidDataException">The arguments end before it, or it is longer.</exception>
+    /// <exception cref="InvalidDataException">The arguments end before it, or it is
+    /// longer.</exception>
     public ReadOnlySpan<byte> ReadOpaque(int maxBytes) => _arguments.ReadOpaque(maxBytes);
 
     /// <summary>Writes an int.</summary>
@@ -103,11 +117,11 @@ public sealed class RpcCall
     /// <param name="value">The bytes.</param>
     public void WriteOpaque(ReadOnlySpan<byte> value) => _results.WriteOpaque(value);
 
-    internal void Begin(in CallHeader header, XdrReader arguments, int replyStart)
+    internal void Begin(uint xid, uint procedure, XdrReader arguments, int replyStart)
     {
         ReplyStart = replyStart;
-        Xid = header.Xid;
-        Procedure = header.Procedure;
+        Xid = xid;
+        Procedure = procedure;
         IsDeferred = false;
         _arguments = arguments;
     }

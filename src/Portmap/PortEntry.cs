@@ -38,8 +38,7 @@ public readonly record struct PortEntry
 
     /// <summary>The addresses the process listens on, as the kernel lists them: <c>*</c> is every one of both families (a dual-stack socket), <c>0.0.0.0</c> every
     /// one of IPv4, <c>::</c> every one of IPv6 only; several are separated by a comma and a blank.</summary>
-    /// <value>Known within a second of the registration, and looked at again with each reconciling pass, on Linux. Empty until then, for an entry that is not Bound, for a process in a network of its own, and over
-    /// the wire. It is not compared: two views of one claim are equal whether it was known or not.
+    /// <value>Known within a second of the registration, and looked at again with each reconciling pass, on Linux. Empty until then, for an entry that is not Bound, and for a process in a network of its own. It is not compared: two views of one claim are equal whether it was known or not.
     /// Addresses that are not served are anybody's, unless the entry is <see cref="PortGuarantee.Exclusive"/>.</value>
     public string Addresses { get => _addresses.Text ?? string.Empty; init => _addresses = new Unequalled(value); }
 

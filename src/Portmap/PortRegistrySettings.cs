@@ -35,7 +35,7 @@ internal sealed class PortRegistrySettings
     public required int MaxGuards { get; init; }
 
     /// <summary>How many ports may be guarded: the option, and never more than half of the descriptors.</summary>
-    public int GuardLimit => Math.Min(MaxGuards, Kernel.DescriptorLimit / 2);
+    public int GuardLimit => Math.Min(MaxGuards, DescriptorShares.OfGuards(Kernel.DescriptorLimit));
 
     public required KernelPorts Kernel { get; init; }
 

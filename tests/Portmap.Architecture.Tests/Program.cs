@@ -9,21 +9,15 @@ internal static class Program
 {
     private static void Main(string[] args)
     {
+        List<House> houses = [.. Houses.All.Values.Select(house => house())];
         if (args is ["debts"])
         {
             Console.WriteLine(KnownDebts.Heading);
+            houses.SelectMany(HouseRules.Of).Select(offence => offence.Line).Order(StringComparer.Ordinal).ToList().ForEach(Console.WriteLine);
+            return;
         }
 
-        foreach (Func<House> house in Houses.All.Values)
-        {
-            if (args is ["debts"])
-            {
-                HouseRules.Of(house()).Select(offence => offence.Line).Order(StringComparer.Ordinal).ToList().ForEach(Console.WriteLine);
-            }
-            else
-            {
-                Tables.Print(house(), Console.Out);
-            }
-        }
+        Tables.PrintFigures(houses, Console.Out);
+        houses.ForEach(house => Tables.PrintRooms(house, Console.Out));
     }
 }

@@ -2,7 +2,7 @@ using System.Xml.Linq;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>A copy of the consumer's sources outside the repository, with a nuget.config by which our packages come from the packed
+/// <summary>A copy of a consumer's sources outside the repository, with a nuget.config by which our packages come from the packed
 /// folder and from nowhere else.</summary>
 internal sealed class ConsumerProject
 {
@@ -17,10 +17,10 @@ internal sealed class ConsumerProject
     /// <summary>What every build of it is given.</summary>
     public string[] Properties { get; }
 
-    public static async Task<ConsumerProject> CreateAsync(PackedPackages packages, string name)
+    public static async Task<ConsumerProject> CreateAsync(PackedPackages packages, string name, string sources)
     {
         string folder = Path.Combine(packages.Folder, "consumer-" + name);
-        Repository.CopyFolder(Repository.ConsumerSources, folder);
+        Repository.CopyFolder(sources, folder);
         File.Copy(Path.Combine(Repository.Root, "global.json"), Path.Combine(folder, "global.json"));
         XElement config = new("configuration",
 
@@ -28,7 +28,7 @@ internal sealed class ConsumerProject
             new XElement("config", Add("globalPackagesFolder", Path.Combine(packages.Folder, "unpacked"))),
             new XElement("packageSources", Add("packed", packages.Feed)),
             new XElement("packageSourceMapping",
-                Mapping("packed", "Portmap", "Portmap.Rpc"),
+                Mapping("packed", PackedPackages.Names),
                 (await OtherSourcesAsync(folder)).Select(source => Mapping(source, "*"))));
         await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), config.ToString());
         return new ConsumerProject(folder, packages.Version);

@@ -31,6 +31,16 @@ public sealed class ConsumerTests(PackedPackages packages)
         await RunsFromAcquireToSignOutAsync(program);
     }
 
+    [Fact]
+    public async Task HostConsumer_BuiltFromThePackagesAlone_ServesAWebServerFromItsStartToItsSignOut()
+    {
+        string program = await packages.BuiltHostConsumerAsync();
+
+        string output = await Tool.RunAsync(program, packages.Folder, "daemon", "unix:" + Path.Combine(packages.Folder, "host.sock"), PortBlock.Take(16).ToString());
+
+        output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal("health: Healthy", "answer: this is web", "exit code 0, still listed: False");
+    }
+
     private async Task RunsFromAcquireToSignOutAsync(string program)
     {
         string socket = Path.Combine(packages.Folder, Path.GetRandomFileName());

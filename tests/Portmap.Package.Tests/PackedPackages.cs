@@ -5,10 +5,13 @@ using Xunit;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>Packs both packages once for all tests of this project, under a version that no other run ever had.</summary>
+/// <summary>Packs the packages once for all tests of this project, under a version that no other run ever had.</summary>
 public sealed class PackedPackages : IAsyncLifetime
 {
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
+
+    /// <summary>The packages there are.</summary>
+    internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore"];
 
     /// <summary>The tests of a collection run one after the other, so nobody else reads or writes it meanwhile.</summary>
     private readonly Dictionary<string, Task<string>> _consumers = [];
@@ -38,7 +41,7 @@ public sealed class PackedPackages : IAsyncLifetime
     {
         string sources = feed + "-sources";
         Repository.CopySources(sources);
-        foreach (string project in (string[])["Portmap", "Portmap.Rpc"])
+        foreach (string project in Names)
         {
             await Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
                 "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
@@ -46,21 +49,26 @@ public sealed class PackedPackages : IAsyncLifetime
     }
 
     /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
-    internal Task<string> BuiltConsumerAsync() => ConsumerAsync("jit", async consumer =>
-    {
-        await Tool.DotnetAsync(consumer.Folder, ["build", "-c", "Release", .. consumer.Properties]);
-        return Path.Combine(consumer.Folder, "bin", "Release", "net10.0", "Consumer");
-    });
+    internal Task<string> BuiltConsumerAsync() => BuiltAsync("jit", Repository.ConsumerSources);
+
+    /// <summary>The daemon in a .NET host and its web server, built once from the packages.</summary>
+    internal Task<string> BuiltHostConsumerAsync() => BuiltAsync("host", Repository.HostConsumerSources);
 
     /// <summary>The consumer, published once under this name, with warnings as errors: a consumer must not get one because of us.</summary>
-    internal Task<string> PublishedConsumerAsync(string name, params string[] how) => ConsumerAsync(name, async consumer =>
+    internal Task<string> PublishedConsumerAsync(string name, params string[] how) => ConsumerAsync(name, Repository.ConsumerSources, async consumer =>
     {
         string target = Path.Combine(consumer.Folder, "published");
         await Tool.DotnetAsync(consumer.Folder, ["publish", "-c", "Release", .. how, "-warnaserror", "-o", target, .. consumer.Properties]);
         return Path.Combine(target, "Consumer");
     });
 
-    private Task<string> ConsumerAsync(string name, Func<ConsumerProject, Task<string>> build)
+    private Task<string> BuiltAsync(string name, string sources) => ConsumerAsync(name, sources, async consumer =>
+    {
+        await Tool.DotnetAsync(consumer.Folder, ["build", "-c", "Release", .. consumer.Properties]);
+        return Path.Combine(consumer.Folder, "bin", "Release", "net10.0", Path.GetFileName(sources));
+    });
+
+    private Task<string> ConsumerAsync(string name, string sources, Func<ConsumerProject, Task<string>> build)
     {
         if (!_consumers.TryGetValue(name, out Task<string>? consumer))
         {
@@ -69,7 +77,7 @@ public sealed class PackedPackages : IAsyncLifetime
 
         return consumer;
 
-        async Task<string> BuildAsync() => await build(await ConsumerProject.CreateAsync(this, name));
+        async Task<string> BuildAsync() => await build(await ConsumerProject.CreateAsync(this, name, sources));
     }
 
     internal ZipArchive Open(string package) => ZipFile.OpenRead(Path.Combine(Feed, $"{package}.{Version}.nupkg"));

@@ -11,7 +11,9 @@ internal static class Repository
 
     public static string Root { get; } = Find();
 
-    public static string ConsumerSources => Path.Combine(Root, "tests", "Portmap.Package.Tests", "Consumer");
+    public static string ConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "Consumer");
+
+    public static string HostConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "HostConsumer");
 
     /// <summary>Copies what the packages are made of, so that packing disturbs no other build of the same sources.</summary>
     public static void CopySources(string target)

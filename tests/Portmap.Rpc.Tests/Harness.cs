@@ -1,3 +1,5 @@
+using Portmap.Rpc.Calling;
+using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests;
@@ -10,7 +12,9 @@ internal sealed class Harness : IAsyncDisposable
     /// <summary>A peer on a Unix socket: the kernel says it is this process.</summary>
     public static Peer Known => new("unix peer", Environment.ProcessId, Sight: null) { Trust = s_trust, IsUnix = true, UserId = PosixFile.OwnUserId };
 
-    /// <summary>A peer on TCP loopback: this user's, and every process that lives has its socket.</summary>
+    /// <summary>
+    /// A peer on TCP loopback: this user's, and every process that lives has its socket.
+    /// </summary>
     public static Peer Claiming => new("tcp peer", 0, new EverybodyHolds()) { Trust = s_trust };
 
     /// <summary>A peer on TCP of which the kernel knows nothing.</summary>
@@ -23,13 +27,17 @@ internal sealed class Harness : IAsyncDisposable
     {
         registryOptions ??= new PortRegistryOptions { Ports = PortBlock.Take(20).ToString() };
         Registry = new PortRegistry(registryOptions, timeProvider: timeProvider);
-        Context = ServerContext.Create(Registry, options ?? new PortmapServerOptions(), Logs, timeProvider ?? TimeProvider.System);
-        Connections = new ConnectionSet(Context, _stopping.Token);
+        options ??= new PortmapServerOptions();
+        Context = new ServerContext(Registry, options, Logs, timeProvider ?? TimeProvider.System);
+        Programs = ServerPrograms.Of(Context, options.Programs);
+        Connections = new ConnectionSet(Context, Programs, _stopping.Token);
     }
 
     public PortRegistry Registry { get; }
 
     public ServerContext Context { get; }
+
+    public ProgramTable Programs { get; }
 
     public ConnectionSet Connections { get; }
 
@@ -66,7 +74,9 @@ internal sealed class Harness : IAsyncDisposable
         return (client, served ?? throw new InvalidOperationException("A limit of connections is reached."));
     }
 
-    /// <summary>Opens a connection, which a limit may close at once: then nothing serves it.</summary>
+    /// <summary>
+    /// Opens a connection, which a limit may close at once: then nothing serves it.
+    /// </summary>
     public (PairStream Client, Task? Served) TryConnect(Peer peer) => Serve(PairStream.Create(), peer);
 
     /// <summary>Opens a connection and shows its other end as well.</summary>
@@ -79,7 +89,7 @@ internal sealed class Harness : IAsyncDisposable
 
     /// <summary>Opens a connection with a client at its end.</summary>
     public PortmapClient OpenClient(Peer? peer = null) =>
-        PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), _ => Task.FromResult(OpenClient(peer)));
+        PortmapClient.Over(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), _ => Task.FromResult(new RpcCaller(Open(peer), PortmapEndpoint.Parse("unix:/in/memory"), new PortmapClientOptions())));
 
     public PairStream Open(Peer? peer = null) => Connect(peer ?? Known).Client;
 

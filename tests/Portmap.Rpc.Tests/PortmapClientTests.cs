@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests;
@@ -202,7 +203,7 @@ public class PortmapClientTests
         await using PortmapClient client = harness.OpenClient();
         using CancellationTokenSource cancelled = new();
         (_, long revision) = await client.SnapshotAsync().Within();
-        Task next = client.WaitForChangeAsync(revision, cancelled.Token);
+        Task next = MapCalls.WaitForChangeAsync(client.Caller, revision, cancelled.Token);
         await client.PingAsync().Within();
         await cancelled.CancelAsync();
         Func<Task> waiting = () => next.Within();

@@ -160,6 +160,60 @@ public class PortmapServiceCollectionExtensionsTests
     }
 
     [Fact]
+    public async Task AddPortmap_OpeningAwaitedBefore_IsTheRegistryOfTheContainer()
+    {
+        ServiceCollection collection = new();
+        collection.AddSingleton<IPortStore>(new MemoryPortStore());
+        collection.AddPortmap(options => options.Probe = false);
+        await using ServiceProvider services = collection.BuildServiceProvider();
+
+        PortRegistry opened = await services.GetRequiredService<Lazy<Task<PortRegistry>>>().Value.Within();
+
+        services.GetRequiredService<PortRegistry>().Should().BeSameAs(opened);
+    }
+
+    [Fact]
+    public void AddPortmap_SecondTime_IsTold()
+    {
+        ServiceCollection services = new();
+        services.AddPortmap();
+
+        Action again = () => services.AddPortmap(options => options.Ports = "20000-20001");
+
+        again.Should().Throw<InvalidOperationException>().WithMessage("*already*AddKeyedPortmap*");
+    }
+
+    [Fact]
+    public async Task AddKeyedPortmap_TwoKeys_AreTwoRegistriesWithTheirOwnOptionsAndStores()
+    {
+        MemoryPortStore store = new();
+        ServiceCollection collection = new();
+        collection.AddKeyedSingleton<IPortStore>("a", store);
+        collection.AddKeyedPortmap("a", options => (options.Ports, options.Probe) = ("20000-20009", false));
+        collection.AddKeyedPortmap("b", options => (options.Ports, options.Probe) = ("30000-30009", false));
+        await using ServiceProvider services = collection.BuildServiceProvider();
+
+        PortRegistry a = services.GetRequiredKeyedService<PortRegistry>("a"), b = services.GetRequiredKeyedService<PortRegistry>("b");
+
+        a.Bounds.Ports.First.Should().Be(20000);
+        b.Bounds.Ports.First.Should().Be(30000);
+        b.TryAcquire("b1", out _, out _).Should().BeTrue("it has no store to wait for");
+        a.Invoking(it => it.TryAcquire("b1", out _, out _)).Should().Throw<InvalidOperationException>("its changes are confirmed by its store");
+        services.GetService<PortRegistry>().Should().BeNull();
+    }
+
+    [Fact]
+    public void AddKeyedPortmap_BadArgumentsOrTheSameKeyTwice_Throws()
+    {
+        ServiceCollection services = new();
+        services.AddKeyedPortmap("a");
+
+        services.Invoking(it => it.AddKeyedPortmap("a")).Should().Throw<InvalidOperationException>().WithMessage("*'a'*another key*");
+        services.Invoking(it => it.AddKeyedPortmap(string.Empty)).Should().Throw<ArgumentException>();
+        services.Invoking(it => it.AddKeyedPortmap(null!)).Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
     public void AddPortmap_NullServices_Throws()
     {
         Action add = () => PortmapServiceCollectionExtensions.AddPortmap(null!);

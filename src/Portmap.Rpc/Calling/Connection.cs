@@ -14,9 +14,41 @@ internal static class Connection
     public static TimeSpan NextDelay(TimeSpan delay) =>
         delay == TimeSpan.Zero ? s_firstDelay : delay * 2 < s_longestDelay ? delay * 2 : s_longestDelay;
 
+    /// <summary>Connects once; completes when the daemon has answered.</summary>
+    /// <exception cref="PortmapUnreachableException">
+    /// Nobody accepts connections there, no answer came in time, or it is no daemon that answers.
+    /// </exception>
+    public static async Task<RpcCaller> ConnectAsync(PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        RpcCaller? caller = null;
+        try
+        {
+            caller = new RpcCaller(await OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, options);
+            await caller.PingAsync(either.Token).ConfigureAwait(false);
+            return caller;
+        }
+        catch (Exception e)
+        {
+            if (caller is not null)
+            {
+                await caller.DisposeAsync().ConfigureAwait(false);
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+            if (e is OperationCanceledException || Complaint(e, endpoint) is not null)
+            {
+                throw Unreachable(endpoint, e, caller is not null, options.ConnectTimeout);
+            }
+
+            throw;
+        }
+    }
+
     /// <exception cref="SocketException">Nobody accepts connections there.</exception>
     /// <exception cref="OperationCanceledException">The token fired first.</exception>
-    public static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    private static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
     {
         var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -36,10 +68,13 @@ internal static class Connection
         }
     }
 
-    /// <summary>What stands between us and a daemon, or null for an exception that says nothing about that.</summary>
+    /// <summary>
+    /// What stands between us and a daemon, or null for an exception that says nothing about that.
+    /// </summary>
     public static string? Complaint(Exception exception, PortmapEndpoint endpoint) => exception switch
     {
-        // The kernel's "no such file" arrives as "Cannot assign requested address", which helps nobody.
+        // The kernel's "no such file" arrives as "Cannot assign requested address", which helps
+        // nobody.
         SocketException when endpoint.Path is { } path && !File.Exists(path) => $"there is no socket at {path}",
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } when endpoint.Path is not null => "nobody listens on the socket that is there",
         SocketException { SocketErrorCode: SocketError.AccessDenied } => "this user may not connect to it",
@@ -54,7 +89,7 @@ internal static class Connection
     /// <param name="cause">What came instead of an answer.</param>
     /// <param name="isConnected">Whether the connection was accepted.</param>
     /// <param name="within">How long was waited at most.</param>
-    public static PortmapUnreachableException Unreachable(PortmapEndpoint endpoint, Exception cause, bool isConnected, TimeSpan within)
+    private static PortmapUnreachableException Unreachable(PortmapEndpoint endpoint, Exception cause, bool isConnected, TimeSpan within)
     {
         bool isLate = cause is OperationCanceledException or PortmapUnreachableException { InnerException: TimeoutException };
         string why = !isLate ? Complaint(cause, endpoint)!

@@ -2,16 +2,19 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.Rpc.Calling;
 
-/// <summary>Follows a daemon's map over a connection of its own, and over the next one when that breaks.</summary>
+/// <summary>
+/// Follows a daemon's map over a connection of its own, and over the next one when that breaks.
+/// </summary>
 /// <param name="connect">Connects once.</param>
-/// <param name="snapshots">Whether the reader wants the map where there is no going on without a gap.</param>
+/// <param name="snapshots">Whether the reader wants the map where there is no going on without a
+/// gap.</param>
 /// <param name="closed">Fires when whoever watches closes its client.</param>
-internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> connect, bool snapshots, CancellationToken closed)
+internal sealed class MapWatch(Func<CancellationToken, Task<RpcCaller>> connect, bool snapshots, CancellationToken closed)
 {
     public async IAsyncEnumerable<PortUpdate> ReadAsync(long? afterRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed);
-        PortmapClient? client = null;
+        RpcCaller? caller = null;
         long? revision = afterRevision;
         TimeSpan delay = TimeSpan.Zero;
         try
@@ -21,8 +24,8 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
                 PortUpdate? update = null;
                 try
                 {
-                    client ??= await connect(ended.Token).ConfigureAwait(false);
-                    update = await NextAsync(client, revision, ended.Token).ConfigureAwait(false);
+                    caller ??= await connect(ended.Token).ConfigureAwait(false);
+                    update = await NextAsync(caller, revision, ended.Token).ConfigureAwait(false);
                     revision = update.Revision;
                     delay = TimeSpan.Zero;
                 }
@@ -32,11 +35,12 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
                 }
                 catch (Exception e) when (e is IOException or PortRefusedException { Refusal.Reason: PortRefusalReason.RevisionTooOld })
                 {
-                    // The daemon restarts, or somebody else's listings had ours dropped: again, but not without a pause.
-                    if (client is not null && e is IOException)
+                    // The daemon restarts, or somebody else's listings had ours dropped: again, but
+                    // not without a pause.
+                    if (caller is not null && e is IOException)
                     {
-                        await client.DisposeAsync().ConfigureAwait(false);
-                        client = null;
+                        await caller.DisposeAsync().ConfigureAwait(false);
+                        caller = null;
                     }
 
                     delay = Connection.NextDelay(delay);
@@ -54,20 +58,20 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
         }
         finally
         {
-            if (client is not null)
+            if (caller is not null)
             {
-                await client.DisposeAsync().ConfigureAwait(false);
+                await caller.DisposeAsync().ConfigureAwait(false);
             }
         }
     }
 
-    private async Task<PortUpdate> NextAsync(PortmapClient client, long? after, CancellationToken cancellationToken)
+    private async Task<PortUpdate> NextAsync(RpcCaller caller, long? after, CancellationToken cancellationToken)
     {
         try
         {
             while (after >= 0)
             {
-                PortUpdate update = await client.WaitForChangeAsync(after.Value, cancellationToken).ConfigureAwait(false);
+                PortUpdate update = await MapCalls.WaitForChangeAsync(caller, after.Value, cancellationToken).ConfigureAwait(false);
                 if (!update.Changes.IsEmpty)
                 {
                     return update;
@@ -80,7 +84,7 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
         }
 
         return snapshots
-            ? new PortUpdate(await client.SnapshotAsync(cancellationToken).ConfigureAwait(false))
-            : await client.WaitForChangeAsync(after: -1, cancellationToken).ConfigureAwait(false);
+            ? new PortUpdate(await MapCalls.SnapshotAsync(caller, cancellationToken).ConfigureAwait(false))
+            : await MapCalls.WaitForChangeAsync(caller, after: -1, cancellationToken).ConfigureAwait(false);
     }
 }

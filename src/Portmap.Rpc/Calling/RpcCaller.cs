@@ -6,10 +6,16 @@ using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Calling;
 
-/// <summary>The caller's end of one connection: any number of calls under way, matched with their answers by xid.</summary>
+/// <summary>
+/// The caller's end of one connection: any number of calls under way, matched with their answers by
+/// xid.
+/// </summary>
 internal sealed class RpcCaller : IAsyncDisposable
 {
-    /// <summary>No answer of our own programs is longer than the server's record limit; this is that limit's upper bound.</summary>
+    /// <summary>
+    /// No answer of our own programs is longer than the server's record limit; this is that limit's
+    /// upper bound.
+    /// </summary>
     private const int MaxReplyBytes = 16 * 1_048_576;
 
     private readonly Stream _stream;
@@ -44,15 +50,40 @@ internal sealed class RpcCaller : IAsyncDisposable
     /// <summary>Fires when the connection is closed from this side.</summary>
     public CancellationToken Closed { get; }
 
+    /// <summary>Asks for nothing.</summary>
+    public Task PingAsync(CancellationToken cancellationToken) =>
+        CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
+
+    /// <summary>Calls a procedure that is answered with a result or with a refusal.</summary>
+    /// <inheritdoc cref="CallAsync{T}"/>
+    /// <exception cref="PortRefusedException">The daemon refused.</exception>
+    public Task<T> AskAsync<T>(
+        uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default) => CallAsync(
+        procedure,
+        arguments,
+        (ref XdrReader reader) => reader.ReadInt32() switch
+        {
+            PortmapProcedure.Ok => decode(ref reader),
+            PortmapProcedure.Refused => throw new PortRefusedException(PortmapXdr.ReadRefusal(ref reader)),
+            int other => throw new InvalidDataException($"{other} is neither a result nor a refusal."),
+        },
+        cancellationToken,
+        longPoll);
+
     /// <summary>Calls and waits for the answer, at most for the limit of a call.</summary>
     /// <param name="procedure">The procedure.</param>
     /// <param name="arguments">Writes its arguments.</param>
     /// <param name="decode">Reads its results.</param>
-    /// <param name="cancellationToken">Ends the wait for the answer, not what was asked for.</param>
-    /// <param name="longPoll">How long the daemon itself may take before it answers, beyond the limit of a call.</param>
-    /// <exception cref="PortmapUnreachableException">No answer came in time; whether the call took effect is not known.</exception>
-    /// <exception cref="IOException">The connection has ended before the answer came; whether the call took effect is not known.</exception>
-    /// <exception cref="InvalidDataException">The answer makes no sense, or the server does not know what is called.</exception>
+    /// <param name="cancellationToken">Ends the wait for the answer, not what was asked
+    /// for.</param>
+    /// <param name="longPoll">How long the daemon itself may take before it answers, beyond the
+    /// limit of a call.</param>
+    /// <exception cref="PortmapUnreachableException">No answer came in time; whether the call took
+    /// effect is not known.</exception>
+    /// <exception cref="IOException">The connection has ended before the answer came; whether the
+    /// call took effect is not known.</exception>
+    /// <exception cref="InvalidDataException">The answer makes no sense, or the server does not
+    /// know what is called.</exception>
     public async Task<T> CallAsync<T>(
         uint procedure, Action<XdrWriter> arguments, Decode<T> decode, CancellationToken cancellationToken, TimeSpan longPoll = default)
     {
@@ -60,7 +91,8 @@ internal sealed class RpcCaller : IAsyncDisposable
         var call = new PendingCall<T>(decode);
         _pending[xid] = call;
 
-        // Registered first, looked at second, as the end sets its reason first and fails all registered ones second: one of both sees the other.
+        // Registered first, looked at second, as the end sets its reason first and fails all
+        // registered ones second: one of both sees the other.
         if (Volatile.Read(ref _end) is { } end)
         {
             call.Fail(Broken(end));
@@ -124,8 +156,9 @@ internal sealed class RpcCaller : IAsyncDisposable
             arguments(_out);
             _out.EndRecord(start);
 
-            // Not the caller's token: half a record would take the connection's other calls with it. A daemon that takes nothing for the whole limit of
-            // a call does end the connection.
+            // Not the caller's token: half a record would take the connection's other calls with
+            // it. A daemon that takes nothing for the whole limit of a call does end the
+            // connection.
             using CancellationTokenRegistration stuck = limit.UnsafeRegister(
                 static state => ((RpcCaller)state!).End(new TimeoutException("the daemon did not take what was sent to it")), this);
             await _stream.WriteAsync(_out.Written, _ended.Token).ConfigureAwait(false);

@@ -1,18 +1,16 @@
+using Portmap.Rpc.Serving;
+
 namespace Portmap.Rpc.Programs;
 
-/// <summary>GF-DUMP: the question with which GlusterFS' clients begin, "what do you serve?".</summary>
-internal sealed class GfDumpProgram : IRpcProgram
+/// <summary>
+/// GF-DUMP: the question with which GlusterFS' clients begin, "what do you serve?".
+/// </summary>
+internal sealed class GfDumpProgram() : ServedProgram(number: 123_451_501, version: 1, "GF-DUMP")
 {
     private const uint Dump = 1;
     private const uint Ping = 2;
 
-    public uint Number => 123_451_501;
-
-    public uint Version => 1;
-
-    public string Name => "GF-DUMP";
-
-    public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+    public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken)
     {
         switch (request.Procedure)
         {
@@ -21,7 +19,7 @@ internal sealed class GfDumpProgram : IRpcProgram
                 request.WriteUInt64(0);
                 request.WriteInt32(0);
                 request.WriteInt32(0);
-                foreach (IRpcProgram program in request.Connection.Programs)
+                foreach (ServedProgram program in connection.Programs)
                 {
                     request.WriteBoolean(true);
                     request.WriteString(program.Name);

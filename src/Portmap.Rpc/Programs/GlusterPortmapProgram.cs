@@ -1,11 +1,16 @@
 using Microsoft.Extensions.Logging;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Programs;
 
-/// <summary>Gluster Portmap 34123456 v1 as GlusterFS' unmodified programs speak it. Its words (brick, sign-in, sign-out) are used here only.</summary>
-internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logger) : IRpcProgram
+/// <summary>
+/// Gluster Portmap 34123456 v1 as GlusterFS' unmodified programs speak it. Its words (brick,
+/// sign-in, sign-out) are used here only.
+/// </summary>
+internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logger)
+    : ServedProgram(number: 34_123_456, version: 1, "Gluster Portmap")
 {
     private const uint PortByBrick = 1;
     private const uint BrickByPort = 2;
@@ -15,13 +20,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
     /// <summary>A brick's second listener, under the name that glusterfsd gives it.</summary>
     private const string RdmaSuffix = ".rdma";
 
-    public uint Number => 34_123_456;
-
-    public uint Version => 1;
-
-    public string Name => "Gluster Portmap";
-
-    public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+    public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken)
     {
         switch (request.Procedure)
         {
@@ -32,9 +31,9 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
                 AnswerBrick(request);
                 return ValueTask.FromResult(true);
             case SignIn:
-                return SignInAsync(request);
+                return SignInAsync(connection, request);
             case SignOut:
-                return SignOutAsync(request);
+                return SignOutAsync(connection, request);
             default:
                 return ValueTask.FromResult(false);
         }
@@ -65,7 +64,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
         request.WriteString(isFound ? entry.Owner : string.Empty);
     }
 
-    private async ValueTask<bool> SignInAsync(RpcCall request)
+    private async ValueTask<bool> SignInAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
@@ -73,19 +72,19 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             int port = request.ReadInt32();
             int claimedProcessId = request.RemainingBytes >= 4 ? request.ReadInt32() : 0; // clients before v6 send none
             string brick = OwnerText.Decode(name);
-            request.Connection.Peer.DemandChange(brick);
-            await request.Connection.Sessions.RegisterAsync(new PortClaimRequest(brick, port), claimedProcessId).ConfigureAwait(false);
+            connection.Peer.DemandChange(brick);
+            await connection.Sessions.RegisterAsync(new PortClaimRequest(brick, port), claimedProcessId).ConfigureAwait(false);
             WriteResult(request, 0, 0);
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
     }
 
-    private async ValueTask<bool> SignOutAsync(RpcCall request)
+    private async ValueTask<bool> SignOutAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
@@ -99,26 +98,26 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
                 return true;
             }
 
-            request.Connection.Peer.DemandChange(brick);
-            await request.Connection.Sessions.ReleaseAsync(new PortClaimRequest(brick, port)).ConfigureAwait(false);
+            connection.Peer.DemandChange(brick);
+            await connection.Sessions.ReleaseAsync(new PortClaimRequest(brick, port)).ConfigureAwait(false);
             if (rdmaPort != 0)
             {
-                await request.Connection.Sessions.ReleaseAsync(new PortClaimRequest(brick + RdmaSuffix, rdmaPort)).ConfigureAwait(false);
+                await connection.Sessions.ReleaseAsync(new PortClaimRequest(brick + RdmaSuffix, rdmaPort)).ConfigureAwait(false);
             }
 
             WriteResult(request, 0, 0);
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
     }
 
-    private void Refuse(RpcCall request, PortRefusal refusal)
+    private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {
-        Log.Refused(logger, request.Connection.Peer.Name, refusal);
+        Log.Refused(logger, connection.Peer.Name, refusal);
         WriteResult(request, -1, GlusterErrno.Of(refusal.Reason));
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
@@ -6,10 +7,16 @@ using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Programs;
 
-/// <summary>The program of <c>portmap.x</c>: the registry's verbs, with its refusals whole.</summary>
-internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
+/// <summary>
+/// The program of <c>portmap.x</c>: the registry's verbs, with its refusals whole.
+/// </summary>
+internal sealed class PortmapProgram(ServerContext context)
+    : ServedProgram(PortmapProcedure.Program, PortmapProcedure.Version, "Portmap")
 {
-    /// <summary>Room for the longest entry in front of the end of a page, so that a page never outgrows the record.</summary>
+    /// <summary>
+    /// Room for the longest entry in front of the end of a page, so that a page never outgrows the
+    /// record.
+    /// </summary>
     private const int PageReserve = 8_192;
 
     /// <summary>Room for the header of a reply and the status in front of a refusal.</summary>
@@ -17,27 +24,21 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
 
     private readonly PortRegistry _registry = context.Registry;
 
-    public uint Number => PortmapProcedure.Program;
-
-    public uint Version => PortmapProcedure.Version;
-
-    public string Name => "Portmap";
-
     private int PageBytes => context.Limits.RecordBytes - PageReserve;
 
-    public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
+    public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
-        PortmapProcedure.Acquire => AcquireAsync(request),
-        PortmapProcedure.Register => RegisterAsync(request),
-        PortmapProcedure.BindFailed => BindFailedAsync(request),
-        PortmapProcedure.Release => ReleaseAsync(request),
+        PortmapProcedure.Acquire => AcquireAsync(connection, request),
+        PortmapProcedure.Register => RegisterAsync(connection, request),
+        PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
+        PortmapProcedure.Release => ReleaseAsync(connection, request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
-        PortmapProcedure.List => ListAsync(request, cancellationToken),
-        PortmapProcedure.WaitForChange => ValueTask.FromResult(WaitForChange(request)),
+        PortmapProcedure.List => ListAsync(connection, request, cancellationToken),
+        PortmapProcedure.WaitForChange => ValueTask.FromResult(WaitForChange(connection, request)),
         _ => ValueTask.FromResult(false),
     };
 
-    private async ValueTask<bool> AcquireAsync(RpcCall request)
+    private async ValueTask<bool> AcquireAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
@@ -52,10 +53,10 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
             }
 
             string owner = OwnerText.Decode(name);
-            request.Connection.Peer.DemandAcquire(owner);
+            connection.Peer.DemandAcquire(owner);
 
             // No token: what was begun is completed, whether somebody waits for the answer or not.
-            PortLease lease = await request.Connection.Sessions.AcquireAsync(
+            PortLease lease = await connection.Sessions.AcquireAsync(
                 new PortRequest(owner)
                 {
                     Protocol = protocol,
@@ -69,62 +70,64 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
     }
 
-    private async ValueTask<bool> RegisterAsync(RpcCall request)
+    private async ValueTask<bool> RegisterAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
             PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
-            request.Connection.Peer.DemandChange(claim.Owner);
-            PortEntry entry = await request.Connection.Sessions.RegisterAsync(claim, claimedProcessId).ConfigureAwait(false);
+            connection.Peer.DemandChange(claim.Owner);
+            PortEntry entry = await connection.Sessions.RegisterAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteEntry(request.Results, entry);
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
     }
 
-    private async ValueTask<bool> BindFailedAsync(RpcCall request)
+    private async ValueTask<bool> BindFailedAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
             PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
-            DemandHealing(request, claim);
-            PortLease lease = await request.Connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
+            SocketError error = BindErrno.Read(request.ReadInt32());
+            DemandHealing(connection.Peer, claim);
+            DemandStranger(error, claim);
+            PortLease lease = await connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
     }
 
-    private async ValueTask<bool> ReleaseAsync(RpcCall request)
+    private async ValueTask<bool> ReleaseAsync(RpcConnection connection, RpcCall request)
     {
         try
         {
             PortClaimRequest claim = ReadClaim(request);
-            request.Connection.Peer.DemandChange(claim.Owner);
-            await request.Connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
+            connection.Peer.DemandChange(claim.Owner);
+            await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
         }
         catch (PortRefusedException e)
         {
-            Refuse(request, e.Refusal);
+            Refuse(connection, request, e.Refusal);
         }
 
         return true;
@@ -146,34 +149,35 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return true;
     }
 
-    // A listing is one snapshot, however many pages it takes; it is kept for the connection from the first page to the last.
-    private async ValueTask<bool> ListAsync(RpcCall request, CancellationToken cancellationToken)
+    // A listing is one snapshot, however many pages it takes; it is kept for the connection from
+    // the first page to the last.
+    private async ValueTask<bool> ListAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken)
     {
         long revision = request.ReadInt64();
         uint start = request.ReadUInt32();
-        RpcConnection connection = request.Connection;
-        if (connection.ListingPace.Wait(context.TimeProvider) is { Ticks: > 0 } wait)
+        ListingReader reader = connection.ListingReader;
+        if (reader.Pace.Wait(context.TimeProvider) is { Ticks: > 0 } wait)
         {
             await Task.Delay(wait, context.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
 
         PortSnapshot? listing = start == 0
-            ? await context.Listings.BeginAsync(connection, cancellationToken).ConfigureAwait(false)
-            : context.Listings.Find(connection);
+            ? await context.Listings.BeginAsync(reader, cancellationToken).ConfigureAwait(false)
+            : context.Listings.Find(reader);
         revision = start == 0 ? listing!.Revision : revision;
         if (listing is null || listing.Revision != revision || start > listing.Entries.Length)
         {
-            Refuse(request, new PortRefusal(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
+            Refuse(connection, request, new PortRefusal(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
             return true;
         }
 
         request.WriteInt32(PortmapProcedure.Ok);
         request.WriteInt64(revision);
         int next = WriteCounted(request.Results, listing, (int)start);
-        connection.ListingPace.Count(next - (int)start, context.TimeProvider);
+        reader.Pace.Count(next - (int)start, context.TimeProvider);
         if (next == listing.Entries.Length)
         {
-            context.Listings.Drop(connection);
+            context.Listings.Drop(reader);
             next = 0;
         }
 
@@ -195,15 +199,15 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return next;
     }
 
-    private bool WaitForChange(RpcCall request)
+    private bool WaitForChange(RpcConnection connection, RpcCall request)
     {
         long after = request.ReadInt64();
         TimeSpan wait = TimeSpan.FromMilliseconds(request.ReadUInt32());
         var poll = new ChangePoll(_registry, context.TimeProvider, after, wait < context.Limits.Wait ? wait : context.Limits.Wait, PageBytes);
-        if (!request.Connection.TryDefer(request, poll))
+        if (!connection.TryDefer(request, poll))
         {
-            context.LimitLog.PendingLimitReached(request.Connection.Peer);
-            Refuse(request, new PortRefusal(
+            context.LimitLog.PendingLimitReached(connection.Peer);
+            Refuse(connection, request, new PortRefusal(
                 PortRefusalReason.LimitReached,
                 string.Create(CultureInfo.InvariantCulture, $"{context.Limits.PendingRequests} requests of this connection wait for a change already, its limit (MaxPendingRequests); wait for one of their answers, or use another connection.")));
         }
@@ -211,25 +215,36 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return true;
     }
 
-    // A report for an owner that has no lease is given one, which is to acquire. Of a registered owner the lease is the later of its two claims.
-    private void DemandHealing(RpcCall request, in PortClaimRequest claim)
+    // A report for an owner that has no lease is given one, which is to acquire. Of a registered
+    // owner the lease is the later of its two claims.
+    private void DemandHealing(Peer peer, in PortClaimRequest claim)
     {
         PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
         bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
             && (entry.State == PortState.Reserved || claim.Epoch > entry.Epoch);
         if (hasLease)
         {
-            request.Connection.Peer.DemandChange(claim.Owner);
+            peer.DemandChange(claim.Owner);
         }
         else
         {
-            request.Connection.Peer.DemandAcquire(claim.Owner);
+            peer.DemandAcquire(claim.Owner);
         }
     }
 
-    private void Refuse(RpcCall request, PortRefusal refusal)
+    // A port is in somebody's way only when it is in use. What else there is, another port heals
+    // not.
+    private static void DemandStranger(SocketError error, in PortClaimRequest claim)
     {
-        Log.Refused(context.Logger, request.Connection.Peer.Name, refusal);
+        if (error != SocketError.AddressAlreadyInUse)
+        {
+            throw new PortRefusedException(PortRefusal.CreateForBind(new SocketException((int)error), claim.Owner, claim.Port ?? 0, claim.Protocol)!);
+        }
+    }
+
+    private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
+    {
+        Log.Refused(context.Logger, connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);
     }

@@ -19,6 +19,7 @@ internal static class PortmapXdr
         writer.WriteInt32(entry.OwnerCount);
         writer.WriteInt32((int)entry.Guarantee);
         writer.WriteString(entry.Strategy);
+        writer.WriteString(AddressText.Of(entry.Addresses));
     }
 
     public static PortEntry ReadEntry(ref XdrReader reader) => new()
@@ -33,9 +34,12 @@ internal static class PortmapXdr
         OwnerCount = reader.ReadInt32(),
         Guarantee = (PortGuarantee)reader.ReadInt32(),
         Strategy = reader.ReadString(MaxText),
+        Addresses = reader.ReadString(AddressText.MaxBytes),
     };
 
-    /// <summary>A lease crosses as the entry it stands for; only there the protocol may be both.</summary>
+    /// <summary>
+    /// A lease crosses as the entry it stands for; only there the protocol may be both.
+    /// </summary>
     public static void WriteLease(XdrWriter writer, PortLease lease, DateTimeOffset now) => WriteEntry(writer, new PortEntry
     {
         Owner = lease.Owner,
@@ -49,7 +53,9 @@ internal static class PortmapXdr
         Strategy = lease.Strategy,
     });
 
-    /// <summary>Writes a refusal, cut so that it fits: it is of use only where it arrives.</summary>
+    /// <summary>
+    /// Writes a refusal, cut so that it fits: it is of use only where it arrives.
+    /// </summary>
     public static void WriteRefusal(XdrWriter writer, PortRefusal refusal, int maxBytes)
     {
         RefusalText text = RefusalText.Of(refusal, maxBytes);

@@ -3,12 +3,16 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>The registry's sessions of one connection, one for each process that speaks over it, and the owners that were registered over them.</summary>
+/// <summary>
+/// The registry's sessions of one connection, one for each process that speaks over it, and the
+/// owners that were registered over them.
+/// </summary>
 /// <remarks>
-/// A process that is claimed counts when it has the peer's socket (<see cref="Peer.Resolve"/>), so one connection may speak for several: for those that
-/// were forked. Who claims none speaks for the process of the last claim that was not refused (GlusterFS signs in "B.rdma" with pid 0 right after B), at
-/// first for the one that the kernel names. What a process is, is read once, when its session is opened: a process signs thousands of bricks in. Used by
-/// one call at a time.
+/// A process that is claimed counts when it has the peer's socket (<see cref="Peer.Resolve"/>), so
+/// one connection may speak for several: for those that were forked. Who claims none speaks for the
+/// process of the last claim that was not refused (GlusterFS signs in "B.rdma" with pid 0 right
+/// after B), at first for the one that the kernel names. What a process is, is read once, when its
+/// session is opened: a process signs thousands of bricks in. Used by one call at a time.
 /// </remarks>
 internal sealed class ConnectionSessions(ServerContext context, Peer peer, Action nobodyIsLeft) : IAsyncDisposable
 {
@@ -19,10 +23,17 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     private int? _lastClaim;
     private int _living;
 
-    /// <summary>Whether nobody has registered anything over the connection, or it was all given back.</summary>
+    /// <summary>Completes when the connection has ended; made with its first session.</summary>
+    private TaskCompletionSource? _closed;
+
+    /// <summary>
+    /// Whether nobody has registered anything over the connection, or it was all given back.
+    /// </summary>
     public bool IsEmpty => _owners.Count == 0;
 
-    /// <summary>Acquires for whoever is at the other end: it and its user may use the lease.</summary>
+    /// <summary>
+    /// Acquires for whoever is at the other end: it and its user may use the lease.
+    /// </summary>
     public ValueTask<PortLease> AcquireAsync(PortRequest request)
     {
         PortSession session = SessionOf(claimedProcessId: 0, request.Owner);
@@ -34,7 +45,8 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     {
         PortSession session = SessionOf(claimedProcessId, request.Owner);
 
-        // No token: a change that was begun is completed, whether somebody waits for the answer or not.
+        // No token: a change that was begun is completed, whether somebody waits for the answer or
+        // not.
         PortEntry entry = await WithinSharesAsync(
             request.Owner,
             request.Port ?? 0,
@@ -76,6 +88,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
     public async ValueTask DisposeAsync()
     {
+        _closed?.TrySetResult();
         foreach (PortSession session in _sessions.Values)
         {
             await session.DisposeAsync().ConfigureAwait(false);
@@ -85,7 +98,10 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         _owners.Clear();
     }
 
-    /// <summary>What is held over this connection: owners that were registered, and leases that were acquired.</summary>
+    /// <summary>
+    /// What is held over this connection: owners that were registered, and leases that were
+    /// acquired.
+    /// </summary>
     private OwnerShare Share => _share ??= new OwnerShare(context.Registry, context.TimeProvider, new ShareLimits
     {
         Owners = context.Limits.OwnersPerSession,
@@ -124,21 +140,33 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         PortSession session = context.Registry.OpenSession(process == 0 ? null : process, peer.UserId);
         _sessions.Add(process, session);
         Interlocked.Increment(ref _living);
-        _ = EndWithAsync(session);
+        _closed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = EndWithAsync(session, _closed.Task);
         return session;
     }
 
-    /// <summary>When every process that spoke over the connection is dead, whoever holds its socket now, a child that was forked, is not known here: it has to connect anew.</summary>
-    private async Task EndWithAsync(PortSession session)
+    /// <summary>
+    /// When every process that spoke over the connection is dead, whoever holds its socket now, a
+    /// child that was forked, is not known here: it has to connect anew.
+    /// </summary>
+    /// <remarks>
+    /// A session lives on through its grace when the connection has ended. It must not keep the
+    /// connection, with all its buffers, in memory that long.
+    /// </remarks>
+    private async Task EndWithAsync(PortSession session, Task closed)
     {
-        await session.Ended.ConfigureAwait(false);
-        if (Interlocked.Decrement(ref _living) == 0)
+        Task ended = session.Ended;
+        await Task.WhenAny(ended, closed).ConfigureAwait(false);
+        if (ended.IsCompleted && Interlocked.Decrement(ref _living) == 0)
         {
             nobodyIsLeft();
         }
     }
 
-    /// <summary>Makes a change that gives somebody an owner, if the shares of the connection and of its user have room for it.</summary>
+    /// <summary>
+    /// Makes a change that gives somebody an owner, if the shares of the connection and of its user
+    /// have room for it.
+    /// </summary>
     private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port)> claim)
     {
         PortProtocol[] protocols = SingleProtocols.Of(protocol);

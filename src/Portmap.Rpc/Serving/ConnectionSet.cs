@@ -4,7 +4,10 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>The open connections of a server: no more than its limits say, of all peers and of each, and none that waits for ever.</summary>
+/// <summary>
+/// The open connections of a server: no more than its limits say, of all peers and of each, and
+/// none that waits for ever.
+/// </summary>
 internal sealed class ConnectionSet : IDisposable
 {
     /// <summary>Between two attempts to accept when the first failed.</summary>
@@ -14,6 +17,7 @@ internal sealed class ConnectionSet : IDisposable
     private static readonly TimeSpan s_longestPeriod = TimeSpan.FromSeconds(1);
 
     private readonly ServerContext _context;
+    private readonly ProgramTable _programs;
     private readonly CancellationToken _stopping;
     private readonly Lock _gate = new();
     private readonly Dictionary<RpcConnection, Task> _open = [];
@@ -22,9 +26,10 @@ internal sealed class ConnectionSet : IDisposable
     private readonly SpareDescriptors _spare = new();
     private readonly ITimer _timer;
 
-    public ConnectionSet(ServerContext context, CancellationToken stopping)
+    public ConnectionSet(ServerContext context, ProgramTable programs, CancellationToken stopping)
     {
         _context = context;
+        _programs = programs;
         _stopping = stopping;
         ServerLimits limits = context.Limits;
         _seats = new ConnectionSeats(limits);
@@ -116,7 +121,7 @@ internal sealed class ConnectionSet : IDisposable
             Admission admission = _seats.TryTake(peer, isKnown, out ConnectionSeats.Seat seat);
             if (admission == Admission.Seated)
             {
-                var connection = new RpcConnection(_context, stream, peer, _stopping);
+                var connection = new RpcConnection(_context, _programs, stream, peer, _stopping);
                 serving = ServeAsync(connection, seat);
                 _open.Add(connection, serving);
             }
@@ -125,7 +130,9 @@ internal sealed class ConnectionSet : IDisposable
         }
     }
 
-    /// <summary>Waits until every connection has ended; they do so because the server stops.</summary>
+    /// <summary>
+    /// Waits until every connection has ended; they do so because the server stops.
+    /// </summary>
     public Task EndAsync()
     {
         lock (_gate)
@@ -140,7 +147,10 @@ internal sealed class ConnectionSet : IDisposable
         _spare.Dispose();
     }
 
-    /// <summary>Until there are descriptors again. Meanwhile the spare ones are free, for this process goes on serving those that are connected.</summary>
+    /// <summary>
+    /// Until there are descriptors again. Meanwhile the spare ones are free, for this process goes
+    /// on serving those that are connected.
+    /// </summary>
     private async Task PauseAsync(SocketException reason, EndpointListener listener)
     {
         _spare.Release();

@@ -5,10 +5,12 @@ namespace Portmap.Rpc.Serving;
 /// <summary>How many connections the descriptors of this process leave room for.</summary>
 /// <remarks>
 /// <code>
-///   all the process may have:  half for guards │ what is open already │ 32 for the host to come │ the rest: connections
+///   all the process may have:
+///     guards: half │ processes of sessions: an eighth │ what is open │ host: 32 │ connections
 /// </code>
-/// A process without descriptors cannot even load an assembly: .NET then ends it ("Out of memory"). Where the rest is
-/// less than an eighth of all, connections have that eighth, and accepting pauses when guards or the host need it.
+/// A process without descriptors cannot even load an assembly: .NET then ends it ("Out of memory").
+/// Where what is left is less than an eighth of all, connections have that eighth, and accepting
+/// pauses when others need it.
 /// </remarks>
 internal static class Descriptors
 {
@@ -20,7 +22,9 @@ internal static class Descriptors
 
     /// <param name="limit">How many descriptors the process may have.</param>
     /// <param name="open">How many it has.</param>
-    public static int RoomFor(int limit, int open) => Math.Max(1, Math.Max(limit / 8, (limit / 2) - open - ForTheHost));
+    public static int RoomFor(int limit, int open) => Math.Max(
+        1,
+        Math.Max(limit / 8, limit - DescriptorShares.OfGuards(limit) - DescriptorShares.OfProcesses(limit) - open - ForTheHost));
 
     private static int Limit()
     {

@@ -1,16 +1,21 @@
 namespace Portmap.Rpc.Serving;
 
-/// <summary>The listings that are being read, a few for all connections of a server together: one may be megabytes, and its reader may never come back.</summary>
+/// <summary>
+/// The listings that are being read, a few for all connections of a server together: one may be
+/// megabytes, and its reader may never come back.
+/// </summary>
 /// <remarks>Safe for any thread. A reader whose listing had to go is told to list again.</remarks>
 internal sealed class Listings(SharedSnapshot snapshots)
 {
     public const int MaxOpen = 16;
 
     private readonly Lock _gate = new();
-    private readonly List<(RpcConnection Reader, PortSnapshot Listing)> _open = new(MaxOpen);
+    private readonly List<(ListingReader Reader, PortSnapshot Listing)> _open = new(MaxOpen);
 
-    /// <summary>Begins a listing of the map as it is now, in place of the one its reader had.</summary>
-    public async ValueTask<PortSnapshot> BeginAsync(RpcConnection reader, CancellationToken cancellationToken)
+    /// <summary>
+    /// Begins a listing of the map as it is now, in place of the one its reader had.
+    /// </summary>
+    public async ValueTask<PortSnapshot> BeginAsync(ListingReader reader, CancellationToken cancellationToken)
     {
         PortSnapshot listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
         Keep(reader, listing);
@@ -18,7 +23,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
     }
 
     /// <summary>The listing that a reader began and has not read to its end.</summary>
-    public PortSnapshot? Find(RpcConnection reader)
+    public PortSnapshot? Find(ListingReader reader)
     {
         lock (_gate)
         {
@@ -26,7 +31,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
         }
     }
 
-    public void Drop(RpcConnection reader)
+    public void Drop(ListingReader reader)
     {
         lock (_gate)
         {
@@ -34,7 +39,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
         }
     }
 
-    private void Keep(RpcConnection reader, PortSnapshot listing)
+    private void Keep(ListingReader reader, PortSnapshot listing)
     {
         lock (_gate)
         {

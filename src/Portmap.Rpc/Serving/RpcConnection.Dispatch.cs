@@ -37,7 +37,7 @@ internal sealed partial class RpcConnection
 
     private ValueTask<bool> DispatchAsync(in CallHeader header, XdrReader arguments)
     {
-        IRpcProgram? program = _context.Programs.Find(header.Program, header.Version, out uint low, out uint high);
+        ServedProgram? program = _programs.Find(header.Program, header.Version, out uint low, out uint high);
         if (program is null)
         {
             if (high == 0)
@@ -53,7 +53,7 @@ internal sealed partial class RpcConnection
         }
 
         int start = RpcMessage.BeginReply(_out, header.Xid, AcceptStatus.Success);
-        _call.Begin(header, arguments, start);
+        _call.Begin(header.Xid, header.Procedure, arguments, start);
         if (header.Procedure == 0)
         {
             _out.EndRecord(start);
@@ -62,7 +62,7 @@ internal sealed partial class RpcConnection
 
         try
         {
-            ValueTask<bool> invoked = program.InvokeAsync(_call, _ended.Token);
+            ValueTask<bool> invoked = program.InvokeAsync(this, _call, _ended.Token);
             if (!invoked.IsCompletedSuccessfully)
             {
                 return FinishAsync(program, start, invoked);
@@ -78,7 +78,7 @@ internal sealed partial class RpcConnection
         return ValueTask.FromResult(true);
     }
 
-    private async ValueTask<bool> FinishAsync(IRpcProgram program, int start, ValueTask<bool> invoked)
+    private async ValueTask<bool> FinishAsync(ServedProgram program, int start, ValueTask<bool> invoked)
     {
         try
         {
@@ -114,7 +114,7 @@ internal sealed partial class RpcConnection
         }
     }
 
-    private void Fail(IRpcProgram program, int start, Exception e)
+    private void Fail(ServedProgram program, int start, Exception e)
     {
         _out.Truncate(Math.Min(start, _out.Count));
         if (e is InvalidDataException)

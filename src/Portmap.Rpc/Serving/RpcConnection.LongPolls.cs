@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
-using Portmap.Rpc.Programs;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 

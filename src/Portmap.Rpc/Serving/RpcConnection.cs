@@ -6,24 +6,37 @@ using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>One connection from accept to end: reads records, answers each in its turn, and gives the registry's sessions back when it is over.</summary>
+/// <summary>
+/// One connection from accept to end: reads records, answers each in its turn, and gives the
+/// registry's sessions back when it is over.
+/// </summary>
 /// <remarks>
-/// <para>One loop reads and answers, so calls of one connection come one after the other and need no lock. The loop does not read on before its answers
-/// are written: a client that reads none is read no more, and costs the kernel's two socket buffers and one of ours. The only thing beside the loop
-/// are long polls, which write their answers by themselves; whoever writes holds the gate, and a poll makes its answer only when it has the gate.</para>
-/// <para>The loop never looks at the clock. It marks what it waits for, and a timer of the whole server ends what waits too long.</para>
+/// <para>One loop reads and answers, so calls of one connection come one after the other and need
+/// no lock. The loop does not read on before its answers are written: a client that reads none is
+/// read no more, and costs the kernel's two socket buffers and one of ours. The only thing beside
+/// the loop are long polls, which write their answers by themselves; whoever writes holds the gate,
+/// and a poll makes its answer only when it has the gate.</para>
+/// <para>The loop never looks at the clock. It marks what it waits for, and a timer of the whole
+/// server ends what waits too long.</para>
 /// </remarks>
 internal sealed partial class RpcConnection : IDisposable
 {
     private const int ReadBytes = 4_096;
 
-    /// <summary>What is borrowed to read into as long as a peer sends more than <see cref="ReadBytes"/> at once.</summary>
+    /// <summary>
+    /// What is borrowed to read into as long as a peer sends more than <see cref="ReadBytes"/> at
+    /// once.
+    /// </summary>
     private const int ReadManyBytes = 32_768;
 
-    /// <summary>Answers are collected up to this and then written, even if more calls have been read already.</summary>
+    /// <summary>
+    /// Answers are collected up to this and then written, even if more calls have been read
+    /// already.
+    /// </summary>
     private const int WriteBytes = 32_768;
 
     private readonly ServerContext _context;
+    private readonly ProgramTable _programs;
     private readonly Stream _stream;
     private readonly CancellationTokenSource _ended;
     private readonly SemaphoreSlim _gate = new(1, 1);
@@ -33,15 +46,15 @@ internal sealed partial class RpcConnection : IDisposable
     private WaitMark _writing;
     private int _pending;
     private bool _isAborted;
-    private ListingPace _listingPace;
 
-    public RpcConnection(ServerContext context, Stream stream, Peer peer, CancellationToken stopping)
+    public RpcConnection(ServerContext context, ProgramTable programs, Stream stream, Peer peer, CancellationToken stopping)
     {
         _context = context;
+        _programs = programs;
         _stream = stream;
         Peer = peer;
         Sessions = new ConnectionSessions(context, peer, StopReading);
-        _call = new RpcCall(this, _out);
+        _call = new RpcCall(_out, peer.ProcessId > 0 ? peer.ProcessId : null, () => peer.MayChange);
         _ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
 
@@ -49,12 +62,15 @@ internal sealed partial class RpcConnection : IDisposable
 
     public ConnectionSessions Sessions { get; }
 
-    /// <summary>How fast it may list. A reference: the pace changes in place.</summary>
-    public ref ListingPace ListingPace => ref _listingPace;
+    /// <summary>The listings that are read over it.</summary>
+    public ListingReader ListingReader { get; } = new();
 
-    public IReadOnlyList<IRpcProgram> Programs => _context.Programs.Programs;
+    public IReadOnlyList<ServedProgram> Programs => _programs.Programs;
 
-    /// <summary>Serves until the peer leaves, what it says makes no sense, it waits or has others wait too long, or the server stops. Does not throw.</summary>
+    /// <summary>
+    /// Serves until the peer leaves, what it says makes no sense, it waits or has others wait too
+    /// long, or the server stops. Does not throw.
+    /// </summary>
     public async Task RunAsync()
     {
         try
@@ -63,7 +79,8 @@ internal sealed partial class RpcConnection : IDisposable
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            // It vanished, or we are stopping: a brick exits right after it has written its sign-out.
+            // It vanished, or we are stopping: a brick exits right after it has written its
+            // sign-out.
             Log.ConnectionBroke(_context.Logger, Peer.Name, e.Message);
         }
         catch (Exception e)
@@ -76,10 +93,16 @@ internal sealed partial class RpcConnection : IDisposable
         }
     }
 
-    /// <summary>To be called after <see cref="RunAsync"/>. The gate is left to a long poll that may still be on its way out; it holds nothing.</summary>
+    /// <summary>
+    /// To be called after <see cref="RunAsync"/>. The gate is left to a long poll that may still be
+    /// on its way out; it holds nothing.
+    /// </summary>
     public void Dispose() => _ended.Dispose();
 
-    /// <summary>Ends the connection if it waits for its peer longer than the limits say. Called by the server's timer, one call at a time.</summary>
+    /// <summary>
+    /// Ends the connection if it waits for its peer longer than the limits say. Called by the
+    /// server's timer, one call at a time.
+    /// </summary>
     public void Inspect()
     {
         ServerLimits limits = _context.Limits;
@@ -159,12 +182,14 @@ internal sealed partial class RpcConnection : IDisposable
         }
         finally
         {
-            // A read that was cancelled is over when it has thrown, so nobody writes into the buffer any more.
+            // A read that was cancelled is over when it has thrown, so nobody writes into the
+            // buffer any more.
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    // A record that was begun keeps its time while its bytes trickle in. A connection that holds registrations may be silent for ever.
+    // A record that was begun keeps its time while its bytes trickle in. A connection that holds
+    // registrations may be silent for ever.
     private void MarkReading(RecordAssembler assembler)
     {
         WaitKind kind = !assembler.IsBetweenRecords ? WaitKind.RestOfRecord : Sessions.IsEmpty ? WaitKind.Call : WaitKind.None;
@@ -183,7 +208,8 @@ internal sealed partial class RpcConnection : IDisposable
         }
     }
 
-    // Few peers send more than a buffer at once, and thousands send nothing: only the few get a large one, for as long as they fill it.
+    // Few peers send more than a buffer at once, and thousands send nothing: only the few get a
+    // large one, for as long as they fill it.
     private static byte[] Resize(byte[] buffer, int count)
     {
         bool isLarge = buffer.Length >= ReadManyBytes;
@@ -211,7 +237,10 @@ internal sealed partial class RpcConnection : IDisposable
         }
     }
 
-    /// <summary>Writes, holding the gate. A write that fails keeps the buffer from the pool: the kernel may be reading it still.</summary>
+    /// <summary>
+    /// Writes, holding the gate. A write that fails keeps the buffer from the pool: the kernel may
+    /// be reading it still.
+    /// </summary>
     private async ValueTask WriteAsync(XdrWriter writer)
     {
         ValueTask writing = _stream.WriteAsync(writer.Written, _ended.Token);
@@ -229,7 +258,9 @@ internal sealed partial class RpcConnection : IDisposable
         writer.Clear();
     }
 
-    /// <summary>Serves what has arrived, and ends. Called by any thread, also when it has ended already.</summary>
+    /// <summary>
+    /// Serves what has arrived, and ends. Called by any thread, also when it has ended already.
+    /// </summary>
     private void StopReading()
     {
         try
@@ -266,14 +297,15 @@ internal sealed partial class RpcConnection : IDisposable
     {
         try
         {
-            _context.Listings.Drop(this);
+            _context.Listings.Drop(ListingReader);
             await _ended.CancelAsync().ConfigureAwait(false);
             await Sessions.DisposeAsync().ConfigureAwait(false);
             await _stream.DisposeAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            // The registry is gone before its server, or the stream was closed under it; there is nothing left to end.
+            // The registry is gone before its server, or the stream was closed under it; there is
+            // nothing left to end.
             Log.ConnectionFailed(_context.Logger, e, Peer.Name);
         }
     }

@@ -1,13 +1,11 @@
 using Microsoft.Extensions.Logging;
-using Portmap.Rpc.Diagnostics;
-using Portmap.Rpc.Programs;
 
 namespace Portmap.Rpc.Serving;
 
 /// <summary>What all connections of a server share.</summary>
 internal sealed class ServerContext
 {
-    private ServerContext(PortRegistry registry, PortmapServerOptions options, ILogger logger, TimeProvider timeProvider)
+    public ServerContext(PortRegistry registry, PortmapServerOptions options, ILogger logger, TimeProvider timeProvider)
     {
         Registry = registry;
         Limits = ServerLimits.Of(options);
@@ -18,7 +16,6 @@ internal sealed class ServerContext
         Snapshots = new SharedSnapshot(registry, timeProvider);
         Listings = new Listings(Snapshots);
         Users = new UserShares(registry, Limits, timeProvider);
-        Programs = new ProgramTable([]);
     }
 
     public PortRegistry Registry { get; }
@@ -38,13 +35,4 @@ internal sealed class ServerContext
     public LimitLog LimitLog { get; }
 
     public TimeProvider TimeProvider { get; }
-
-    public ProgramTable Programs { get; private set; }
-
-    public static ServerContext Create(PortRegistry registry, PortmapServerOptions options, ILogger logger, TimeProvider timeProvider)
-    {
-        var context = new ServerContext(registry, options, logger, timeProvider);
-        context.Programs = new ProgramTable([new PortmapProgram(context), new GlusterPortmapProgram(registry, logger), new GfDumpProgram(), .. options.Programs]);
-        return context;
-    }
 }

@@ -1,13 +1,16 @@
-using Portmap.Rpc.Programs;
-
 namespace Portmap.Rpc.Serving;
 
-/// <summary>Snapshots of the registry for all that list: however many they are, taking them costs a tenth of one processor at most.</summary>
+/// <summary>
+/// Snapshots of the registry for all that list: however many they are, taking them costs a tenth of
+/// one processor at most.
+/// </summary>
 /// <remarks>
-/// <para>A snapshot reads the whole map: 53 ms at 60,000 entries. So one is shared while nothing has changed since, and
-/// those that come meanwhile share the next one, which is taken after a pause of nine times what the last one took.</para>
-/// <para>Who lists after a change of its own sees it: it is given a snapshot with the newest revision, or one that is begun
-/// after it asked. What changes without a revision (a port that has cooled) shows after the pause, 100 ms at least.</para>
+/// <para>A snapshot reads the whole map: 53 ms at 60,000 entries. So one is shared while nothing
+/// has changed since, and those that come meanwhile share the next one, which is taken after a
+/// pause of nine times what the last one took.</para>
+/// <para>Who lists after a change of its own sees it: it is given a snapshot with the newest
+/// revision, or one that is begun after it asked. What changes without a revision (a port that has
+/// cooled) shows after the pause, 100 ms at least.</para>
 /// Safe for any thread.
 /// </remarks>
 internal sealed class SharedSnapshot(PortRegistry registry, TimeProvider timeProvider)

@@ -15,10 +15,6 @@ namespace Portmap.Processes;
 /// </remarks>
 internal sealed class DeathWatch
 {
-    /// <summary>Descriptors of processes take at most one in this many of those that this process may have; guards take half, connections most of the rest.</summary>
-    private const int Share = 8;
-
-    private const int MostPlaces = 65_536;
     private const int EventsAtOnce = 64;
 
     private readonly WeakReference<IDeathObserver>?[] _places;
@@ -30,7 +26,7 @@ internal sealed class DeathWatch
     public DeathWatch(int places) => _places = new WeakReference<IDeathObserver>?[places];
 
     /// <summary>That of this process.</summary>
-    public static DeathWatch Shared { get; } = new(Math.Clamp(Guarding.KernelPorts.Read().DescriptorLimit / Share, 1, MostPlaces));
+    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(Guarding.KernelPorts.Read().DescriptorLimit));
 
     /// <summary>How many places are taken.</summary>
     public int Count => _places.Count(place => place is not null);

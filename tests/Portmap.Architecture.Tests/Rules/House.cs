@@ -8,9 +8,6 @@ namespace Portmap.Architecture.Tests.Rules;
 /// </summary>
 internal sealed class House
 {
-    /// <summary>The folders of src whose files more than one package compiles.</summary>
-    private static readonly string[] s_linked = ["Shared", "Portmap/Diagnostics"];
-
     private static readonly Lazy<House> s_core = new(() => Read("Portmap", typeof(PortRegistry).Assembly.Location, Plan.Core, Sizes.OfTheCore));
     private static readonly Lazy<House> s_wire = new(() => Read("Portmap.Rpc", typeof(PortmapServer).Assembly.Location, Plan.Wire, Sizes.OfTheWire));
 
@@ -51,12 +48,10 @@ internal sealed class House
 
     private static House Read(string package, string assembly, Plan plan, Sizes sizes)
     {
-        string source = Path.Combine(Repository.Root, "src");
-        House house = new(package, AssemblyEdges.Of(assembly), SourceTree.OfFolder(Path.Combine(source, package)), plan, sizes);
-        HashSet<string> linked = [.. house.Rooms.Where(type => type.Value == Plan.Shared).Select(type => type.Key)];
-        linked.ExceptWith(Linked(source).SelectMany(folder => SourceTree.OfFolder(folder).Types.Keys));
-        return linked.Count == 0 ? house : throw new InvalidDataException($"No source was found of {string.Join(", ", linked)} in {package}.");
+        string folder = Path.Combine(Repository.Root, "src", package);
+        House house = new(package, AssemblyEdges.Of(assembly), SourceTree.OfFolder(folder), plan, sizes);
+        HashSet<string> elsewhere = [.. house.Rooms.Where(type => type.Value == Plan.Shared).Select(type => type.Key)];
+        elsewhere.ExceptWith(SourceTree.Of(LinkedSources.Of(Path.Combine(folder, $"{package}.csproj"))).Types.Keys);
+        return elsewhere.Count == 0 ? house : throw new InvalidDataException($"No source was found of {string.Join(", ", elsewhere)} in {package}.");
     }
-
-    private static IEnumerable<string> Linked(string source) => s_linked.Select(folder => Path.Combine(source, folder)).Where(Directory.Exists);
 }

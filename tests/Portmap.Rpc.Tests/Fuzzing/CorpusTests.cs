@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
 using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
@@ -35,7 +36,7 @@ public class CorpusTests
     {
         await using Harness harness = new();
         PairStream client = harness.Open();
-        foreach (IRpcProgram program in harness.Context.Programs.Programs)
+        foreach (ServedProgram program in harness.Programs.Programs)
         {
             for (uint procedure = 0; procedure < 32; procedure++)
             {

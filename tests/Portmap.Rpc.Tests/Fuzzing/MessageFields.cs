@@ -80,6 +80,16 @@ internal static class MessageFields
                 trace.Add(reader.ReadInt32());
                 trace.Add(reader.ReadInt64());
                 trace.Add(reader.ReadInt32());
+                if (procedure != PortmapProcedure.Release)
+                {
+                    trace.Add(reader.ReadInt32());
+                }
+
+                if (procedure == PortmapProcedure.BindFailed)
+                {
+                    trace.Add(BindErrno.Read(reader.ReadInt32()));
+                }
+
                 break;
             case (Wire.Portmap, PortmapProcedure.Lookup) or (Wire.Gluster, 1):
                 ReadOnlySpan<byte> name = reader.ReadOpaque(int.MaxValue);

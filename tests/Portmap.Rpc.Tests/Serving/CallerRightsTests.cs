@@ -169,7 +169,12 @@ public sealed class CallerRightsTests : IDisposable
         1,
         Wire.Portmap,
         procedure,
-        [.. Wire.Text(Owner), .. Wire.Words((uint)port, (uint)(epoch >> 32), (uint)epoch, 0), .. procedure == PortmapProcedure.Release ? [] : Wire.Words(0)]);
+        [.. Wire.Text(Owner), .. Wire.Words((uint)port, (uint)(epoch >> 32), (uint)epoch, 0), .. procedure switch
+            {
+                PortmapProcedure.Release => [],
+                PortmapProcedure.Register => Wire.Words(0),
+                _ => Wire.Words(0, 0),
+            }]);
 
     private static byte[] SignIn(string brick, int port, int processId) =>
         Wire.Call(1, Wire.Gluster, 4, [.. Wire.Text(brick), .. Wire.Words((uint)port, (uint)processId)]);

@@ -2,12 +2,15 @@ using System.Net;
 using System.Net.Sockets;
 using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
-using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>Each limit of a server, at it and one past it: who passes it is refused or closed with one line, and the others are served on.</summary>
+/// <summary>
+/// Each limit of a server, at it and one past it: who passes it is refused or closed with one line,
+/// and the others are served on.
+/// </summary>
 public class LimitTests
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(1);
@@ -149,7 +152,8 @@ public class LimitTests
         await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10), MaxWait = TimeSpan.FromHours(1) }, timeProvider: _time);
         await using PortmapClient worker = harness.OpenClient();
 
-        // The manual clock drives the reconciler as well, which ends an entry whose port nobody listens on, and that answers the watcher.
+        // The manual clock drives the reconciler as well, which ends an entry whose port nobody
+        // listens on, and that answers the watcher.
         using Socket listening = Listen();
         await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
         PairStream watcher = harness.Open();
@@ -373,7 +377,8 @@ public class LimitTests
         }
     }
 
-    // The server marks what it waits for on a thread of its own; the manual clock goes on until it has.
+    // The server marks what it waits for on a thread of its own; the manual clock goes on until it
+    // has.
     private async Task AdvanceUntilAsync(Task served)
     {
         using CancellationTokenSource end = Deadline.Source();

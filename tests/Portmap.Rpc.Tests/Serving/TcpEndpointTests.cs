@@ -69,7 +69,7 @@ public sealed class TcpEndpointTests : IAsyncDisposable
     public async Task Start_OnAnAddressThatOthersReach_WhenAllowedWarns()
     {
         LogList logs = new();
-        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { "tcp:0.0.0.0:0" }, AllowRemote = true }, new ServerLog(logs));
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { "tcp:0.0.0.0:0" }, AllowRemote = true, MaxConnections = 100 }, new ServerLog(logs));
         await server.StartAsync().Within();
         logs.Warnings.Should().ContainSingle().Which.Text.Should().Contain("0.0.0.0").And.Contain("AllowRemote");
     }
@@ -78,7 +78,7 @@ public sealed class TcpEndpointTests : IAsyncDisposable
     public async Task Start_OnLoopback_DoesNotWarn()
     {
         LogList logs = new();
-        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" } }, new ServerLog(logs));
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" }, MaxConnections = 100 }, new ServerLog(logs));
         await server.StartAsync().Within();
         logs.Warnings.Should().BeEmpty();
     }

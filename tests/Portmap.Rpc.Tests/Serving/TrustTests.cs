@@ -1,4 +1,5 @@
 using System.Net;
+using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
 
@@ -18,7 +19,7 @@ public class TrustTests
     {
         { "acquire", Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
         { "register", Wire.Portmap, PortmapProcedure.Register, [.. s_claim, .. Wire.Words(0)] },
-        { "bind failed", Wire.Portmap, PortmapProcedure.BindFailed, [.. s_claim, .. Wire.Words(0)] },
+        { "bind failed", Wire.Portmap, PortmapProcedure.BindFailed, [.. s_claim, .. Wire.Words(0, 0)] },
         { "release", Wire.Portmap, PortmapProcedure.Release, s_claim },
         { "Gluster's sign-in", Wire.Gluster, 4, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },
         { "Gluster's sign-out", Wire.Gluster, 5, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },
@@ -50,7 +51,7 @@ public class TrustTests
 
         (await stranger.GetEntryAsync("b1").Within()).Should().Be(entry);
         (_, long revision) = await stranger.SnapshotAsync().Within();
-        Task<PortUpdate> waiting = stranger.WaitForChangeAsync(revision, CancellationToken.None);
+        Task<PortUpdate> waiting = MapCalls.WaitForChangeAsync(stranger.Caller, revision, CancellationToken.None);
         await owner.RegisterAsync(new PortClaimRequest("b2", 49200)).Within();
         (await waiting.Within()).Changes.Should().ContainSingle();
         byte[] port = await harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody)).ExchangeAsync(Wire.Call(1, Wire.Gluster, 1, Wire.Text("b1")));

@@ -1,9 +1,12 @@
 using Microsoft.Extensions.Logging;
-using Portmap.Rpc.Serving;
+using Portmap.Rpc.Diagnostics;
 
-namespace Portmap.Rpc.Diagnostics;
+namespace Portmap.Rpc.Serving;
 
-/// <summary>The lines that a peer can cause as often as it likes: of each kind one in ten seconds, which says how many were left out since the last.</summary>
+/// <summary>
+/// The lines that a peer can cause as often as it likes: of each kind one in ten seconds, which
+/// says how many were left out since the last.
+/// </summary>
 /// <remarks>Safe for any thread.</remarks>
 internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, ServerLimits limits)
 {

@@ -2,16 +2,24 @@ using System.Globalization;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 
-namespace Portmap.Rpc.Programs;
+namespace Portmap.Rpc.Serving;
 
-/// <summary>One long poll: waits for the first change after a revision, then writes it with all that followed it meanwhile.</summary>
-/// <remarks>It holds no change until its answer is written, however long that takes: what a reader has missed stands in
-/// the registry's ring, which serves all readers and makes those that fall behind list again.</remarks>
+/// <summary>
+/// One long poll: waits for the first change after a revision, then writes it with all that
+/// followed it meanwhile.
+/// </summary>
+/// <remarks>
+/// It holds no change until its answer is written, however long that takes: what a reader has
+/// missed stands in the registry's ring, which serves all readers and makes those that fall behind
+/// list again.
+/// </remarks>
 internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvider, long after, TimeSpan wait, int pageBytes)
 {
     private long _revision = after;
 
-    /// <summary>Completes when there is something to answer: a change, a refusal, or that the time is up.</summary>
+    /// <summary>
+    /// Completes when there is something to answer: a change, a refusal, or that the time is up.
+    /// </summary>
     public async Task WaitAsync(CancellationToken ended)
     {
         if (_revision < 0)
@@ -33,7 +41,8 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
                 return;
             }
 
-            // The registry was disposed before its server, and nothing will change any more. An answer at once would be asked for again at once, for ever.
+            // The registry was disposed before its server, and nothing will change any more. An
+            // answer at once would be asked for again at once, for ever.
             await Task.Delay(Timeout.InfiniteTimeSpan, timeProvider, until.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!ended.IsCancellationRequested)

@@ -1,0 +1,35 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Portmap.Rpc;
+
+namespace Portmap.Hosting;
+
+/// <summary>What a host holds for one registry: without a key, or all under one key.</summary>
+internal static class HostServices
+{
+    /// <summary>The opening of the registry, which can be awaited; null for a registry that the host made by itself.</summary>
+    public static Lazy<Task<PortRegistry>>? Opening(this IServiceProvider provider, object? key) => key is null
+        ? provider.GetService<Lazy<Task<PortRegistry>>>()
+        : provider.GetKeyedService<Lazy<Task<PortRegistry>>>(key);
+
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    public static PortRegistry Registry(this IServiceProvider provider, object? key) =>
+        (key is null ? provider.GetService<PortRegistry>() : provider.GetKeyedService<PortRegistry>(key))
+        ?? throw new InvalidOperationException(key is null
+            ? "The services hold no PortRegistry: call services.AddPortmap() as well."
+            : $"The services hold no PortRegistry of the key '{key}': call services.AddKeyedPortmap(\"{key}\") as well.");
+
+    public static PortmapServer? Server(this IServiceProvider provider, object? key) =>
+        key is null ? provider.GetService<PortmapServer>() : provider.GetKeyedService<PortmapServer>(key);
+
+    public static PortmapServerOptions ServerOptions(this IServiceProvider provider, object? key) => key is string name
+        ? provider.GetRequiredService<IOptionsMonitor<PortmapServerOptions>>().Get(name)
+        : provider.GetRequiredService<IOptions<PortmapServerOptions>>().Value;
+
+    public static PortRegistryOptions RegistryOptions(this IServiceProvider provider, object? key) => key is string name
+        ? provider.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get(name)
+        : provider.GetRequiredService<IOptions<PortRegistryOptions>>().Value;
+
+    public static IPortStore? Store(this IServiceProvider provider, object? key) =>
+        key is null ? provider.GetService<IPortStore>() : provider.GetKeyedService<IPortStore>(key);
+}

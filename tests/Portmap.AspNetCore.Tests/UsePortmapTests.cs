@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Builder;
+
+namespace Portmap.AspNetCore.Tests;
+
+/// <summary>What a program may say to the one call.</summary>
+public sealed class UsePortmapTests
+{
+    [Fact]
+    public void UsePortmap_SameOwnerTwice_IsTold()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UsePortmap(configure: options => options.Owner = "web").UsePortmap(configure: options => options.Owner = "web/admin");
+
+        Action again = () => builder.WebHost.UsePortmap(configure: options => options.Owner = "web");
+
+        again.Should().Throw<InvalidOperationException>().WithMessage("*'web'*already*another owner*");
+    }
+
+    [Fact]
+    public void UsePortmap_NoOwner_AddsNoService()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        int before = builder.Services.Count;
+
+        builder.WebHost.UsePortmap(listen => throw new InvalidOperationException("nothing listens"));
+
+        builder.Services.Count.Should().Be(before);
+    }
+
+    [Fact]
+    public void UsePortmap_NoBuilder_Throws() =>
+        FluentActions.Invoking(() => PortmapWebHostBuilderExtensions.UsePortmap(null!)).Should().Throw<ArgumentNullException>();
+}

@@ -1,0 +1,158 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Portmap.Hosting.Tests;
+
+/// <summary>What the health check finds, by doing what a supervisor and a worker do.</summary>
+public sealed class HealthCheckTests
+{
+    [Fact]
+    public async Task Check_RunningDaemon_IsHealthyAndSaysWhy()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Healthy, health.Description);
+        health.Data.Should().Contain("store", "works").And.Contain("used", 0).And.Contain("ports", 10).And.Contain("share", 0.0);
+        health.Data["endpoints"].Should().BeEquivalentTo(new[] { folder.Socket() });
+        host.Host.Services.GetRequiredService<PortRegistry>().TryGetEntry("portmap/health", out _).Should().BeFalse("it gives back what it took");
+    }
+
+    [Fact]
+    public async Task Check_AnyHost_HasWhatDiagnoseSaysAsItsData()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddPortmap(options => (options.Ports, options.MaxOwners) = (PortBlock.Take(2).ToString(), 3));   // RangeTooSmall
+            services.AddPortmapServer(options => options.Endpoints.Add(folder.Socket()));
+            services.AddHealthChecks().AddPortmap();
+        }));
+        await host.StartAsync();
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        health.Data["findings"].Should().BeEquivalentTo(registry.Diagnose().Select(finding => finding.ToString()))
+            .And.BeOfType<string[]>().Which.Should().ContainMatch("RangeTooSmall*");
+        health.Status.Should().Be(HealthStatus.Healthy, "that is advice");
+        health.Data["store"].Should().Be("none");
+    }
+
+    [Fact]
+    public async Task Check_GuardOff_IsDegraded()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddPortmap(options => (options.Ports, options.Probe) = (PortBlock.Take(4).ToString(), false));
+            services.AddHealthChecks().AddPortmap();
+        }));
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Degraded);
+        health.Description.Should().Contain("GuardUnavailable");
+    }
+
+    [Fact]
+    public async Task Check_StoreThatFails_IsUnhealthyUntilItWorksAgain()
+    {
+        using TempFolder folder = new();
+        GatedStore store = new();
+        store.Open();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(store).AddHealthChecks().AddPortmap()));
+        await host.StartAsync();
+        (await CheckAsync(host)).Status.Should().Be(HealthStatus.Healthy);
+
+        store.Fails = true;
+        HealthReportEntry failed = await CheckAsync(host);
+        store.Fails = false;
+        HealthReportEntry works = await CheckAsync(host);
+
+        failed.Status.Should().Be(HealthStatus.Unhealthy);
+        failed.Description.Should().Contain("the disk is gone");
+        works.Status.Should().Be(HealthStatus.Healthy, works.Description);
+    }
+
+    [Fact]
+    public async Task Check_ServerStopped_IsUnhealthy()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        await host.Host.Services.GetRequiredService<PortmapServer>().StopAsync().Within();
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Unhealthy);
+        health.Description.Should().Contain("does not listen");
+    }
+
+    [Fact]
+    public async Task Check_SocketFileOfAnother_IsWhateverStatusWasAskedFor()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddHealthChecks().AddPortmap(failureStatus: HealthStatus.Degraded)));
+        await host.StartAsync();
+        File.Delete(folder["portmap.sock"]);
+        await File.WriteAllTextAsync(folder["portmap.sock"], "no socket").Within();
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Degraded);
+        health.Description.Should().Contain("does not answer");
+    }
+
+    [Fact]
+    public async Task Check_NineTenthsOfTheRangeInUse_IsDegraded()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        PortRequest Ask(int number) => new($"b{number}") { Strategy = "AllocatorPicks" };
+        for (int i = 0; i < 8; i++)
+        {
+            await registry.AcquireAsync(Ask(i)).Within();
+        }
+
+        HealthReportEntry before = await CheckAsync(host);
+        await registry.AcquireAsync(Ask(8)).Within();
+        HealthReportEntry after = await CheckAsync(host);
+
+        before.Status.Should().Be(HealthStatus.Healthy, before.Description);
+        after.Status.Should().Be(HealthStatus.Degraded);
+        after.Data.Should().Contain("used", 9).And.Contain("share", 0.9);
+    }
+
+    [Fact]
+    public async Task Check_Keyed_LooksAtThatRegistry()
+    {
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddKeyedPortmap("a", options => options.Ports = PortBlock.Take(5).ToString());
+            services.AddHealthChecks().AddPortmap("map a", key: "a", tags: ["ready"]);
+        }));
+
+        HealthReportEntry health = await CheckAsync(host, "map a");
+
+        health.Data.Should().Contain("ports", 5);
+        health.Tags.Should().Equal("ready");
+    }
+
+    private static IHost WithState(TempFolder folder) => TestHost.Build(services =>
+    {
+        services.AddPortmap(options => (options.Ports, options.StateFolder) = (PortBlock.Take(10).ToString(), folder["state"]));
+        services.AddPortmapServer(options => options.Endpoints.Add(folder.Socket()));
+        services.AddHealthChecks().AddPortmap();
+    });
+
+    private static async Task<HealthReportEntry> CheckAsync(AsyncHost host, string name = "portmap")
+    {
+        HealthReport report = await host.Host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync().Within();
+        return report.Entries[name];
+    }
+}

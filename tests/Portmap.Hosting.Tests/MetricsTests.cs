@@ -1,0 +1,315 @@
+using System.Diagnostics.Metrics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using OpenTelemetry.Metrics;
+
+namespace Portmap.Hosting.Tests;
+
+/// <summary>What a host's meters tell of its registries, and that the pages which name them name what there is.</summary>
+/// <remarks>Not beside others: an exporter hears the meters of every host of this process.</remarks>
+[CollectionDefinition(nameof(MetricsTests), DisableParallelization = true)]
+[Collection(nameof(MetricsTests))]
+public sealed partial class MetricsTests
+{
+    private static readonly string s_root = Root();
+
+    [Fact]
+    public async Task Gauges_ARegistryInUse_SayWhatItHolds()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, TooManyOwners));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener))).Within();   // outside the range
+        await session.RegisterAsync(new PortClaimRequest("b1/admin", Port(listener))).Within();
+        await registry.AcquireAsync(new PortRequest("b2") { Strategy = "AllocatorPicks" }).Within();
+        using Readings readings = new(host.Host.Services);
+
+        readings.Collect();
+
+        readings.Sum("portmap.ports", ("portmap.state", "Reserved")).Should().Be(1);
+        readings.Sum("portmap.ports", ("portmap.state", "Reserved"), ("portmap.guarantee", "Exclusive")).Should().Be(OperatingSystem.IsLinux() ? 1 : 0);
+        readings.Sum("portmap.ports", ("portmap.state", "Bound"), ("portmap.protocol", "Tcp")).Should().Be(1);
+        readings.Sum("portmap.ports", ("portmap.state", "Free"), ("portmap.protocol", "Tcp")).Should().Be(9, "the range has ten ports");
+        readings.Sum("portmap.ports", ("portmap.state", "Free"), ("portmap.protocol", "Udp")).Should().Be(10);
+        readings.Sum("portmap.owners").Should().Be(2, "two owners share a port");
+        readings.Sum("portmap.ports.limit").Should().Be(10);
+        readings.Sum("portmap.owners.limit").Should().Be(50);
+        readings.Sum("portmap.findings", ("portmap.finding", "RangeTooSmall")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task BoundDuration_ALeaseThatIsRegistered_IsTheTimeBetween()
+    {
+        ManualClock clock = new();
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        readings.Collect();   // reading begins with the first collection
+        PortLease lease = await registry.AcquireAsync("b1").Within();
+        PortLease expired = await registry.AcquireAsync("b2").Within();
+        await expired.ReleaseAsync().Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
+
+        (double Value, string Strategy) measured = await readings.BoundDuration.Within();
+        measured.Should().Be((3.0, "ProcessBinds"));
+    }
+
+    [Fact]
+    public async Task Keyed_TwoRegistries_AreToldApart()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            foreach ((string key, int ports) in (ReadOnlySpan<(string, int)>)[("a", 3), ("b", 5)])
+            {
+                services.AddKeyedPortmap(key, options => options.Ports = PortBlock.Take(ports).ToString());
+                services.AddKeyedPortmapServer(key, options => options.Endpoints.Add(folder.Socket(key)));
+            }
+        }));
+        await host.StartAsync();
+        using Readings readings = new(host.Host.Services);
+
+        readings.Collect();
+
+        readings.Sum("portmap.ports.limit", ("portmap.registry", "a")).Should().Be(3);
+        readings.Sum("portmap.ports.limit", ("portmap.registry", "b")).Should().Be(5);
+    }
+
+    [Fact]
+    public async Task Collect_AfterTheHostIsGone_SaysNothingAndThrowsNothing()
+    {
+        using TempFolder folder = new();
+        Readings readings;
+        await using (AsyncHost host = new(TestHost.Served(folder)))
+        {
+            await host.StartAsync();
+            readings = new Readings(host.Host.Services);
+            await host.StopAsync();
+        }
+
+        using (readings)
+        {
+            readings.Invoking(it => it.Collect()).Should().NotThrow();
+        }
+    }
+
+    [Fact]
+    public async Task Page_EachInstrument_StandsThereWithItsKindUnitAndTags()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, TooManyOwners));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        await UseAsync(registry, readings);
+
+        string[] written = [.. Row().Matches(await File.ReadAllTextAsync(Path.Combine(s_root, "src", "Portmap.Hosting", "METRICS.md")))
+            .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
+
+        written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));
+    }
+
+    [Fact]
+    public async Task Dashboard_EachQuery_AsksForWhatPrometheusIsTold()
+    {
+        using TempFolder folder = new();
+        int scrapePort = PortBlock.TakeOne();
+        string address = $"http://{PortBlock.Loopback}:{scrapePort}/";
+        await using AsyncHost host = new(TestHost.Served(folder, services =>
+        {
+            TooManyOwners(services);
+            services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter("Portmap").AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = (PortBlock.Loopback.ToString(), scrapePort, 0)));
+        }));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using HttpClient client = new();
+        await client.GetStringAsync(address + "metrics").Within();
+        using (Readings readings = new(host.Host.Services))
+        {
+            await UseAsync(registry, readings);
+        }
+
+        string scraped = await client.GetStringAsync(address + "metrics").Within();
+
+        using JsonDocument dashboard = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(s_root, "samples", "Grafana", "portmap.json")));
+        string[] queries = [.. dashboard.RootElement.GetProperty("panels").EnumerateArray()
+            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!)];
+        string[] names = [.. queries.SelectMany(query => Name().Matches(query).Select(name => name.Value)).Distinct()];
+        names.Should().HaveCountGreaterThan(8);
+        foreach (string name in names)
+        {
+            scraped.Should().MatchRegex($"(?m)^{name}[{{ ]");
+        }
+
+        foreach (string label in queries.SelectMany(query => Label().Matches(query).Select(label => label.Groups["name"].Value)).Distinct())
+        {
+            scraped.Should().Contain($"{label}=\"");
+        }
+    }
+
+    /// <summary>A finding on any host: fewer ports than owners.</summary>
+    private static void TooManyOwners(IServiceCollection services) => services.Configure<PortRegistryOptions>(options => options.MaxOwners = 50);
+
+    /// <summary>Has each instrument say something: a lease that is registered, one that is refused, and one whose port a stranger has.</summary>
+    private static async Task UseAsync(PortRegistry registry, Readings readings)
+    {
+        readings.Collect();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        registry.TryAcquire("b1", out _, out _).Should().BeFalse("it is reserved");
+        using System.Net.Sockets.TcpListener stranger = new(System.Net.IPAddress.Any, lease.Port);
+        stranger.Start();
+        await lease.ReportBindFailureAsync().Within();
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+        PortLease again = await registry.AcquireAsync("b2").Within();
+        await session.RegisterAsync(new PortClaimRequest("b2", Port(listener)) { Epoch = again.Epoch }).Within();
+        await readings.BoundDuration.Within();
+        readings.Collect();
+    }
+
+    private static System.Net.Sockets.TcpListener Listening()
+    {
+        System.Net.Sockets.TcpListener listener = new(PortBlock.Loopback, PortBlock.TakeOne());
+        listener.Start();
+        return listener;
+    }
+
+    private static int Port(System.Net.Sockets.TcpListener listener) => ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
+
+    private static string Root()
+    {
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
+        }
+
+        return folder;
+    }
+
+    [GeneratedRegex(@"^\| `(?<name>[a-z.]+)` \| (?<kind>\w+) \| (?<unit>\w+) \| (?<tags>[^|]*)\|", RegexOptions.Multiline)]
+    private static partial Regex Row();
+
+    [GeneratedRegex(@"portmap_(?!state|protocol|guarantee|finding\b|strategy)\w+")]
+    private static partial Regex Name();
+
+    [GeneratedRegex(@"by \((?<name>\w+)\)")]
+    private static partial Regex Label();
+
+    /// <summary>Listens to the meter of one host, and to the counters, which all registries of the process share.</summary>
+    private sealed class Readings : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly Dictionary<string, SortedSet<string>> _tags = [];
+        private readonly Dictionary<string, Instrument> _instruments = [];
+        private readonly TaskCompletionSource<(double, string)> _duration = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Lock _gate = new();
+        private List<(string Name, long Value, Dictionary<string, object?> Tags)> _values = [];
+
+        public Readings(IServiceProvider services)
+        {
+            IMeterFactory factory = services.GetRequiredService<IMeterFactory>();
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == "Portmap" && (ReferenceEquals(instrument.Meter.Scope, factory) || instrument.Meter.Scope is null))
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Note(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
+            {
+                Note(instrument, 0, tags);
+                _duration.TrySetResult((value, (string)tags.ToArray().Single(tag => tag.Key == "portmap.strategy").Value!));
+            });
+            _listener.Start();
+        }
+
+        /// <summary>The first that was measured.</summary>
+        public Task<(double Value, string Strategy)> BoundDuration => _duration.Task;
+
+        /// <summary>Each instrument that said something: name, kind, unit and tags as the page writes them.</summary>
+        public IEnumerable<string> Instruments
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return [.. _instruments.Values.Select(it => $"{it.Name} {Kind(it)} {it.Unit?.Trim('{', '}')} {string.Join(' ', _tags[it.Name].Order(TagOrder))}")];
+                }
+            }
+        }
+
+        // As they are read: the protocol first, but after the strategy.
+        private static Comparer<string> TagOrder { get; } = Comparer<string>.Create((a, b) => Rank(a).CompareTo(Rank(b)));
+
+        public void Collect()
+        {
+            lock (_gate)
+            {
+                _values = [];
+            }
+
+            _listener.RecordObservableInstruments();
+        }
+
+        public long Sum(string name, params (string Key, string Value)[] tags)
+        {
+            lock (_gate)
+            {
+                return _values.Where(it => it.Name == name && tags.All(tag => it.Tags.GetValueOrDefault(tag.Key)?.ToString() == tag.Value)).Sum(it => it.Value);
+            }
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private static int Rank(string tag) => Array.IndexOf(["portmap.strategy", "portmap.protocol", "portmap.state", "portmap.guarantee"], tag);
+
+        private static string Kind(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
+        {
+            "ObservableGauge" => "gauge",
+            "Counter" => "counter",
+            string other => other.ToLowerInvariant(),
+        };
+
+        private void Note(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            lock (_gate)
+            {
+                _instruments[instrument.Name] = instrument;
+                _tags.TryAdd(instrument.Name, []);
+                Dictionary<string, object?> read = [];
+                foreach ((string key, object? tag) in tags)
+                {
+                    read[key] = tag;
+                    _tags[instrument.Name].Add(key);
+                }
+
+                _values.Add((instrument.Name, value, read));
+            }
+        }
+    }
+
+    /// <summary>A clock that stands until it is moved.</summary>
+    private sealed class ManualClock : TimeProvider
+    {
+        private long _ticks = DateTimeOffset.UnixEpoch.AddYears(50).UtcTicks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref _ticks), TimeSpan.Zero);
+
+        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+        public void Advance(TimeSpan time) => Interlocked.Add(ref _ticks, time.Ticks);
+    }
+}

@@ -1,0 +1,100 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Portmap.Rpc.Protocol;
+
+namespace Portmap.Rpc.Tests.Programs;
+
+/// <summary>
+/// A report that binding failed says why: only "address in use" is a stranger, whose port is left
+/// for another. What ails the user, the address or the host is refused by its own reason.
+/// </summary>
+public class BindFailedTests
+{
+    private const string Owner = "b1";
+
+    [Theory]
+    [InlineData(13, PortRefusalReason.PortDenied, "EACCES")]
+    [InlineData(1, PortRefusalReason.PortDenied, "EACCES")]
+    [InlineData(99, PortRefusalReason.AddressUnavailable, "EADDRNOTAVAIL")]
+    [InlineData(97, PortRefusalReason.FamilyUnsupported, "EAFNOSUPPORT")]
+    [InlineData(24, PortRefusalReason.NoDescriptors, "EMFILE")]
+    [InlineData(23, PortRefusalReason.NoDescriptors, "ENFILE")]
+    [InlineData(105, PortRefusalReason.NoMemory, "ENOBUFS")]
+    [InlineData(12, PortRefusalReason.NoMemory, "ENOMEM")]
+    public async Task BindFailed_ByAnErrorThatIsNoStranger_IsRefusedByItsReasonAndTheLeaseStays(
+        int error, PortRefusalReason reason, string named)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }).Within();
+
+        byte[] answer = await harness.Open().ExchangeAsync(Report(lease, error));
+
+        answer.AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(PortmapProcedure.Refused, (uint)reason));
+        System.Text.Encoding.UTF8.GetString(answer).Should().Contain(named);
+        harness.Registry.TryGetEntry(Owner, out PortEntry entry).Should().BeTrue();
+        (entry.Port, entry.Epoch, entry.State).Should().Be((lease.Port, lease.Epoch, PortState.Reserved));
+        harness.Registry.Snapshot().Entries.Should().ContainSingle("no other port is told of");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(98)]
+    public async Task BindFailed_ByAnAddressInUse_IsHealedWithAnotherPort(int error)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }).Within();
+
+        byte[] answer = await harness.Open().ExchangeAsync(Report(lease, error));
+
+        BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(24)).Should().Be(PortmapProcedure.Ok);
+        harness.Registry.TryGetEntry(Owner, out PortEntry entry).Should().BeTrue();
+        entry.Port.Should().NotBe(lease.Port);
+    }
+
+    [Fact]
+    public async Task BindFailed_ByAnErrorThatBindingDoesNotHave_IsGarbage()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }).Within();
+
+        byte[] answer = await harness.Open().ExchangeAsync(Report(lease, error: 2));
+
+        answer.Should().Equal(Wire.Reply(1, (uint)AcceptStatus.GarbageArguments));
+        harness.Registry.TryGetEntry(Owner, out PortEntry entry).Should().BeTrue();
+        entry.Port.Should().Be(lease.Port);
+    }
+
+    [Fact]
+    public async Task ReportBindFailure_OfTheClient_CarriesWhatTheSocketThrew()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }).Within();
+        PortClaimRequest claim = new(Owner, lease.Port) { Epoch = lease.Epoch };
+        Func<SocketError, Task> report = error => client.ReportBindFailureAsync(claim, error).Within();
+
+        foreach (SocketError error in Enum.GetValues<SocketError>().Except([SocketError.AddressAlreadyInUse]))
+        {
+            PortRefusal? expected = PortRefusal.CreateForBind(new SocketException((int)error), Owner, lease.Port);
+            await report.Awaiting(call => call(error)).Should().ThrowAsync<Exception>().Where(
+                thrown => expected == null
+                    ? thrown is ArgumentException
+                    : thrown is PortRefusedException && ((PortRefusedException)thrown).Refusal.ToString() == expected.ToString(),
+                $"{error} is not somebody else's port");
+        }
+
+        (await client.ReportBindFailureAsync(claim).Within()).Port.Should().NotBe(lease.Port);
+    }
+
+    private static byte[] Report(PortEntry lease, int error) => Wire.Call(
+        1,
+        Wire.Portmap,
+        PortmapProcedure.BindFailed,
+        [
+            .. Wire.Text(lease.Owner),
+            .. Wire.Words((uint)lease.Port, (uint)(lease.Epoch!.Value >> 32), (uint)lease.Epoch.Value, (uint)lease.Protocol, 0, (uint)error),
+        ]);
+}
