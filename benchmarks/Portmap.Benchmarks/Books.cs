@@ -12,7 +12,7 @@ internal static class Books
     public static PortRegistry Registry(PortOrder order = PortOrder.NextFit) => new(new PortRegistryOptions
     {
         Ports = Ports.ToString(),
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
         Order = order,
         ReuseDelay = TimeSpan.Zero,
 

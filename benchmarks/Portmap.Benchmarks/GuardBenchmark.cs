@@ -75,7 +75,7 @@ public class GuardBenchmark
     private static PortRegistry Make(PortGuardMode guard) => new(new PortRegistryOptions
     {
         Ports = s_ports.ToString(),
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
         ReuseDelay = TimeSpan.Zero,
         Guard = guard,
     });

@@ -35,7 +35,7 @@ public class LookupBenchmark
             _concurrentDictionary[owners[i]] = port;
             _dictionary[owners[i]] = port;
             _linear.Add(owners[i]);
-            if (!session.TryRegister(owners[i], port, out _, out PortRefusal? refusal))
+            if (!session.TryRegister(new PortClaimRequest(owners[i], port), out _, out PortRefusal? refusal))
             {
                 throw new InvalidOperationException(refusal.ToString());
             }

@@ -32,7 +32,7 @@ public class LookupThreadsBenchmark
         for (int i = 0; i < owners.Length; i++)
         {
             _concurrentDictionary[owners[i]] = Books.Ports.First + i;
-            if (!session.TryRegister(owners[i], Books.Ports.First + i, out _, out PortRefusal? refusal))
+            if (!session.TryRegister(new PortClaimRequest(owners[i], Books.Ports.First + i), out _, out PortRefusal? refusal))
             {
                 throw new InvalidOperationException(refusal.ToString());
             }

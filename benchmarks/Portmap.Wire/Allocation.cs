@@ -16,7 +16,7 @@ internal static class Allocation
         options.Endpoints.Add($"tcp:{Address}");
         await using PortmapServer server = new(registry, options);
         await server.StartAsync();
-        await registry.OpenSession(Environment.ProcessId).RegisterAsync("/bricks/brick-000000", 1025);
+        await registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("/bricks/brick-000000", 1025));
 
         client.LookUp(Address, isPinned: false, bricks: 1, Calls, outstanding: 256); // everything is compiled and every buffer has its size
         long before = GC.GetTotalAllocatedBytes(precise: true);

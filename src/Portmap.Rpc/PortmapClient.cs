@@ -108,7 +108,7 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteString(request.Owner);
                 writer.WriteInt32((int)request.Protocol);
                 writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
-                writer.WriteInt32(request.Previous);
+                writer.WriteInt32(request.Previous ?? 0);
                 PortmapXdr.WriteOptional(writer, request.Strategy);
             },
             PortmapXdr.ReadEntry,
@@ -116,55 +116,51 @@ public sealed class PortmapClient : IAsyncDisposable
     }
 
     /// <summary>Says that this process listens on a port for an owner.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, 1 to 65535. TCP: after Listen has returned; UDP: after Bind.</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired for this process.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="request">
+    /// The owner and the port, and the epoch of the lease when somebody acquired for this process. TCP: after Listen has
+    /// returned; UDP: after Bind.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The Bound entry.</returns>
     /// <exception cref="PortRefusedException">It was refused.</exception>
-    public Task<PortEntry> RegisterAsync(
-        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public Task<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
-        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+        CheckOwner(request.Owner);
+        return CallAsync(PortmapProcedure.Register, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
     /// <summary>Says that Bind or Listen failed with EADDRINUSE, and asks for another port.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port that could not be bound.</param>
-    /// <param name="epoch">The epoch of the lease, or 0.</param>
-    /// <param name="protocol">The protocol of the lease.</param>
+    /// <param name="request">
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody acquired. Its protocol is
+    /// that of the lease, which may be both.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The new lease as a reserved entry; its port is 0 when the process brings its own.</returns>
+    /// <returns>The new lease as the Reserved entry it is; its port is 0 when the process brings its own.</returns>
     /// <exception cref="PortRefusedException">There is none, or too many failed in a row.</exception>
-    public Task<PortEntry> ReportBindFailureAsync(
-        string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public Task<PortEntry> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
-        return CallAsync(PortmapProcedure.BindFailed, writer => WriteOwnClaim(writer, owner, port, epoch, protocol), PortmapXdr.ReadEntry, cancellationToken);
+        CheckOwner(request.Owner);
+        return CallAsync(PortmapProcedure.BindFailed, writer => WriteOwnClaim(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
     /// <summary>Gives a port back. An owner that holds none is no error.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, or 0 for whichever the owner has.</param>
-    /// <param name="epoch">The epoch of the claim, or 0.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="PortRefusedException">It is somebody else's.</exception>
-    public Task ReleaseAsync(
-        string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public Task ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
-        CheckOwner(owner);
-        return CallAsync(
-            PortmapProcedure.Release, writer => WriteClaim(writer, owner, port, epoch, protocol), static (ref XdrReader _) => true, cancellationToken);
+        CheckOwner(request.Owner);
+        return CallAsync(PortmapProcedure.Release, writer => WriteClaim(writer, request), static (ref XdrReader _) => true, cancellationToken);
     }
 
-    /// <summary>Looks an owner up.</summary>
+    /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="protocol">The protocol.</param>
+    /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The bound entry, else the reserved one, else null.</returns>
-    public Task<PortEntry?> LookupAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    /// <returns>The entry, Bound or Reserved; null when the owner has neither.</returns>
+    public Task<PortEntry?> GetEntryAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
         if (OwnerText.Complaint(owner) is not null)
@@ -183,11 +179,14 @@ public sealed class PortmapClient : IAsyncDisposable
             cancellationToken);
     }
 
-    /// <summary>Lists every entry as they were at one moment.</summary>
+    /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>The entries, and the revision to go on from with <see cref="WatchAsync"/>.</returns>
+    /// <returns>
+    /// The entries as they were at one moment, and the revision from which <see cref="WatchAsync"/> goes on without a gap.
+    /// </returns>
     /// <remarks>One listing at a time over one connection: another one that starts in between has this one refused.</remarks>
-    public async Task<(ImmutableArray<PortEntry> Entries, long Revision)> ListAsync(CancellationToken cancellationToken = default)
+    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for another one; list again.</exception>
+    public async Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default)
     {
         ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
         long revision = 0;
@@ -198,21 +197,33 @@ public sealed class PortmapClient : IAsyncDisposable
         }
         while (next != 0);
 
-        return (entries.DrainToImmutable(), revision);
+        return new PortSnapshot(entries.DrainToImmutable(), revision);
     }
 
-    /// <summary>Follows the map: first all of it, then each change as it happens, without a gap.</summary>
-    /// <param name="afterRevision">The last revision that is known: it begins with the change after it. -1, the default, begins with a snapshot.</param>
+    /// <summary>Follows the map: first all of it, then what changes, in batches and without a gap.</summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the default, begins with a
+    /// snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a snapshot would come,
+    /// it is given an update without changes, and nothing is listed. Without a revision it begins with its first step.
+    /// </param>
     /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>. It also ends, quietly, when this client is disposed.</param>
-    /// <returns>Snapshots and changes. A snapshot takes the place of all that came before it. It comes again whenever changes cannot be told without a
-    /// gap: the reader fell behind what the daemon keeps (<see cref="PortRegistryOptions.WatchCapacity"/>), or the daemon was restarted. Changes that
-    /// came after the snapshot's revision may already be part of it.</returns>
-    /// <remarks>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses of 50 ms to 1 s: a daemon
-    /// that restarts is no error. A reader that is slow holds nobody up and costs the daemon nothing; what it has not taken is at most one answer here.
-    /// Who mirrors the map keeps one entry for each owner, protocol and epoch, by the rule that <see cref="PortChange"/> states.</remarks>
+    /// <returns>
+    /// Updates, as <see cref="PortRegistry.WatchAsync"/> gives them. A snapshot comes again whenever changes cannot be told
+    /// without a gap: the reader fell behind what the daemon keeps (<see cref="PortRegistryOptions.WatchCapacity"/>), or
+    /// the daemon was restarted.
+    /// </returns>
+    /// <remarks>
+    /// <para>It has a connection of its own and makes another one when that breaks, for as long as it takes, with pauses
+    /// of 50 ms to 1 s: a daemon that restarts is no error. A reader that is slow holds nobody up and costs the daemon
+    /// nothing; what it has not taken is at most one answer here.</para>
+    /// <para>An enumerator may be disposed while it waits; that wait answers false.</para>
+    /// </remarks>
     /// <exception cref="PortRefusedException">While enumerating: the daemon refuses for another reason than the revision.</exception>
-    public IAsyncEnumerable<PortmapUpdate> WatchAsync(long afterRevision = -1, CancellationToken cancellationToken = default) =>
-        new MapWatch(_connect, _caller.Closed).ReadAsync(afterRevision, cancellationToken);
+    public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default) =>
+        new StoppableSequence<PortUpdate>(token => new MapWatch(_connect, snapshots, _caller.Closed).ReadAsync(afterRevision, token), cancellationToken);
 
     /// <summary>Closes the connection; calls under way fail.</summary>
     public ValueTask DisposeAsync() => _caller.DisposeAsync();
@@ -228,25 +239,25 @@ public sealed class PortmapClient : IAsyncDisposable
         return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => ConnectAsync(endpoint, limits, token)));
     }
 
-    /// <summary>Waits for what comes after a revision, at most for the length of one long poll.</summary>
-    internal Task<(long Revision, List<PortChange> Changes)> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
+    /// <summary>Waits for what comes after a revision, at most for the length of one long poll; -1 asks what the revision is, and does not wait.</summary>
+    internal Task<PortUpdate> WaitForChangeAsync(long after, CancellationToken cancellationToken) => CallAsync(
         PortmapProcedure.WaitForChange,
         writer =>
         {
             writer.WriteInt64(after);
-            writer.WriteUInt32(PollMilliseconds);
+            writer.WriteUInt32(after < 0 ? 0 : PollMilliseconds);
         },
         static (ref XdrReader reader) =>
         {
             long revision = reader.ReadInt64();
             int count = reader.ReadInt32();
-            List<PortChange> changes = [];
+            ImmutableArray<PortChange>.Builder changes = ImmutableArray.CreateBuilder<PortChange>();
             for (int i = 0; i < count; i++)
             {
                 changes.Add(PortmapXdr.ReadChange(ref reader));
             }
 
-            return (revision, changes);
+            return new PortUpdate(revision, changes.DrainToImmutable());
         },
         cancellationToken,
         TimeSpan.FromMilliseconds(PollMilliseconds));
@@ -285,18 +296,19 @@ public sealed class PortmapClient : IAsyncDisposable
         cancellationToken,
         longPoll);
 
-    private static void WriteOwnClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
     {
-        WriteClaim(writer, owner, port, epoch, protocol);
+        WriteClaim(writer, request);
         writer.WriteInt32(Environment.ProcessId);
     }
 
-    private static void WriteClaim(XdrWriter writer, string owner, int port, long epoch, PortProtocol protocol)
+    // "None" is null here and 0 on the wire, as portmap.x says.
+    private static void WriteClaim(XdrWriter writer, in PortClaimRequest request)
     {
-        writer.WriteString(owner);
-        writer.WriteInt32(port);
-        writer.WriteInt64(epoch);
-        writer.WriteInt32((int)protocol);
+        writer.WriteString(request.Owner);
+        writer.WriteInt32(request.Port ?? 0);
+        writer.WriteInt64(request.Epoch ?? 0);
+        writer.WriteInt32((int)request.Protocol);
     }
 
     private static void CheckOwner(string owner)

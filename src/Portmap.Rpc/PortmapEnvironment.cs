@@ -1,6 +1,6 @@
 namespace Portmap.Rpc;
 
-/// <summary>What <see cref="PortLease.ApplyTo"/> has told this process in its environment.</summary>
+/// <summary>What <see cref="PortLease.PrepareStart"/> has told this process in its environment.</summary>
 internal static class PortmapEnvironment
 {
     /// <summary>Where the daemon is, as far as this process was told.</summary>

@@ -35,8 +35,8 @@ public sealed class RpcCall
     /// <summary>Set by a program that answers later by itself: no answer is written now.</summary>
     internal bool IsDeferred { get; set; }
 
-    /// <summary>The calling process as the kernel names it for a Unix socket, or 0 where it does not (TCP, another pid namespace).</summary>
-    public int ProcessId => Connection.Peer.ProcessId;
+    /// <summary>The calling process as the kernel names it for a Unix socket, or null where it does not (TCP, another pid namespace).</summary>
+    public int? ProcessId => Connection.Peer.ProcessId is > 0 and int known ? known : null;
 
     /// <summary>Whether the server's options let this caller change anything; a program that changes something asks first.</summary>
     public bool MayChange => Connection.Peer.MayChange;

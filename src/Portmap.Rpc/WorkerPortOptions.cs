@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Rpc;
 
-/// <summary>What a worker listens on and whom it tells. A value that is not set is taken from its environment variable, which <see cref="PortLease.ApplyTo"/> sets.</summary>
+/// <summary>What a worker listens on and whom it tells. A value that is not set is taken from its environment variable, which <see cref="PortLease.PrepareStart"/> sets.</summary>
 /// <remarks>Read once by <see cref="WorkerPort"/>. Not safe for concurrent writes.</remarks>
 public sealed class WorkerPortOptions
 {
@@ -16,11 +16,11 @@ public sealed class WorkerPortOptions
     public string? Owner { get; set; }
 
     /// <summary>The port to listen on.</summary>
-    /// <value>1 to 65535, or 0: this process picks one inside <see cref="Range"/>. null takes PORTMAP_PORT, else 0.</value>
+    /// <value>1 to 65535, or 0: this process picks one inside <see cref="Ports"/>. null takes PORTMAP_PORT, else 0.</value>
     public int? Port { get; set; }
 
     /// <summary>The fencing token of the lease.</summary>
-    /// <value>0 when nobody acquired for this process. null takes PORTMAP_EPOCH, else 0.</value>
+    /// <value>null takes PORTMAP_EPOCH; 0, there or here, when nobody acquired for this process.</value>
     public long? Epoch { get; set; }
 
     /// <summary>What to listen on.</summary>
@@ -30,7 +30,7 @@ public sealed class WorkerPortOptions
     /// <summary>Where this process picks a port when it is to bring its own.</summary>
     /// <value><c>FIRST-LAST</c>. null takes PORTMAP_RANGE. Without either, and without a port and an epoch, the daemon is asked for a port of its range;
     /// 49152-65535 is used where the daemon may not be asked (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the process.</value>
-    public string? Range { get; set; }
+    public string? Ports { get; set; }
 
     /// <summary>Ports of the range that are not picked.</summary>
     /// <value>Numbers and ranges separated by commas. null takes PORTMAP_EXCLUDE, else none.</value>

@@ -1,6 +1,6 @@
 namespace Portmap;
 
-/// <summary>One change of the map, as <see cref="PortRegistry.Watch(long, CancellationToken)"/> reports it.</summary>
+/// <summary>One change of the map, as <see cref="PortRegistry.WatchAsync"/> reports it.</summary>
 /// <remarks>
 /// <para>Changes are enough to keep a mirror of what is Reserved, Bound or Recovered, begun with a <see cref="PortRegistry.Snapshot"/>: keep one entry for each claim, that
 /// is for each (<see cref="PortEntry.Protocol"/>, <see cref="PortEntry.Owner"/>, <see cref="PortEntry.Epoch"/>). <see cref="PortChangeKind.Acquired"/>,

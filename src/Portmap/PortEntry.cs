@@ -1,15 +1,21 @@
 namespace Portmap;
 
 /// <summary>An immutable view of one claim, as it was at the moment of the call.</summary>
-/// <remarks>A value: copying it is safe and it never changes. <c>default</c> is a free port without a number.</remarks>
+/// <remarks>
+/// A value: copying it is safe and it never changes. <c>default</c> is a free port without a number, which claims
+/// nothing.
+/// </remarks>
 public readonly record struct PortEntry
 {
     private readonly Unequalled _addresses;
+    private readonly long _epoch;
+    private readonly int _processId;
 
     /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
     public string Owner { get => field ?? string.Empty; init; }
 
     /// <summary>The port, 1 to 65535; 0 for a lease whose process picks the port and has not registered yet.</summary>
+    /// <value>0 is what such a process binds: with it the kernel chooses.</value>
     public int Port { get; init; }
 
     /// <summary><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</summary>
@@ -18,11 +24,11 @@ public readonly record struct PortEntry
     /// <summary>The state.</summary>
     public PortState State { get; init; }
 
-    /// <summary>The fencing token of the claim; 0 for a port that nobody of ours holds.</summary>
-    public long Epoch { get; init; }
+    /// <summary>The fencing token of the claim; null for a port that nobody of ours holds.</summary>
+    public long? Epoch { get => _epoch == 0 ? null : _epoch; init => _epoch = value ?? 0; }
 
-    /// <summary>The process that registered, or 0 while there is none or it is not known.</summary>
-    public int ProcessId { get; init; }
+    /// <summary>The process that registered; null while there is none, or when it is not known.</summary>
+    public int? ProcessId { get => _processId == 0 ? null : _processId; init => _processId = value ?? 0; }
 
     /// <summary>When the claim came into this state.</summary>
     public DateTimeOffset Since { get; init; }

@@ -9,7 +9,7 @@ namespace Portmap;
 /// </remarks>
 public enum PortGuardMode
 {
-    /// <summary>Closed from the acquisition, opened for the launch (<see cref="PortLease.ApplyTo"/>, <see cref="PortLease.OpenGate"/>), gone once the process has
+    /// <summary>Closed from the acquisition, opened for the launch (<see cref="PortLease.PrepareStart"/>, <see cref="PortLease.OpenGate"/>), gone once the process has
     /// registered. The program must bind with SO_REUSEADDR, as every .NET, Go, Java, asyncio, nginx and glusterfsd server does.</summary>
     UntilRegistered = 0,
 

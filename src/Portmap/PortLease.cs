@@ -24,7 +24,7 @@ public sealed partial class PortLease
     {
         _registry = registry;
         Owner = request.Owner;
-        _previous = (ushort)request.Previous;
+        _previous = (ushort)request.PreviousPort;
         _protocol = (byte)request.Protocol;
         _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
@@ -51,9 +51,9 @@ public sealed partial class PortLease
 
     /// <summary>How strongly the port is held now, for a lease or for the registration that used it up; of two protocols the weaker one.</summary>
     /// <value>It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from then on, and what the entry says once a process has
-    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.Watch(long, CancellationToken)"/>
+    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.WatchAsync"/>
     /// reports changes.</value>
-    public PortGuarantee Guarantee => Twin is { } twin && Held(twin) > Held(Claim) ? Held(twin) : Held(Claim);
+    public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that. Means nothing once it is not open.</summary>
     public DateTimeOffset ExpiresAt => _registry.Clock.ToUtc(Claim.Word.At + _registry.Settings.LeaseTimeoutMs);
@@ -73,14 +73,14 @@ public sealed partial class PortLease
     /// (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.</param>
     /// <param name="endpoint">Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes <see cref="PortRegistryOptions.Endpoint"/>.</param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    public void ApplyTo(ProcessStartInfo startInfo, string? endpoint = null)
+    public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
         OpenGate();
         new LeaseEnvironment(Owner, Port, Epoch, Protocol).Apply(_registry.Settings, startInfo.Environment, endpoint);
     }
 
-    /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="ApplyTo"/>, or that asks for it
+    /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="PrepareStart"/>, or that asks for it
     /// while it runs.</summary>
     /// <remarks>From now on a process that binds exactly this port with SO_REUSEADDR gets in (<see cref="PortGuarantee.Admitting"/>), or the placeholder is gone
     /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate closes once a process has registered. Doing it twice, for a port
@@ -92,12 +92,12 @@ public sealed partial class PortLease
     /// workers).</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>The entry, with the process that listens. It has no session and ends with that process; when another one of the program still listens on the
-    /// port then, it passes to that one, and <see cref="PortRegistry.Watch(long, CancellationToken)"/> tells so by another Registered.</returns>
+    /// port then, it passes to that one, and <see cref="PortRegistry.WatchAsync"/> tells so by another Registered.</returns>
     /// <remarks>
     /// <para>Listening is what /proc/pid/net/tcp{,6} (for UDP /proc/pid/net/udp{,6}) says of the sockets of the process and of its descendants. It is looked for
     /// every 20 ms, later every 100 ms. The death of the process is told by the kernel, where it has pidfd_open(2), else seen by the passes over all processes.</para>
     /// <para>A descendant is known by its line of parents. When those between have gone before they were seen, it is known by the environment of
-    /// <see cref="ApplyTo"/>, its process group, session or command line, and for a lease with a number also by its user, control group and age.</para>
+    /// <see cref="PrepareStart"/>, its process group, session or command line, and for a lease with a number also by its user, control group and age.</para>
     /// <para>A lease without a number takes the lowest port inside <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken only
     /// when there is none inside after 10 s, or half of the LeaseTimeout if that is less.</para>
     /// </remarks>
@@ -116,7 +116,7 @@ public sealed partial class PortLease
     }
 
     /// <summary>Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and <see cref="Port"/> and <see cref="Epoch"/> are those of another one,
-    /// guarded like the first: <see cref="ApplyTo"/> or <see cref="OpenGate"/> opens it for the next attempt.</summary>
+    /// guarded like the first: <see cref="PrepareStart"/> or <see cref="OpenGate"/> opens it for the next attempt.</summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
     /// message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.</exception>

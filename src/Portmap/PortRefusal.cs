@@ -8,46 +8,29 @@ public sealed class PortRefusal
 {
     private Func<string>? _build;
     private string? _message;
+    private readonly int _port;
+    private readonly int _holderProcessId;
+    private readonly long _holderEpoch;
 
     internal PortRefusal(PortRefusalReason reason, Func<string> message, string? owner = null, int port = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
         Reason = reason;
         Owner = owner;
-        Port = port;
+        _port = port;
         Protocol = protocol;
         _build = message;
     }
 
-    /// <summary>Makes a refusal out of its parts, for whoever passes one on: from a daemon over a wire to the process that asked.</summary>
+    /// <summary>
+    /// Makes a refusal out of its parts, for whoever passes one on: from a daemon over a wire to the process that
+    /// asked.
+    /// </summary>
     /// <param name="reason">Why.</param>
     /// <param name="message">The whole text.</param>
-    /// <param name="owner">The owner the operation was about, or null.</param>
-    /// <param name="port">The port the operation was about, or 0.</param>
-    /// <param name="protocol">The protocol the operation was about.</param>
-    /// <param name="holder">The owner that holds what was asked for, or null.</param>
-    /// <param name="holderProcessId">The process id of the holder, or 0.</param>
-    /// <param name="holderEpoch">The epoch of the claim that stands in the way, or 0.</param>
-    /// <param name="entry">The entry that stands, of AlreadyServed; or null.</param>
     /// <exception cref="ArgumentNullException"><paramref name="message"/> is null.</exception>
-    public static PortRefusal Create(
-        PortRefusalReason reason,
-        string message,
-        string? owner = null,
-        int port = 0,
-        PortProtocol protocol = PortProtocol.Tcp,
-        string? holder = null,
-        int holderProcessId = 0,
-        long holderEpoch = 0,
-        PortEntry? entry = null)
+    public PortRefusal(PortRefusalReason reason, string message)
+        : this(reason, (message ?? throw new ArgumentNullException(nameof(message))).ToString)
     {
-        ArgumentNullException.ThrowIfNull(message);
-        return new PortRefusal(reason, () => message, owner, port, protocol)
-        {
-            Holder = holder,
-            HolderProcessId = holderProcessId,
-            HolderEpoch = holderEpoch,
-            Entry = entry,
-        };
     }
 
     /// <summary>What the host should know of besides, whoever was refused; null for most.</summary>
@@ -56,7 +39,7 @@ public sealed class PortRefusal
     /// <summary>Makes the refusal that tells why a socket could not be bound, or could not listen: each error has a reason and a remedy of its own.</summary>
     /// <param name="failure">What the socket threw.</param>
     /// <param name="owner">The owner the socket is for, or null.</param>
-    /// <param name="port">The port, or 0 when the kernel was to choose.</param>
+    /// <param name="port">The port that was to be bound; 0 when the kernel was to choose.</param>
     /// <param name="protocol">The protocol.</param>
     /// <param name="address">The address it was to be bound to, or null for every address.</param>
     /// <returns>Foreign for EADDRINUSE, PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors or NoMemory; null for any other error.</returns>
@@ -75,28 +58,35 @@ public sealed class PortRefusal
     public PortRefusalReason Reason { get; }
 
     /// <summary>The owner the operation was about, or null.</summary>
-    public string? Owner { get; }
+    public string? Owner { get; init; }
 
-    /// <summary>The port the operation was about, or 0.</summary>
-    public int Port { get; }
+    /// <summary>The port the operation was about, or null when it was about none.</summary>
+    public int? Port { get => _port == 0 ? null : _port; init => _port = value ?? 0; }
 
     /// <summary>The protocol the operation was about.</summary>
-    public PortProtocol Protocol { get; }
+    public PortProtocol Protocol { get; init; }
 
     /// <summary>The owner that holds what was asked for, or null where none is known.</summary>
-    public string? Holder { get; internal init; }
+    public string? Holder { get; init; }
 
-    /// <summary>The process id of the holder, or 0 where none is known.</summary>
-    public int HolderProcessId { get => field == 0 && FindHolder is { } find ? find() : field; internal init; }
+    /// <summary>The process id of the holder, or null where none is known.</summary>
+    public int? HolderProcessId
+    {
+        get => (_holderProcessId == 0 && FindHolder is { } find ? find() : _holderProcessId) is > 0 and int known ? known : null;
+        init => _holderProcessId = value ?? 0;
+    }
 
     /// <summary>Looks for the process of a stranger, which is done only when somebody asks.</summary>
     internal Func<int>? FindHolder { get; init; }
 
-    /// <summary>The epoch of the claim that stands in the way, or 0.</summary>
-    public long HolderEpoch { get; internal init; }
+    /// <summary>The epoch of the claim that stands in the way, or null where there is none.</summary>
+    public long? HolderEpoch { get => _holderEpoch == 0 ? null : _holderEpoch; init => _holderEpoch = value ?? 0; }
 
-    /// <summary>The entry that stands, with its process, where an acquisition was refused as <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.</summary>
-    public PortEntry? Entry { get; internal init; }
+    /// <summary>
+    /// The entry that stands, Bound or Recovered, with its process, where an acquisition was refused as
+    /// <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.
+    /// </summary>
+    public PortEntry? Entry { get; init; }
 
     /// <summary>One or two sentences: the value, the bound, the holder if known, and what to do.</summary>
     /// <remarks>It fits one line of a log or a terminal: controls and invisible characters of names stand in it as <c>\uXXXX</c>.</remarks>

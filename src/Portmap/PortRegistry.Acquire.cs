@@ -252,12 +252,12 @@ public sealed partial class PortRegistry
 
     private PortRefusal? CheckPrevious(PortRequest request)
     {
-        if (request.Previous is < 0 or > 65_535)
+        if (request.PreviousPort is < 0 or > 65_535)
         {
-            return Refusals.InvalidPort(request.Owner, request.Previous, request.Protocol, "leave it 0 when there was none");
+            return Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none");
         }
 
-        return request.Previous != 0 && request.Reuse == PortReuse.Require && !Settings.HandsOut(request.Previous)
+        return request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !Settings.HandsOut(request.PreviousPort)
             ? Refusals.NotHandedOut(request, Settings)
             : null;
     }

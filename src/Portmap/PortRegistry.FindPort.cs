@@ -12,19 +12,19 @@ public sealed partial class PortRegistry
         space.DrainDue(now);
         PortRequest request = candidate.Request;
         PortReuse reuse = request.Reuse ?? Settings.Reuse;
-        if (request.Previous == 0)
+        if (request.PreviousPort == 0)
         {
             candidate.Request = request = Recall(request, candidate.Protocol, candidate.Hash, ref reuse, now);
         }
 
-        if (request.Previous != 0 && reuse != PortReuse.Fresh)
+        if (request.PreviousPort != 0 && reuse != PortReuse.Fresh)
         {
             bool takeCooling = reuse == PortReuse.Require && Settings.ReuseCooling;   // no other port will do
-            candidate.OwnPort = request.Previous;
-            PortTable.Taking taking = Settings.HandsOut(request.Previous) ? TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now) : PortTable.Taking.InUse;
+            candidate.OwnPort = request.PreviousPort;
+            PortTable.Taking taking = Settings.HandsOut(request.PreviousPort) ? TryTake(ref candidate, request.PreviousPort, insisted: true, takeCooling, now) : PortTable.Taking.InUse;
             if (taking == PortTable.Taking.InUse && EndDeadHolders(request, now))
             {
-                taking = TryTake(ref candidate, request.Previous, insisted: true, takeCooling, now);
+                taking = TryTake(ref candidate, request.PreviousPort, insisted: true, takeCooling, now);
             }
 
             if (taking == PortTable.Taking.Taken)
@@ -43,7 +43,7 @@ public sealed partial class PortRegistry
             }
         }
 
-        int avoid = reuse == PortReuse.Fresh ? request.Previous : 0;
+        int avoid = reuse == PortReuse.Fresh ? request.PreviousPort : 0;
         int most = 2 * Settings.Range.Count;
         if (TryStrategy(ref candidate, space, avoid, most, now, out int answer, out Exception? failure))
         {
@@ -279,19 +279,19 @@ public sealed partial class PortRegistry
 
     private PortRefusal RefuseRequired(PortRequest request, PortTable.Taking taking, PortProtocol protocol)
     {
-        if (!Settings.HandsOut(request.Previous))
+        if (!Settings.HandsOut(request.PreviousPort))
         {
             return Refusals.NotHandedOut(request, Settings);
         }
 
-        if (!TryGetEntry(request.Previous, out PortEntry holder, protocol) && request.Protocol == PortProtocol.TcpAndUdp)
+        if (!TryGetEntry(request.PreviousPort, out PortEntry holder, protocol) && request.Protocol == PortProtocol.TcpAndUdp)
         {
-            TryGetEntry(request.Previous, out holder, PortProtocol.Udp);
+            TryGetEntry(request.PreviousPort, out holder, PortProtocol.Udp);
         }
 
         if (taking == PortTable.Taking.Denied)
         {
-            return Refusals.Denied(request, request.Previous);
+            return Refusals.Denied(request, request.PreviousPort);
         }
 
         return taking is PortTable.Taking.Foreign or PortTable.Taking.FoundForeign ? Refusals.Foreign(request, Settings, _holders) : Refusals.InUse(request, holder, taking);
@@ -303,10 +303,10 @@ public sealed partial class PortRegistry
         bool ended = false;
         foreach (PortProtocol protocol in request.Protocol == PortProtocol.TcpAndUdp ? (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp] : [request.Protocol])
         {
-            object? slot = _table.Space(protocol).Slots[request.Previous];
+            object? slot = _table.Space(protocol).Slots[request.PreviousPort];
             foreach (PortClaim claim in PortSlots.Claims(ref slot))
             {
-                if (claim.Cell?.InForceOn(request.Previous) is { Session: { } session } holder && !session.CheckAlive())
+                if (claim.Cell?.InForceOn(request.PreviousPort) is { Session: { } session } holder && !session.CheckAlive())
                 {
                     ended |= _table.TryEnd(holder, session.EndCause, now);
                 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Portmap.Table;
 
@@ -24,8 +23,9 @@ public sealed partial class PortRegistry
 
     /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease. Wait-free; allocates nothing.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="entry">The entry: Bound or Reserved.</param>
+    /// <param name="entry">The entry: Bound or Reserved. What is Recovered is found by its port only.</param>
     /// <param name="protocol">TCP or UDP.</param>
+    /// <returns>False when the owner has neither.</returns>
     public bool TryGetEntry(string owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp) => TryGetEntry(owner.AsSpan(), out entry, protocol);
 
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
@@ -38,7 +38,7 @@ public sealed partial class PortRegistry
 
     /// <summary>Finds the entry of a port. Wait-free; allocates nothing.</summary>
     /// <param name="port">The port; a number that is not 1 to 65535 has no entry.</param>
-    /// <param name="entry">The entry: Bound (one of the owners, where several share the port), Reserved, Cooling or Foreign.</param>
+    /// <param name="entry">The entry: Bound (one of the owners, where several share the port), Reserved, Recovered, Cooling or Foreign.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <returns>False when the port is free as far as the registry knows.</returns>
     public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
@@ -87,12 +87,15 @@ public sealed partial class PortRegistry
         return entries;
     }
 
-    /// <summary>Lists everything the registry knows: Reserved, Bound, Cooling and Foreign, by protocol and port.</summary>
-    /// <param name="revision">The revision to hand to <see cref="Watch(long, CancellationToken)"/>: no change after this snapshot is missed, one made during it may come again.</param>
-    /// <returns>An immutable list. Each entry was true at some moment of the call.</returns>
-    public ImmutableArray<PortEntry> Snapshot(out long revision)
+    /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
+    /// <returns>
+    /// The entries, each as it was at some moment of the call, and the revision from which
+    /// <see cref="WatchAsync"/> goes on without a gap.
+    /// </returns>
+    /// <remarks>It reads the whole map, which takes about 1 ms for each 1,000 entries.</remarks>
+    public PortSnapshot Snapshot()
     {
-        revision = _changes.StartAndGetRevision();
+        long revision = _changes.StartAndGetRevision();
         List<PortEntry> entries = [];
         Dictionary<(PortProtocol, int), int> owners = [];   // counted once for each port: thousands may share one
         foreach (OwnerCell cell in _table.Index.Cells())
@@ -120,7 +123,7 @@ public sealed partial class PortRegistry
         }
 
         entries.Sort(static (a, b) => (a.Protocol, a.Port, a.Epoch).CompareTo((b.Protocol, b.Port, b.Epoch)));
-        return [.. entries];
+        return new PortSnapshot([.. entries], revision);
     }
 
     private PortEntry EntryOf(PortClaim claim, Dictionary<(PortProtocol, int), int> owners)
@@ -144,7 +147,7 @@ public sealed partial class PortRegistry
             Protocol = claim.Protocol,
             State = claim.IsLease ? PortState.Reserved : claim.Session!.IsRecovered ? PortState.Recovered : PortState.Bound,
             Epoch = claim.Epoch,
-            ProcessId = claim.Session?.ProcessId ?? 0,
+            ProcessId = claim.Session?.ProcessId,
             Since = Clock.ToUtc(word.At),
             OwnerCount = owners,
             Guarantee = claim.Guarantee,

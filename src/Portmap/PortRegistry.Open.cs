@@ -100,7 +100,7 @@ public sealed partial class PortRegistry
 
         foreach (string what in opened.Unreadable)
         {
-            AddFinding(new PortFinding(PortFinding.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
+            AddFinding(new PortFinding(PortFindingKind.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
         }
 
         PortmapLog.Opened(_log.Logger, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);

@@ -105,7 +105,7 @@ public sealed partial class PortRegistry
         {
             if (cell.Served() is { Session.Program: { } program } claim)
             {
-                ListenTable table = ProcessFiles.ForeignNetworkOf(claim.Session!.ProcessId) is { } folder
+                ListenTable table = ProcessFiles.ForeignNetworkOf(claim.Session!.Process.Id) is { } folder
                     ? ListenTable.Read(claim.Protocol, folder)
                     : ours[(int)claim.Protocol] ??= ListenTable.Read(claim.Protocol);
                 program.Note(claim.Protocol, claim.Port, table);

@@ -27,7 +27,7 @@ public sealed partial class PortRegistry
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "register the port the process listens on") : null)
             ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, owner))
-            ?? (session.CheckAliveToRegister(NowMs) ? null : Refusals.ProcessDead(owner, port, protocol, session.ProcessId));
+            ?? (session.CheckAliveToRegister(NowMs) ? null : Refusals.ProcessDead(owner, port, protocol, session.Process.Id));
         if (refusal is null)
         {
             registration.Epoch = _fence.Resolve(owner, registration.Epoch, protocol);

@@ -9,7 +9,7 @@ public sealed partial class PortRegistry
     internal PortRefusal? Release(PortSession session, string owner, int port, long epoch, PortProtocol protocol)
     {
         PortRefusal? refusal = CheckOwnerAndProtocol(owner, protocol, both: false)
-            ?? (port is < 0 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "leave it 0 for whichever the owner has") : null);
+            ?? (port is < 0 or > 65_535 ? Refusals.InvalidPort(owner, port, protocol, "leave it null for whichever the owner has") : null);
         if (refusal is not null)
         {
             return refusal;
@@ -261,7 +261,7 @@ public sealed partial class PortRegistry
         PortRequest request = lease.Request;
         PortRefusal? refusal = lease.TriedPorts.Count >= Settings.BindAttempts
             ? Refusals.AttemptsExhausted(lease, Settings, _holders)
-            : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.Previous == port && port != 0
+            : (request.Reuse ?? Settings.Reuse) == PortReuse.Require && request.PreviousPort == port && port != 0
                 ? Refusals.Foreign(request, Settings, _holders)
                 : await GrantAsync(NewCandidate(lease, request with { Reuse = PortReuse.Fresh, Previous = port }, failed.Strategy, failed, failedTwin)).ConfigureAwait(false);
 

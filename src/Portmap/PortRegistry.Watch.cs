@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Portmap.Diagnostics;
 using Portmap.Table;
 
@@ -5,28 +7,70 @@ namespace Portmap;
 
 public sealed partial class PortRegistry : IClaimEvents
 {
-    /// <summary>Reports changes of the map as they happen.</summary>
-    /// <param name="afterRevision">The last revision the reader has seen, from <see cref="Snapshot"/> or a change; -1, the default, begins now.</param>
+    /// <summary>Follows the map: first all of it, then what changes, in batches and without a gap.</summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the default, begins with a
+    /// snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a snapshot would come,
+    /// it is given an update without changes, at once and without a look at the map. Without a revision it begins with
+    /// this call.
+    /// </param>
     /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>Changes in the order of their revisions, without gaps, until the registry is disposed. Any number may be read at once; each enumeration begins anew.</returns>
-    /// <remarks>A slow reader costs nothing: the last <see cref="PortRegistryOptions.WatchCapacity"/> changes are kept for all readers together, and one
-    /// that falls further behind is told so. Recording starts with the first call of this or of <see cref="Snapshot"/>.</remarks>
-    /// <exception cref="PortRefusedException">While enumerating: RevisionTooOld, when that revision is no longer kept or is of an earlier run; take a snapshot.</exception>
-    public IAsyncEnumerable<PortChange> Watch(long afterRevision = -1, CancellationToken cancellationToken = default)
+    /// <returns>
+    /// Updates until the registry is disposed. A snapshot takes the place of all that the reader knew. It comes again
+    /// whenever changes cannot be told without a gap: the reader fell behind, or came with a revision that is not kept
+    /// any more or is of an earlier run. Any number may be read at once; each enumeration begins anew.
+    /// </returns>
+    /// <remarks>
+    /// <para>A slow reader costs nothing and holds nobody up: the last <see cref="PortRegistryOptions.WatchCapacity"/>
+    /// changes are kept for all readers together. An enumerator may be disposed while it waits; that wait answers
+    /// false.</para>
+    /// <para>Recording starts with the first call of this or of <see cref="Snapshot"/>. Who mirrors the map keeps one
+    /// entry for each claim, by the rule that <see cref="PortChange"/> states.</para>
+    /// </remarks>
+    public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default)
     {
-        long start = _changes.StartAndGetRevision();
-        return _changes.ReadAsync(afterRevision == -1 ? start : afterRevision, cancellationToken);
+        long begin = _changes.StartAndGetRevision();
+        return new StoppableSequence<PortUpdate>(token => ReadChangesAsync(afterRevision, begin, snapshots, token), cancellationToken);
     }
 
-    /// <summary>Reports changes from now on, and tells from where: what a snapshot's revision is for those that need no snapshot.</summary>
-    /// <param name="revision">The revision after which it begins. It can be handed to <see cref="Watch(long, CancellationToken)"/> as well.</param>
-    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>As <see cref="Watch(long, CancellationToken)"/>. Who only wants to know the revision does not enumerate it.</returns>
-    /// <remarks>Takes some ten nanoseconds, where <see cref="Snapshot"/> reads the whole map. Recording starts with it.</remarks>
-    public IAsyncEnumerable<PortChange> Watch(out long revision, CancellationToken cancellationToken)
+    private async IAsyncEnumerable<PortUpdate> ReadChangesAsync(
+        long? afterRevision, long begin, bool snapshots, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        revision = _changes.StartAndGetRevision();
-        return _changes.ReadAsync(revision, cancellationToken);
+        long revision = afterRevision ?? begin;
+        if (afterRevision is null)
+        {
+            PortUpdate first = snapshots ? new PortUpdate(Snapshot()) : new PortUpdate(begin, []);
+            revision = first.Revision;
+            yield return first;
+        }
+
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Task changed = _changes.Changed;   // before the look, so that a change that comes after the look wakes us
+            if (!_changes.TryRead(revision, out ImmutableArray<PortChange> changes))
+            {
+                PortUpdate anew = snapshots ? new PortUpdate(Snapshot()) : new PortUpdate(_changes.StartAndGetRevision(), []);
+                revision = anew.Revision;
+                yield return anew;
+            }
+            else if (changes is [.., { } newest])
+            {
+                revision = newest.Revision;
+                yield return new PortUpdate(revision, changes);
+            }
+            else if (_changes.IsCompleted)
+            {
+                yield break;
+            }
+            else
+            {
+                await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     void IClaimEvents.TookEffect(PortClaim claim)
@@ -34,7 +78,7 @@ public sealed partial class PortRegistry : IClaimEvents
         PortmapMetrics.TookEffect(claim.IsLease);
         if (!claim.IsLease)
         {
-            _guard.HandOver(claim.Guarded, claim.Session!.ProcessId);   // first: whoever hears of the registration finds the gate closed
+            _guard.HandOver(claim.Guarded, claim.Session!.Process.Id);   // first: whoever hears of the registration finds the gate closed
             claim.Consumes?.Lease?.OnRegistered(claim);
         }
         else if (claim.Consumes is { } failed)

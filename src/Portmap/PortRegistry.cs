@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
@@ -108,32 +109,28 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public (PortRange Ports, int MaxOwners) Bounds => (Settings.Range, Settings.MaxOwners);
 
     /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
-    /// <param name="processId">The process, as the kernel knows it; 0 when it is not known (another pid namespace).</param>
+    /// <param name="processId">The process, as the kernel knows it; null when it is not known (another pid namespace).</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
-    /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int, uint?)"/> says. Where that is not known, the host vouches for
+    /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int?, uint?)"/> says. Where that is not known, the host vouches for
     /// it: it may use the leases that the host acquired for nobody in particular.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is negative.</exception>
-    public PortSession OpenSession(int processId)
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or less.</exception>
+    public PortSession OpenSession(int? processId)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(processId);
-        uint? user = Processes.ProcessUser.Of(processId);
-        return new PortSession(this, processId, user) { IsVouchedFor = user is null };
+        int process = Checked(processId);
+        uint? user = Processes.ProcessUser.Of(process);
+        return new PortSession(this, process, user) { IsVouchedFor = user is null };
     }
 
-    /// <summary>As <see cref="OpenSession(int)"/>, for a caller whose user is known from elsewhere, or is known not to be known.</summary>
-    /// <param name="processId">The process, as the kernel knows it; 0 when it is not known.</param>
+    /// <summary>As <see cref="OpenSession(int?)"/>, for a caller whose user is known from elsewhere, or is known not to be known.</summary>
+    /// <param name="processId">The process, as the kernel knows it; null when it is not known.</param>
     /// <param name="userId">The user it speaks for, as the kernel knows it; null when it is not known.</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
     /// <remarks>What it registers is recorded as this user's. Who is not the process or session of a claim, nor acquired it, nor root, the daemon's
     /// user or the claim's user, changes nothing of it while its process lives. A session of an unknown user is nobody but itself.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is negative.</exception>
-    public PortSession OpenSession(int processId, uint? userId)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(processId);
-        return new PortSession(this, processId, userId);
-    }
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or less.</exception>
+    public PortSession OpenSession(int? processId, uint? userId) => new(this, Checked(processId), userId);
 
-    /// <summary>Ends the passes over leases and processes, every <see cref="Watch(long, CancellationToken)"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
+    /// <summary>Ends the passes over leases and processes, every <see cref="WatchAsync"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
     /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
     /// <remarks>A change that races it succeeds and is on disk, or throws <see cref="ObjectDisposedException"/>. Nothing a store throws comes out of it.</remarks>
     public void Dispose()
@@ -166,6 +163,16 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
                 }
             }
         }
+    }
+
+    private static int Checked(int? processId, [CallerArgumentExpression(nameof(processId))] string? name = null)
+    {
+        if (processId is { } process)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(process, name);
+        }
+
+        return processId ?? 0;
     }
 
     internal string StrategyName(int strategy) => _strategyNames[strategy];

@@ -5,6 +5,15 @@ namespace Portmap;
 /// <see cref="Microsoft.Extensions.Options.OptionsValidationException"/>. Not safe for concurrent writes.</remarks>
 public sealed class PortRegistryOptions
 {
+    /// <summary>
+    /// The strategy by which the process or the kernel picks: the number becomes a claim when the process has
+    /// listened and registers. The recommended one, and the default.
+    /// </summary>
+    public const string ProcessBinds = "ProcessBinds";
+
+    /// <summary>The strategy by which the registry picks, for ports that must be known before the process starts.</summary>
+    public const string AllocatorPicks = "AllocatorPicks";
+
     /// <summary>The ports that may be handed out.</summary>
     /// <value><c>FIRST-LAST</c>, both included, 1 to 65535. The default is <c>49152-65535</c>, the dynamic ports of RFC 6335.</value>
     /// <remarks>A process may register a port outside it: a listening process is never refused because of the range.</remarks>
@@ -15,10 +24,13 @@ public sealed class PortRegistryOptions
     public string Exclude { get; set; } = string.Empty;
 
     /// <summary>The name of the strategy that requests use which name none.</summary>
-    /// <value><c>ProcessBinds</c> (the default), <c>AllocatorPicks</c>, or the name of one given to <see cref="AddStrategy"/>.</value>
-    public string Strategy { get; set; } = "ProcessBinds";
+    /// <value>
+    /// <see cref="ProcessBinds"/> (the default), <see cref="AllocatorPicks"/>, or the name of one given to
+    /// <see cref="AddStrategy"/>.
+    /// </value>
+    public string Strategy { get; set; } = ProcessBinds;
 
-    /// <summary>Which free port <c>AllocatorPicks</c> tries first.</summary>
+    /// <summary>Which free port <see cref="AllocatorPicks"/> tries first.</summary>
     /// <value>The default is <see cref="PortOrder.NextFit"/>.</value>
     public PortOrder Order { get; set; } = PortOrder.NextFit;
 
@@ -74,7 +86,7 @@ public sealed class PortRegistryOptions
     /// <value>1 to 1,048,576. The default is 65,536. The owner index takes 8 bytes each, rounded up to a power of two.</value>
     public int MaxOwners { get; set; } = 65_536;
 
-    /// <summary>How many changes are kept for readers of <see cref="PortRegistry.Watch(long, CancellationToken)"/>.</summary>
+    /// <summary>How many changes are kept for readers of <see cref="PortRegistry.WatchAsync"/>.</summary>
     /// <value>16 to 1,048,576, rounded up to a power of two. The default is 4,096.</value>
     public int WatchCapacity { get; set; } = 4_096;
 
@@ -91,7 +103,7 @@ public sealed class PortRegistryOptions
     /// <remarks><b>Switching it off gives up promise 2:</b> a stranger's port will be handed out. It is meant for measurements and for ledgers of other hosts.</remarks>
     public bool Probe { get; set; } = true;
 
-    /// <summary>Where workers find the daemon; <see cref="PortLease.ApplyTo"/> hands it to them as <c>PORTMAP_ENDPOINT</c>.</summary>
+    /// <summary>Where workers find the daemon; <see cref="PortLease.PrepareStart"/> hands it to them as <c>PORTMAP_ENDPOINT</c>.</summary>
     /// <value><c>unix:PATH</c>, absolute, or <c>tcp:ADDRESS:PORT</c>. null, the default, sets nothing, and daemon and workers meet at
     /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.</value>
     public string? Endpoint { get; set; }

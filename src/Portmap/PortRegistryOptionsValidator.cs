@@ -9,7 +9,7 @@ namespace Portmap;
 /// <summary>Checks the options: each wrong value is named with its bound and the remedy.</summary>
 internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegistryOptions>
 {
-    public static readonly string[] BuiltInStrategies = [Strategies.ProcessBinds.StrategyName, Strategies.AllocatorPicks.StrategyName];
+    public static readonly string[] BuiltInStrategies = [PortRegistryOptions.ProcessBinds, PortRegistryOptions.AllocatorPicks];
 
     /// <summary>As of an owner: a line of the state file holds both, each byte escaped.</summary>
     private const int MaxStrategyBytes = OwnerName.MaxBytes;

@@ -5,6 +5,8 @@ namespace Portmap;
 /// <param name="Owner">The name the port is held under: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte.</param>
 public readonly record struct PortRequest(string Owner)
 {
+    private readonly int _previous;
+
     /// <summary>The transport.</summary>
     /// <value>The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for one number on both.</value>
     public PortProtocol Protocol { get; init; }
@@ -14,9 +16,12 @@ public readonly record struct PortRequest(string Owner)
     public PortReuse? Reuse { get; init; }
 
     /// <summary>The port this owner had before, where the host knows better than the registry.</summary>
-    /// <value>0, the default, takes the one the registry remembers: the owner's last port, until it is given to another owner, over restarts with a store. One
+    /// <value>null, the default, takes the one the registry remembers: the owner's last port, until it is given to another owner, over restarts with a store. One
     /// that is not handed out (outside the range, excluded) is left to the process. Otherwise 1 to 65535.</value>
-    public int Previous { get; init; }
+    public int? Previous { get => _previous == 0 ? null : _previous; init => _previous = value ?? 0; }
+
+    /// <summary><see cref="Previous"/>, with 0 for none.</summary>
+    internal int PreviousPort => _previous;
 
     /// <summary>Whether an owner that is served already keeps what it has: for a host that starts what does not run, and must start nothing twice.</summary>
     /// <value>false, the default: the owner gets a lease, and lookups keep its old claim until that registers. true: while a living process serves the owner, or one

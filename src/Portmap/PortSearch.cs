@@ -31,7 +31,7 @@ public readonly struct PortSearch
     public int Attempt { get; }
 
     /// <summary>The ports that may be handed out.</summary>
-    public PortRange Range => _ports?.Range ?? default;
+    public PortRange Ports => _ports?.Range ?? default;
 
     private int Avoid { get; }
 

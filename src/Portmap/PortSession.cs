@@ -57,8 +57,8 @@ public sealed partial class PortSession : IAsyncDisposable
         }
     }
 
-    /// <summary>The process, or 0 when it is not known.</summary>
-    public int ProcessId => Process.Id;
+    /// <summary>The process, or null when it is not known.</summary>
+    public int? ProcessId => Process.Id is > 0 and int known ? known : null;
 
     /// <summary>The user it speaks for, or null when it is not known. With its claims it outlives the process.</summary>
     internal uint? UserId { get; }
@@ -84,17 +84,19 @@ public sealed partial class PortSession : IAsyncDisposable
             : PortRegistry.Within(_registry.AcquireForAsync(this, request), cancellationToken);
 
     /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
-    /// <param name="owner">The owner, see <see cref="PortRequest.Owner"/>.</param>
-    /// <param name="port">The port it listens on, 1 to 65535; register only after Listen has returned (UDP: after Bind).</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired. One that this run cannot have given counts as 0,
-    /// unless a whole, confirmed state knows a later registration of the owner: then it is stale.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner and the port, and the epoch of the lease when somebody acquired. Register only after Listen has
+    /// returned (UDP: after Bind).
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
-    /// <returns>The entry. Registering the same again is no error and answers the same.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening and
-    /// Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups answer never changed.</exception>
+    /// <returns>The Bound entry. Registering the same again is no error and answers the same.</returns>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening
+    /// and Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups
+    /// answer never changed.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
-    public ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -102,23 +104,26 @@ public sealed partial class PortSession : IAsyncDisposable
         }
 
         return _registry.Settings.VerifyListening
-            ? RegisterVerifiedAsync(owner, port, epoch, protocol, cancellationToken)
-            : RegisterBelievedAsync(owner, port, epoch, protocol, cancellationToken);
+            ? RegisterVerifiedAsync(request, cancellationToken)
+            : RegisterBelievedAsync(request, cancellationToken);
     }
 
     /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port it listens on.</param>
-    /// <param name="entry">The entry.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the port;
-    /// NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has ended; WrongPort: the lease is for another port; TooManyOwners; ProcessDead; SessionEnded.</param>
-    /// <param name="epoch">The epoch of the lease, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
-    /// <exception cref="InvalidOperationException"><see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
-    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.</exception>
+    /// <param name="request">The owner and the port, and the epoch of the lease when somebody acquired.</param>
+    /// <param name="entry">The Bound entry.</param>
+    /// <param name="refusal">
+    /// InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the
+    /// port; NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has
+    /// ended; WrongPort: the lease is for another port; NotListening: it would take something from another one, and
+    /// the kernel says that nobody listens there; TooManyOwners; ProcessDead; SessionEnded.
+    /// </param>
+    /// <returns>Whether it is registered.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
+    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
-    public bool TryRegister(
-        string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    public bool TryRegister(PortClaimRequest request, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(RegisterAsync));
         if (_registry.Settings.VerifyListening)
@@ -126,19 +131,20 @@ public sealed partial class PortSession : IAsyncDisposable
             throw new InvalidOperationException($"This registry verifies that a process listens before it believes a registration (VerifyListening), which {nameof(TryRegister)} cannot wait for. Use {nameof(RegisterAsync)}.");
         }
 
-        return TryRegisterBelieved(owner, port, out entry, out refusal, epoch, protocol);
+        return TryRegisterBelieved(request, out entry, out refusal);
     }
 
     /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, or 0 for whichever the owner has.</param>
-    /// <param name="epoch">The epoch of the claim, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
-    /// <exception cref="PortRefusedException">As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be
-    /// written; the port stays unusable until the store works again.</exception>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be written; the
+    /// port stays unusable until the store works again.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
-    public ValueTask ReleaseAsync(string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    public ValueTask ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -147,48 +153,56 @@ public sealed partial class PortSession : IAsyncDisposable
 
         if (_registry.Confirms)
         {
-            return PortRegistry.Within(_registry.ReleaseConfirmedAsync(() => _registry.Release(this, owner, port, epoch, protocol)), cancellationToken);
+            return PortRegistry.Within(_registry.ReleaseConfirmedAsync(() => Release(request)), cancellationToken);
         }
 
-        return TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+        return TryRelease(request, out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
     }
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
-    /// <param name="owner">The owner.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a lease.
-    /// The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the owner has a newer claim.</param>
-    /// <param name="port">The port, or 0.</param>
-    /// <param name="epoch">The epoch, or 0.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="request">
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// </param>
+    /// <param name="refusal">
+    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a
+    /// lease. The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the
+    /// owner has a newer claim.
+    /// </param>
+    /// <returns>Whether the owner has it no more.</returns>
     /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
-    public bool TryRelease(string owner, [NotNullWhen(false)] out PortRefusal? refusal, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+    public bool TryRelease(PortClaimRequest request, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));
-        refusal = _registry.Release(this, owner, port, epoch, protocol);
+        refusal = Release(request);
         return refusal is null;
     }
 
     /// <summary>Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and the owner gets another one.</summary>
-    /// <remarks>It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
-    /// once, as long as the lease that was answered is open.</remarks>
-    /// <param name="owner">The owner.</param>
-    /// <param name="port">The port that could not be bound, 1 to 65535.</param>
-    /// <param name="epoch">The epoch of the lease, or 0 when nobody acquired.</param>
-    /// <param name="protocol">TCP or UDP.</param>
+    /// <remarks>
+    /// It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
+    /// once, as long as the lease that was answered is open.
+    /// </remarks>
+    /// <param name="request">
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody acquired.
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>The lease with its new port and epoch; port 0 means: bring another one.</returns>
-    /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
-    /// message; Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's, or a
-    /// living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring refuses.</exception>
-    public ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
+    /// <returns>The lease with its new port and epoch, and its gate open; port 0 means: bring another one.</returns>
+    /// <exception cref="PortRefusedException">
+    /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the message;
+    /// Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's,
+    /// or a living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring
+    /// refuses.
+    /// </exception>
+    public ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
         }
 
-        return PortRegistry.Within(_registry.ReportBindFailureAsync(this, owner, port, epoch, protocol), cancellationToken);
+        Task<PortLease> healing = _registry.ReportBindFailureAsync(this, request.Owner, request.Port ?? 0, request.Epoch ?? 0, request.Protocol);
+        return PortRegistry.Within(healing, cancellationToken);
     }
 
     /// <summary>Says that the connection is gone; see the remarks of the class. Returns at once, and a second call does nothing.</summary>
@@ -198,28 +212,39 @@ public sealed partial class PortSession : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private bool TryRegisterBelieved(string owner, int port, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal, long epoch, PortProtocol protocol)
+    private bool TryRegisterBelieved(in PortClaimRequest request, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal)
     {
-        refusal = _registry.Register(this, owner, port, epoch, protocol, out PortClaim? claim);
+        refusal = _registry.Register(this, request.Owner, request.Port ?? 0, request.Epoch ?? 0, request.Protocol, out PortClaim? claim);
         entry = claim is null ? default : _registry.EntryOf(claim);
         return refusal is null;
     }
 
-    private ValueTask<PortEntry> RegisterBelievedAsync(string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken) =>
-        _registry.Confirms ? PortRegistry.Within(_registry.RegisterConfirmedAsync(this, owner, port, epoch, protocol), cancellationToken)
-        : TryRegisterBelieved(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
-        ? ValueTask.FromResult(entry)
-        : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
-
-    private async ValueTask<PortEntry> RegisterVerifiedAsync(string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken)
+    private ValueTask<PortEntry> RegisterBelievedAsync(in PortClaimRequest request, CancellationToken cancellationToken)
     {
-        PortRefusal? refusal = await _registry.VerifyAsync(this, owner, port, protocol).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (_registry.Confirms)
+        {
+            Task<PortEntry> registering = _registry.RegisterConfirmedAsync(this, request.Owner, request.Port ?? 0, request.Epoch ?? 0, request.Protocol);
+            return PortRegistry.Within(registering, cancellationToken);
+        }
+
+        return TryRegisterBelieved(request, out PortEntry entry, out PortRefusal? refusal)
+            ? ValueTask.FromResult(entry)
+            : ValueTask.FromException<PortEntry>(new PortRefusedException(refusal));
+    }
+
+    private async ValueTask<PortEntry> RegisterVerifiedAsync(PortClaimRequest request, CancellationToken cancellationToken)
+    {
+        ValueTask<PortRefusal?> verifying = _registry.VerifyAsync(this, request.Owner, request.Port ?? 0, request.Protocol);
+        PortRefusal? refusal = await verifying.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         if (refusal is not null)
         {
             Diagnostics.PortmapMetrics.Refused(refusal.Reason);
             throw new PortRefusedException(refusal);
         }
 
-        return await RegisterBelievedAsync(owner, port, epoch, protocol, cancellationToken).ConfigureAwait(false);
+        return await RegisterBelievedAsync(request, cancellationToken).ConfigureAwait(false);
     }
+
+    private PortRefusal? Release(in PortClaimRequest request) =>
+        _registry.Release(this, request.Owner, request.Port ?? 0, request.Epoch ?? 0, request.Protocol);
 }

@@ -39,8 +39,8 @@ internal static class Refusals
     public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.InvalidPort,
-            () => Text($"The port {request.Previous} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol);
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol);
 
     public static PortRefusal UnknownStrategy(PortRequest request, string[] strategies) =>
         new(
@@ -105,26 +105,26 @@ internal static class Refusals
     public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
         new(
             PortRefusalReason.Foreign,
-            () => Text($"The port {request.Previous} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.Previous)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol)
-        { FindHolder = () => holders.Of(Transport(request.Protocol), request.Previous)[0]?.ProcessId ?? 0 };
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.PreviousPort)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol)
+        { FindHolder = () => holders.Of(Transport(request.Protocol), request.PreviousPort)[0]?.ProcessId ?? 0 };
 
     public static PortRefusal InUse(PortRequest request, PortEntry holder, PortTable.Taking taking) =>
         new(
             PortRefusalReason.InUse,
             () => holder.Owner.Length == 0
-                ? Text($"The port {request.Previous} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
+                ? Text($"The port {request.PreviousPort} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
                 : taking == PortTable.Taking.Cooling
-                    ? Text($"The port {request.Previous} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
-                    : Text($"The port {request.Previous} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
-            request.Owner, request.Previous, request.Protocol)
+                    ? Text($"The port {request.PreviousPort} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
+                    : Text($"The port {request.PreviousPort} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol)
         { Holder = holder.Owner, HolderProcessId = holder.ProcessId, HolderEpoch = holder.Epoch };
 
     public static PortRefusal OwnerConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
-        Conflict(owner, port, protocol, holder, $"{owner} is registered on {holder.Port} by a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Stop or sign out that process, or acquire a lease for the new one.");
+        Conflict(owner, port, protocol, holder, $"{owner} is registered on {holder.Port} by a living process{Process(holder.Session!.Process.Id)}, epoch {holder.Epoch}. Stop or sign out that process, or acquire a lease for the new one.");
 
     public static PortRefusal PortConflict(string owner, int port, PortProtocol protocol, PortClaim holder) =>
-        Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.ProcessId)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
+        Conflict(owner, port, protocol, holder, $"The port {port} that {owner} registers belongs to {holder.Cell!.Owner} of a living process{Process(holder.Session!.Process.Id)}, epoch {holder.Epoch}. Listen on another port, or stop that process.");
 
     public static PortRefusal Stale(string owner, int port, PortProtocol protocol, long epoch, PortClaim? newest, Operations.EpochFence.Registration? last = null) =>
         newest is null && last?.Origin > epoch ? Outlived(owner, port, protocol, epoch, last.Value) :
@@ -155,12 +155,12 @@ internal static class Refusals
     public static PortRefusal NotOwner(string owner, PortClaim holder, PortSession stranger, int port = 0) =>
         new(
             PortRefusalReason.NotOwner,
-            () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.ProcessId)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
+            () => Text($"{owner} has {Held(holder)}{User(OwnerRights.UserOf(holder))}, epoch {holder.Epoch}; the caller{Process(stranger.Process.Id)}{User(stranger.UserId)} changes nothing of it. {Remedy(holder, stranger)}"),
             owner, port != 0 ? port : holder.Port, holder.Protocol)
         { Holder = owner, HolderProcessId = holder.Session?.ProcessId ?? 0, HolderEpoch = holder.Epoch };
 
     private static string Held(PortClaim holder) =>
-        !holder.IsLease ? Text($"{holder.Port} with a living process{Process(holder.Session!.ProcessId)}")
+        !holder.IsLease ? Text($"{holder.Port} with a living process{Process(holder.Session!.Process.Id)}")
         : holder.Port == 0 ? "an open lease"
         : Text($"an open lease of {holder.Port}");
 
@@ -179,7 +179,7 @@ internal static class Refusals
         new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {owner} is dead. Start it again."), owner, port, protocol) { HolderProcessId = processId };
 
     public static PortRefusal SessionEnded(PortSession session, string owner) =>
-        new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
+        new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.Process.Id} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
 
     public static PortRefusal ExitedFirst(PortLease lease, int processId)
     {
@@ -240,8 +240,6 @@ internal static class Refusals
         { FindHolder = () => holders.Of(Transport(lease.Protocol), tried)[^1]?.ProcessId ?? 0 };
     }
 
-    public static PortRefusal RevisionTooOld(long revision, int kept) =>
-        new(PortRefusalReason.RevisionTooOld, () => Text($"The changes after revision {revision} are not kept any more (the last {kept} are), or it is of an earlier run. Take a snapshot and go on from its revision."));
 
     private static PortRefusal Conflict(string owner, int port, PortProtocol protocol, PortClaim holder, FormattableString message) =>
         new(PortRefusalReason.Conflict, () => message.ToString(CultureInfo.InvariantCulture), owner, port, protocol)
@@ -288,7 +286,7 @@ internal static class Refusals
     /// <summary>Of both protocols TCP is the one that is asked about.</summary>
     private static PortProtocol Transport(PortProtocol protocol) => protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
-    private static string Process(int processId, string not = "") => processId == 0 ? string.Empty : Text($" (pid {processId}{not})");
+    private static string Process(int? processId, string not = "") => processId is null or 0 ? string.Empty : Text($" (pid {processId}{not})");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -10,7 +10,7 @@ public class RegistrationGapTests
     [Fact]
     public async Task TryGetEntry_WhileTheLeaseIsRegistered_IsNeverNone()
     {
-        PortRegistryOptions options = new() { Ports = "20000-20009", Strategy = "AllocatorPicks", Probe = false, ReuseDelay = TimeSpan.Zero };
+        PortRegistryOptions options = new() { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseDelay = TimeSpan.Zero };
         await using PortRegistry registry = new(options, null, new FakeTimeProvider());
         PortSession session = registry.OpenSession(Environment.ProcessId);
         PortLease? lease = null;
@@ -29,7 +29,7 @@ public class RegistrationGapTests
 
                 if (racer == 0)
                 {
-                    bool done = session.TryRegister("b1", lease!.Port, out _, out _, lease.Epoch);
+                    bool done = session.TryRegister(new PortClaimRequest("b1", lease!.Port) { Epoch = lease.Epoch }, out _, out _);
                     Volatile.Write(ref registered, 1);
                     return done;
                 }

@@ -14,8 +14,8 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
     public RegistryBook(PortRegistryOptions options, TimeProvider clock)
     {
         _registry = new PortRegistry(options, null, clock);
-        _sessions = [_registry.OpenSession(Environment.ProcessId), .. _children.Ids.Select(_registry.OpenSession)];
-        _registry.Snapshot(out _firstRevision);
+        _sessions = [_registry.OpenSession(Environment.ProcessId), .. _children.Ids.Select(id => _registry.OpenSession(id))];
+        _firstRevision = _registry.Snapshot().Revision;
     }
 
     public PortRegistry Registry => _registry;
@@ -40,7 +40,7 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
             port = lease.Port != 0 ? lease.Port : port;
         }
 
-        return _sessions[process].TryRegister(owner, port, out PortEntry entry, out _, epoch) ? entry.Epoch : 0;
+        return _sessions[process].TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out PortEntry entry, out _) ? entry.Epoch ?? 0 : 0;
     }
 
     public bool Release(int process, string owner) => _sessions[process].TryRelease(owner, out _);
@@ -51,7 +51,7 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
     {
         if (LeaseOf(owner) is { Port: not 0 } lease)
         {
-            ValueTask<PortLease> healed = _sessions[process].ReportBindFailureAsync(owner, lease.Port, lease.Epoch);
+            ValueTask<PortLease> healed = _sessions[process].ReportBindFailureAsync(new PortClaimRequest(owner, lease.Port) { Epoch = lease.Epoch });
             if (healed.IsCompletedSuccessfully)
             {
                 LeaseOf(owner) = healed.Result;
@@ -65,7 +65,7 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
 
     public bool TryGetPort(string owner, out int port) => _registry.TryGetPort(owner, out port);
 
-    public IReadOnlyList<Holding> Holdings() => [.. _registry.Snapshot(out _)
+    public IReadOnlyList<Holding> Holdings() => [.. _registry.Snapshot().Entries
         .Where(entry => entry.State is PortState.Reserved or PortState.Bound)
         .Select(ToHolding)];
 
@@ -73,7 +73,7 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
 
     public async Task<IReadOnlyList<HistoryEvent>> HistoryAsync()
     {
-        _registry.Snapshot(out long lastRevision);
+        long lastRevision = _registry.Snapshot().Revision;
         List<HistoryEvent> history = [];
         if (lastRevision == _firstRevision)
         {
@@ -81,13 +81,13 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
         }
 
         using CancellationTokenSource limit = Deadline.Source();
-        await foreach (PortChange change in _registry.Watch(_firstRevision, limit.Token))
+        await foreach (PortChange change in _registry.ChangesAsync(_firstRevision, limit.Token))
         {
-            if (change.Entry.Epoch != 0)
+            if (change.Entry.Epoch is { } epoch)
             {
                 bool begins = change.Kind is PortChangeKind.Acquired or PortChangeKind.Registered;
                 string what = FormattableString.Invariant($"{change.Kind} {change.Entry.Port} by {change.Entry.ProcessId} at {change.Revision - _firstRevision}");
-                history.Add(new HistoryEvent(!begins, change.Entry.Owner, change.Entry.Epoch, what, change.Entry.Protocol));
+                history.Add(new HistoryEvent(!begins, change.Entry.Owner, epoch, what, change.Entry.Protocol));
             }
 
             if (change.Revision == lastRevision)
@@ -105,7 +105,7 @@ internal sealed class RegistryBook : IPortBook, IAsyncDisposable
         _children.Dispose();
     }
 
-    private static Holding ToHolding(PortEntry entry) => new(entry.Owner, entry.Port, entry.Epoch, entry.ProcessId, entry.Protocol);
+    private static Holding ToHolding(PortEntry entry) => new(entry.Owner, entry.Port, entry.Epoch ?? 0, entry.ProcessId ?? 0, entry.Protocol);
 
     private ref PortLease? LeaseOf(string owner) => ref _leases[Array.IndexOf(StressPlan.Owners, owner)];
 }

@@ -18,13 +18,13 @@ public sealed class RegistryRaceTests : IDisposable
         PortRegistryOptions options = new()
         {
             Ports = "20000-20009",
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             Probe = false,
             ReuseDelay = TimeSpan.Zero,
             LivenessInterval = TimeSpan.FromHours(1),
         };
         _registry = new PortRegistry(options, null, new FakeTimeProvider());
-        _processes = [_registry.OpenSession(Environment.ProcessId), .. _children.Ids.Select(_registry.OpenSession)];
+        _processes = [_registry.OpenSession(Environment.ProcessId), .. _children.Ids.Select(id => _registry.OpenSession(id))];
     }
 
     public void Dispose()
@@ -44,7 +44,7 @@ public sealed class RegistryRaceTests : IDisposable
             {
                 results.Where(result => result.refusal is not null).Should().HaveCount(Racers - 1)
                     .And.OnlyContain(result => result.refusal!.Reason == PortRefusalReason.AlreadyReserved);
-                _registry.Snapshot(out _).Should().ContainSingle();
+                _registry.Snapshot().Entries.Should().ContainSingle();
                 results.Single(result => result.lease is not null).lease!.TryRelease(out _).Should().BeTrue();
             });
 
@@ -53,13 +53,13 @@ public sealed class RegistryRaceTests : IDisposable
         await Race.RunAsync(
             Racers,
             Rounds,
-            (round, racer) => _processes[racer].TryRegister(OwnerOf(racer), First, out _, out PortRefusal? refusal) ? null : refusal,
+            (round, racer) => _processes[racer].TryRegister(new PortClaimRequest(OwnerOf(racer), First), out _, out PortRefusal? refusal) ? null : refusal,
             (round, refusals) =>
             {
                 int winner = Array.IndexOf(refusals, null);
                 refusals.Count(refusal => refusal?.Reason == PortRefusalReason.Conflict).Should().Be(Racers - 1);
                 _registry.EnumerateOwners(First).Should().ContainSingle().Which.Owner.Should().Be(OwnerOf(winner));
-                _registry.Snapshot(out _).Should().ContainSingle();
+                _registry.Snapshot().Entries.Should().ContainSingle();
                 _processes[winner].TryRelease(OwnerOf(winner), out _).Should().BeTrue();
             });
 
@@ -68,14 +68,14 @@ public sealed class RegistryRaceTests : IDisposable
         await Race.RunAsync(
             Racers,
             Rounds,
-            (round, racer) => _processes[racer].TryRegister("b1", First + racer, out _, out PortRefusal? refusal) ? null : refusal,
+            (round, racer) => _processes[racer].TryRegister(new PortClaimRequest("b1", First + racer), out _, out PortRefusal? refusal) ? null : refusal,
             (round, refusals) =>
             {
                 int winner = Array.IndexOf(refusals, null);
                 refusals.Count(refusal => refusal?.Reason == PortRefusalReason.Conflict).Should().Be(Racers - 1);
                 _registry.TryGetPort("b1", out int port).Should().BeTrue();
                 port.Should().Be(First + winner);
-                _registry.Snapshot(out _).Should().ContainSingle("the losers leave nothing behind");
+                _registry.Snapshot().Entries.Should().ContainSingle("the losers leave nothing behind");
                 _processes[winner].TryRelease("b1", out _).Should().BeTrue();
             });
 
@@ -85,7 +85,7 @@ public sealed class RegistryRaceTests : IDisposable
             Racers,
             Rounds * 2,
             (round, racer) => round % 2 == 0
-                ? _processes[0].TryRegister(OwnerOf(racer), First, out _, out _)
+                ? _processes[0].TryRegister(new PortClaimRequest(OwnerOf(racer), First), out _, out _)
                 : _processes[0].TryRelease(OwnerOf(racer), out _),
             (round, results) =>
             {
@@ -104,13 +104,13 @@ public sealed class RegistryRaceTests : IDisposable
             Rounds,
             (round, racer) => racer == 0
                 ? _registry.TryAcquire(new PortRequest("lease") { Previous = First, Reuse = PortReuse.Require }, out leases[round], out _)
-                : _processes[1].TryRegister("process", First, out _, out _),
+                : _processes[1].TryRegister(new PortClaimRequest("process", First), out _, out _),
             (round, results) =>
             {
                 results[1].Should().BeTrue("a reservation never refuses a process that listens");
                 _registry.TryGetPort("process", out int port).Should().BeTrue();
                 port.Should().Be(First);
-                _registry.Snapshot(out _).Should().ContainSingle();
+                _registry.Snapshot().Entries.Should().ContainSingle();
                 if (results[0])
                 {
                     leases[round]!.WhenBound.Exception!.InnerException.Should().BeOfType<PortRefusedException>()
@@ -133,13 +133,13 @@ public sealed class RegistryRaceTests : IDisposable
                 if (round % 2 == 0)
                 {
                     // Sets the scene for the race of the odd round.
-                    return racer == 1 || (_processes[0].TryRegister("b1", First + 9, out _, out _)
+                    return racer == 1 || (_processes[0].TryRegister(new PortClaimRequest("b1", First + 9), out _, out _)
                         && _registry.TryAcquire(new PortRequest("b1") { Previous = First + 1, Reuse = PortReuse.Require }, out next, out _));
                 }
 
                 return racer == 0
                     ? _processes[0].TryRelease("b1", out _) | true
-                    : _processes[1].TryRegister("b1", next!.Port, out _, out _, next.Epoch);
+                    : _processes[1].TryRegister(new PortClaimRequest("b1", next!.Port) { Epoch = next.Epoch }, out _, out _);
             },
             (round, results) =>
             {
@@ -148,7 +148,7 @@ public sealed class RegistryRaceTests : IDisposable
                 {
                     _registry.TryGetPort("b1", out int port).Should().BeTrue();
                     port.Should().Be(next!.Port);
-                    _registry.Snapshot(out _).Should().ContainSingle();
+                    _registry.Snapshot().Entries.Should().ContainSingle();
                     _processes[1].TryRelease("b1", out _).Should().BeTrue();
                 }
             });
@@ -170,14 +170,14 @@ public sealed class RegistryRaceTests : IDisposable
 
                 return racer == 0
                     ? lease!.TryRelease(out _)
-                    : _processes[1].TryRegister("b1", lease!.Port, out _, out PortRefusal? refusal, lease.Epoch) || refusal.Reason == PortRefusalReason.Stale;
+                    : _processes[1].TryRegister(new PortClaimRequest("b1", lease!.Port) { Epoch = lease.Epoch }, out _, out PortRefusal? refusal) || refusal.Reason == PortRefusalReason.Stale;
             },
             (round, results) =>
             {
                 results.Should().OnlyContain(done => done);
                 if (round % 2 == 1)
                 {
-                    _registry.Snapshot(out _).Should().BeEmpty();
+                    _registry.Snapshot().Entries.Should().BeEmpty();
                     lease!.WhenBound.IsCompleted.Should().BeTrue();
                 }
             });

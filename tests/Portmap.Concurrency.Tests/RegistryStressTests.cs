@@ -60,8 +60,8 @@ public class RegistryStressTests
         {
             Process child = Children.Start();
             PortSession session = book.Registry.OpenSession(child.Id);
-            session.TryRegister(StressPlan.Owners[0], StressPlan.FirstPort, out _, out _);
-            session.TryRegister("mortal", StressPlan.FirstPort + StressPlan.Ports, out _, out _);
+            session.TryRegister(new PortClaimRequest(StressPlan.Owners[0], StressPlan.FirstPort), out _, out _);
+            session.TryRegister(new PortClaimRequest("mortal", StressPlan.FirstPort + StressPlan.Ports), out _, out _);
             child.Kill();
             dead.Add(child);
             await session.DisposeAsync();
@@ -99,7 +99,7 @@ public class RegistryStressTests
                         return $"epoch {entry.Epoch} came after {newest}";
                     }
 
-                    newest = entry.Epoch;
+                    newest = entry.Epoch!.Value;
                 }
             }
 

@@ -23,7 +23,7 @@ public sealed class SuspendedThreadTests : IDisposable
         PortRegistryOptions options = new()
         {
             Ports = "20000",
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             Probe = false,
             ReuseDelay = TimeSpan.Zero,
             LivenessInterval = TimeSpan.FromHours(1),
@@ -43,7 +43,7 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_LeaseReleasedBetweenDecisionAndPush_DoesNotTakeEffect()
     {
-        _there.TryRegister("a", 1001, out _, out _).Should().BeTrue();
+        _there.TryRegister(new PortClaimRequest("a", 1001), out _, out _).Should().BeTrue();
         PortLease lease = Acquire("a");
         OwnerCell cell = CellOf("a");
         PortClaim top = cell.Top;
@@ -62,13 +62,13 @@ public sealed class SuspendedThreadTests : IDisposable
     public async Task Register_ContinuedEntryReleasedBetweenDecisionAndPush_DoesNotComeBack()
     {
         PortLease first = Acquire("a");
-        _here.TryRegister("a", First, out PortEntry entry, out _, first.Epoch).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", First) { Epoch = first.Epoch }, out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
         PortClaim registration = cell.Top;
-        Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });   // keeps the owner's cell alive
+        Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });   // keeps the owner's cell alive
         PortClaim top = cell.Top;
         PortSession again = _registry.OpenSession(Environment.ProcessId);
-        PortClaim claim = PortClaim.ForRegistration(PortProtocol.Tcp, First, entry.Epoch, 0, again, consumes: registration);
+        PortClaim claim = PortClaim.ForRegistration(PortProtocol.Tcp, First, entry.Epoch!.Value, 0, again, consumes: registration);
         first.TryRelease(out _).Should().BeTrue();
 
         await PushAndSettleAsync(cell, top, claim);
@@ -80,7 +80,7 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task TakeSlot_ByAHelperThatIsLate_LeavesALaterLeaseOpen()
     {
-        _here.TryRegister("a", First, out _, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", First), out _, out _).Should().BeTrue();
         PortClaim settledLongAgo = CellOf("a").Top;
         _here.TryRelease("a", out _).Should().BeTrue();
         PortLease lease = Acquire("b");
@@ -88,7 +88,7 @@ public sealed class SuspendedThreadTests : IDisposable
         await OnAnotherThread(() => TakeSlot(settledLongAgo)).Within();
 
         lease.IsOpen.Should().BeTrue("a process that has left the port does not listen on it");
-        _here.TryRegister("b", First, out _, out _, lease.Epoch).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("b", First) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         _registry.AssertInvariants();
     }
 
@@ -96,7 +96,7 @@ public sealed class SuspendedThreadTests : IDisposable
     public async Task Register_LeaseEndsBetweenPushAndSettling_DoesNotLoseThePort()
     {
         Acquire("victim");
-        PortLease lease = Acquire(new PortRequest("loser") { Strategy = "ProcessBinds" });
+        PortLease lease = Acquire(new PortRequest("loser") { Strategy = PortRegistryOptions.ProcessBinds });
         OwnerCell cell = CellOf("loser");
         PortClaim claim = RegistrationOf(lease, First);
         PortTable.TryPush(cell, cell.Top, claim).Should().BeTrue();
@@ -113,16 +113,16 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_ReplacementTookEffectButEndedNothingYet_OthersGetThePortItLeft()
     {
-        _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null);
+        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch!.Value + EpochSource.Step, 0, _here, null);
         PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
         _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
 
         await OnAnotherThread(() => Acquire("a")).Within();
 
-        await OnAnotherThread(() => _there.TryRegister("z", 1001, out _, out _).Should().BeTrue()).Within();
+        await OnAnotherThread(() => _there.TryRegister(new PortClaimRequest("z", 1001), out _, out _).Should().BeTrue()).Within();
         PortOf("a").Should().Be(1002);
         PortOf("z").Should().Be(1001);
         _registry.AssertInvariants();
@@ -131,19 +131,19 @@ public sealed class SuspendedThreadTests : IDisposable
     [Fact]
     public async Task Register_LeaseCameOnTopOfAReplacementUnderWay_OthersGetThePortItLeft()
     {
-        _here.TryRegister("a", 1001, out PortEntry entry, out _).Should().BeTrue();
+        _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch + EpochSource.Step, 0, _here, null);
+        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch!.Value + EpochSource.Step, 0, _here, null);
         PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
         _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
         PortLease lease = new(_registry, "a");
-        PortClaim open = PortClaim.ForLease(PortProtocol.Tcp, 0, entry.Epoch + (2 * EpochSource.Step), 0, lease);
+        PortClaim open = PortClaim.ForLease(PortProtocol.Tcp, 0, entry.Epoch!.Value + (2 * EpochSource.Step), 0, lease);
         lease.Grant(open, null);
 
         await PushAndSettleAsync(cell, replacement, open);
 
-        await OnAnotherThread(() => _there.TryRegister("z", 1001, out _, out _).Should().BeTrue()).Within();
+        await OnAnotherThread(() => _there.TryRegister(new PortClaimRequest("z", 1001), out _, out _).Should().BeTrue()).Within();
         PortOf("a").Should().Be(1002);
         PortOf("z").Should().Be(1001);
     }

@@ -16,7 +16,7 @@ internal static class Obeying
         PortRegistry registry;
         try
         {
-            registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", StateFolder = folder, Probe = false, LeaseTimeout = TimeSpan.FromHours(24) });
+            registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = ports, Strategy = PortRegistryOptions.AllocatorPicks, StateFolder = folder, Probe = false, LeaseTimeout = TimeSpan.FromHours(24) });
         }
         catch (PortRefusedException refused)
         {
@@ -33,7 +33,7 @@ internal static class Obeying
                 Say(words[0] switch
                 {
                     "acquire" => await AcquireAsync(registry, words[1]),
-                    "list" => $"owners {string.Join(' ', registry.Snapshot(out _).Where(entry => entry.State == PortState.Reserved).Select(entry => entry.Owner).Order(StringComparer.Ordinal))}",
+                    "list" => $"owners {string.Join(' ', registry.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).Select(entry => entry.Owner).Order(StringComparer.Ordinal))}",
                     "findings" => $"findings {string.Join(" | ", registry.Diagnose().Select(finding => $"{finding.Kind} {finding.Value}"))}",
                     _ => throw new ArgumentException($"{line} is no command."),
                 });

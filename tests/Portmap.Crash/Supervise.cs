@@ -14,7 +14,7 @@ internal static class Supervise
         await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions
         {
             Ports = ports,
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             StateFolder = folder,
             DisconnectGrace = TimeSpan.FromMilliseconds(200),
         });
@@ -51,7 +51,7 @@ internal static class Supervise
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
         return lease.RegisterAsync(Process.Start(start)!);
     }
 

@@ -88,7 +88,7 @@ public sealed class CWorkerTests
         public Task GoOnAsync() => worker.Process.StandardInput.WriteLineAsync().Within();
 
         /// <summary>What the daemon's map says of the owner.</summary>
-        public Task<PortEntry?> EntryAsync() => client.LookupAsync(Owner).Within();
+        public Task<PortEntry?> EntryAsync() => client.GetEntryAsync(Owner).Within();
 
         public async ValueTask DisposeAsync()
         {

@@ -27,14 +27,14 @@ public sealed class DescriptorLimitTests : IDisposable
         await using ChildProcess daemon = await ServeAsync(limit);
         using Socket listening = Listen();
         await using PortmapClient worker = await PortmapClient.ConnectAsync(Endpoint).Within();
-        PortEntry entry = await worker.RegisterAsync("b1", ((IPEndPoint)listening.LocalEndPoint!).Port).Within();
+        PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
 
         List<Socket> crowd = await CrowdAsync(limit + 200);
-        (await worker.LookupAsync("b1").Within()).Should().BeEquivalentTo(entry);
+        (await worker.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
         crowd.ForEach(socket => socket.Dispose());
 
         await using PortmapClient next = await ConnectAndAskAsync();
-        (await next.LookupAsync("b1").Within()).Should().BeEquivalentTo(entry);
+        (await next.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
         daemon.Process.HasExited.Should().BeFalse();
         daemon.Send(Signal.Terminate);
         (await daemon.ExitAsync()).Should().Be(0);
@@ -47,7 +47,7 @@ public sealed class DescriptorLimitTests : IDisposable
         await using ChildProcess daemon = await ServeAsync(limit: 0);
         await using PortmapClient worker = await PortmapClient.ConnectAsync(Endpoint).Within();
         using Socket listening = Listen();
-        PortEntry entry = await worker.RegisterAsync("b1", ((IPEndPoint)listening.LocalEndPoint!).Port).Within();
+        PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
         (string before, int open) = (Limit(daemon), Directory.GetFiles($"/proc/{daemon.Id}/fd").Length);
 
         await SetLimitAsync(daemon, open.ToString(CultureInfo.InvariantCulture));
@@ -55,7 +55,7 @@ public sealed class DescriptorLimitTests : IDisposable
         Task<byte[]> last = RawPingAsync(crowd[^1]);
         for (int i = 0; i < 20; i++)
         {
-            (await worker.LookupAsync("b1").Within()).Should().BeEquivalentTo(entry);
+            (await worker.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
         }
 
         last.IsCompleted.Should().BeFalse("there is no descriptor for it");

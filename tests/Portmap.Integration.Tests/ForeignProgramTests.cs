@@ -44,7 +44,7 @@ public sealed class ForeignProgramTests
         registry.TryGetPort("broken server", out _).Should().BeFalse();
     }
 
-    private static PortRegistryOptions Options() => new() { Ports = PortBlock.Take(8).ToString(), Strategy = "AllocatorPicks" };
+    private static PortRegistryOptions Options() => new() { Ports = PortBlock.Take(8).ToString(), Strategy = PortRegistryOptions.AllocatorPicks };
 
     private static async Task ShowsWhileItLivesAsync(PortRegistry registry, PortLease lease, ChildProcess program)
     {
@@ -53,9 +53,9 @@ public sealed class ForeignProgramTests
         registry.TryGetPort(lease.Owner, out int port).Should().BeTrue();
         port.Should().Be(lease.Port);
 
-        registry.Snapshot(out long revision);
+        long revision = registry.Snapshot().Revision;
         using CancellationTokenSource end = Deadline.Source();
-        await using IAsyncEnumerator<PortChange> changes = registry.Watch(revision, end.Token).GetAsyncEnumerator(end.Token);
+        await using IAsyncEnumerator<PortChange> changes = registry.ChangesAsync(revision, end.Token).GetAsyncEnumerator(end.Token);
         program.Kill();
         do
         {

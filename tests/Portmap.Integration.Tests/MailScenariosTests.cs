@@ -19,7 +19,7 @@ public sealed class MailScenariosTests
         (int previous, ChildProcess stranger) = await LosePortToStrangerAsync(daemon);
         await using ChildProcess disposal = stranger;
 
-        Func<Task> restart = async () => await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Reuse = PortReuse.Require, Previous = previous, Strategy = "AllocatorPicks" }).Within();
+        Func<Task> restart = async () => await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Reuse = PortReuse.Require, Previous = previous, Strategy = PortRegistryOptions.AllocatorPicks }).Within();
 
         PortRefusal refusal = (await restart.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
         refusal.Reason.Should().Be(PortRefusalReason.Foreign);
@@ -38,14 +38,14 @@ public sealed class MailScenariosTests
         await using ChildProcess disposal = stranger;
 
         (ChildProcess brick, PortEntry entry) = await daemon.StartAsync(
-            Samples.Brick, new PortRequest(Brick) { Reuse = PortReuse.Fresh, Previous = previous, Strategy = "AllocatorPicks" });
+            Samples.Brick, new PortRequest(Brick) { Reuse = PortReuse.Fresh, Previous = previous, Strategy = PortRegistryOptions.AllocatorPicks });
 
         entry.Port.Should().NotBe(previous);
         entry.ProcessId.Should().Be(brick.Id);
         daemon.Registry.TryGetPort(Brick, out int served).Should().BeTrue();
         served.Should().Be(entry.Port);
         daemon.Registry.EnumerateOwners(previous).Should().BeEmpty();
-        daemon.Registry.Snapshot(out _).Where(other => other.Owner == Brick && other.State == PortState.Bound).Should().ContainSingle().Which.Port.Should().Be(entry.Port);
+        daemon.Registry.Snapshot().Entries.Where(other => other.Owner == Brick && other.State == PortState.Bound).Should().ContainSingle().Which.Port.Should().Be(entry.Port);
         (await Line.FromAsync(served)).Should().Be($"brick {Brick} pid {brick.Id}");
     }
 
@@ -53,7 +53,7 @@ public sealed class MailScenariosTests
     public async Task C_Patch10785_NoReuseDelay_ReleasedPortIsHandedOutAtOnce()
     {
         int only = PortBlock.TakeOne();
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = $"{only}", Strategy = "AllocatorPicks", ReuseDelay = TimeSpan.Zero, ReuseCooling = false });
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = $"{only}", Strategy = PortRegistryOptions.AllocatorPicks, ReuseDelay = TimeSpan.Zero, ReuseCooling = false });
         await ServeAndReleaseAsync(registry, "b1");
 
         (await registry.AcquireAsync("b2").Within()).Port.Should().Be(only);
@@ -64,7 +64,7 @@ public sealed class MailScenariosTests
     {
         int only = PortBlock.TakeOne();
         FakeTimeProvider clock = new();
-        PortRegistryOptions options = new() { Ports = $"{only}", Strategy = "AllocatorPicks", ReuseCooling = false };
+        PortRegistryOptions options = new() { Ports = $"{only}", Strategy = PortRegistryOptions.AllocatorPicks, ReuseCooling = false };
         await using PortRegistry registry = new(options, timeProvider: clock);
         await ServeAndReleaseAsync(registry, "b1");
 
@@ -82,7 +82,7 @@ public sealed class MailScenariosTests
     {
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
-        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.Guarantee.Should().Be(PortGuarantee.Exclusive);
         await using ChildProcess stranger = ChildProcess.Start(Samples.ManagementDaemon, "stranger", $"{lease.Port}");
         (await stranger.ReadLineAsync()).Should().Be($"taken {lease.Port}");
@@ -99,7 +99,7 @@ public sealed class MailScenariosTests
     {
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
-        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.None }).Within();
         int stolen = lease.Port;
         await using ChildProcess stranger = await Samples.StrangerOnAsync(stolen);
 
@@ -118,7 +118,7 @@ public sealed class MailScenariosTests
         PortRegistryOptions options = Options();
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, options);
-        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = "ProcessBinds" }).Within();
+        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = PortRegistryOptions.ProcessBinds }).Within();
         lease.Port.Should().Be(0, "the process picks, so there is no window to lose the port in");
 
         (ChildProcess brick, PortEntry entry) = await daemon.LaunchAsync(Samples.Brick, lease);
@@ -134,8 +134,8 @@ public sealed class MailScenariosTests
 
     private static async Task<(int Previous, ChildProcess Stranger)> LosePortToStrangerAsync(TestDaemon daemon)
     {
-        (ChildProcess brick, PortEntry entry) = await daemon.StartAsync(Samples.Brick, new PortRequest(Brick) { Strategy = "AllocatorPicks" });
-        daemon.Registry.Snapshot(out long revision);
+        (ChildProcess brick, PortEntry entry) = await daemon.StartAsync(Samples.Brick, new PortRequest(Brick) { Strategy = PortRegistryOptions.AllocatorPicks });
+        long revision = daemon.Registry.Snapshot().Revision;
         brick.Kill();
         await daemon.ChangeAsync(revision, change => change.Kind == PortChangeKind.Died && change.Entry.Owner == Brick);
         return (entry.Port, await Samples.StrangerOnAsync(entry.Port));
@@ -149,9 +149,9 @@ public sealed class MailScenariosTests
         using (TcpListener listener = new(IPAddress.Any, lease.Port))
         {
             listener.Start();
-            await session.RegisterAsync(owner, lease.Port, lease.Epoch).Within();
+            await session.RegisterAsync(new PortClaimRequest(owner, lease.Port) { Epoch = lease.Epoch }).Within();
         }
 
-        await session.ReleaseAsync(owner, lease.Port, lease.Epoch).Within();
+        await session.ReleaseAsync(new PortClaimRequest(owner, lease.Port) { Epoch = lease.Epoch }).Within();
     }
 }

@@ -63,7 +63,7 @@ public sealed partial class ReadmeTests
         await server.StartAsync();
 
         PortLease lease = await registry.AcquireAsync("vol0:/bricks/b1");
-        lease.ApplyTo(start);                                   // PORTMAP_OWNER, PORTMAP_PORT, …; opens the gate
+        lease.PrepareStart(start);                              // PORTMAP_OWNER, PORTMAP_PORT, …; opens the gate
         using Process brick = Process.Start(start)!;
         PortEntry entry = await lease.WhenBound;                // who listens, where; the gate is closed again
 

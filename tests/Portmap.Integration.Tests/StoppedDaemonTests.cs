@@ -50,11 +50,11 @@ public sealed class StoppedDaemonTests : IDisposable
         Func<Task>[] calls =
         [
             () => client.PingAsync().Within(),
-            () => client.LookupAsync("b1").Within(),
-            () => client.ListAsync().Within(),
+            () => client.GetEntryAsync("b1").Within(),
+            () => client.SnapshotAsync().Within(),
             () => client.AcquireAsync("b2").Within(),
-            () => client.RegisterAsync("b3", _range.First).Within(),
-            () => client.ReportBindFailureAsync("b4", _range.First).Within(),
+            () => client.RegisterAsync(new PortClaimRequest("b3", _range.First)).Within(),
+            () => client.ReportBindFailureAsync(new PortClaimRequest("b4", _range.First)).Within(),
             () => client.ReleaseAsync("b5").Within(),
         ];
         foreach (Func<Task> call in calls)
@@ -66,7 +66,7 @@ public sealed class StoppedDaemonTests : IDisposable
 
         await using PortmapClient patient = await PortmapClient.ConnectAsync(Endpoint).Within();
         await patient.PingAsync().Within();
-        (await client.LookupAsync("nobody").Within()).Should().BeNull("answers that came too late are passed over");
+        (await client.GetEntryAsync("nobody").Within()).Should().BeNull("answers that came too late are passed over");
     }
 
     private PortmapEndpoint Endpoint => PortmapEndpoint.Parse("unix:" + _folder["portmap.sock"]);
@@ -77,7 +77,7 @@ public sealed class StoppedDaemonTests : IDisposable
     {
         Endpoint = Endpoint.ToString(),
         Owner = "b1",
-        Range = _range.ToString(),
+        Ports = _range.ToString(),
         Address = PortBlock.Loopback,
     };
 }

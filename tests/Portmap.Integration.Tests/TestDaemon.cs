@@ -42,7 +42,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     /// <summary>Starts a worker with a lease and waits until it is registered.</summary>
     public async Task<(ChildProcess Worker, PortEntry Entry)> LaunchAsync(ProcessStartInfo program, PortLease lease)
     {
-        lease.ApplyTo(program);
+        lease.PrepareStart(program);
         ChildProcess worker = ChildProcess.Start(program);
         _workers.Add(worker);
         Task<PortEntry> bound = lease.WhenBound;
@@ -54,7 +54,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     public async Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches)
     {
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in Registry.Watch(afterRevision, end.Token))
+        await foreach (PortChange change in Registry.ChangesAsync(afterRevision, end.Token))
         {
             if (matches(change))
             {

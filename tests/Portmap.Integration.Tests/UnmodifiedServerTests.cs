@@ -88,7 +88,7 @@ public sealed class UnmodifiedServerTests
         (await Line.FromAsync(second.Port)).Should().Be($"stranger pid {after.Id}");
     }
 
-    private static PortRegistryOptions Options() => new() { Ports = PortBlock.Take(8).ToString(), Strategy = "AllocatorPicks" };
+    private static PortRegistryOptions Options() => new() { Ports = PortBlock.Take(8).ToString(), Strategy = PortRegistryOptions.AllocatorPicks };
 
     private static ProcessStartInfo Stranger()
     {
@@ -111,7 +111,7 @@ public sealed class UnmodifiedServerTests
     /// <summary>Opens the gate and starts a server, with the port as its last argument.</summary>
     private static ChildProcess Launch(ProcessStartInfo server, PortLease lease)
     {
-        lease.ApplyTo(server);
+        lease.PrepareStart(server);
         return ChildProcess.Start(server, lease.Port.ToString(CultureInfo.InvariantCulture));
     }
 

@@ -17,14 +17,14 @@ public sealed class WorkerProcessTests
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
         (ChildProcess brick, PortEntry before) = await daemon.StartAsync(Samples.Brick, new PortRequest(Brick) { Strategy = strategy });
-        daemon.Registry.Snapshot(out long revision);
+        long revision = daemon.Registry.Snapshot().Revision;
 
         brick.Kill();
         await daemon.ChangeAsync(revision, change => change.Kind == PortChangeKind.Died && change.Entry.Owner == Brick);
 
         daemon.Registry.TryGetPort(Brick, out _).Should().BeFalse();
         (ChildProcess again, PortEntry after) = await daemon.StartAsync(Samples.Brick, new PortRequest(Brick) { Strategy = strategy });
-        after.Epoch.Should().BeGreaterThan(before.Epoch);
+        after.Epoch.Should().BeGreaterThan(before.Epoch!.Value);
         (await Line.FromAsync(after.Port)).Should().Be($"brick {Brick} pid {again.Id}");
         if (strategy == "AllocatorPicks")
         {
@@ -41,7 +41,7 @@ public sealed class WorkerProcessTests
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
         (ChildProcess worker, PortEntry entry) = await daemon.StartAsync(snapd ? Samples.Snapd : Samples.Brick, "snapd:vol0");
         (await Line.FromAsync(entry.Port)).Should().Contain("snapd:vol0");
-        daemon.Registry.Snapshot(out long revision);
+        long revision = daemon.Registry.Snapshot().Revision;
 
         worker.Send(Signal.Terminate);
 
@@ -55,7 +55,7 @@ public sealed class WorkerProcessTests
     {
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
-        daemon.Registry.Snapshot(out long revision);
+        long revision = daemon.Registry.Snapshot().Revision;
         ProcessStartInfo start = Samples.Snapd;
         start.Environment["PORTMAP_ENDPOINT"] = daemon.Endpoint.ToString();
         start.Environment["PORTMAP_OWNER"] = "snapd:vol7";
@@ -125,9 +125,9 @@ public sealed class WorkerProcessTests
     {
         await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint).Within();
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortmapUpdate update in client.WatchAsync(cancellationToken: end.Token))
+        await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end.Token))
         {
-            IEnumerable<PortEntry> entries = update.Snapshot ?? [update.Change!.Value.Entry];
+            IEnumerable<PortEntry> entries = update.Snapshot?.Entries ?? update.Changes.Select(change => change.Entry);
             if (entries.Where(entry => entry.Owner == owner && entry.State == PortState.Bound).Cast<PortEntry?>().FirstOrDefault() is { } there)
             {
                 return there;

@@ -28,7 +28,7 @@ internal sealed class FrozenScene : IDisposable
         PortRegistryOptions options = new()
         {
             Ports = new PortRange(FirstPort, LastPort).ToString(),
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             Probe = false,
             LeaseTimeout = s_leaseTimeout,
             ReuseDelay = s_reuseDelay,
@@ -52,7 +52,7 @@ internal sealed class FrozenScene : IDisposable
 
     public void Acquire(PortRequest request) => _lease = Registry.Acquire(request, out PortLease? lease, out _) ? lease : _lease;
 
-    public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = "ProcessBinds" });
+    public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = PortRegistryOptions.ProcessBinds });
 
     public static void AcquireOver(PortSession session, string owner) => session.Acquire(owner, out _, out _);
 
@@ -109,7 +109,12 @@ internal sealed class FrozenScene : IDisposable
     }
 
     /// <summary>Somebody waits for changes, so that a change has somebody to wake.</summary>
-    public void Watch() => _ = Registry.Watch(-1, _watching.Token).GetAsyncEnumerator(_watching.Token).MoveNextAsync().AsTask();
+    public void Watch()
+    {
+        IAsyncEnumerator<PortUpdate> updates = Registry.WatchAsync(snapshots: false, cancellationToken: _watching.Token).GetAsyncEnumerator(_watching.Token);
+        updates.MoveNextAsync().AsTask().Wait();   // where it begins
+        _ = updates.MoveNextAsync().AsTask();
+    }
 
     public void AdvanceByAnInterval() => _clock.Advance(s_interval);
 
@@ -140,9 +145,9 @@ internal sealed class FrozenScene : IDisposable
         entry.Owner.Should().Be("other", where);
         There.Register(Registry, "another", FarPort + 500, out _, out _).Should().BeTrue(where);
         There.Register(Registry, "another", FarPort + 501, out _, out _).Should().BeTrue(where);
-        Registry.Snapshot(out _).Should().Contain(one => one.Owner == "another", where);
+        Registry.Snapshot().Entries.Should().Contain(one => one.Owner == "another", where);
         There.Release(Registry, "another", out _).Should().BeTrue(where);
-        Registry.Acquire(new PortRequest("brings") { Strategy = "ProcessBinds" }, out lease, out _).Should().BeTrue(where);
+        Registry.Acquire(new PortRequest("brings") { Strategy = PortRegistryOptions.ProcessBinds }, out lease, out _).Should().BeTrue(where);
         lease!.Release(Registry, out _).Should().BeTrue(where);
 
         LookUp("frozen");

@@ -37,7 +37,7 @@ public sealed class FrozenThreadTests : IDisposable
         ["ends with its process"] = (scene => scene.RegisterMortal("mortal"), scene => scene.KillMortal()),
         ["could not bind"] = (scene => scene.Acquire("frozen"), scene => scene.ReportBindFailure()),
         ["is waited for"] = (scene => scene.Acquire("frozen"), scene => _ = scene.Lease.WhenBound),
-        ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot(out _)),
+        ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot()),
         ["is watched"] = (scene => scene.Watch(), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
         ["is one owner too many for the index"] = (scene => scene.FillIndex(), scene => scene.AddUntilItGrows()),
     };

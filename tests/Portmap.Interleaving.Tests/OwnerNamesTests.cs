@@ -13,7 +13,7 @@ public class OwnerNamesTests
     public void Miss_AfterAnyNumberOfOwnersCameAndWent_CostsAtMostTwiceAsMuch()
     {
         int names = int.Parse(Environment.GetEnvironmentVariable("PORTMAP_NAMES") ?? "500000", CultureInfo.InvariantCulture);
-        using PortRegistry registry = new(new PortRegistryOptions { Strategy = "ProcessBinds", Probe = false });
+        using PortRegistry registry = new(new PortRegistryOptions { Strategy = PortRegistryOptions.ProcessBinds, Probe = false });
         for (int i = 0; i < Living; i++)
         {
             registry.TryAcquire(string.Create(CultureInfo.InvariantCulture, $"living {i}"), out _, out _).Should().BeTrue();

@@ -11,19 +11,19 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.State.Should().Be(PortState.Reserved);
         lease.Port.Should().BePositive();
-        (await client.LookupAsync("b1").Within()).Should().BeEquivalentTo(new { lease.Port, lease.Epoch, State = PortState.Reserved });
+        (await client.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(new { lease.Port, lease.Epoch, State = PortState.Reserved });
 
-        PortEntry entry = await client.RegisterAsync("b1", lease.Port, lease.Epoch).Within();
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
         harness.Registry.TryGetEntry("b1", out PortEntry own).Should().BeTrue();
         entry.Should().Be(own);
-        (await client.LookupAsync("b1").Within()).Should().Be(own);
+        (await client.GetEntryAsync("b1").Within()).Should().Be(own);
 
-        await client.ReleaseAsync("b1", lease.Port, lease.Epoch).Within();
-        await client.ReleaseAsync("b1", lease.Port, lease.Epoch).Within();
-        (await client.LookupAsync("b1").Within()).Should().BeNull();
+        await client.ReleaseAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
+        await client.ReleaseAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
+        (await client.GetEntryAsync("b1").Within()).Should().BeNull();
     }
 
     [Fact]
@@ -31,12 +31,12 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        await client.RegisterAsync("b1", 49200).Within();
+        await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         await using PortmapClient stranger = harness.OpenClient(Harness.Unknown);
-        PortSession session = harness.Registry.OpenSession(0, userId: null);
-        session.TryRegister("b1", 49201, out _, out PortRefusal? expected).Should().BeFalse();
+        PortSession session = harness.Registry.OpenSession(null, userId: null);
+        session.TryRegister(new PortClaimRequest("b1", 49201), out _, out PortRefusal? expected).Should().BeFalse();
 
-        Func<Task> register = () => stranger.RegisterAsync("b1", 49201).Within();
+        Func<Task> register = () => stranger.RegisterAsync(new PortClaimRequest("b1", 49201)).Within();
         PortRefusal refusal = (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
         refusal.Should().BeEquivalentTo(expected);
         refusal.Holder.Should().Be("b1");
@@ -63,12 +63,12 @@ public class PortmapClientTests
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
 
-        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.Guarantee.Should().Be(PortGuarantee.Admitting);
         harness.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
         entry.Guarantee.Should().Be(PortGuarantee.Admitting);
 
-        (await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within()).Guarantee.Should().Be(PortGuarantee.Admitting);
+        (await client.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within()).Guarantee.Should().Be(PortGuarantee.Admitting);
     }
 
     [Fact]
@@ -98,9 +98,9 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        Func<Task> register = () => client.RegisterAsync("lone \ud800 surrogate", 49200).Within();
+        Func<Task> register = () => client.RegisterAsync(new PortClaimRequest("lone \ud800 surrogate", 49200)).Within();
         (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
-        (await client.LookupAsync("lone \ud800 surrogate").Within()).Should().BeNull();
+        (await client.GetEntryAsync("lone \ud800 surrogate").Within()).Should().BeNull();
     }
 
     [Theory]
@@ -111,7 +111,7 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        Func<Task> register = () => client.RegisterAsync(new string('x', length), 49200).Within();
+        Func<Task> register = () => client.RegisterAsync(new PortClaimRequest(new string('x', length), 49200)).Within();
         (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
         await client.PingAsync().Within();
     }
@@ -122,8 +122,8 @@ public class PortmapClientTests
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
         string owner = string.Concat(Enumerable.Repeat("é", 2_048));
-        PortEntry entry = await client.RegisterAsync(owner, 49200).Within();
-        (await client.LookupAsync(owner).Within()).Should().Be(entry);
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest(owner, 49200)).Within();
+        (await client.GetEntryAsync(owner).Within()).Should().Be(entry);
     }
 
     [Fact]
@@ -131,14 +131,14 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp, Strategy = "AllocatorPicks" }).Within();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp, Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.Protocol.Should().Be(PortProtocol.TcpAndUdp);
-        PortEntry next = await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch, PortProtocol.TcpAndUdp).Within();
+        PortEntry next = await client.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch, Protocol = PortProtocol.TcpAndUdp }).Within();
         next.Protocol.Should().Be(PortProtocol.TcpAndUdp);
         next.Port.Should().NotBe(lease.Port);
-        await client.RegisterAsync("b1", next.Port, next.Epoch, PortProtocol.Tcp).Within();
-        await client.RegisterAsync("b1", next.Port, next.Epoch, PortProtocol.Udp).Within();
-        (await client.LookupAsync("b1", PortProtocol.Udp).Within())!.Value.Port.Should().Be(next.Port);
+        await client.RegisterAsync(new PortClaimRequest("b1", next.Port) { Epoch = next.Epoch }).Within();
+        await client.RegisterAsync(new PortClaimRequest("b1", next.Port) { Epoch = next.Epoch, Protocol = PortProtocol.Udp }).Within();
+        (await client.GetEntryAsync("b1", PortProtocol.Udp).Within())!.Value.Port.Should().Be(next.Port);
     }
 
     [Fact]
@@ -146,14 +146,14 @@ public class PortmapClientTests
     {
         await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), BindAttempts = 3 });
         await using PortmapClient client = harness.OpenClient();
-        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         HashSet<int> tried = [];
         Func<Task> report = async () =>
         {
             while (true)
             {
                 tried.Add(lease.Port).Should().BeTrue();
-                lease = await client.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+                lease = await client.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
             }
         };
         (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
@@ -168,11 +168,12 @@ public class PortmapClientTests
         string tail = new('x', 3_000);
         for (int i = 0; i < 100; i++)
         {
-            await client.RegisterAsync($"{i}/{tail}", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest($"{i}/{tail}", 49200)).Within();
         }
 
-        (ImmutableArray<PortEntry> entries, long revision) = await client.ListAsync().Within();
-        entries.Should().BeEquivalentTo(harness.Registry.Snapshot(out long current));
+        (ImmutableArray<PortEntry> entries, long revision) = await client.SnapshotAsync().Within();
+        (ImmutableArray<PortEntry> there, long current) = harness.Registry.Snapshot();
+        entries.Should().BeEquivalentTo(there);
         revision.Should().Be(current);
     }
 
@@ -189,7 +190,7 @@ public class PortmapClientTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        Task<PortEntry>[] registering = [.. Enumerable.Range(1, 200).Select(i => client.RegisterAsync($"b{i}", 40_000 + i))];
+        Task<PortEntry>[] registering = [.. Enumerable.Range(1, 200).Select(i => client.RegisterAsync(new PortClaimRequest($"b{i}", 40_000 + i)))];
         PortEntry[] entries = await Task.WhenAll(registering).Within();
         entries.Select(entry => entry.Port).Should().Equal(Enumerable.Range(1, 200).Select(i => 40_000 + i));
     }
@@ -200,7 +201,7 @@ public class PortmapClientTests
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
         using CancellationTokenSource cancelled = new();
-        (_, long revision) = await client.ListAsync().Within();
+        (_, long revision) = await client.SnapshotAsync().Within();
         Task next = client.WaitForChangeAsync(revision, cancelled.Token);
         await client.PingAsync().Within();
         await cancelled.CancelAsync();

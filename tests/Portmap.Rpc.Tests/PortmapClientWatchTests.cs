@@ -11,18 +11,18 @@ public sealed class PortmapClientWatchTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        await client.RegisterAsync("before", 49200).Within();
+        await client.RegisterAsync(new PortClaimRequest("before", 49200)).Within();
         await using Reader reader = new(client);
 
-        PortmapUpdate first = await reader.NextAsync();
-        first.Change.Should().BeNull();
-        first.Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("before");
+        PortUpdate first = await reader.NextAsync();
+        first.Changes.Should().BeEmpty();
+        first.Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("before");
 
-        PortEntry after = await client.RegisterAsync("after", 49201).Within();
-        PortmapUpdate second = await reader.NextAsync();
+        PortEntry after = await client.RegisterAsync(new PortClaimRequest("after", 49201)).Within();
+        PortUpdate second = await reader.NextAsync();
         second.Snapshot.Should().BeNull();
         second.Revision.Should().Be(first.Revision + 1);
-        second.Change.Should().Be(new PortChange(second.Revision, PortChangeKind.Registered, after));
+        second.Changes.Should().Equal(new PortChange(second.Revision, PortChangeKind.Registered, after));
     }
 
     [Fact]
@@ -30,31 +30,37 @@ public sealed class PortmapClientWatchTests
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        (_, long revision) = await client.ListAsync().Within();
+        (_, long revision) = await client.SnapshotAsync().Within();
         for (int i = 0; i < 300; i++)
         {
-            await client.RegisterAsync($"b{i}", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest($"b{i}", 49200)).Within();
         }
 
         await using Reader reader = new(client, revision);
-        for (int i = 0; i < 300; i++)
+        List<PortChange> changes = [];
+        while (changes.Count < 300)
         {
-            PortmapUpdate update = await reader.NextAsync();
-            update.Change!.Value.Entry.Owner.Should().Be($"b{i}");
-            update.Revision.Should().Be(revision + i + 1);
+            PortUpdate update = await reader.NextAsync();
+            update.Snapshot.Should().BeNull();
+            update.Revision.Should().Be(update.Changes[^1].Revision);
+            changes.AddRange(update.Changes);
         }
+
+        changes.Select(change => change.Entry.Owner).Should().Equal(Enumerable.Range(0, 300).Select(i => $"b{i}"));
+        changes.Select(change => change.Revision).Should().Equal(Enumerable.Range(1, 300).Select(i => revision + i));
     }
 
     [Theory]
+    [InlineData(-1)]
     [InlineData(0)]
     [InlineData(long.MaxValue)]
     public async Task Watch_FromARevisionOfAnotherRun_BeginsWithASnapshot(long revision)
     {
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
-        await client.RegisterAsync("b1", 49200).Within();
+        await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         await using Reader reader = new(client, revision);
-        (await reader.NextAsync()).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b1");
+        (await reader.NextAsync()).Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("b1");
     }
 
     [Fact]
@@ -64,23 +70,26 @@ public sealed class PortmapClientWatchTests
         await using PortmapClient client = harness.OpenClient();
         await using Reader reader = new(client);
         await reader.NextAsync();
-        Task<PortmapUpdate> waiting = reader.NextAsync();
+        Task<PortUpdate> waiting = reader.NextAsync();
         for (int i = 0; i < 1_000; i++)
         {
-            await client.RegisterAsync($"b{i}", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest($"b{i}", 49200)).Within();
         }
 
         // One answer was on its way when the reader stopped; what came after it is more than the ring holds.
-        PortmapUpdate update = await waiting;
-        long last = update.Revision - 1;
-        while (update.Change is not null)
+        PortUpdate update = await waiting;
+        long last = update.Changes is [{ } earliest, ..] ? earliest.Revision - 1 : 0;
+        while (update.Snapshot is null)
         {
-            update.Revision.Should().Be(last + 1, "there is no gap that is not told");
-            last = update.Revision;
+            foreach (PortChange change in update.Changes)
+            {
+                change.Revision.Should().Be(++last, "there is no gap that is not told");
+            }
+
             update = await reader.NextAsync();
         }
 
-        update.Snapshot!.Value.Should().HaveCount(1_000);
+        update.Snapshot!.Entries.Should().HaveCount(1_000);
     }
 
     [Fact]
@@ -91,7 +100,7 @@ public sealed class PortmapClientWatchTests
         Reader reader = new(client);
         await reader.NextAsync();
         harness.Connections.Count.Should().Be(2);
-        Task<PortmapUpdate> next = reader.NextAsync();
+        Task<PortUpdate> next = reader.NextAsync();
         await reader.CancelAsync();
         Func<Task> waiting = () => next;
         await waiting.Should().ThrowAsync<OperationCanceledException>();
@@ -99,6 +108,44 @@ public sealed class PortmapClientWatchTests
         await harness.LastServed.Within();
         harness.Connections.Count.Should().Be(1);
         await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Watch_DisposedWhileItWaits_EndsTheWaitAndLeavesNoConnection()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        Reader reader = new(client);
+        await reader.NextAsync();
+        harness.Connections.Count.Should().Be(2);
+        Task<bool> next = reader.MoveNextAsync();
+        await reader.DisposeAsync();
+        (await next).Should().BeFalse();
+        await harness.LastServed.Within();
+        harness.Connections.Count.Should().Be(1);
+        await client.PingAsync().Within();
+    }
+
+    [Fact]
+    public async Task Watch_WithoutSnapshots_TellsWhereItBeginsAndThenChangesAndGaps()
+    {
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), WatchCapacity = 64 });
+        await using PortmapClient client = harness.OpenClient();
+        await client.RegisterAsync(new PortClaimRequest("before", 49200)).Within();
+        long revision = harness.Registry.Snapshot().Revision;
+        await using Reader reader = new(client, snapshots: false), late = new(client, revision, snapshots: false);
+
+        PortUpdate begin = await reader.NextAsync();
+        (begin.Revision, begin.Snapshot, begin.Changes.Length).Should().Be((revision, null, 0));
+        await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        (await reader.NextAsync()).Changes.Should().ContainSingle().Which.Entry.Owner.Should().Be("b1");
+        for (int i = 0; i < 64; i++)
+        {
+            await client.RegisterAsync(new PortClaimRequest($"later{i}", 49200)).Within();
+        }
+
+        PortUpdate gap = await late.NextAsync();
+        (gap.Revision, gap.Snapshot, gap.Changes.Length).Should().Be((revision + 65, null, 0));
     }
 
     [Fact]
@@ -124,22 +171,22 @@ public sealed class PortmapClientWatchTests
         // Started later, as every restarted daemon is: its revisions begin with the clock.
         await using PortRegistry second = new(new PortRegistryOptions(), timeProvider: new FakeTimeProvider(DateTimeOffset.UtcNow.AddSeconds(1)));
         await using PortSession session = first.OpenSession(Environment.ProcessId), again = second.OpenSession(Environment.ProcessId);
-        await session.RegisterAsync("b1", 49200);
+        await session.RegisterAsync(new PortClaimRequest("b1", 49200));
         PortmapServer daemon = new(first, options);
         await daemon.StartAsync().Within();
         await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint).Within();
         await using Reader reader = new(client);
-        (await reader.NextAsync()).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b1");
-        Task<PortmapUpdate> next = reader.NextAsync();
+        (await reader.NextAsync()).Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("b1");
+        Task<PortUpdate> next = reader.NextAsync();
 
         await daemon.DisposeAsync().AsTask().Within();
-        await again.RegisterAsync("b2", 49201);
+        await again.RegisterAsync(new PortClaimRequest("b2", 49201));
         await using PortmapServer successor = new(second, options);
         await successor.StartAsync().Within();
 
-        (await next).Snapshot!.Value.Should().ContainSingle().Which.Owner.Should().Be("b2");
-        await again.RegisterAsync("b3", 49202);
-        (await reader.NextAsync()).Change!.Value.Entry.Owner.Should().Be("b3");
+        (await next).Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("b2");
+        await again.RegisterAsync(new PortClaimRequest("b3", 49202));
+        (await reader.NextAsync()).Changes.Should().ContainSingle().Which.Entry.Owner.Should().Be("b3");
     }
 
     [Fact]
@@ -166,13 +213,14 @@ public sealed class PortmapClientWatchTests
     private sealed class Reader : IAsyncDisposable
     {
         private readonly CancellationTokenSource _end = new();
-        private readonly IAsyncEnumerator<PortmapUpdate> _updates;
+        private readonly IAsyncEnumerator<PortUpdate> _updates;
 
-        public Reader(PortmapClient client, long afterRevision = -1) => _updates = client.WatchAsync(afterRevision, _end.Token).GetAsyncEnumerator(_end.Token);
+        public Reader(PortmapClient client, long? afterRevision = null, bool snapshots = true) =>
+            _updates = client.WatchAsync(afterRevision, snapshots, _end.Token).GetAsyncEnumerator(CancellationToken.None);
 
         public Task<bool> MoveNextAsync() => _updates.MoveNextAsync().Within();
 
-        public async Task<PortmapUpdate> NextAsync()
+        public async Task<PortUpdate> NextAsync()
         {
             (await MoveNextAsync()).Should().BeTrue();
             return _updates.Current;
@@ -182,16 +230,7 @@ public sealed class PortmapClientWatchTests
 
         public async ValueTask DisposeAsync()
         {
-            await _end.CancelAsync();
-            try
-            {
-                await _updates.DisposeAsync();
-            }
-            catch (NotSupportedException)
-            {
-                // A step that nobody waited for is still on its way; the token ends it.
-            }
-
+            await _updates.DisposeAsync().AsTask().Within();   // also while it waits
             _end.Dispose();
         }
     }

@@ -16,7 +16,7 @@ public class ClockTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
-        PortLease own = await scene.AcquireAsync(new PortRequest("own") { Strategy = "ProcessBinds" });
+        PortLease own = await scene.AcquireAsync(new PortRequest("own") { Strategy = PortRegistryOptions.ProcessBinds });
         await scene.RegisterAsync("b", 20_009);
         await scene.Here.ReleaseAsync("b").Within();
         FakeTimeProvider back = new(scene.Clock.GetUtcNow().AddSeconds(seconds));
@@ -48,7 +48,7 @@ public class ClockTests
                 CancellationToken.None);
             await scene.KillAndOpenAsync();
 
-            foreach (PortEntry entry in scene.Registry.Snapshot(out _))
+            foreach (PortEntry entry in scene.Registry.Snapshot().Entries)
             {
                 entry.Since.Should().BeOnOrBefore(scene.Clock.GetUtcNow());
             }
@@ -63,12 +63,12 @@ public class ClockTests
     public async Task OpenAsync_EntryOfAnUnknownProcess_HasTheGraceOfABrokenConnection()
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
-        await scene.RegisterAsync("a", 20_003, session: scene.Registry.OpenSession(0));
-        await scene.RegisterAsync("b", 20_004, session: scene.Registry.OpenSession(0));
+        await scene.RegisterAsync("a", 20_003, session: scene.Registry.OpenSession(null));
+        await scene.RegisterAsync("b", 20_004, session: scene.Registry.OpenSession(null));
         await scene.KillAndOpenAsync();
         scene.Clock.Advance(TimeSpan.FromSeconds(9));
         scene.StateOf(20_003).Should().Be(PortState.Recovered);
-        PortEntry back = await scene.RegisterAsync("b", 20_004, session: scene.Registry.OpenSession(0));
+        PortEntry back = await scene.RegisterAsync("b", 20_004, session: scene.Registry.OpenSession(null));
 
         scene.Clock.Advance(TimeSpan.FromSeconds(2));
 
@@ -93,7 +93,7 @@ public class ClockTests
             here.Register("a", lease!.Port == 0 ? 20_003 : lease.Port, lease.Epoch);
             registry.Maintain();
             here.Release("a");
-            registry.Snapshot(out _);
+            registry.Snapshot();
             registry.AssertInvariants();
         }
     }
@@ -127,8 +127,8 @@ public class ClockTests
         PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
 
         lease.Epoch.Should().BePositive().And.BeLessThan(long.MaxValue / 4 * 3, "later runs begin above it");
-        (await registry.OpenSession(Environment.ProcessId).RegisterAsync("a", 20_000, lease.Epoch).AsTask().Within()).Epoch.Should().Be(lease.Epoch);
-        registry.Snapshot(out _).Should().ContainSingle();
+        (await registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("a", 20_000) { Epoch = lease.Epoch }).AsTask().Within()).Epoch.Should().Be(lease.Epoch);
+        registry.Snapshot().Entries.Should().ContainSingle();
     }
 
     /// <summary>A clock whose timestamp goes where it is told.</summary>

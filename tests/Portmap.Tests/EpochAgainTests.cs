@@ -21,7 +21,7 @@ public class EpochAgainTests
         for (int child = 0; child < 4; child++)
         {
             using Child process = Child.Start();
-            epochs.Add(scene.Registry.OpenSession(process.Id).Register("a", strategy == "ProcessBinds" ? port + child : port, given).Epoch);
+            epochs.Add(scene.Registry.OpenSession(process.Id).Register("a", strategy == "ProcessBinds" ? port + child : port, given).Epoch!.Value);
             process.Kill();
             scene.Clock.Advance(TimeSpan.FromMilliseconds(afterMs));
         }
@@ -109,7 +109,7 @@ public class EpochAgainTests
         Dictionary<string, (int Port, long Epoch)> gone = [];
         for (int i = 0; i < 3_000; i++)
         {
-            PortLease lease = scene.Acquire(new PortRequest($"a{i}") { Strategy = "ProcessBinds" });
+            PortLease lease = scene.Acquire(new PortRequest($"a{i}") { Strategy = PortRegistryOptions.ProcessBinds });
             gone.Add($"a{i}", (30_000 + i, lease.Epoch));
             scene.Here.Register($"a{i}", 30_000 + i, lease.Epoch);
             scene.Here.Release($"a{i}");

@@ -30,7 +30,7 @@ public class EpochOrderTests
             if (i % 3 != 0)
             {
                 int port = lease.Port == 0 ? 50_123 : lease.Port;
-                long registered = Processor.Run(i / 2, () => scene.Here.Register("a", port, lease.Epoch, protocol)).Epoch;
+                long registered = Processor.Run(i / 2, () => scene.Here.Register("a", port, lease.Epoch, protocol)).Epoch!.Value;
                 registered.Should().BeGreaterThanOrEqualTo(lease.Epoch);
                 epochs.AddRange(registered == lease.Epoch ? [] : [registered]);
             }
@@ -46,13 +46,13 @@ public class EpochOrderTests
     {
         await using Scene scene = new(configure: options => options.ReuseDelay = TimeSpan.Zero);
         List<long> epochs = [];
-        PortLease[] early = [.. Enumerable.Range(0, 40).Select(i => Processor.Run(i, () => scene.Acquire(new PortRequest($"b{i}") { Strategy = "ProcessBinds" })))];
+        PortLease[] early = [.. Enumerable.Range(0, 40).Select(i => Processor.Run(i, () => scene.Acquire(new PortRequest($"b{i}") { Strategy = PortRegistryOptions.ProcessBinds })))];
         for (int i = 0; i < early.Length; i++)
         {
             // Each lease is older than what the port has seen since.
-            epochs.Add(Processor.Run(i, () => scene.Here.Register($"b{i}", 50_123, early[i].Epoch)).Epoch);
+            epochs.Add(Processor.Run(i, () => scene.Here.Register($"b{i}", 50_123, early[i].Epoch)).Epoch!.Value);
             Processor.Run(i + 1, () => scene.Here.TryRelease($"b{i}", out _)).Should().BeTrue();
-            epochs.Add(Processor.Run(i + 1, () => scene.Here.Register("other", 50_123)).Epoch);
+            epochs.Add(Processor.Run(i + 1, () => scene.Here.Register("other", 50_123)).Epoch!.Value);
             scene.Here.Release("other");
         }
 
@@ -63,7 +63,7 @@ public class EpochOrderTests
     public async Task Register_LeaseOlderThanWhatThePortHasSeen_IsGivenAHigherEpochAndTheLeaseSaysIt()
     {
         await using Scene scene = new();
-        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });
+        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = lease.Epoch;
         long before = SeenAbove(scene, given);
 
@@ -108,7 +108,7 @@ public class EpochOrderTests
     {
         PortRange range = PortBlock.Take(1);
         await using Scene scene = Scene.OnRealPorts(range, options => options.ReuseDelay = TimeSpan.Zero);
-        PortLease early = scene.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });
+        PortLease early = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = early.Epoch;
         long seen = SeenAbove(scene, given, range.First);
         using Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -124,9 +124,9 @@ public class EpochOrderTests
     public async Task Register_AgainOnASharedPort_KeepsWhatThePortHasSeen()
     {
         await using Scene scene = new();
-        PortLease early = scene.Acquire(new PortRequest("late") { Strategy = "ProcessBinds" });
+        PortLease early = scene.Acquire(new PortRequest("late") { Strategy = PortRegistryOptions.ProcessBinds });
         scene.Here.Register("first", 50_123);
-        long highest = scene.Here.Register("second", 50_123).Epoch;
+        long highest = scene.Here.Register("second", 50_123).Epoch!.Value;
         scene.Here.Release("second");
         PortSession again = scene.Registry.OpenSession(Environment.ProcessId);
         again.Register("first", 50_123).Epoch.Should().BeLessThan(highest, "it goes on as what it is");
@@ -144,7 +144,7 @@ public class EpochOrderTests
         (int port, long given) = (lease.Port, lease.Epoch);
         long seen = SeenAbove(scene, given);
 
-        long beside = scene.Here.Register("a", 50_123).Epoch;
+        long beside = scene.Here.Register("a", 50_123).Epoch!.Value;
         beside.Should().BeGreaterThan(seen);
         scene.StateOf(port).Should().Be(PortState.Reserved);
         scene.SessionOf(scene.StartChild()).Register("a", port, given).Epoch.Should().BeGreaterThan(beside, "the later one has the higher");
@@ -161,7 +161,7 @@ public class EpochOrderTests
         List<long> epochs = [];
         for (int i = 0; i < 40; i++)
         {
-            epochs.Add(scene.Here.Register("a", 50_123 + i).Epoch);
+            epochs.Add(scene.Here.Register("a", 50_123 + i).Epoch!.Value);
         }
 
         epochs.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
@@ -195,7 +195,7 @@ public class EpochOrderTests
             PortLease lease = Processor.Run(i, () => scene.Acquire("a"));
             lease.TryRelease(out _).Should().BeTrue();
             scene.Registry.OpenSession(Environment.ProcessId).Register("a", 50_123);   // lies on top of the lease, which is forgotten
-            PortLease next = Processor.Run(i + 1, () => scene.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" }));
+            PortLease next = Processor.Run(i + 1, () => scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds }));
             next.Epoch.Should().BeGreaterThan(lease.Epoch);
             next.TryRelease(out _).Should().BeTrue();
         }
@@ -208,7 +208,7 @@ public class EpochOrderTests
         for (int i = 0; seen <= given; i++)
         {
             i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
-            seen = scene.Here.Register("b", port).Epoch;
+            seen = scene.Here.Register("b", port).Epoch!.Value;
             scene.Here.Release("b");
         }
 
@@ -218,7 +218,7 @@ public class EpochOrderTests
     /// <summary>A lease of a process that brings its port, registered on a port that has seen a later claim since.</summary>
     private static async Task<(PortLease Lease, long Given)> RaisedAsync(Scene scene, PortSession session)
     {
-        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });
+        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = lease.Epoch;
         SeenAbove(scene, given);
         session.Register("a", 50_123, given);

@@ -33,7 +33,7 @@ public class LeaseHalvesTests
         Child child = scene.StartChild();
         PortSession previous = scene.SessionOf(child);
         previous.Register("a", 50_123);
-        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" });
+        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = lease.Epoch;
 
         (overANewSession ? scene.SessionOf(child) : previous).Register("a", 50_124);

@@ -13,7 +13,7 @@ public class PortBindFailureRightsTests
         (int port, long epoch) = (lease.Port, lease.Epoch);
         lease.TryRelease(out _).Should().BeTrue();
 
-        (await scene.Here.ReportBindFailureAsync("b1", port, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
 
         scene.Registry.TryGetEntry("b1", out _).Should().BeFalse("the host gave it back");
     }
@@ -23,11 +23,11 @@ public class PortBindFailureRightsTests
     {
         await using Scene scene = new(configure: options => options.BindAttempts = 2);
         PortLease lease = scene.Acquire("b1");
-        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
         (int port, long epoch) = (healed.Port, healed.Epoch);
-        (await scene.Here.ReportBindFailureAsync("b1", port, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.AttemptsExhausted, port);
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.AttemptsExhausted, port);
 
-        (await scene.Here.ReportBindFailureAsync("b1", port, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
 
         scene.Registry.TryGetEntry("b1", out _).Should().BeFalse();
     }
@@ -38,7 +38,7 @@ public class PortBindFailureRightsTests
         await using Scene scene = new(configure: options =>
         {
             options.BindAttempts = 2;
-            options.Strategy = "ProcessBinds";
+            options.Strategy = PortRegistryOptions.ProcessBinds;
         });
         PortLease lease = scene.Acquire("b1");
 
@@ -55,15 +55,15 @@ public class PortBindFailureRightsTests
         PortLease lease = scene.Acquire("b1");
         (int port, long epoch) = (lease.Port, lease.Epoch);
         Task<PortLease>? worker = null;
-        strategy.OnPick = () => worker = scene.Here.ReportBindFailureAsync("b1", port, epoch).AsTask();
+        strategy.OnPick = () => worker = scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch }).AsTask();
 
         await lease.ReportBindFailureAsync().Within();
 
         PortLease healed = await worker!.Within();
         scene.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
         entry.State.Should().Be(PortState.Reserved);
-        (lease.Port, lease.Epoch).Should().Be((entry.Port, entry.Epoch), "the lease says what the registry says");
-        (healed.Port, healed.Epoch).Should().Be((entry.Port, entry.Epoch));
+        (lease.Port, lease.Epoch).Should().Be((entry.Port, entry.Epoch!.Value), "the lease says what the registry says");
+        (healed.Port, healed.Epoch).Should().Be((entry.Port, entry.Epoch!.Value));
         scene.Here.Register("b1", lease.Port, lease.Epoch);
         (await lease.WhenBound.Within()).Port.Should().Be(lease.Port);
         lease.TryRelease(out _).Should().BeTrue();
@@ -91,7 +91,7 @@ public class PortBindFailureRightsTests
         (int port, long epoch) = (lease.Port, lease.Epoch);
         scene.Here.Register("b1", port, epoch);
 
-        (await scene.Here.ReportBindFailureAsync("b1", port, epoch, PortProtocol.Udp).RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1");
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch, Protocol = PortProtocol.Udp }).RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1");
 
         scene.PortOf("b1").Should().Be(port);
     }

@@ -13,7 +13,7 @@ public class PortBindFailureTests
         int lost = lease.Port;
         long lostEpoch = lease.Epoch;
 
-        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", lost, lostEpoch).Within();
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", lost) { Epoch = lostEpoch }).Within();
 
         healed.Port.Should().BeInRange(20000, 20009).And.NotBe(lost);
         healed.Epoch.Should().BeGreaterThan(lostEpoch);
@@ -46,10 +46,10 @@ public class PortBindFailureTests
     [Fact]
     public async Task ReportBindFailureAsync_ProcessBinds_LeavesThePortToTheProcessAgain()
     {
-        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);
         PortLease lease = scene.Acquire("b1");
 
-        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", 20003, lease.Epoch).Within();
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 20003) { Epoch = lease.Epoch }).Within();
 
         healed.Port.Should().Be(0);
         scene.StateOf(20003).Should().Be(PortState.Foreign);
@@ -77,7 +77,7 @@ public class PortBindFailureTests
             tried.Add(port);
             try
             {
-                await scene.Here.ReportBindFailureAsync("b1", port, lease.Epoch).Within();
+                await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = lease.Epoch }).Within();
             }
             catch (PortRefusedException refused)
             {
@@ -98,7 +98,7 @@ public class PortBindFailureTests
         for (int i = 0; i < 4; i++)
         {
             PortLease lease = scene.Acquire("b1");
-            PortLease healed = await scene.Here.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+            PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
             scene.Here.Register("b1", healed.Port, healed.Epoch);
         }
     }
@@ -109,10 +109,10 @@ public class PortBindFailureTests
         await using Scene scene = new();
         PortLease lease = scene.Acquire("b1");
         (int port, long epoch) = (lease.Port, lease.Epoch);
-        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", port, epoch).Within();
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch }).Within();
         int current = healed.Port;
 
-        (await scene.Here.ReportBindFailureAsync("b1", current, epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", current) { Epoch = epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
 
         scene.StateOf(current).Should().Be(PortState.Reserved);
     }
@@ -123,21 +123,21 @@ public class PortBindFailureTests
     public async Task ReportBindFailureAsync_AnswerWasLost_RepeatGetsTheSameAnswerAndCountsOnce(bool acquired)
     {
         await using Scene scene = new(configure: options => options.BindAttempts = 3);
-        (int Port, long Epoch) failed = acquired && scene.Acquire("b1") is { } lease ? (lease.Port, lease.Epoch) : (20003, 0);
-        PortLease healed = await scene.Here.ReportBindFailureAsync("b1", failed.Port, failed.Epoch).Within();
+        (int Port, long? Epoch) failed = acquired && scene.Acquire("b1") is { } lease ? (lease.Port, lease.Epoch) : (20003, null);
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", failed.Port) { Epoch = failed.Epoch }).Within();
         (int Port, long Epoch) given = (healed.Port, healed.Epoch);
 
         for (int i = 0; i < 5; i++)
         {
             await using PortSession again = scene.Registry.OpenSession(Environment.ProcessId);   // the connection broke off
-            PortLease answer = await again.ReportBindFailureAsync("b1", failed.Port, failed.Epoch).Within();
+            PortLease answer = await again.ReportBindFailureAsync(new PortClaimRequest("b1", failed.Port) { Epoch = failed.Epoch }).Within();
             (answer.Port, answer.Epoch).Should().Be(given, "it is the same failure");
         }
 
-        PortLease next = await scene.Here.ReportBindFailureAsync("b1", given.Port, given.Epoch).Within();
+        PortLease next = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", given.Port) { Epoch = given.Epoch }).Within();
         next.Port.Should().NotBe(given.Port, "two of three attempts are used up, the third is left");
         scene.Here.Register("b1", next.Port, next.Epoch);
-        (await scene.Here.ReportBindFailureAsync("b1", given.Port, given.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", given.Port) { Epoch = given.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
     }
 
     [Theory]
@@ -148,17 +148,17 @@ public class PortBindFailureTests
         await using Scene scene = new();
         PortLease lease = scene.Acquire("b1");
 
-        (await scene.Here.ReportBindFailureAsync("b1", port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.InvalidPort);
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = lease.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.InvalidPort);
     }
 
     [Fact]
     public async Task ReportBindFailureAsync_PortOfALivingOwner_DoesNotMakeItForeign()
     {
-        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);
         scene.Here.Register("served", 20003);
         PortLease lease = scene.Acquire("b1");
 
-        await scene.Here.ReportBindFailureAsync("b1", 20003, lease.Epoch).Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 20003) { Epoch = lease.Epoch }).Within();
 
         scene.PortOf("served").Should().Be(20003);
         scene.StateOf(20003).Should().Be(PortState.Bound);
@@ -172,7 +172,7 @@ public class PortBindFailureTests
         (int port, long epoch) = (lease.Port, lease.Epoch);
         scene.SessionOf(scene.StartChild()).Register("winner", port);
 
-        PortLease healed = await scene.Here.ReportBindFailureAsync("loser", port, epoch).Within();
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("loser", port) { Epoch = epoch }).Within();
 
         healed.Port.Should().NotBe(port);
         scene.OwnersOn(port).Should().Equal("winner");
@@ -185,7 +185,7 @@ public class PortBindFailureTests
         await using Scene scene = new("20000");
         PortLease lease = scene.Acquire("b1");
 
-        (await scene.Here.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.Exhausted);
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Exhausted);
 
         await lease.WhenBound.RefusalAsync();
         scene.StateOf(20000).Should().Be(PortState.Foreign);

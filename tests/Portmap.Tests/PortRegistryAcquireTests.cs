@@ -16,7 +16,7 @@ public class PortRegistryAcquireTests
         {
             Owner = "b1",
             Protocol = PortProtocol.Tcp,
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             ExpiresAt = scene.Clock.GetUtcNow() + TimeSpan.FromSeconds(60),
         });
         lease.Port.Should().BeInRange(20000, 20009);
@@ -31,7 +31,7 @@ public class PortRegistryAcquireTests
             Protocol = PortProtocol.Tcp,
             State = PortState.Reserved,
             lease.Epoch,
-            ProcessId = 0,
+            ProcessId = (int?)null,
             Since = scene.Clock.GetUtcNow(),
         });
         scene.OwnersOn(lease.Port).Should().Equal("b1");
@@ -59,7 +59,7 @@ public class PortRegistryAcquireTests
 
         refusal.HolderEpoch.Should().Be(lease.Epoch);
         refusal.Message.Should().Contain("2000", "the message names when the lease expires");
-        scene.Registry.Snapshot(out _).Should().ContainSingle();
+        scene.Registry.Snapshot().Entries.Should().ContainSingle();
     }
 
     [Fact]
@@ -155,7 +155,7 @@ public class PortRegistryAcquireTests
             lease.TryRelease(out _).Should().BeTrue();
         }
 
-        scene.Registry.Snapshot(out _).Should().ContainSingle().Which.Owner.Should().Be("stays");
+        scene.Registry.Snapshot().Entries.Should().ContainSingle().Which.Owner.Should().Be("stays");
     }
 
     [Theory]
@@ -175,7 +175,7 @@ public class PortRegistryAcquireTests
         await using Scene scene = new();
 
         scene.AcquireRefused(new PortRequest("b1") { Protocol = (PortProtocol)9 }).ShouldExplain(PortRefusalReason.InvalidProtocol, 9);
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
     }
 
     [Fact]

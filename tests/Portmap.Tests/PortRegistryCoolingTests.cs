@@ -18,7 +18,7 @@ public class PortRegistryCoolingTests
         scene.Here.Release("b1");
 
         scene.StateOf(20000).Should().Be(PortState.Free);
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
         scene.Acquire("b2").Port.Should().Be(20000);
     }
 
@@ -123,7 +123,7 @@ public class PortRegistryCoolingTests
         scene.Clock.Advance(TimeSpan.FromMinutes(2));
 
         scene.StateOf(40000).Should().Be(PortState.Free);
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
     }
 
     [Fact]

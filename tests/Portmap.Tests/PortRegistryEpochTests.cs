@@ -203,7 +203,7 @@ public class PortRegistryEpochTests
 
     private static long RegisterAndRelease(Scene scene)
     {
-        long epoch = scene.Here.Register("b1", 20000).Epoch;
+        long epoch = scene.Here.Register("b1", 20000).Epoch!.Value;
         scene.Here.Release("b1");
         return epoch;
     }

@@ -61,7 +61,7 @@ public class PortRegistryMemoryTests
                 scene.Clock.Advance(TimeSpan.FromSeconds(2));
                 break;
             case "hung up":
-                PortSession session = scene.Registry.OpenSession(0);
+                PortSession session = scene.Registry.OpenSession(null);
                 session.Register("b1", port);
                 await session.DisposeAsync();
                 scene.Clock.Advance(TimeSpan.FromSeconds(11));
@@ -153,7 +153,7 @@ public class PortRegistryMemoryTests
     [Fact]
     public async Task Prefer_PortTheProcessBrought_IsGivenByItsNumberNextTime()
     {
-        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);
         PortLease first = scene.Acquire("b1");
         scene.Here.Register("b1", 20_007, first.Epoch);
         scene.Here.Release("b1");
@@ -257,7 +257,7 @@ public class PortRegistryMemoryTests
     public async Task Prefer_AfterCompactionsAndAThousandOthers_IsKnownAndTheFileIsBounded()
     {
         using StateFolderOfTest folder = new();
-        PortRegistryOptions options = new() { Ports = "20000-20049", Strategy = "AllocatorPicks", Probe = false, StateFolder = folder.Path, ReuseDelay = TimeSpan.FromMilliseconds(1) };
+        PortRegistryOptions options = new() { Ports = "20000-20049", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, StateFolder = folder.Path, ReuseDelay = TimeSpan.FromMilliseconds(1) };
         FakeTimeProvider clock = new();
         int port;
         await using (PortRegistry registry = await PortRegistry.OpenAsync(options, timeProvider: clock).Within())

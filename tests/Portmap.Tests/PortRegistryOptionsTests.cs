@@ -67,7 +67,7 @@ public class PortRegistryOptionsTests
         o => o.Ports = "65535",
         o => o.Exclude = " 50000 , 51000-51999 ",
         o => o.Exclude = "80",
-        o => o.Strategy = "AllocatorPicks",
+        o => o.Strategy = PortRegistryOptions.AllocatorPicks,
         o => o.LeaseTimeout = TimeSpan.FromMilliseconds(100),
         o => o.LeaseTimeout = TimeSpan.FromHours(24),
         o => o.ReuseDelay = TimeSpan.Zero,
@@ -169,7 +169,7 @@ public class PortRegistryOptionsTests
     [Fact]
     public void Constructor_OptionsChangedAfterwards_KeepsWhatItRead()
     {
-        PortRegistryOptions options = new() { Ports = "20000", Probe = false, Strategy = "AllocatorPicks" };
+        PortRegistryOptions options = new() { Ports = "20000", Probe = false, Strategy = PortRegistryOptions.AllocatorPicks };
         using PortRegistry registry = new(options);
 
         options.Ports = "30000";
@@ -183,7 +183,7 @@ public class PortRegistryOptionsTests
     {
         Ports = "49152-65535",
         Exclude = "",
-        Strategy = "ProcessBinds",
+        Strategy = PortRegistryOptions.ProcessBinds,
         Order = PortOrder.NextFit,
         Reuse = PortReuse.Fresh,
         LeaseTimeout = TimeSpan.FromSeconds(60),

@@ -46,7 +46,7 @@ public class PortRegistryProtocolTests
 
         ports.Should().BeEquivalentTo([20000, 20001]);
         scene.AcquireRefused(Udp("u3")).ShouldExplain(PortRefusalReason.Exhausted);
-        scene.Registry.Snapshot(out _).Should().HaveCount(4);
+        scene.Registry.Snapshot().Entries.Should().HaveCount(4);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public class PortRegistryProtocolTests
         lease.Protocol.Should().Be(PortProtocol.TcpAndUdp);
         scene.StateOf(lease.Port, PortProtocol.Tcp).Should().Be(PortState.Reserved);
         scene.StateOf(lease.Port, PortProtocol.Udp).Should().Be(PortState.Reserved);
-        scene.Registry.Snapshot(out _).Should().HaveCount(2).And.OnlyContain(entry => entry.Protocol != PortProtocol.TcpAndUdp);
+        scene.Registry.Snapshot().Entries.Should().HaveCount(2).And.OnlyContain(entry => entry.Protocol != PortProtocol.TcpAndUdp);
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public class PortRegistryProtocolTests
 
         scene.AcquireRefused(Both("b1")).ShouldExplain(PortRefusalReason.AlreadyReserved, udp.Epoch);
 
-        scene.Registry.Snapshot(out _).Should().ContainSingle().Which.Protocol.Should().Be(PortProtocol.Udp);
+        scene.Registry.Snapshot().Entries.Should().ContainSingle().Which.Protocol.Should().Be(PortProtocol.Udp);
         scene.Acquire("b1").Protocol.Should().Be(PortProtocol.Tcp);
     }
 
@@ -148,7 +148,7 @@ public class PortRegistryProtocolTests
 
         await lease.ReleaseAsync().Within();
 
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
         scene.Acquire(Both("b1"));
     }
 

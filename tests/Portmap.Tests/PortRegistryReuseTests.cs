@@ -129,7 +129,7 @@ public class PortRegistryReuseTests
     public async Task Require_PreviousIsBoundByAnother_NamesTheHolder()
     {
         await using Scene scene = new();
-        long epoch = scene.Here.Register("other", Previous).Epoch;
+        long epoch = scene.Here.Register("other", Previous).Epoch!.Value;
 
         PortRefusal refusal = scene.AcquireRefused(Request(PortReuse.Require))
             .ShouldExplain(PortRefusalReason.InUse, Previous, "other", Environment.ProcessId);

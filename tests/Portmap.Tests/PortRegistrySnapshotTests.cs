@@ -10,15 +10,15 @@ public class PortRegistrySnapshotTests
     {
         await using Scene scene = new();
         PortLease reserved = scene.Acquire(new PortRequest("reserved") { Previous = 20000, Reuse = PortReuse.Require });
-        PortLease open = scene.Acquire(new PortRequest("open") { Strategy = "ProcessBinds" });
+        PortLease open = scene.Acquire(new PortRequest("open") { Strategy = PortRegistryOptions.ProcessBinds });
         scene.Here.Register("bound", 20001);
         scene.Here.Register("shares", 20001);
         scene.Here.Register("udp", 20001, protocol: PortProtocol.Udp);
         scene.Here.Register("gone", 20002);
         scene.Here.Release("gone");
-        await scene.Here.ReportBindFailureAsync("open", 20003, open.Epoch).Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("open", 20003) { Epoch = open.Epoch }).Within();
 
-        ImmutableArray<PortEntry> entries = scene.Registry.Snapshot(out _);
+        ImmutableArray<PortEntry> entries = scene.Registry.Snapshot().Entries;
 
         entries.Select(entry => (entry.Port, entry.Protocol, entry.State)).Should().BeEquivalentTo(
         [
@@ -39,12 +39,12 @@ public class PortRegistrySnapshotTests
     {
         await using Scene scene = new();
         scene.Here.Register("b1", Scene.First);
-        ImmutableArray<PortEntry> before = scene.Registry.Snapshot(out long revision);
+        (ImmutableArray<PortEntry> before, long revision) = scene.Registry.Snapshot();
 
         scene.Here.Release("b1");
 
         before.Should().ContainSingle().Which.State.Should().Be(PortState.Bound);
-        scene.Registry.Snapshot(out long after);
+        long after = scene.Registry.Snapshot().Revision;
         after.Should().Be(revision + 1);
     }
 
@@ -53,7 +53,8 @@ public class PortRegistrySnapshotTests
     {
         await using Scene scene = new();
 
-        scene.Registry.Snapshot(out long revision).Should().BeEmpty();
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        entries.Should().BeEmpty();
 
         // The first change has the number revisions start at, so the empty map is the one before it.
         revision.Should().BeGreaterThanOrEqualTo((scene.Clock.GetUtcNow().ToUnixTimeMilliseconds() << 20) - 1);

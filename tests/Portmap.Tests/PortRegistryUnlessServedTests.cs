@@ -18,13 +18,13 @@ public class PortRegistryUnlessServedTests
         PortEntry entry = scene.SessionOf(worker).Register("b1", 20_003);
 
         PortRefusal refusal = scene.AcquireRefused(s_request with { Protocol = protocol })
-            .ShouldExplain(PortRefusalReason.AlreadyServed, "b1", 20_003, worker.Id, entry.Epoch, "UnlessServed");
+            .ShouldExplain(PortRefusalReason.AlreadyServed, "b1", 20_003, worker.Id, entry.Epoch!.Value, "UnlessServed");
 
         refusal.Entry.Should().BeEquivalentTo(entry);
         refusal.Should().BeEquivalentTo(new { Owner = "b1", Port = 20_003, Holder = "b1", HolderProcessId = worker.Id, HolderEpoch = entry.Epoch });
         scene.Registry.TryGetEntry("b1", out PortEntry now).Should().BeTrue();
         now.Should().Be(entry, "nothing was changed");
-        scene.Registry.Snapshot(out _).Should().ContainSingle();
+        scene.Registry.Snapshot().Entries.Should().ContainSingle();
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public class PortRegistryUnlessServedTests
             Task<PortEntry> signIn = Task.Run(() =>
             {
                 start.SignalAndWait(Deadline.Default);
-                return scene.Here.RegisterAsync("b1", 20_009).AsTask();
+                return scene.Here.RegisterAsync(new PortClaimRequest("b1", 20_009)).AsTask();
             });
             start.SignalAndWait(Deadline.Default);
             bool granted = scene.Registry.TryAcquire(s_request, out PortLease? lease, out PortRefusal? refusal);
@@ -128,7 +128,7 @@ public class PortRegistryUnlessServedTests
         scene.Clock.Advance(TimeSpan.FromSeconds(2));
 
         await scene.Registry.WhenSettled.Within();
-        scene.Registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Recovered);
+        scene.Registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Recovered);
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public class PortRegistryUnlessServedTests
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         await scene.Registry.WhenSettled.Within();
-        scene.Registry.Snapshot(out _).Where(entry => entry.State == PortState.Recovered).Should().ContainSingle().Which.Owner.Should().Be("silent");
+        scene.Registry.Snapshot().Entries.Where(entry => entry.State == PortState.Recovered).Should().ContainSingle().Which.Owner.Should().Be("silent");
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
@@ -59,11 +60,11 @@ public class PortRegistryWatchTests
     }
 
     [Fact]
-    public async Task Watch_FromASnapshot_MissesNothingAndRepeatsNothing()
+    public async Task Watch_AfterASnapshot_MissesNothingAndRepeatsNothing()
     {
         await using Scene scene = new();
         scene.Acquire("before");
-        scene.Registry.Snapshot(out long revision);
+        long revision = scene.Registry.Snapshot().Revision;
         scene.Acquire("after");
         await using WatchReader watch = WatchReader.After(scene.Registry, revision);
 
@@ -74,47 +75,95 @@ public class PortRegistryWatchTests
     }
 
     [Fact]
-    public async Task Watch_Default_StartsWithTheNextChange()
+    public async Task Watch_Default_BeginsWithASnapshotThenTellsChanges()
     {
         await using Scene scene = new();
         scene.Acquire("before");
-        using CancellationTokenSource stop = Deadline.Source();
-        await using IAsyncEnumerator<PortChange> changes = scene.Registry.Watch(cancellationToken: stop.Token).GetAsyncEnumerator(CancellationToken.None);
-        Task<bool> next = changes.MoveNextAsync().AsTask();
-        next.IsCompleted.Should().BeFalse();
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync().GetAsyncEnumerator();
 
+        PortUpdate first = await NextAsync(updates);
+        Task<bool> next = updates.MoveNextAsync().AsTask();
+        next.IsCompleted.Should().BeFalse();
         scene.Acquire("after");
 
+        first.Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("before");
+        first.Snapshot.Revision.Should().Be(first.Revision);
+        first.Changes.Should().BeEmpty();
         (await next.Within()).Should().BeTrue();
-        changes.Current.Entry.Owner.Should().Be("after");
+        updates.Current.Snapshot.Should().BeNull();
+        updates.Current.Changes.Should().ContainSingle().Which.Entry.Owner.Should().Be("after");
+        updates.Current.Revision.Should().Be(first.Revision + 1);
+    }
+
+    [Theory]
+    [InlineData(1, new[] { 1 })]
+    [InlineData(300, new[] { 300 })]
+    [InlineData(1_100, new[] { 512, 512, 76 })]
+    public async Task Watch_ManyChangesAtOnce_ComeInBatchesWithoutAGap(int count, int[] batches)
+    {
+        await using Scene scene = new();
+        long revision = scene.Registry.Snapshot().Revision;
+        for (int i = 0; i < count; i++)
+        {
+            scene.Here.Register(FormattableString.Invariant($"b{i}"), Scene.First);
+        }
+
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync(revision).GetAsyncEnumerator();
+        List<PortChange> changes = [];
+        foreach (int batch in batches)
+        {
+            PortUpdate update = await NextAsync(updates);
+            update.Changes.Should().HaveCount(batch);
+            update.Revision.Should().Be(update.Changes[^1].Revision);
+            changes.AddRange(update.Changes);
+        }
+
+        changes.Select(change => change.Revision).Should().Equal(Enumerable.Range(1, count).Select(i => revision + i));
+        changes.Select(change => change.Entry.Owner).Should().Equal(Enumerable.Range(0, count).Select(i => FormattableString.Invariant($"b{i}")));
     }
 
     [Fact]
-    public async Task Watch_SlowReader_IsToldToListAgain()
+    public async Task Watch_SlowReader_GoesOnWithASnapshotThatHoldsAll()
     {
         await using Scene scene = new(configure: options => options.WatchCapacity = 16);
-        scene.Registry.Snapshot(out long revision);
-        await using WatchReader slow = WatchReader.After(scene.Registry, revision);
+        await using IAsyncEnumerator<PortUpdate> slow = scene.Registry.WatchAsync().GetAsyncEnumerator();
+        await NextAsync(slow);
         for (int i = 0; i < 100; i++)
         {
-            scene.Here.Register("b1", 20000 + (i % 2));
+            scene.Here.Register(FormattableString.Invariant($"b{i}"), Scene.First);
         }
 
-        Func<Task> read = () => slow.NextAsync();
+        PortUpdate anew = await NextAsync(slow);
+        scene.Acquire("later");
 
-        PortRefusal refusal = (await read.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
-        refusal.ShouldExplain(PortRefusalReason.RevisionTooOld, revision);
-        scene.Registry.Snapshot(out long current);
-        await using WatchReader again = WatchReader.After(scene.Registry, current);
-        scene.Acquire("b2");
-        (await again.NextAsync()).Entry.Owner.Should().Be("b2");
+        anew.Snapshot!.Entries.Should().HaveCount(100);
+        (await NextAsync(slow)).Changes.Should().ContainSingle().Which.Entry.Owner.Should().Be("later");
+    }
+
+    [Fact]
+    public async Task Watch_SlowReaderWithoutSnapshots_IsToldOfTheGapAndGoesOn()
+    {
+        await using Scene scene = new(configure: options => options.WatchCapacity = 16);
+        await using IAsyncEnumerator<PortUpdate> slow = scene.Registry.WatchAsync(snapshots: false).GetAsyncEnumerator();
+        PortUpdate begin = await NextAsync(slow);
+        for (int i = 0; i < 17; i++)
+        {
+            scene.Here.Register(FormattableString.Invariant($"b{i}"), Scene.First);
+        }
+
+        PortUpdate gap = await NextAsync(slow);
+        scene.Acquire("later");
+
+        begin.Should().BeEquivalentTo(new { Revision = begin.Revision, Snapshot = (PortSnapshot?)null, Changes = ImmutableArray<PortChange>.Empty });
+        gap.Should().BeEquivalentTo(new { Revision = begin.Revision + 17, Snapshot = (PortSnapshot?)null, Changes = ImmutableArray<PortChange>.Empty });
+        (await NextAsync(slow)).Changes.Should().ContainSingle().Which.Entry.Owner.Should().Be("later");
     }
 
     [Fact]
     public async Task Watch_ReaderWithinTheRing_GetsEveryChange()
     {
         await using Scene scene = new(configure: options => options.WatchCapacity = 16);
-        scene.Registry.Snapshot(out long revision);
+        long revision = scene.Registry.Snapshot().Revision;
         for (int i = 0; i < 16; i++)
         {
             scene.Here.Register(FormattableString.Invariant($"owner{i}"), Scene.First);
@@ -130,17 +179,16 @@ public class PortRegistryWatchTests
     }
 
     [Theory]
+    [InlineData(-1)]
     [InlineData(0)]
     [InlineData(5)]
-    public async Task Watch_RevisionOfAnEarlierRun_IsToldToListAgain(long revision)
+    public async Task Watch_RevisionOfAnEarlierRun_BeginsWithASnapshot(long revision)
     {
         await using Scene scene = new();
         scene.Acquire("b1");
-        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync(revision).GetAsyncEnumerator();
 
-        Func<Task> read = () => watch.NextAsync();
-
-        (await read.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.ShouldExplain(PortRefusalReason.RevisionTooOld);
+        (await NextAsync(updates)).Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("b1");
     }
 
     [Theory]
@@ -149,54 +197,49 @@ public class PortRegistryWatchTests
     [InlineData(16)]
     [InlineData(1_000_000)]
     [InlineData(long.MaxValue)]
-    public async Task Watch_RevisionOfTheFuture_IsToldToListAgain(long ahead)
+    public async Task Watch_RevisionOfTheFuture_BeginsWithASnapshotAndDoesNotWaitForIt(long ahead)
     {
         await using Scene scene = new(configure: options => options.WatchCapacity = 16);
         scene.Acquire("b1");
-        scene.Registry.Snapshot(out long revision);
-        await using WatchReader watch = WatchReader.After(scene.Registry, ahead == long.MaxValue ? ahead : revision + ahead);
-        Task<PortChange> read = watch.NextAsync();
-        scene.Acquire("b2");   // what it would wait for, were it believed
+        long revision = scene.Registry.Snapshot().Revision;
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry
+            .WatchAsync(ahead == long.MaxValue ? ahead : revision + ahead).GetAsyncEnumerator();
 
-        Func<Task> reading = () => read;
+        PortUpdate first = await NextAsync(updates);
 
-        (await reading.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.ShouldExplain(PortRefusalReason.RevisionTooOld);
+        first.Snapshot!.Entries.Should().ContainSingle().Which.Owner.Should().Be("b1");
+        first.Revision.Should().Be(revision);
     }
 
     [Fact]
-    public async Task Watch_FromNowOn_TellsFromWhereAndMissesNothing()
+    public async Task Watch_WithoutSnapshots_BeginsWithTheCallAndMissesNothing()
     {
         await using Scene scene = new();
         scene.Acquire("before");
-        IAsyncEnumerable<PortChange> fromNow = scene.Registry.Watch(out long revision, CancellationToken.None);
-        scene.Registry.Snapshot(out long same);
+        long revision = scene.Registry.Snapshot().Revision;
+        IAsyncEnumerable<PortUpdate> fromNow = scene.Registry.WatchAsync(snapshots: false);
         scene.Acquire("b1");
         scene.Acquire("b2");
 
-        same.Should().Be(revision);
-        scene.Registry.Watch(out long later, CancellationToken.None);
-        later.Should().Be(revision + 2);
-        foreach (IAsyncEnumerable<PortChange> changes in new[] { fromNow, scene.Registry.Watch(revision) })
+        for (int enumeration = 0; enumeration < 2; enumeration++)
         {
-            await using IAsyncEnumerator<PortChange> reader = changes.GetAsyncEnumerator();
-            foreach (string owner in new[] { "b1", "b2" })
-            {
-                (await reader.MoveNextAsync().Within()).Should().BeTrue();
-                reader.Current.Entry.Owner.Should().Be(owner);
-                reader.Current.Revision.Should().Be(++revision);
-            }
-
-            revision -= 2;
+            await using IAsyncEnumerator<PortUpdate> updates = fromNow.GetAsyncEnumerator();
+            (await NextAsync(updates)).Should().BeEquivalentTo(new { Revision = revision, Changes = ImmutableArray<PortChange>.Empty });
+            (await NextAsync(updates)).Changes.Select(change => change.Entry.Owner).Should().Equal("b1", "b2");
         }
     }
 
-    [Fact]
-    public async Task Watch_Cancelled_StopsWaiting()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Watch_Cancelled_StopsWaiting(bool byTheEnumerator)
     {
         await using Scene scene = new();
         using CancellationTokenSource stop = new();
-        await using IAsyncEnumerator<PortChange> changes = scene.Registry.Watch(cancellationToken: stop.Token).GetAsyncEnumerator(CancellationToken.None);
-        Task<bool> next = changes.MoveNextAsync().AsTask();
+        IAsyncEnumerable<PortUpdate> watch = scene.Registry.WatchAsync(cancellationToken: byTheEnumerator ? CancellationToken.None : stop.Token);
+        await using IAsyncEnumerator<PortUpdate> updates = watch.GetAsyncEnumerator(byTheEnumerator ? stop.Token : CancellationToken.None);
+        await NextAsync(updates);
+        Task<bool> next = updates.MoveNextAsync().AsTask();
 
         await stop.CancelAsync();
 
@@ -205,19 +248,69 @@ public class PortRegistryWatchTests
     }
 
     [Fact]
+    public async Task Watch_DisposedWhileItWaits_EndsTheWaitWithoutAnException()
+    {
+        await using Scene scene = new();
+        IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync().GetAsyncEnumerator();
+        await NextAsync(updates);
+        Task<bool> next = updates.MoveNextAsync().AsTask();
+        next.IsCompleted.Should().BeFalse();
+
+        await updates.DisposeAsync().AsTask().Within();
+
+        (await next.Within()).Should().BeFalse();
+        (await updates.MoveNextAsync().AsTask().Within()).Should().BeFalse();
+        await updates.DisposeAsync().AsTask().Within();
+    }
+
+    [Fact]
+    public async Task Watch_DisposedByAnotherThreadAtAnyMoment_NeitherHangsNorThrows()
+    {
+        await using Scene scene = new();
+        for (int round = 0; round < 300; round++)
+        {
+            IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync().GetAsyncEnumerator();
+            Task reading = Task.Run(async () =>
+            {
+                while (await updates.MoveNextAsync())
+                {
+                }
+            });
+            Task changing = Task.Run(() => scene.Here.Register(FormattableString.Invariant($"b{round}"), Scene.First));
+            Task disposing = Task.Run(() => updates.DisposeAsync().AsTask());
+
+            await Task.WhenAll(reading, changing, disposing).Within();
+        }
+    }
+
+    [Fact]
+    public async Task Watch_SecondStepBeforeTheFirstIsOver_Throws()
+    {
+        await using Scene scene = new();
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync().GetAsyncEnumerator();
+        await NextAsync(updates);
+        Task<bool> next = updates.MoveNextAsync().AsTask();
+
+        Func<Task> second = () => updates.MoveNextAsync().AsTask();
+
+        await second.Should().ThrowAsync<InvalidOperationException>();
+        scene.Acquire("b1");
+        (await next.Within()).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task Watch_RegistryIsDisposed_Ends()
     {
         Scene scene = new();
-        using CancellationTokenSource stop = Deadline.Source();
-        await using IAsyncEnumerator<PortChange> changes = scene.Registry.Watch(cancellationToken: stop.Token).GetAsyncEnumerator(CancellationToken.None);
-        Task<bool> next = changes.MoveNextAsync().AsTask();
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync().GetAsyncEnumerator();
+        await NextAsync(updates);
+        Task<bool> next = updates.MoveNextAsync().AsTask();
 
         await scene.DisposeAsync();
 
-        await Eventually.TrueAsync(() => next.IsCompleted);
-        if (next.IsCompletedSuccessfully)
+        while (await next.Within())
         {
-            (await next.Within()).Should().BeFalse();
+            next = updates.MoveNextAsync().AsTask();   // what the end of the scene changed
         }
     }
 
@@ -225,7 +318,7 @@ public class PortRegistryWatchTests
     public async Task Watch_ManyReaders_SeeTheSame()
     {
         await using Scene scene = new();
-        scene.Registry.Snapshot(out long revision);
+        long revision = scene.Registry.Snapshot().Revision;
         Task<List<PortChange>>[] readers = [.. Enumerable.Range(0, 4).Select(_ => Task.Run(() => ReadAsync(scene.Registry, revision, 200)))];
 
         for (int i = 0; i < 100; i++)
@@ -239,6 +332,12 @@ public class PortRegistryWatchTests
         {
             changes.Should().Equal(seen[0]);
         }
+    }
+
+    private static async Task<PortUpdate> NextAsync(IAsyncEnumerator<PortUpdate> updates)
+    {
+        (await updates.MoveNextAsync().AsTask().Within()).Should().BeTrue("the map goes on changing");
+        return updates.Current;
     }
 
     private static async Task<List<PortChange>> ReadAsync(PortRegistry registry, long revision, int count)

@@ -48,7 +48,7 @@ public class PortSessionBesideLeaseTests
     {
         await using Scene scene = new();
         PortLease first = scene.Acquire("a");
-        long old = scene.Here.Register("a", first.Port, first.Epoch).Epoch;
+        long old = scene.Here.Register("a", first.Port, first.Epoch).Epoch!.Value;
         PortLease next = scene.Acquire("a");
         (int port, long epoch) = (next.Port, next.Epoch);
 

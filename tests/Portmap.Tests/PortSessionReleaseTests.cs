@@ -11,7 +11,7 @@ public class PortSessionReleaseTests
         await using Scene scene = new();
         scene.Here.Register("b1", Scene.First);
 
-        await scene.Here.ReleaseAsync("b1", Scene.First).Within();
+        await scene.Here.ReleaseAsync(new PortClaimRequest("b1", Scene.First)).Within();
 
         scene.PortOf("b1").Should().Be(0);
         scene.Registry.TryGetEntry("b1", out _).Should().BeFalse();
@@ -28,7 +28,7 @@ public class PortSessionReleaseTests
         scene.Here.Release("b1");
         scene.Here.Release("b1");
         scene.Here.Release("never seen");
-        await scene.Here.ReleaseAsync("b1", Scene.First).Within();
+        await scene.Here.ReleaseAsync(new PortClaimRequest("b1", Scene.First)).Within();
 
         scene.StateOf(Scene.First).Should().Be(PortState.Cooling);
     }
@@ -55,7 +55,7 @@ public class PortSessionReleaseTests
         PortRefusal refusal = scene.Here.ReleaseRefused("b1").ShouldExplain(PortRefusalReason.NotOwner, "b1", holder.Id);
 
         refusal.HolderProcessId.Should().Be(holder.Id);
-        (await scene.Here.ReleaseAsync("b1", Scene.First).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
+        (await scene.Here.ReleaseAsync(new PortClaimRequest("b1", Scene.First)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
         scene.PortOf("b1").Should().Be(Scene.First);
     }
 
@@ -77,10 +77,10 @@ public class PortSessionReleaseTests
     public async Task Release_UnknownProcesses_AreStrangersToEachOther()
     {
         await using Scene scene = new();
-        PortSession session = scene.Registry.OpenSession(0);
+        PortSession session = scene.Registry.OpenSession(null);
         session.Register("b1", Scene.First);
 
-        scene.Registry.OpenSession(0).ReleaseRefused("b1").ShouldExplain(PortRefusalReason.NotOwner, "b1");
+        scene.Registry.OpenSession(null).ReleaseRefused("b1").ShouldExplain(PortRefusalReason.NotOwner, "b1");
         session.Release("b1");
 
         scene.PortOf("b1").Should().Be(0);
@@ -92,7 +92,7 @@ public class PortSessionReleaseTests
         await using Scene scene = new();
         scene.Here.Register("b1", Scene.First);
 
-        scene.Here.TryRelease("b1", out _, port: 20001);
+        scene.Here.TryRelease(new PortClaimRequest("b1", 20001), out _);
 
         scene.PortOf("b1").Should().Be(Scene.First);
     }

@@ -86,7 +86,7 @@ public class PortmapServiceCollectionExtensionsTests
 
         PortRegistry registry = services.GetRequiredService<PortRegistry>();
 
-        registry.TryAcquire(new PortRequest("b1") { Strategy = "AllocatorPicks" }, out PortLease? lease, out _).Should().BeTrue();
+        registry.TryAcquire(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }, out PortLease? lease, out _).Should().BeTrue();
         lease!.Port.Should().Be(20000);
         services.GetRequiredService<PortRegistry>().Should().BeSameAs(registry);
     }

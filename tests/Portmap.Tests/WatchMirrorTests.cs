@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
@@ -40,7 +41,8 @@ public class WatchMirrorTests(ITestOutputHelper output)
         await using Scene scene = new("20000-20005", options => (options.LeaseTimeout, options.ReuseDelay) = (TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(20)));
         await using History history = new(scene, random);
         WatchMirror mirror = new();
-        mirror.Start(scene.Registry.Snapshot(out long revision));
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        mirror.Start(entries);
         await using WatchReader watch = WatchReader.After(scene.Registry, revision);
         for (int step = 0; step < 400; step++)
         {
@@ -56,7 +58,8 @@ public class WatchMirrorTests(ITestOutputHelper output)
         int seed = Seed(100);
         await using Scene scene = new("20000-20005", options => options.WatchCapacity = 1 << 17);
         WatchMirror mirror = new();
-        mirror.Start(scene.Registry.Snapshot(out long revision));
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        mirror.Start(entries);
         await using WatchReader watch = WatchReader.After(scene.Registry, revision);
         for (int round = 0; round < 20; round++)
         {
@@ -72,10 +75,11 @@ public class WatchMirrorTests(ITestOutputHelper output)
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         await scene.RegisterAsync("back", 20_001);
-        await scene.RegisterAsync("away", 20_002, session: scene.Registry.OpenSession(0));
+        await scene.RegisterAsync("away", 20_002, session: scene.Registry.OpenSession(null));
         await scene.KillAndOpenAsync();
         WatchMirror mirror = new();
-        mirror.Start(scene.Registry.Snapshot(out long revision));
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        mirror.Start(entries);
         mirror.Claims.Should().HaveCount(2).And.OnlyContain(entry => entry.State == PortState.Recovered);
         await using WatchReader watch = WatchReader.After(scene.Registry, revision);
         await scene.RegisterAsync("back", 20_001);
@@ -86,7 +90,7 @@ public class WatchMirrorTests(ITestOutputHelper output)
 
     private static void Compare(PortRegistry registry, WatchMirror mirror, string when)
     {
-        registry.Snapshot(out _).Where(WatchMirror.IsClaim).Select(Text).Should().BeEquivalentTo(mirror.Claims.Select(Text), "{0}", when);
+        registry.Snapshot().Entries.Where(WatchMirror.IsClaim).Select(Text).Should().BeEquivalentTo(mirror.Claims.Select(Text), "{0}", when);
         foreach (string owner in s_owners)
         {
             foreach (PortProtocol protocol in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
@@ -103,7 +107,7 @@ public class WatchMirrorTests(ITestOutputHelper output)
     /// <summary>Reads every change up to now.</summary>
     private static async Task<long> CatchUpAsync(PortRegistry registry, WatchReader watch, WatchMirror mirror, long revision)
     {
-        registry.Snapshot(out long newest);
+        long newest = registry.Snapshot().Revision;
         while (revision < newest)
         {
             PortChange change = await watch.NextAsync();
@@ -116,7 +120,7 @@ public class WatchMirrorTests(ITestOutputHelper output)
 
     private static void Churn(PortRegistry registry, Random random, int steps)
     {
-        PortSession session = registry.OpenSession(random.Next(2) == 0 ? 0 : Environment.ProcessId);
+        PortSession session = registry.OpenSession(random.Next(2) == 0 ? null : Environment.ProcessId);
         for (int i = 0; i < steps; i++)
         {
             string owner = s_owners[random.Next(s_owners.Length)];
@@ -125,12 +129,12 @@ public class WatchMirrorTests(ITestOutputHelper output)
                 case 0:
                     if (registry.TryAcquire(owner, out PortLease? lease, out _) && random.Next(2) == 0)
                     {
-                        session.TryRegister(owner, lease.Port, out _, out _, lease.Epoch);
+                        session.TryRegister(new PortClaimRequest(owner, lease.Port) { Epoch = lease.Epoch }, out _, out _);
                     }
 
                     break;
                 case 1:
-                    session.TryRegister(owner, 20_000 + random.Next(7), out _, out _);
+                    session.TryRegister(new PortClaimRequest(owner, 20_000 + random.Next(7)), out _, out _);
                     break;
                 case 2:
                     if (registry.TryAcquire(owner, out PortLease? released, out _))
@@ -181,13 +185,13 @@ public class WatchMirrorTests(ITestOutputHelper output)
 
                     return $"acquire {owner} {protocol} {strategy}";
                 case 2 or 3 when Lease() is { } mine:
-                    Session().TryRegister(mine.Owner, mine.Port == 0 ? port : mine.Port, out _, out _, mine.Epoch, mine.Protocol == PortProtocol.TcpAndUdp ? one : mine.Protocol);
+                    Session().TryRegister(new PortClaimRequest(mine.Owner, mine.Port == 0 ? port : mine.Port) { Epoch = mine.Epoch, Protocol = mine.Protocol == PortProtocol.TcpAndUdp ? one : mine.Protocol }, out _, out _);
                     return $"register the lease of {mine.Owner}";
                 case 4:
-                    Session().TryRegister(owner, port, out _, out _, 0, one);
+                    Session().TryRegister(new PortClaimRequest(owner, port) { Protocol = one }, out _, out _);
                     return FormattableString.Invariant($"register {owner} on {port}");
                 case 5:
-                    Session().TryRelease(owner, out _, protocol: one);
+                    Session().TryRelease(new PortClaimRequest(owner) { Protocol = one }, out _);
                     return $"release {owner}";
                 case 6 when Lease() is { } given:
                     given.TryRelease(out _);
@@ -242,9 +246,9 @@ public class WatchMirrorTests(ITestOutputHelper output)
                 return _sessions[random.Next(_sessions.Count)];
             }
 
-            int id = random.Next(3) switch
+            int? id = random.Next(3) switch
             {
-                0 => 0,
+                0 => null,
                 1 => Environment.ProcessId,
                 _ => (_child ??= Child.Start()).Id,
             };

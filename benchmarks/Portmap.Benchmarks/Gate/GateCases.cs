@@ -180,7 +180,7 @@ internal static class GateCases
         for (int i = 0; i < Owners; i++)
         {
             long epoch = Books.Acquire(registry, owners[i]).Epoch;
-            if (!session.TryRegister(owners[i], First + i, out _, out PortRefusal? refusal, epoch))
+            if (!session.TryRegister(new PortClaimRequest(owners[i], First + i) { Epoch = epoch }, out _, out PortRefusal? refusal))
             {
                 throw new InvalidOperationException(refusal.ToString());
             }

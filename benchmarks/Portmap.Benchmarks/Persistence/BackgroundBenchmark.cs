@@ -20,7 +20,7 @@ public class BackgroundBenchmark
     [GlobalSetup]
     public void Setup()
     {
-        PortRegistryOptions options = new() { Ports = "49152-65535", Strategy = "AllocatorPicks", ReuseDelay = TimeSpan.Zero, Probe = false };
+        PortRegistryOptions options = new() { Ports = "49152-65535", Strategy = PortRegistryOptions.AllocatorPicks, ReuseDelay = TimeSpan.Zero, Probe = false };
         _without = new PortRegistry(options);
         options.Durability = PortDurability.Background;
         _background = PortRegistry.OpenAsync(options, new FilePortStore(_folder, TimeProvider.System)).GetAwaiter().GetResult();

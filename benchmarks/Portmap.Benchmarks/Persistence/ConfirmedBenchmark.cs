@@ -30,7 +30,7 @@ public class ConfirmedBenchmark
         _path = Path.Combine(Environment.GetEnvironmentVariable("PORTMAP_BENCHMARK_DISK") ?? Path.GetTempPath(), $"portmap-benchmark-{Guid.NewGuid():N}");
         Directory.CreateDirectory(_path);
         _registry = PortRegistry.OpenAsync(
-            new PortRegistryOptions { Ports = "10000-65535", Strategy = "AllocatorPicks", Probe = false },
+            new PortRegistryOptions { Ports = "10000-65535", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false },
             new FilePortStore(FolderOf("state"), TimeProvider.System)).GetAwaiter().GetResult();
         _folder = FolderOf("serial");
         _folder.Take();

@@ -41,7 +41,7 @@ public class OpenStateBenchmark
                 BootId = boot,
                 At = TimeProvider.System.GetUtcNow(),
                 Until = DateTimeOffset.UnixEpoch,
-                Strategy = "AllocatorPicks",
+                Strategy = PortRegistryOptions.AllocatorPicks,
             })],
             CancellationToken.None);
     }

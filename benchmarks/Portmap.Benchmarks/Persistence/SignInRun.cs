@@ -22,7 +22,7 @@ internal static class SignInRun
             double signIn = 0, signOut = 0;
             for (int round = 0; round < Rounds; round++)
             {
-                signIn = Math.Max(signIn, await SecondsAsync(owners, i => session.RegisterAsync(names[i], First + i).AsTask()).ConfigureAwait(false));
+                signIn = Math.Max(signIn, await SecondsAsync(owners, i => session.RegisterAsync(new PortClaimRequest(names[i], First + i)).AsTask()).ConfigureAwait(false));
                 signOut = Math.Max(signOut, await SecondsAsync(owners, i => session.ReleaseAsync(names[i]).AsTask()).ConfigureAwait(false));
             }
 

@@ -45,7 +45,7 @@ internal sealed class RegistryContestant : IContestant
         long began = Stopwatch.GetTimestamp();
         PortLease lease = await _registry.AcquireAsync(new PortRequest(owner) { Strategy = _strategy });
         ProcessStartInfo start = new();
-        lease.ApplyTo(start);   // what a process that is started now would find in its environment, this one is told
+        lease.PrepareStart(start);   // what a process that is started now would find in its environment, this one is told
         Task<string> answer = worker.AskAsync(WorkerCommand.FromEnvironment + string.Join('\t', start.Environment.Where(IsOurs).Select(variable => $"{variable.Key}={variable.Value}")));
         return await OutcomeAsync(lease, answer!, began);
     }
@@ -55,7 +55,7 @@ internal sealed class RegistryContestant : IContestant
         long began = Stopwatch.GetTimestamp();
         PortLease lease = await _registry.AcquireAsync(new PortRequest(owner) { Strategy = _strategy });
         ProcessStartInfo start = Self.Start(StartCommand.Verb);
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
         LineProcess process = new(start);
         return (await OutcomeAsync(lease, process.ReadAsync(), began), process);
     }

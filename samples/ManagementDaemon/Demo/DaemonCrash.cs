@@ -79,9 +79,9 @@ internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor 
     {
         Dictionary<string, PortEntry> served = [];
         await using PortmapClient client = await PortmapClient.ConnectAsync(_endpoint, cancellationToken: cancellationToken);
-        await foreach (PortmapUpdate update in client.WatchAsync(cancellationToken: cancellationToken))
+        await foreach (PortUpdate update in client.WatchAsync(cancellationToken: cancellationToken))
         {
-            IEnumerable<PortEntry> entries = update.Snapshot is { } all ? all : update.Change is { } change ? [change.Entry] : [];
+            IEnumerable<PortEntry> entries = update.Snapshot?.Entries ?? update.Changes.Select(change => change.Entry);
             foreach (PortEntry entry in entries.Where(entry => entry.State == PortState.Bound && owners.Contains(entry.Owner)))
             {
                 served[entry.Owner] = entry;

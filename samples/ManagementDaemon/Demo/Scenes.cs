@@ -22,7 +22,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         IEnumerable<Task<Worker>> bricks = Enumerable.Range(1, BrickCount).Select(i => supervisor.StartAsync(
             WorkerProgram.Brick, new PortRequest($"vol0:/bricks/b{i}") { Strategy = i % 2 == 0 ? "AllocatorPicks" : "ProcessBinds" }, cancellationToken));
         IEnumerable<Task<Worker>> snapds = Enumerable.Range(0, SnapdCount).Select(i => supervisor.StartAsync(
-            WorkerProgram.Snapd, new PortRequest($"snapd:vol{i}") { Strategy = "ProcessBinds" }, cancellationToken));
+            WorkerProgram.Snapd, new PortRequest($"snapd:vol{i}") { Strategy = PortRegistryOptions.ProcessBinds }, cancellationToken));
         foreach (Worker worker in await Task.WhenAll([.. bricks, .. snapds]))
         {
             _workers.Add(worker.Owner, worker);
@@ -40,7 +40,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         List<(string, int, string)> answers = [];
         foreach (string owner in _workers.Keys.Order(StringComparer.Ordinal))
         {
-            PortEntry entry = await client.LookupAsync(owner, cancellationToken: cancellationToken)
+            PortEntry entry = await client.GetEntryAsync(owner, cancellationToken: cancellationToken)
                 ?? throw new DemoFailedException($"{owner} runs but cannot be looked up.");
             string answer = await LineClient.AskAsync(entry.Port, cancellationToken);
             Check(answer.Split(' ').Contains(owner), $"the map says {owner} is on port {entry.Port}, but there answers '{answer}'.");
@@ -55,7 +55,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         stage.Open("A brick is killed with SIGKILL and started again");
         Worker victim = _workers["vol0:/bricks/b2"];
         PortEntry before = await victim.Lease.WhenBound;
-        _ = registry.Snapshot(out long revision);
+        long revision = registry.Snapshot().Revision;
         long killed = Stopwatch.GetTimestamp();
         victim.Process.Kill();
         await ChangeAsync(victim.Owner, PortChangeKind.Died, revision, cancellationToken);
@@ -73,7 +73,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         stage.Open("A foreign program wants a port between its acquisition and the start of the brick");
         Worker brick = _workers["vol0:/bricks/b4"];
         await supervisor.StopAsync(brick, cancellationToken);
-        PortLease lease = await registry.AcquireAsync(new PortRequest(brick.Owner) { Strategy = "AllocatorPicks" }, cancellationToken);
+        PortLease lease = await registry.AcquireAsync(new PortRequest(brick.Owner) { Strategy = PortRegistryOptions.AllocatorPicks }, cancellationToken);
         int guarded = lease.Port;
         Check(await Stranger.SitOnAsync(guarded, supervisor, cancellationToken) is null, $"the foreign program got port {guarded}, which is guarded.");
         stage.Tell($"{lease.Owner} was given port {guarded}, {lease.Guarantee}: the kernel refused it to a foreign program.");
@@ -109,7 +109,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         stage.Open("Everything shuts down in order");
         await Task.WhenAll(_workers.Values.Select(worker => supervisor.StopAsync(worker, cancellationToken)));
         stage.Tell($"{_workers.Count} workers were asked with SIGTERM, signed out and ended with exit code 0.");
-        IEnumerable<PortEntry> left = registry.Snapshot(out _).Where(entry => entry.State is PortState.Bound or PortState.Reserved);
+        IEnumerable<PortEntry> left = registry.Snapshot().Entries.Where(entry => entry.State is PortState.Bound or PortState.Reserved);
         Check(!left.Any(), $"the map still holds {string.Join(", ", left.Select(entry => entry.Owner))}.");
         stage.Tell($"Nobody is left in the map; what is shown still is cooling down, so that it is not handed out again at once.");
         ShowMap();
@@ -122,7 +122,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
     /// <summary>What the registry answers when an owner insists on a port that a foreign program has.</summary>
     private string RefusalOf(int stolen)
     {
-        PortRequest request = new("vol0:/bricks/b7") { Strategy = "AllocatorPicks", Reuse = PortReuse.Require, Previous = stolen };
+        PortRequest request = new("vol0:/bricks/b7") { Strategy = PortRegistryOptions.AllocatorPicks, Reuse = PortReuse.Require, Previous = stolen };
         Check(!registry.TryAcquire(request, out _, out PortRefusal? refusal), $"port {stolen}, which the foreign program has, was handed out.");
         return refusal!.Message;
     }
@@ -140,7 +140,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
     {
         for (int i = 0; i < StealAttempts; i++)
         {
-            PortLease lease = await registry.AcquireAsync(new PortRequest(owner) { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }, cancellationToken);
+            PortLease lease = await registry.AcquireAsync(new PortRequest(owner) { Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.None }, cancellationToken);
             if (await Stranger.SitOnAsync(lease.Port, supervisor, cancellationToken) is { } stranger)
             {
                 return (lease, stranger);
@@ -154,16 +154,16 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
 
     private async Task ChangeAsync(string owner, PortChangeKind kind, long afterRevision, CancellationToken cancellationToken)
     {
-        await foreach (PortChange change in registry.Watch(afterRevision, cancellationToken))
+        await foreach (PortUpdate update in registry.WatchAsync(afterRevision, cancellationToken: cancellationToken))
         {
-            if (change.Kind == kind && change.Entry.Owner == owner)
+            if (update.Changes.Any(change => change.Kind == kind && change.Entry.Owner == owner))
             {
                 return;
             }
         }
     }
 
-    private void ShowMap() => stage.Map(registry.Snapshot(out _));
+    private void ShowMap() => stage.Map(registry.Snapshot().Entries);
 
     internal static void Check(bool holds, string otherwise)
     {

@@ -73,7 +73,7 @@ internal sealed class Stage : IDisposable
                 Cell(entry.Port.ToString(CultureInfo.InvariantCulture)),
                 new(entry.State.ToString(), new Style(Colour(entry.State))),
                 Cell(entry.Owner),
-                Cell(entry.ProcessId == 0 ? string.Empty : entry.ProcessId.ToString(CultureInfo.InvariantCulture)),
+                Cell(entry.ProcessId?.ToString(CultureInfo.InvariantCulture) ?? string.Empty),
                 Cell(entry.Strategy),
                 Cell(entry.Since.ToLocalTime().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)),
             ];

@@ -19,7 +19,7 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
     {
         ProcessStartInfo start = WorkerProgram.Find(program);
         start.RedirectStandardError = true;
-        lease.ApplyTo(start, server.Endpoints[0].ToString());
+        lease.PrepareStart(start, server.Endpoints[0].ToString());
         Worker worker = new(program, lease, Run(start));
         Task<string> complaint = ReadComplaintsAsync(worker);
 

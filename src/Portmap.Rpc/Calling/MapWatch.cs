@@ -1,29 +1,29 @@
-using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
-
 
 namespace Portmap.Rpc.Calling;
 
 /// <summary>Follows a daemon's map over a connection of its own, and over the next one when that breaks.</summary>
 /// <param name="connect">Connects once.</param>
+/// <param name="snapshots">Whether the reader wants the map where there is no going on without a gap.</param>
 /// <param name="closed">Fires when whoever watches closes its client.</param>
-internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> connect, CancellationToken closed)
+internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> connect, bool snapshots, CancellationToken closed)
 {
-    public async IAsyncEnumerable<PortmapUpdate> ReadAsync(long afterRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<PortUpdate> ReadAsync(long? afterRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed);
         PortmapClient? client = null;
-        long revision = afterRevision;
+        long? revision = afterRevision;
         TimeSpan delay = TimeSpan.Zero;
         try
         {
             while (true)
             {
-                IReadOnlyList<PortmapUpdate>? updates = null;
+                PortUpdate? update = null;
                 try
                 {
                     client ??= await connect(ended.Token).ConfigureAwait(false);
-                    (revision, updates) = await NextAsync(client, revision, ended.Token).ConfigureAwait(false);
+                    update = await NextAsync(client, revision, ended.Token).ConfigureAwait(false);
+                    revision = update.Revision;
                     delay = TimeSpan.Zero;
                 }
                 catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && closed.IsCancellationRequested)
@@ -42,12 +42,11 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
                     delay = Connection.NextDelay(delay);
                 }
 
-                foreach (PortmapUpdate update in updates ?? [])
+                if (update is not null)
                 {
                     yield return update;
                 }
-
-                if (updates is null)
+                else
                 {
                     await Task.Delay(delay, TimeProvider.System, ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
@@ -62,22 +61,26 @@ internal sealed class MapWatch(Func<CancellationToken, Task<PortmapClient>> conn
         }
     }
 
-    private static async Task<(long Revision, IReadOnlyList<PortmapUpdate> Updates)> NextAsync(PortmapClient client, long after, CancellationToken cancellationToken)
+    private async Task<PortUpdate> NextAsync(PortmapClient client, long? after, CancellationToken cancellationToken)
     {
-        if (after >= 0)
+        try
         {
-            try
+            while (after >= 0)
             {
-                (long revision, List<PortChange> changes) = await client.WaitForChangeAsync(after, cancellationToken).ConfigureAwait(false);
-                return (revision, changes.ConvertAll(static change => new PortmapUpdate(change)));
-            }
-            catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.RevisionTooOld)
-            {
-                // "List again": we fell behind, or this is another run of the daemon.
+                PortUpdate update = await client.WaitForChangeAsync(after.Value, cancellationToken).ConfigureAwait(false);
+                if (!update.Changes.IsEmpty)
+                {
+                    return update;
+                }
             }
         }
+        catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.RevisionTooOld)
+        {
+            // "List again": we fell behind, or this is another run of the daemon.
+        }
 
-        (ImmutableArray<PortEntry> entries, long current) = await client.ListAsync(cancellationToken).ConfigureAwait(false);
-        return (current, [new PortmapUpdate(current, entries)]);
+        return snapshots
+            ? new PortUpdate(await client.SnapshotAsync(cancellationToken).ConfigureAwait(false))
+            : await client.WaitForChangeAsync(after: -1, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -1,105 +1,91 @@
+using System.Globalization;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Programs;
 
 /// <summary>One long poll: waits for the first change after a revision, then writes it with all that followed it meanwhile.</summary>
-/// <remarks>It holds one change at most until its answer is written, however long that takes: what a reader has missed stands in the registry's
-/// ring, which serves all readers and makes those that fall behind list again.</remarks>
-internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvider, long after, TimeSpan wait, int pageBytes) : IAsyncDisposable
+/// <remarks>It holds no change until its answer is written, however long that takes: what a reader has missed stands in
+/// the registry's ring, which serves all readers and makes those that fall behind list again.</remarks>
+internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvider, long after, TimeSpan wait, int pageBytes)
 {
-    private CancellationTokenSource? _time;
-    private CancellationTokenSource? _until;
-    private IAsyncEnumerator<PortChange>? _changes;
-    private PortRefusal? _refusal;
-    private bool _hasChange;
     private long _revision = after;
 
     /// <summary>Completes when there is something to answer: a change, a refusal, or that the time is up.</summary>
     public async Task WaitAsync(CancellationToken ended)
     {
-        // Without any wait the answer is what is there already; a timer that is over at once would hide it.
-        _time = new CancellationTokenSource(wait > TimeSpan.Zero ? wait : Timeout.InfiniteTimeSpan, timeProvider);
-        _until = CancellationTokenSource.CreateLinkedTokenSource(ended, _time.Token);
+        if (_revision < 0)
+        {
+            _revision = await RevisionAsync(registry).ConfigureAwait(false);   // "from now on" needs a number to go on from, even if nothing happens
+        }
+
+        if (wait <= TimeSpan.Zero)
+        {
+            return;   // without any wait the answer is what is there already
+        }
+
+        using CancellationTokenSource time = new(wait, timeProvider);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(ended, time.Token);
         try
         {
-            // "From now on" needs a number to go on from, even if nothing happens until the time is up.
-            IAsyncEnumerable<PortChange> changes = _revision < 0 ? registry.Watch(out _revision, _until.Token) : registry.Watch(_revision, _until.Token);
-            _changes = changes.GetAsyncEnumerator(_until.Token);
-            _hasChange = await MoveNextAsync(isWaiting: wait > TimeSpan.Zero).ConfigureAwait(false);
-            if (!_hasChange && wait > TimeSpan.Zero)
+            await foreach (PortUpdate _ in Watch(until.Token).ConfigureAwait(false))
             {
-                // The registry was disposed before its server, and nothing will change any more. An answer at once would be asked for again at once, for ever.
-                await Task.Delay(Timeout.InfiniteTimeSpan, timeProvider, _until.Token).ConfigureAwait(false);
+                return;
             }
-        }
-        catch (PortRefusedException e)
-        {
-            // The reader is too far behind, or its revision is of an earlier run: "list again".
-            _refusal = e.Refusal;
+
+            // The registry was disposed before its server, and nothing will change any more. An answer at once would be asked for again at once, for ever.
+            await Task.Delay(Timeout.InfiniteTimeSpan, timeProvider, until.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!ended.IsCancellationRequested)
         {
-            // The time is up, or without a wait there was nothing.
+            // The time is up.
         }
     }
 
-    /// <summary>Writes the answer.</summary>
+    /// <summary>Writes the answer: what there is now, as much as a page holds.</summary>
     public async Task WriteAsync(XdrWriter writer)
     {
         int start = writer.Count;
-        try
-        {
-            if (_refusal is null)
-            {
-                await WriteChangesAsync(writer).ConfigureAwait(false);
-                return;
-            }
-        }
-        catch (PortRefusedException e)
-        {
-            // It fell behind while it wrote; what it has written would leave no gap, but this answer is the simpler one.
-            _refusal = e.Refusal;
-        }
-
-        writer.Truncate(start);
-        writer.WriteInt32(PortmapProcedure.Refused);
-        PortmapXdr.WriteRefusal(writer, _refusal, pageBytes);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_changes is not null)
-        {
-            await _changes.DisposeAsync().ConfigureAwait(false);
-        }
-
-        _until?.Dispose();
-        _time?.Dispose();
-    }
-
-    private async Task WriteChangesAsync(XdrWriter writer)
-    {
         writer.WriteInt32(PortmapProcedure.Ok);
         int revisionAt = writer.Count;
         writer.WriteInt64(_revision);
         int countAt = writer.Count;
         writer.WriteInt32(0);
         uint count = 0;
-        try
+        IAsyncEnumerator<PortUpdate> updates = Watch(CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+        await using var _ = updates.ConfigureAwait(false);
+        while (writer.Count - countAt < pageBytes)
         {
-            while (_hasChange)
+            Task<bool> next = updates.MoveNextAsync().AsTask();
+            if (!next.IsCompleted || !await next.ConfigureAwait(false))
             {
-                PortChange change = _changes!.Current;
-                _revision = change.Revision;
-                PortmapXdr.WriteChange(writer, change);
-                count++;
-                _hasChange = writer.Count - countAt < pageBytes && await MoveNextAsync(isWaiting: false).ConfigureAwait(false);
+                break;   // what comes now is for the next poll; the wait for it ends with the enumerator
             }
-        }
-        catch (OperationCanceledException)
-        {
-            // What is there is enough; what comes now is for the next poll.
+
+            if (updates.Current.Changes.IsEmpty)
+            {
+                if (count > 0)
+                {
+                    break;   // it fell behind while it wrote: what it has written leaves no gap, and the next poll is told
+                }
+
+                writer.Truncate(start);
+                writer.WriteInt32(PortmapProcedure.Refused);
+                PortmapXdr.WriteRefusal(writer, TooOld(), pageBytes);
+                return;
+            }
+
+            foreach (PortChange change in updates.Current.Changes)
+            {
+                if (writer.Count - countAt >= pageBytes)
+                {
+                    break;
+                }
+
+                PortmapXdr.WriteChange(writer, change);
+                _revision = change.Revision;
+                count++;
+            }
         }
 
         writer.PatchUInt32(revisionAt, (uint)(_revision >> 32));
@@ -107,14 +93,20 @@ internal sealed class ChangePoll(PortRegistry registry, TimeProvider timeProvide
         writer.PatchUInt32(countAt, count);
     }
 
-    private async ValueTask<bool> MoveNextAsync(bool isWaiting)
+    /// <summary>The revision of now; it is there at once.</summary>
+    public static async ValueTask<long> RevisionAsync(PortRegistry registry)
     {
-        ValueTask<bool> next = _changes!.MoveNextAsync();
-        if (!isWaiting && !next.IsCompleted)
+        await foreach (PortUpdate now in registry.WatchAsync(snapshots: false).ConfigureAwait(false))
         {
-            await _until!.CancelAsync().ConfigureAwait(false);
+            return now.Revision;
         }
 
-        return await next.ConfigureAwait(false);
+        throw new InvalidOperationException("A watch begins with an update, also of a registry that is disposed.");
     }
+
+    private IAsyncEnumerable<PortUpdate> Watch(CancellationToken cancellationToken) => registry.WatchAsync(_revision, snapshots: false, cancellationToken);
+
+    private PortRefusal TooOld() => new(
+        PortRefusalReason.RevisionTooOld,
+        string.Create(CultureInfo.InvariantCulture, $"The changes after revision {_revision} are not kept any more, or it is of an earlier run. List again, and go on from the revision of the list."));
 }

@@ -74,7 +74,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             int claimedProcessId = request.RemainingBytes >= 4 ? request.ReadInt32() : 0; // clients before v6 send none
             string brick = OwnerText.Decode(name);
             request.Connection.Peer.DemandChange(brick);
-            await request.Connection.Sessions.RegisterAsync(brick, port, epoch: 0, PortProtocol.Tcp, claimedProcessId).ConfigureAwait(false);
+            await request.Connection.Sessions.RegisterAsync(new PortClaimRequest(brick, port), claimedProcessId).ConfigureAwait(false);
             WriteResult(request, 0, 0);
         }
         catch (PortRefusedException e)
@@ -100,10 +100,10 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             }
 
             request.Connection.Peer.DemandChange(brick);
-            await request.Connection.Sessions.ReleaseAsync(brick, port, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+            await request.Connection.Sessions.ReleaseAsync(new PortClaimRequest(brick, port)).ConfigureAwait(false);
             if (rdmaPort != 0)
             {
-                await request.Connection.Sessions.ReleaseAsync(brick + RdmaSuffix, rdmaPort, epoch: 0, PortProtocol.Tcp).ConfigureAwait(false);
+                await request.Connection.Sessions.ReleaseAsync(new PortClaimRequest(brick + RdmaSuffix, rdmaPort)).ConfigureAwait(false);
             }
 
             WriteResult(request, 0, 0);

@@ -60,7 +60,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
                 {
                     Protocol = protocol,
                     Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
-                    Previous = previous,
+                    Previous = previous == 0 ? null : previous,
                     Strategy = strategy,
                 }).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
@@ -79,11 +79,10 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             request.Connection.Peer.DemandChange(claim.Owner);
-            PortEntry entry = await request.Connection.Sessions
-                .RegisterAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            PortEntry entry = await request.Connection.Sessions.RegisterAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteEntry(request.Results, entry);
         }
@@ -99,11 +98,10 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             DemandHealing(request, claim);
-            PortLease lease = await request.Connection.Sessions
-                .ReportBindFailureAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol, claimedProcessId).ConfigureAwait(false);
+            PortLease lease = await request.Connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
         }
@@ -119,9 +117,9 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     {
         try
         {
-            Claim claim = ReadClaim(request);
+            PortClaimRequest claim = ReadClaim(request);
             request.Connection.Peer.DemandChange(claim.Owner);
-            await request.Connection.Sessions.ReleaseAsync(claim.Owner, claim.Port, claim.Epoch, claim.Protocol).ConfigureAwait(false);
+            await request.Connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
         }
         catch (PortRefusedException e)
@@ -159,13 +157,13 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
             await Task.Delay(wait, context.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
 
-        Listing? listing = start == 0
+        PortSnapshot? listing = start == 0
             ? await context.Listings.BeginAsync(connection, cancellationToken).ConfigureAwait(false)
             : context.Listings.Find(connection);
         revision = start == 0 ? listing!.Revision : revision;
         if (listing is null || listing.Revision != revision || start > listing.Entries.Length)
         {
-            Refuse(request, PortRefusal.Create(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
+            Refuse(request, new PortRefusal(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
             return true;
         }
 
@@ -183,7 +181,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         return true;
     }
 
-    private int WriteCounted(XdrWriter writer, Listing listing, int start)
+    private int WriteCounted(XdrWriter writer, PortSnapshot listing, int start)
     {
         int countAt = writer.Count;
         int next = start;
@@ -205,7 +203,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         if (!request.Connection.TryDefer(request, poll))
         {
             context.LimitLog.PendingLimitReached(request.Connection.Peer);
-            Refuse(request, PortRefusal.Create(
+            Refuse(request, new PortRefusal(
                 PortRefusalReason.LimitReached,
                 string.Create(CultureInfo.InvariantCulture, $"{context.Limits.PendingRequests} requests of this connection wait for a change already, its limit (MaxPendingRequests); wait for one of their answers, or use another connection.")));
         }
@@ -214,7 +212,7 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
     }
 
     // A report for an owner that has no lease is given one, which is to acquire. Of a registered owner the lease is the later of its two claims.
-    private void DemandHealing(RpcCall request, in Claim claim)
+    private void DemandHealing(RpcCall request, in PortClaimRequest claim)
     {
         PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
         bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
@@ -236,14 +234,12 @@ internal sealed class PortmapProgram(ServerContext context) : IRpcProgram
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);
     }
 
-    private static Claim ReadClaim(RpcCall request)
+    private static PortClaimRequest ReadClaim(RpcCall request)
     {
         ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
         int port = request.ReadInt32();
         long epoch = request.ReadInt64();
         var protocol = (PortProtocol)request.ReadInt32();
-        return new Claim(OwnerText.Decode(name), port, epoch, protocol);
+        return new PortClaimRequest(OwnerText.Decode(name), port == 0 ? null : port) { Epoch = epoch == 0 ? null : epoch, Protocol = protocol };
     }
-
-    private readonly record struct Claim(string Owner, int Port, long Epoch, PortProtocol Protocol);
 }

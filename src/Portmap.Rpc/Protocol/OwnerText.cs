@@ -19,7 +19,7 @@ internal static class OwnerText
         }
         catch (DecoderFallbackException)
         {
-            throw new PortRefusedException(PortRefusal.Create(
+            throw new PortRefusedException(new PortRefusal(
                 PortRefusalReason.InvalidOwner,
                 $"The owner, {bytes.Length} bytes, is not well-formed UTF-8; use {OwnerName.Rule}."));
         }
@@ -35,15 +35,15 @@ internal static class OwnerText
         }
         catch (EncoderFallbackException)
         {
-            return PortRefusal.Create(
+            return new PortRefusal(
                 PortRefusalReason.InvalidOwner,
-                $"The owner holds a lone surrogate, which has no UTF-8; use {OwnerName.Rule}.",
-                owner);
+                $"The owner holds a lone surrogate, which has no UTF-8; use {OwnerName.Rule}.")
+            { Owner = owner };
         }
 
-        return bytes <= MaxSentBytes ? null : PortRefusal.Create(
+        return bytes <= MaxSentBytes ? null : new PortRefusal(
             PortRefusalReason.InvalidOwner,
-            $"The owner is {bytes} bytes long; use {OwnerName.Rule}.",
-            owner);
+            $"The owner is {bytes} bytes long; use {OwnerName.Rule}.")
+        { Owner = owner };
     }
 }

@@ -13,8 +13,8 @@ internal static class PortmapXdr
         writer.WriteInt32(entry.Port);
         writer.WriteInt32((int)entry.Protocol);
         writer.WriteInt32((int)entry.State);
-        writer.WriteInt64(entry.Epoch);
-        writer.WriteInt32(entry.ProcessId);
+        writer.WriteInt64(entry.Epoch ?? 0);
+        writer.WriteInt32(entry.ProcessId ?? 0);
         writer.WriteInt64(entry.Since.UtcTicks);
         writer.WriteInt32(entry.OwnerCount);
         writer.WriteInt32((int)entry.Guarantee);
@@ -56,22 +56,22 @@ internal static class PortmapXdr
         writer.WriteInt32((int)refusal.Reason);
         writer.WriteString(text.Message);
         WriteOptional(writer, text.Owner);
-        writer.WriteInt32(refusal.Port);
+        writer.WriteInt32(refusal.Port ?? 0);
         writer.WriteInt32((int)refusal.Protocol);
         WriteOptional(writer, text.Holder);
-        writer.WriteInt32(refusal.HolderProcessId);
-        writer.WriteInt64(refusal.HolderEpoch);
+        writer.WriteInt32(refusal.HolderProcessId ?? 0);
+        writer.WriteInt64(refusal.HolderEpoch ?? 0);
     }
 
-    public static PortRefusal ReadRefusal(ref XdrReader reader) => PortRefusal.Create(
-        (PortRefusalReason)reader.ReadInt32(),
-        reader.ReadString(MaxText),
-        ReadOptional(ref reader),
-        reader.ReadInt32(),
-        (PortProtocol)reader.ReadInt32(),
-        ReadOptional(ref reader),
-        reader.ReadInt32(),
-        reader.ReadInt64());
+    public static PortRefusal ReadRefusal(ref XdrReader reader) => new((PortRefusalReason)reader.ReadInt32(), reader.ReadString(MaxText))
+    {
+        Owner = ReadOptional(ref reader),
+        Port = reader.ReadInt32(),   // 0 is none, on the wire as in what an entry and a refusal keep
+        Protocol = (PortProtocol)reader.ReadInt32(),
+        Holder = ReadOptional(ref reader),
+        HolderProcessId = reader.ReadInt32(),
+        HolderEpoch = reader.ReadInt64(),
+    };
 
     public static void WriteChange(XdrWriter writer, in PortChange change)
     {

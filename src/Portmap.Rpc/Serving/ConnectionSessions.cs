@@ -30,26 +30,27 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             request.Owner, port: 0, request.Protocol, () => session.AcquireAsync(request, CancellationToken.None), static lease => (lease.Epoch, lease.Port));
     }
 
-    public async ValueTask<PortEntry> RegisterAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
+    public async ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, int claimedProcessId)
     {
-        PortSession session = SessionOf(claimedProcessId, owner);
+        PortSession session = SessionOf(claimedProcessId, request.Owner);
 
         // No token: a change that was begun is completed, whether somebody waits for the answer or not.
         PortEntry entry = await WithinSharesAsync(
-            owner,
-            port,
-            protocol,
-            () => session.RegisterAsync(owner, port, epoch, protocol, CancellationToken.None),
-            static entry => (entry.Epoch, entry.Port)).ConfigureAwait(false);
-        _owners[(owner, protocol)] = session;
+            request.Owner,
+            request.Port ?? 0,
+            request.Protocol,
+            () => session.RegisterAsync(request, CancellationToken.None),
+            static entry => (entry.Epoch ?? 0, entry.Port)).ConfigureAwait(false);
+        _owners[(request.Owner, request.Protocol)] = session;
         NoteClaim(claimedProcessId, session);
         return entry;
     }
 
-    public async ValueTask ReleaseAsync(string owner, int port, long epoch, PortProtocol protocol)
+    public async ValueTask ReleaseAsync(PortClaimRequest request)
     {
+        (string owner, PortProtocol protocol) = (request.Owner, request.Protocol);
         PortSession session = _owners.GetValueOrDefault((owner, protocol)) ?? SessionOf(claimedProcessId: 0, owner);
-        await session.ReleaseAsync(owner, port, epoch, protocol, CancellationToken.None).ConfigureAwait(false);
+        await session.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
         _owners.Remove((owner, protocol));
         foreach (PortProtocol one in SingleProtocols.Of(protocol))
         {
@@ -58,16 +59,16 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         }
     }
 
-    public async ValueTask<PortLease> ReportBindFailureAsync(string owner, int port, long epoch, PortProtocol protocol, int claimedProcessId)
+    public async ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, int claimedProcessId)
     {
         // A lease of one number on both protocols is found by either.
-        PortProtocol either = SingleProtocols.Of(protocol)[0];
-        PortSession session = SessionOf(claimedProcessId, owner);
+        PortClaimRequest either = request with { Protocol = SingleProtocols.Of(request.Protocol)[0] };
+        PortSession session = SessionOf(claimedProcessId, request.Owner);
         PortLease lease = await WithinSharesAsync(
-            owner,
+            request.Owner,
             port: 0,
-            protocol,
-            () => session.ReportBindFailureAsync(owner, port, epoch, either, CancellationToken.None),
+            request.Protocol,
+            () => session.ReportBindFailureAsync(either, CancellationToken.None),
             static lease => (lease.Epoch, lease.Port)).ConfigureAwait(false);
         NoteClaim(claimedProcessId, session);
         return lease;
@@ -120,7 +121,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             throw TooMany(string.Create(CultureInfo.InvariantCulture, $"This connection speaks for {limit} processes, which is its limit (MaxOwnersPerSession); use another one."), owner);
         }
 
-        PortSession session = context.Registry.OpenSession(process, peer.UserId);
+        PortSession session = context.Registry.OpenSession(process == 0 ? null : process, peer.UserId);
         _sessions.Add(process, session);
         Interlocked.Increment(ref _living);
         _ = EndWithAsync(session);
@@ -174,5 +175,5 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         }
     }
 
-    private static PortRefusedException TooMany(string message, string owner) => new(PortRefusal.Create(PortRefusalReason.TooManyOwners, message, owner));
+    private static PortRefusedException TooMany(string message, string owner) => new(new PortRefusal(PortRefusalReason.TooManyOwners, message) { Owner = owner });
 }

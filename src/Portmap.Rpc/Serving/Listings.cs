@@ -7,18 +7,18 @@ internal sealed class Listings(SharedSnapshot snapshots)
     public const int MaxOpen = 16;
 
     private readonly Lock _gate = new();
-    private readonly List<(RpcConnection Reader, Listing Listing)> _open = new(MaxOpen);
+    private readonly List<(RpcConnection Reader, PortSnapshot Listing)> _open = new(MaxOpen);
 
     /// <summary>Begins a listing of the map as it is now, in place of the one its reader had.</summary>
-    public async ValueTask<Listing> BeginAsync(RpcConnection reader, CancellationToken cancellationToken)
+    public async ValueTask<PortSnapshot> BeginAsync(RpcConnection reader, CancellationToken cancellationToken)
     {
-        Listing listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
+        PortSnapshot listing = await snapshots.TakeAsync(cancellationToken).ConfigureAwait(false);
         Keep(reader, listing);
         return listing;
     }
 
     /// <summary>The listing that a reader began and has not read to its end.</summary>
-    public Listing? Find(RpcConnection reader)
+    public PortSnapshot? Find(RpcConnection reader)
     {
         lock (_gate)
         {
@@ -34,7 +34,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
         }
     }
 
-    private void Keep(RpcConnection reader, Listing listing)
+    private void Keep(RpcConnection reader, PortSnapshot listing)
     {
         lock (_gate)
         {

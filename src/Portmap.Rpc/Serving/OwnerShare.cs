@@ -44,7 +44,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
                 Walk();
                 if (Complaint(owner, port, protocol) is { } complaint)
                 {
-                    throw new PortRefusedException(PortRefusal.Create(PortRefusalReason.TooManyOwners, complaint, owner, port, protocol));
+                    throw new PortRefusedException(new PortRefusal(PortRefusalReason.TooManyOwners, complaint) { Owner = owner, Port = port, Protocol = protocol });
                 }
             }
 

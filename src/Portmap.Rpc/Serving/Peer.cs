@@ -109,5 +109,5 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     }
 
     private PortRefusedException NotPermitted(string owner, string what) =>
-        new(PortRefusal.Create(PortRefusalReason.NotPermitted, $"Nothing was changed for '{owner}': {Name} {what}", owner));
+        new(new PortRefusal(PortRefusalReason.NotPermitted, $"Nothing was changed for '{owner}': {Name} {what}") { Owner = owner });
 }

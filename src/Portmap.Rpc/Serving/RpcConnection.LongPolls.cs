@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Programs;
 using Portmap.Rpc.Protocol;
@@ -31,7 +30,6 @@ internal sealed partial class RpcConnection
     {
         try
         {
-            await using ConfiguredAsyncDisposable _ = poll.ConfigureAwait(false);
             Exception? failure = null;
             try
             {

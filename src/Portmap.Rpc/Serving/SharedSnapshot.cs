@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using Portmap.Rpc.Programs;
 
 namespace Portmap.Rpc.Serving;
 
@@ -19,33 +19,35 @@ internal sealed class SharedSnapshot(PortRegistry registry, TimeProvider timePro
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(2);
 
     private readonly Lock _gate = new();
-    private readonly WeakReference<Listing?> _latest = new(null);   // megabytes, so it goes when nobody reads it any more
+    private readonly WeakReference<PortSnapshot?> _latest = new(null);   // megabytes, so it goes when nobody reads it any more
     private long _latestEnd;
     private TimeSpan _pause;
-    private Task<Listing>? _running;   // has begun: too early for who comes now
-    private Task<Listing>? _next;
+    private Task<PortSnapshot>? _running;   // has begun: too early for who comes now
+    private Task<PortSnapshot>? _next;
     private int _taken;
 
     /// <summary>How many snapshots were taken.</summary>
     public int Taken => Volatile.Read(ref _taken);
 
-    public ValueTask<Listing> TakeAsync(CancellationToken cancellationToken)
+    public async ValueTask<PortSnapshot> TakeAsync(CancellationToken cancellationToken)
     {
+        long revision = await ChangePoll.RevisionAsync(registry).ConfigureAwait(false);
+        Task<PortSnapshot> next;
         lock (_gate)
         {
-            registry.Watch(out long revision, CancellationToken.None);
-            if (_latest.TryGetTarget(out Listing? latest) && latest.Revision == revision
+            if (_latest.TryGetTarget(out PortSnapshot? latest) && latest.Revision >= revision
                 && timeProvider.GetElapsedTime(_latestEnd) < (_pause > s_shortestShare ? _pause : s_shortestShare))
             {
-                return ValueTask.FromResult(latest);
+                return latest;
             }
 
-            _next ??= TakeNextAsync(_running ?? Task.CompletedTask);
-            return new ValueTask<Listing>(_next.WaitAsync(cancellationToken));
+            next = _next ??= TakeNextAsync(_running ?? Task.CompletedTask);
         }
+
+        return await next.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Listing> TakeNextAsync(Task before)
+    private async Task<PortSnapshot> TakeNextAsync(Task before)
     {
         await Task.Yield();   // out of the lock
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -61,8 +63,7 @@ internal sealed class SharedSnapshot(PortRegistry registry, TimeProvider timePro
         }
 
         long begin = timeProvider.GetTimestamp();
-        ImmutableArray<PortEntry> entries = registry.Snapshot(out long revision);
-        Listing listing = new(revision, entries);
+        PortSnapshot listing = registry.Snapshot();
         lock (_gate)
         {
             Interlocked.Increment(ref _taken);

@@ -12,7 +12,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     private readonly List<int> _tried = [];
 
     /// <summary>The epoch of the lease that this process asked for itself, or 0.</summary>
-    private long _asked;
+    private long? _asked;
 
     /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in use, and the message lists them; or binding failed for a reason that no
     /// other port heals: PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors, NoMemory.</exception>
@@ -20,7 +20,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     public async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(CancellationToken cancellationToken)
     {
         int port = settings.Port;
-        long epoch = settings.Epoch;
+        long? epoch = settings.Epoch == 0 ? null : settings.Epoch;
         if (!settings.IsToldWhere && await AskForPortAsync(cancellationToken).ConfigureAwait(false) is { } asked)
         {
             // Without the epoch of that lease: a second start by hand must not replace a process that serves.
@@ -31,14 +31,14 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         {
             return await ListenAsync(port, epoch, cancellationToken).ConfigureAwait(false);
         }
-        catch (PortRefusedException) when (_asked != 0)
+        catch (PortRefusedException) when (_asked is not null)
         {
             await GiveBackAsync(cancellationToken).ConfigureAwait(false);
             throw;
         }
     }
 
-    private async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(int port, long epoch, CancellationToken cancellationToken)
+    private async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(int port, long? epoch, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -47,7 +47,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
             {
                 try
                 {
-                    return (sockets, await SignIn.StartAsync(settings, link, sockets.Port, epoch, cancellationToken).ConfigureAwait(false));
+                    return (sockets, await SignIn.StartAsync(settings, link, sockets.Port, epoch ?? 0, cancellationToken).ConfigureAwait(false));
                 }
                 catch (Exception e)
                 {
@@ -62,7 +62,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
             }
 
             PortEntry next = await HealAsync(failed, epoch, reason, cancellationToken).ConfigureAwait(false);
-            (port, epoch, _asked) = _asked == 0 ? (next.Port, next.Epoch, 0L) : (next.Port, 0L, next.Epoch);
+            (port, epoch, _asked) = _asked is null ? (next.Port, next.Epoch, (long?)null) : (next.Port, null, next.Epoch);
         }
     }
 
@@ -70,7 +70,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     /// <returns>The reserved entry, or null when the daemon leaves the choice to this process.</returns>
     private async Task<PortEntry?> AskForPortAsync(CancellationToken cancellationToken)
     {
-        PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = "AllocatorPicks" };
+        PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = PortRegistryOptions.AllocatorPicks };
         try
         {
             return await link.CallAsync((client, token) => client.AcquireAsync(request, token), cancellationToken).ConfigureAwait(false);
@@ -79,7 +79,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         {
             // Somebody acquired for this owner and did not say so: that port is the one to listen on.
             PortProtocol first = SingleProtocols.Of(settings.Protocol)[0];
-            PortEntry? entry = await link.CallAsync((client, token) => client.LookupAsync(settings.Owner, first, token), cancellationToken).ConfigureAwait(false);
+            PortEntry? entry = await link.CallAsync((client, token) => client.GetEntryAsync(settings.Owner, first, token), cancellationToken).ConfigureAwait(false);
             return entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;
         }
         catch (PortRefusedException e) when (e.Refusal.Reason is PortRefusalReason.NotPermitted or PortRefusalReason.UnknownStrategy)
@@ -98,7 +98,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
                 {
                     foreach (PortProtocol protocol in SingleProtocols.Of(settings.Protocol))
                     {
-                        await client.ReleaseAsync(settings.Owner, 0, _asked, protocol, token).ConfigureAwait(false);
+                        await client.ReleaseAsync(new(settings.Owner) { Epoch = _asked, Protocol = protocol }, token).ConfigureAwait(false);
                     }
 
                     return true;
@@ -144,7 +144,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
                 $"Every port of {settings.Range} that is not excluded is in use at {settings.Address}{(denied == 0 ? string.Empty : $", or may not be bound by this user ({denied} of them)")}; widen the range (PORTMAP_RANGE) or stop what holds the ports.");
     }
 
-    private async Task<PortEntry> HealAsync(int port, long epoch, string reason, CancellationToken cancellationToken)
+    private async Task<PortEntry> HealAsync(int port, long? epoch, string reason, CancellationToken cancellationToken)
     {
         _tried.Add(port);
         PortRefusedException? givenUp = _tried.Count < settings.BindAttempts ? null
@@ -156,21 +156,23 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         try
         {
             // The last one is reported too: the daemon, whose limit is the same, names who holds them.
-            next = await link.CallAsync(
-                (client, token) => client.ReportBindFailureAsync(settings.Owner, port, epoch, settings.Protocol, token), cancellationToken).ConfigureAwait(false);
+            PortClaimRequest failed = new(settings.Owner, port) { Epoch = epoch, Protocol = settings.Protocol };
+            next = await link.CallAsync((client, token) => client.ReportBindFailureAsync(failed, token), cancellationToken).ConfigureAwait(false);
         }
         catch (PortRefusedException e) when (givenUp is null || e.Refusal.Reason == PortRefusalReason.AttemptsExhausted)
         {
             PortRefusal refusal = e.Refusal;
-            throw new PortRefusedException(PortRefusal.Create(
+            throw new PortRefusedException(new PortRefusal(
                 refusal.Reason,
-                $"{refusal.Message} Tried here: {Tried()}; the last reason was: {reason}",
-                refusal.Owner,
-                refusal.Port,
-                refusal.Protocol,
-                refusal.Holder,
-                refusal.HolderProcessId,
-                refusal.HolderEpoch));
+                $"{refusal.Message} Tried here: {Tried()}; the last reason was: {reason}")
+            {
+                Owner = refusal.Owner,
+                Port = refusal.Port,
+                Protocol = refusal.Protocol,
+                Holder = refusal.Holder,
+                HolderProcessId = refusal.HolderProcessId,
+                HolderEpoch = refusal.HolderEpoch,
+            });
         }
         catch (Exception e) when (givenUp is not null && e is (PortRefusedException or IOException))
         {
@@ -179,7 +181,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
 
         if (givenUp is not null)
         {
-            _asked = _asked == 0 ? 0 : next.Epoch;   // what is given back
+            _asked = _asked is null ? null : next.Epoch;   // what is given back
             throw givenUp;
         }
 
@@ -196,7 +198,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     };
 
     private PortRefusedException Refused(PortRefusalReason reason, string message) =>
-        new(PortRefusal.Create(reason, message, settings.Owner, _tried.LastOrDefault(), settings.Protocol));
+        new(new PortRefusal(reason, message) { Owner = settings.Owner, Port = _tried.LastOrDefault(), Protocol = settings.Protocol });
 
     private string Tried() => string.Join(", ", _tried.Select(port => port.ToString(CultureInfo.InvariantCulture)));
 }

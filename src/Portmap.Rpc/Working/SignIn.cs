@@ -63,7 +63,7 @@ internal sealed class SignIn : IAsyncDisposable
             {
                 for (int i = 0; i < _protocols.Length; i++)
                 {
-                    await _client.ReleaseAsync(_settings.Owner, _port, _epochs[i], _protocols[i], limit.Token).ConfigureAwait(false);
+                    await _client.ReleaseAsync(Claim(_settings.Owner, _port, _epochs[i], _protocols[i]), limit.Token).ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
@@ -91,7 +91,7 @@ internal sealed class SignIn : IAsyncDisposable
             }
             catch (PortRefusedException) when (i > 0)
             {
-                await client.ReleaseAsync(owner, port, epochs[0], protocols[0], cancellationToken).ConfigureAwait(false);
+                await client.ReleaseAsync(Claim(owner, port, epochs[0], protocols[0]), cancellationToken).ConfigureAwait(false);
                 throw;
             }
         }
@@ -106,13 +106,16 @@ internal sealed class SignIn : IAsyncDisposable
     {
         try
         {
-            return (await client.RegisterAsync(owner, port, epoch, protocol, cancellationToken).ConfigureAwait(false)).Epoch;
+            return (await client.RegisterAsync(Claim(owner, port, epoch, protocol), cancellationToken).ConfigureAwait(false)).Epoch ?? 0;
         }
-        catch (PortRefusedException e) when (epoch != 0 && e.Refusal is { Reason: PortRefusalReason.Stale, HolderEpoch: 0 })
+        catch (PortRefusedException e) when (epoch != 0 && e.Refusal is { Reason: PortRefusalReason.Stale, HolderEpoch: null })
         {
-            return (await client.RegisterAsync(owner, port, epoch: 0, protocol, cancellationToken).ConfigureAwait(false)).Epoch;
+            return (await client.RegisterAsync(Claim(owner, port, epoch: 0, protocol), cancellationToken).ConfigureAwait(false)).Epoch ?? 0;
         }
     }
+
+    private static PortClaimRequest Claim(string owner, int port, long epoch, PortProtocol protocol) =>
+        new(owner, port) { Epoch = epoch == 0 ? null : epoch, Protocol = protocol };
 
     private async Task KeepAsync()
     {
@@ -148,7 +151,7 @@ internal sealed class SignIn : IAsyncDisposable
         {
             for (int i = 0; i < _protocols.Length; i++)
             {
-                PortEntry? entry = await _client.LookupAsync(_settings.Owner, _protocols[i], _leaving.Token).ConfigureAwait(false);
+                PortEntry? entry = await _client.GetEntryAsync(_settings.Owner, _protocols[i], _leaving.Token).ConfigureAwait(false);
                 if (entry is not { State: PortState.Bound } bound || bound.Epoch != _epochs[i])
                 {
                     Lose(Ended(entry, _epochs[i], _protocols[i]));
@@ -165,14 +168,14 @@ internal sealed class SignIn : IAsyncDisposable
     }
 
     private PortRefusal Ended(PortEntry? newest, long epoch, PortProtocol protocol) => newest is { } entry && entry.Epoch > epoch
-        ? PortRefusal.Create(
+        ? new PortRefusal(
             PortRefusalReason.Stale,
-            $"'{_settings.Owner}' has a newer claim: epoch {entry.Epoch}, port {entry.Port}, {entry.State}, process {entry.ProcessId}. Epoch {epoch} on port {_port} has ended: stop this process.",
-            _settings.Owner, _port, protocol, entry.Owner, entry.ProcessId, entry.Epoch)
-        : PortRefusal.Create(
+            $"'{_settings.Owner}' has a newer claim: epoch {entry.Epoch}, port {entry.Port}, {entry.State}, process {entry.ProcessId}. Epoch {epoch} on port {_port} has ended: stop this process.")
+        { Owner = _settings.Owner, Port = _port, Protocol = protocol, Holder = entry.Owner, HolderProcessId = entry.ProcessId, HolderEpoch = entry.Epoch }
+        : new PortRefusal(
             PortRefusalReason.LeaseEnded,
-            $"The registration of '{_settings.Owner}' on port {_port}, epoch {epoch}, has ended: it was released, or the daemon found that nobody listens. Stop this process, or listen again.",
-            _settings.Owner, _port, protocol);
+            $"The registration of '{_settings.Owner}' on port {_port}, epoch {epoch}, has ended: it was released, or the daemon found that nobody listens. Stop this process, or listen again.")
+        { Owner = _settings.Owner, Port = _port, Protocol = protocol };
 
     private void Lose(PortRefusal reason)
     {

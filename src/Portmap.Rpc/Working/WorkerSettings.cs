@@ -56,7 +56,7 @@ internal sealed record WorkerSettings
         CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
         int port = (int)Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
         long epoch = Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
-        PortRange? range = RangeOf(options.Range, PortmapVariables.Range);
+        PortRange? range = RangeOf(options.Ports, PortmapVariables.Range);
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,

@@ -23,8 +23,8 @@ internal static partial class PortmapLog
     [LoggerMessage(6, LogLevel.Warning, "{Owner} could not bind {Port}/{Protocol} (lease {Epoch})", EventName = "BindFailed")]
     public static partial void BindFailed(ILogger logger, string owner, PortProtocol protocol, int port, long epoch);
 
-    [LoggerMessage(8, LogLevel.Warning, "{Finding}: {Value}; {Bound}. {Remedy}", EventName = "Found")]
-    public static partial void Found(ILogger logger, string finding, string value, string bound, string remedy);
+    [LoggerMessage(8, LogLevel.Warning, "{Finding}: {Value}; {Expected}. {Remedy}", EventName = "Found")]
+    public static partial void Found(ILogger logger, PortFindingKind finding, string value, string expected, string remedy);
 
     [LoggerMessage(9, LogLevel.Warning, "Port {Port}/{Protocol}, which is in use by something outside the registry, is held by process {ProcessId} ({Command})", EventName = "ForeignHolder")]
     public static partial void ForeignHolder(ILogger logger, PortProtocol protocol, int port, int processId, string command);

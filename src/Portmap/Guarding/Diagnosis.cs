@@ -25,7 +25,7 @@ internal static class Diagnosis
         if (settings.Count < meant)
         {
             yield return new PortFinding(
-                PortFinding.RangeTooSmall,
+                PortFindingKind.RangeTooSmall,
                 Text($"{settings.Count} ports may be handed out ({settings.Range}{(settings.Exclude.Length == 0 ? string.Empty : " without " + settings.Exclude)})"),
                 meant == owners ? Text($"{owners} owners are live") : Text($"MaxOwners is {meant}"),
                 "Widen Ports or exclude fewer, unless processes serve several owners on one port.");
@@ -35,7 +35,7 @@ internal static class Diagnosis
         if (denied != 0)
         {
             yield return new PortFinding(
-                PortFinding.RangeNotBindable,
+                PortFindingKind.RangeNotBindable,
                 Text($"{(denied == settings.Count ? "all" : "some")} ports that may be handed out, {denied} of {settings.Count}, need a privilege to be bound"),
                 Text($"net.ipv4.ip_unprivileged_port_start is {settings.Kernel.FirstUnprivileged}, and this process has no CAP_NET_BIND_SERVICE"),
                 Text($"Set Ports to ports from {settings.Kernel.FirstUnprivileged} on, give the daemon and the workers CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd), or run: sysctl -w net.ipv4.ip_unprivileged_port_start={settings.Range.First}"));
@@ -44,7 +44,7 @@ internal static class Diagnosis
         if (settings.GuardLimit < settings.MaxGuards)
         {
             yield return new PortFinding(
-                PortFinding.TooFewDescriptors,
+                PortFindingKind.TooFewDescriptors,
                 Text($"at most {settings.Kernel.DescriptorLimit} descriptors may be open, of which guards take half, {settings.GuardLimit}"),
                 Text($"MaxGuards is {settings.MaxGuards}"),
                 Text($"Raise the limit to {2L * settings.MaxGuards} (ulimit -Hn, LimitNOFILE= of systemd), or lower MaxGuards; leases beyond it are ProbedOnly."));
@@ -52,7 +52,7 @@ internal static class Diagnosis
 
         if (guard.WhyUnavailable() is { } why)
         {
-            yield return new PortFinding(PortFinding.GuardUnavailable, why, "a port is guarded from its acquisition until its process listens", "Leases say how strongly they are held; ProcessBinds needs no guard.");
+            yield return new PortFinding(PortFindingKind.GuardUnavailable, why, "a port is guarded from its acquisition until its process listens", "Leases say how strongly they are held; ProcessBinds needs no guard.");
         }
     }
 
@@ -69,7 +69,7 @@ internal static class Diagnosis
         int has = settings.Kernel.PartsOf(ephemeral, handedOut: true).Sum(part => part.Count), taken = parts.Sum(part => part.Count);
         int fewest = Math.Min(FewestEphemeral, has / 2);
         return new PortFinding(
-            PortFinding.EphemeralOverlap,
+            PortFindingKind.EphemeralOverlap,
             Text($"{taken} of {settings.Range.Count} ports of {settings.Range} ({ours}) are also handed out by the kernel"),
             Text($"net.ipv4.ip_local_port_range is {ephemeral}, {Reserve} is '{settings.Kernel.Reserved}'"),
             has - taken >= fewest

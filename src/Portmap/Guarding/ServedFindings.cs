@@ -37,7 +37,7 @@ internal static class ServedFindings
         if (left != 0)
         {
             yield return new PortFinding(
-                PortFinding.PartlyServed,
+                PortFindingKind.PartlyServed,
                 Text($"{left} entries serve some addresses of their port only: {string.Join("; ", partly)}{(left > MostNamed ? "; …" : string.Empty)}"),
                 "another program may listen on the same port at the other addresses",
                 "Let the process listen on every address of both families (a dual-stack socket on ::), or acquire its port with Guard = WhileAlive, which keeps the rest.");
@@ -47,7 +47,7 @@ internal static class ServedFindings
     /// <summary>The finding that names who else listens on the port of a registration, or null.</summary>
     public static PortFinding? Shared(in PortEntry entry, IReadOnlyList<PortSocket> listeners)
     {
-        int processId = entry.ProcessId;
+        int processId = entry.ProcessId ?? 0;
         if (listeners.Count < 2 || processId == 0 || ProcessSockets.Of(processId) is null)
         {
             return null;   // nobody else, or it cannot be told who is
@@ -67,7 +67,7 @@ internal static class ServedFindings
             ? Text($"process {holder.ProcessId} ({holder.Command}) at {other.Served}")
             : Text($"somebody of user {other.UserId} at {other.Served}")));
         return new PortFinding(
-            PortFinding.PortShared,
+            PortFindingKind.PortShared,
             Text($"on {entry.Port}/{entry.Protocol}, which {entry.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
             "one process has a port",
             "Stop that program, or let the owner listen on every address; a port whose gate is opened late and closed soon admits nobody else.");

@@ -56,10 +56,11 @@ internal static class ProgramRegistration
             {
                 FoundListener found = await wait.ForListenerAsync(claim, poll, cancellationToken).ConfigureAwait(false);
                 session = session?.ProcessId == found.ProcessId && !session.IsOver ? session : new PortSession(registry, found.ProcessId, program);
-                bool isIts = !session.Process.IsKnown || family.Includes(session.ProcessId, likelyIsEnough: lease.Port != 0);
+                bool isIts = !session.Process.IsKnown || family.Includes(session.Process.Id, likelyIsEnough: lease.Port != 0);
                 if (session.CheckAlive() && isIts)   // or it died meanwhile, and another look tells who goes on
                 {
-                    registered = await session.RegisterAsync(lease.Owner, found.Port, claim.Epoch, claim.Protocol, cancellationToken).ConfigureAwait(false);
+                    PortClaimRequest request = new(lease.Owner, found.Port) { Epoch = claim.Epoch, Protocol = claim.Protocol };
+                    registered = await session.RegisterAsync(request, cancellationToken).ConfigureAwait(false);
                 }
             }
 

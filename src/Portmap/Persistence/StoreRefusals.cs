@@ -36,7 +36,7 @@ internal static class StoreRefusals
             fact.Owner, fact.Port, fact.Protocol);
 
     private static PortFinding Moved(string what) =>
-        new(PortFinding.StateMoved, what, "nothing was confirmed into it; the whole state is written anew at its path, and a file found there is kept as *.found-1 and so on",
+        new(PortFindingKind.StateMoved, what, "nothing was confirmed into it; the whole state is written anew at its path, and a file found there is kept as *.found-1 and so on",
             "Keep whatever did that away from the state folder: a cleaner of temporary files, a restore, a mount, a second daemon");
 
     private static string Remedy(Exception exception) => exception is StateMovedException

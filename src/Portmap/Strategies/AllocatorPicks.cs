@@ -3,8 +3,6 @@ namespace Portmap.Strategies;
 /// <summary>The registry picks, for ports that must be known before the process starts.</summary>
 internal sealed class AllocatorPicks : IPortAllocationStrategy
 {
-    public const string StrategyName = "AllocatorPicks";
-
     private readonly PortOrder _order;
     private readonly Stripes _tcpPlaces;
     private readonly Stripes _udpPlaces;
@@ -20,13 +18,13 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         _udpPlaces = Places(order, range, processors, seed + 1);
     }
 
-    public string Name => StrategyName;
+    public string Name => PortRegistryOptions.AllocatorPicks;
 
     public int Pick(PortSearch search)
     {
         if (_order == PortOrder.LowestFree)
         {
-            return search.FindFree(search.Range.First);
+            return search.FindFree(search.Ports.First);
         }
 
         Stripes places = search.Protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
@@ -38,7 +36,7 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         {
             ulong mixed = Next((ulong)here);
             Volatile.Write(ref place, (long)mixed);
-            return search.FindFree(search.Range.First + (int)(mixed % (ulong)search.Range.Count));
+            return search.FindFree(search.Ports.First + (int)(mixed % (ulong)search.Ports.Count));
         }
 
         int found = search.FindFree((int)here);

@@ -1,5 +1,5 @@
+using System.Collections.Immutable;
 using System.Numerics;
-using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
 
@@ -19,6 +19,9 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class ChangeLog
 {
+    /// <summary>How many changes are read at once: an array of them is no large object, and who reads for others holds little.</summary>
+    public const int MaxRead = 512;
+
     private readonly Change?[] _ring;
     private readonly long _first;
     private long _last;
@@ -35,6 +38,25 @@ internal sealed class ChangeLog
 
     /// <summary>Whether anybody ever asked; before that changes cost one read.</summary>
     public bool IsRecording => Volatile.Read(ref _recording) != 0;
+
+    /// <summary>Whether nothing comes any more.</summary>
+    public bool IsCompleted => Volatile.Read(ref _completed) != 0;
+
+    /// <summary>Completes with the next change, or when nothing comes any more. Take it before the look that it is to follow.</summary>
+    public Task Changed
+    {
+        get
+        {
+            TaskCompletionSource? signal = Volatile.Read(ref _signal);
+            if (signal is null)
+            {
+                signal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                signal = Interlocked.CompareExchange(ref _signal, signal, null) ?? signal;
+            }
+
+            return signal.Task;
+        }
+    }
 
     public long StartAndGetRevision()
     {
@@ -94,52 +116,41 @@ internal sealed class ChangeLog
         Wake();
     }
 
-    public async IAsyncEnumerable<PortChange> ReadAsync(long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Reads what has come after a revision: all there is, which may be nothing, and at most <see cref="MaxRead"/>.</summary>
+    /// <returns>False when it cannot be told without a gap (I3): the revision is not kept any more, or was never one of this run.</returns>
+    public bool TryRead(long after, out ImmutableArray<PortChange> changes)
     {
-        if (after < _first || after > StartAndGetRevision())
+        changes = [];
+        long last = StartAndGetRevision();
+        if (after < _first || after > last)
         {
-            throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+            return false;
         }
 
-        while (true)
+        if (after == last)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            TaskCompletionSource signal = Signal();   // before the look, so that a change that comes after the look wakes us
-            Change? change = Volatile.Read(ref Place(after + 1));
-            if (change is not null && change.Revision > after + 1)
+            return true;
+        }
+
+        last = Math.Min(last, after + MaxRead);
+        var read = ImmutableArray.CreateBuilder<PortChange>((int)(last - after));
+        while (after < last)
+        {
+            Change? change = Volatile.Read(ref Place(++after));
+            if (change!.Revision != after)
             {
-                throw new PortRefusedException(Refusals.RevisionTooOld(after, _ring.Length));
+                return false;   // overtaken while it read
             }
 
-            if (change?.Revision == after + 1)
-            {
-                after++;
-                yield return change.Value;
-            }
-            else if (Volatile.Read(ref _completed) != 0)
-            {
-                yield break;
-            }
-            else
-            {
-                await signal.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-            }
+            read.Add(change.Value);
         }
+
+        changes = read.MoveToImmutable();
+        return true;
     }
 
     private ref Change? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
 
-    private TaskCompletionSource Signal()
-    {
-        TaskCompletionSource? signal = Volatile.Read(ref _signal);
-        if (signal is null)
-        {
-            signal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            signal = Interlocked.CompareExchange(ref _signal, signal, null) ?? signal;
-        }
-
-        return signal;
-    }
 
     private void Wake()
     {

@@ -25,5 +25,5 @@ public sealed class DaemonRestartTests
     }
 
     private static List<(string Owner, int Port, int ProcessId)> Facts(IEnumerable<PortEntry> entries) =>
-        [.. entries.Select(entry => (entry.Owner, entry.Port, entry.ProcessId)).Order()];
+        [.. entries.Select(entry => (entry.Owner, entry.Port, entry.ProcessId ?? 0)).Order()];
 }

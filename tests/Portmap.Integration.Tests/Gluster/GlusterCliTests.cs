@@ -11,7 +11,7 @@ public sealed class GlusterCliTests
         await using GlusterDaemon daemon = await GlusterDaemon.StartAsync();
         await using PortmapClient brick = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{daemon.SocketPath}")).Within();
         int port = PortBlock.TakeOne();
-        await brick.RegisterAsync("/bricks/with a blank/ü", port).Within();
+        await brick.RegisterAsync(new PortClaimRequest("/bricks/with a blank/ü", port)).Within();
 
         (await daemon.Brick2PortAsync("/bricks/with a blank/ü")).Should().Be(($"{port}", 0));
         (await daemon.Brick2PortAsync("/bricks/with a blank/ü", overTcp: true)).Should().Be(($"{port}", 0));

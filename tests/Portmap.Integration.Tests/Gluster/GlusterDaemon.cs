@@ -92,7 +92,7 @@ internal sealed class GlusterDaemon : IAsyncDisposable
                 return bound;
             }
 
-            await foreach (PortmapUpdate update in _client!.WatchAsync(revision, end.Token))
+            await foreach (PortUpdate update in _client!.WatchAsync(revision, cancellationToken: end.Token))
             {
                 break; // whatever it is: what is bound now decides
             }
@@ -107,9 +107,9 @@ internal sealed class GlusterDaemon : IAsyncDisposable
         using CancellationTokenSource end = Deadline.Source();
         (_, long revision) = await BoundAsync(end.Token);
         cause();
-        await foreach (PortmapUpdate update in _client!.WatchAsync(revision, end.Token))
+        await foreach (PortUpdate update in _client!.WatchAsync(revision, cancellationToken: end.Token))
         {
-            if (update.Change is { } change && change.Entry.Owner == name)
+            foreach (PortChange change in update.Changes.Where(change => change.Entry.Owner == name))
             {
                 return change.Kind;
             }
@@ -185,7 +185,7 @@ internal sealed class GlusterDaemon : IAsyncDisposable
 
     private async Task<(ImmutableArray<PortEntry> Bound, long Revision)> BoundAsync(CancellationToken cancellationToken)
     {
-        (ImmutableArray<PortEntry> entries, long revision) = await _client!.ListAsync(cancellationToken);
+        (ImmutableArray<PortEntry> entries, long revision) = await _client!.SnapshotAsync(cancellationToken);
         return ([.. entries.Where(entry => entry.State == PortState.Bound)], revision);
     }
 

@@ -12,10 +12,10 @@ internal static class EitherForm
         Wait(session.AcquireAsync(request).AsTask(), out lease, out refusal);
 
     public static bool Register(this PortSession session, PortRegistry registry, string owner, int port, out PortEntry entry, out PortRefusal? refusal, long epoch = 0) =>
-        registry.Confirms ? Wait(session.RegisterAsync(owner, port, epoch).AsTask(), out entry, out refusal) : session.TryRegister(owner, port, out entry, out refusal, epoch);
+        registry.Confirms ? Wait(session.RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch }).AsTask(), out entry, out refusal) : session.TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out entry, out refusal);
 
     public static bool Release(this PortSession session, PortRegistry registry, string owner, out PortRefusal? refusal, long epoch = 0) =>
-        registry.Confirms ? Wait(session.ReleaseAsync(owner, epoch: epoch), out refusal) : session.TryRelease(owner, out refusal, epoch: epoch);
+        registry.Confirms ? Wait(session.ReleaseAsync(new PortClaimRequest(owner) { Epoch = epoch }), out refusal) : session.TryRelease(new PortClaimRequest(owner) { Epoch = epoch }, out refusal);
 
     public static bool Release(this PortLease lease, PortRegistry registry, out PortRefusal? refusal) =>
         registry.Confirms ? Wait(lease.ReleaseAsync(), out refusal) : lease.TryRelease(out refusal);

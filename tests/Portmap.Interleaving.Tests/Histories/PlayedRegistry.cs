@@ -26,7 +26,7 @@ internal sealed class PlayedRegistry : IPlayed
         PortRegistryOptions options = new()
         {
             Ports = new PortRange(FirstPort, FirstPort + scenario.Ports - 1).ToString(),
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
             Probe = false,
             LeaseTimeout = s_leaseTimeout,
             ReuseDelay = scenario.Cools ? s_reuseDelay : TimeSpan.Zero,
@@ -38,7 +38,7 @@ internal sealed class PlayedRegistry : IPlayed
             : new PortRegistry(options, null, _clock);
         _mortal = scenario.HasDeath ? new Mortal() : null;
         int here = Environment.ProcessId;
-        _sessions = [.. new[] { here, livingProcess, _mortal?.Id ?? here, here }.Select(_registry.OpenSession)];
+        _sessions = [.. new[] { here, livingProcess, _mortal?.Id ?? here, here }.Select(id => _registry.OpenSession(id))];
     }
 
     public Call? Do(Call call) => call.Kind switch
@@ -112,7 +112,7 @@ internal sealed class PlayedRegistry : IPlayed
         }
 
         bool registered = _sessions[call.Process].Register(_registry, s_owners[call.Owner], PortOf(call.Port), out PortEntry entry, out PortRefusal? refusal, call.Epoch);
-        return Answer(call, registered, refusal) with { Process = ProcessOf(call.Process), AnswerEpoch = entry.Epoch };
+        return Answer(call, registered, refusal) with { Process = ProcessOf(call.Process), AnswerEpoch = entry.Epoch ?? 0 };
     }
 
     private Call Release(Call call)
@@ -155,8 +155,8 @@ internal sealed class PlayedRegistry : IPlayed
         State = found ? entry.State : PortState.Free,
         AnswerOwner = found ? Array.IndexOf(s_owners, entry.Owner) : -1,
         AnswerPort = found ? NumberOf(entry.Port) : 0,
-        AnswerEpoch = entry.Epoch,
-        AnswerProcess = entry.ProcessId == 0 ? -1 : ProcessOf(Array.FindIndex(_sessions, session => session.ProcessId == entry.ProcessId)),
+        AnswerEpoch = entry.Epoch ?? 0,
+        AnswerProcess = entry.ProcessId is null ? -1 : ProcessOf(Array.FindIndex(_sessions, session => session.ProcessId == entry.ProcessId)),
     };
 
     private static Call Answer(Call call, bool succeeded, PortRefusal? refusal) => call with { Succeeded = succeeded, Reason = refusal?.Reason ?? default };

@@ -29,7 +29,7 @@ internal static class Allocations
         await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { "unix:" + socket } });
         await server.StartAsync();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
-        PortEntry entry = await session.RegisterAsync(Owner, 49200);
+        PortEntry entry = await session.RegisterAsync(new PortClaimRequest(Owner, 49200));
 
         Measure("TryGetPort", () => registry.TryGetPort(Owner, out _));
         Measure("TryGetPort-span", () => registry.TryGetPort(Owner.AsSpan(), out _));

@@ -30,7 +30,7 @@ internal static class Daemon
         Console.WriteLine($"acquired {lease.Owner}");
 
         ProcessStartInfo start = new(Environment.ProcessPath!, ["worker", address]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        lease.ApplyTo(start);
+        lease.PrepareStart(start);
         using Process worker = Process.Start(start)!;
         PortEntry entry = await lease.WhenBound.WaitAsync(s_limit);
         Console.WriteLine($"bound {entry.Owner} by the worker: {entry.ProcessId == worker.Id}");

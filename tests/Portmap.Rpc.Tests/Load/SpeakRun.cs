@@ -21,8 +21,8 @@ internal static class SpeakRun
                 await client.ConnectAsync(IPAddress.Parse(address), 24_007);
                 string owner = $"{address} {claimed}";
                 await client.GetStream().ExchangeAsync(
-                    Wire.Call(1, Wire.Portmap, PortmapProcedure.Register, [.. Wire.Text(owner), .. Wire.Words(49_201 + (uint)registry.Snapshot(out _).Length, 0, 0, 0, (uint)claimed)]));
-                string whose = !registry.TryGetEntry(owner, out PortEntry entry) ? "refused" : entry.ProcessId == 0 ? "unknown" : entry.ProcessId == Environment.ProcessId ? "own" : "another's";
+                    Wire.Call(1, Wire.Portmap, PortmapProcedure.Register, [.. Wire.Text(owner), .. Wire.Words(49_201 + (uint)registry.Snapshot().Entries.Length, 0, 0, 0, (uint)claimed)]));
+                string whose = !registry.TryGetEntry(owner, out PortEntry entry) ? "refused" : entry.ProcessId is null ? "unknown" : entry.ProcessId == Environment.ProcessId ? "own" : "another's";
                 await Console.Out.WriteLineAsync($"{address} {whose}");
             }
         }

@@ -17,7 +17,7 @@ internal sealed class VitalsProgram(PortRegistry registry) : IRpcProgram
         GC.WaitForPendingFinalizers();
         request.WriteInt64(Directory.GetFileSystemEntries("/proc/self/fd").Count(IsOurs));
         request.WriteInt64(GC.GetTotalMemory(forceFullCollection: true));
-        request.WriteInt64(registry.Snapshot(out _).Count(entry => entry.State is PortState.Bound or PortState.Reserved));
+        request.WriteInt64(registry.Snapshot().Entries.Count(entry => entry.State is PortState.Bound or PortState.Reserved));
         return ValueTask.FromResult(true);
     }
 

@@ -15,7 +15,7 @@ public class WaitForChangeTests
         await using Harness harness = new();
         PairStream client = harness.Open();
         byte[] now = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words(0xffff_ffff, 0xffff_ffff, 0)));
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         byte[] expected = Wire.Words(0, (uint)(revision >> 32), (uint)revision, 0);
         now.Should().Equal(Wire.Success(1, expected));
         byte[] soon = await client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.WaitForChange, [.. expected.AsSpan(4, 8), .. Wire.Words(20)]));
@@ -37,10 +37,10 @@ public class WaitForChangeTests
     {
         await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = PortBlock.Take(20).ToString(), WatchCapacity = 64 });
         await using PortmapClient client = harness.OpenClient();
-        (_, long revision) = await client.ListAsync().Within();
+        (_, long revision) = await client.SnapshotAsync().Within();
         for (int i = 0; i < 65; i++)
         {
-            await client.RegisterAsync($"b{i}", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest($"b{i}", 49200)).Within();
         }
 
         PairStream reader = harness.Open();
@@ -55,7 +55,7 @@ public class WaitForChangeTests
     {
         await using Harness harness = new(new PortmapServerOptions { MaxPendingRequests = 2 });
         PairStream client = harness.Open();
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         await client.WriteAsync((byte[])[.. Wait(1, revision, 60_000), .. Wait(2, revision, 60_000), .. Wait(3, revision, 60_000), .. Wire.Call(4, Wire.Gluster, 0)]).Within();
 
         byte[] refused = await client.ReadRecordAsync();
@@ -65,7 +65,7 @@ public class WaitForChangeTests
         harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("PendingLimitReached");
 
         await using PortmapClient other = harness.OpenClient();
-        await other.RegisterAsync("b1", 49200).Within();
+        await other.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         byte[][] answers = [await client.ReadRecordAsync(), await client.ReadRecordAsync()];
         answers.Select(answer => (int)answer[3]).Should().BeEquivalentTo([1, 2]);
         byte[] again = await client.ExchangeAsync(Wait(5, revision, 60_000));
@@ -78,7 +78,7 @@ public class WaitForChangeTests
         FakeTimeProvider time = new(DateTimeOffset.UnixEpoch.AddYears(56));
         await using Harness harness = new(timeProvider: time);
         PairStream client = harness.Open();
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         await harness.Registry.DisposeAsync();
 
         await client.WriteAsync((byte[])[.. Wait(1, revision, 5_000), .. Wire.Call(2, Wire.Gluster, 0)]).Within();
@@ -101,13 +101,13 @@ public class WaitForChangeTests
         // A page is full at 8,192 bytes here, so that it ends after a few changes, or in the middle of many small ones.
         await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = 16_384 });
         await using PortmapClient writer = harness.OpenClient();
-        harness.Registry.Snapshot(out long first);
+        long first = harness.Registry.Snapshot().Revision;
         string[] owners = [.. Enumerable.Range(0, 400).Select(i => FormattableString.Invariant($"{i}/{new string('x', nameLength)}"))];
         Task writing = Task.Run(async () =>
         {
             foreach (string owner in owners)
             {
-                await writer.RegisterAsync(owner, 49200);
+                await writer.RegisterAsync(new PortClaimRequest(owner, 49200));
             }
         });
 
@@ -148,10 +148,10 @@ public class WaitForChangeTests
         (PairStream client, PairStream server) = harness.OpenBoth();
         await using PortmapClient other = harness.OpenClient();
         string tail = new('x', 1_000);
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         for (int i = 0; i < 100; i++)
         {
-            await other.RegisterAsync($"{i}/{tail}", 49200).Within();
+            await other.RegisterAsync(new PortClaimRequest($"{i}/{tail}", 49200)).Within();
         }
 
         // Each of these answers is a page of some 56 KB, and none is read.

@@ -10,7 +10,7 @@ public class OwnerTextTests
     {
         using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Probe = false });
         PortSession session = registry.OpenSession(Environment.ProcessId);
-        session.TryRegister("vol0:/bricks/ü", 20001, out _, out _).Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("vol0:/bricks/ü", 20001), out _, out _).Should().BeTrue();
         byte[] known = Encoding.UTF8.GetBytes("vol0:/bricks/ü"), unknown = Encoding.UTF8.GetBytes("vol0:/bricks/u");
 
         const int Rounds = 1_000;

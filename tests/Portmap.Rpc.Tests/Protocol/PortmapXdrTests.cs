@@ -46,7 +46,15 @@ public class PortmapXdrTests
     public void Refusal_WrittenAndRead_HasEveryPart() =>
         Gen.Select(Gen.Int[0, 24], s_text, s_text.Null(), Gen.Int, s_text.Null(), Gen.Long).Sample((reason, message, owner, number, holder, epoch) =>
         {
-            var refusal = PortRefusal.Create((PortRefusalReason)reason, message, owner, number, PortProtocol.Udp, holder, ~number, epoch);
+            var refusal = new PortRefusal((PortRefusalReason)reason, message)
+            {
+                Owner = owner,
+                Port = number,
+                Protocol = PortProtocol.Udp,
+                Holder = holder,
+                HolderProcessId = ~number,
+                HolderEpoch = epoch,
+            };
             XdrWriter writer = new();
             PortmapXdr.WriteRefusal(writer, refusal, 65_536);
             XdrReader reader = new(writer.Written.ToArray());
@@ -63,7 +71,7 @@ public class PortmapXdrTests
             (message, owner, holder, room) =>
             {
                 XdrWriter writer = new();
-                PortmapXdr.WriteRefusal(writer, PortRefusal.Create(PortRefusalReason.Conflict, "what " + message + " to do", owner, 1, PortProtocol.Tcp, holder), room);
+                PortmapXdr.WriteRefusal(writer, new PortRefusal(PortRefusalReason.Conflict, "what " + message + " to do") { Owner = owner, Port = 1, Holder = holder }, room);
                 writer.Count.Should().BeLessThanOrEqualTo(room);
                 XdrReader reader = new(writer.Written.ToArray());
                 PortRefusal read = PortmapXdr.ReadRefusal(ref reader);

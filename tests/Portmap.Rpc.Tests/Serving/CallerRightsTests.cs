@@ -75,11 +75,11 @@ public sealed class CallerRightsTests : IDisposable
         {
             // The lease is used up in the name of the daemon's user, so that the claim has three parties: who acquired it, its process, its user.
             await using PortSession byDaemon = harness.Registry.OpenSession(ownersProcess, PosixFile.OwnUserId);
-            await byDaemon.RegisterAsync(Owner, port, epoch);
+            await byDaemon.RegisterAsync(new PortClaimRequest(Owner, port) { Epoch = epoch });
             Word(await owner.ExchangeAsync(Claim(PortmapProcedure.Register, port, epoch)), 24).Should().Be(0);
         }
 
-        PortLease? hosts = verb.Contains("of the host", StringComparison.Ordinal) ? await harness.Registry.AcquireAsync(new PortRequest(Owner) { Strategy = "AllocatorPicks" }) : null;
+        PortLease? hosts = verb.Contains("of the host", StringComparison.Ordinal) ? await harness.Registry.AcquireAsync(new PortRequest(Owner) { Strategy = PortRegistryOptions.AllocatorPicks }) : null;
         PairStream stream = caller switch
         {
             "same connection" => owner,
@@ -91,7 +91,7 @@ public sealed class CallerRightsTests : IDisposable
             "daemon's user" => harness.Open(trust.OfUnix(StartProcess(), PosixFile.OwnUserId)),
             _ => harness.Open(trust.OfTcp(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 40_000), new IPEndPoint(IPAddress.Loopback, 24_007))),
         };
-        PortEntry[] before = [.. harness.Registry.Snapshot(out _)];
+        PortEntry[] before = [.. harness.Registry.Snapshot().Entries];
 
         byte[] answer = await stream.ExchangeAsync(CallOf(verb, hosts?.Port ?? port, hosts?.Epoch ?? epoch));
 
@@ -102,7 +102,7 @@ public sealed class CallerRightsTests : IDisposable
         {
             PortRefusalReason expected = verb is "REGISTER" or "Gluster's sign-in" ? PortRefusalReason.Conflict : PortRefusalReason.NotOwner;
             Word(answer, 28).Should().Be(isGluster ? (uint)(expected == PortRefusalReason.Conflict ? 98 : 1) : (uint)expected);
-            harness.Registry.Snapshot(out _).Should().Equal(before, "nothing was changed");
+            harness.Registry.Snapshot().Entries.Should().Equal(before, "nothing was changed");
             (harness.Registry.TryGetEntry(OtherPort, out PortEntry left) && left.State != PortState.Free).Should().BeFalse("{0}", left);
         }
     }
@@ -112,7 +112,7 @@ public sealed class CallerRightsTests : IDisposable
     {
         await using Harness harness = new();
         await using PortmapClient owner = harness.OpenClient();
-        await owner.RegisterAsync(Owner, 49_320).Within();
+        await owner.RegisterAsync(new PortClaimRequest(Owner, 49_320)).Within();
         PairStream client = harness.Open(Harness.Claiming);
         int other = StartProcess();
 
@@ -122,7 +122,7 @@ public sealed class CallerRightsTests : IDisposable
         Word(refused, 24).Should().Be(0xffff_ffff);
         Word(accepted, 24).Should().Be(0);
         harness.Registry.TryGetEntry("/b/2", out PortEntry entry).Should().BeTrue();
-        entry.ProcessId.Should().Be(0, "the only call that claimed a process was refused");
+        entry.ProcessId.Should().BeNull("the only call that claimed a process was refused");
     }
 
     [Theory]
@@ -132,13 +132,13 @@ public sealed class CallerRightsTests : IDisposable
     {
         await using Harness harness = new();
         await using PortmapClient owner = harness.OpenClient();
-        await owner.RegisterAsync(Owner, 49_320).Within();
+        await owner.RegisterAsync(new PortClaimRequest(Owner, 49_320)).Within();
         int process = StartProcess();
         await using ConnectionSessions sessions = new(harness.Context, harness.Context.Trust.OfUnix(process, PosixFile.OwnUserId), nobodyIsLeft: static () => { });
 
         Func<Task> call = procedure == PortmapProcedure.Register
-            ? () => sessions.RegisterAsync(Owner, OtherPort, 0, PortProtocol.Tcp, process).AsTask()
-            : () => sessions.ReportBindFailureAsync(Owner, OtherPort, 0, PortProtocol.Tcp, process).AsTask();
+            ? () => sessions.RegisterAsync(new PortClaimRequest(Owner, OtherPort), process).AsTask()
+            : () => sessions.ReportBindFailureAsync(new PortClaimRequest(Owner, OtherPort), process).AsTask();
 
         await call.Should().ThrowAsync<PortRefusedException>();
         sessions.IsEmpty.Should().BeTrue();

@@ -208,7 +208,7 @@ public class GlusterPortmapTests
         await using Harness harness = new();
         await SignInAsync(harness.Open(Harness.Claiming), "/b/1", 49200, pid: int.MaxValue);
         harness.Registry.TryGetEntry("/b/1", out PortEntry entry).Should().BeTrue();
-        entry.ProcessId.Should().Be(0);
+        entry.ProcessId.Should().BeNull();
     }
 
     [Fact]

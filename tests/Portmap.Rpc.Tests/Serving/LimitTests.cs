@@ -115,17 +115,17 @@ public class LimitTests
         await using PortmapClient client = harness.OpenClient(), other = harness.OpenClient();
         for (int i = 0; i < 3; i++)
         {
-            await client.RegisterAsync($"b{i}", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest($"b{i}", 49200)).Within();
         }
 
-        Func<Task> register = () => client.RegisterAsync("b3", 49200).Within();
+        Func<Task> register = () => client.RegisterAsync(new PortClaimRequest("b3", 49200)).Within();
         PortRefusal refusal = (await register.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
         refusal.Reason.Should().Be(PortRefusalReason.TooManyOwners);
         refusal.Message.Should().Contain("3").And.Contain("MaxOwnersPerSession");
-        await other.RegisterAsync("b3", 49200).Within();
-        await client.RegisterAsync("b2", 49200).Within();
+        await other.RegisterAsync(new PortClaimRequest("b3", 49200)).Within();
+        await client.RegisterAsync(new PortClaimRequest("b2", 49200)).Within();
         await client.ReleaseAsync("b0").Within();
-        await client.RegisterAsync("b4", 49200).Within();
+        await client.RegisterAsync(new PortClaimRequest("b4", 49200)).Within();
     }
 
     [Fact]
@@ -151,9 +151,9 @@ public class LimitTests
 
         // The manual clock drives the reconciler as well, which ends an entry whose port nobody listens on, and that answers the watcher.
         using Socket listening = Listen();
-        await worker.RegisterAsync("b1", ((IPEndPoint)listening.LocalEndPoint!).Port).Within();
+        await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
         PairStream watcher = harness.Open();
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         await watcher.WriteAsync(Wire.Call(7, Wire.Portmap, PortmapProcedure.WaitForChange, Wire.Words((uint)(revision >> 32), (uint)revision, 3_600_000))).Within();
         await watcher.WriteAsync(Wire.Call(8, Wire.Gluster, 0)).Within();
         (await watcher.ReadRecordAsync()).Should().Equal(Wire.Success(8));
@@ -162,7 +162,7 @@ public class LimitTests
 
         await worker.PingAsync().Within();
         harness.Registry.TryGetPort("b1", out _).Should().BeTrue();
-        await worker.RegisterAsync("b2", 49200).Within();
+        await worker.RegisterAsync(new PortClaimRequest("b2", 49200)).Within();
         (await watcher.ReadRecordAsync()).AsSpan(0, 4).ToArray().Should().Equal(Wire.Words(7));
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
     }
@@ -177,8 +177,8 @@ public class LimitTests
         await using PortmapClient client = PortmapClient.Over(stream, PortmapEndpoint.Parse("unix:/in/memory"), _ => throw new NotSupportedException());
         if (hadSomething)
         {
-            await client.RegisterAsync("b1", 49200).Within();
-            await client.RegisterAsync("b2", 49200).Within();
+            await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+            await client.RegisterAsync(new PortClaimRequest("b2", 49200)).Within();
             await client.ReleaseAsync("b1").Within();
         }
 
@@ -286,10 +286,10 @@ public class LimitTests
     {
         await using Harness harness = new(timeProvider: _time);
         await using PortmapClient writer = harness.OpenClient();
-        harness.Registry.Snapshot(out long revision);
+        long revision = harness.Registry.Snapshot().Revision;
         for (int i = 0; i < 100; i++)
         {
-            await writer.RegisterAsync($"{i}/{new string('x', 1_000)}", 49200).Within();
+            await writer.RegisterAsync(new PortClaimRequest($"{i}/{new string('x', 1_000)}", 49200)).Within();
         }
 
         (PairStream client, PairStream server) = harness.OpenBoth();
@@ -331,7 +331,7 @@ public class LimitTests
         await using PortmapClient writer = harness.OpenClient();
         for (int i = 0; i < 100; i++)
         {
-            await writer.RegisterAsync($"{i}/{new string('x', 1_000)}", 49200).Within();
+            await writer.RegisterAsync(new PortClaimRequest($"{i}/{new string('x', 1_000)}", 49200)).Within();
         }
 
         List<(PairStream Client, byte[] Revision, byte[] Next)> readers = [];

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
@@ -27,10 +26,10 @@ public class ListingTests
     {
         await using Harness harness = new(timeProvider: new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56)));
         PortmapClient[] readers = [.. Enumerable.Range(0, 4).Select(_ => harness.OpenClient())];
-        await readers[0].RegisterAsync("b1", 49200).Within();
+        await readers[0].RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         for (int i = 0; i < 25; i++)
         {
-            await Task.WhenAll(readers.Select(reader => reader.ListAsync())).Within();
+            await Task.WhenAll(readers.Select(reader => reader.SnapshotAsync())).Within();
         }
 
         harness.Context.Snapshots.Taken.Should().Be(1, "a hundred listings of one revision are one");
@@ -46,8 +45,8 @@ public class ListingTests
             for (int i = 0; i < 100; i++)
             {
                 string owner = $"{number}/{i}";
-                await client.RegisterAsync(owner, 49200).Within();
-                (await client.ListAsync().Within()).Entries.Should().Contain(entry => entry.Owner == owner);
+                await client.RegisterAsync(new PortClaimRequest(owner, 49200)).Within();
+                (await client.SnapshotAsync().Within()).Entries.Should().Contain(entry => entry.Owner == owner);
             }
         }));
     }
@@ -59,15 +58,15 @@ public class ListingTests
         await using PortSession session = harness.Registry.OpenSession(Environment.ProcessId);
         for (int i = 0; i < 20_000; i++)
         {
-            session.TryRegister($"b{i}", 20_000 + i, out _, out _).Should().BeTrue();
+            session.TryRegister(new PortClaimRequest($"b{i}", 20_000 + i), out _, out _).Should().BeTrue();
         }
 
         SharedSnapshot snapshots = harness.Context.Snapshots;
         await snapshots.TakeAsync(CancellationToken.None).Within();
         await Task.WhenAll(Enumerable.Range(0, 200).Select(async i =>
         {
-            session.TryRegister($"b{i}", 40_000 + i, out _, out _).Should().BeTrue();   // a revision more
-            Listing listing = await snapshots.TakeAsync(CancellationToken.None).Within();
+            session.TryRegister(new PortClaimRequest($"b{i}", 40_000 + i), out _, out _).Should().BeTrue();   // a revision more
+            PortSnapshot listing = await snapshots.TakeAsync(CancellationToken.None).Within();
             listing.Entries.Length.Should().BeGreaterThanOrEqualTo(20_000);
         }));
 
@@ -82,17 +81,17 @@ public class ListingTests
         await using PortSession session = harness.Registry.OpenSession(Environment.ProcessId);
         for (int i = 0; i < 2_000; i++)
         {
-            session.TryRegister($"b{i}", 49200, out _, out _).Should().BeTrue();
+            session.TryRegister(new PortClaimRequest($"b{i}", 49200), out _, out _).Should().BeTrue();
         }
 
         await using PortmapClient reader = harness.OpenClient(), other = harness.OpenClient();
         for (int i = 0; i < 20; i++)
         {
-            await reader.ListAsync().Within();
+            await reader.SnapshotAsync().Within();
         }
 
-        Task<(ImmutableArray<PortEntry> Entries, long Revision)> more = reader.ListAsync();
-        await other.ListAsync().Within();
+        Task<PortSnapshot> more = reader.SnapshotAsync();
+        await other.SnapshotAsync().Within();
         more.IsCompleted.Should().BeFalse("40,000 entries were read at once");
         using CancellationTokenSource end = Deadline.Source();
         while (!more.IsCompleted && !end.IsCancellationRequested)

@@ -65,7 +65,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666" });
         await using PortSession session = _registry.OpenSession(Environment.ProcessId);
-        await session.RegisterAsync("b1", 49200);
+        await session.RegisterAsync(new PortClaimRequest("b1", 49200));
 
         IReadOnlyList<string> said = await TalkAsync(Nobody, Register("b2"), Release("b1"), SignIn("b3"), PortByBrick("b1"));
 
@@ -84,13 +84,13 @@ public sealed class OtherUserTests : IAsyncDisposable
     public async Task Change_ByAUserThatIsAllowed_IsMadeForTheProcessThatTheKernelNames()
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
-        _registry.Snapshot(out long revision);
+        long revision = _registry.Snapshot().Revision;
 
         IReadOnlyList<string> said = await TalkAsync(Nobody, Register("b2"));
 
         said[1][48..56].Should().Be(Hex(Wire.Words(0)));
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        await foreach (PortChange change in _registry.ChangesAsync(revision, end.Token))
         {
             change.Entry.ProcessId.Should().BePositive().And.NotBe(Environment.ProcessId, "it claimed to be us");
             return;
@@ -112,9 +112,9 @@ public sealed class OtherUserTests : IAsyncDisposable
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true }, endpoint: endpoint);
         await using PortSession session = _registry.OpenSession(Environment.ProcessId);
-        PortEntry entry = await session.RegisterAsync("b1", 49200);
+        PortEntry entry = await session.RegisterAsync(new PortClaimRequest("b1", 49200));
 
-        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("b2"), Release("b1", entry.Epoch), SignIn("b3"), SignOut("b1"), PortByBrick("b1"));
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("b2"), Release("b1", entry.Epoch!.Value), SignIn("b3"), SignOut("b1"), PortByBrick("b1"));
 
         said.Should().HaveCount(5);
         string refused = Hex(Wire.Words(1, (uint)PortRefusalReason.NotPermitted));
@@ -124,7 +124,7 @@ public sealed class OtherUserTests : IAsyncDisposable
         said[3].Should().StartWith(Hex(Wire.Success(1, Wire.Words(0xffff_ffff, 1))));
         said[4].Should().StartWith(Hex(Wire.Success(1, Wire.Words(0, 0, 0, 49200))));
         System.Text.Encoding.UTF8.GetString(Convert.FromHexString(said[0].Split(' ')[0])).Should().Contain($"uid {Nobody}").And.Contain("AllowedUserIds");
-        _registry.Snapshot(out _).Should().ContainSingle().Which.Should().Be(entry);
+        _registry.Snapshot().Entries.Should().ContainSingle().Which.Should().Be(entry);
     }
 
     [NeedsRootTheory("setpriv", Also = ["perl"])]
@@ -133,10 +133,10 @@ public sealed class OtherUserTests : IAsyncDisposable
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true, AllowedUserIds = { Nobody } }, endpoint: endpoint);
         await using PortSession session = _registry.OpenSession(Environment.ProcessId);
-        PortEntry entry = await session.RegisterAsync("b1", 49200);
-        _registry.Snapshot(out long revision);
+        PortEntry entry = await session.RegisterAsync(new PortClaimRequest("b1", 49200));
+        long revision = _registry.Snapshot().Revision;
 
-        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("ours"), Register("its", port: 49202, itsOwn: true), Release("b1", entry.Epoch), Release("b1"));
+        IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("ours"), Register("its", port: 49202, itsOwn: true), Release("b1", entry.Epoch!.Value), Release("b1"));
 
         said[0][48..56].Should().Be(Hex(Wire.Words(0)));
         said[1][48..56].Should().Be(Hex(Wire.Words(0)));
@@ -153,7 +153,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     public async Task Change_OverTcpOfAForkedChild_IsOfTheChild(string endpoint, string address)
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true, AllowedUserIds = { Nobody } }, endpoint: endpoint);
-        _registry.Snapshot(out long revision);
+        long revision = _registry.Snapshot().Revision;
 
         IReadOnlyList<string> said = await TalkTcpAsync(server, address, Nobody, Register("parent", port: 49202, itsOwn: true), s_fork, Register("child", port: 49203, itsOwn: true));
 
@@ -165,7 +165,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     public async Task Change_OverAUnixSocketOfAForkedChild_IsOfTheChild()
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
-        _registry.Snapshot(out long revision);
+        long revision = _registry.Snapshot().Revision;
         string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift)", "IO::Socket::UNIX->new(Peer => shift)", StringComparison.Ordinal)
             .Replace("IO::Socket::IP", "IO::Socket::UNIX", StringComparison.Ordinal);
 
@@ -186,14 +186,14 @@ public sealed class OtherUserTests : IAsyncDisposable
 
         await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
         await client.PingAsync().Within();
-        (await client.ListAsync().Within()).Entries.Should().BeEmpty();
+        (await client.SnapshotAsync().Within()).Entries.Should().BeEmpty();
     }
 
     [NeedsRootFact("setpriv", Also = ["perl"])]
     public async Task Share_OfAnotherUser_LeavesOwnersPortsAndConnectionsToTheDaemonsUser()
     {
         PortRange range = PortBlock.Take(20);
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks });
         PortmapServerOptions options = new() { Endpoints = { "unix:" + SocketPath }, SocketMode = "0666", AllowedUserIds = { Nobody }, MaxConnections = 40 };
         await using PortmapServer server = new(registry, options);
         await server.StartAsync().Within();
@@ -207,7 +207,7 @@ public sealed class OtherUserTests : IAsyncDisposable
             said[^1][48..64].Should().Be(Hex(Wire.Words(1, (uint)PortRefusalReason.TooManyOwners)));
         }
 
-        registry.Snapshot(out _).Count(entry => entry.State == PortState.Reserved).Should().Be(10, "that is half of the range");
+        registry.Snapshot().Entries.Count(entry => entry.State == PortState.Reserved).Should().Be(10, "that is half of the range");
         using Process crowd = AsUser(Nobody, "perl", "-MIO::Socket::UNIX", "-e", "my @all = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) } 1..200; $| = 1; print \"open\\n\"; <STDIN>", SocketPath);
         (await crowd.StandardOutput.ReadLineAsync().Within()).Should().Be("open");
         await using PortmapClient own = await PortmapClient.ConnectAsync(endpoint).Within();
@@ -306,11 +306,11 @@ public sealed class OtherUserTests : IAsyncDisposable
     {
         Dictionary<string, int> processes = [];
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        await foreach (PortChange change in _registry.ChangesAsync(revision, end.Token))
         {
             if (change.Kind == PortChangeKind.Registered)
             {
-                processes.Add(change.Entry.Owner, change.Entry.ProcessId);
+                processes.Add(change.Entry.Owner, change.Entry.ProcessId ?? 0);
             }
 
             if (processes.Count == count)

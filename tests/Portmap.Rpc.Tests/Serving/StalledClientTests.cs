@@ -31,7 +31,7 @@ public sealed class StalledClientTests : IAsyncDisposable
         await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { $"tcp:{PortBlock.Loopback}:0" } });
         await server.StartAsync().Within();
         await using PortmapClient other = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
-        await other.RegisterAsync("b1", 49200).Within();
+        await other.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         await PingAsync(other);
         byte[] batch = [.. Enumerable.Range(0, 1_000).SelectMany(_ => call)];
         long before = GC.GetTotalMemory(forceFullCollection: true);

@@ -16,7 +16,7 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         await server.StartAsync().Within();
         server.Endpoints.Should().ContainSingle();
         await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
-        PortEntry entry = await client.RegisterAsync("b1", 49200).Within();
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         entry.ProcessId.Should().Be(Environment.ProcessId);
     }
 

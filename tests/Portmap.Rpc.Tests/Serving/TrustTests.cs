@@ -31,14 +31,14 @@ public class TrustTests
     {
         await using Harness harness = new();
         await using PortmapClient owner = harness.OpenClient(harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId));
-        PortEntry entry = await owner.RegisterAsync("b1", 49200).Within();
+        PortEntry entry = await owner.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         PairStream stranger = harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody));
 
         byte[] answer = await stranger.ExchangeAsync(Wire.Call(1, program, procedure, arguments));
 
         byte[] expected = program == Wire.Gluster ? Wire.Words(0xffff_ffff, 1) : Wire.Words(1, (uint)PortRefusalReason.NotPermitted);
         answer.AsSpan(24, 8).ToArray().Should().Equal(expected, "{0} is a change", what);
-        (await owner.LookupAsync("b1").Within()).Should().Be(entry);
+        (await owner.GetEntryAsync("b1").Within()).Should().Be(entry);
     }
 
     [Fact]
@@ -46,13 +46,13 @@ public class TrustTests
     {
         await using Harness harness = new();
         await using PortmapClient owner = harness.OpenClient();
-        PortEntry entry = await owner.RegisterAsync("b1", 49200).Within();
+        PortEntry entry = await owner.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         await using PortmapClient stranger = harness.OpenClient(harness.Context.Trust.OfUnix(Stranger, Nobody));
 
-        (await stranger.LookupAsync("b1").Within()).Should().Be(entry);
-        (_, long revision) = await stranger.ListAsync().Within();
-        Task<(long Revision, List<PortChange> Changes)> waiting = stranger.WaitForChangeAsync(revision, CancellationToken.None);
-        await owner.RegisterAsync("b2", 49200).Within();
+        (await stranger.GetEntryAsync("b1").Within()).Should().Be(entry);
+        (_, long revision) = await stranger.SnapshotAsync().Within();
+        Task<PortUpdate> waiting = stranger.WaitForChangeAsync(revision, CancellationToken.None);
+        await owner.RegisterAsync(new PortClaimRequest("b2", 49200)).Within();
         (await waiting.Within()).Changes.Should().ContainSingle();
         byte[] port = await harness.Open(harness.Context.Trust.OfUnix(Stranger, Nobody)).ExchangeAsync(Wire.Call(1, Wire.Gluster, 1, Wire.Text("b1")));
         port.Should().Equal(Wire.Success(1, Wire.Words(0, 0, 0, 49200)));
@@ -89,15 +89,15 @@ public class TrustTests
         await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
         Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { AllowAcquire = false };
         await using PortmapClient worker = harness.OpenClient(peer);
-        PortLease lease = await harness.Registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" });
+        PortLease lease = await harness.Registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks });
 
-        PortEntry healed = await worker.ReportBindFailureAsync("b1", lease.Port, lease.Epoch).Within();
+        PortEntry healed = await worker.ReportBindFailureAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
         healed.Port.Should().Be(lease.Port).And.NotBe(0);
-        await worker.RegisterAsync("b1", healed.Port, healed.Epoch).Within();
+        await worker.RegisterAsync(new PortClaimRequest("b1", healed.Port) { Epoch = healed.Epoch }).Within();
 
         foreach (string owner in (string[])["b1", "b2"])
         {
-            Func<Task> report = () => worker.ReportBindFailureAsync(owner, 49200).Within();
+            Func<Task> report = () => worker.ReportBindFailureAsync(new PortClaimRequest(owner, 49200)).Within();
             (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted);
         }
     }

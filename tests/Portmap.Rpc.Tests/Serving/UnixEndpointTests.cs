@@ -33,7 +33,7 @@ public sealed class UnixEndpointTests : IAsyncDisposable
         await using (PortmapClient client = await PortmapClient.ConnectAsync(Endpoint).Within())
         {
             await client.PingAsync().Within();
-            PortEntry entry = await client.RegisterAsync("b1", 49200).Within();
+            PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
             entry.ProcessId.Should().Be(Environment.ProcessId, "the kernel says who is there");
         }
 
@@ -249,14 +249,14 @@ public sealed class UnixEndpointTests : IAsyncDisposable
             _registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() }, SocketMode = "0660" }, new ServerLog(logs), time);
         await server.StartAsync().Within();
         await using PortmapClient before = await PortmapClient.ConnectAsync(Endpoint).Within();
-        await before.RegisterAsync("b1", 49200).Within();
+        await before.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
         for (int i = 1; i <= 3; i++)
         {
             File.Delete(SocketPath);
             time.Advance(TimeSpan.FromSeconds(1));
 
             await using PortmapClient after = await PortmapClient.ConnectAsync(Endpoint).Within();
-            (await after.LookupAsync("b1").Within()).Should().NotBeNull();
+            (await after.GetEntryAsync("b1").Within()).Should().NotBeNull();
             logs.Warnings.Where(line => line.Id.Name == "SocketFileMadeAgain").Should().HaveCount(i);
         }
 

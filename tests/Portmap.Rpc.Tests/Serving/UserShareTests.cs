@@ -19,13 +19,13 @@ public class UserShareTests
         await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 3 }, timeProvider: _time);
         await using PortmapClient client = harness.OpenClient(), other = harness.OpenClient();
         await client.AcquireAsync("lease").Within();
-        await client.RegisterAsync("b1", 49200).Within();
-        await client.AcquireAsync(new PortRequest("b2") { Strategy = "AllocatorPicks" }).Within();
+        await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        await client.AcquireAsync(new PortRequest("b2") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
 
         await RefusedAsync(() => client.AcquireAsync("b3"), "3 owners", "MaxOwnersPerSession");
-        await RefusedAsync(() => client.RegisterAsync("b3", 49200), "3 owners", "MaxOwnersPerSession");
-        await RefusedAsync(() => client.ReportBindFailureAsync("b3", 49200), "3 owners", "MaxOwnersPerSession");
-        await client.RegisterAsync("lease", 49200).Within();
+        await RefusedAsync(() => client.RegisterAsync(new PortClaimRequest("b3", 49200)), "3 owners", "MaxOwnersPerSession");
+        await RefusedAsync(() => client.ReportBindFailureAsync(new PortClaimRequest("b3", 49200)), "3 owners", "MaxOwnersPerSession");
+        await client.RegisterAsync(new PortClaimRequest("lease", 49200)).Within();
         await other.AcquireAsync("b3").Within();
         await client.ReleaseAsync("b1").Within();
         await client.AcquireAsync("b4").Within();
@@ -52,7 +52,7 @@ public class UserShareTests
             // What a connection acquired stays when it ends.
             await using PortmapClient client = harness.OpenClient(Unix(Other));
             granted += await GrantedAsync(() => client.AcquireAsync($"a/{i}"));
-            granted += await GrantedAsync(() => client.RegisterAsync($"r/{i}", 49200));
+            granted += await GrantedAsync(() => client.RegisterAsync(new PortClaimRequest($"r/{i}", 49200)));
         }
 
         granted.Should().Be(5);
@@ -71,7 +71,7 @@ public class UserShareTests
         }
 
         await RefusedAsync(() => one.AcquireAsync("more"), "5 owners");
-        await one.ReleaseAsync("again/0", epoch: (await one.LookupAsync("again/0").Within())!.Value.Epoch).Within();
+        await one.ReleaseAsync(new PortClaimRequest("again/0") { Epoch = (await one.GetEntryAsync("again/0").Within())!.Value.Epoch }).Within();
         await one.AcquireAsync("more").Within();
     }
 
@@ -97,7 +97,7 @@ public class UserShareTests
         await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 1 }, timeProvider: _time);
         await using PortmapClient client = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
         PortEntry lease = await client.AcquireAsync("b1").Within();
-        await own.ReleaseAsync("b1", epoch: lease.Epoch).Within();
+        await own.ReleaseAsync(new PortClaimRequest("b1") { Epoch = lease.Epoch }).Within();
         await own.AcquireAsync("b1").Within();
 
         await client.AcquireAsync("b2").Within();
@@ -112,7 +112,7 @@ public class UserShareTests
     {
         PortRange range = PortBlock.Take(ports);
         await using Harness harness = new(
-            new PortmapServerOptions { MaxPortsPerUser = limit }, new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+            new PortmapServerOptions { MaxPortsPerUser = limit }, new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks });
         int granted = 0;
         for (int i = 0; i < ports + 5; i++)
         {
@@ -138,14 +138,14 @@ public class UserShareTests
         await using PortmapClient client = harness.OpenClient(Unix(Other));
         for (int i = 0; i < 20; i++)
         {
-            await client.RegisterAsync($"shared/{i}", range.First).Within();
-            await client.RegisterAsync($"outside/{i}", outside + i).Within();
+            await client.RegisterAsync(new PortClaimRequest($"shared/{i}", range.First)).Within();
+            await client.RegisterAsync(new PortClaimRequest($"outside/{i}", outside + i)).Within();
         }
 
-        await client.RegisterAsync("second", range.First + 1).Within();
-        await RefusedAsync(() => client.RegisterAsync("third", range.First + 2), "2 ports");
+        await client.RegisterAsync(new PortClaimRequest("second", range.First + 1)).Within();
+        await RefusedAsync(() => client.RegisterAsync(new PortClaimRequest("third", range.First + 2)), "2 ports");
         await client.ReleaseAsync("second").Within();
-        await client.RegisterAsync("third", range.First + 2).Within();
+        await client.RegisterAsync(new PortClaimRequest("third", range.First + 2)).Within();
     }
 
     [Fact]
@@ -166,15 +166,15 @@ public class UserShareTests
     public async Task ReportBindFailure_OfPortsThatNobodyHas_MarksNoneForeign()
     {
         PortRange range = PortBlock.Take(20);
-        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" });
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks });
         await using PortmapClient client = harness.OpenClient(Unix(Other)), own = harness.OpenClient();
         for (int port = range.First; port <= range.Last; port++)
         {
-            await GrantedAsync(() => client.ReportBindFailureAsync($"b/{port}", port));
-            await GrantedAsync(() => client.ReportBindFailureAsync("b", port));
+            await GrantedAsync(() => client.ReportBindFailureAsync(new PortClaimRequest($"b/{port}", port)));
+            await GrantedAsync(() => client.ReportBindFailureAsync(new PortClaimRequest("b", port)));
         }
 
-        harness.Registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Foreign);
+        harness.Registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Foreign);
         for (int i = 0; i < 10; i++)
         {
             await own.AcquireAsync($"own/{i}").Within();

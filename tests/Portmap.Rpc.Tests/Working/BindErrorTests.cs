@@ -26,7 +26,7 @@ public sealed class BindErrorTests
             Port = lease.Port,
             Epoch = lease.Epoch,
             Address = IPAddress.Parse("192.0.2.1"),
-            Range = range.ToString(),
+            Ports = range.ToString(),
         };
 
         Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
@@ -34,7 +34,7 @@ public sealed class BindErrorTests
         PortRefusal refusal = (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
         refusal.Reason.Should().Be(PortRefusalReason.AddressUnavailable);
         refusal.Message.Should().ContainAll("192.0.2.1", "EADDRNOTAVAIL", "ip addr");
-        registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Foreign);
+        registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Foreign);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class BindErrorTests
 
     private static (ListeningSockets? Sockets, int Denied) Pick(string range)
     {
-        PortPicker picker = new(WorkerSettings.Resolve(new WorkerPortOptions { Endpoint = "unix:/nowhere", Owner = "b1", Port = 0, Range = range }), new Random(1));
+        PortPicker picker = new(WorkerSettings.Resolve(new WorkerPortOptions { Endpoint = "unix:/nowhere", Owner = "b1", Port = 0, Ports = range }), new Random(1));
         return (picker.TryPick(), picker.Denied.Count);
     }
 }

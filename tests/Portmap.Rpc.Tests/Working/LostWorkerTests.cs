@@ -35,11 +35,11 @@ public sealed class LostWorkerTests : IAsyncDisposable
         PortProtocol one = protocol == PortProtocol.Tcp ? PortProtocol.Tcp : PortProtocol.Udp;
         await using WorkerPort worker = await WorkerPort.ListenAsync(Options(protocol)).Within();
         worker.WhenLost.IsCompleted.Should().BeFalse();
-        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Protocol = one, Strategy = "AllocatorPicks" }).Within();
+        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Protocol = one, Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         await using PortSession other = _registry.OpenSession(Environment.ProcessId);
         using Socket listening = Listen(next, one);
 
-        PortEntry entry = await other.RegisterAsync("b1", next.Port, next.Epoch, one).AsTask().Within();
+        PortEntry entry = await other.RegisterAsync(new PortClaimRequest("b1", next.Port) { Epoch = next.Epoch, Protocol = one }).AsTask().Within();
 
         PortRefusal lost = await worker.WhenLost.Within();
         lost.Reason.Should().Be(PortRefusalReason.Stale);
@@ -53,7 +53,7 @@ public sealed class LostWorkerTests : IAsyncDisposable
     public async Task WhenLost_ReleasedByTheHost_SaysThatItEnded()
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         WorkerPortOptions options = Options();
         (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
         await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
@@ -69,7 +69,7 @@ public sealed class LostWorkerTests : IAsyncDisposable
         await _server.StartAsync().Within();
         WorkerPortOptions options = Options();
         options.CheckInterval = Timeout.InfiniteTimeSpan;
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
         await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
         await _server.DisposeAsync();
@@ -100,7 +100,7 @@ public sealed class LostWorkerTests : IAsyncDisposable
     public async Task Listen_WithAnEpochThatHasEndedAndNobodyNewer_IsSignedIn()
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         WorkerPortOptions options = Options();
         (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
         await lease.ReleaseAsync().AsTask().Within();
@@ -124,14 +124,14 @@ public sealed class LostWorkerTests : IAsyncDisposable
         worker.Port.Should().BeInRange(_range.First, _range.Last);
         _registry.TryGetPort("b1", out int port, protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeTrue();
         port.Should().Be(worker.Port);
-        _registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is used up");
+        _registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is used up");
     }
 
     [Fact]
     public async Task Listen_ToldNothingWhileALeaseIsOpen_ListensOnItsPort()
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.OpenGate();
 
         await using WorkerPort worker = await WorkerPort.ListenAsync(Untold()).Within();
@@ -146,14 +146,14 @@ public sealed class LostWorkerTests : IAsyncDisposable
         await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "600");
         await _server.StartAsync().Within();
         await using PortSession serving = _registry.OpenSession(other.Id);
-        await serving.RegisterAsync("b1", _range.First).AsTask().Within();
+        await serving.RegisterAsync(new PortClaimRequest("b1", _range.First)).AsTask().Within();
 
         Func<Task> listen = () => WorkerPort.ListenAsync(Untold()).Within();
 
         (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Conflict);
         _registry.TryGetPort("b1", out int port).Should().BeTrue();
         port.Should().Be(_range.First);
-        _registry.Snapshot(out _).Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is given back");
+        _registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is given back");
     }
 
     [Fact]
@@ -192,7 +192,7 @@ public sealed class LostWorkerTests : IAsyncDisposable
     private WorkerPortOptions Options(PortProtocol protocol = PortProtocol.Tcp)
     {
         WorkerPortOptions options = Untold(protocol);
-        options.Range = _range.ToString();
+        options.Ports = _range.ToString();
         return options;
     }
 

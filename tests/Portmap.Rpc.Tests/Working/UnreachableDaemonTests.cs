@@ -94,7 +94,7 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
     {
         await _server.StartAsync().Within();
         await using LineToDaemon line = Line(connection => connection <= 3 ? Enum.Parse<LineToDaemon.Fault>(fault) : LineToDaemon.Fault.None);
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         lease.OpenGate();
         WorkerPortOptions options = Options();
         (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
@@ -131,8 +131,8 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         await using PairStream silent = theirs;
         await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint), options: new PortmapClientOptions { CallTimeout = s_short });
 
-        Func<Task> lookup = () => client.LookupAsync("b1").Within();
-        Func<Task> list = () => client.ListAsync().Within();
+        Func<Task> lookup = () => client.GetEntryAsync("b1").Within();
+        Func<Task> list = () => client.SnapshotAsync().Within();
 
         PortmapUnreachableException e = (await lookup.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
         e.Message.Should().Contain("PORTMAP_LOOKUP").And.Contain("CallTimeout").And.Contain("not known");
@@ -149,10 +149,10 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         List<Task<PortEntry?>> calls = [];
         while (!ours.HeldBack.IsCompleted)
         {
-            calls.Add(client.LookupAsync(new string('x', 4_000)));
+            calls.Add(client.GetEntryAsync(new string('x', 4_000)));
         }
 
-        calls.Add(client.LookupAsync("last"));   // it waits for its turn to be sent
+        calls.Add(client.GetEntryAsync("last"));   // it waits for its turn to be sent
 
         foreach (Task<PortEntry?> call in calls)
         {
@@ -183,7 +183,7 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
     {
         Endpoint = Endpoint,
         Owner = "b1",
-        Range = _range.ToString(),
+        Ports = _range.ToString(),
         Address = PortBlock.Loopback,
         ConnectTimeout = TimeSpan.FromSeconds(20),
     };

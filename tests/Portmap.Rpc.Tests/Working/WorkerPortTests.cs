@@ -83,7 +83,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     public async Task Listen_WhenNoPortCanBeHad_IsOneErrorThatListsThem()
     {
         await _server.StartAsync().Within();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.None }).Within();
         int first = lease.Port;
 
         // A daemon probes the wildcard; a stranger on this process's own address is only seen by who binds there.
@@ -133,7 +133,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         PortRange ephemeral = TestKit.EphemeralPorts.Range;
         PortRange inside = new(ephemeral.First + 100, ephemeral.First + 400);
         WorkerPortOptions options = Options();
-        options.Range = inside.ToString();
+        options.Ports = inside.ToString();
         using ListeningSockets? sockets = new PortPicker(WorkerSettings.Resolve(options), new Random(1)).TryPick();
         inside.Contains(sockets!.Port).Should().BeTrue();
     }
@@ -196,11 +196,11 @@ public sealed class WorkerPortTests : IAsyncDisposable
         await _registry.DisposeAsync();
 
         (_registry, _server) = Daemon();
-        _registry.Snapshot(out long revision);
+        long revision = _registry.Snapshot().Revision;
         await _server.StartAsync().Within();
         using CancellationTokenSource end = Deadline.Source();
         int registered = 0;
-        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        await foreach (PortChange change in _registry.ChangesAsync(revision, end.Token))
         {
             change.Kind.Should().Be(PortChangeKind.Registered);
             change.Entry.Port.Should().Be(worker.Port);
@@ -281,7 +281,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         (_registry, _server) = Daemon();
         await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
         await using PortSession session = _registry.OpenSession(other.Id);
-        await session.RegisterAsync("b1", 1_024).Within();
+        await session.RegisterAsync(new PortClaimRequest("b1", 1_024)).Within();
         await _server.StartAsync().Within();
         await logs.SeenAsync("SignInRefused", times: 3).Within();
         logs.Lines.Should().Contain(line => line.Id.Name == "SignInRefused" && line.Text.Contains("Conflict", StringComparison.Ordinal));
@@ -306,13 +306,13 @@ public sealed class WorkerPortTests : IAsyncDisposable
         (_registry, _server) = Daemon();
         await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
         await using PortSession session = _registry.OpenSession(other.Id);
-        await session.RegisterAsync("b1", 1_024, protocol: PortProtocol.Udp).Within();
-        _registry.Snapshot(out long revision);
+        await session.RegisterAsync(new PortClaimRequest("b1", 1_024) { Protocol = PortProtocol.Udp }).Within();
+        long revision = _registry.Snapshot().Revision;
         await _server.StartAsync().Within();
 
         List<PortChangeKind> changes = [];
         using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in _registry.Watch(revision, end.Token))
+        await foreach (PortChange change in _registry.ChangesAsync(revision, end.Token))
         {
             change.Entry.Protocol.Should().Be(PortProtocol.Tcp);
             changes.Add(change.Kind);
@@ -323,7 +323,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         }
 
         changes.Should().Equal(PortChangeKind.Registered, PortChangeKind.Released, PortChangeKind.Registered, PortChangeKind.Released);
-        await session.ReleaseAsync("b1", protocol: PortProtocol.Udp).Within();
+        await session.ReleaseAsync(new PortClaimRequest("b1") { Protocol = PortProtocol.Udp }).Within();
         await logs.SeenAsync("SignedIn", times: 2).Within();
         _registry.TryGetPort("b1", out _, PortProtocol.Udp).Should().BeTrue();
         _registry.TryGetPort("b1", out _, PortProtocol.Tcp).Should().BeTrue();
@@ -370,10 +370,10 @@ public sealed class WorkerPortTests : IAsyncDisposable
     public async Task Listen_WhenTheLeaseIsStale_IsRefusedWithoutTryingOthers()
     {
         await _server.StartAsync().Within();
-        PortLease old = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease old = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         WorkerPortOptions options = Options(old);
         await old.ReleaseAsync().Within();
-        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        PortLease next = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
         (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Stale);
         Rebind(old.Port).Dispose();
@@ -385,7 +385,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     {
         _registry.TryAcquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
         System.Diagnostics.ProcessStartInfo start = new("worker");
-        lease!.ApplyTo(start, Endpoint);
+        lease!.PrepareStart(start, Endpoint);
         start.Environment["PORTMAP_EXCLUDE"] = "50000, 50010-50012";
         string[] names = [.. start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal))];
         try
@@ -446,7 +446,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         Port = lease?.Port ?? 0,
         Epoch = lease?.Epoch ?? 0,
         Protocol = lease?.Protocol ?? PortProtocol.Tcp,
-        Range = _range.ToString(),
+        Ports = _range.ToString(),
         Exclude = string.Empty,
         Address = PortBlock.Loopback,
         ConnectTimeout = TimeSpan.FromSeconds(20),

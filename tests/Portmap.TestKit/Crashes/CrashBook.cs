@@ -48,13 +48,13 @@ public sealed class CrashBook
             if (entry.State == PortState.Reserved)
             {
                 Require(holding.LeaseEpoch == 0, $"{when}: {key} has one lease at most");
-                found[key] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch };
+                found[key] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch ?? 0 };
             }
             else
             {
                 Require(entry.State == PortState.Recovered, $"{when}: the process of {key} lives, and it is {entry.State}");
                 Require(holding.Epoch == 0, $"{when}: {key} has one port at most");
-                found[key] = holding with { Port = entry.Port, Epoch = entry.Epoch };
+                found[key] = holding with { Port = entry.Port, Epoch = entry.Epoch ?? 0 };
             }
         }
 
@@ -62,7 +62,7 @@ public sealed class CrashBook
             .Where(entry => entry.Port != 0 && entry.State is PortState.Recovered or PortState.Reserved).GroupBy(entry => (entry.Protocol, entry.Port)))
         {
             Require(
-                port.Select(entry => entry.State == PortState.Reserved ? entry.Owner : entry.ProcessId.ToString(CultureInfo.InvariantCulture)).Distinct().Count() == 1,
+                port.Select(entry => entry.State == PortState.Reserved ? entry.Owner : FormattableString.Invariant($"{entry.ProcessId}")).Distinct().Count() == 1,
                 $"{when}: nobody shares port {port.Key} but owners of one process");
         }
 

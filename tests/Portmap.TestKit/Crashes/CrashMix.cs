@@ -37,17 +37,17 @@ public sealed class CrashMix
         _say = say;
         _thread = thread;
         _processes = processes;
-        _sessions = [.. processes.Select(registry.OpenSession)];
-        foreach (PortEntry entry in registry.Snapshot(out _).Where(entry => entry.Owner.StartsWith(Name(string.Empty), StringComparison.Ordinal)))
+        _sessions = [.. processes.Select(process => registry.OpenSession(process))];
+        foreach (PortEntry entry in registry.Snapshot().Entries.Where(entry => entry.Owner.StartsWith(Name(string.Empty), StringComparison.Ordinal)))
         {
             Holding holding = _holdings.GetValueOrDefault((entry.Owner, entry.Protocol));
             if (entry.State == PortState.Reserved)
             {
-                _holdings[(entry.Owner, entry.Protocol)] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch };
+                _holdings[(entry.Owner, entry.Protocol)] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch ?? 0 };
             }
             else if (entry.State == PortState.Recovered)
             {
-                _holdings[(entry.Owner, entry.Protocol)] = holding with { Port = entry.Port, Epoch = entry.Epoch, Session = Array.IndexOf(processes, entry.ProcessId) };
+                _holdings[(entry.Owner, entry.Protocol)] = holding with { Port = entry.Port, Epoch = entry.Epoch ?? 0, Session = Array.IndexOf(processes, entry.ProcessId ?? 0) };
             }
         }
     }
@@ -84,7 +84,7 @@ public sealed class CrashMix
         else if (now.Epoch != 0 && choice == 9)
         {
             _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {one} release {now.Port}\n"));
-            await _sessions[now.Session].ReleaseAsync(owner, now.Port, protocol: one);
+            await _sessions[now.Session].ReleaseAsync(new PortClaimRequest(owner, now.Port) { Protocol = one });
             Acknowledge(owner, one, now with { Port = 0, Epoch = 0 });
         }
     }
@@ -108,9 +108,9 @@ public sealed class CrashMix
     {
         _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {protocol} {verb} {port}\n"));
         Holding was = _holdings.GetValueOrDefault((owner, protocol));
-        PortEntry entry = await _sessions[session].RegisterAsync(owner, port, epoch, protocol);
+        PortEntry entry = await _sessions[session].RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol });
         was = epoch != 0 ? was with { LeasePort = 0, LeaseEpoch = 0 } : was;
-        Acknowledge(owner, protocol, was with { Port = entry.Port, Epoch = entry.Epoch, Session = session });
+        Acknowledge(owner, protocol, was with { Port = entry.Port, Epoch = entry.Epoch ?? 0, Session = session });
     }
 
     /// <summary>Of a lease for both protocols the other half ends with the first, unless it was used up.</summary>
@@ -119,7 +119,7 @@ public sealed class CrashMix
         long epoch = _holdings[(owner, one)].LeaseEpoch;
         PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [.. s_single.Where(half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch == epoch)] : [protocol];
         _say(string.Concat(halves.Select(half => $"> {owner} {half} giveback 0\n")));
-        await _sessions[0].ReleaseAsync(owner, epoch: epoch, protocol: one);
+        await _sessions[0].ReleaseAsync(new PortClaimRequest(owner) { Epoch = epoch, Protocol = one });
         Acknowledge(owner, halves, was => was with { LeasePort = 0, LeaseEpoch = 0 });
     }
 

@@ -28,7 +28,7 @@ public sealed class PortmapMetricsTests : IDisposable
     [Fact]
     public void Counters_InAScene_CountEachEventUnderItsOwnName()
     {
-        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, Strategy = "AllocatorPicks" });
+        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, Strategy = PortRegistryOptions.AllocatorPicks });
         PortSession session = registry.OpenSession(Environment.ProcessId);
         Read().Should().BeEmpty();
 
@@ -38,17 +38,17 @@ public sealed class PortmapMetricsTests : IDisposable
         registry.TryAcquire("b1", out _, out _).Should().BeFalse();
         Read().Should().Equal("portmap.refusals reason=AlreadyReserved 1");
 
-        session.TryRegister("b1", lease!.Port, out _, out _, lease.Epoch).Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("b1", lease!.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         Read().Should().Contain("portmap.registrations 1").And.NotContain(line => line.StartsWith("portmap.leases", StringComparison.Ordinal));
 
         session.TryRelease("b1", out _).Should().BeTrue();
         Read().Should().Equal("portmap.claims.ended cause=Released 1");
 
-        session.TryRegister("b2", Scene.First + 5, out _, out _).Should().BeTrue();
-        session.TryRegister("b2", Scene.First + 6, out _, out _).Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("b2", Scene.First + 5), out _, out _).Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("b2", Scene.First + 6), out _, out _).Should().BeTrue();
         Read().Should().Equal("portmap.claims.ended cause=Replaced 1", "portmap.registrations 2");
 
-        session.TryRegister("b3", 0, out _, out _).Should().BeFalse();
+        session.TryRegister("b3", out _, out _).Should().BeFalse();
         Read().Should().Equal("portmap.refusals reason=InvalidPort 1");
     }
 
@@ -57,7 +57,7 @@ public sealed class PortmapMetricsTests : IDisposable
     {
         int port = PortBlock.TakeOne();
         using Stranger stranger = Stranger.Listening(port);
-        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = new PortRange(port, port).ToString(), Strategy = "AllocatorPicks" });
+        using PortRegistry registry = Listen(new PortRegistryOptions { Ports = new PortRange(port, port).ToString(), Strategy = PortRegistryOptions.AllocatorPicks });
 
         registry.TryAcquire("b1", out _, out _).Should().BeFalse();
 

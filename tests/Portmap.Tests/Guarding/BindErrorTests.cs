@@ -107,7 +107,7 @@ public sealed class BindErrorTests
                 lease.OpenGate();
                 int failed = lease.Port;
 
-                await (overSession ? scene.Here.ReportBindFailureAsync("b1", failed, lease.Epoch, protocol).AsTask() : lease.ReportBindFailureAsync().AsTask()).Within();
+                await (overSession ? scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", failed) { Epoch = lease.Epoch, Protocol = protocol }).AsTask() : lease.ReportBindFailureAsync().AsTask()).Within();
 
                 lease.Port.Should().NotBe(failed);
                 scene.StateOf(failed, protocol).Should().Be(PortState.Cooling, "mode {0}", mode);
@@ -136,13 +136,13 @@ public sealed class BindErrorTests
     public async Task ReportBindFailure_OfAPortAProcessBroughtOrNobodyAcquired_IsForeignOnlyWhenALookAgrees()
     {
         PortRange range = PortBlock.Take(4);
-        await using Scene scene = Scene.OnRealPorts(range, options => options.Strategy = "ProcessBinds");
+        await using Scene scene = Scene.OnRealPorts(range, options => options.Strategy = PortRegistryOptions.ProcessBinds);
         using Stranger stranger = Stranger.Listening(range.First);
         PortLease lease = scene.Acquire("b1");
 
-        await scene.Here.ReportBindFailureAsync("b1", range.First, lease.Epoch).AsTask().Within();
-        await scene.Here.ReportBindFailureAsync("b1", range.First + 1, lease.Epoch).AsTask().Within();
-        await scene.Here.ReportBindFailureAsync("b2", range.First + 2).AsTask().Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", range.First) { Epoch = lease.Epoch }).AsTask().Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", range.First + 1) { Epoch = lease.Epoch }).AsTask().Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b2", range.First + 2)).AsTask().Within();
 
         Enumerable.Range(range.First, 3).Select(port => scene.StateOf(port)).Should().Equal(PortState.Foreign, PortState.Free, PortState.Free);
     }

@@ -19,11 +19,11 @@ public sealed class DiagnosisTests : IDisposable
     {
         PortFinding finding = Find(new PortRegistryOptions()).Should().ContainSingle().Which;
 
-        finding.Kind.Should().Be(PortFinding.EphemeralOverlap);
+        finding.Kind.Should().Be(PortFindingKind.EphemeralOverlap);
         finding.Value.Should().Contain("11848 of 16384").And.Contain("49152-60999");
-        finding.Bound.Should().Contain("32768-60999");
+        finding.Expected.Should().Contain("32768-60999");
         finding.Remedy.Should().Be("Run: sysctl -w net.ipv4.ip_local_reserved_ports=49152-60999");
-        finding.ToString().Should().ContainAll(finding.Kind, finding.Value, finding.Bound, finding.Remedy);
+        finding.ToString().Should().ContainAll(finding.Kind.ToString(), finding.Value, finding.Expected, finding.Remedy);
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         Kernel(kernel, reserved, 1_048_576);
         int before = Ephemeral();
-        if (Find(new PortRegistryOptions { Ports = ports }).FirstOrDefault(found => found.Kind == PortFinding.EphemeralOverlap) is not { } finding)
+        if (Find(new PortRegistryOptions { Ports = ports }).FirstOrDefault(found => found.Kind == PortFindingKind.EphemeralOverlap) is not { } finding)
         {
             return;   // nothing of the range is handed out
         }
@@ -72,7 +72,7 @@ public sealed class DiagnosisTests : IDisposable
 
         Ephemeral().Should().BeGreaterThanOrEqualTo(Math.Min(8_192, before / 2), "the host must be able to connect; it was told: {0}", remedy);
         Find(new PortRegistryOptions { Ports = other.Success ? other.Groups[1].Value : ports })
-            .Should().NotContain(found => found.Kind == PortFinding.EphemeralOverlap, "it was told: {0}", remedy);
+            .Should().NotContain(found => found.Kind == PortFindingKind.EphemeralOverlap, "it was told: {0}", remedy);
     }
 
     [Theory]
@@ -86,7 +86,7 @@ public sealed class DiagnosisTests : IDisposable
         File.WriteAllText(_proc["self/status"], $"Name:\tx\nCapEff:\t{capabilities}\n");
         File.WriteAllText(_proc["sys/net/ipv4/ip_unprivileged_port_start"], "1024\n");
 
-        PortFinding[] found = [.. Find(new PortRegistryOptions { Ports = ports }).Where(finding => finding.Kind == PortFinding.RangeNotBindable)];
+        PortFinding[] found = [.. Find(new PortRegistryOptions { Ports = ports }).Where(finding => finding.Kind == PortFindingKind.RangeNotBindable)];
 
         found.Should().HaveCount(says is null ? 0 : 1);
         if (says is not null)
@@ -108,8 +108,8 @@ public sealed class DiagnosisTests : IDisposable
     public void Find_FewerPortsThanOwners_NamesBoth()
     {
         Find(new PortRegistryOptions { Ports = "61000-61009", Exclude = "61000", MaxOwners = 10 }).Should().ContainSingle()
-            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFinding.RangeTooSmall && finding.Value.Contains('9') && finding.Bound.Contains("10"));
-        Find(new PortRegistryOptions { Ports = "61000-61009" }, owners: 11).Should().ContainSingle().Which.Bound.Should().Contain("11");
+            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFindingKind.RangeTooSmall && finding.Value.Contains('9') && finding.Expected.Contains("10"));
+        Find(new PortRegistryOptions { Ports = "61000-61009" }, owners: 11).Should().ContainSingle().Which.Expected.Should().Contain("11");
         Find(new PortRegistryOptions { Ports = "61000-61009", MaxOwners = 10 }).Should().BeEmpty();
     }
 
@@ -121,7 +121,7 @@ public sealed class DiagnosisTests : IDisposable
 
         PortFinding finding = Find(options).Should().ContainSingle().Which;
 
-        finding.Kind.Should().Be(PortFinding.TooFewDescriptors);
+        finding.Kind.Should().Be(PortFindingKind.TooFewDescriptors);
         finding.Value.Should().Contain("1024").And.Contain("512");
         finding.Remedy.Should().Contain("8192");
         PortRegistrySettings.From(options, KernelPorts.Read(_proc.FullName)).GuardLimit.Should().Be(512);
@@ -130,7 +130,7 @@ public sealed class DiagnosisTests : IDisposable
     [Fact]
     public void Find_GuardUnavailable_SaysWhy() =>
         Find(new PortRegistryOptions { Ports = "61000-65535" }, guardWorks: false).Should().ContainSingle()
-            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFinding.GuardUnavailable && finding.Value == "the moon is full");
+            .Which.Should().Match<PortFinding>(finding => finding.Kind == PortFindingKind.GuardUnavailable && finding.Value == "the moon is full");
 
     [Fact]
     public async Task Diagnose_ProbeOff_IsTheSameAsWhatWasLoggedOnceAtTheStart()
@@ -141,7 +141,7 @@ public sealed class DiagnosisTests : IDisposable
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
-        findings.Should().Contain(finding => finding.Kind == PortFinding.GuardUnavailable && finding.Value.Contains("Probe"));
+        findings.Should().Contain(finding => finding.Kind == PortFindingKind.GuardUnavailable && finding.Value.Contains("Probe"));
         scene.Log.Of("Found").Should().Equal(findings.Select(finding => finding.ToString()));
     }
 
@@ -150,7 +150,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
 
-        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFinding.GuardUnavailable);
+        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFindingKind.GuardUnavailable);
     }
 
     [Fact]
@@ -158,7 +158,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         await using Scene scene = new();
 
-        scene.Registry.AddFinding(new PortFinding(PortFinding.StateUnreadable, "line 3", "a checksum", "Restore a copy."));
+        scene.Registry.AddFinding(new PortFinding(PortFindingKind.StateUnreadable, "line 3", "a checksum", "Restore a copy."));
 
         scene.Registry.Diagnose()[^1].Value.Should().Be("line 3");
         scene.Log.Of("Found")[^1].Should().Contain("line 3");

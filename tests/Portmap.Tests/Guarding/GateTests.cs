@@ -43,12 +43,12 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task ApplyTo_OpensTheGate()
+    public async Task PrepareStart_OpensTheGate()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
         PortLease lease = scene.Acquire("b1");
 
-        lease.ApplyTo(new System.Diagnostics.ProcessStartInfo("brick"));
+        lease.PrepareStart(new System.Diagnostics.ProcessStartInfo("brick"));
 
         lease.Guarantee.Should().Be(PortGuarantee.Admitting);
         Knock.GetsIn(lease.Port).Should().BeTrue();
@@ -134,7 +134,7 @@ public sealed class GateTests
         lease.OpenGate();
         using (Child first = await ListeningChild.StartAsync(port))
         {
-            await scene.SessionOf(first).RegisterAsync("b1", port, lease.Epoch).AsTask().Within();
+            await scene.SessionOf(first).RegisterAsync(new PortClaimRequest("b1", port) { Epoch = lease.Epoch }).AsTask().Within();
             first.Kill();
         }
 
@@ -147,7 +147,7 @@ public sealed class GateTests
         Knock.GetsIn(port).Should().BeFalse();
         again.OpenGate();
         using Child second = await ListeningChild.StartAsync(port);
-        (await scene.SessionOf(second).RegisterAsync("b1", port, again.Epoch).AsTask().Within()).Guarantee.Should().Be(PortGuarantee.Exclusive);
+        (await scene.SessionOf(second).RegisterAsync(new PortClaimRequest("b1", port) { Epoch = again.Epoch }).AsTask().Within()).Guarantee.Should().Be(PortGuarantee.Exclusive);
         Knock.GetsIn(port).Should().BeFalse();
     }
 
@@ -159,7 +159,7 @@ public sealed class GateTests
         lease.OpenGate();
         using (Child worker = await ListeningChild.StartAsync(lease.Port))
         {
-            await scene.SessionOf(worker).RegisterAsync("b1", lease.Port, lease.Epoch).AsTask().Within();
+            await scene.SessionOf(worker).RegisterAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).AsTask().Within();
             worker.Kill();
         }
 
@@ -303,7 +303,7 @@ public sealed class GateTests
         PortLease lease = scene.Acquire("b1");
         int first = lease.Port;
 
-        await scene.Here.ReportBindFailureAsync("b1", first, lease.Epoch).AsTask().Within();
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", first) { Epoch = lease.Epoch }).AsTask().Within();
 
         lease.Port.Should().NotBe(first);
         lease.Guarantee.Should().Be(PortGuarantee.Admitting, "the worker that reports binds the next one at once");

@@ -89,10 +89,10 @@ public sealed class GuaranteeTruthTests
                 PortEntry entry = scene.Registry.OpenSession(owner.Id).Register("b1", lease.Port, lease.Epoch);
 
                 entry.Guarantee.Should().Be(PortGuarantee.HeldByProcess, "thief first {0}, in a group {1}", thiefFirst, group);
-                scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFinding.PortShared)
+                scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.PortShared)
                     .Which.Value.Should().ContainAll($"{thief.Id}", $"{owner.Id}", "b1", $"{lease.Port}", At(thiefAt).Address, At(ownerAt).Address);
                 scene.Clock.Advance(TimeSpan.FromSeconds(1));
-                await Eventually.TrueAsync(() => scene.Log.Of("Found").Any(line => line.Contains(PortFinding.PortShared) && line.Contains($"{thief.Id}")));
+                await Eventually.TrueAsync(() => scene.Log.Of("Found").Any(line => line.Contains(nameof(PortFindingKind.PortShared)) && line.Contains($"{thief.Id}")));
                 owner.Kill();
                 scene.Clock.Advance(TimeSpan.FromSeconds(2));
                 await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
@@ -140,7 +140,7 @@ public sealed class GuaranteeTruthTests
 
         scene.Registry.OpenSession(owner.Id).Register("b1", lease.Port, lease.Epoch).Guarantee.Should().Be(PortGuarantee.Exclusive);
 
-        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFinding.PortShared);
+        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFindingKind.PortShared);
     }
 
     [NeedsFact("python3")]

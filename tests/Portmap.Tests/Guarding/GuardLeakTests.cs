@@ -47,7 +47,7 @@ public sealed class GuardLeakTests
     {
         Scene scene = Scene.OnRealPorts(PortBlock.Take(60), options => (options.ReuseDelay, options.ReconcileInterval) = (TimeSpan.Zero, TimeSpan.FromHours(24)));
         HashSet<PortChangeKind> endings = [];
-        scene.Registry.Snapshot(out long revision);
+        long revision = scene.Registry.Snapshot().Revision;
         for (int done = 0; done < acquisitions;)
         {
             done += await OneOfEachEndingAsync(scene, done);
@@ -106,7 +106,7 @@ public sealed class GuardLeakTests
         scene.Registry.Reconcile();
 
         PortLease left = scene.Acquire(Ask("left"));
-        PortSession leaving = scene.Registry.OpenSession(0);
+        PortSession leaving = scene.Registry.OpenSession(null);
         leaving.Register(left.Owner, left.Port, left.Epoch);
         await leaving.DisposeAsync();
 
@@ -126,9 +126,9 @@ public sealed class GuardLeakTests
 
     private static async Task<long> NoteAsync(PortRegistry registry, long revision, HashSet<PortChangeKind> endings)
     {
-        registry.Snapshot(out long last);
+        long last = registry.Snapshot().Revision;
         using CancellationTokenSource limit = Deadline.Source();
-        await foreach (PortChange change in registry.Watch(revision, limit.Token))
+        await foreach (PortChange change in registry.ChangesAsync(revision, limit.Token))
         {
             endings.Add(change.Kind);
             if (change.Revision >= last)

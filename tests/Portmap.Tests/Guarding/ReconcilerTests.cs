@@ -96,7 +96,7 @@ public sealed class ReconcilerTests
     public async Task Reconcile_UnknownProcess_IsLeftAlone()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
-        await using PortSession unknown = scene.Registry.OpenSession(0);
+        await using PortSession unknown = scene.Registry.OpenSession(null);
         int port = PortBlock.TakeOne();
         unknown.Register("b1", port);
 
@@ -130,7 +130,7 @@ public sealed class ReconcilerTests
         using Programs programs = new();
         System.Diagnostics.Process server = programs.Start(Programs.Closes, ports: port);
         await programs.NextAsync(server);
-        await scene.Registry.OpenSession(server.Id).RegisterAsync("b1", port).AsTask().Within();
+        await scene.Registry.OpenSession(server.Id).RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within();
         Times(6, scene.Registry.Reconcile);
         scene.PortOf("b1").Should().Be(port, "it listens");
         await server.StandardInput.WriteLineAsync().Within();
@@ -155,7 +155,7 @@ public sealed class ReconcilerTests
         int port = PortBlock.TakeOne();
         using System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp);
         socket.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port));
-        await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).AsTask().Within();
+        await scene.Here.RegisterAsync(new PortClaimRequest("dns", port) { Protocol = PortProtocol.Udp }).AsTask().Within();
         await socket.ConnectAsync(System.Net.IPAddress.Loopback, PortBlock.TakeOne()).Within();
 
         Times(6, scene.Registry.Reconcile);
@@ -198,7 +198,7 @@ public sealed class ReconcilerTests
         Times(4, scene.Registry.Reconcile);
 
         (scene.Registry.Listeners.Reads - before).Should().Be(4);
-        scene.Registry.Snapshot(out _).Count(entry => entry.State == PortState.Bound).Should().Be(ports.Count);
+        scene.Registry.Snapshot().Entries.Count(entry => entry.State == PortState.Bound).Should().Be(ports.Count);
         scene.Registry.Guard.Count.Should().Be(0, "it never binds");
         Array.ForEach(sockets, socket => socket.Dispose());
     }

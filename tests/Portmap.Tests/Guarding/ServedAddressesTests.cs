@@ -31,7 +31,7 @@ public sealed class ServedAddressesTests
 
         await Eventually.TrueAsync(() => Entry(scene).Addresses == served);
         Entry(scene).Should().Be(registered, "it is the same claim");
-        IEnumerable<PortFinding> findings = scene.Registry.Diagnose().Where(finding => finding.Kind == PortFinding.PartlyServed);
+        IEnumerable<PortFinding> findings = scene.Registry.Diagnose().Where(finding => finding.Kind == PortFindingKind.PartlyServed);
         if (leavesSome)
         {
             findings.Should().ContainSingle().Which.Value.Should().ContainAll("b1", range.First.ToString(CultureInfo.InvariantCulture), places.Split(',')[0].Split(' ')[0]);
@@ -69,7 +69,7 @@ public sealed class ServedAddressesTests
         (await server.OpenAsync("server", new Place("127.0.0.1"), lease.Port)).Should().Be("ok");
         scene.Registry.OpenSession(server.Id).Register("b1", lease.Port, lease.Epoch);
 
-        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFinding.PartlyServed);
+        scene.Registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFindingKind.PartlyServed);
         foreach (Place place in Place.All)
         {
             (await stranger.GetsInAsync(place, lease.Port, group: false)).Should().BeFalse("{0} is kept", place);

@@ -44,7 +44,7 @@ public sealed class StrangerAtTheGateTests
             using Socket? worker = Knock.TryTake(lease.Port);
             if (worker is not null && life % 2 == 0)
             {
-                session.TryRegister("b1", lease.Port, out _, out _, lease.Epoch).Should().BeTrue();
+                session.TryRegister(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
                 session.TryRelease("b1", out _).Should().BeTrue();
             }
 
@@ -59,7 +59,7 @@ public sealed class StrangerAtTheGateTests
     [Fact]
     public async Task TryAcquire_NothingLeftButThePortOfAnotherDaemonsOpenGate_IsExhaustedAndItsProcessGetsIn()
     {
-        // Both daemons have one range, and the port is between ApplyTo and Listen.
+        // Both daemons have one range, and the port is between PrepareStart and Listen.
         PortRegistryOptions options = Options(ports: 1);
         await using PortRegistry theirs = new(options), ours = new(options);
         theirs.TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
@@ -74,7 +74,7 @@ public sealed class StrangerAtTheGateTests
     private static PortRegistryOptions Options(int ports) => new()
     {
         Ports = PortBlock.Take(ports).ToString(),
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
         ReuseDelay = TimeSpan.Zero,
         ForeignRecheck = TimeSpan.FromMilliseconds(100),
     };

@@ -22,7 +22,7 @@ public class StrangerTests
 
         scene.StateOf(range.First).Should().Be(PortState.Foreign);
         scene.Registry.TryGetEntry(range.First, out PortEntry entry).Should().BeTrue();
-        entry.Should().BeEquivalentTo(new { Owner = "", Epoch = 0L, Port = range.First, State = PortState.Foreign });
+        entry.Should().BeEquivalentTo(new { Owner = "", Epoch = (long?)null, Port = range.First, State = PortState.Foreign });
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class TakingProofTests
                 lease.OpenGate();
             }
 
-            foreach (int process in (int[])[Environment.ProcessId, 0])
+            foreach (int? process in (int?[])[Environment.ProcessId, null])
             {
                 await using PortSession session = scene.Registry.OpenSession(process);
                 session.RegisterRefused("thief", lease.Port, protocol: protocol).ShouldExplain(PortRefusalReason.NotListening, "thief", lease.Port);
@@ -54,7 +54,7 @@ public sealed class TakingProofTests
         PortRange range = PortBlock.Take(2);
         await using Scene scene = Scene.OnRealPorts(range);
         using Socket first = Knock.TryTake(range.First)!;
-        long served = scene.Here.Register("b1", range.First).Epoch;
+        long served = scene.Here.Register("b1", range.First).Epoch!.Value;
         PortLease? lease = byEpoch ? scene.Acquire("b1") : null;
         lease?.OpenGate();
         int next = lease?.Port ?? range.Last;
@@ -114,15 +114,15 @@ public sealed class TakingProofTests
     {
         PortRange range = PortBlock.Take(1);
         await using PortRegistry registry = await PortRegistry.OpenAsync(
-            new PortRegistryOptions { Ports = range.ToString(), Strategy = "AllocatorPicks" }, new MemoryPortStore()).Within();
+            new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks }, new MemoryPortStore()).Within();
         PortLease lease = await registry.AcquireAsync("b1").AsTask().Within();
         lease.OpenGate();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
 
-        (await session.RegisterAsync("thief", range.First).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "thief");
+        (await session.RegisterAsync(new PortClaimRequest("thief", range.First)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "thief");
 
         using Socket? server = Knock.TryTake(range.First);
-        (await session.RegisterAsync("winner", range.First).AsTask().Within()).State.Should().Be(PortState.Bound);
+        (await session.RegisterAsync(new PortClaimRequest("winner", range.First)).AsTask().Within()).State.Should().Be(PortState.Bound);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class VerifiedListenerTests
         await using Scene scene = Verifying(out int port);
         using Stranger socket = Stranger.Listening(port);
 
-        (await scene.Here.RegisterAsync("b1", port).AsTask().Within()).State.Should().Be(PortState.Bound);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).State.Should().Be(PortState.Bound);
     }
 
     [Fact]
@@ -20,7 +20,7 @@ public sealed class VerifiedListenerTests
         await using Scene scene = Verifying(out int port);
         using System.Net.Sockets.Socket? silent = Knock.TryTake(port, listen: false);
 
-        (await scene.Here.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port);
 
         scene.PortOf("b1").Should().Be(0);
     }
@@ -32,10 +32,10 @@ public sealed class VerifiedListenerTests
         using Stranger socket = Stranger.Listening(port);
         Child idle = scene.StartChild();
 
-        (await scene.SessionOf(idle).RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port, idle.Id);
+        (await scene.SessionOf(idle).RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port, idle.Id);
 
         await using Scene credulous = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyListening = true);
-        (await credulous.SessionOf(credulous.StartChild()).RegisterAsync("b1", port).AsTask().Within()).Port.Should().Be(port);
+        (await credulous.SessionOf(credulous.StartChild()).RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).Port.Should().Be(port);
     }
 
     [NeedsFact("python3")]
@@ -44,7 +44,7 @@ public sealed class VerifiedListenerTests
         await using Scene scene = Verifying(out int port);
         using Child server = await ListeningChild.StartAsync(port);
 
-        (await scene.SessionOf(server).RegisterAsync("b1", port).AsTask().Within()).ProcessId.Should().Be(server.Id);
+        (await scene.SessionOf(server).RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).ProcessId.Should().Be(server.Id);
     }
 
     [Fact]
@@ -52,18 +52,18 @@ public sealed class VerifiedListenerTests
     {
         await using Scene scene = Verifying(out int port);
         using Stranger socket = Stranger.Listening(port);
-        await using PortSession unknown = scene.Registry.OpenSession(0);
+        await using PortSession unknown = scene.Registry.OpenSession(null);
 
-        (await unknown.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "b1", port);
+        (await unknown.RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "b1", port);
     }
 
     [Fact]
     public async Task RegisterAsync_UnknownProcessAndNobodyListensHere_IsUnverifiable()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyListening = true);
-        await using PortSession unknown = scene.Registry.OpenSession(0);
+        await using PortSession unknown = scene.Registry.OpenSession(null);
 
-        (await unknown.RegisterAsync("b1", PortBlock.TakeOne()).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "network");
+        (await unknown.RegisterAsync(new PortClaimRequest("b1", PortBlock.TakeOne())).RefusalAsync()).ShouldExplain(PortRefusalReason.Unverifiable, "network");
     }
 
     [NeedsNamespaceFact]
@@ -77,11 +77,11 @@ public sealed class VerifiedListenerTests
         PortSession session = scene.Registry.OpenSession(server.Id);
         using Stranger here = Stranger.Listening(port);   // on the same number, and in another network
 
-        (await session.RegisterAsync("b1", port).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "network");
+        (await session.RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "network");
         await server.StandardInput.WriteLineAsync().Within();
         await programs.NextAsync(server);
 
-        (await session.RegisterAsync("b1", port).AsTask().Within()).ProcessId.Should().Be(server.Id);
+        (await session.RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).ProcessId.Should().Be(server.Id);
         for (int i = 0; i < 4; i++)
         {
             scene.Registry.Reconcile();
@@ -116,10 +116,10 @@ public sealed class VerifiedListenerTests
     public async Task RegisterAsync_Udp_ABoundSocketIsEnough()
     {
         await using Scene scene = Verifying(out int port);
-        (await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotListening);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("dns", port) { Protocol = PortProtocol.Udp }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotListening);
         using Stranger socket = Stranger.OnUdp(port);
 
-        (await scene.Here.RegisterAsync("dns", port, protocol: PortProtocol.Udp).AsTask().Within()).State.Should().Be(PortState.Bound);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("dns", port) { Protocol = PortProtocol.Udp }).AsTask().Within()).State.Should().Be(PortState.Bound);
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public sealed class VerifiedListenerTests
             () =>
             {
                 start.SignalAndWait();
-                return Enumerable.Range(0, Many / 4).Select(i => scene.Here.RegisterAsync($"b{thread}/{i}", port).AsTask()).ToArray();
+                return Enumerable.Range(0, Many / 4).Select(i => scene.Here.RegisterAsync(new PortClaimRequest($"b{thread}/{i}", port)).AsTask()).ToArray();
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))).Within();
         PortEntry[] entries = await Task.WhenAll(asked.SelectMany(tasks => tasks)).Within();
@@ -150,7 +150,7 @@ public sealed class VerifiedListenerTests
     {
         await using Scene scene = Verifying(out int port);
 
-        Action register = () => scene.Here.TryRegister("b1", port, out _, out _);
+        Action register = () => scene.Here.TryRegister(new PortClaimRequest("b1", port), out _, out _);
 
         register.Should().Throw<InvalidOperationException>().WithMessage("*RegisterAsync*");
     }

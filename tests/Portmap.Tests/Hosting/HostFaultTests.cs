@@ -57,21 +57,21 @@ public class HostFaultTests
         using Child child = Child.Start();
         PortSession here = registry.OpenSession(Environment.ProcessId);
         PortSession mortal = registry.OpenSession(child.Id);
-        await mortal.RegisterAsync("dies", 20_000).AsTask().Within();
-        await registry.OpenSession(0).RegisterAsync("leaves", 20_001).AsTask().Within();
+        await mortal.RegisterAsync(new PortClaimRequest("dies", 20_000)).AsTask().Within();
+        await registry.OpenSession(null).RegisterAsync(new PortClaimRequest("leaves", 20_001)).AsTask().Within();
         PortSession leaving = registry.OpenSession(Environment.ProcessId);
-        await leaving.RegisterAsync("hangs up", 20_002).AsTask().Within();
+        await leaving.RegisterAsync(new PortClaimRequest("hangs up", 20_002)).AsTask().Within();
         await leaving.DisposeAsync();
         child.Kill();
         registry.Maintain();
         if (await AcquireAsync(registry, "b1") is { } first)
         {
-            await here.RegisterAsync("b1", first.Port, first.Epoch).AsTask().Within();
+            await here.RegisterAsync(new PortClaimRequest("b1", first.Port) { Epoch = first.Epoch }).AsTask().Within();
             await here.ReleaseAsync("b1").AsTask().Within();
             PortLease loser = (await AcquireAsync(registry, new PortRequest("loses") { Guard = PortGuardMode.StepAside }))!;
             loser.OpenGate();
             using Stranger listener = Stranger.Listening(loser.Port);   // who takes something proves that it listens
-            await here.RegisterAsync("wins", loser.Port).AsTask().Within();
+            await here.RegisterAsync(new PortClaimRequest("wins", loser.Port)).AsTask().Within();
             PortLease moved = (await AcquireAsync(registry, "moves"))!;
             try
             {
@@ -96,11 +96,11 @@ public class HostFaultTests
         registry.Maintain();
         await registry.FlushAsync().Within();
         registry.AssertInvariants();
-        registry.Snapshot(out _).Where(entry => entry.State is PortState.Bound or PortState.Reserved or PortState.Recovered)
+        registry.Snapshot().Entries.Where(entry => entry.State is PortState.Bound or PortState.Reserved or PortState.Recovered)
             .Select(entry => entry.Owner).Should().BeSubsetOf(["leaves"], "all else has ended, and 'leaves' keeps its connection");
         for (int i = 0; i < Ports; i++)
         {
-            (await registry.AcquireAsync(new PortRequest(FormattableString.Invariant($"after{i}")) { Strategy = "AllocatorPicks" }).AsTask().Within())
+            (await registry.AcquireAsync(new PortRequest(FormattableString.Invariant($"after{i}")) { Strategy = PortRegistryOptions.AllocatorPicks }).AsTask().Within())
                 .Port.Should().BeInRange(range.First, range.Last);   // neither a port nor a place for an owner was lost
         }
 

@@ -53,7 +53,7 @@ public class LoggedNamesTests
         scene.Log.Of("Expired").Should().ContainSingle().Which.Should().Contain(printed);
         new PortRefusedException(refusal).Message.Concat(refusal.ToString()).Concat(scene.Log.Of("Expired")[0])
             .Should().OnlyContain(letter => !char.IsControl(letter) && char.GetUnicodeCategory(letter) != UnicodeCategory.Format);
-        PortRefusal.Create(PortRefusalReason.Conflict, "from a daemon: " + name).Message.Should().Contain(printed);
+        new PortRefusal(PortRefusalReason.Conflict, "from a daemon: " + name).Message.Should().Contain(printed);
     }
 
     [Fact]

@@ -53,7 +53,7 @@ public class OwnerRightsTests
         Cast cast = await Cast.OnAsync(scene, isRegistered: !isOfLease);
         PortSession session = cast.Session(caller);
         PortLease? hosts = verb == "register by a lease of the host" ? scene.Acquire(Owner) : null;
-        PortEntry[] before = [.. scene.Registry.Snapshot(out _)];
+        PortEntry[] before = [.. scene.Registry.Snapshot().Entries];
 
         PortRefusal? refusal = await TryAsync(() => DoAsync(verb, session, cast, hosts));
 
@@ -63,7 +63,7 @@ public class OwnerRightsTests
             bool isPlainRegistration = verb is "register on another port" or "register by the epoch of the claim, on another port";
             refusal.Reason.Should().Be(isPlainRegistration ? PortRefusalReason.Conflict : PortRefusalReason.NotOwner);
             refusal.Message.Should().Contain(Owner);
-            scene.Registry.Snapshot(out _).Should().Equal(before, "nothing was changed");
+            scene.Registry.Snapshot().Entries.Should().Equal(before, "nothing was changed");
             scene.StateOf(20_009).Should().Be(PortState.Free);
         }
     }
@@ -134,8 +134,8 @@ public class OwnerRightsTests
         PortEntry entry = scene.SessionOf(first).Register(Owner, Scene.First);
         PortSession second = scene.SessionOf(scene.StartChild());
 
-        (await second.ReportBindFailureAsync(Owner, Scene.First).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, Owner, Scene.First, first.Id);
-        (await second.ReportBindFailureAsync(Owner, Scene.First + 1).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
+        (await second.ReportBindFailureAsync(new PortClaimRequest(Owner, Scene.First)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, Owner, Scene.First, first.Id);
+        (await second.ReportBindFailureAsync(new PortClaimRequest(Owner, Scene.First + 1)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
         second.ReleaseRefused(Owner).Reason.Should().Be(PortRefusalReason.NotOwner);
 
         scene.Registry.TryGetEntry(Owner, out PortEntry still).Should().BeTrue();
@@ -150,11 +150,11 @@ public class OwnerRightsTests
     public async Task Register_OfAnOwnerWhoseUnknownProcessLeft_IsForItsUserOnly(uint? user, bool may)
     {
         await using Scene scene = new();
-        PortSession gone = scene.Registry.OpenSession(0, OwnersUser);
+        PortSession gone = scene.Registry.OpenSession(null, OwnersUser);
         gone.Register(Owner, Scene.First);
         await gone.DisposeAsync();
 
-        bool registered = scene.Registry.OpenSession(0, user).TryRegister(Owner, Scene.First, out _, out PortRefusal? refusal);
+        bool registered = scene.Registry.OpenSession(null, user).TryRegister(new PortClaimRequest(Owner, Scene.First), out _, out PortRefusal? refusal);
 
         registered.Should().Be(may, "{0}", refusal);
     }
@@ -163,7 +163,7 @@ public class OwnerRightsTests
     public async Task Acquired_ManyLeasesThatAreOver_AreForgottenAndThoseThatStandAreNot()
     {
         await using Scene scene = new("20000-20999");
-        PortSession session = scene.Registry.OpenSession(0, OtherUser);
+        PortSession session = scene.Registry.OpenSession(null, OtherUser);
         PortLease kept = await session.AcquireAsync("kept").Within();
         PortSession worker = scene.Registry.OpenSession(scene.StartChild().Id, OtherUser);
         PortLease registered = await session.AcquireAsync("registered").Within();
@@ -189,7 +189,7 @@ public class OwnerRightsTests
         PortEntry entry = scene.Here.Register(Owner, Scene.First);
 
         session.UserId.Should().Be(65_534);
-        session.TryRelease(Owner, out PortRefusal? refusal, epoch: entry.Epoch).Should().BeFalse();
+        session.TryRelease(new PortClaimRequest(Owner) { Epoch = entry.Epoch }, out PortRefusal? refusal).Should().BeFalse();
         refusal!.ShouldExplain(PortRefusalReason.NotOwner, Owner, 65_534);
         scene.PortOf(Owner).Should().Be(Scene.First);
     }
@@ -217,20 +217,20 @@ public class OwnerRightsTests
 
     private static Task DoAsync(string verb, PortSession session, Cast cast, PortLease? hosts) => verb switch
     {
-        "release by epoch" => session.ReleaseAsync(Owner, epoch: cast.Entry.Epoch).AsTask(),
+        "release by epoch" => session.ReleaseAsync(new PortClaimRequest(Owner) { Epoch = cast.Entry.Epoch }).AsTask(),
         "release" => session.ReleaseAsync(Owner).AsTask(),
-        "register on another port" => session.RegisterAsync(Owner, 20_009).AsTask(),
-        "register by the epoch of the claim, on another port" => session.RegisterAsync(Owner, 20_009, cast.Entry.Epoch).AsTask(),
-        "register by a lease of the host" => session.RegisterAsync(Owner, hosts!.Port, hosts.Epoch).AsTask(),
+        "register on another port" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
+        "register by the epoch of the claim, on another port" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009) { Epoch = cast.Entry.Epoch }).AsTask(),
+        "register by a lease of the host" => session.RegisterAsync(new PortClaimRequest(Owner, hosts!.Port) { Epoch = hosts.Epoch }).AsTask(),
         "acquire" => session.AcquireAsync(Owner).AsTask(),
-        "bind failed" => session.ReportBindFailureAsync(Owner, 20_009).AsTask(),
-        "release the lease by epoch" => session.ReleaseAsync(Owner, epoch: cast.Lease.Epoch).AsTask(),
+        "bind failed" => session.ReportBindFailureAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
+        "release the lease by epoch" => session.ReleaseAsync(new PortClaimRequest(Owner) { Epoch = cast.Lease.Epoch }).AsTask(),
         "release the lease" => session.ReleaseAsync(Owner).AsTask(),
-        "register by the lease" => session.RegisterAsync(Owner, cast.Lease.Port, cast.Lease.Epoch).AsTask(),
-        "register on the port of the lease" => session.RegisterAsync(Owner, cast.Lease.Port).AsTask(),
-        "register beside the lease" => session.RegisterAsync(Owner, 20_009).AsTask(),
-        "bind failed by the lease" => session.ReportBindFailureAsync(Owner, cast.Lease.Port, cast.Lease.Epoch).AsTask(),
-        "bind failed on the port of the lease" => session.ReportBindFailureAsync(Owner, cast.Lease.Port).AsTask(),
+        "register by the lease" => session.RegisterAsync(new PortClaimRequest(Owner, cast.Lease.Port) { Epoch = cast.Lease.Epoch }).AsTask(),
+        "register on the port of the lease" => session.RegisterAsync(new PortClaimRequest(Owner, cast.Lease.Port)).AsTask(),
+        "register beside the lease" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
+        "bind failed by the lease" => session.ReportBindFailureAsync(new PortClaimRequest(Owner, cast.Lease.Port) { Epoch = cast.Lease.Epoch }).AsTask(),
+        "bind failed on the port of the lease" => session.ReportBindFailureAsync(new PortClaimRequest(Owner, cast.Lease.Port)).AsTask(),
         _ => throw new ArgumentOutOfRangeException(nameof(verb), verb, "unknown"),
     };
 
@@ -277,7 +277,7 @@ public class OwnerRightsTests
             "other user" => _scene.Registry.OpenSession(_scene.StartChild().Id, OtherUser),
             "root" => _scene.Registry.OpenSession(_scene.StartChild().Id, 0),
             "daemon's user" => _scene.Registry.OpenSession(_scene.StartChild().Id, ProcessUser.Own),
-            "unknown" => _scene.Registry.OpenSession(0, userId: null),
+            "unknown" => _scene.Registry.OpenSession(null, userId: null),
             _ => throw new ArgumentOutOfRangeException(nameof(caller), caller, "unknown"),
         };
     }

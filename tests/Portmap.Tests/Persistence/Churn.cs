@@ -55,7 +55,7 @@ internal sealed class Churn(int owners, int seed) : TimeProvider
             BootId = s_boot,
             At = _now,
             Until = state == PortState.Bound ? DateTimeOffset.UnixEpoch : _now + s_reuseDelay,
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
         };
     }
 }

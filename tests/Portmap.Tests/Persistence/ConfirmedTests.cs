@@ -30,13 +30,13 @@ public sealed class ConfirmedTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         scene.Store.Hold();
-        Task<PortEntry> registering = scene.Here.RegisterAsync("a", 20000).AsTask();
+        Task<PortEntry> registering = scene.Here.RegisterAsync(new PortClaimRequest("a", 20000)).AsTask();
         await scene.Store.ArrivedAsync().Within();
 
         registering.IsCompleted.Should().BeFalse();
         scene.PortOf("a").Should().Be(0);
         scene.Registry.EnumerateOwners(20000).Should().BeEmpty();
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
 
         scene.Store.Release();
         (await registering.Within()).Port.Should().Be(20000);
@@ -50,7 +50,7 @@ public sealed class ConfirmedTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         await scene.RegisterAsync("a", 20000);
         scene.Store.Hold();
-        Task<PortEntry> registering = scene.Here.RegisterAsync("a", 20001).AsTask();
+        Task<PortEntry> registering = scene.Here.RegisterAsync(new PortClaimRequest("a", 20001)).AsTask();
         await scene.Store.ArrivedAsync().Within();
         scene.PortOf("a").Should().Be(20000);
 
@@ -67,11 +67,11 @@ public sealed class ConfirmedTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         using Child stranger = Child.Start();
         scene.Store.Hold();
-        Task<PortEntry> first = scene.Here.RegisterAsync("a", 20000).AsTask();
+        Task<PortEntry> first = scene.Here.RegisterAsync(new PortClaimRequest("a", 20000)).AsTask();
         await scene.Store.ArrivedAsync().Within();
-        Task<PortEntry> sameOwner = scene.Registry.OpenSession(stranger.Id).RegisterAsync("a", 20001).AsTask();
-        Task<PortEntry> samePort = scene.Registry.OpenSession(stranger.Id).RegisterAsync("b", 20000).AsTask();
-        Task<PortEntry> shares = scene.Here.RegisterAsync("c", 20000).AsTask();
+        Task<PortEntry> sameOwner = scene.Registry.OpenSession(stranger.Id).RegisterAsync(new PortClaimRequest("a", 20001)).AsTask();
+        Task<PortEntry> samePort = scene.Registry.OpenSession(stranger.Id).RegisterAsync(new PortClaimRequest("b", 20000)).AsTask();
+        Task<PortEntry> shares = scene.Here.RegisterAsync(new PortClaimRequest("c", 20000)).AsTask();
         Task<PortLease> acquires = scene.Registry.AcquireAsync("a").AsTask();
         (sameOwner.IsCompleted || samePort.IsCompleted || shares.IsCompleted || acquires.IsCompleted).Should().BeFalse();
 
@@ -106,7 +106,7 @@ public sealed class ConfirmedTests
         scene.Store.Hold();
         Task<PortLease> acquiring = scene.Registry.AcquireAsync(new PortRequest("a") { Previous = 20000, Reuse = PortReuse.Prefer }).AsTask();
         await scene.Store.ArrivedAsync().Within();
-        Task<PortEntry> registering = scene.Here.RegisterAsync("b", 20000).AsTask();
+        Task<PortEntry> registering = scene.Here.RegisterAsync(new PortClaimRequest("b", 20000)).AsTask();
 
         scene.Store.Release();
         (await registering.Within()).Port.Should().Be(20000);
@@ -192,7 +192,7 @@ public sealed class ConfirmedTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
         FluentActions.Invoking(() => scene.Registry.TryAcquire("b", out _, out _)).Should().Throw<InvalidOperationException>().WithMessage("*AcquireAsync*");
-        FluentActions.Invoking(() => scene.Here.TryRegister("b", 20000, out _, out _)).Should().Throw<InvalidOperationException>().WithMessage("*RegisterAsync*");
+        FluentActions.Invoking(() => scene.Here.TryRegister(new PortClaimRequest("b", 20000), out _, out _)).Should().Throw<InvalidOperationException>().WithMessage("*RegisterAsync*");
         FluentActions.Invoking(() => scene.Here.TryRelease("b", out _)).Should().Throw<InvalidOperationException>().WithMessage("*ReleaseAsync*");
         FluentActions.Invoking(() => lease.TryRelease(out _)).Should().Throw<InvalidOperationException>().WithMessage("*ReleaseAsync*");
     }

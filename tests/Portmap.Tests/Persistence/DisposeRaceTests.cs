@@ -12,7 +12,7 @@ public sealed class DisposeRaceTests
     private static readonly Dictionary<string, (Action<Run> Before, Action<Run> Change, bool IsRelease)> s_changes = new()
     {
         ["acquires"] = (_ => { }, run => run.Acquire("a"), false),
-        ["acquires the right to bring a port"] = (_ => { }, run => run.Acquire(new PortRequest("a") { Strategy = "ProcessBinds" }), false),
+        ["acquires the right to bring a port"] = (_ => { }, run => run.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds }), false),
         ["registers"] = (_ => { }, run => run.Register("a", 20005), false),
         ["registers its lease"] = (run => run.Acquire("a"), run => run.Register("a", run.Lease!.Port, run.Lease.Epoch), false),
         ["moves"] = (run => run.Register("a", 20005), run => run.Register("a", 20006), false),
@@ -84,7 +84,7 @@ public sealed class DisposeRaceTests
         {
             await using Run run = await Run.OpenAsync(options => options.Durability = durability);
             PortLease[] leases = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Registry.AcquireAsync($"leased{i}").AsTask())).Within();
-            await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Here.RegisterAsync($"held{i}", 20_080 + i).AsTask())).Within();
+            await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Here.RegisterAsync(new PortClaimRequest($"held{i}", 20_080 + i)).AsTask())).Within();
             await run.Registry.FlushAsync().Within();
             ConcurrentDictionary<string, bool> done = [];
             TaskCompletionSource begin = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -95,9 +95,9 @@ public sealed class DisposeRaceTests
                 PortLease lease = leases[i];
                 int port = 20_090 + i;
                 changes.Add(TryAsync(fresh, async () => await run.Registry.AcquireAsync(fresh)));
-                changes.Add(TryAsync(brings, async () => await run.Here.RegisterAsync(brings, port)));
+                changes.Add(TryAsync(brings, async () => await run.Here.RegisterAsync(new PortClaimRequest(brings, port))));
                 changes.Add(TryAsync(held, async () => await run.Here.ReleaseAsync(held)));
-                changes.Add(TryAsync(lease.Owner, async () => await run.Here.RegisterAsync(lease.Owner, lease.Port, lease.Epoch)));
+                changes.Add(TryAsync(lease.Owner, async () => await run.Here.RegisterAsync(new PortClaimRequest(lease.Owner, lease.Port) { Epoch = lease.Epoch })));
             }
 
             begin.SetResult();
@@ -152,8 +152,8 @@ public sealed class DisposeRaceTests
         {
             "acquires" => scene.Registry.AcquireAsync("a").AsTask(),
             "acquires for both protocols" => scene.Registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask(),
-            "registers" => scene.Here.RegisterAsync("a", 20008).AsTask(),
-            "registers its lease" => scene.Here.RegisterAsync("leased", lease.Port, lease.Epoch).AsTask(),
+            "registers" => scene.Here.RegisterAsync(new PortClaimRequest("a", 20008)).AsTask(),
+            "registers its lease" => scene.Here.RegisterAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask(),
             _ => scene.Here.ReleaseAsync("held").AsTask(),
         };
         await scene.Store.ArrivedAsync().Within();
@@ -185,16 +185,16 @@ public sealed class DisposeRaceTests
     {
         await using Run run = await Run.OpenAsync(options => options.Durability = durability);
         PortLease lease = await run.Registry.AcquireAsync("leased").AsTask().Within();
-        await run.Here.RegisterAsync("held", 20005).AsTask().Within();
+        await run.Here.RegisterAsync(new PortClaimRequest("held", 20005)).AsTask().Within();
         await run.Registry.DisposeAsync().AsTask().Within();
         Func<Task>[] changes =
         [
             () => run.Registry.AcquireAsync("a").AsTask().Within(),
-            () => run.Here.RegisterAsync("a", 20006).AsTask().Within(),
-            () => run.Here.RegisterAsync("leased", lease.Port, lease.Epoch).AsTask().Within(),
+            () => run.Here.RegisterAsync(new PortClaimRequest("a", 20006)).AsTask().Within(),
+            () => run.Here.RegisterAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask().Within(),
             () => run.Here.ReleaseAsync("held").AsTask().Within(),
             () => lease.ReleaseAsync().AsTask().Within(),
-            () => run.Here.ReportBindFailureAsync("leased", lease.Port, lease.Epoch).AsTask().Within(),
+            () => run.Here.ReportBindFailureAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask().Within(),
         ];
         foreach (Func<Task> change in changes)
         {
@@ -252,7 +252,7 @@ public sealed class DisposeRaceTests
 
         public static async Task<Run> OpenAsync(Action<PortRegistryOptions>? configure = null)
         {
-            PortRegistryOptions options = new() { Ports = "20000-20099", Strategy = "AllocatorPicks", Probe = false, Durability = PortDurability.Background };
+            PortRegistryOptions options = new() { Ports = "20000-20099", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, Durability = PortDurability.Background };
             configure?.Invoke(options);
             Run run = new();
             run.Registry = await PortRegistry.OpenAsync(options, run._store, timeProvider: run.Clock).Within();
@@ -267,7 +267,7 @@ public sealed class DisposeRaceTests
         }
 
         public void Register(string owner, int port, long epoch = 0) =>
-            Here.TryRegister(owner, port, out _, out PortRefusal? refusal, epoch).Should().BeTrue("it was refused: {0}", refusal?.Message);
+            Here.TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out _, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
 
         public void Release(string owner) => Here.TryRelease(owner, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
 

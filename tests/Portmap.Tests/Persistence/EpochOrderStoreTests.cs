@@ -10,14 +10,14 @@ public sealed class EpochOrderStoreTests
     [InlineData(PortProtocol.Udp)]
     public async Task RegisterAsync_SamePortAgainAndAgainWithLeasesOfAllProcessors_IsReadBackAsItStands(PortProtocol protocol)
     {
-        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
         for (int i = 0; i < 60; i++)
         {
             PortLease lease = await Processor.Run(i, () => scene.Registry.AcquireAsync(new PortRequest("a") { Protocol = protocol })).AsTask().Within();
             Stored(0).State.Should().Be(PortState.Reserved, "round {0}: the lease is open", i);
-            PortEntry entry = await Processor.Run(i / 2, () => scene.Here.RegisterAsync("a", 50_123, lease.Epoch, protocol)).AsTask().Within();
-            (Stored(50_123).State, Stored(50_123).Epoch).Should().Be((PortState.Bound, entry.Epoch), "round {0}: it is registered", i);
-            await Processor.Run(i / 3, () => scene.Here.ReleaseAsync("a", protocol: protocol)).AsTask().Within();
+            PortEntry entry = await Processor.Run(i / 2, () => scene.Here.RegisterAsync(new PortClaimRequest("a", 50_123) { Epoch = lease.Epoch, Protocol = protocol })).AsTask().Within();
+            (Stored(50_123).State, Stored(50_123).Epoch).Should().Be((PortState.Bound, entry.Epoch!.Value), "round {0}: it is registered", i);
+            await Processor.Run(i / 3, () => scene.Here.ReleaseAsync(new PortClaimRequest("a") { Protocol = protocol })).AsTask().Within();
             Stored(50_123).State.Should().Be(PortState.Cooling, "round {0}: it was released", i);
         }
 
@@ -27,15 +27,15 @@ public sealed class EpochOrderStoreTests
     [Fact]
     public async Task OpenAsync_LeaseThatWasGivenAHigherEpoch_ComesBackAsTheRegistrationAlone()
     {
-        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
         (long given, PortEntry entry) = await RaisedAsync(scene);
         await scene.KillAndOpenAsync();
 
-        scene.Registry.Snapshot(out _).Should().ContainSingle(found => found.Owner == "a").Which.Should().Match<PortEntry>(
+        scene.Registry.Snapshot().Entries.Should().ContainSingle(found => found.Owner == "a").Which.Should().Match<PortEntry>(
             found => found.State == PortState.Recovered && found.Epoch == entry.Epoch);
         (await scene.RegisterAsync("a", 50_123, given)).Epoch.Should().Be(entry.Epoch, "its worker may know no other");
         await scene.KillAndOpenAsync();
-        (await scene.RegisterAsync("a", 50_123, entry.Epoch)).Epoch.Should().Be(entry.Epoch);
+        (await scene.RegisterAsync("a", 50_123, entry.Epoch!.Value)).Epoch.Should().Be(entry.Epoch);
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class EpochOrderStoreTests
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
         scene.StateOf(50_123).Should().Be(PortState.Recovered);
         PortEntry entry = await scene.RegisterAsync("a", lease.Port, lease.Epoch, scene.Registry.OpenSession(scene.StartChild().Id));
-        entry.Epoch.Should().BeGreaterThan(beside.Epoch);
+        entry.Epoch.Should().BeGreaterThan(beside.Epoch!.Value);
         await scene.KillAndOpenAsync();
         scene.StateOf(lease.Port).Should().Be(PortState.Recovered);
         scene.StateOf(50_123).Should().Be(PortState.Cooling);
@@ -64,7 +64,7 @@ public sealed class EpochOrderStoreTests
         for (int i = 0; seen <= given; i++)
         {
             i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
-            seen = (await scene.RegisterAsync("b", 50_123)).Epoch;
+            seen = (await scene.RegisterAsync("b", 50_123)).Epoch!.Value;
             await scene.Here.ReleaseAsync("b").Within();
         }
     }

@@ -15,7 +15,7 @@ public sealed class EpochsOfOtherRunsTests
         using PortRegistry ahead = new(options, null, new FakeTimeProvider(now.AddHours(10)));
         ahead.TryAcquire("a", out PortLease? lease, out _).Should().BeTrue();
         int port = lease!.Port == 0 ? 50_123 : lease.Port;
-        long epoch = ahead.OpenSession(Environment.ProcessId).Register("a", port, lease.Epoch).Epoch;
+        long epoch = ahead.OpenSession(Environment.ProcessId).Register("a", port, lease.Epoch).Epoch!.Value;
         using PortRegistry right = new(options, null, new FakeTimeProvider(now));
 
         PortEntry entry = right.OpenSession(Environment.ProcessId).Register("a", port, epoch);
@@ -37,7 +37,7 @@ public sealed class EpochsOfOtherRunsTests
         }
 
         PortLease lease = await scene.AcquireAsync("a");
-        long epoch = (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch;
+        long epoch = (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch!.Value;
         scene.Store.LoseAll();
         await scene.KillAndOpenAsync(TimeSpan.FromSeconds(3));
 
@@ -68,7 +68,7 @@ public sealed class EpochsOfOtherRunsTests
         }
         else
         {
-            (await again.RegisterAsync("a", 50_123, old).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, old).HolderEpoch.Should().BeGreaterThan(old);
+            (await again.RegisterAsync(new PortClaimRequest("a", 50_123) { Epoch = old }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, old).HolderEpoch.Should().BeGreaterThan(old);
             scene.PortOf("a").Should().Be(0);
         }
     }
@@ -99,10 +99,10 @@ public sealed class EpochsOfOtherRunsTests
         scene.Clock.Advance(TimeSpan.FromSeconds(seconds));
         PortSession again = scene.Registry.OpenSession(first.ProcessId);
 
-        (await again.RegisterAsync("a", 50_123, old).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, old).HolderEpoch.Should().BeGreaterThan(old);
+        (await again.RegisterAsync(new PortClaimRequest("a", 50_123) { Epoch = old }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, old).HolderEpoch.Should().BeGreaterThan(old);
         scene.PortOf("a").Should().NotBe(50_123);
         await scene.KillAndOpenAsync(TimeSpan.FromSeconds(1));
-        (await scene.Registry.OpenSession(first.ProcessId).RegisterAsync("a", 50_123, old).RefusalAsync()).Reason.Should().Be(PortRefusalReason.Stale, "and after one more");
+        (await scene.Registry.OpenSession(first.ProcessId).RegisterAsync(new PortClaimRequest("a", 50_123) { Epoch = old }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.Stale, "and after one more");
     }
 
     [Theory]

@@ -30,7 +30,7 @@ internal static class FactGen
             BootId = Boot,
             At = at,
             Until = until,
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
         })));
 
     public static PortFact Reserved(string owner, int port, long epoch, DateTimeOffset? until = null) =>
@@ -68,6 +68,6 @@ internal static class FactGen
         BootId = Boot,
         At = s_now,
         Until = until,
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
     };
 }

@@ -32,7 +32,7 @@ public sealed class FailingStoreTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
         scene.Store.Fail(onDiskAllTheSame);
-        (await scene.Here.RegisterAsync("a", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "a");
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "a");
         scene.PortOf("a").Should().Be(0);
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
 
@@ -46,10 +46,10 @@ public sealed class FailingStoreTests
     [Fact]
     public async Task RegisterAsync_ProcessBringsThePortAndStoreFails_TheSameEpochRegistersLater()
     {
-        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = "ProcessBinds");
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
         PortLease lease = await scene.AcquireAsync("a");
         scene.Store.Fail(durableAllTheSame: true);
-        (await scene.Here.RegisterAsync("a", 20003, lease.Epoch).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", 20003) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.Store.Heal();
         await scene.RegisterAsync("a", 20003, lease.Epoch);
         await scene.KillAndOpenAsync();
@@ -64,7 +64,7 @@ public sealed class FailingStoreTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         await scene.RegisterAsync("a", 20000);
         scene.Store.Fail(onDiskAllTheSame);
-        (await scene.Here.RegisterAsync("a", 20001).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", 20001)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.PortOf("a").Should().Be(20000);
         scene.StateOf(20001).Should().Be(PortState.Cooling, "what may be on disk has to be taken back first");
 
@@ -83,7 +83,7 @@ public sealed class FailingStoreTests
         PortEntry entry = await scene.RegisterAsync("a", 20000);
         scene.Store.Fail(durableAllTheSame: true);
         PortSession again = scene.Registry.OpenSession(Environment.ProcessId);
-        (await again.RegisterAsync("a", 20000).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        (await again.RegisterAsync(new PortClaimRequest("a", 20000)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.PortOf("a").Should().Be(20000);
         scene.Store.Heal();
         (await scene.RegisterAsync("a", 20000, session: again)).Epoch.Should().Be(entry.Epoch);

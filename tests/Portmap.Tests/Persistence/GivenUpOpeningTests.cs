@@ -79,7 +79,7 @@ public sealed class GivenUpOpeningTests
     private static PortRegistryOptions Options() => new()
     {
         Ports = "20000-20099",
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
         Probe = false,
         OpenTimeout = TimeSpan.FromSeconds(1),
     };

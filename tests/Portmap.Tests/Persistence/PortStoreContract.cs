@@ -232,7 +232,7 @@ public abstract class PortStoreContract
             BootId = s_boot,
             At = at ?? s_now,
             Until = state == PortState.Bound ? DateTimeOffset.UnixEpoch : s_now.AddHours(1),
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
         };
 
     /// <summary>Opens the state, appends in one batch, and closes it.</summary>

@@ -23,7 +23,7 @@ public sealed class RebootTests : IDisposable
         int[] old = await BeforeAsync();
         using Stranger first = Stranger.Listening(old[0]), second = Stranger.Listening(old[1]);
         await using PortRegistry registry = await OpenAsync(Guid.NewGuid(), reuse);
-        registry.Snapshot(out _).Should().BeEmpty("every process is dead after a reboot, so every entry has ended");
+        registry.Snapshot().Entries.Should().BeEmpty("every process is dead after a reboot, so every entry has ended");
 
         // Those whose port is free come first: a brick that lost its own may be given the old one of another.
         for (int i = Bricks - 1; i >= 0; i--)
@@ -46,7 +46,7 @@ public sealed class RebootTests : IDisposable
             brick.Bind(new IPEndPoint(IPAddress.Any, lease.Port));
             brick.Listen();
             await using PortSession session = registry.OpenSession(Environment.ProcessId);
-            await session.RegisterAsync(Name(i), lease.Port, lease.Epoch).Within();
+            await session.RegisterAsync(new PortClaimRequest(Name(i), lease.Port) { Epoch = lease.Epoch }).Within();
             registry.TryGetPort(Name(i), out int port).Should().BeTrue();
             port.Should().Be(lease.Port);
             await session.ReleaseAsync(Name(i)).Within();
@@ -66,7 +66,7 @@ public sealed class RebootTests : IDisposable
         for (int i = 0; i < Bricks; i++)
         {
             PortLease lease = await registry.AcquireAsync(Name(i)).Within();
-            ports[i] = (await session.RegisterAsync(Name(i), lease.Port, lease.Epoch).Within()).Port;
+            ports[i] = (await session.RegisterAsync(new PortClaimRequest(Name(i), lease.Port) { Epoch = lease.Epoch }).Within()).Port;
         }
 
         return ports;
@@ -74,7 +74,7 @@ public sealed class RebootTests : IDisposable
 
     private Task<PortRegistry> OpenAsync(Guid bootId, PortReuse reuse)
     {
-        PortRegistryOptions options = new() { Ports = _ports.ToString(), Strategy = "AllocatorPicks", Reuse = reuse, StateFolder = _folder["state"] };
+        PortRegistryOptions options = new() { Ports = _ports.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, Reuse = reuse, StateFolder = _folder["state"] };
         return PortRegistry.OpenOnAsync(options, store: null, bootId, logger: null, TimeProvider.System, CancellationToken.None).Within();
     }
 }

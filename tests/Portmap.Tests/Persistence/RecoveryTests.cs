@@ -19,7 +19,7 @@ public sealed class RecoveryTests
         scene.Registry.EnumerateOwners(20003).Should().BeEmpty();
         scene.Registry.TryGetEntry(20003, out PortEntry entry).Should().BeTrue();
         (entry.State, entry.Owner, entry.ProcessId, entry.Epoch, entry.Since).Should().Be((PortState.Recovered, "a", child.Id, before.Epoch, before.Since));
-        scene.Registry.Snapshot(out _).Should().ContainSingle().Which.State.Should().Be(PortState.Recovered);
+        scene.Registry.Snapshot().Entries.Should().ContainSingle().Which.State.Should().Be(PortState.Recovered);
         scene.Registry.AssertInvariants();
     }
 
@@ -37,7 +37,7 @@ public sealed class RecoveryTests
         scene.Registry.AssertInvariants();
 
         Task<PortEntry[]> SignInAsync() =>
-            Task.WhenAll(Enumerable.Range(0, Owners).Select(i => scene.Here.RegisterAsync($"b{i}", 20000 + i).AsTask())).Within();
+            Task.WhenAll(Enumerable.Range(0, Owners).Select(i => scene.Here.RegisterAsync(new PortClaimRequest($"b{i}", 20000 + i)).AsTask())).Within();
     }
 
     [Fact]
@@ -46,18 +46,18 @@ public sealed class RecoveryTests
         const uint User = 4_001, Other = 4_002;
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortEntry bound = await scene.RegisterAsync("a", 20003, session: scene.Registry.OpenSession(scene.StartChild().Id, User));
-        PortEntry unknown = await scene.RegisterAsync("b", 20004, session: scene.Registry.OpenSession(0, User));
+        PortEntry unknown = await scene.RegisterAsync("b", 20004, session: scene.Registry.OpenSession(null, User));
         PortLease lease = await scene.AcquireAsync(new PortRequest("c") { UserId = User });
         await scene.KillAndOpenAsync();
 
         PortSession other = scene.Registry.OpenSession(scene.StartChild().Id, Other), same = scene.Registry.OpenSession(scene.StartChild().Id, User);
-        (await other.ReleaseAsync("a", epoch: bound.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "a", User, Other);
-        (await other.ReleaseAsync("b", epoch: unknown.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "b", User, Other);
-        (await other.RegisterAsync("c", lease.Port, lease.Epoch).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "c", User, Other);
+        (await other.ReleaseAsync(new PortClaimRequest("a") { Epoch = bound.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "a", User, Other);
+        (await other.ReleaseAsync(new PortClaimRequest("b") { Epoch = unknown.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "b", User, Other);
+        (await other.RegisterAsync(new PortClaimRequest("c", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.NotOwner, "c", User, Other);
 
         await scene.RegisterAsync("c", lease.Port, lease.Epoch, same);
-        await same.ReleaseAsync("a", epoch: bound.Epoch).AsTask().Within();
-        await same.ReleaseAsync("b", epoch: unknown.Epoch).AsTask().Within();
+        await same.ReleaseAsync(new PortClaimRequest("a") { Epoch = bound.Epoch }).AsTask().Within();
+        await same.ReleaseAsync(new PortClaimRequest("b") { Epoch = unknown.Epoch }).AsTask().Within();
         (scene.StateOf(20003), scene.StateOf(20004)).Should().Be((PortState.Cooling, PortState.Cooling));
     }
 
@@ -86,8 +86,8 @@ public sealed class RecoveryTests
         await scene.RegisterAsync("a", 20000, session: scene.Registry.OpenSession(child.Id));
         await scene.KillAndOpenAsync();
 
-        (await scene.Here.RegisterAsync("b", 20000).RefusalAsync()).ShouldExplain(PortRefusalReason.Conflict, "a", child.Id);
-        (await scene.Here.RegisterAsync("a", 20001).RefusalAsync()).ShouldExplain(PortRefusalReason.Conflict, child.Id);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("b", 20000)).RefusalAsync()).ShouldExplain(PortRefusalReason.Conflict, "a", child.Id);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", 20001)).RefusalAsync()).ShouldExplain(PortRefusalReason.Conflict, child.Id);
         (await scene.Here.ReleaseAsync("a").RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
         (await scene.Registry.AcquireAsync("b").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
         PortRequest insists = new("b") { Previous = 20000, Reuse = PortReuse.Require };
@@ -158,9 +158,9 @@ public sealed class RecoveryTests
         await scene.Here.ReleaseAsync("cooling").Within();
         await scene.RebootAsync();
 
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
         scene.Store.Durable.Should().OnlyContain(fact => fact.State == PortState.Cooling);
-        (await scene.Here.RegisterAsync("reserved", reserved.Port, reserved.Epoch).Within()).Epoch.Should().BeGreaterThan(reserved.Epoch, "an epoch of an earlier run counts as none");
+        (await scene.Here.RegisterAsync(new PortClaimRequest("reserved", reserved.Port) { Epoch = reserved.Epoch }).Within()).Epoch.Should().BeGreaterThan(reserved.Epoch, "an epoch of an earlier run counts as none");
     }
 
     [Theory]
@@ -187,12 +187,12 @@ public sealed class RecoveryTests
         PortLease lease = await scene.AcquireAsync("a");
         PortLease both = await scene.AcquireAsync(new PortRequest("both") { Protocol = PortProtocol.TcpAndUdp });
         await scene.KillAndOpenAsync();
-        (await scene.Here.RegisterAsync("a", lease.Port + 5, lease.Epoch).RefusalAsync()).Reason.Should().Be(PortRefusalReason.WrongPort);
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port + 5) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.WrongPort);
         (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().Be(lease.Epoch);
-        await scene.Here.RegisterAsync("both", both.Port, both.Epoch, PortProtocol.Tcp).Within();
-        await scene.Here.RegisterAsync("both", both.Port, both.Epoch, PortProtocol.Udp).Within();
+        await scene.Here.RegisterAsync(new PortClaimRequest("both", both.Port) { Epoch = both.Epoch }).Within();
+        await scene.Here.RegisterAsync(new PortClaimRequest("both", both.Port) { Epoch = both.Epoch, Protocol = PortProtocol.Udp }).Within();
         await scene.KillAndOpenAsync();
-        scene.Registry.Snapshot(out _).Should().HaveCount(3).And.OnlyContain(entry => entry.State == PortState.Recovered);
+        scene.Registry.Snapshot().Entries.Should().HaveCount(3).And.OnlyContain(entry => entry.State == PortState.Recovered);
     }
 
     [Fact]
@@ -266,7 +266,7 @@ public sealed class RecoveryTests
 
         await session.ReleaseAsync("b2").Within();
         await scene.KillAndOpenAsync();
-        scene.Registry.Snapshot(out _).Select(entry => (entry.Owner, entry.State)).Should().BeEquivalentTo([("b1", PortState.Recovered), ("b3", PortState.Recovered)]);
+        scene.Registry.Snapshot().Entries.Select(entry => (entry.Owner, entry.State)).Should().BeEquivalentTo([("b1", PortState.Recovered), ("b3", PortState.Recovered)]);
         PortSession again = scene.Registry.OpenSession(child.Id);
         await scene.RegisterAsync("b3", 20004, session: again);
         scene.Registry.EnumerateOwners(20004).Select(entry => entry.Owner).Should().Equal("b3");
@@ -300,7 +300,7 @@ public sealed class RecoveryTests
         for (int run = 0; run < 5; run++)
         {
             long first = scene.Registry.FirstEpoch;
-            scene.Registry.Snapshot(out long revision);
+            long revision = scene.Registry.Snapshot().Revision;
             revision.Should().Be(first);
             for (int i = 0; i < 2_000; i++)
             {
@@ -322,8 +322,8 @@ public sealed class RecoveryTests
         PortEntry entry = await scene.RegisterAsync("a", 20000);
         scene.Store.LoseMark();
         await scene.KillAndOpenAsync();
-        scene.Registry.FirstEpoch.Should().BeGreaterThan(entry.Epoch + (OpenedStore.MarkAhead / 2));
-        scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFinding.StateUnreadable).Which.Value.Should().Contain("mark");
+        scene.Registry.FirstEpoch.Should().BeGreaterThan(entry.Epoch!.Value + (OpenedStore.MarkAhead / 2));
+        scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StateUnreadable).Which.Value.Should().Contain("mark");
     }
 
     [Fact]
@@ -332,7 +332,7 @@ public sealed class RecoveryTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         scene.Store.UnreadablePart = "Line 7 is damaged.";
         await scene.KillAndOpenAsync();
-        scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFinding.StateUnreadable).Which.Value.Should().Be("Line 7 is damaged.");
+        scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StateUnreadable).Which.Value.Should().Be("Line 7 is damaged.");
     }
 
     [Fact]

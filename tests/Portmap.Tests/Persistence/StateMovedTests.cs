@@ -44,7 +44,7 @@ public sealed class StateMovedTests : IDisposable
         refusal.Reason.Should().Be(PortRefusalReason.StoreFailed);
         refusal.Message.Should().Contain(State);
         registry.TryGetEntry("meanwhile", out _).Should().BeFalse();
-        registry.Diagnose().Should().Contain(finding => finding.Kind == PortFinding.StateMoved).Which.Value.Should().Contain(State);
+        registry.Diagnose().Should().Contain(finding => finding.Kind == PortFindingKind.StateMoved).Which.Value.Should().Contain(State);
 
         if (deed.EndsWith("> $S", StringComparison.Ordinal))
         {
@@ -54,10 +54,10 @@ public sealed class StateMovedTests : IDisposable
 
         await registry.AcquireAsync("after").AsTask().Within();
         await registry.AcquireAsync("again").AsTask().Within();
-        registry.Diagnose().Count(finding => finding.Kind == PortFinding.StateMoved).Should().BeInRange(1, 2, "it is told once for each thing that was moved");
+        registry.Diagnose().Count(finding => finding.Kind == PortFindingKind.StateMoved).Should().BeInRange(1, 2, "it is told once for each thing that was moved");
         await registry.DisposeAsync().AsTask().Within();
         await using PortRegistry next = await OpenAsync();
-        next.Snapshot(out _).Where(entry => entry.State == PortState.Reserved).Select(entry => entry.Owner).Should().BeEquivalentTo("before", "after", "again");
+        next.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).Select(entry => entry.Owner).Should().BeEquivalentTo("before", "after", "again");
     }
 
     [Theory]
@@ -109,7 +109,7 @@ public sealed class StateMovedTests : IDisposable
         }
 
         Directory.GetFiles(State, "*.found-*").Should().HaveCount(5);
-        registry.Diagnose().Count(finding => finding.Kind == PortFinding.StateMoved).Should().Be(1);
+        registry.Diagnose().Count(finding => finding.Kind == PortFindingKind.StateMoved).Should().Be(1);
     }
 
     [Theory]
@@ -180,13 +180,13 @@ public sealed class StateMovedTests : IDisposable
         }
 
         (await registry.AcquireAsync("meanwhile").RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, path);
-        registry.Diagnose().Should().Contain(finding => finding.Kind == PortFinding.StateMoved);
+        registry.Diagnose().Should().Contain(finding => finding.Kind == PortFindingKind.StateMoved);
         await registry.AcquireAsync("after").AsTask().Within();
         (await File.ReadAllTextAsync(Path.Combine(path, FilePortStore.FileName))).Should().Contain("owner=before").And.Contain("owner=after");
     }
 
     private Task<PortRegistry> OpenAsync(string? path = null) => PortRegistry.OpenAsync(
-        new PortRegistryOptions { Ports = Scene.TenPorts, Strategy = "AllocatorPicks", Probe = false, StateFolder = path ?? State, LeaseTimeout = TimeSpan.FromHours(1) }).Within();
+        new PortRegistryOptions { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, StateFolder = path ?? State, LeaseTimeout = TimeSpan.FromHours(1) }).Within();
 
     private async Task DoAsync(string deed)
     {

@@ -30,12 +30,12 @@ public sealed class StoreExceptionTests
         PortLease before = await registry.AcquireAsync("before").AsTask().Within();
         store.Before = Throws("Append", kind, later);
         (await registry.AcquireAsync("a").RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "a");
-        (await here.RegisterAsync("b", 20050).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "b");
+        (await here.RegisterAsync(new PortClaimRequest("b", 20050)).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "b");
         (await before.ReleaseAsync().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
 
         store.Before = _ => Task.CompletedTask;
         await registry.AcquireAsync("a").AsTask().Within();
-        (await here.RegisterAsync("b", 20050).AsTask().Within()).Port.Should().Be(20050);
+        (await here.RegisterAsync(new PortClaimRequest("b", 20050)).AsTask().Within()).Port.Should().Be(20050);
         await before.ReleaseAsync().AsTask().Within();
         registry.AssertInvariants();
         await registry.DisposeAsync().AsTask().Within();
@@ -112,7 +112,7 @@ public sealed class StoreExceptionTests
         WatchedStore store = new(new MemoryPortStore());
         await using PortRegistry registry = await OpenAsync(store);
         PortSession here = registry.OpenSession(Environment.ProcessId);
-        await Task.WhenAll(Enumerable.Range(0, Changes).Select(i => here.RegisterAsync($"b{i}", 20_000 + (i % 100)).AsTask())).Within();
+        await Task.WhenAll(Enumerable.Range(0, Changes).Select(i => here.RegisterAsync(new PortClaimRequest($"b{i}", 20_000 + (i % 100))).AsTask())).Within();
         store.Before = Throws("Append", nameof(IOException), later: false);
         store.Batches.Clear();
         for (int i = 0; i < Changes; i++)
@@ -122,7 +122,7 @@ public sealed class StoreExceptionTests
 
         store.Batches.Sum().Should().BeLessThan(Changes * 100, "a store that fails is asked with few facts, not with all that wait");
         store.Before = _ => Task.CompletedTask;
-        await here.RegisterAsync("works", 20_000).AsTask().Within();
+        await here.RegisterAsync(new PortClaimRequest("works", 20_000)).AsTask().Within();
         for (int i = 0; i < Changes; i++)
         {
             registry.TryGetPort($"b{i}", out _).Should().BeFalse();
@@ -148,7 +148,7 @@ public sealed class StoreExceptionTests
     }
 
     private static PortRegistryOptions Options(PortDurability durability) =>
-        new() { Ports = "20000-20099", Strategy = "AllocatorPicks", Probe = false, Durability = durability };
+        new() { Ports = "20000-20099", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, Durability = durability };
 
     private static Task<PortRegistry> OpenAsync(IPortStore store, PortDurability durability = PortDurability.Confirmed, TimeProvider? clock = null) =>
         PortRegistry.OpenAsync(Options(durability), store, timeProvider: clock).Within();

@@ -167,7 +167,7 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
             BootId = FactGen.Boot,
             At = _time.GetUtcNow(),
             Until = _time.GetUtcNow().AddSeconds(30),
-            Strategy = "AllocatorPicks",
+            Strategy = PortRegistryOptions.AllocatorPicks,
         };
     }
 

@@ -25,7 +25,7 @@ internal sealed class StoreScene : IAsyncDisposable
 
     public static async Task<StoreScene> OpenAsync(Action<PortRegistryOptions>? configure = null)
     {
-        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = "AllocatorPicks", Probe = false };
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         configure?.Invoke(options);
         StoreScene scene = new(options);
         await scene.OpenAgainAsync();
@@ -62,7 +62,7 @@ internal sealed class StoreScene : IAsyncDisposable
     public Task<PortLease> AcquireAsync(PortRequest request) => Registry.AcquireAsync(request).AsTask().Within();
 
     public Task<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortSession? session = null) =>
-        (session ?? Here).RegisterAsync(owner, port, epoch).AsTask().Within();
+        (session ?? Here).RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch }).AsTask().Within();
 
     public PortState StateOf(int port) => Registry.TryGetEntry(port, out PortEntry entry) ? entry.State : PortState.Free;
 

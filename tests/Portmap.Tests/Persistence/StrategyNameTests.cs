@@ -44,7 +44,7 @@ public sealed class StrategyNameTests
         await using (PortRegistry registry = await PortRegistry.OpenAsync(Options(folder, name)).Within())
         {
             PortLease lease = await registry.AcquireAsync(new PortRequest(owner) { Strategy = name }).AsTask().Within();
-            await registry.OpenSession(Environment.ProcessId).RegisterAsync("another", 20050).AsTask().Within();
+            await registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("another", 20050)).AsTask().Within();
             epoch = lease.Epoch;
         }
 

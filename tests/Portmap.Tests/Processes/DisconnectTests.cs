@@ -129,7 +129,7 @@ public class DisconnectTests
     public async Task Dispose_UnknownProcess_StopsLookupsAndKeepsThePortForItsOwner()
     {
         await using Scene scene = MakeScene(ports: "20000");
-        PortSession session = scene.Registry.OpenSession(0);
+        PortSession session = scene.Registry.OpenSession(null);
         session.Register("b1", Scene.First);
         scene.PortOf("b1").Should().Be(Scene.First);
 
@@ -137,19 +137,19 @@ public class DisconnectTests
 
         scene.PortOf("b1").Should().Be(0);
         scene.AcquireRefused("b2").ShouldExplain(PortRefusalReason.Exhausted);
-        scene.Registry.OpenSession(0).RegisterRefused("b2", Scene.First).ShouldExplain(PortRefusalReason.Conflict, Scene.First);
+        scene.Registry.OpenSession(null).RegisterRefused("b2", Scene.First).ShouldExplain(PortRefusalReason.Conflict, Scene.First);
     }
 
     [Fact]
     public async Task Dispose_UnknownProcessSignsInAgain_IsServedAgain()
     {
         await using Scene scene = MakeScene();
-        PortSession first = scene.Registry.OpenSession(0);
+        PortSession first = scene.Registry.OpenSession(null);
         first.Register("b1", Scene.First);
         await first.DisposeAsync();
         scene.Clock.Advance(TimeSpan.FromSeconds(5));
 
-        scene.Registry.OpenSession(0).Register("b1", Scene.First);
+        scene.Registry.OpenSession(null).Register("b1", Scene.First);
 
         scene.PortOf("b1").Should().Be(Scene.First);
         scene.Clock.Advance(TimeSpan.FromMinutes(1));
@@ -160,7 +160,7 @@ public class DisconnectTests
     public async Task Dispose_UnknownProcessStaysAway_EndsAfterTheGrace()
     {
         await using Scene scene = MakeScene();
-        PortSession session = scene.Registry.OpenSession(0);
+        PortSession session = scene.Registry.OpenSession(null);
         session.Register("b1", Scene.First);
         await session.DisposeAsync();
 

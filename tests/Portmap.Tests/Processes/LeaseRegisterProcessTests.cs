@@ -107,7 +107,7 @@ public class LeaseRegisterProcessTests
     private static PortRegistry MakeRegistry() => new(new PortRegistryOptions
     {
         Ports = PortBlock.Take(3).ToString(),
-        Strategy = "AllocatorPicks",
+        Strategy = PortRegistryOptions.AllocatorPicks,
         LivenessInterval = TimeSpan.FromMilliseconds(50),
     });
 

@@ -46,7 +46,7 @@ public class LivenessTests
     public async Task Pass_UnknownProcessWithAnOpenSession_EndsNothing()
     {
         await using Scene scene = new();
-        scene.Registry.OpenSession(0).Register("b1", Scene.First);
+        scene.Registry.OpenSession(null).Register("b1", Scene.First);
 
         scene.Clock.Advance(TimeSpan.FromMinutes(3));
 
@@ -102,7 +102,7 @@ public class LivenessTests
         using Child server = await HeadlessServer.StartAsync(folder, lease.Port);
         await Eventually.TrueAsync(() => Child.StateOf(server.Id) == 'Z');
 
-        PortEntry entry = await scene.SessionOf(server).RegisterAsync("headless", lease.Port, lease.Epoch).AsTask().Within();
+        PortEntry entry = await scene.SessionOf(server).RegisterAsync(new PortClaimRequest("headless", lease.Port) { Epoch = lease.Epoch }).AsTask().Within();
         entry.ProcessId.Should().Be(server.Id);
         scene.Clock.Advance(TimeSpan.FromMinutes(3));
         scene.PortOf("headless").Should().Be(lease.Port, "the kernel lets its other threads serve");

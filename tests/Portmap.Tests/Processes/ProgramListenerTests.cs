@@ -73,11 +73,11 @@ public sealed class ProgramListenerTests : IDisposable
         ILookup<string, int> all = await _programs.AllAsync(program, hasMaster ? 4 : 3);
         PortEntry entry = await lease.RegisterAsync(program).Within();
         HashSet<int> left = [.. all.SelectMany(ids => ids)];
-        left.Should().Contain(entry.ProcessId);
+        left.Should().Contain(entry.ProcessId!.Value);
         (!hasMaster || entry.ProcessId == program.Id).Should().BeTrue("the master is the oldest");
         await using WatchReader changes = WatchReader.FromNow(_registry);
 
-        for (int dying = entry.ProcessId; left.Count > 1; dying = entry.ProcessId)
+        for (int dying = entry.ProcessId!.Value; left.Count > 1; dying = entry.ProcessId!.Value)
         {
             left.Remove(dying);
             Programs.Kill(dying);
@@ -85,7 +85,7 @@ public sealed class ProgramListenerTests : IDisposable
             change.Kind.Should().Be(PortChangeKind.Registered, "another one goes on, and nobody ever reads that there is none");
             _registry.TryGetEntry("many", out entry).Should().BeTrue();
             (entry.Port, entry.Epoch).Should().Be((lease.Port, lease.Epoch));
-            left.Should().Contain(entry.ProcessId);
+            left.Should().Contain(entry.ProcessId!.Value);
         }
 
         Programs.Kill(left.Single());
@@ -131,7 +131,7 @@ public sealed class ProgramListenerTests : IDisposable
     public async Task RegisterAsync_LeaseWithoutANumber_TakesThePortInsideTheRangeAndNotTheDebuggers()
     {
         int debugger = PortBlock.TakeOne();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("debugged") { Strategy = "ProcessBinds" }).Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("debugged") { Strategy = PortRegistryOptions.ProcessBinds }).Within();
         Process program = _programs.Start(Programs.DebuggerFirst, "@; true", ports: [_range.Last, debugger]);
         Task<PortEntry> registration = lease.RegisterAsync(program);
         (await _programs.NextAsync(program)).Name.Should().Be("debugger");
@@ -148,7 +148,7 @@ public sealed class ProgramListenerTests : IDisposable
     {
         using PortRegistry registry = Make(options => options.LeaseTimeout = TimeSpan.FromSeconds(12));
         int outside = PortBlock.TakeOne();
-        PortLease lease = await registry.AcquireAsync(new PortRequest("outside") { Strategy = "ProcessBinds" }).Within();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("outside") { Strategy = PortRegistryOptions.ProcessBinds }).Within();
 
         PortEntry entry = await lease.RegisterAsync(_programs.Start(Programs.Plain, ports: outside)).Within();
 
@@ -200,7 +200,7 @@ public sealed class ProgramListenerTests : IDisposable
 
     private PortRegistry Make(Action<PortRegistryOptions>? configure = null)
     {
-        PortRegistryOptions options = new() { Ports = _range.ToString(), Strategy = "AllocatorPicks", LivenessInterval = TimeSpan.FromHours(1), ReconcileInterval = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero };
+        PortRegistryOptions options = new() { Ports = _range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, LivenessInterval = TimeSpan.FromHours(1), ReconcileInterval = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero };
         configure?.Invoke(options);
         return new PortRegistry(options);
     }

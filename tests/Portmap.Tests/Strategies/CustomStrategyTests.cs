@@ -26,7 +26,7 @@ public sealed class CustomStrategyTests : PortAllocationStrategyContract
         await using Scene scene = new(configure: options => options.AddStrategy(stubborn).Strategy = stubborn.Name);
 
         scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.StrategyOfferedNothing, "Stubborn", answer, "are free", Scene.First);
-        scene.Registry.Snapshot(out _).Should().BeEmpty();
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
     }
 
     [Fact]

@@ -117,7 +117,7 @@ public abstract class PortAllocationStrategyContract
 
         PortLease lease = await scene.Registry.AcquireAsync("b1").Within();
         int port = PortFor(lease, range.Last);
-        await scene.Here.RegisterAsync("b1", port, lease.Epoch).Within();
+        await scene.Here.RegisterAsync(new PortClaimRequest("b1", port) { Epoch = lease.Epoch }).Within();
         PortEntry entry = await lease.WhenBound.Within();
 
         entry.Port.Should().Be(port);

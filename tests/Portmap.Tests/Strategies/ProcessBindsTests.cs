@@ -19,7 +19,7 @@ public sealed class ProcessBindsTests : PortAllocationStrategyContract
         lease.WhenBound.IsCompleted.Should().BeFalse();
         scene.PortOf("b1").Should().Be(0);
         scene.Registry.TryGetEntry("b1", out PortEntry reserved).Should().BeTrue();
-        reserved.Should().BeEquivalentTo(new { Owner = "b1", Port = 0, State = PortState.Reserved, ProcessId = 0 });
+        reserved.Should().BeEquivalentTo(new { Owner = "b1", Port = 0, State = PortState.Reserved, ProcessId = (int?)null });
 
         scene.Here.Register("b1", range.Last, lease.Epoch);
         lease.Port.Should().Be(range.Last);

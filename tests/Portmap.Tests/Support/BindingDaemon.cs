@@ -20,7 +20,7 @@ internal static class BindingDaemon
     /// <summary>The program: one line for what became of each request, then one for each finding.</summary>
     internal static async Task<int> RunAsync(string ports)
     {
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = ports, Strategy = "AllocatorPicks", Order = PortOrder.LowestFree });
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = ports, Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree });
         await Console.Out.WriteLineAsync(string.Join('\n', Ask(registry, PortRange.Parse(ports))));
         return 0;
     }
@@ -35,7 +35,7 @@ internal static class BindingDaemon
 
         PortRequest required = new("required") { Previous = range.First, Reuse = PortReuse.Require };
         lines.Add(registry.TryAcquire(required, out PortLease? given, out PortRefusal? why) ? $"{given.Port} {given.Guarantee}" : $"{why}");
-        lines.AddRange(registry.Snapshot(out _).Where(entry => entry.State == PortState.Foreign).Select(entry => $"Foreign {entry.Port}"));
+        lines.AddRange(registry.Snapshot().Entries.Where(entry => entry.State == PortState.Foreign).Select(entry => $"Foreign {entry.Port}"));
         lines.AddRange(registry.Diagnose().Select(finding => $"finding {finding}"));
         return lines;
     }

@@ -68,7 +68,7 @@ internal sealed class GuardingDaemon : IDisposable
             return 0;   // the test host loads this assembly, it does not run it
         }
 
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = range, Guard = Enum.Parse<PortGuardMode>(guard), Strategy = "AllocatorPicks", LeaseTimeout = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero });
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = range, Guard = Enum.Parse<PortGuardMode>(guard), Strategy = PortRegistryOptions.AllocatorPicks, LeaseTimeout = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero });
         if (registry.TryAcquire("what the runtime loads once", out PortLease? first, out _))
         {
             first.TryRelease(out _);

@@ -58,7 +58,7 @@ internal sealed class ProcessesDaemon : IDisposable
                 ["start"] => Process.Start("/bin/sleep", "600").Id.ToString(CultureInfo.InvariantCulture),
                 ["register", var owner, var pid, var port] => Register(owner, int.Parse(pid, CultureInfo.InvariantCulture), int.Parse(port, CultureInfo.InvariantCulture)),
                 ["verify", var owner, var pid, var port] => await OutcomeAsync(
-                    () => verifying.OpenSession(int.Parse(pid, CultureInfo.InvariantCulture)).RegisterAsync(owner, int.Parse(port, CultureInfo.InvariantCulture)).AsTask()),
+                    () => verifying.OpenSession(int.Parse(pid, CultureInfo.InvariantCulture)).RegisterAsync(new PortClaimRequest(owner, int.Parse(port, CultureInfo.InvariantCulture))).AsTask()),
                 ["program", var owner] => await OutcomeAsync(async () =>
                 {
                     PortLease lease = await verifying.AcquireAsync(owner);
@@ -92,7 +92,7 @@ internal sealed class ProcessesDaemon : IDisposable
         string Register(string owner, int pid, int port)
         {
             PortSession session = sessions[owner] = registry.OpenSession(pid);
-            return session.TryRegister(owner, port, out _, out PortRefusal? refusal) ? "Bound" : $"{refusal.Reason}";
+            return session.TryRegister(new PortClaimRequest(owner, port), out _, out PortRefusal? refusal) ? "Bound" : $"{refusal.Reason}";
         }
 
         string Leave(string owner)

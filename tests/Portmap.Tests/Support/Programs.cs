@@ -71,7 +71,7 @@ internal sealed class Programs : IDisposable
     {
         string program = string.Create(CultureInfo.InvariantCulture, $"python3 -c '{(Prelude + script).Replace("'", "'\\''", StringComparison.Ordinal)}' {string.Join(' ', ports)}");
         ProcessStartInfo start = new("/bin/sh", ["-c", command.Replace("@", program, StringComparison.Ordinal)]) { RedirectStandardOutput = true, RedirectStandardInput = true };
-        lease?.ApplyTo(start);
+        lease?.PrepareStart(start);
         configure?.Invoke(start);
         Process process = Process.Start(start)!;
         _started.Add(process);

@@ -11,7 +11,7 @@ internal sealed class Scene : IAsyncDisposable
 
     public Scene(string ports = TenPorts, Action<PortRegistryOptions>? configure = null)
     {
-        PortRegistryOptions options = new() { Ports = ports, Strategy = "AllocatorPicks", Probe = false };
+        PortRegistryOptions options = new() { Ports = ports, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         configure?.Invoke(options);
         Options = options;
         Registry = new PortRegistry(options, Log, Clock);

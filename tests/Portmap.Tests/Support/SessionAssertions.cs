@@ -4,29 +4,29 @@ namespace Portmap.Tests.Support;
 internal static class SessionAssertions
 {
     public static PortEntry Register(
-        this PortSession session, string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+        this PortSession session, string owner, int port, long? epoch = null, PortProtocol protocol = PortProtocol.Tcp)
     {
-        session.TryRegister(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
+        session.TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol }, out PortEntry entry, out PortRefusal? refusal)
             .Should().BeTrue("it was refused: {0}", refusal?.Message);
         return entry;
     }
 
     public static PortRefusal RegisterRefused(
-        this PortSession session, string owner, int port, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+        this PortSession session, string owner, int port, long? epoch = null, PortProtocol protocol = PortProtocol.Tcp)
     {
-        session.TryRegister(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch, protocol)
+        session.TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol }, out PortEntry entry, out PortRefusal? refusal)
             .Should().BeFalse("it was registered as {0}", entry);
         return refusal!;
     }
 
     public static void Release(
-        this PortSession session, string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp) =>
-        session.TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol).Should().BeTrue("it was refused: {0}", refusal?.Message);
+        this PortSession session, string owner, int? port = null, long? epoch = null, PortProtocol protocol = PortProtocol.Tcp) =>
+        session.TryRelease(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol }, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
 
     public static PortRefusal ReleaseRefused(
-        this PortSession session, string owner, int port = 0, long epoch = 0, PortProtocol protocol = PortProtocol.Tcp)
+        this PortSession session, string owner, int? port = null, long? epoch = null, PortProtocol protocol = PortProtocol.Tcp)
     {
-        session.TryRelease(owner, out PortRefusal? refusal, port, epoch, protocol).Should().BeFalse();
+        session.TryRelease(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol }, out PortRefusal? refusal).Should().BeFalse();
         return refusal!;
     }
 }

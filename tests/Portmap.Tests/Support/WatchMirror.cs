@@ -3,7 +3,7 @@ namespace Portmap.Tests.Support;
 /// <summary>A map that is kept from changes alone, by the rule that <see cref="PortChange"/> states.</summary>
 internal sealed class WatchMirror
 {
-    private readonly Dictionary<(PortProtocol, string, long), PortEntry> _claims = [];
+    private readonly Dictionary<(PortProtocol, string, long?), PortEntry> _claims = [];
 
     public IEnumerable<PortEntry> Claims => _claims.Values;
 
@@ -38,5 +38,5 @@ internal sealed class WatchMirror
 
     public static bool IsClaim(PortEntry entry) => entry.State is PortState.Reserved or PortState.Bound or PortState.Recovered;
 
-    private static (PortProtocol, string, long) Key(PortEntry entry) => (entry.Protocol, entry.Owner, entry.Epoch);
+    private static (PortProtocol, string, long?) Key(PortEntry entry) => (entry.Protocol, entry.Owner, entry.Epoch);
 }

@@ -7,12 +7,12 @@ internal sealed class WatchReader : IAsyncDisposable
     private readonly IAsyncEnumerator<PortChange> _changes;
 
     private WatchReader(PortRegistry registry, long afterRevision) =>
-        _changes = registry.Watch(afterRevision, _stop.Token).GetAsyncEnumerator(CancellationToken.None);
+        _changes = registry.ChangesAsync(afterRevision, _stop.Token).GetAsyncEnumerator(CancellationToken.None);
 
     /// <summary>Reads what changes from now on; nothing is missed between this call and the first read.</summary>
     public static WatchReader FromNow(PortRegistry registry)
     {
-        registry.Snapshot(out long revision);
+        long revision = registry.Snapshot().Revision;
         return new WatchReader(registry, revision);
     }
 

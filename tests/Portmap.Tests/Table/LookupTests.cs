@@ -27,7 +27,7 @@ public class LookupTests
     [InlineData(int.MaxValue)]
     public async Task TryGetEntry_NotAPort_IsFalse(int port)
     {
-        await using Scene scene = new(configure: options => options.Strategy = "ProcessBinds");
+        await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);
         scene.Acquire("b1");
 
         scene.Registry.TryGetEntry(port, out _).Should().BeFalse();

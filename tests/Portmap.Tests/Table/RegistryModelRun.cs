@@ -119,12 +119,12 @@ internal sealed class RegistryModelRun : IDisposable
 
     private void Register(string owner, int port, int process, long epoch, PortRefusalReason? expected)
     {
-        bool registered = SessionOf(process).TryRegister(owner, port, out PortEntry entry, out PortRefusal? refusal, epoch);
+        bool registered = SessionOf(process).TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out PortEntry entry, out PortRefusal? refusal);
         refusal?.Reason.Should().Be(expected, "{0}", refusal);
         registered.Should().Be(expected is null);
         if (registered)
         {
-            _model.Register(owner, port, IdOf(process), epoch, entry.Epoch, Now);
+            _model.Register(owner, port, IdOf(process), epoch, entry.Epoch!.Value, Now);
         }
     }
 
@@ -204,7 +204,7 @@ internal sealed class RegistryModelRun : IDisposable
             _model.Leases.TryGetValue(owner, out RegistryModel.OpenLease? lease);
             (_registry.TryGetPort(owner, out int port) ? port : 0).Should().Be(bound?.Port ?? 0, "that is where {0} is", owner);
             _registry.TryGetEntry(owner, out PortEntry entry).Should().Be(bound is not null || lease is not null, "{0}", owner);
-            (entry.Port, entry.Epoch, entry.ProcessId).Should().Be(
+            (entry.Port, entry.Epoch ?? 0, entry.ProcessId ?? 0).Should().Be(
                 bound is not null ? (bound.Port, bound.Epoch, bound.Process) : (lease?.Port ?? 0, lease?.Epoch ?? 0, 0), "{0}", owner);
         }
 
@@ -216,11 +216,11 @@ internal sealed class RegistryModelRun : IDisposable
             owners.Should().Equal(_model.OwnersOn(port), "of port {0}", port);
         }
 
-        IEnumerable<(string, int, long)> held = _registry.Snapshot(out _)
+        IEnumerable<(string, int, long?)> held = _registry.Snapshot().Entries
             .Where(entry => entry.State is PortState.Bound or PortState.Reserved)
             .Select(entry => (entry.Owner, entry.Port, entry.Epoch));
         held.Should().BeEquivalentTo(
-            _model.Bound.Select(pair => (pair.Key, pair.Value.Port, pair.Value.Epoch))
-                .Concat(_model.Leases.Select(pair => (pair.Key, pair.Value.Port, pair.Value.Epoch))));
+            _model.Bound.Select(pair => (pair.Key, pair.Value.Port, (long?)pair.Value.Epoch))
+                .Concat(_model.Leases.Select(pair => (pair.Key, pair.Value.Port, (long?)pair.Value.Epoch))));
     }
 }

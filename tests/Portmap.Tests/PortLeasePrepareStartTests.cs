@@ -4,11 +4,11 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary><see cref="PortLease.ApplyTo"/>: what a worker reads from its environment.</summary>
-public class PortLeaseApplyToTests
+/// <summary><see cref="PortLease.PrepareStart"/>: what a worker reads from its environment.</summary>
+public class PortLeasePrepareStartTests
 {
     [Fact]
-    public async Task ApplyTo_AllocatorPicks_NamesThePort()
+    public async Task PrepareStart_AllocatorPicks_NamesThePort()
     {
         await using Scene scene = new(configure: options => options.BindAttempts = 5);
         PortLease lease = scene.Acquire("vol0:/bricks/b 1=ü");
@@ -28,11 +28,11 @@ public class PortLeaseApplyToTests
     }
 
     [Fact]
-    public async Task ApplyTo_ProcessBinds_LeavesThePortOpen()
+    public async Task PrepareStart_ProcessBinds_LeavesThePortOpen()
     {
         await using Scene scene = new(configure: options =>
         {
-            options.Strategy = "ProcessBinds";
+            options.Strategy = PortRegistryOptions.ProcessBinds;
             options.Exclude = "20001,20003-20004";
         });
 
@@ -46,7 +46,7 @@ public class PortLeaseApplyToTests
     [InlineData(PortProtocol.Tcp, "tcp")]
     [InlineData(PortProtocol.Udp, "udp")]
     [InlineData(PortProtocol.TcpAndUdp, "tcp+udp")]
-    public async Task ApplyTo_Protocol_IsNamed(PortProtocol protocol, string expected)
+    public async Task PrepareStart_Protocol_IsNamed(PortProtocol protocol, string expected)
     {
         await using Scene scene = new();
 
@@ -58,7 +58,7 @@ public class PortLeaseApplyToTests
     [InlineData("unix:/run/a.sock", null, "unix:/run/a.sock")]
     [InlineData(null, "tcp:127.0.0.1:1", "tcp:127.0.0.1:1")]
     [InlineData("unix:/run/a.sock", "tcp:127.0.0.1:1", "tcp:127.0.0.1:1")]
-    public async Task ApplyTo_Endpoint_ArgumentGoesBeforeTheOption(string? option, string? argument, string? expected)
+    public async Task PrepareStart_Endpoint_ArgumentGoesBeforeTheOption(string? option, string? argument, string? expected)
     {
         await using Scene scene = new(configure: options => options.Endpoint = option);
 
@@ -69,12 +69,12 @@ public class PortLeaseApplyToTests
     }
 
     [Fact]
-    public async Task ApplyTo_Null_Throws()
+    public async Task PrepareStart_Null_Throws()
     {
         await using Scene scene = new();
         PortLease lease = scene.Acquire("b1");
 
-        Action apply = () => lease.ApplyTo(null!);
+        Action apply = () => lease.PrepareStart(null!);
 
         apply.Should().Throw<ArgumentNullException>();
     }
@@ -87,7 +87,7 @@ public class PortLeaseApplyToTests
             startInfo.Environment.Remove(key);
         }
 
-        lease.ApplyTo(startInfo, endpoint);
+        lease.PrepareStart(startInfo, endpoint);
         return startInfo.Environment;
     }
 }

@@ -1,0 +1,87 @@
+using System.IO.Compression;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.Loader;
+using System.Xml.Linq;
+using FluentAssertions;
+using Xunit;
+
+namespace Portmap.Package.Tests;
+
+/// <summary>The documentation that ships: of every public member, and of nothing else.</summary>
+[Collection(nameof(PackedPackages))]
+public sealed class DocumentationTests(PackedPackages packages)
+{
+    [Theory]
+    [InlineData("Portmap")]
+    [InlineData("Portmap.Rpc")]
+    public void Package_DocumentsEveryPublicMemberAndNothingElse(string package)
+    {
+        string[] documented = [.. Documentation(package).Descendants("member").Select(member => member.Attribute("name")!.Value)];
+
+        HashSet<string> mustBe = [], mayBe = [];
+        foreach (Type type in Load(package).GetExportedTypes())
+        {
+            mustBe.Add("T:" + DocumentationId.Of(type));
+            foreach (MemberInfo member in type.GetMembers(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+            {
+                (IsWritten(member) ? mustBe : mayBe).Add(DocumentationId.Of(member));
+            }
+        }
+
+        documented.Should().OnlyHaveUniqueItems();
+        mustBe.Except(documented).Should().BeEmpty("a user reads what a public member does");
+        documented.Except(mustBe).Except(mayBe).Should().BeEmpty("nobody but us can see the others");
+    }
+
+    [Theory]
+    [InlineData("Portmap")]
+    [InlineData("Portmap.Rpc")]
+    public void Package_DocumentationSpeaksOfNothingThatIsNotPublic(string package)
+    {
+        HashSet<string> known = [];
+        foreach (string one in (string[])["Portmap", "Portmap.Rpc"])
+        {
+            known.UnionWith(Documentation(one).Descendants("member").Select(member => member.Attribute("name")!.Value));
+        }
+
+        Documentation(package).Descendants().Attributes("cref").Select(cref => cref.Value)
+            .Where(cref => cref[2..].StartsWith("Portmap.", StringComparison.Ordinal))
+            .Where(cref => !known.Contains(cref)).Distinct()
+            .Should().BeEmpty("a link has to lead somewhere");
+    }
+
+    private XDocument Documentation(string package)
+    {
+        using ZipArchive archive = packages.Open(package);
+        using Stream stream = archive.GetEntry($"lib/net10.0/{package}.xml")!.Open();
+        return XDocument.Load(stream);
+    }
+
+    /// <summary>Loads the assembly of a package beside the one that these tests were built with.</summary>
+    private Assembly Load(string package)
+    {
+        AssemblyLoadContext context = new(package, isCollectible: true);
+        context.Resolving += (_, name) => name.Name == "Portmap" ? Unpack(context, "Portmap") : null;
+        return Unpack(context, package);
+    }
+
+    private Assembly Unpack(AssemblyLoadContext context, string package)
+    {
+        using ZipArchive archive = packages.Open(package);
+        using Stream packed = archive.GetEntry($"lib/net10.0/{package}.dll")!.Open();
+        using MemoryStream bytes = new();
+        packed.CopyTo(bytes);
+        bytes.Position = 0;
+        return context.LoadFromStream(bytes);
+    }
+
+    // What somebody wrote: neither what the compiler makes of a record or an enum, nor an accessor, nor a constructor that it adds.
+    private static bool IsWritten(MemberInfo member) => member switch
+    {
+        MethodInfo { IsSpecialName: true } method => method.Name.StartsWith("op_", StringComparison.Ordinal) && !method.IsDefined(typeof(CompilerGeneratedAttribute)),
+        ConstructorInfo constructor => constructor.GetParameters().Length > 0,
+        FieldInfo field => !field.IsSpecialName,
+        _ => !member.IsDefined(typeof(CompilerGeneratedAttribute)),
+    };
+}
