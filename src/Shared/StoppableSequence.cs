@@ -1,14 +1,16 @@
 namespace Portmap;
 
-/// <summary>An asynchronous sequence whose enumerators may be disposed while they wait, which those the compiler writes may not.</summary>
+/// <summary>An asynchronous sequence whose enumerators may be disposed while they wait.</summary>
 /// <remarks>
+/// Those that the compiler writes may not.
 /// <code>
 ///   _state   Idle ◄──► Moving        MoveNextAsync, by CAS; back by CAS when it has completed
 ///              │          │
 ///              └──────────┴──► Ended  DisposeAsync, by exchange; who finds Idle before it disposes the inner enumerator,
 ///                                     who finds Moving stops the wait, and the move that is under way disposes it
 /// </code>
-/// A move that is stopped so answers false. Threads: one reader at a time, as with any enumerator; anybody may dispose.
+/// A move that is stopped so answers false. Threads: one reader at a time, as with any enumerator;
+/// anybody may dispose.
 /// </remarks>
 internal sealed class StoppableSequence<T>(Func<CancellationToken, IAsyncEnumerable<T>> read, CancellationToken ended) : IAsyncEnumerable<T>
 {
@@ -73,7 +75,8 @@ internal sealed class StoppableSequence<T>(Func<CancellationToken, IAsyncEnumera
             }
             finally
             {
-                // Disposed before this CAS: this move closes. Disposed after it: the disposer finds Idle and closes.
+                // Disposed before this CAS: this move closes. Disposed after it: the disposer finds
+                // Idle and closes.
                 if (Interlocked.CompareExchange(ref _state, Idle, Moving) == Ended)
                 {
                     await CloseAsync().ConfigureAwait(false);

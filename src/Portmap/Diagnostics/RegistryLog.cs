@@ -5,8 +5,8 @@ namespace Portmap.Diagnostics;
 
 /// <summary>What the registry tells the host's logger.</summary>
 /// <remarks>
-/// Names are printable, lines are limited by owner and kind, and no exception comes back. Called once
-/// what it tells is done. Progress: lock-free but for the host's logger.
+/// Names are printable, lines are limited by owner and kind, and no exception comes back. Called
+/// once what it tells is done. Progress: lock-free but for the host's logger.
 /// </remarks>
 /// <param name="logger">The host's logger, or null.</param>
 /// <param name="nowMs">The time in milliseconds.</param>
@@ -18,7 +18,9 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
     /// <summary>The host's logger, contained.</summary>
     public ILogger Logger { get; } = ContainedLogger.Of(logger);
 
-    /// <summary>Whether an end of this kind is told at all: what somebody asked for is not.</summary>
+    /// <summary>
+    /// Whether an end of this kind is told at all: what somebody asked for is not.
+    /// </summary>
     public static bool Tells(PortChangeKind kind) => kind is not (PortChangeKind.Released or PortChangeKind.Replaced);
 
     /// <summary>Tells that a lease or a registration has ended.</summary>
@@ -35,6 +37,7 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         string owner = Printable.Of(ended.Owner);
         PortProtocol protocol = ended.Protocol;
         int port = ended.Port, processId = ended.ProcessId ?? 0;
+        long epoch = ended.Epoch ?? 0;
         switch (kind)
         {
             case PortChangeKind.Died:
@@ -44,28 +47,31 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
                 PortmapLog.Disconnected(Logger, owner, protocol, port, processId, delays.Grace);
                 break;
             case PortChangeKind.Expired:
-                PortmapLog.Expired(Logger, owner, protocol, port, ended.Epoch ?? 0, delays.Lease);
+                PortmapLog.Expired(Logger, owner, protocol, port, epoch, delays.Lease);
                 break;
             case PortChangeKind.Taken:
-                PortmapLog.Taken(Logger, owner, protocol, port, ended.Epoch ?? 0);
+                PortmapLog.Taken(Logger, owner, protocol, port, epoch);
                 break;
             case PortChangeKind.StoppedListening:
                 PortmapLog.StoppedListening(Logger, owner, protocol, port, processId);
                 break;
             case PortChangeKind.BindFailed:
-                PortmapLog.BindFailed(Logger, owner, protocol, port, ended.Epoch ?? 0);
+                PortmapLog.BindFailed(Logger, owner, protocol, port, epoch);
                 break;
         }
     }
 
-    /// <summary>Tells that another process of a program goes on with what was registered for it.</summary>
+    /// <summary>
+    /// Tells that another process of a program goes on with what was registered for it.
+    /// </summary>
     /// <param name="entry">The entry, which names the process that goes on.</param>
     /// <param name="from">The process that listens no more.</param>
     public void PassedOn(in PortEntry entry, int from)
     {
         if (Passes(nameof(PortmapLog.PassedOn), entry.Owner, LogLevel.Information))
         {
-            PortmapLog.PassedOn(Logger, Printable.Of(entry.Owner), entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
+            string owner = Printable.Of(entry.Owner);
+            PortmapLog.PassedOn(Logger, owner, entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
         }
     }
 
@@ -88,8 +94,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
 
     public void Found(PortFinding finding)
     {
-        string value = Printable.Of(finding.Value), bound = Printable.Of(finding.Expected);
-        PortmapLog.Found(Logger, finding.Kind, value, bound, Printable.Of(finding.Remedy));
+        string value = Printable.Of(finding.Value), expected = Printable.Of(finding.Expected);
+        PortmapLog.Found(Logger, finding.Kind, value, expected, Printable.Of(finding.Remedy));
     }
 
     public void PassFailed(Exception exception)
@@ -100,7 +106,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         }
     }
 
-    /// <summary>Says what was left out, once no such line came for a while. Called by the passes.</summary>
+    /// <summary>Says what was left out, once no such line came for a while.</summary>
+    /// <remarks>Called by the passes.</remarks>
     public void TellLeftOut() => _limit.TellLeftOut(nowMs(), LeftOut);
 
     private static string Place(PortProtocol protocol, int port) =>
