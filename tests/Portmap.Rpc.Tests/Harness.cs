@@ -1,6 +1,6 @@
+using Portmap.Native;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Programs;
-using Portmap.Native;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests;

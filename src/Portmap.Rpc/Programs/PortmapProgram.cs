@@ -11,7 +11,7 @@ namespace Portmap.Rpc.Programs;
 /// The program of <c>portmap.x</c>: the registry's verbs, with its refusals whole.
 /// </summary>
 internal sealed class PortmapProgram(ServerContext context)
-    : ServedProgram(PortmapProcedure.Program, PortmapProcedure.Version, "Portmap")
+    : RpcProgram(PortmapProcedure.Program, PortmapProcedure.Version, "Portmap")
 {
     /// <summary>
     /// Room for the longest entry in front of the end of a page, so that a page never outgrows the

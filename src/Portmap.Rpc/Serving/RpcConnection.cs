@@ -65,7 +65,7 @@ internal sealed partial class RpcConnection : IDisposable
     /// <summary>The listings that are read over it.</summary>
     public ListingReader ListingReader { get; } = new();
 
-    public IReadOnlyList<ServedProgram> Programs => _programs.Programs;
+    public IReadOnlyList<RpcProgram> Programs => _programs.Programs;
 
     /// <summary>
     /// Serves until the peer leaves, what it says makes no sense, it waits or has others wait too
