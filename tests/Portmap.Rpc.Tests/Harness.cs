@@ -1,6 +1,7 @@
-using Portmap.Rpc.Calling;
-using Portmap.Rpc.Programs;
 using Portmap.Native;
+using Portmap.Rpc.Calling;
+using Portmap.Rpc.Peers;
+using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests;
