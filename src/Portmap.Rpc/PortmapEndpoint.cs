@@ -108,7 +108,8 @@ public sealed record PortmapEndpoint
         string host = text[..colon];
         bool bracketed = host.StartsWith('[') && host.EndsWith(']');
 
-        // IPAddress reads "1" as 0.0.0.1; an address that was cut short is an error here, not another address.
+        // IPAddress reads "1" as 0.0.0.1; an address that was cut short is an error here, not
+        // another address.
         if (!IPAddress.TryParse(bracketed ? host[1..^1] : host, out IPAddress? ip)
             || bracketed != (ip.AddressFamily == AddressFamily.InterNetworkV6)
             || (!bracketed && host.AsSpan().Count('.') != 3))
