@@ -1,11 +1,17 @@
 namespace Portmap;
 
-/// <summary>A port as its guard knows it: which claim it is held for, and where to write how strongly.</summary>
+/// <summary>
+/// A port as its guard knows it: which claim it is held for, and where to write how strongly.
+/// </summary>
 /// <param name="Protocol">TCP or UDP.</param>
 /// <param name="Port">The port.</param>
-/// <param name="Epoch">The epoch: a lease and the registration that uses it up have the same.</param>
+/// <param name="Epoch">
+/// The epoch: a lease and the registration that uses it up have the same.
+/// </param>
 /// <param name="IsLease">The claim is a lease, whose process does not listen yet.</param>
-/// <param name="Claim">What the guarantee is written on. It also tells the claim from any other.</param>
+/// <param name="Claim">
+/// What the guarantee is written on. It also tells the claim from any other.
+/// </param>
 internal readonly record struct GuardedPort(
     PortProtocol Protocol, int Port, long Epoch, bool IsLease, IGuaranteed Claim);
 

@@ -5,8 +5,8 @@ namespace Portmap;
 
 /// <summary>What the operating system says about ports and descriptors.</summary>
 /// <remarks>
-/// Read once. Other systems than Linux say nothing here (not verified): then no port is taken for an
-/// ephemeral one.
+/// Read once. Other systems than Linux say nothing here (not verified): then no port is taken for
+/// an ephemeral one.
 /// </remarks>
 internal sealed class KernelPorts
 {
@@ -26,7 +26,9 @@ internal sealed class KernelPorts
     /// <inheritdoc cref="KernelSettings.DescriptorLimit"/>
     public int DescriptorLimit { get; private init; } = int.MaxValue;
 
-    /// <summary>The first port that needs no privilege (ip_unprivileged_port_start, ip(7)).</summary>
+    /// <summary>
+    /// The first port that needs no privilege (ip_unprivileged_port_start, ip(7)).
+    /// </summary>
     /// <value>0 where that cannot be read, or where this process has the privilege.</value>
     public int FirstUnprivileged { get; private init; }
 
@@ -46,7 +48,9 @@ internal sealed class KernelPorts
         return kernel;
     }
 
-    /// <summary>Whether the kernel may give the port to somebody's outgoing connection or bind to port 0.</summary>
+    /// <summary>
+    /// Whether the kernel may give the port to somebody's outgoing connection or bind to port 0.
+    /// </summary>
     public bool MayHandOut(int port) => Ephemeral?.Contains(port) == true && !_reserved[port];
 
     /// <summary>The parts of a range the kernel may hand out, or those it never does.</summary>

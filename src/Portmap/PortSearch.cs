@@ -1,7 +1,12 @@
 namespace Portmap;
 
-/// <summary>What a strategy is told about one acquisition: the request, and where free ports may be found.</summary>
-/// <remarks>Valid only during the call of <see cref="IPortAllocationStrategy.Pick"/> it is given to. <c>default</c> knows no port and finds none.</remarks>
+/// <summary>
+/// What a strategy is told about one acquisition: the request, and where free ports may be found.
+/// </summary>
+/// <remarks>
+/// Valid only during the call of <see cref="IPortAllocationStrategy.Pick"/> it is given to.
+/// <c>default</c> knows no port and finds none.
+/// </remarks>
 public readonly struct PortSearch
 {
     /// <summary>The answer of a strategy that leaves the number to the process: 0.</summary>
@@ -37,10 +42,12 @@ public readonly struct PortSearch
 
     /// <summary>Finds a port that may be free, in O(1).</summary>
     /// <remarks>
-    /// It is the first at or after a number, wrapping round. Ports that the kernel never hands out by
-    /// itself come before the rest.
+    /// It is the first at or after a number, wrapping round. Ports that the kernel never hands out
+    /// by itself come before the rest.
     /// </remarks>
     /// <param name="from">Where to begin; any number.</param>
-    /// <returns>A port of the range, or <see cref="Nothing"/>. It is a hint: the table decides.</returns>
+    /// <returns>
+    /// A port of the range, or <see cref="Nothing"/>. It is a hint: the table decides.
+    /// </returns>
     public int FindFree(int from) => _ports is not null && _ports.FindFree(from, Avoid) is > 0 and int found ? found : Nothing;
 }

@@ -2,8 +2,9 @@ namespace Portmap;
 
 /// <summary>A number for each processor, each on a pair of cache lines of its own.</summary>
 /// <remarks>
-/// So two threads do not write the same line. One shared cursor or counter makes two threads slower than
-/// a lock does (0.34 to 1.4 times, measured); see the benchmark of acquire and release on two threads.
+/// So two threads do not write the same line. One shared cursor or counter makes two threads slower
+/// than a lock does (0.34 to 1.4 times, measured); see the benchmark of acquire and release on two
+/// threads.
 /// </remarks>
 internal sealed class Stripes
 {
@@ -22,7 +23,9 @@ internal sealed class Stripes
 
     public int Count { get; }
 
-    /// <summary>The stripe of the processor this thread runs on now: a hint, any stripe is right.</summary>
+    /// <summary>
+    /// The stripe of the processor this thread runs on now: a hint, any stripe is right.
+    /// </summary>
     public int Current => Thread.GetCurrentProcessorId() & _mask;
 
     public ref long this[int stripe] => ref _cells[(stripe + 1) * Stride];

@@ -11,7 +11,9 @@ internal static class KernelSettings
     /// <summary>Where the kernel's files are.</summary>
     public const string Proc = "/proc";
 
-    /// <summary>The ports that the kernel hands out by itself (ip_local_port_range, ip(7)).</summary>
+    /// <summary>
+    /// The ports that the kernel hands out by itself (ip_local_port_range, ip(7)).
+    /// </summary>
     /// <remarks>IPv6 uses them too.</remarks>
     /// <returns>FIRST-LAST; null where it does not say.</returns>
     public static string? EphemeralRange(string proc = Proc)
@@ -29,7 +31,9 @@ internal static class KernelSettings
         return int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out int limit) ? limit : int.MaxValue;
     }
 
-    /// <summary>The first word of the line that begins with a name; null when there is no such line.</summary>
+    /// <summary>
+    /// The first word of the line that begins with a name; null when there is no such line.
+    /// </summary>
     public static string? FieldOf(string text, string name)
     {
         foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())

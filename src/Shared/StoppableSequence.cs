@@ -8,7 +8,8 @@ namespace Portmap;
 ///              └──────────┴──► Ended  DisposeAsync, by exchange; who finds Idle before it disposes the inner enumerator,
 ///                                     who finds Moving stops the wait, and the move that is under way disposes it
 /// </code>
-/// A move that is stopped so answers false. Threads: one reader at a time, as with any enumerator; anybody may dispose.
+/// A move that is stopped so answers false. Threads: one reader at a time, as with any enumerator;
+/// anybody may dispose.
 /// </remarks>
 internal sealed class StoppableSequence<T>(Func<CancellationToken, IAsyncEnumerable<T>> read, CancellationToken ended) : IAsyncEnumerable<T>
 {
@@ -73,7 +74,8 @@ internal sealed class StoppableSequence<T>(Func<CancellationToken, IAsyncEnumera
             }
             finally
             {
-                // Disposed before this CAS: this move closes. Disposed after it: the disposer finds Idle and closes.
+                // Disposed before this CAS: this move closes. Disposed after it: the disposer finds
+                // Idle and closes.
                 if (Interlocked.CompareExchange(ref _state, Idle, Moving) == Ended)
                 {
                     await CloseAsync().ConfigureAwait(false);

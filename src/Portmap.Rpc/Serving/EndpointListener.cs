@@ -19,17 +19,19 @@ internal sealed class EndpointListener : IDisposable
     private readonly Lock _gate = new();
     private readonly SocketFileOptions _options;
     private readonly FileStream? _lock;
+    private readonly bool _isInherited;   // the file, its mode and its end are the business of who made the socket
     private Socket _socket;
     private PosixFile? _file;
     private bool _isDisposed;
 
-    private EndpointListener(Socket socket, PortmapEndpoint endpoint, SocketFileOptions options = default, FileStream? fileLock = null)
+    private EndpointListener(Socket socket, PortmapEndpoint endpoint, SocketFileOptions options = default, FileStream? fileLock = null, bool isInherited = false)
     {
         _socket = socket;
         Endpoint = endpoint;
         _options = options;
         _lock = fileLock;
-        _file = Look(endpoint);
+        _isInherited = isInherited;
+        _file = isInherited ? null : Look(endpoint);
     }
 
     /// <summary>Where to accept; another one after the file was made again.</summary>
@@ -41,7 +43,8 @@ internal sealed class EndpointListener : IDisposable
     /// <exception cref="IOException">It is taken or cannot be listened on; the message says which
     /// and what to do.</exception>
     public static EndpointListener Open(PortmapEndpoint endpoint, SocketFileOptions options, Action<string> leftoverReplaced) =>
-        endpoint.Path is { } path ? OpenUnix(endpoint, path, options, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
+        InheritedSockets.TryTake(endpoint) is { } inherited ? new EndpointListener(inherited, endpoint, isInherited: true)
+        : endpoint.Path is { } path ? OpenUnix(endpoint, path, options, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
 
     /// <summary>
     /// Makes the socket file again when it is gone, or says that another one is in its place. For
@@ -86,7 +89,7 @@ internal sealed class EndpointListener : IDisposable
         lock (_gate)
         {
             _isDisposed = true;
-            if (Endpoint.Path is { } path && IsOurs())
+            if (!_isInherited && Endpoint.Path is { } path && IsOurs())
             {
                 SocketFile.TryDelete(path);
             }

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 
 namespace Portmap.Diagnostics;
 
-/// <summary>The meter "Portmap", one for all registries of the process. Names and tags are API.</summary>
+/// <summary>
+/// The meter "Portmap", one for all registries of the process. Names and tags are API.
+/// </summary>
 /// <remarks>
 /// <c>portmap.leases.granted</c>, <c>portmap.registrations</c>, <c>portmap.claims.ended</c> (tag
 /// <c>cause</c>: a <see cref="PortChangeKind"/>), <c>portmap.refusals</c> (tag <c>reason</c>),
@@ -23,7 +25,9 @@ internal static class PortmapMetrics
     private static readonly Counter<long> s_foreign =
         s_meter.CreateCounter<long>("portmap.ports.foreign", "{port}", "Ports found in use by something outside the registry");
 
-    /// <summary>Makes the instruments known to whoever listens, before anything is counted.</summary>
+    /// <summary>
+    /// Makes the instruments known to whoever listens, before anything is counted.
+    /// </summary>
     public static void Publish() => GC.KeepAlive(s_meter);
 
     public static void TookEffect(bool lease) => Add(lease ? s_granted : s_registered);
@@ -44,7 +48,8 @@ internal static class PortmapMetrics
             }
             catch (Exception)
             {
-                // The host's listener failed; the next one is not told either, and there is nobody to tell that.
+                // The host's listener failed; the next one is not told either, and there is nobody
+                // to tell that.
             }
         }
     }

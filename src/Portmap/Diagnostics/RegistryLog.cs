@@ -5,8 +5,8 @@ namespace Portmap.Diagnostics;
 
 /// <summary>What the registry tells the host's logger.</summary>
 /// <remarks>
-/// Names are printable, lines are limited by owner and kind, and no exception comes back. Called once
-/// what it tells is done. Progress: lock-free but for the host's logger.
+/// Names are printable, lines are limited by owner and kind, and no exception comes back. Called
+/// once what it tells is done. Progress: lock-free but for the host's logger.
 /// </remarks>
 /// <param name="logger">The host's logger, or null.</param>
 /// <param name="nowMs">The time in milliseconds.</param>
@@ -18,7 +18,9 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
     /// <summary>The host's logger, contained.</summary>
     public ILogger Logger { get; } = ContainedLogger.Of(logger);
 
-    /// <summary>Whether an end of this kind is told at all: what somebody asked for is not.</summary>
+    /// <summary>
+    /// Whether an end of this kind is told at all: what somebody asked for is not.
+    /// </summary>
     public static bool Tells(PortChangeKind kind) => kind is not (PortChangeKind.Released or PortChangeKind.Replaced);
 
     /// <summary>Tells that a lease or a registration has ended.</summary>
@@ -58,7 +60,9 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         }
     }
 
-    /// <summary>Tells that another process of a program goes on with what was registered for it.</summary>
+    /// <summary>
+    /// Tells that another process of a program goes on with what was registered for it.
+    /// </summary>
     /// <param name="entry">The entry, which names the process that goes on.</param>
     /// <param name="from">The process that listens no more.</param>
     public void PassedOn(in PortEntry entry, int from)
@@ -100,7 +104,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         }
     }
 
-    /// <summary>Says what was left out, once no such line came for a while. Called by the passes.</summary>
+    /// <summary>Says what was left out, once no such line came for a while.</summary>
+    /// <remarks>Called by the passes.</remarks>
     public void TellLeftOut() => _limit.TellLeftOut(nowMs(), LeftOut);
 
     private static string Place(PortProtocol protocol, int port) =>

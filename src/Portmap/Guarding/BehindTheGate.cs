@@ -8,10 +8,13 @@ namespace Portmap.Guarding;
 /// <summary>Who is behind an open gate, and who could still come in once it is closed.</summary>
 internal enum Behind
 {
-    /// <summary>The owner's process, or nobody; once the gate is closed nobody else gets in.</summary>
+    /// <summary>
+    /// The owner's process, or nobody; once the gate is closed nobody else gets in.
+    /// </summary>
     Owner,
 
-    /// <summary>Somebody else listens there too, on another address. Once the gate is closed nobody else gets in.</summary>
+    /// <summary>Somebody else listens there too, on another address.</summary>
+    /// <remarks>Once the gate is closed nobody else gets in.</remarks>
     Others,
 
     /// <summary>A closed gate would not keep everybody out, or it cannot be told.</summary>
@@ -21,17 +24,17 @@ internal enum Behind
 /// <summary>The look behind an open gate before it is closed.</summary>
 /// <remarks>
 /// <para>
-/// Measured on Linux 6.18. A socket with SO_REUSEPORT that binds under a placeholder leaves its mark on
-/// the port: from then on sockets of its user with SO_REUSEPORT bind the same addresses and listen,
-/// whatever the placeholder says, and also after its death. A bind without SO_REUSEPORT wipes the mark
-/// off. So the kernel is asked whether one more such socket gets in at the owner's addresses; that it
-/// does is the owner's wish, and the placeholder is of no use. Otherwise a socket without the option is
-/// bound for a moment where nobody listens, which wipes off the mark of one that is bound and silent
-/// somewhere else.
+/// Measured on Linux 6.18. A socket with SO_REUSEPORT that binds under a placeholder leaves its
+/// mark on the port: from then on sockets of its user with SO_REUSEPORT bind the same addresses and
+/// listen, whatever the placeholder says, and also after its death. A bind without SO_REUSEPORT
+/// wipes the mark off. So the kernel is asked whether one more such socket gets in at the owner's
+/// addresses; that it does is the owner's wish, and the placeholder is of no use. Otherwise a
+/// socket without the option is bound for a moment where nobody listens, which wipes off the mark
+/// of one that is bound and silent somewhere else.
 /// </para>
 /// <para>
-/// Neither harms anybody: the placeholder lies on the port, so no program can be kept from it that would
-/// have got it otherwise.
+/// Neither harms anybody: the placeholder lies on the port, so no program can be kept from it that
+/// would have got it otherwise.
 /// </para>
 /// </remarks>
 internal static class BehindTheGate
@@ -61,9 +64,12 @@ internal static class BehindTheGate
         return !Seal(port, listeners) ? Behind.Anybody : HasOthers(listeners, processId) ? Behind.Others : Behind.Owner;
     }
 
-    /// <summary>The listeners that neither the owner's process nor a descendant of it has.</summary>
+    /// <summary>
+    /// The listeners that neither the owner's process nor a descendant of it has.
+    /// </summary>
     /// <remarks>
-    /// Where the descriptors of the process may not be read, a single listener is believed to be its.
+    /// Where the descriptors of the process may not be read, a single listener is believed to be
+    /// its.
     /// </remarks>
     public static IReadOnlyList<PortSocket> OthersAmong(IReadOnlyList<PortSocket> listeners, int processId)
     {
@@ -92,7 +98,10 @@ internal static class BehindTheGate
 
     private static bool HasOthers(IReadOnlyList<PortSocket> listeners, int processId) => OthersAmong(listeners, processId).Count != 0;
 
-    /// <summary>Whether one more socket of the listener's user gets in at its address; what cannot be asked counts as yes.</summary>
+    /// <summary>
+    /// Whether one more socket of the listener's user gets in at its address; what cannot be asked
+    /// counts as yes.
+    /// </summary>
     private static bool CanJoin(PortSocket listener)
     {
         try

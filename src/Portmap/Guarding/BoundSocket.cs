@@ -5,10 +5,10 @@ namespace Portmap.Guarding;
 
 /// <summary>A socket that is bound to a port of every address and never listens.</summary>
 /// <remarks>
-/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in Bind for
-/// TCP otherwise). So the bind fails when anybody holds the port, listening or not; a wildcard
-/// dual-stack bind meets every address of both families. TIME_WAIT makes it fail too. Not verified:
-/// Windows, macOS.
+/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in
+/// Bind for TCP otherwise). So the bind fails when anybody holds the port, listening or not; a
+/// wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail too. Not
+/// verified: Windows, macOS.
 /// </remarks>
 internal static class BoundSocket
 {

@@ -5,16 +5,18 @@ namespace Portmap.Guarding;
 
 /// <summary>A process outside the registry that has a port.</summary>
 /// <param name="ProcessId">Its id.</param>
-/// <param name="Command">The name of its program, as /proc/pid/comm says, or the empty string.</param>
+/// <param name="Command">
+/// The name of its program, as /proc/pid/comm says, or the empty string.
+/// </param>
 internal sealed record ForeignHolder(int ProcessId, string Command);
 
 /// <summary>Names the holders of ports that were found in use.</summary>
 /// <remarks>
-/// The way leads from the inode of the listener to the process that has it (/proc/pid/fd), where that
-/// may be read. A look at all processes takes milliseconds, so it is made by a pass of the registry for
-/// all new ports together, or when somebody reads the message of a refusal. Before Linux 6.8 a bound
-/// socket that does not listen is in no list of the kernel's, so its holder stays unnamed. Safe for any
-/// thread. Linux only.
+/// The way leads from the inode of the listener to the process that has it (/proc/pid/fd), where
+/// that may be read. A look at all processes takes milliseconds, so it is made by a pass of the
+/// registry for all new ports together, or when somebody reads the message of a refusal. Before
+/// Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays
+/// unnamed. Safe for any thread. Linux only.
 /// </remarks>
 internal sealed class ForeignHolders
 {
@@ -36,8 +38,12 @@ internal sealed class ForeignHolders
         }
     }
 
-    /// <summary>Looks for the holders of the ports that were found in use since the last time.</summary>
-    /// <param name="found">Told of each port whose holder can be named: its process and command.</param>
+    /// <summary>
+    /// Looks for the holders of the ports that were found in use since the last time.
+    /// </summary>
+    /// <param name="found">
+    /// Told of each port whose holder can be named: its process and command.
+    /// </param>
     public void LookUpWanted(Action<PortProtocol, int, int, string> found)
     {
         HashSet<(PortProtocol Protocol, int Port)> ports = [];
@@ -59,7 +65,9 @@ internal sealed class ForeignHolders
         }
     }
 
-    /// <summary>The holders of some ports, as they are known; those that are not are looked for now.</summary>
+    /// <summary>
+    /// The holders of some ports, as they are known; those that are not are looked for now.
+    /// </summary>
     public IReadOnlyList<ForeignHolder?> Of(PortProtocol protocol, params IReadOnlyList<int> ports)
     {
         HashSet<(PortProtocol, int)> missing =
@@ -88,7 +96,8 @@ internal sealed class ForeignHolders
         {
             _known[port] = s_unknown;
 
-            // Who listens there; else who is bound and silent, or has an outgoing connection from it.
+            // Who listens there; else who is bound and silent, or has an outgoing connection from
+            // it.
             IReadOnlyList<PortSocket>? all = PortSockets.All(port.Protocol, port.Port);
             if (all is null && !tables.ContainsKey(port.Protocol))
             {

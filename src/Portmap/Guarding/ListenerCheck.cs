@@ -5,8 +5,8 @@ namespace Portmap.Guarding;
 
 /// <summary>Whether a process listens where it says.</summary>
 /// <remarks>
-/// The kernel's lists of its own network tell, and its own descriptors. What cannot be seen convicts
-/// nobody: it is neither refused as not listening nor ended. Linux only.
+/// The kernel's lists of its own network tell, and its own descriptors. What cannot be seen
+/// convicts nobody: it is neither refused as not listening nor ended. Linux only.
 /// </remarks>
 internal static class ListenerCheck
 {
@@ -65,7 +65,9 @@ internal static class ListenerCheck
         return sockets is null || table.Listens(entry.Port, sockets);
     }
 
-    /// <summary>Whether the process has a network of its own, where it listens, or cannot be looked at.</summary>
+    /// <summary>
+    /// Whether the process has a network of its own, where it listens, or cannot be looked at.
+    /// </summary>
     /// <remarks>What cannot be seen is not ended.</remarks>
     public static bool MayListenElsewhere(in ReportedListener entry)
     {

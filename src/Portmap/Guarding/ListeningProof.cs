@@ -4,17 +4,19 @@ namespace Portmap.Guarding;
 
 /// <summary>"Who takes something proves that it listens".</summary>
 /// <remarks>
-/// The kernel's list is asked before a registration takes anything from anybody. It asks for one port,
-/// about 20 µs, on the caller's thread. A registration that takes nothing never comes here.
+/// The kernel's list is asked before a registration takes anything from anybody. It asks for one
+/// port, about 20 µs, on the caller's thread. A registration that takes nothing never comes here.
 /// </remarks>
 internal static class ListeningProof
 {
-    /// <summary>Null when somebody listens on the port (UDP: has it bound), where the process can see it.</summary>
+    /// <summary>
+    /// Null when somebody listens on the port (UDP: has it bound), where the process can see it.
+    /// </summary>
     /// <param name="said">What the process says.</param>
     /// <param name="owner">The owner.</param>
     /// <param name="isHeld">
-    /// A placeholder of ours lies on the port. UDP shows it like a socket of somebody's, and while it is
-    /// there nobody else is.
+    /// A placeholder of ours lies on the port. UDP shows it like a socket of somebody's, and while
+    /// it is there nobody else is.
     /// </param>
     /// <returns>Else why the registration is refused.</returns>
     public static PortRefusal? Demand(in ReportedListener said, string owner, bool isHeld)

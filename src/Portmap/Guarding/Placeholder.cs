@@ -4,7 +4,9 @@ using Portmap.Native;
 namespace Portmap.Guarding;
 
 /// <summary>One port that is held for a claim.</summary>
-/// <remarks>Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.</remarks>
+/// <remarks>
+/// Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.
+/// </remarks>
 internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort claim, PortGuardMode mode)
 {
     private readonly Socket _socket = socket;
@@ -12,10 +14,13 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
     private volatile bool _isOpen;
     private GuardedPort _claim = claim;
 
-    /// <summary>The epoch the port is held for. Read without the lock by <see cref="IPortGuard.KeepsOut"/>.</summary>
+    /// <summary>The epoch the port is held for.</summary>
+    /// <remarks>Read without the lock by <see cref="IPortGuard.KeepsOut"/>.</remarks>
     private long _epoch = claim.Epoch;
 
-    /// <summary>What the port is held for: a lease, then the registration that used it up.</summary>
+    /// <summary>
+    /// What the port is held for: a lease, then the registration that used it up.
+    /// </summary>
     public GuardedPort Claim
     {
         get => _claim;
@@ -44,7 +49,8 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
 
     /// <summary>How strongly it holds the port.</summary>
     /// <remarks>
-    /// Never Exclusive where another bound, silent socket may lie underneath, or somebody else listens.
+    /// Never Exclusive where another bound, silent socket may lie underneath, or somebody else
+    /// listens.
     /// </remarks>
     public PortGuarantee Guarantee =>
         IsJoined ? PortGuarantee.HeldByProcess
@@ -65,7 +71,9 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
         }
     }
 
-    /// <summary>Another lease takes the port over, on which nobody listens; the gate is closed.</summary>
+    /// <summary>
+    /// Another lease takes the port over, on which nobody listens; the gate is closed.
+    /// </summary>
     public void PassTo(in GuardedPort claim, PortGuardMode mode)
     {
         KeptSince = -1;

@@ -13,6 +13,8 @@ internal readonly record struct PortSocket(
     int Port, IPAddress Address, bool IsV6Only, bool Listens, uint UserId, long Inode)
 {
     /// <summary>The addresses it serves.</summary>
-    /// <remarks>* is every one of both families, 0.0.0.0 and :: every one of IPv4 and of IPv6.</remarks>
+    /// <remarks>
+    /// * is every one of both families, 0.0.0.0 and :: every one of IPv4 and of IPv6.
+    /// </remarks>
     public string Served => Address.Equals(IPAddress.IPv6Any) && !IsV6Only ? "*" : Address.ToString();
 }

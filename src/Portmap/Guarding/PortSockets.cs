@@ -6,12 +6,14 @@ using Portmap.Native;
 
 namespace Portmap.Guarding;
 
-/// <summary>The sockets on one port, or all that listen, from the kernel's own list (sock_diag(7)).</summary>
+/// <summary>
+/// The sockets on one port, or all that listen, from the kernel's own list (sock_diag(7)).
+/// </summary>
 /// <remarks>
 /// <para>
-/// Beside /proc/net it knows whether a wildcard of IPv6 leaves IPv4 to others, it finds one port without
-/// printing all of them, and since Linux 6.8 it lists sockets that are bound and silent. Any user may
-/// ask. Linux only; where it is not to be had the answer is null.
+/// Beside /proc/net it knows whether a wildcard of IPv6 leaves IPv4 to others, it finds one port
+/// without printing all of them, and since Linux 6.8 it lists sockets that are bound and silent.
+/// Any user may ask. Linux only; where it is not to be had the answer is null.
 /// </para>
 /// <para>
 /// Safe for any thread. It asks over a socket of its own each time: about 20 µs for a port.
@@ -30,7 +32,8 @@ internal static class PortSockets
 
     /// <summary>Every socket that has a port.</summary>
     /// <remarks>
-    /// Those that listen, those of connections, and the bound, silent ones that the kernel tells of.
+    /// Those that listen, those of connections, and the bound, silent ones that the kernel tells
+    /// of.
     /// </remarks>
     public static IReadOnlyList<PortSocket>? All(PortProtocol protocol, int port) =>
         Find(new(protocol, port, uint.MaxValue));

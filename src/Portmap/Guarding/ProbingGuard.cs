@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Guarding;
 
-/// <summary>Binds the port for a moment, on IPv4 and IPv6, and lets it go: it was free then.</summary>
+/// <summary>
+/// Binds the port for a moment, on IPv4 and IPv6, and lets it go: it was free then.
+/// </summary>
 /// <remarks>What there is on other systems than Linux.</remarks>
 internal sealed class ProbingGuard : IPortGuard
 {
@@ -23,8 +25,8 @@ internal sealed class ProbingGuard : IPortGuard
     public static bool IsInUse(PortProtocol protocol, int port) => Probe(protocol, port).Finding == GuardFinding.InUse;
 
     /// <summary>
-    /// Binds the port strictly; when somebody has it, a second bind tells lingering connections from a
-    /// listener.
+    /// Binds the port strictly; when somebody has it, a second bind tells lingering connections
+    /// from a listener.
     /// </summary>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port.</param>
@@ -48,8 +50,8 @@ internal sealed class ProbingGuard : IPortGuard
 
     /// <summary>What the answers of the two binds mean.</summary>
     /// <remarks>
-    /// Where nobody could be asked (no descriptors left, say), the port is handed out, and the lease
-    /// says that only the ledger knows.
+    /// Where nobody could be asked (no descriptors left, say), the port is handed out, and the
+    /// lease says that only the ledger knows.
     /// </remarks>
     internal static GuardOutcome Judge(SocketError strict, bool lingering) => strict switch
     {

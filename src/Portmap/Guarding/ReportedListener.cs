@@ -2,7 +2,9 @@ using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
-/// <summary>What somebody says and what is held against the kernel's lists: a process listens there.</summary>
+/// <summary>
+/// What somebody says and what is held against the kernel's lists: a process listens there.
+/// </summary>
 /// <param name="Protocol">TCP or UDP.</param>
 /// <param name="Port">The port.</param>
 /// <param name="Process">The process.</param>

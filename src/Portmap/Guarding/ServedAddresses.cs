@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 
 namespace Portmap.Guarding;
 
-/// <summary>Which addresses the processes behind registrations listen on, by the kernel's list.</summary>
+/// <summary>
+/// Which addresses the processes behind registrations listen on, by the kernel's list.
+/// </summary>
 /// <remarks>
 /// A host has few different sets of addresses. So a registration keeps the number of its set in one
 /// byte, and what a set is called stands here once. A number never changes its meaning. Reads are
@@ -16,7 +18,9 @@ internal sealed class ServedAddresses
     /// <summary>The number of a registration that was not looked at yet.</summary>
     public const byte NotLookedAt = 0;
 
-    /// <summary>The number of one of which nothing is known: nobody listens on its port in this network.</summary>
+    /// <summary>
+    /// The number of one of which nothing is known: nobody listens on its port in this network.
+    /// </summary>
     public const byte Unknown = 1;
 
     private ImmutableArray<string> _sets = [string.Empty, string.Empty];
@@ -26,7 +30,9 @@ internal sealed class ServedAddresses
     public string TextOf(byte number) => _sets[number];
 
     /// <summary>The number of a set; past 256 sets new ones are unknown.</summary>
-    /// <param name="listeners">Who listens on the port; null where the kernel cannot be asked.</param>
+    /// <param name="listeners">
+    /// Who listens on the port; null where the kernel cannot be asked.
+    /// </param>
     /// <param name="known">The number so far, which stays while nobody listens.</param>
     public byte NumberOf(IReadOnlyList<PortSocket>? listeners, byte known = NotLookedAt)
     {

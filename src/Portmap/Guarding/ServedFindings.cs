@@ -3,7 +3,9 @@ using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
-/// <summary>What the kernel's list of listeners says of registered ports that no guarantee tells.</summary>
+/// <summary>
+/// What the kernel's list of listeners says of registered ports that no guarantee tells.
+/// </summary>
 /// <remarks>Who else listens there, and which addresses nobody serves.</remarks>
 internal static class ServedFindings
 {
@@ -44,7 +46,9 @@ internal static class ServedFindings
         }
     }
 
-    /// <summary>The finding that names who else listens on the port of a registration, or null.</summary>
+    /// <summary>
+    /// The finding that names who else listens on the port of a registration, or null.
+    /// </summary>
     public static PortFinding? Shared(in PortEntry entry, IReadOnlyList<PortSocket> listeners)
     {
         int processId = entry.ProcessId ?? 0;

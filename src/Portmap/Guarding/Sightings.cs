@@ -1,6 +1,8 @@
 namespace Portmap.Guarding;
 
-/// <summary>Counts in how many passes on end something was wrong, so that no single look ends it.</summary>
+/// <summary>
+/// Counts in how many passes on end something was wrong, so that no single look ends it.
+/// </summary>
 /// <remarks>Used by one pass at a time.</remarks>
 /// <typeparam name="T">What is looked at, by what tells one from another.</typeparam>
 internal sealed class Sightings<T>(int enough)

@@ -7,18 +7,18 @@ namespace Portmap.Guarding;
 /// <summary>Holds ports by placeholders: sockets that are bound and never listen.</summary>
 /// <remarks>
 /// <code>
-///   (nothing)          ── strict bind ──────────► closed
-///   closed             ── SO_REUSEADDR = 1 ─────► open           UDP and StepAside: gone instead
-///   open               ── SO_REUSEADDR = 0 ─────► closed, the process serves   UntilRegistered: gone instead
-///   closed, it serves  ── the process dies ─────► kept           until its owner returns, or the delay is over
-///   any                ── the claim ends ───────► gone
+///   (nothing)          ── strict bind ───────► closed
+///   closed             ── SO_REUSEADDR = 1 ──► open                (UDP, StepAside: gone)
+///   open               ── SO_REUSEADDR = 0 ──► closed, it serves   (UntilRegistered: gone)
+///   closed, it serves  ── its process dies ──► kept, until the owner returns or the delay is over
+///   any                ── the claim ends ────► gone
 /// </code>
-/// While it is closed the kernel refuses every bind of the port, and every listen of a socket that was
-/// bound while it was open. While it is open a process whose socket has SO_REUSEADDR can bind and
-/// listen. Linux only.
+/// While it is closed the kernel refuses every bind of the port, and every listen of a socket that
+/// was bound while it was open. While it is open a process whose socket has SO_REUSEADDR can bind
+/// and listen. Linux only.
 /// <para>
-/// Each placeholder has a lock, held around system calls that do not block. The table of them has the
-/// locks of its dictionary. Nothing of it is on the path of a lookup.
+/// Each placeholder has a lock, held around system calls that do not block. The table of them has
+/// the locks of its dictionary. Nothing of it is on the path of a lookup.
 /// </para>
 /// </remarks>
 internal sealed class SocketGuard(int maxGuards) : IPortGuard
@@ -247,16 +247,16 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return null;
             }
 
-            // One that is open still was left by a lease that ended unregistered: who came in there is
-            // not known, so it is bound anew.
+            // One that is open still was left by a lease that ended unregistered: who came in there
+            // is not known, so it is bound anew.
             if (mode == PortGuardMode.None || held.IsOpen)
             {
                 Remove(held);
                 return null;
             }
 
-            // Who came in by the gate while it was open, a child of the dead process say, may listen
-            // there still.
+            // Who came in by the gate while it was open, a child of the dead process say, may
+            // listen there still.
             if (held.WasOpen && Listens(lease))
             {
                 Remove(held);

@@ -6,7 +6,9 @@ namespace Portmap.Persistence;
 internal static class FactBlock
 {
     /// <summary>Adds the line of a fact.</summary>
-    /// <exception cref="PortRefusedException">The names of the fact are too long for a line.</exception>
+    /// <exception cref="PortRefusedException">
+    /// The names of the fact are too long for a line.
+    /// </exception>
     public static void Encode(PortFact fact, ArrayBufferWriter<byte> to)
     {
         if (!FactLine.TryWrite(to, fact))

@@ -11,11 +11,13 @@ internal sealed partial class FilePortStore
     /// <summary>How many times larger than what stands in it the file may be.</summary>
     public const int AllowedRatio = 4;
 
-    /// <summary>Compaction begins at half of what is allowed, so that appends have the other half while it runs.</summary>
+    /// <summary>Compaction begins at half of what is allowed; appends have the other half.</summary>
     private const int BeginAtPart = 2;
 
     /// <summary>What part of the allowed length is written at once.</summary>
-    /// <remarks>So much is also appended at least until it is looked at again what stands.</remarks>
+    /// <remarks>
+    /// So much is also appended at least until it is looked at again what stands.
+    /// </remarks>
     private const int StepPart = 8;
 
     private Task _compaction = Task.CompletedTask;
@@ -39,20 +41,21 @@ internal sealed partial class FilePortStore
 
     private int StepLength => _allowedLength / StepPart;
 
-    /// <summary>Lets a compaction go first that is at its last step, or that the file needs.</summary>
+    /// <summary>Lets a compaction go first that is at its last step or needed.</summary>
     /// <remarks>A file needs one that is suspect, or would become larger than it may be.</remarks>
     private async ValueTask GiveWayAsync(int appended)
     {
         await CompactionToWaitFor(appended, mayBegin: false).ConfigureAwait(false);
 
-        // Once: if that fails, or there was nothing to gain, what is confirmed matters more than the length.
+        // Once: if that fails, or there was nothing to gain, what is confirmed matters more than
+        // the length.
         await CompactionToWaitFor(appended, mayBegin: true).ConfigureAwait(false);
     }
 
     private Task CompactionToWaitFor(int appended, bool mayBegin)
     {
-        // A lock alone is not fair: an append that follows another would take it again and again before
-        // the last step does.
+        // A lock alone is not fair: an append that follows another would take it again and again
+        // before the last step does.
         if (Volatile.Read(ref _isFinishing))
         {
             return _compaction;
@@ -83,7 +86,9 @@ internal sealed partial class FilePortStore
     private void RememberForCompaction(ReadOnlySpan<byte> lines) => _meanwhile?.Write(lines);
 
     /// <summary>Begins a compaction if it is time.</summary>
-    /// <remarks>What was confirmed stays confirmed though none can begin (no memory, no thread).</remarks>
+    /// <remarks>
+    /// What was confirmed stays confirmed though none can begin (no memory, no thread).
+    /// </remarks>
     private void TryCompactIfLarge(bool isFull = false)
     {
         try
@@ -116,8 +121,8 @@ internal sealed partial class FilePortStore
         PortFact[] standing = Standing();
         _meanwhile = new ArrayBufferWriter<byte>();
 
-        // A thread of its own: it waits for the disk most of the time, and the pool's threads are for
-        // others.
+        // A thread of its own: it waits for the disk most of the time, and the pool's threads are
+        // for others.
         _compaction = Task.Factory.StartNew(
             () => Compact(standing), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -156,8 +161,8 @@ internal sealed partial class FilePortStore
         }
         catch (Exception)
         {
-            // The disk is full or fails, or there is no memory. The appends will say so; here nothing is
-            // lost but time.
+            // The disk is full or fails, or there is no memory. The appends will say so; here
+            // nothing is lost but time.
         }
         finally
         {
@@ -206,8 +211,8 @@ internal sealed partial class FilePortStore
 
     /// <summary>Gives the new file the name.</summary>
     /// <remarks>
-    /// From the rename on until the folder is synced nobody knows which of the two a crash would leave. So
-    /// nothing may be confirmed in either.
+    /// From the rename on until the folder is synced nobody knows which of the two a crash would
+    /// leave. So nothing may be confirmed in either.
     /// </remarks>
     private void TakeOver(IStateFile next, long length)
     {

@@ -13,16 +13,16 @@ namespace Portmap.Persistence;
 /// <list type="bullet">
 /// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it. So
 /// everything can be written anew at any time.</item>
-/// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name,
-/// unless <c>_isSuspect</c>.</item>
-/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name
-/// included. It outlives the store: only one that is closed without it leaves
+/// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that
+/// name, unless <c>_isSuspect</c>.</item>
+/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew,
+/// name included. It outlives the store: only one that is closed without it leaves
 /// <see cref="SettledMark"/>.</item>
 /// <item>S4. What is cancelled while it runs has let go of the folder when the cancellation returns
-/// (<see cref="HeldFolder"/>): nothing is written, renamed or cut after that, and another store may take
-/// it.</item>
-/// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's. The loop that
-/// writes a compacted file works on a copy and takes it only for the end.</item>
+/// (<see cref="HeldFolder"/>): nothing is written, renamed or cut after that, and another store may
+/// take it.</item>
+/// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's. The loop
+/// that writes a compacted file works on a copy and takes it only for the end.</item>
 /// </list>
 /// </remarks>
 internal sealed partial class FilePortStore : IPortStore
@@ -30,7 +30,7 @@ internal sealed partial class FilePortStore : IPortStore
     /// <summary>The file of the state.</summary>
     public const string FileName = "portmap.state";
 
-    /// <summary>The file that will take its place; one that a crash left behind is deleted.</summary>
+    /// <summary>The file that will take its place; what a crash left of it is deleted.</summary>
     public const string NextName = "portmap.state.new";
 
     private readonly HeldFolder _folder;
@@ -45,7 +45,8 @@ internal sealed partial class FilePortStore : IPortStore
     private bool _isTorn;
     private bool _isSuspect = true;
 
-    /// <summary>A store in a folder of the disk. Nothing is touched before <see cref="LoadAsync"/>.</summary>
+    /// <summary>A store in a folder of the disk.</summary>
+    /// <remarks>Nothing is touched before <see cref="LoadAsync"/>.</remarks>
     public FilePortStore(string folder, TimeProvider time)
         : this(new StateFolder(folder), time)
     {
@@ -172,8 +173,8 @@ internal sealed partial class FilePortStore : IPortStore
         _isTorn = true;
         file.Write(_batch.WrittenSpan, _length);
 
-        // What a failed fsync leaves nobody knows: the kernel marks pages clean that it could not write,
-        // and a second fsync then succeeds over nothing.
+        // What a failed fsync leaves nobody knows: the kernel marks pages clean that it could not
+        // write, and a second fsync then succeeds over nothing.
         _isSuspect = true;
         file.Sync();
         _isTorn = _isSuspect = false;

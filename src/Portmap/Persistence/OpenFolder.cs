@@ -3,8 +3,13 @@ using Portmap.Native;
 
 namespace Portmap.Persistence;
 
-/// <summary>A folder held open: what is done in it is done to that folder, wherever its path leads by now.</summary>
-/// <remarks>On systems other than Linux every call goes by the path, and nothing is synced (not verified there).</remarks>
+/// <summary>
+/// A folder held open: what is done in it is done to that folder, wherever its path leads by now.
+/// </summary>
+/// <remarks>
+/// On systems other than Linux every call goes by the path, and nothing is synced (not verified
+/// there).
+/// </remarks>
 internal sealed class OpenFolder : IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -52,7 +57,10 @@ internal sealed class OpenFolder : IDisposable
             : Protect(File.OpenHandle(At(name), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
     }
 
-    /// <summary>Opens a file that only one process may have open at a time; who else has it, the caller finds out by its lock.</summary>
+    /// <summary>
+    /// Opens a file that only one process may have open at a time; who else has it, the caller
+    /// finds out by its lock.
+    /// </summary>
     public SafeFileHandle OpenAlone(string name) =>
         _handle is not null
             ? Posix.CreateIn(_handle, name, isNew: false, At(name))

@@ -2,7 +2,9 @@ using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
+/// <summary>
+/// A store that was read, and on which this run's mark and what has ended since are written.
+/// </summary>
 /// <param name="Store">The store.</param>
 /// <param name="BootId">The boot of the host.</param>
 /// <param name="Recovery">What its facts mean now.</param>
@@ -35,15 +37,16 @@ internal sealed record OpenedStore(
         Func<ProcessIdentity, bool> isAlive,
         CancellationToken cancellationToken)
     {
-        // Not on the caller's thread: a store may block it, and the caller waits for a limited time only.
+        // Not on the caller's thread: a store may block it, and the caller waits for a limited time
+        // only.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         PortFactSet facts = new();
         List<string> unreadable = [];
         await store.LoadAsync(facts.Apply, unreadable.Add, cancellationToken).ConfigureAwait(false);
         Recovery recovery = Recovery.Of(facts, start.BootId, start.At, reuseDelay, isAlive);
 
-        // An empty store has no mark: as without a store, so that epochs of runs before it had one are
-        // lower. A lost mark: well above all that was given.
+        // An empty store has no mark: as without a store, so that epochs of runs before it had one
+        // are lower. A lost mark: well above all that was given.
         long used = recovery.UsedEpochs;
         if (facts.Mark is null)
         {

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Portmap.Persistence;
 
-/// <summary>Reads the file of a state when it is opened, and says in words what could not be read.</summary>
+/// <summary>
+/// Reads the file of a state when it is opened, and says in words what could not be read.
+/// </summary>
 /// <remarks>What is damaged is kept in a file of its own, before anything is changed.</remarks>
 internal sealed class StateReader(IStateFolder folder, TimeProvider time)
 {
@@ -57,10 +59,12 @@ internal sealed class StateReader(IStateFolder folder, TimeProvider time)
 
     /// <summary>Syncs what was read: it must not vanish later.</summary>
     /// <remarks>
-    /// Who wrote the file may not have synced it (a copy). This says enough only of a file that no sync
-    /// has failed before: see <see cref="SettledMark"/>.
+    /// Who wrote the file may not have synced it (a copy). This says enough only of a file that no
+    /// sync has failed before: see <see cref="SettledMark"/>.
     /// </remarks>
-    /// <returns>False when the file lies where it cannot be kept, though it could be read.</returns>
+    /// <returns>
+    /// False when the file lies where it cannot be kept, though it could be read.
+    /// </returns>
     public bool TrySync(IStateFile file)
     {
         try

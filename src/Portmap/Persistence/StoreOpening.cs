@@ -2,15 +2,18 @@ using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>One opening of a store, which may be given up: the store then ends as soon as it has ended what it does.</summary>
+/// <summary>
+/// One opening of a store, which may be given up: the store then ends as soon as it has ended what
+/// it does.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   Begin ──► Load ──► append what has ended ──► opened
 ///                └──────────┴── GiveUp: cancelled ──► the call under way ends ──► the store is disposed
 /// </code>
-/// A store need not bear two calls at a time, so it is never disposed while it loads or appends. Whoever
-/// gives up waits for that only a moment: the medium may hang, and that is why the opening is given up.
-/// <see cref="FilePortStore"/> lets go of its folder at the cancellation itself.
+/// A store need not bear two calls at a time, so it is never disposed while it loads or appends.
+/// Whoever gives up waits for that only a moment: the medium may hang, and that is why the opening
+/// is given up. <see cref="FilePortStore"/> lets go of its folder at the cancellation itself.
 /// </remarks>
 internal sealed class StoreOpening(IPortStore store, CancellationToken cancellationToken) : IDisposable
 {

@@ -5,16 +5,16 @@ namespace Portmap.Diagnostics;
 
 /// <summary>Text that a name out of the world may stand in.</summary>
 /// <remarks>
-/// What steers a terminal, breaks a line or turns the order of letters round is written as its number.
-/// It is the one way in which both packages print owners, commands and refusals. What is printable comes
-/// back as the same object.
+/// What steers a terminal, breaks a line or turns the order of letters round is written as its
+/// number. It is the one way in which both packages print owners, commands and refusals. What is
+/// printable comes back as the same object.
 /// </remarks>
 internal static class Printable
 {
     /// <summary>The text with what is not printable written as <c>\uXXXX</c>.</summary>
     /// <remarks>
-    /// These are controls (C0, DEL, C1), line and paragraph separators, invisible format characters (those
-    /// of bidirectional text among them) and lone surrogates. Beyond the basic plane it is
+    /// These are controls (C0, DEL, C1), line and paragraph separators, invisible format characters
+    /// (those of bidirectional text among them) and lone surrogates. Beyond the basic plane it is
     /// <c>\UXXXXXXXX</c>. Doing it twice is the same as once.
     /// </remarks>
     public static string Of(string text)

@@ -13,14 +13,18 @@ internal static partial class Posix
     /// <summary>Opens for reading, a folder too, past the locks of .NET.</summary>
     public static SafeFileHandle Open(string path) => Opened(Open(AtCurrentFolder, path, ReadOnly | CloseOnExec, 0), path);
 
-    /// <summary>Opens a file of a folder for reading and writing; null when there is none.</summary>
+    /// <summary>
+    /// Opens a file of a folder for reading and writing; null when there is none.
+    /// </summary>
     public static SafeFileHandle? OpenIn(SafeFileHandle folder, string name, string path)
     {
         int descriptor = Open(folder, name, ReadWrite | CloseOnExec, 0);
         return descriptor < 0 && Marshal.GetLastPInvokeError() == NoEntry ? null : Opened(descriptor, path);
     }
 
-    /// <summary>Makes a file of a folder, for its owner only, and opens it for reading and writing.</summary>
+    /// <summary>
+    /// Makes a file of a folder, for its owner only, and opens it for reading and writing.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="name">The file.</param>
     /// <param name="isNew">Whether it must not be there yet.</param>
@@ -28,7 +32,9 @@ internal static partial class Posix
     public static SafeFileHandle CreateIn(SafeFileHandle folder, string name, bool isNew, string path) =>
         Opened(Open(folder, name, ReadWrite | CloseOnExec | MakeIt | (isNew ? MakeItNew : 0), OwnerOnly), path);
 
-    /// <summary>Gives a file of a folder another name, and takes that from the file that has it.</summary>
+    /// <summary>
+    /// Gives a file of a folder another name, and takes that from the file that has it.
+    /// </summary>
     public static void RenameIn(SafeFileHandle folder, string from, string to, string path)
     {
         if (Rename(folder, from, folder, to) != 0)
@@ -73,8 +79,8 @@ internal static partial class Posix
 
     /// <summary>Gives the lock back.</summary>
     /// <remarks>
-    /// A child that is just being started has the descriptor too, until it runs its program. So closing
-    /// it is not enough.
+    /// A child that is just being started has the descriptor too, until it runs its program. So
+    /// closing it is not enough.
     /// </remarks>
     public static void Unlock(SafeFileHandle file) => _ = Lock(file, LockNone);
 

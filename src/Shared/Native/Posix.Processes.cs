@@ -24,7 +24,10 @@ internal static partial class Posix
     /// <remarks>It stays the process's own when the number is given to another one.</remarks>
     /// <param name="processId">Its id, above 0.</param>
     /// <param name="isGone">There is no such process.</param>
-    /// <returns>Null where it cannot be had: the kernel is older, a filter forbids the call, no descriptor is left.</returns>
+    /// <returns>
+    /// Null where it cannot be had: the kernel is older, a filter forbids the call, no descriptor
+    /// is left.
+    /// </returns>
     public static SafeFileHandle? OpenProcess(int processId, out bool isGone)
     {
         nint descriptor = SystemCall(PidfdOpen, processId, 0);
@@ -65,7 +68,9 @@ internal static partial class Posix
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
     }
 
-    /// <summary>Has a waiter tell once when a descriptor becomes readable, by the number given.</summary>
+    /// <summary>
+    /// Has a waiter tell once when a descriptor becomes readable, by the number given.
+    /// </summary>
     public static bool TryAwait(SafeFileHandle waiter, SafeFileHandle descriptor, int number)
     {
         byte[] wanted = new byte[s_eventSize];
@@ -78,8 +83,8 @@ internal static partial class Posix
     /// <param name="waiter">The waiter.</param>
     /// <param name="buffer">Of <see cref="WaitBuffer"/>.</param>
     /// <param name="numbers">Gets their numbers.</param>
-    /// <returns>
-    /// How many there are; 0 when a signal came first; below 0 when the waiter is of no use any more.
+    /// <returns> How many there are; 0 when a signal came first; below 0 when the waiter is of no
+    /// use any more.
     /// </returns>
     public static int Wait(SafeFileHandle waiter, byte[] buffer, Span<int> numbers)
     {

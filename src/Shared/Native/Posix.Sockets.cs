@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Portmap.Native;
 
-// Sockets that .NET cannot make, those that ask the kernel about other sockets; and whose a socket is.
+// Sockets that .NET cannot make, those that ask the kernel about other sockets; and whose a socket
+// is.
 internal static partial class Posix
 {
     private const int NetlinkFamily = 16, RawType = 3, SockDiagProtocol = 4, DontWait = 0x40;

@@ -13,7 +13,9 @@ internal static partial class Posix
     // struct statx is alike on every architecture, other than struct stat.
     private const int StatxSize = 256, UserAt = 20, ModeAt = 28, InodeAt = 32, DeviceAt = 136;
 
-    /// <summary>What a path leads to, or with <paramref name="follow"/> off the link itself.</summary>
+    /// <summary>
+    /// What a path leads to, or with <paramref name="follow"/> off the link itself.
+    /// </summary>
     /// <returns>Null when there is none.</returns>
     public static PosixFile? Status(string path, bool follow)
     {

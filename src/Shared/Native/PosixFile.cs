@@ -34,7 +34,9 @@ internal readonly record struct PosixFile(uint UserId, ushort Mode, FileIdentity
     /// <summary>Whether it is the very same file, whatever became of its mode.</summary>
     public bool IsSameAs(PosixFile other) => Identity == other.Identity;
 
-    /// <summary>What a path leads to, or with <paramref name="follow"/> off the link itself.</summary>
+    /// <summary>
+    /// What a path leads to, or with <paramref name="follow"/> off the link itself.
+    /// </summary>
     /// <returns>Null when there is nothing, or nothing that may be looked at.</returns>
     public static PosixFile? At(string path, bool follow)
     {

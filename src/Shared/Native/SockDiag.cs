@@ -6,10 +6,11 @@ namespace Portmap.Native;
 /// <summary>The messages of sock_diag(7), by which the kernel is asked about sockets.</summary>
 /// <remarks>
 /// <code>
-///   nlmsghdr (16): length, type, flags, …   │ request or answer of the family   │ attributes: length, type, value, …
+///   nlmsghdr (16 bytes)       │ of the family      │ attributes
+///   length, type, flags, …    │ request or answer  │ length, type, value, …
 /// </code>
-/// From linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h and linux/unix_diag.h. Numbers are in the
-/// order of this machine but for ports and addresses.
+/// From linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h and linux/unix_diag.h. Numbers are in
+/// the order of this machine but for ports and addresses.
 /// </remarks>
 internal static class SockDiag
 {

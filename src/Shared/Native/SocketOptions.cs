@@ -12,7 +12,9 @@ internal static class SocketOptions
     /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
     public static void SetReuseAddress(Socket socket, bool isOn) => Set(socket, SolSocket, ReuseAddress, isOn);
 
-    /// <summary>SO_REUSEPORT: others of the same user that have it too may bind and listen.</summary>
+    /// <summary>
+    /// SO_REUSEPORT: others of the same user that have it too may bind and listen.
+    /// </summary>
     public static void SetReusePort(Socket socket) => Set(socket, SolSocket, ReusePort, isOn: true);
 
     /// <summary>IPV6_FREEBIND: it may be bound to an address that this host has not.</summary>
