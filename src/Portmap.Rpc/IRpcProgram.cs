@@ -26,13 +26,16 @@ public interface IRpcProgram
     /// Answers one call: reads the arguments from it in order, then writes the results to it in
     /// order.
     /// </summary>
-    /// <param name="request">The call; it is used again for the next one and must not be
-    /// kept.</param>
-    /// <param name="cancellationToken">Fires when the connection has ended and nobody waits for the
-    /// answer.</param>
+    /// <param name="request">
+    /// The call; it is used again for the next one and must not be kept.
+    /// </param>
+    /// <param name="cancellationToken">
+    /// Fires when the connection has ended and nobody waits for the answer.
+    /// </param>
     /// <returns>Whether there is such a procedure; false is answered as PROC_UNAVAIL.</returns>
-    /// <exception cref="InvalidDataException">The arguments are malformed: answered as
-    /// GARBAGE_ARGS. <see cref="RpcCall"/> throws it by itself. Any other exception is logged and
-    /// answered as SYSTEM_ERR.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The arguments are malformed: answered as GARBAGE_ARGS. <see cref="RpcCall"/> throws it by
+    /// itself. Any other exception is logged and answered as SYSTEM_ERR.
+    /// </exception>
     ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken);
 }

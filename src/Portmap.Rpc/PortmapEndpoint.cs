@@ -29,8 +29,9 @@ public sealed record PortmapEndpoint
     /// The meeting point of a daemon and workers that were told nothing:
     /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.
     /// </summary>
-    /// <exception cref="FormatException">XDG_RUNTIME_DIR makes the path longer than 107
-    /// bytes.</exception>
+    /// <exception cref="FormatException">
+    /// XDG_RUNTIME_DIR makes the path longer than 107 bytes.
+    /// </exception>
     public static PortmapEndpoint Default
     {
         get
@@ -51,16 +52,19 @@ public sealed record PortmapEndpoint
     internal AddressFamily Family => Path is null ? Address!.AddressFamily : AddressFamily.Unix;
 
     /// <summary>Reads an endpoint.</summary>
-    /// <param name="text"><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in
-    /// brackets.</param>
-    /// <exception cref="FormatException">It is none; the message says what is wrong and what is
-    /// expected.</exception>
+    /// <param name="text">
+    /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.
+    /// </param>
+    /// <exception cref="FormatException">
+    /// It is none; the message says what is wrong and what is expected.
+    /// </exception>
     public static PortmapEndpoint Parse(string text) =>
         TryParse(text, out PortmapEndpoint? endpoint, out string? complaint) ? endpoint : throw new FormatException(complaint);
 
     /// <summary>Reads an endpoint.</summary>
-    /// <param name="text"><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in
-    /// brackets.</param>
+    /// <param name="text">
+    /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.
+    /// </param>
     /// <param name="endpoint">The endpoint, or null.</param>
     /// <param name="complaint">What is wrong and what is expected, or null.</param>
     public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out PortmapEndpoint? endpoint, [NotNullWhen(false)] out string? complaint)

@@ -75,8 +75,9 @@ public sealed class WorkerPort : IAsyncDisposable
     /// Listens on the port that the daemon gave, or on one of the range that this process picks,
     /// then signs in.
     /// </summary>
-    /// <param name="options">What differs from the environment; null takes everything from
-    /// there.</param>
+    /// <param name="options">
+    /// What differs from the environment; null takes everything from there.
+    /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <remarks>
     /// A port that is in use is reported to the daemon, which answers with another one; the process
@@ -84,17 +85,23 @@ public sealed class WorkerPort : IAsyncDisposable
     /// <see cref="WorkerPortOptions.ConnectTimeout"/>. A process that was told neither a port nor a
     /// range asks the daemon for a port.
     /// </remarks>
-    /// <exception cref="PortmapUnreachableException">No daemon answers in time; the message names
-    /// the endpoint, what was waited for and what was tried.</exception>
-    /// <exception cref="PortRefusedException">Signing in was refused, or too many ports in a row
-    /// were in use, which the message lists.</exception>
+    /// <exception cref="PortmapUnreachableException">
+    /// No daemon answers in time; the message names the endpoint, what was waited for and what was
+    /// tried.
+    /// </exception>
+    /// <exception cref="PortRefusedException">
+    /// Signing in was refused, or too many ports in a row were in use, which the message lists.
+    /// </exception>
     /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
-    /// <exception cref="FormatException">A variable or an option cannot be read; the message names
-    /// it.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A time or a number of the options leaves its
-    /// bounds.</exception>
-    /// <exception cref="SocketException">Binding failed for a reason that has no name in
-    /// <see cref="PortRefusalReason"/>.</exception>
+    /// <exception cref="FormatException">
+    /// A variable or an option cannot be read; the message names it.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A time or a number of the options leaves its bounds.
+    /// </exception>
+    /// <exception cref="SocketException">
+    /// Binding failed for a reason that has no name in <see cref="PortRefusalReason"/>.
+    /// </exception>
     public static async Task<WorkerPort> ListenAsync(WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
     {
         var settings = WorkerSettings.Resolve(options);
@@ -109,17 +116,22 @@ public sealed class WorkerPort : IAsyncDisposable
     /// out and leaves it open.
     /// </summary>
     /// <param name="listening">A TCP socket that listens, or a UDP socket that is bound.</param>
-    /// <param name="options">What differs from the environment; port, protocol and range are the
-    /// socket's.</param>
+    /// <param name="options">
+    /// What differs from the environment; port, protocol and range are the socket's.
+    /// </param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="ArgumentException">The socket does not listen, or a time or a number of the
-    /// options leaves its bounds.</exception>
-    /// <exception cref="PortmapUnreachableException">No daemon answers in time; the message names
-    /// the endpoint, what was waited for and what was tried.</exception>
+    /// <exception cref="ArgumentException">
+    /// The socket does not listen, or a time or a number of the options leaves its bounds.
+    /// </exception>
+    /// <exception cref="PortmapUnreachableException">
+    /// No daemon answers in time; the message names the endpoint, what was waited for and what was
+    /// tried.
+    /// </exception>
     /// <exception cref="PortRefusedException">Signing in was refused.</exception>
     /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
-    /// <exception cref="FormatException">A variable or an option cannot be read; the message names
-    /// it.</exception>
+    /// <exception cref="FormatException">
+    /// A variable or an option cannot be read; the message names it.
+    /// </exception>
     public static async Task<WorkerPort> SignInAsync(Socket listening, WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(listening);
