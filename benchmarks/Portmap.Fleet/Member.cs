@@ -39,7 +39,7 @@ internal sealed class Member : IAsyncDisposable
     {
         while (!Fleet.Status.IsPublished)
         {
-            await Task.Yield();
+            await Task.Delay(1);   // not a spin: etcd and the publisher need the cores
         }
     }
 

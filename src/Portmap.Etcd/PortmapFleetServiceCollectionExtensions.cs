@@ -17,9 +17,15 @@ public static class PortmapFleetServiceCollectionExtensions
     /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A <see cref="TimeProvider"/> and logging are used when the
     /// container has them. The host does not wait for etcd to start.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The services hold a fleet already.</exception>
     public static OptionsBuilder<PortmapFleetOptions> AddPortmapFleet(this IServiceCollection services, Action<PortmapFleetOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        if (services.Any(service => service.ServiceType == typeof(PortmapFleet)))
+        {
+            throw new InvalidOperationException($"The services hold a {nameof(PortmapFleet)} already. To change it, configure the options that the first {nameof(AddPortmapFleet)} returned.");
+        }
+
         OptionsBuilder<PortmapFleetOptions> builder = services.AddOptions<PortmapFleetOptions>();
         if (configure is not null)
         {
@@ -28,14 +34,14 @@ public static class PortmapFleetServiceCollectionExtensions
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortmapFleetOptions>, PortmapFleetOptionsValidator>());
         builder.ValidateOnStart();
-        services.TryAddSingleton(static provider => new PortmapFleet(
+        services.AddSingleton(static provider => new PortmapFleet(
             provider.GetRequiredService<IOptions<PortmapFleetOptions>>().Value,
             provider.GetService<PortRegistry>(),
             provider.GetService<ILogger<PortmapFleet>>(),
             provider.GetService<TimeProvider>()));
-        services.TryAddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Map);
-        services.TryAddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Owners);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FleetService>());
+        services.AddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Map);
+        services.AddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Owners);
+        services.AddHostedService<FleetService>();
         return builder;
     }
 

@@ -1,7 +1,8 @@
 namespace Portmap;
 
-/// <summary>An asynchronous sequence whose enumerators may be disposed while they wait, which those the compiler writes may not.</summary>
+/// <summary>An asynchronous sequence whose enumerators may be disposed while they wait.</summary>
 /// <remarks>
+/// Those that the compiler writes may not.
 /// <code>
 ///   _state   Idle ◄──► Moving        MoveNextAsync, by CAS; back by CAS when it has completed
 ///              │          │

@@ -37,7 +37,7 @@ public sealed class MisuseTests(PackedPackages packages)
 
     private async Task<string> BuildAsync(string name, params string[] statements)
     {
-        ConsumerProject consumer = await ConsumerProject.CreateAsync(packages, "misuse-" + name);
+        ConsumerProject consumer = await ConsumerProject.CreateAsync(packages, "misuse-" + name, Repository.ConsumerSources);
         string[] lines = [.. statements.Select((statement, i) => $"#line {i + 1} \"misuse\"\n{statement}")];
         await File.WriteAllTextAsync(Path.Combine(consumer.Folder, "Misuse.cs"), $$"""
             using Portmap;

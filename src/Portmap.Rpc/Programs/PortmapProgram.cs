@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
 using Portmap.Rpc.Xdr;

@@ -37,6 +37,7 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         string owner = Printable.Of(ended.Owner);
         PortProtocol protocol = ended.Protocol;
         int port = ended.Port, processId = ended.ProcessId ?? 0;
+        long epoch = ended.Epoch ?? 0;
         switch (kind)
         {
             case PortChangeKind.Died:
@@ -46,16 +47,16 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
                 PortmapLog.Disconnected(Logger, owner, protocol, port, processId, delays.Grace);
                 break;
             case PortChangeKind.Expired:
-                PortmapLog.Expired(Logger, owner, protocol, port, ended.Epoch ?? 0, delays.Lease);
+                PortmapLog.Expired(Logger, owner, protocol, port, epoch, delays.Lease);
                 break;
             case PortChangeKind.Taken:
-                PortmapLog.Taken(Logger, owner, protocol, port, ended.Epoch ?? 0);
+                PortmapLog.Taken(Logger, owner, protocol, port, epoch);
                 break;
             case PortChangeKind.StoppedListening:
                 PortmapLog.StoppedListening(Logger, owner, protocol, port, processId);
                 break;
             case PortChangeKind.BindFailed:
-                PortmapLog.BindFailed(Logger, owner, protocol, port, ended.Epoch ?? 0);
+                PortmapLog.BindFailed(Logger, owner, protocol, port, epoch);
                 break;
         }
     }
@@ -69,7 +70,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
     {
         if (Passes(nameof(PortmapLog.PassedOn), entry.Owner, LogLevel.Information))
         {
-            PortmapLog.PassedOn(Logger, Printable.Of(entry.Owner), entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
+            string owner = Printable.Of(entry.Owner);
+            PortmapLog.PassedOn(Logger, owner, entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
         }
     }
 
@@ -92,8 +94,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
 
     public void Found(PortFinding finding)
     {
-        string value = Printable.Of(finding.Value), bound = Printable.Of(finding.Expected);
-        PortmapLog.Found(Logger, finding.Kind, value, bound, Printable.Of(finding.Remedy));
+        string value = Printable.Of(finding.Value), expected = Printable.Of(finding.Expected);
+        PortmapLog.Found(Logger, finding.Kind, value, expected, Printable.Of(finding.Remedy));
     }
 
     public void PassFailed(Exception exception)

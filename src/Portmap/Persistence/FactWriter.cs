@@ -152,7 +152,8 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
     /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
-    /// <summary>Writes what is left, ends the loop, and disposes the store. Never throws because of the store.</summary>
+    /// <summary>Writes what is left, ends the loop, and disposes the store.</summary>
+    /// <remarks>Never throws because of the store.</remarks>
     public async ValueTask DisposeAsync()
     {
         Interlocked.Exchange(ref _stopping, 1);

@@ -53,6 +53,26 @@ public class PublishTests
         entry!.Port.Should().Be(29_999);
     }
 
+    /// <summary>The registry keeps 16 changes for its readers: most of these are never told.</summary>
+    [NeedsFact("etcd")]
+    public async Task Publish_ChangesLostOnTheWay_AreFoundByComparing()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, watchCapacity: 16);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsPublished);
+        a.RegisterMany(5_000);
+        await looker.UntilSameAsync(a);
+
+        for (int i = 0; i < 5_000; i += 2)
+        {
+            a.Release(Host.Owner(i));
+        }
+
+        await looker.UntilSameAsync(a);
+        looker.Map.Count.Should().Be(2_500);
+    }
+
     [NeedsFact("etcd")]
     public async Task Publish_EtcdAbsentAtStart_ServesAndIsThereWhenItComes()
     {
