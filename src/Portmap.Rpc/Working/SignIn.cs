@@ -26,7 +26,7 @@ internal sealed class SignIn : IAsyncDisposable
     private readonly PortProtocol[] _protocols;
     private readonly CancellationTokenSource _leaving = new();
     private readonly TaskCompletionSource<PortRefusal> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Random _jitter = new();   // thousands lose their daemon at one moment, and are not to come back at one
+    private readonly Random _jitter = new();
     private readonly Task _keeping;
     private PortmapClient _client;
     private long[] _epochs;
@@ -240,7 +240,7 @@ internal sealed class SignIn : IAsyncDisposable
                 Log.SignInDelayed(_settings.Logger, e, _settings.Owner, delay);
             }
 
-            await Task.Delay(delay * (0.5 + (_jitter.NextDouble() / 2)), _settings.TimeProvider, _leaving.Token).ConfigureAwait(false);
+            await Task.Delay(Connection.Spread(delay, _jitter), _settings.TimeProvider, _leaving.Token).ConfigureAwait(false);
         }
     }
 }
