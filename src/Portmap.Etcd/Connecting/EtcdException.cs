@@ -16,6 +16,9 @@ internal enum EtcdFailure
     /// <summary>The revision is compacted, or of a history that etcd has no more.</summary>
     RevisionGone,
 
+    /// <summary>The answer is larger than a message may be: ask for less.</summary>
+    TooLarge,
+
     /// <summary>The token is not, or no longer, good: authenticate again.</summary>
     TokenGone,
 
@@ -52,6 +55,7 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
         return status.StatusCode switch
         {
             StatusCode.NotFound when Says("requested lease not found") => EtcdFailure.LeaseGone,
+            StatusCode.ResourceExhausted when Says("maximum configured message size") || Says("message larger than max") => EtcdFailure.TooLarge,
             StatusCode.OutOfRange => EtcdFailure.RevisionGone,
             StatusCode.Unauthenticated => EtcdFailure.TokenGone,
             StatusCode.InvalidArgument when Says("revision of auth store is old") || Says("user name is empty") => EtcdFailure.TokenGone,
