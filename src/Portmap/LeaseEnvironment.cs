@@ -2,30 +2,34 @@ using System.Globalization;
 
 namespace Portmap;
 
-/// <summary>The environment variables by which a worker is told its port.</summary>
-internal static class LeaseEnvironment
+/// <summary>What a worker is told of its lease, in the environment it is started with.</summary>
+/// <param name="Owner">The owner.</param>
+/// <param name="Port">The port, or 0.</param>
+/// <param name="Epoch">The epoch.</param>
+/// <param name="Protocol">The protocol, or both.</param>
+internal readonly record struct LeaseEnvironment(string Owner, int Port, long Epoch, PortProtocol Protocol)
 {
-    public static void Apply(PortLease lease, PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
+    public void Apply(PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
     {
-        environment["PORTMAP_OWNER"] = lease.Owner;
-        environment["PORTMAP_PORT"] = lease.Port.ToString(CultureInfo.InvariantCulture);
-        environment["PORTMAP_EPOCH"] = lease.Epoch.ToString(CultureInfo.InvariantCulture);
-        environment["PORTMAP_PROTOCOL"] = lease.Protocol switch
+        environment[PortmapVariables.Owner] = Owner;
+        environment[PortmapVariables.Port] = Port.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Epoch] = Epoch.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Protocol] = Protocol switch
         {
-            PortProtocol.Udp => "udp",
-            PortProtocol.TcpAndUdp => "tcp+udp",
-            _ => "tcp",
+            PortProtocol.Udp => PortmapVariables.Udp,
+            PortProtocol.TcpAndUdp => PortmapVariables.TcpAndUdp,
+            _ => PortmapVariables.Tcp,
         };
-        environment["PORTMAP_RANGE"] = settings.Range.ToString();
-        environment["PORTMAP_BIND_ATTEMPTS"] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
+        environment[PortmapVariables.Range] = settings.Range.ToString();
+        environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
         if (settings.Exclude.Length > 0)
         {
-            environment["PORTMAP_EXCLUDE"] = settings.Exclude;
+            environment[PortmapVariables.Exclude] = settings.Exclude;
         }
 
         if ((endpoint ?? settings.Endpoint) is { } address)
         {
-            environment["PORTMAP_ENDPOINT"] = address;
+            environment[PortmapVariables.Endpoint] = address;
         }
     }
 }

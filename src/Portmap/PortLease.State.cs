@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -10,15 +11,20 @@ namespace Portmap;
 //
 // I1. There is one outcome: the first one, by the CAS from null or by the completion of the source. WhenBound is one task from its first read on.
 // Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
-public sealed partial class PortLease
+public sealed partial class PortLease : ILease
 {
     private PortClaim? _claim;
     private object? _state;
     private Rarely? _more;
 
-    /// <summary>Completes with the entry when a process has registered (of both protocols, if both were asked for).</summary>
-    /// <value>Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken, with the winner; LeaseEnded for a timeout or a
-    /// release; AttemptsExhausted.</value>
+    /// <summary>
+    /// Completes with the entry when a process has registered (of both protocols, if both were
+    /// asked for).
+    /// </summary>
+    /// <value>
+    /// Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken,
+    /// with the winner; LeaseEnded for a timeout or a release; AttemptsExhausted.
+    /// </value>
     public Task<PortEntry> WhenBound
     {
         get
@@ -46,11 +52,13 @@ public sealed partial class PortLease
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
-    /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not known.</summary>
+    /// <summary>
+    /// Whom it is for beside root and the daemon's user; null when nobody else or not known.
+    /// </summary>
     internal uint? UserId => Volatile.Read(ref _more)?.UserId;
 
     /// <summary>The session that acquired it; null is the host.</summary>
-    internal PortSession? Acquirer => Volatile.Read(ref _more)?.Acquirer;
+    internal SessionHolder? Acquirer => Volatile.Read(ref _more)?.Acquirer;
 
     /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
     internal bool IsOfHost => Acquirer is null or { IsTrusted: true };
@@ -62,14 +70,18 @@ public sealed partial class PortLease
 
     internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
-    /// <summary>Whether this failure was reported before. Who reports it again, because the answer was lost,
-    /// is told what the first report got.</summary>
+    /// <summary>
+    /// Whether this failure was reported before. Who reports it again, because the answer was lost,
+    /// is told what the first report got.
+    /// </summary>
     /// <param name="port">The port that could not be bound.</param>
     /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
     internal bool HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
 
-    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that was given
-    /// again, and could not be bound again, counts again.</summary>
+    /// <summary>
+    /// Counts one failure to bind. Two who report the same claim count once; a port that was given
+    /// again, and could not be bound again, counts again.
+    /// </summary>
     /// <param name="port">The port; 0 when it is not known.</param>
     /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     internal void AddTried(int port, long epoch)
@@ -88,7 +100,10 @@ public sealed partial class PortLease
         }
     }
 
-    /// <summary>Called before the claims are published; they are what <see cref="Port"/> and <see cref="Epoch"/> say from now on.</summary>
+    /// <summary>
+    /// Called before the claims are published; they are what <see cref="Port"/> and
+    /// <see cref="Epoch"/> say from now on.
+    /// </summary>
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
         SetTwin(twin);
@@ -96,7 +111,10 @@ public sealed partial class PortLease
         Volatile.Write(ref _claim, claim);
     }
 
-    /// <summary>Called once by the thread whose CAS made another port's claim take effect in place of one that could not be bound.</summary>
+    /// <summary>
+    /// Called once by the thread whose CAS made another port's claim take effect in place of one
+    /// that could not be bound.
+    /// </summary>
     internal void OnHealed(PortClaim failed, PortClaim claim)
     {
         if (ReferenceEquals(Twin, failed))
@@ -110,7 +128,10 @@ public sealed partial class PortLease
         }
     }
 
-    /// <summary>Called once per protocol by the thread whose CAS made a registration of this lease take effect.</summary>
+    /// <summary>
+    /// Called once per protocol by the thread whose CAS made a registration of this lease take
+    /// effect.
+    /// </summary>
     internal void OnRegistered(PortClaim registration)
     {
         if (Twin is { } twin && twin.Protocol == registration.Protocol)
@@ -129,22 +150,6 @@ public sealed partial class PortLease
         }
     }
 
-    /// <summary>Called by the thread whose CAS ended a claim of this lease.</summary>
-    internal void OnEnded(PortClaim claim, ClaimEnd cause, PortClaim? winner)
-    {
-        if (!claim.IsLease || cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
-        {
-            return;
-        }
-
-        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its port would be lost.
-        SetOutcome(cause == ClaimEnd.Taken && winner is not null ? Refusals.Taken(this, claim, winner) : claim);
-        if (Twin is not null)
-        {
-            _registry.ReleaseTwin(this, claim, cause);
-        }
-    }
-
     internal void SetOutcome(object outcome)
     {
         Hook.At(Step.SetOutcome);
@@ -154,6 +159,36 @@ public sealed partial class PortLease
             Complete(source, outcome);   // the first one counts
         }
     }
+
+    PortClaim ILease.Claim => Claim;
+
+    PortClaim? ILease.Twin => Twin;
+
+    SessionHolder? ILease.Acquirer => Acquirer;
+
+    uint? ILease.UserId => UserId;
+
+    bool ILease.IsOfHost => IsOfHost;
+
+    bool ILease.IsOpen => IsOpen;
+
+    IReadOnlyList<int> ILease.TriedPorts => TriedPorts;
+
+    PortRequest ILease.Request => Request;
+
+    bool ILease.HasTried(int port, long epoch) => HasTried(port, epoch);
+
+    void ILease.AddTried(int port, long epoch) => AddTried(port, epoch);
+
+    void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
+
+    void ILease.OnHealed(PortClaim failed, PortClaim claim) => OnHealed(failed, claim);
+
+    void ILease.OnRegistered(PortClaim registration) => OnRegistered(registration);
+
+    void ILease.SetOutcome(PortRefusal refusal) => SetOutcome(refusal);
+
+    void ILease.SetOutcome(PortClaim ended) => SetOutcome(ended);
 
     private void SetTwin(PortClaim? twin)
     {
@@ -170,18 +205,18 @@ public sealed partial class PortLease
     {
         if (outcome is PortClaim { IsLease: false } registered)
         {
-            source.TrySetResult(_registry.EntryOf(registered));
+            source.TrySetResult(_registry.EntryOf(new ClaimView(registered)));
             return;
         }
 
-        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(this, (PortClaim)outcome);
+        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(this, new ClaimView((PortClaim)outcome));
         if (source.TrySetException(new PortRefusedException(refusal)))
         {
             _ = source.Task.Exception;   // nobody has to await it
         }
     }
 
-    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, PortSession? Acquirer, uint? UserId)
+    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, SessionHolder? Acquirer, uint? UserId)
     {
         public static Rarely Nothing { get; } = new(null, [], null, null);
     }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap;
@@ -16,9 +16,8 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetPort(string, out int, PortProtocol)"/>
     public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp)
     {
-        PortClaim? claim = _table.Served(protocol, owner);
-        port = claim?.Port ?? 0;
-        return claim is not null;
+        port = Parts.Table.PortOf(protocol, owner);
+        return port != 0;
     }
 
     /// <summary>Finds the entry of an owner: the registration that lookups serve, otherwise its open lease. Wait-free; allocates nothing.</summary>
@@ -31,9 +30,9 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
     public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
-        PortClaim? claim = _table.Index.Find(protocol, owner)?.Current();
-        entry = claim is null ? default : EntryOf(claim);
-        return claim is not null;
+        ClaimView claim = Parts.Table.Find(protocol, owner);
+        entry = claim.IsNone ? default : Parts.Entries.Of(claim);
+        return !claim.IsNone;
     }
 
     /// <summary>Finds the entry of a port. Wait-free; allocates nothing.</summary>
@@ -44,48 +43,22 @@ public sealed partial class PortRegistry
     public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
         entry = default;
-        if (port is < 1 or > 65_535 || protocol is not (PortProtocol.Tcp or PortProtocol.Udp) || (protocol == PortProtocol.Udp && !_table.HasUdp))
+        if (!HasSlot(port, protocol))
         {
             return false;
         }
 
-        if (_table.CurrentOn(protocol, port, out PortClaim? newest) is { } claim)
-        {
-            entry = EntryOf(claim);
-            return true;
-        }
-
-        return newest is not null && TryGetIdleEntry(newest, out entry);
+        ClaimView found = Parts.Table.Ports.Find(protocol, port, out PortState state);
+        entry = state == PortState.Free ? default : Parts.Entries.Of(found, state);
+        return state != PortState.Free;
     }
 
     /// <summary>Lists the entries of all owners that share a port: one, or several of one process.</summary>
     /// <param name="port">The port.</param>
     /// <param name="protocol">TCP or UDP.</param>
     /// <returns>The Bound and Reserved entries; empty when nobody of ours has the port.</returns>
-    public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp)
-    {
-        if (port is < 1 or > 65_535 || protocol is not (PortProtocol.Tcp or PortProtocol.Udp) || (protocol == PortProtocol.Udp && !_table.HasUdp))
-        {
-            return [];
-        }
-
-        List<PortEntry> entries = [];
-        object? slot = _table.Space(protocol).Slots[port];
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            if (PortTable.VisibleOn(claim) is { } visible)
-            {
-                entries.Add(EntryOf(visible));
-            }
-        }
-
-        if (entries.Count == 0 && _table.CurrentOn(protocol, port, out _) is { } current)
-        {
-            entries.Add(EntryOf(current));   // one went and another came between the looks
-        }
-
-        return entries;
-    }
+    public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) =>
+        HasSlot(port, protocol) ? Parts.Table.Ports.Owners(protocol, port).ConvertAll(claim => Parts.Entries.Of(claim)) : [];
 
     /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
     /// <returns>
@@ -93,111 +66,41 @@ public sealed partial class PortRegistry
     /// <see cref="WatchAsync"/> goes on without a gap.
     /// </returns>
     /// <remarks>It reads the whole map, which takes about 1 ms for each 1,000 entries.</remarks>
-    public PortSnapshot Snapshot()
+    public PortSnapshot Snapshot() => new MapReader(Parts).Snapshot();
+
+    /// <summary>Follows the map: first all of it, then what changes, in batches and without a gap.</summary>
+    /// <param name="afterRevision">
+    /// The last revision the reader has seen: it begins with the change after that. null, the default, begins with a
+    /// snapshot.
+    /// </param>
+    /// <param name="snapshots">
+    /// Whether the reader wants snapshots. false is for one that keeps no copy of the map: where a snapshot would come,
+    /// it is given an update without changes, at once and without a look at the map. Without a revision it begins with
+    /// this call.
+    /// </param>
+    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
+    /// <returns>
+    /// Updates until the registry is disposed. A snapshot takes the place of all that the reader knew. It comes again
+    /// whenever changes cannot be told without a gap: the reader fell behind, or came with a revision that is not kept
+    /// any more or is of an earlier run. Any number may be read at once; each enumeration begins anew.
+    /// </returns>
+    /// <remarks>
+    /// <para>A slow reader costs nothing and holds nobody up: the last <see cref="PortRegistryOptions.WatchCapacity"/>
+    /// changes are kept for all readers together. An enumerator may be disposed while it waits; that wait answers
+    /// false.</para>
+    /// <para>Recording starts with the first call of this or of <see cref="Snapshot"/>. Who mirrors the map keeps one
+    /// entry for each claim, by the rule that <see cref="PortChange"/> states.</para>
+    /// </remarks>
+    public IAsyncEnumerable<PortUpdate> WatchAsync(long? afterRevision = null, bool snapshots = true, CancellationToken cancellationToken = default)
     {
-        long revision = _changes.StartAndGetRevision();
-        List<PortEntry> entries = [];
-        Dictionary<(PortProtocol, int), int> owners = [];   // counted once for each port: thousands may share one
-        foreach (OwnerCell cell in _table.Index.Cells())
-        {
-            PortClaim? lease = cell.OpenLease();
-            if (cell.Serving() is { } served)
-            {
-                entries.Add(EntryOf(served, owners));
-            }
-            else if (cell.Served() is { Session.IsRecovered: true } recovered)
-            {
-                entries.Add(EntryOf(recovered, owners));
-            }
-
-            if (lease is not null)
-            {
-                entries.Add(EntryOf(lease, owners));
-            }
-        }
-
-        AddIdle(entries, PortProtocol.Tcp);
-        if (_table.HasUdp)
-        {
-            AddIdle(entries, PortProtocol.Udp);
-        }
-
-        entries.Sort(static (a, b) => (a.Protocol, a.Port, a.Epoch).CompareTo((b.Protocol, b.Port, b.Epoch)));
-        return new PortSnapshot([.. entries], revision);
+        MapReader reader = new(Parts);
+        long begin = Parts.Changes.StartAndGetRevision();
+        return new StoppableSequence<PortUpdate>(token => reader.ReadAsync(afterRevision, begin, snapshots, token), cancellationToken);
     }
 
-    private PortEntry EntryOf(PortClaim claim, Dictionary<(PortProtocol, int), int> owners)
-    {
-        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(owners, (claim.Protocol, claim.Port), out bool isCounted);
-        count = isCounted ? count : CountOwners(claim);
-        return EntryOf(claim, count);
-    }
+    /// <summary>The entry of a claim as it is now.</summary>
+    internal PortEntry EntryOf(in ClaimView claim) => Parts.Entries.Of(claim);
 
-    internal PortEntry EntryOf(PortClaim claim) => EntryOf(claim, CountOwners(claim));
-
-    private int CountOwners(PortClaim claim) => claim.Port == 0 ? 1 : Math.Max(1, _table.CountOwners(claim.Protocol, claim.Port));
-
-    private PortEntry EntryOf(PortClaim claim, int owners)
-    {
-        ClaimWord word = claim.Word;
-        return new PortEntry
-        {
-            Owner = claim.Cell!.Owner,
-            Port = claim.Port,
-            Protocol = claim.Protocol,
-            State = claim.IsLease ? PortState.Reserved : claim.Session!.IsRecovered ? PortState.Recovered : PortState.Bound,
-            Epoch = claim.Epoch,
-            ProcessId = claim.Session?.ProcessId,
-            Since = Clock.ToUtc(word.At),
-            OwnerCount = owners,
-            Guarantee = claim.Guarantee,
-            Addresses = _served.TextOf(claim.Served),
-            Strategy = StrategyName(claim.Strategy),
-        };
-    }
-
-    private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
-    {
-        PortSlots slots = _table.Space(protocol).Slots;
-        foreach (int port in slots.Used())
-        {
-            if (TryGetEntry(port, out PortEntry entry, protocol) && entry.State is (PortState.Cooling or PortState.Foreign))
-            {
-                entries.Add(entry);
-            }
-        }
-    }
-
-    /// <summary>The entry of a port that no claim is in force on.</summary>
-    private bool TryGetIdleEntry(PortClaim claim, out PortEntry entry)
-    {
-        ClaimWord word = claim.Word;
-        bool foreign = word.Stage == ClaimStage.Foreign && !_table.Space(claim.Protocol).IsDue(word, NowMs);
-        bool hidden = PortTable.IsHeldUnseen(claim);
-        bool cooling = word.Stage == ClaimStage.Ended && _table.Space(claim.Protocol).CoolsForMs(word, NowMs) > 0;
-        if (hidden && claim.Cell!.Served() is { Session.IsRecovered: true } recovered)
-        {
-            entry = EntryOf(recovered);
-            return true;
-        }
-
-        if (!foreign && !cooling && !hidden)
-        {
-            entry = default;
-            return false;
-        }
-
-        entry = new PortEntry
-        {
-            Owner = claim.Cell?.Owner ?? string.Empty,
-            Port = claim.Port,
-            Protocol = claim.Protocol,
-            State = foreign ? PortState.Foreign : PortState.Cooling,
-            Epoch = foreign ? 0 : claim.Epoch,
-            Since = Clock.ToUtc(word.At),
-            Guarantee = PortGuarantee.LedgerOnly,
-            Strategy = foreign ? string.Empty : StrategyName(claim.Strategy),
-        };
-        return true;
-    }
+    private bool HasSlot(int port, PortProtocol protocol) =>
+        port is >= 1 and <= 65_535 && (protocol == PortProtocol.Tcp || (protocol == PortProtocol.Udp && Parts.Table.HasUdp));
 }

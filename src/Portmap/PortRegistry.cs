@@ -5,8 +5,10 @@ using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Operations;
 using Portmap.Persistence;
+using Portmap.Processes;
 using Portmap.Strategies;
 using Portmap.Table;
+using Portmap.Upkeep;
 
 namespace Portmap;
 
@@ -19,19 +21,11 @@ namespace Portmap;
 /// </remarks>
 public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 {
-    private readonly RegistryLog _log;
-    private readonly IPortGuard _guard;
-    private readonly IPortAllocationStrategy[] _strategies;
-    private readonly string[] _strategyNames;   // as they were checked: a host's own strategy may answer another one later
-    private readonly int _defaultStrategy;
-    private readonly EpochSource _epochs;
-    private readonly PortTable _table;
-    private readonly EpochFence _fence;
-    private readonly ChangeLog _changes;
-    private readonly Settlement _settlement = Settlement.Done;
+    private readonly Findings _findings;
+    private readonly LivenessPass _liveness;
+    private readonly Reconciler _reconciler;
     private readonly ITimer _maintenance;
     private readonly ITimer? _reconciliation;
-    private int _disposed;
 
     /// <summary>Makes a registry that lives in memory only.</summary>
     /// <param name="options">The options; read now, so that later changes have no effect.</param>
@@ -41,71 +35,102 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <exception cref="ArgumentException">The options name a <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
     public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
-        : this(options, SettingsOf(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
+        : this(options, PortRegistrySettings.Of(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
     {
     }
 
     private PortRegistry(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, OpenedStore? opened)
     {
-        Settings = settings;
-        Clock = clock;
-        _log = new RegistryLog(logger, clock);
-        int processors = Environment.ProcessorCount;
-        ulong seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        _strategies = [new ProcessBinds(), new AllocatorPicks(Settings.Order, Settings.Range, processors, seed), .. options.CustomStrategies];
-        _strategyNames = Array.ConvertAll(_strategies, static strategy => strategy.Name);
-        _defaultStrategy = Array.IndexOf(_strategyNames, options.Strategy);
-        _guard = !Settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(Settings.GuardLimit) : new ProbingGuard();
-
-        _epochs = new EpochSource(opened?.FirstEpoch ?? EpochSource.FirstAt(Clock.Provider.GetUtcNow()), processors);
-        _changes = new ChangeLog(Settings.WatchCapacity, _epochs.First);
-        _table = new PortTable(Settings, Clock, this, processors, seed);
-        _fence = new EpochFence(_table, _epochs);
+        Parts = MakeParts(options, settings, logger, clock, opened?.FirstEpoch);
+        ClaimEvents events = new(Parts);
+        Sweep sweep = new(Parts);
+        Parts.Sessions = new SessionWatch(Parts, events, sweep);
+        Parts.Table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, Seed());
+        Parts.Entries = new PortEntries(Parts.Table, clock, Parts.Strategies);
+        Parts.Fence = new EpochFence(Parts.Table, Parts.Epochs);
+        PortmapMetrics.Publish();
+        _findings = new Findings(Parts.Log);
+        _liveness = new LivenessPass(Parts, sweep, _findings);
+        _reconciler = new Reconciler(Parts, sweep);
         if (opened is not null)
         {
-            _table.Journal = new ClaimJournal(this, _table, opened.Store, opened.BootId, opened.Mark);
-            try
-            {
-                Restore(opened);
-            }
-            catch
-            {
-                _table.Journal.Dispose();   // its timer and its store: nobody else knows of them
-                throw;
-            }
-
-            if (opened.Recovery.Bound.Count > 0)
-            {
-                _settlement = new Settlement(Clock.Provider, Settings.DisconnectGrace, SettleRecovered);
-            }
+            Restore(opened);
         }
 
-        TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(Settings.LeaseTimeout.TotalMilliseconds / 4, 50, Settings.LivenessInterval.TotalMilliseconds));
-        _maintenance = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Maintain(), this, period, period);
-        if (Settings.Probe && OperatingSystem.IsLinux())
+        TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(settings.LeaseTimeout.TotalMilliseconds / 4, 50, settings.LivenessInterval.TotalMilliseconds));
+        _maintenance = clock.Provider.CreateTimer(static state => ((LivenessPass)state!).Run(), _liveness, period, period);
+        if (Parts.AsksTheKernel)
         {
-            _reconciliation = Clock.Provider.CreateTimer(static state => ((PortRegistry)state!).Reconcile(), this, Settings.ReconcileInterval, Settings.ReconcileInterval);
+            _reconciliation = clock.Provider.CreateTimer(static state => ((Reconciler)state!).Run(), _reconciler, settings.ReconcileInterval, settings.ReconcileInterval);
         }
     }
 
-    internal PortRegistrySettings Settings { get; }
-
-    internal RegistryClock Clock { get; }
-
-    internal IPortGuard Guard => _guard;
-
-    internal long NowMs => Clock.NowMs;
-
-    internal long FirstEpoch => _epochs.First;
+    /// <summary>What the operations work with.</summary>
+    internal RegistryParts Parts { get; }
 
     /// <summary>Completes when what an earlier run left is settled: each Recovered entry has signed in again or ended, or
     /// <see cref="PortRegistryOptions.DisconnectGrace"/> is over since the opening. At once when there was none.</summary>
     /// <value>Who is Recovered still when it completes has a living process that may not know how to sign in; its port is held for it, and it is not settled
     /// otherwise any more. Faults with <see cref="ObjectDisposedException"/> when the registry is disposed first.</value>
-    public Task WhenSettled => _settlement.Task;
+    public Task WhenSettled => _liveness.Settlement.Task;
 
     /// <summary>The ports that are handed out, exclusions among them, and how many owners may be live at once: what others need who share them out.</summary>
-    public (PortRange Ports, int MaxOwners) Bounds => (Settings.Range, Settings.MaxOwners);
+    public (PortRange Ports, int MaxOwners) Bounds => (Parts.Settings.Range, Parts.Settings.MaxOwners);
+
+    /// <summary>Opens a registry that keeps its state over crashes, power loss and reboots.</summary>
+    /// <param name="options">The options; read now, so that later changes have no effect.</param>
+    /// <param name="store">Where the state is kept, and given up with the registry, also when opening fails. null: in
+    /// <see cref="PortRegistryOptions.StateFolder"/>, or, if there is none, in memory only.</param>
+    /// <param name="logger">Where it logs; null logs nothing.</param>
+    /// <param name="timeProvider">The clock of all its times; null is the system's.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The registry. Registrations of processes that still live are Recovered: their ports are held, lookups answer from their sign-in on. Those of
+    /// dead ones, and all after a reboot of the host, have ended. Open leases and cooling ports have the time left that they had.</returns>
+    /// <remarks>Reads each process once and never binds. Ports outside the configured range are kept for their owners and not handed out again.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
+    /// <exception cref="PortRefusedException">StateInUse: another daemon has the state; StateUnreadable: it is of a newer version; StoreFailed: it cannot
+    /// be read or written, or not within <see cref="PortRegistryOptions.OpenTimeout"/>; TooManyOwners: more than MaxOwners are stored.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static Task<PortRegistry> OpenAsync(
+        PortRegistryOptions options, IPortStore? store = null, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
+        OpenOnAsync(options, store, BootIdentity.Current, logger, timeProvider ?? TimeProvider.System, cancellationToken);
+
+    /// <summary>As <see cref="OpenAsync"/>, in a certain boot of the host.</summary>
+    internal static async Task<PortRegistry> OpenOnAsync(
+        PortRegistryOptions options, IPortStore? store, Guid bootId, ILogger<PortRegistry>? logger, TimeProvider time, CancellationToken cancellationToken)
+    {
+        PortRegistrySettings settings = PortRegistrySettings.Of(options, inMemory: false);
+        store ??= options.StateFolder is { } folder ? new FilePortStore(folder, time) : null;
+        if (store is null)
+        {
+            return new PortRegistry(options, logger, time);
+        }
+
+        DateTimeOffset now = time.GetUtcNow();
+        StoreOpening opening = new(store, cancellationToken);
+        try
+        {
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay)
+                .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
+
+            // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
+            PortRegistry registry = new(options, settings, logger, new RegistryClock(time, now.ToUnixTimeMilliseconds()), opened);
+            opening.Dispose();
+            return registry;
+        }
+        catch (Exception exception)
+        {
+            await opening.GiveUpAsync().ConfigureAwait(false);
+            throw exception switch
+            {
+                PortRefusedException => exception,
+                OperationCanceledException when cancellationToken.IsCancellationRequested => exception,
+                TimeoutException => new PortRefusedException(Refusals.OpenTimeout(settings)),
+                _ => new PortRefusedException(Refusals.OpenFailed(exception)),
+            };
+        }
+    }
 
     /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
     /// <param name="processId">The process, as the kernel knows it; null when it is not known (another pid namespace).</param>
@@ -116,8 +141,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public PortSession OpenSession(int? processId)
     {
         int process = Checked(processId);
-        uint? user = Processes.ProcessUser.Of(process);
-        return new PortSession(this, process, user) { IsVouchedFor = user is null };
+        uint? user = ProcessUser.Of(process);
+        return new PortSession(this, new SessionHolder(Parts.Sessions, process, user) { IsVouchedFor = user is null });
     }
 
     /// <summary>As <see cref="OpenSession(int?)"/>, for a caller whose user is known from elsewhere, or is known not to be known.</summary>
@@ -127,7 +152,14 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <remarks>What it registers is recorded as this user's. Who is not the process or session of a claim, nor acquired it, nor root, the daemon's
     /// user or the claim's user, changes nothing of it while its process lives. A session of an unknown user is nobody but itself.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or less.</exception>
-    public PortSession OpenSession(int? processId, uint? userId) => new(this, Checked(processId), userId);
+    public PortSession OpenSession(int? processId, uint? userId) =>
+        new(this, new SessionHolder(Parts.Sessions, Checked(processId), userId));
+
+    /// <summary>Says what about this host and these options weakens the promises: with numbers, and the exact remedy.</summary>
+    /// <returns>The findings of now; empty when there is nothing to say. The same are logged once, within a second of the start. What the kernel's settings say is what they
+    /// said when the registry was made.</returns>
+    /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
+    public IReadOnlyList<PortFinding> Diagnose() => _findings.All(Parts);
 
     /// <summary>Ends the passes over leases and processes, every <see cref="WatchAsync"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
     /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
@@ -135,31 +167,98 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public void Dispose()
     {
         End();
-        _table.Journal?.Dispose();
+        Parts.Journal?.Dispose();
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking.</summary>
     public ValueTask DisposeAsync()
     {
         End();
-        return _table.Journal?.DisposeAsync() ?? ValueTask.CompletedTask;
+        return Parts.Journal?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
+
+    internal IPortGuard Guard => Parts.Guard;
+
+    internal ListenReader Listeners => Parts.Listeners;
+
+    internal long FirstEpoch => Parts.Epochs.First;
+
+    internal long NowMs => Parts.NowMs;
+
+    internal bool Confirms => Parts.Table.Confirms;
+
+    /// <summary>Adds a finding; for tests.</summary>
+    internal void AddFinding(PortFinding finding) => _findings.Add(finding);
+
+    /// <summary>One pass over leases and processes; for tests.</summary>
+    internal void Maintain() => _liveness.Run();
+
+    /// <summary>One pass that holds the book against the kernel; for tests.</summary>
+    internal void Reconcile() => _reconciler.Run();
+
+    /// <summary>Checks what must hold when nothing else runs; for tests.</summary>
+    internal void AssertInvariants() => TableAudit.Check(Parts.Table);
+
+    /// <summary>Completes when what changed before is on disk, or could not be written; for tests.</summary>
+    internal Task FlushAsync() => Parts.Journal?.FlushAsync() ?? Task.CompletedTask;
+
+    private RegistryParts MakeParts(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, long? firstEpoch)
+    {
+        int processors = Environment.ProcessorCount;
+        EpochSource epochs = new(firstEpoch ?? EpochSource.FirstAt(clock.Provider.GetUtcNow()), processors);
+        return new RegistryParts
+        {
+            Settings = settings,
+            Clock = clock,
+            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
+            Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
+            Strategies = new StrategyList(
+                [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Range, processors, Seed()), .. options.CustomStrategies], options.Strategy),
+            Epochs = epochs,
+            Changes = new ChangeLog(settings.WatchCapacity, epochs.First),
+            NewLease = (request, acquirer) => new PortLease(this, request, acquirer),
+        };
+    }
+
+    private static ulong Seed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+
+    private void Restore(OpenedStore opened)
+    {
+        Parts.Journal = new ClaimJournal(Parts, _findings, opened);
+        Parts.Table.Facts.Journal = Parts.Journal;
+        try
+        {
+            new Restoring(Parts, _findings).Restore(opened);
+        }
+        catch
+        {
+            Parts.Journal.Dispose();   // its timer and its store: nobody else knows of them
+            throw;
+        }
+
+        if (opened.Recovery.Bound.Count > 0)
+        {
+            _liveness.Settlement = new Settlement(Parts.Clock.Provider, Parts.Settings.DisconnectGrace, _liveness.LookAtRecovered);
+        }
     }
 
     private void End()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        if (!Parts.TryDispose())
         {
-            _maintenance.Dispose();
-            _reconciliation?.Dispose();
-            _settlement.Dispose();
-            _changes.Complete();
-            _guard.Dispose();
-            foreach (OwnerCell cell in _table.Index.Cells())
+            return;
+        }
+
+        _maintenance.Dispose();
+        _reconciliation?.Dispose();
+        _liveness.Settlement.Dispose();
+        Parts.Changes.Complete();
+        Parts.Guard.Dispose();
+        foreach (OwnerView owner in Parts.Table.Owners())
+        {
+            if (owner.Lease.Lease is ILease lease)
             {
-                if (cell.OpenLease()?.Lease is { } lease)
-                {
-                    lease.SetOutcome(Refusals.RegistryDisposed(lease));   // nobody waits for ever
-                }
+                lease.SetOutcome(Refusals.RegistryDisposed(lease));   // nobody waits for ever
             }
         }
     }
@@ -172,32 +271,5 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
 
         return processId ?? 0;
-    }
-
-    internal string StrategyName(int strategy) => _strategyNames[strategy];
-
-    private static PortRegistrySettings SettingsOf(PortRegistryOptions options, bool inMemory)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        return inMemory && options.StateFolder is not null
-            ? throw new ArgumentException($"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(OpenAsync)}.", nameof(options))
-            : PortRegistrySettings.From(options, KernelPorts.Read());
-    }
-
-    private static PortRefusal? CheckOwnerAndProtocol(string? owner, PortProtocol protocol, bool both) =>
-        OwnerName.Complaint(owner) is { } complaint ? Refusals.InvalidOwner(owner, protocol, complaint)
-        : protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null
-        : Refusals.InvalidProtocol(owner!, protocol, both);
-
-    private bool TryFindStrategy(string? name, out int strategy)
-    {
-        // A loop, not a lambda: this is on the path of every acquisition, and a closure would be 88 bytes.
-        strategy = name is null ? _defaultStrategy : _strategyNames.Length - 1;
-        while (name is not null && strategy >= 0 && _strategyNames[strategy] != name)
-        {
-            strategy--;
-        }
-
-        return strategy >= 0;
     }
 }

@@ -14,9 +14,6 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
     /// <summary>As of an owner: a line of the state file holds both, each byte escaped.</summary>
     private const int MaxStrategyBytes = OwnerName.MaxBytes;
 
-    /// <summary>sun_path of unix(7) without its closing NUL.</summary>
-    private const int MaxSocketPath = 107;
-
     public ValidateOptionsResult Validate(string? name, PortRegistryOptions options)
     {
         List<string> wrong = Complaints(options);
@@ -56,7 +53,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckNumber(wrong, nameof(options.WatchCapacity), options.WatchCapacity, 16, 1_048_576);
         if (options.Endpoint is { } endpoint && !IsEndpoint(endpoint))
         {
-            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with an absolute path of 1 to {MaxSocketPath} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
+            wrong.Add($"{nameof(options.Endpoint)} is '{endpoint}'; write unix:PATH with an absolute path of 1 to {SocketPath.MaxBytes} bytes, tcp:ADDRESS:PORT with a port of 1 to 65535, or leave it null.");
         }
 
         if (options.StateFolder is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
@@ -75,7 +72,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
     {
         if (text.StartsWith("unix:", StringComparison.Ordinal))
         {
-            return Encoding.UTF8.GetByteCount(text.AsSpan(5)) is >= 1 and <= MaxSocketPath && Path.IsPathFullyQualified(text[5..]);
+            return Encoding.UTF8.GetByteCount(text.AsSpan(5)) is >= 1 and <= SocketPath.MaxBytes && Path.IsPathFullyQualified(text[5..]);
         }
 
         return text.StartsWith("tcp:", StringComparison.Ordinal) && IPEndPoint.TryParse(text.AsSpan(4), out IPEndPoint? endpoint) && endpoint.Port != 0;
@@ -89,7 +86,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         }
 
         List<string> complaints = [];
-        BitArray excluded = PortRegistrySettings.ParseExclude(options.Exclude, complaints);
+        BitArray excluded = PortList.Parse(options.Exclude, complaints);
         wrong.AddRange(complaints.Select(text => $"{nameof(options.Exclude)}: {text} Several are separated by commas."));
         int left = 0;
         for (int port = range.First; port <= range.Last && port != 0; port++)

@@ -1,20 +1,15 @@
-using System.Collections;
-using Portmap.Guarding;
-
 namespace Portmap;
 
 /// <summary>The options once they are checked and parsed; never changes.</summary>
 internal sealed class PortRegistrySettings
 {
-    private BitArray _excluded = new(0);
-
-    public required PortRange Range { get; init; }
+    public PortRange Range => Limits.Range;
 
     public required TimeSpan LeaseTimeout { get; init; }
 
-    public required TimeSpan ReuseDelay { get; init; }
+    public TimeSpan ReuseDelay => Limits.ReuseDelay;
 
-    public required TimeSpan ForeignRecheck { get; init; }
+    public TimeSpan ForeignRecheck => Limits.ForeignRecheck;
 
     public required TimeSpan DisconnectGrace { get; init; }
 
@@ -45,7 +40,7 @@ internal sealed class PortRegistrySettings
 
     public required int BindAttempts { get; init; }
 
-    public required int MaxOwners { get; init; }
+    public int MaxOwners => Limits.MaxOwners;
 
     public required int WatchCapacity { get; init; }
 
@@ -60,7 +55,7 @@ internal sealed class PortRegistrySettings
     public required TimeSpan OpenTimeout { get; init; }
 
     /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty ranges left out.</summary>
-    public required PortRange[][] Tiers { get; init; }
+    public PortRange[][] Tiers => Limits.Tiers;
 
     /// <summary>How many ports may be handed out.</summary>
     public int Count { get; private set; }
@@ -70,27 +65,22 @@ internal sealed class PortRegistrySettings
 
     public long LeaseTimeoutMs => (long)LeaseTimeout.TotalMilliseconds;
 
+    /// <summary>The bounds that the table keeps.</summary>
+    public required PortLimits Limits { get; init; }
+
     /// <summary>Whether acquisitions may be given a port.</summary>
-    public bool HandsOut(int port) => Range.Contains(port) && !_excluded[port];
+    public bool HandsOut(int port) => Limits.HandsOut(port);
 
-    /// <summary>Reads numbers and ranges separated by commas; what cannot be read is added to the complaints.</summary>
-    public static BitArray ParseExclude(string? text, List<string> complaints)
+    /// <summary>Checks the options of a registry that is made now, on this host.</summary>
+    /// <exception cref="ArgumentException">It is to live in memory, and the options name a folder.</exception>
+    public static PortRegistrySettings Of(PortRegistryOptions options, bool inMemory)
     {
-        BitArray excluded = new(65_536);
-        foreach (string part in (text ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            if (!PortRange.TryParse(part, out PortRange range, out string? complaint))
-            {
-                complaints.Add(complaint);
-            }
-
-            for (int port = range.First; port <= range.Last && port != 0; port++)
-            {
-                excluded[port] = true;
-            }
-        }
-
-        return excluded;
+        ArgumentNullException.ThrowIfNull(options);
+        return inMemory && options.StateFolder is not null
+            ? throw new ArgumentException(
+                $"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(PortRegistry.OpenAsync)}.",
+                nameof(options))
+            : From(options, KernelPorts.Read());
     }
 
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
@@ -100,10 +90,16 @@ internal sealed class PortRegistrySettings
         PortRange range = PortRange.Parse(options.Ports);
         PortRegistrySettings settings = new()
         {
-            Range = range,
+            Limits = new PortLimits
+            {
+                Range = range,
+                Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
+                Excluded = PortList.Parse(options.Exclude, []),
+                ReuseDelay = options.ReuseDelay,
+                ForeignRecheck = options.ForeignRecheck,
+                MaxOwners = options.MaxOwners,
+            },
             LeaseTimeout = options.LeaseTimeout,
-            ReuseDelay = options.ReuseDelay,
-            ForeignRecheck = options.ForeignRecheck,
             DisconnectGrace = options.DisconnectGrace,
             LivenessInterval = options.LivenessInterval,
             ReconcileInterval = options.ReconcileInterval,
@@ -116,21 +112,18 @@ internal sealed class PortRegistrySettings
             Reuse = options.Reuse,
             Order = options.Order,
             BindAttempts = options.BindAttempts,
-            MaxOwners = options.MaxOwners,
             WatchCapacity = options.WatchCapacity,
             Endpoint = options.Endpoint,
             Exclude = options.Exclude,
             Kernel = kernel,
-            Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
             Durability = options.Durability,
             BackgroundFlush = options.BackgroundFlush,
             OpenTimeout = options.OpenTimeout,
         };
-        settings._excluded = ParseExclude(options.Exclude, []);
         for (int port = range.First; port <= range.Last; port++)
         {
-            settings.Count += settings._excluded[port] ? 0 : 1;
-            settings.DeniedCount += settings._excluded[port] || port >= kernel.FirstUnprivileged ? 0 : 1;
+            settings.Count += settings.Limits.Excluded[port] ? 0 : 1;
+            settings.DeniedCount += settings.Limits.Excluded[port] || port >= kernel.FirstUnprivileged ? 0 : 1;
         }
 
         return settings;

@@ -1,7 +1,12 @@
 namespace Portmap;
 
-/// <summary>What a strategy is told about one acquisition: the request, and where free ports may be found.</summary>
-/// <remarks>Valid only during the call of <see cref="IPortAllocationStrategy.Pick"/> it is given to. <c>default</c> knows no port and finds none.</remarks>
+/// <summary>
+/// What a strategy is told about one acquisition: the request, and where free ports may be found.
+/// </summary>
+/// <remarks>
+/// Valid only during the call of <see cref="IPortAllocationStrategy.Pick"/> it is given to.
+/// <c>default</c> knows no port and finds none.
+/// </remarks>
 public readonly struct PortSearch
 {
     /// <summary>The answer of a strategy that leaves the number to the process: 0.</summary>
@@ -10,11 +15,11 @@ public readonly struct PortSearch
     /// <summary>The answer of a strategy that has no port left to offer: -1.</summary>
     public const int Nothing = -1;
 
-    private readonly Table.PortSpace? _space;
+    private readonly IFreePorts? _ports;
 
-    internal PortSearch(Table.PortSpace space, PortRequest request, PortProtocol protocol, int attempt, int avoid)
+    internal PortSearch(IFreePorts ports, PortRequest request, PortProtocol protocol, int attempt, int avoid)
     {
-        _space = space;
+        _ports = ports;
         Request = request;
         Protocol = protocol;
         Attempt = attempt;
@@ -31,51 +36,18 @@ public readonly struct PortSearch
     public int Attempt { get; }
 
     /// <summary>The ports that may be handed out.</summary>
-    public PortRange Ports => _space?.Settings.Range ?? default;
+    public PortRange Ports => _ports?.Range ?? default;
 
     private int Avoid { get; }
 
-    /// <summary>Finds a port that may be free, in O(1): the first at or after a number, wrapping round, and those that the kernel never hands out by itself before the rest.</summary>
+    /// <summary>Finds a port that may be free, in O(1).</summary>
+    /// <remarks>
+    /// It is the first at or after a number, wrapping round. Ports that the kernel never hands out
+    /// by itself come before the rest.
+    /// </remarks>
     /// <param name="from">Where to begin; any number.</param>
-    /// <returns>A port of the range, or <see cref="Nothing"/>. It is a hint: the table decides.</returns>
-    public int FindFree(int from)
-    {
-        if (_space is null)
-        {
-            return Nothing;
-        }
-
-        foreach (PortRange[] tier in _space.Settings.Tiers)
-        {
-            int found = FindFree(tier, from, 65_535);
-            found = found != 0 ? found : FindFree(tier, 1, from - 1);
-            if (found != 0)
-            {
-                return found;
-            }
-        }
-
-        // The port the owner had before is the last resort of a fresh start.
-        return Avoid != 0 && _space.Free.Contains(Avoid) ? Avoid : Nothing;
-    }
-
-    private int FindFree(PortRange[] tier, int from, int to)
-    {
-        foreach (PortRange part in tier)
-        {
-            int first = Math.Max(from, part.First), last = Math.Min(to, part.Last);
-            int found = _space!.Free.Find(first, last);
-            if (found != 0 && found == Avoid)
-            {
-                found = _space.Free.Find(found + 1, last);
-            }
-
-            if (found != 0)
-            {
-                return found;
-            }
-        }
-
-        return 0;
-    }
+    /// <returns>
+    /// A port of the range, or <see cref="Nothing"/>. It is a hint: the table decides.
+    /// </returns>
+    public int FindFree(int from) => _ports is not null && _ports.FindFree(from, Avoid) is > 0 and int found ? found : Nothing;
 }

@@ -14,6 +14,7 @@ public sealed class SuspendedThreadTests : IDisposable
     private readonly Children _children = new(1);
     private readonly PortRegistry _registry;
     private readonly PortTable _table;
+    private readonly Finishing _finishing;
     private readonly PortSession _here;
     private readonly PortSession _there;
 
@@ -29,7 +30,8 @@ public sealed class SuspendedThreadTests : IDisposable
             LivenessInterval = TimeSpan.FromHours(1),
         };
         _registry = new PortRegistry(options, null, new FakeTimeProvider());
-        _table = TableOf(_registry);
+        _table = _registry.Parts.Table;
+        _finishing = FinishingOf(_table);
         _here = _registry.OpenSession(Environment.ProcessId);
         _there = _registry.OpenSession(_children.Ids.Single());
     }
@@ -50,7 +52,7 @@ public sealed class SuspendedThreadTests : IDisposable
         PortClaim claim = RegistrationOf(lease, lease.Port);
         lease.TryRelease(out _).Should().BeTrue();
 
-        await PushAndSettleAsync(cell, top, claim);
+        await PushAndFinishAsync(cell, top, claim);
 
         claim.Word.WasBound.Should().BeFalse("the lease had been released");
         PortOf("a").Should().Be(1001);
@@ -68,10 +70,10 @@ public sealed class SuspendedThreadTests : IDisposable
         Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });   // keeps the owner's cell alive
         PortClaim top = cell.Top;
         PortSession again = _registry.OpenSession(Environment.ProcessId);
-        PortClaim claim = PortClaim.ForRegistration(PortProtocol.Tcp, First, entry.Epoch!.Value, 0, again, consumes: registration);
+        PortClaim claim = RegistrationOf(again, First, entry.Epoch!.Value, registration);
         first.TryRelease(out _).Should().BeTrue();
 
-        await PushAndSettleAsync(cell, top, claim);
+        await PushAndFinishAsync(cell, top, claim);
 
         PortOf("a").Should().Be(0, "the host released it");
         _registry.AssertInvariants();
@@ -81,11 +83,11 @@ public sealed class SuspendedThreadTests : IDisposable
     public async Task TakeSlot_ByAHelperThatIsLate_LeavesALaterLeaseOpen()
     {
         _here.TryRegister(new PortClaimRequest("a", First), out _, out _).Should().BeTrue();
-        PortClaim settledLongAgo = CellOf("a").Top;
+        PortClaim finishedLongAgo = CellOf("a").Top;
         _here.TryRelease("a", out _).Should().BeTrue();
         PortLease lease = Acquire("b");
 
-        await OnAnotherThread(() => TakeSlot(settledLongAgo)).Within();
+        await OnAnotherThread(() => TakeSlot(finishedLongAgo)).Within();
 
         lease.IsOpen.Should().BeTrue("a process that has left the port does not listen on it");
         _here.TryRegister(new PortClaimRequest("b", First) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
@@ -93,19 +95,19 @@ public sealed class SuspendedThreadTests : IDisposable
     }
 
     [Fact]
-    public async Task Register_LeaseEndsBetweenPushAndSettling_DoesNotLoseThePort()
+    public async Task Register_LeaseEndsBetweenPushAndFinishing_DoesNotLoseThePort()
     {
         Acquire("victim");
         PortLease lease = Acquire(new PortRequest("loser") { Strategy = PortRegistryOptions.ProcessBinds });
         OwnerCell cell = CellOf("loser");
         PortClaim claim = RegistrationOf(lease, First);
-        PortTable.TryPush(cell, cell.Top, claim).Should().BeTrue();
+        cell.TryPush(cell.Top, claim).Should().BeTrue();
         lease.Claim.TryEnd(ClaimEnd.Released, _registry.NowMs).Should().BeTrue();
 
-        await OnAnotherThread(() => _table.Settle(claim, _registry.NowMs)).Within();
+        await OnAnotherThread(() => _finishing.Finish(claim, _registry.NowMs)).Within();
 
         claim.Word.Cause.Should().Be(ClaimEnd.LeaseGone);
-        _table.Index.Retire(cell);
+        _table.Parts.Index.Retire(cell);
         Acquire("next").Port.Should().Be(First, "nobody has it");
         _registry.AssertInvariants();
     }
@@ -115,9 +117,9 @@ public sealed class SuspendedThreadTests : IDisposable
     {
         _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch!.Value + EpochSource.Step, 0, _here, null);
-        PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
-        _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
+        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch!.Value + EpochSource.Spacing);
+        cell.TryPush(cell.Top, replacement).Should().BeTrue();
+        _table.Parts.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
 
         await OnAnotherThread(() => Acquire("a")).Within();
@@ -133,15 +135,16 @@ public sealed class SuspendedThreadTests : IDisposable
     {
         _here.TryRegister(new PortClaimRequest("a", 1001), out PortEntry entry, out _).Should().BeTrue();
         OwnerCell cell = CellOf("a");
-        PortClaim replacement = PortClaim.ForRegistration(PortProtocol.Tcp, 1002, entry.Epoch!.Value + EpochSource.Step, 0, _here, null);
-        PortTable.TryPush(cell, cell.Top, replacement).Should().BeTrue();
-        _table.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
+        PortClaim replacement = RegistrationOf(_here, 1002, entry.Epoch!.Value + EpochSource.Spacing);
+        cell.TryPush(cell.Top, replacement).Should().BeTrue();
+        _table.Parts.Space(PortProtocol.Tcp).Slots.TrySet(1002, null, replacement).Should().BeTrue();
         replacement.TryTakeEffect(replacement.Word, _registry.NowMs).Should().BeTrue();
         PortLease lease = new(_registry, "a");
-        PortClaim open = PortClaim.ForLease(PortProtocol.Tcp, 0, entry.Epoch!.Value + (2 * EpochSource.Step), 0, lease);
+        PortClaim open = PortClaim.Pending(
+            new NewClaim { Protocol = PortProtocol.Tcp, Epoch = entry.Epoch!.Value + (2 * EpochSource.Spacing), Lease = lease }, confirmed: false);
         lease.Grant(open, null);
 
-        await PushAndSettleAsync(cell, replacement, open);
+        await PushAndFinishAsync(cell, replacement, open);
 
         await OnAnotherThread(() => _there.TryRegister(new PortClaimRequest("z", 1001), out _, out _).Should().BeTrue()).Within();
         PortOf("a").Should().Be(1002);
@@ -155,27 +158,31 @@ public sealed class SuspendedThreadTests : IDisposable
     }
 
     private PortClaim RegistrationOf(PortLease lease, int port) =>
-        PortClaim.ForRegistration(PortProtocol.Tcp, port, lease.Epoch, 0, _here, lease.Claim);
+        RegistrationOf(_here, port, lease.Epoch, lease.Claim);
+
+    private static PortClaim RegistrationOf(PortSession session, int port, long epoch, PortClaim? usesUp = null) =>
+        PortClaim.Pending(
+            new NewClaim { Protocol = PortProtocol.Tcp, Port = port, Epoch = epoch, Holder = session.Holder, UsesUp = usesUp }, confirmed: false);
 
     /// <summary>What the suspended thread does when it goes on; that others were faster may make the push fail.</summary>
-    private Task PushAndSettleAsync(OwnerCell cell, PortClaim top, PortClaim claim) => OnAnotherThread(() =>
+    private Task PushAndFinishAsync(OwnerCell cell, PortClaim top, PortClaim claim) => OnAnotherThread(() =>
     {
-        if (PortTable.TryPush(cell, top, claim))
+        if (cell.TryPush(top, claim))
         {
-            _table.Settle(claim, _registry.NowMs);
+            _finishing.Finish(claim, _registry.NowMs);
         }
     }).Within();
 
-    private void TakeSlot(PortClaim claim) => typeof(PortTable).GetMethod("TakeSlot", BindingFlags.NonPublic | BindingFlags.Instance)!
-        .Invoke(_table, [claim, _registry.NowMs]);
+    private void TakeSlot(PortClaim claim) => typeof(Finishing).GetMethod("TakeSlot", BindingFlags.NonPublic | BindingFlags.Instance)!
+        .Invoke(_finishing, [claim, _registry.NowMs]);
 
-    private OwnerCell CellOf(string owner) => _table.Index.Find(PortProtocol.Tcp, owner)!;
+    private OwnerCell CellOf(string owner) => _table.Parts.Index.Find(PortProtocol.Tcp, owner)!;
 
     private int PortOf(string owner) => _registry.TryGetPort(owner, out int port) ? port : 0;
 
     private static Task OnAnotherThread(Action action) =>
         Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_table")]
-    private static extern ref PortTable TableOf(PortRegistry registry);
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_finishing")]
+    private static extern ref Finishing FinishingOf(PortTable table);
 }

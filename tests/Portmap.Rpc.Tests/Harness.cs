@@ -1,3 +1,4 @@
+using Portmap.Native;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;

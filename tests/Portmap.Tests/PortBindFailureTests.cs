@@ -123,7 +123,7 @@ public class PortBindFailureTests
     public async Task ReportBindFailureAsync_AnswerWasLost_RepeatGetsTheSameAnswerAndCountsOnce(bool acquired)
     {
         await using Scene scene = new(configure: options => options.BindAttempts = 3);
-        (int Port, long? Epoch) failed = acquired && scene.Acquire("b1") is { } lease ? (lease.Port, lease.Epoch) : (20003, null);
+        (int Port, long Epoch) failed = acquired && scene.Acquire("b1") is { } lease ? (lease.Port, lease.Epoch) : (20003, 0);
         PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", failed.Port) { Epoch = failed.Epoch }).Within();
         (int Port, long Epoch) given = (healed.Port, healed.Epoch);
 

@@ -10,7 +10,7 @@ namespace Portmap.Rpc.Programs;
 /// sign-in, sign-out) are used here only.
 /// </summary>
 internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logger)
-    : ServedProgram(number: 34_123_456, version: 1, "Gluster Portmap")
+    : RpcProgram(number: 34_123_456, version: 1, "Gluster Portmap")
 {
     private const uint PortByBrick = 1;
     private const uint BrickByPort = 2;
@@ -42,8 +42,8 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
     // The one call that clients repeat for ever: no string is made.
     private void AnswerPort(RpcCall request)
     {
-        Span<char> buffer = stackalloc char[OwnerText.MaxBytes];
-        bool isName = OwnerText.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> brick);
+        Span<char> buffer = stackalloc char[OwnerName.MaxBytes];
+        bool isName = OwnerName.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> brick);
         int port = 0;
         bool isFound = isName && registry.TryGetPort(brick, out port);
         request.WriteInt32(isFound ? 0 : -1);

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Portmap.Rpc.Serving;
 
 /// <summary>How many connections the descriptors of this process leave room for.</summary>
@@ -18,28 +16,13 @@ internal static class Descriptors
 
     /// <summary>As many connections as are wanted, but no more than there is room for.</summary>
     public static int Allow(int connections) =>
-        OperatingSystem.IsLinux() ? Math.Min(connections, RoomFor(Limit(), Open())) : connections;
+        OperatingSystem.IsLinux() ? Math.Min(connections, RoomFor(KernelSettings.DescriptorLimit(), Open())) : connections;
 
     /// <param name="limit">How many descriptors the process may have.</param>
     /// <param name="open">How many it has.</param>
     public static int RoomFor(int limit, int open) => Math.Max(
         1,
         Math.Max(limit / 8, limit - DescriptorShares.OfGuards(limit) - DescriptorShares.OfProcesses(limit) - open - ForTheHost));
-
-    private static int Limit()
-    {
-        const string Name = "Max open files";
-        foreach (string line in Lines("/proc/self/limits"))
-        {
-            if (line.StartsWith(Name, StringComparison.Ordinal))
-            {
-                string soft = line[Name.Length..].TrimStart().Split(' ')[0];
-                return int.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out int limit) ? limit : int.MaxValue;
-            }
-        }
-
-        return int.MaxValue;
-    }
 
     private static int Open()
     {
@@ -50,18 +33,6 @@ internal static class Descriptors
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return 0;
-        }
-    }
-
-    private static string[] Lines(string path)
-    {
-        try
-        {
-            return File.ReadAllLines(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return [];
         }
     }
 }

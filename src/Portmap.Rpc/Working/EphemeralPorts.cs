@@ -1,20 +1,23 @@
-using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>The numbers that the kernel hands out by itself, and how it is asked for one of some of them.</summary>
+/// <summary>
+/// The numbers that the kernel hands out by itself, and how it is asked for one of some of them.
+/// </summary>
 internal static class EphemeralPorts
 {
-    private const string RangeFile = "/proc/sys/net/ipv4/ip_local_port_range";
     private const int IpProtoIp = 0;
     private const int IpLocalPortRange = 51;
 
-    /// <summary>The part of a range that the kernel also hands out to others, or <c>default</c> when it has none or does not say.</summary>
+    /// <summary>
+    /// The part of a range that the kernel also hands out to others, or <c>default</c> when it has
+    /// none or does not say.
+    /// </summary>
     public static PortRange OverlapWith(PortRange range)
     {
-        if (Read() is not { } ephemeral)
+        if (!PortRange.TryParse(KernelSettings.EphemeralRange(), out PortRange ephemeral))
         {
             return default;
         }
@@ -23,7 +26,10 @@ internal static class EphemeralPorts
         return first <= last ? new PortRange(first, last) : default;
     }
 
-    /// <summary>Has the next bind to port 0 choose inside a range, in one step (Linux 6.3 and later; other kernels refuse or ignore it).</summary>
+    /// <summary>
+    /// Has the next bind to port 0 choose inside a range, in one step (Linux 6.3 and later; other
+    /// kernels refuse or ignore it).
+    /// </summary>
     /// <exception cref="SocketException">The kernel does not know the option.</exception>
     public static void Narrow(Socket socket, PortRange range)
     {
@@ -31,18 +37,5 @@ internal static class EphemeralPorts
         uint bounds = ((uint)range.Last << 16) | (uint)range.First;
         MemoryMarshal.Write(value, bounds);
         socket.SetRawSocketOption(IpProtoIp, IpLocalPortRange, value);
-    }
-
-    private static PortRange? Read()
-    {
-        try
-        {
-            string[] parts = File.ReadAllText(RangeFile).Split((char[])['\t', ' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
-            return new PortRange(int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentOutOfRangeException or IndexOutOfRangeException)
-        {
-            return null;
-        }
     }
 }

@@ -23,7 +23,10 @@ internal sealed record WorkerSettings
 
     public required PortRange Range { get; init; }
 
-    /// <summary>Whether somebody said which port, which range or which lease: if nobody did, the daemon is asked.</summary>
+    /// <summary>
+    /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
+    /// asked.
+    /// </summary>
     public required bool IsToldWhere { get; init; }
 
     public required IReadOnlyList<PortRange> Exclude { get; init; }
@@ -45,7 +48,8 @@ internal sealed record WorkerSettings
     public required TimeProvider TimeProvider { get; init; }
 
     /// <exception cref="InvalidOperationException">There is no owner.</exception>
-    /// <exception cref="FormatException">A variable or an option cannot be read; the message names it.</exception>
+    /// <exception cref="FormatException">A variable or an option cannot be read; the message names
+    /// it.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option leaves its bounds.</exception>
     public static WorkerSettings Resolve(WorkerPortOptions? options)
     {
@@ -54,22 +58,22 @@ internal sealed record WorkerSettings
         CheckTime(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout), mayBeInfinite: false);
         CheckTime(options.CallTimeout, TimeSpan.FromTicks(1), nameof(options.CallTimeout), mayBeInfinite: true);
         CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
-        int port = (int)Number(options.Port, PortmapEnvironment.PortName, 0, 65_535, 0);
-        long epoch = Number(options.Epoch, PortmapEnvironment.EpochName, 0, long.MaxValue, 0);
-        PortRange? range = RangeOf(options.Ports, PortmapEnvironment.RangeName);
+        int port = (int)Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
+        long epoch = Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
+        PortRange? range = RangeOf(options.Ports, PortmapVariables.Range);
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,
-            Owner = options.Owner ?? PortmapEnvironment.Get(PortmapEnvironment.OwnerName)
-                ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapEnvironment.OwnerName} is not set and the options name no owner; set one of them."),
+            Owner = options.Owner ?? PortmapEnvironment.Get(PortmapVariables.Owner)
+                ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapVariables.Owner} is not set and the options name no owner; set one of them."),
             Port = port,
             Epoch = epoch,
             IsToldWhere = port != 0 || epoch != 0 || range is not null,
-            Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapEnvironment.ProtocolName)),
+            Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapVariables.Protocol)),
             Range = range ?? s_defaultRange,
-            Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapEnvironment.ExcludeName)),
-            Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapEnvironment.AddressName)),
-            BindAttempts = (int)Number(options.BindAttempts, PortmapEnvironment.BindAttemptsName, 1, 1_000, 8),
+            Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapVariables.Exclude)),
+            Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapVariables.Address)),
+            BindAttempts = (int)Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
             Backlog = options.Backlog,
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,
@@ -79,7 +83,8 @@ internal sealed record WorkerSettings
         };
     }
 
-    /// <param name="connectTimeout">How long the daemon may take to answer for the first time.</param>
+    /// <param name="connectTimeout">How long the daemon may take to answer for the first
+    /// time.</param>
     public PortmapClientOptions ClientOptions(TimeSpan connectTimeout) =>
         new() { ConnectTimeout = connectTimeout, CallTimeout = CallTimeout, TimeProvider = TimeProvider };
 
@@ -111,10 +116,10 @@ internal sealed record WorkerSettings
 
     private static PortProtocol ProtocolOf(string? text) => text switch
     {
-        null or "tcp" => PortProtocol.Tcp,
-        "udp" => PortProtocol.Udp,
-        "tcp+udp" => PortProtocol.TcpAndUdp,
-        _ => throw new FormatException($"{PortmapEnvironment.ProtocolName}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
+        null or PortmapVariables.Tcp => PortProtocol.Tcp,
+        PortmapVariables.Udp => PortProtocol.Udp,
+        PortmapVariables.TcpAndUdp => PortProtocol.TcpAndUdp,
+        _ => throw new FormatException($"{PortmapVariables.Protocol}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
     };
 
     private static PortRange? RangeOf(string? option, string name)
@@ -132,10 +137,10 @@ internal sealed record WorkerSettings
 
     private static List<PortRange> ExcludeOf(string? text) => text is null
         ? []
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => RangeOf(part, PortmapEnvironment.ExcludeName)!.Value)];
+        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => RangeOf(part, PortmapVariables.Exclude)!.Value)];
 
     private static IPAddress AddressOf(string? text) =>
         text is null ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
         : IPAddress.TryParse(text, out IPAddress? address) ? address
-        : throw new FormatException($"{PortmapEnvironment.AddressName}: '{text}' is not an address; write one in numbers, for example 127.0.0.1.");
+        : throw new FormatException($"{PortmapVariables.Address}: '{text}' is not an address; write one in numbers, for example 127.0.0.1.");
 }

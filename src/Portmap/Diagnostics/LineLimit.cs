@@ -1,14 +1,19 @@
 namespace Portmap.Diagnostics;
 
-/// <summary>How often one thing may be said of one subject: once in <see cref="PauseMs"/>; what is left out meanwhile is counted.</summary>
+/// <summary>
+/// How often one thing may be said of one subject: once in <see cref="PauseMs"/>; what is left out
+/// meanwhile is counted.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   sets of 8 places:  null ──► told of (kind, subject) at a time ──► … left out once, twice …      a place whose pause is over is anybody's
 /// </code>
 /// <list type="bullet">
-/// <item>I1. A place is an immutable object, replaced by CAS only, so of two threads with the same line one passes.</item>
-/// <item>I2. At most <see cref="Places"/> lines pass in one pause, of however many subjects: one whose set is full of others is left out and counted
-/// for all together. So neither the memory nor the log grows with the names that somebody thinks up.</item>
+/// <item>I1. A place is an immutable object, replaced by CAS only, so of two threads with the same
+/// line one passes.</item>
+/// <item>I2. At most <see cref="Places"/> lines pass in one pause, of however many subjects: one
+/// whose set is full of others is left out and counted for all together. So neither the memory nor
+/// the log grows with the names that somebody thinks up.</item>
 /// </list>
 /// Progress: lock-free.
 /// </remarks>
@@ -78,9 +83,13 @@ internal sealed class LineLimit
         }
     }
 
-    /// <summary>Hands out what was left out and is told by nobody, because no such line came since.</summary>
+    /// <summary>
+    /// Hands out what was left out and is told by nobody, because no such line came since.
+    /// </summary>
     /// <param name="now">The time.</param>
-    /// <param name="tell">Kind, subject and count; subject is null for all that are not kept apart.</param>
+    /// <param name="tell">
+    /// Kind, subject and count; subject is null for all that are not kept apart.
+    /// </param>
     public void TellLeftOut(long now, Action<string, string?, long> tell)
     {
         if (Interlocked.Exchange(ref _leftOut, 0) == 0)

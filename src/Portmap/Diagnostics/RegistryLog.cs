@@ -1,84 +1,102 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
-using Portmap.Guarding;
-using Portmap.Table;
 
 namespace Portmap.Diagnostics;
 
-/// <summary>What the registry tells the host's logger: names are printable, lines are limited by owner and kind, and no exception comes back.</summary>
-/// <remarks>Called once what it tells is done. Progress: lock-free but for the host's logger.</remarks>
-internal sealed class RegistryLog(ILogger? logger, RegistryClock clock)
+/// <summary>What the registry tells the host's logger.</summary>
+/// <remarks>
+/// Names are printable, lines are limited by owner and kind, and no exception comes back. Called
+/// once what it tells is done. Progress: lock-free but for the host's logger.
+/// </remarks>
+/// <param name="logger">The host's logger, or null.</param>
+/// <param name="nowMs">The time in milliseconds.</param>
+/// <param name="delays">The times that some lines name.</param>
+internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog.Delays delays)
 {
     private readonly LineLimit _limit = new();
 
     /// <summary>The host's logger, contained.</summary>
     public ILogger Logger { get; } = ContainedLogger.Of(logger);
 
-    public void Ended(PortClaim claim, PortChangeKind kind, PortRegistrySettings settings)
+    /// <summary>
+    /// Whether an end of this kind is told at all: what somebody asked for is not.
+    /// </summary>
+    public static bool Tells(PortChangeKind kind) => kind is not (PortChangeKind.Released or PortChangeKind.Replaced);
+
+    /// <summary>Tells that a lease or a registration has ended.</summary>
+    /// <param name="kind">How it ended.</param>
+    /// <param name="ended">The entry it was.</param>
+    public void Ended(PortChangeKind kind, in PortEntry ended)
     {
-        if (kind is PortChangeKind.Released or PortChangeKind.Replaced)
+        LogLevel level = kind == PortChangeKind.Died ? LogLevel.Information : LogLevel.Warning;
+        if (!Tells(kind) || !Passes(kind.ToString(), ended.Owner, level))
         {
             return;
         }
 
-        string owner = claim.Cell!.Owner;
-        if (!Passes(kind.ToString(), owner, kind == PortChangeKind.Died ? LogLevel.Information : LogLevel.Warning))
-        {
-            return;
-        }
-
-        owner = Printable.Of(owner);
-        int processId = claim.Session?.ProcessId ?? 0;
+        string owner = Printable.Of(ended.Owner);
+        PortProtocol protocol = ended.Protocol;
+        int port = ended.Port, processId = ended.ProcessId ?? 0;
+        long epoch = ended.Epoch ?? 0;
         switch (kind)
         {
             case PortChangeKind.Died:
-                PortmapLog.Died(Logger, owner, claim.Protocol, claim.Port, processId);
+                PortmapLog.Died(Logger, owner, protocol, port, processId);
                 break;
             case PortChangeKind.Disconnected:
-                PortmapLog.Disconnected(Logger, owner, claim.Protocol, claim.Port, processId, settings.DisconnectGrace);
+                PortmapLog.Disconnected(Logger, owner, protocol, port, processId, delays.Grace);
                 break;
             case PortChangeKind.Expired:
-                PortmapLog.Expired(Logger, owner, claim.Protocol, claim.Port, claim.Epoch, settings.LeaseTimeout);
+                PortmapLog.Expired(Logger, owner, protocol, port, epoch, delays.Lease);
                 break;
             case PortChangeKind.Taken:
-                PortmapLog.Taken(Logger, owner, claim.Protocol, claim.Port, claim.Epoch);
+                PortmapLog.Taken(Logger, owner, protocol, port, epoch);
                 break;
             case PortChangeKind.StoppedListening:
-                PortmapLog.StoppedListening(Logger, owner, claim.Protocol, claim.Port, processId);
+                PortmapLog.StoppedListening(Logger, owner, protocol, port, processId);
                 break;
             case PortChangeKind.BindFailed:
-                PortmapLog.BindFailed(Logger, owner, claim.Protocol, claim.Port, claim.Epoch);
+                PortmapLog.BindFailed(Logger, owner, protocol, port, epoch);
                 break;
         }
     }
 
-    public void PassedOn(PortClaim claim, int from, int to)
+    /// <summary>
+    /// Tells that another process of a program goes on with what was registered for it.
+    /// </summary>
+    /// <param name="entry">The entry, which names the process that goes on.</param>
+    /// <param name="from">The process that listens no more.</param>
+    public void PassedOn(in PortEntry entry, int from)
     {
-        string owner = claim.Cell!.Owner;
-        if (Passes(nameof(PortmapLog.PassedOn), owner, LogLevel.Information))
+        if (Passes(nameof(PortmapLog.PassedOn), entry.Owner, LogLevel.Information))
         {
-            PortmapLog.PassedOn(Logger, Printable.Of(owner), claim.Protocol, claim.Port, from, to);
+            string owner = Printable.Of(entry.Owner);
+            PortmapLog.PassedOn(Logger, owner, entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
         }
     }
 
-    public void FoundForeign(PortProtocol protocol, int port, TimeSpan recheck)
+    public void FoundForeign(PortProtocol protocol, int port)
     {
         if (Passes(nameof(PortmapLog.FoundForeign), Place(protocol, port), LogLevel.Warning))
         {
-            PortmapLog.FoundForeign(Logger, protocol, port, recheck);
+            PortmapLog.FoundForeign(Logger, protocol, port, delays.ForeignRecheck);
         }
     }
 
-    public void ForeignHolder(PortProtocol protocol, int port, ForeignHolder holder)
+    /// <summary>Names the process outside the registry that has a port.</summary>
+    public void ForeignHolder(PortProtocol protocol, int port, int processId, string command)
     {
         if (Passes(nameof(PortmapLog.ForeignHolder), Place(protocol, port), LogLevel.Warning))
         {
-            PortmapLog.ForeignHolder(Logger, protocol, port, holder.ProcessId, Printable.Of(holder.Command));
+            PortmapLog.ForeignHolder(Logger, protocol, port, processId, Printable.Of(command));
         }
     }
 
-    public void Found(PortFinding finding) =>
-        PortmapLog.Found(Logger, finding.Kind, Printable.Of(finding.Value), Printable.Of(finding.Expected), Printable.Of(finding.Remedy));
+    public void Found(PortFinding finding)
+    {
+        string value = Printable.Of(finding.Value), expected = Printable.Of(finding.Expected);
+        PortmapLog.Found(Logger, finding.Kind, value, expected, Printable.Of(finding.Remedy));
+    }
 
     public void PassFailed(Exception exception)
     {
@@ -88,14 +106,16 @@ internal sealed class RegistryLog(ILogger? logger, RegistryClock clock)
         }
     }
 
-    /// <summary>Says what was left out, once no such line came for a while. Called by the passes.</summary>
-    public void TellLeftOut() => _limit.TellLeftOut(clock.NowMs, LeftOut);
+    /// <summary>Says what was left out, once no such line came for a while.</summary>
+    /// <remarks>Called by the passes.</remarks>
+    public void TellLeftOut() => _limit.TellLeftOut(nowMs(), LeftOut);
 
-    private static string Place(PortProtocol protocol, int port) => string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol}");
+    private static string Place(PortProtocol protocol, int port) =>
+        string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol}");
 
     private bool Passes(string kind, string subject, LogLevel level)
     {
-        if (!Logger.IsEnabled(level) || !_limit.Passes(kind, subject, clock.NowMs, out long leftOut))
+        if (!Logger.IsEnabled(level) || !_limit.Passes(kind, subject, nowMs(), out long leftOut))
         {
             return false;
         }
@@ -110,4 +130,10 @@ internal sealed class RegistryLog(ILogger? logger, RegistryClock clock)
 
     private void LeftOut(string kind, string? subject, long count) =>
         PortmapLog.LinesLeftOut(Logger, count, kind, subject is null ? "others" : Printable.Of(subject));
+
+    /// <summary>The times that some lines name, as the options set them.</summary>
+    /// <param name="Lease">How long a lease waits for its process.</param>
+    /// <param name="Grace">How long a process without a connection is served.</param>
+    /// <param name="ForeignRecheck">How long a stranger's port is left alone.</param>
+    internal readonly record struct Delays(TimeSpan Lease, TimeSpan Grace, TimeSpan ForeignRecheck);
 }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
-using Portmap.Persistence;
+using Portmap.Native;
 using Portmap.Processes;
 
 namespace Portmap.Guarding;
@@ -9,10 +8,13 @@ namespace Portmap.Guarding;
 /// <summary>Who is behind an open gate, and who could still come in once it is closed.</summary>
 internal enum Behind
 {
-    /// <summary>The owner's process, or nobody; once the gate is closed nobody else gets in.</summary>
+    /// <summary>
+    /// The owner's process, or nobody; once the gate is closed nobody else gets in.
+    /// </summary>
     Owner,
 
-    /// <summary>Somebody else listens there too, on another address. Once the gate is closed nobody else gets in.</summary>
+    /// <summary>Somebody else listens there too, on another address.</summary>
+    /// <remarks>Once the gate is closed nobody else gets in.</remarks>
     Others,
 
     /// <summary>A closed gate would not keep everybody out, or it cannot be told.</summary>
@@ -21,21 +23,27 @@ internal enum Behind
 
 /// <summary>The look behind an open gate before it is closed.</summary>
 /// <remarks>
-/// <para>Measured on Linux 6.18. A socket with SO_REUSEPORT that binds under a placeholder leaves its mark on the port: from then on sockets of
-/// its user with SO_REUSEPORT bind the same addresses and listen, whatever the placeholder says, and also after its death. A bind without SO_REUSEPORT
-/// wipes the mark off. So the kernel is asked whether one more such socket gets in at the owner's addresses; that it does is the owner's
-/// wish, and the placeholder is of no use. Otherwise a socket without the option is bound for a moment where nobody listens, which wipes off the mark of
-/// one that is bound and silent somewhere else.</para>
-/// <para>Neither harms anybody: the placeholder lies on the port, so no program can be kept from it that would have got it otherwise.</para>
+/// <para>
+/// Measured on Linux 6.18. A socket with SO_REUSEPORT that binds under a placeholder leaves its
+/// mark on the port: from then on sockets of its user with SO_REUSEPORT bind the same addresses and
+/// listen, whatever the placeholder says, and also after its death. A bind without SO_REUSEPORT
+/// wipes the mark off. So the kernel is asked whether one more such socket gets in at the owner's
+/// addresses; that it does is the owner's wish, and the placeholder is of no use. Otherwise a
+/// socket without the option is bound for a moment where nobody listens, which wipes off the mark
+/// of one that is bound and silent somewhere else.
+/// </para>
+/// <para>
+/// Neither harms anybody: the placeholder lies on the port, so no program can be kept from it that
+/// would have got it otherwise.
+/// </para>
 /// </remarks>
 internal static class BehindTheGate
 {
-    private const int SolSocket = 1, SoReuseAddr = 2, SoReusePort = 15, SolIpv6 = 41, FreeBind = 78;   // as on Linux
-
     private static readonly IPAddress s_sealV4 = IPAddress.Parse("127.255.255.254"), s_otherSealV4 = IPAddress.Parse("127.255.255.253");
     private static readonly IPAddress s_sealV6 = IPAddress.Parse("100::1");   // the discard-only prefix of RFC 6666
 
-    /// <summary>Looks, and makes sure that nobody who is bound and silent can listen once the gate is closed. The gate must be open still.</summary>
+    /// <summary>Looks, and sees to it that nobody can listen once the gate is closed.</summary>
+    /// <remarks>Who is bound and silent is meant. The gate must be open still.</remarks>
     /// <param name="port">The TCP port.</param>
     /// <param name="processId">The owner's process, or 0.</param>
     public static Behind Look(int port, int processId)
@@ -56,8 +64,13 @@ internal static class BehindTheGate
         return !Seal(port, listeners) ? Behind.Anybody : HasOthers(listeners, processId) ? Behind.Others : Behind.Owner;
     }
 
-    /// <summary>The listeners that are not the owner's: neither its process nor a descendant of it has them.</summary>
-    /// <remarks>Where the descriptors of the process may not be read, a single listener is believed to be its.</remarks>
+    /// <summary>
+    /// The listeners that neither the owner's process nor a descendant of it has.
+    /// </summary>
+    /// <remarks>
+    /// Where the descriptors of the process may not be read, a single listener is believed to be
+    /// its.
+    /// </remarks>
     public static IReadOnlyList<PortSocket> OthersAmong(IReadOnlyList<PortSocket> listeners, int processId)
     {
         HashSet<long>? own = processId == 0 || listeners.Count == 0 ? null : ProcessSockets.Of(processId);
@@ -85,14 +98,17 @@ internal static class BehindTheGate
 
     private static bool HasOthers(IReadOnlyList<PortSocket> listeners, int processId) => OthersAmong(listeners, processId).Count != 0;
 
-    /// <summary>Whether one more socket of the listener's user gets in at its address; what cannot be asked counts as yes.</summary>
+    /// <summary>
+    /// Whether one more socket of the listener's user gets in at its address; what cannot be asked
+    /// counts as yes.
+    /// </summary>
     private static bool CanJoin(PortSocket listener)
     {
         try
         {
             using Socket socket = new(listener.Address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
-            Set(socket, SolSocket, SoReusePort);
-            if (listener.UserId != Posix.EffectiveUser && ChangeOwner(socket.SafeHandle, listener.UserId, uint.MaxValue) != 0)
+            SocketOptions.SetReusePort(socket);
+            if (listener.UserId != Posix.EffectiveUser && !Posix.TryGiveTo(socket.SafeHandle, listener.UserId))
             {
                 return true;   // only root asks for another user
             }
@@ -111,7 +127,8 @@ internal static class BehindTheGate
         }
     }
 
-    /// <summary>Binds for a moment without SO_REUSEPORT where nobody listens. Where every address is listened on nobody can be bound besides.</summary>
+    /// <summary>Binds for a moment without SO_REUSEPORT where nobody listens.</summary>
+    /// <remarks>Where every address is listened on nobody can be bound besides.</remarks>
     private static bool Seal(int port, IReadOnlyList<PortSocket> listeners)
     {
         bool isV4Served = listeners.Any(listener => listener.Address.Equals(IPAddress.Any) || listener.Served == "*");
@@ -125,11 +142,11 @@ internal static class BehindTheGate
         try
         {
             using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
-            Set(socket, SolSocket, SoReuseAddr);
+            SocketOptions.SetReuseAddress(socket, isOn: true);
             if (address.AddressFamily == AddressFamily.InterNetworkV6)
             {
                 socket.DualMode = false;
-                Set(socket, SolIpv6, FreeBind);   // the address is nobody's
+                SocketOptions.SetFreeBind(socket);   // the address is nobody's
             }
 
             socket.Bind(new IPEndPoint(address, port));
@@ -140,10 +157,4 @@ internal static class BehindTheGate
             return false;
         }
     }
-
-    private static void Set(Socket socket, int level, int option) => socket.SetRawSocketOption(level, option, [1, 0, 0, 0]);
-
-    [DllImport("libc", EntryPoint = "fchown", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int ChangeOwner(SafeSocketHandle socket, uint user, uint group);
 }

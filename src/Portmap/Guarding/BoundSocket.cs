@@ -5,14 +5,13 @@ namespace Portmap.Guarding;
 
 /// <summary>A socket that is bound to a port of every address and never listens.</summary>
 /// <remarks>
-/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in Bind for TCP otherwise), so the bind fails when
-/// anybody holds the port, listening or not; a wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail too.
-/// Not verified: Windows, macOS.
+/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in
+/// Bind for TCP otherwise). So the bind fails when anybody holds the port, listening or not; a
+/// wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail too. Not
+/// verified: Windows, macOS.
 /// </remarks>
 internal static class BoundSocket
 {
-    private const int SolSocket = 1, SoReuseAddr = 2;   // as on Linux
-
     private static bool s_isDual = Socket.OSSupportsIPv6;   // false once the kernel refused the family all the same
 
     /// <param name="protocol">TCP or UDP.</param>
@@ -58,13 +57,5 @@ internal static class BoundSocket
             made?.Dispose();
             return exception.SocketErrorCode;
         }
-    }
-
-    /// <summary>Whether others that have SO_REUSEADDR too may bind the port and listen on it.</summary>
-    public static void SetReuse(Socket socket, bool reuse)
-    {
-        Span<byte> value = stackalloc byte[sizeof(int)];
-        BitConverter.TryWriteBytes(value, reuse ? 1 : 0);
-        socket.SetRawSocketOption(SolSocket, SoReuseAddr, value);
     }
 }

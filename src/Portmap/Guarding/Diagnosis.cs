@@ -5,7 +5,10 @@ namespace Portmap.Guarding;
 /// <summary>What the options and the kernel's settings mean for each other.</summary>
 internal static class Diagnosis
 {
-    /// <summary>What is advised leaves the kernel this many ports for outgoing connections, or half of what it has where it has fewer.</summary>
+    /// <summary>
+    /// What is advised leaves the kernel this many ports for outgoing connections, or half of what
+    /// it has where it has fewer.
+    /// </summary>
     internal const int FewestEphemeral = 8_192;
 
     private const string Reserve = "net.ipv4.ip_local_reserved_ports";
@@ -20,7 +23,8 @@ internal static class Diagnosis
             yield return overlap;
         }
 
-        // MaxOwners bounds memory unless the host has set it: then it says how many owners are meant to be.
+        // MaxOwners bounds memory unless the host has set it: then it says how many owners are
+        // meant to be.
         int meant = settings.MaxOwners == new PortRegistryOptions().MaxOwners ? owners : settings.MaxOwners;
         if (settings.Count < meant)
         {
@@ -80,7 +84,10 @@ internal static class Diagnosis
     private static string ReserveAlso(PortRegistrySettings settings, string ports) =>
         $"sysctl -w {Reserve}={(settings.Kernel.Reserved.Length == 0 ? ports : $"{settings.Kernel.Reserved},{ports}")}";
 
-    /// <summary>Where the range may lie instead: where the kernel hands nothing out, or on few enough of its ports that they can be reserved.</summary>
+    /// <summary>
+    /// Where the range may lie instead: where the kernel hands nothing out, or on few enough of its
+    /// ports that they can be reserved.
+    /// </summary>
     private static string OtherPorts(PortRegistrySettings settings, PortRange last, int mostReserved)
     {
         const int Enough = 1_000;

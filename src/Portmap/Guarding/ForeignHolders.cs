@@ -1,16 +1,23 @@
 using System.Collections.Concurrent;
-using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
 /// <summary>A process outside the registry that has a port.</summary>
 /// <param name="ProcessId">Its id.</param>
-/// <param name="Command">The name of its program, as /proc/pid/comm says, or the empty string.</param>
+/// <param name="Command">
+/// The name of its program, as /proc/pid/comm says, or the empty string.
+/// </param>
 internal sealed record ForeignHolder(int ProcessId, string Command);
 
-/// <summary>Names the holders of ports that were found in use: from the inode of the listener to the process that has it (/proc/pid/fd), where that may be read.</summary>
-/// <remarks>A look at all processes takes milliseconds, so it is made by a pass of the registry for all new ports together, or when somebody reads the message
-/// of a refusal. Before Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays unnamed. Safe for any thread. Linux only.</remarks>
+/// <summary>Names the holders of ports that were found in use.</summary>
+/// <remarks>
+/// The way leads from the inode of the listener to the process that has it (/proc/pid/fd), where
+/// that may be read. A look at all processes takes milliseconds, so it is made by a pass of the
+/// registry for all new ports together, or when somebody reads the message of a refusal. Before
+/// Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays
+/// unnamed. Safe for any thread. Linux only.
+/// </remarks>
 internal sealed class ForeignHolders
 {
     /// <summary>How many answers are kept; past it the oldest passes' are forgotten.</summary>
@@ -31,9 +38,13 @@ internal sealed class ForeignHolders
         }
     }
 
-    /// <summary>Looks for the holders of the ports that were found in use since the last time.</summary>
-    /// <param name="found">Told of each port and its holder, or null where it cannot be named.</param>
-    public void LookUpWanted(Action<PortProtocol, int, ForeignHolder?> found)
+    /// <summary>
+    /// Looks for the holders of the ports that were found in use since the last time.
+    /// </summary>
+    /// <param name="found">
+    /// Told of each port whose holder can be named: its process and command.
+    /// </param>
+    public void LookUpWanted(Action<PortProtocol, int, int, string> found)
     {
         HashSet<(PortProtocol Protocol, int Port)> ports = [];
         while (_wanted.TryDequeue(out (PortProtocol, int) wanted))
@@ -46,15 +57,21 @@ internal sealed class ForeignHolders
             LookUp(ports);
             foreach ((PortProtocol protocol, int port) in ports)
             {
-                found(protocol, port, Known(protocol, port));
+                if (Known(protocol, port) is { } holder)
+                {
+                    found(protocol, port, holder.ProcessId, holder.Command);
+                }
             }
         }
     }
 
-    /// <summary>The holders of some ports, as they are known; those that are not are looked for now.</summary>
+    /// <summary>
+    /// The holders of some ports, as they are known; those that are not are looked for now.
+    /// </summary>
     public IReadOnlyList<ForeignHolder?> Of(PortProtocol protocol, params IReadOnlyList<int> ports)
     {
-        HashSet<(PortProtocol, int)> missing = [.. ports.Where(port => port != 0).Select(port => (protocol, port)).Where(port => !_known.ContainsKey(port))];
+        HashSet<(PortProtocol, int)> missing =
+            [.. ports.Where(port => port != 0).Select(port => (protocol, port)).Where(port => !_known.ContainsKey(port))];
         if (missing.Count != 0 && OperatingSystem.IsLinux())
         {
             LookUp(missing);
@@ -79,7 +96,8 @@ internal sealed class ForeignHolders
         {
             _known[port] = s_unknown;
 
-            // Who listens there; else who is bound and silent, or has an outgoing connection from it.
+            // Who listens there; else who is bound and silent, or has an outgoing connection from
+            // it.
             IReadOnlyList<PortSocket>? all = PortSockets.All(port.Protocol, port.Port);
             if (all is null && !tables.ContainsKey(port.Protocol))
             {
@@ -95,18 +113,8 @@ internal sealed class ForeignHolders
         }
 
         sockets.Remove(0);   // of a connection that nobody has any more
-        ProcessSockets.FindHolders([.. sockets.Keys], (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, CommandOf(processId)));
-    }
-
-    public static string CommandOf(int processId)
-    {
-        try
-        {
-            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/comm")).TrimEnd('\n');
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return string.Empty;
-        }
+        ProcessSockets.FindHolders(
+            [.. sockets.Keys],
+            (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, ProcessFiles.NameOf(processId)));
     }
 }

@@ -1,50 +1,78 @@
-using Portmap.Table;
-
 namespace Portmap.Guarding;
 
-/// <summary>What stands between "the registry picked a port" and "the process listens on it".</summary>
+/// <summary>
+/// What stands between "the registry picked a port" and "the process listens on it".
+/// </summary>
 /// <remarks>
-/// Any number of threads call at once, but a port is placed only by the thread whose pending claim has its slot. Nothing here throws: what cannot be had is
-/// a weaker guarantee. The other members take the claim, so that what comes late for an older claim on the port never touches a newer one's placeholder.
+/// Any number of threads call at once, but a port is placed only by the thread whose pending claim
+/// has its slot. Nothing here throws: what cannot be had is a weaker guarantee. The other members
+/// are told the claim, so that what comes late for an older claim on the port never touches a newer
+/// one's placeholder.
 /// </remarks>
 internal interface IPortGuard : IDisposable
 {
     /// <summary>How many descriptors are held now.</summary>
     int Count => 0;
 
-    /// <summary>Why ports cannot be guarded; null when they can. Tries it where only that tells.</summary>
+    /// <summary>Why ports cannot be guarded; null when they can.</summary>
+    /// <remarks>Tries it where only that tells.</remarks>
     string? WhyUnavailable();
 
-    /// <summary>Asks for the port of a pending lease, which nobody of ours uses, and holds it, gate closed, as well as this guard can.</summary>
-    /// <param name="claim">The pending lease.</param>
+    /// <summary>
+    /// Asks for a port that nobody of ours uses, and holds it as well as this guard can.
+    /// </summary>
+    /// <remarks>
+    /// The gate is closed then. The guarantee is answered, and not written on the lease.
+    /// </remarks>
+    /// <param name="lease">The pending lease.</param>
     /// <param name="mode">What was asked for.</param>
-    /// <param name="insisted">No other number will do, so what is left of closed connections (TIME_WAIT) is no obstacle.</param>
-    GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted);
+    /// <param name="insisted">
+    /// No other number will do, so what is left of closed connections (TIME_WAIT) is no obstacle.
+    /// </param>
+    GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted);
 
-    /// <summary>Lets the owner's process in: it binds and listens while the placeholder stays, or the placeholder steps aside.</summary>
+    /// <summary>Lets the owner's process in.</summary>
+    /// <remarks>
+    /// It binds and listens while the placeholder stays, or the placeholder steps aside. The
+    /// guarantee of the lease is written before.
+    /// </remarks>
     /// <returns>Whether the guarantee of the lease is another one now.</returns>
-    bool Open(PortClaim lease) => false;
+    bool Open(in GuardedPort lease) => false;
 
-    /// <summary>Whether a placeholder lies on the port, gate closed, for another claim than that of an epoch: then nobody listens there but who did before.</summary>
+    /// <summary>
+    /// Whether a placeholder, gate closed, lies on the port for another claim than an epoch's.
+    /// </summary>
+    /// <remarks>Then nobody listens there but who did before.</remarks>
     bool KeepsOut(PortProtocol protocol, int port, long epoch) => false;
 
-    /// <summary>A process listens and has registered: the gate closes again, or the placeholder goes. Called once the registration has taken effect.</summary>
-    void HandOver(PortClaim registration)
+    /// <summary>
+    /// A process listens and has registered: the gate closes again, or the placeholder goes.
+    /// </summary>
+    /// <param name="registration">The registration, which has taken effect.</param>
+    /// <param name="processId">Its process, or 0.</param>
+    void HandOver(in GuardedPort registration, int processId)
     {
     }
 
     /// <summary>The claim has ended.</summary>
     /// <param name="claim">The lease or registration.</param>
-    /// <param name="keep">The port is to wait for its owner's return, where the mode says so.</param>
+    /// <param name="keep">
+    /// The port is to wait for its owner's return, where the mode says so.
+    /// </param>
     /// <param name="now">The time.</param>
-    void Drop(PortClaim claim, bool keep, long now)
+    void Drop(in GuardedPort claim, bool keep, long now)
     {
     }
 
-    /// <summary>Whether something outside the registry has a port that no claim of ours is in force on, by a look now; true where nobody can be asked.</summary>
+    /// <summary>
+    /// Whether something outside the registry has a port that no claim of ours is in force on.
+    /// </summary>
+    /// <remarks>It looks now. True where nobody can be asked.</remarks>
     bool IsTaken(PortProtocol protocol, int port) => true;
 
-    /// <summary>Lets go of the ports that have waited for their owner's return since then or longer.</summary>
+    /// <summary>
+    /// Lets go of the ports that have waited for their owner's return since then or longer.
+    /// </summary>
     void DropKept(long since)
     {
     }
@@ -59,7 +87,10 @@ internal enum GuardFinding
 {
     Free,
 
-    /// <summary>Nobody listens, but closed connections linger or a silent socket is bound: good only when insisted on.</summary>
+    /// <summary>
+    /// Nobody listens, but closed connections linger or a silent socket is bound.
+    /// </summary>
+    /// <remarks>Good only when insisted on.</remarks>
     Lingering,
 
     /// <summary>A stranger has it.</summary>

@@ -1,8 +1,13 @@
 namespace Portmap.Guarding;
 
-/// <summary>Reads who listens for all who ask at once: those who come while one read is under way share the next one.</summary>
-/// <remarks>The read an asker is answered with began after it had asked, so a socket that listened by then is in it. Safe for any thread; the reads run on a
-/// thread of the pool, never on the asker's.</remarks>
+/// <summary>
+/// Reads who listens for all who ask at once: those who come while one read is under way share the
+/// next one.
+/// </summary>
+/// <remarks>
+/// The read an asker is answered with began after it had asked, so a socket that listened by then
+/// is in it. Safe for any thread; the reads run on a thread of the pool, never on the asker's.
+/// </remarks>
 internal sealed class ListenReader
 {
     private readonly Lock _gate = new();

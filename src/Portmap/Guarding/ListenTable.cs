@@ -6,14 +6,18 @@ namespace Portmap.Guarding;
 
 /// <summary>Who listens, as /proc/net says (proc(5)): one read answers for all ports.</summary>
 /// <remarks>
-/// A port counts as listened on when a TCP socket is in state LISTEN (0A), or a UDP socket is bound (07, or 01 once it is connected). The kernel lists its
-/// listening TCP sockets before all others (tcp_seq_start), so the read ends at the first other one: it costs what the listeners cost, however many
-/// connections there are. Immutable once read. Linux only.
+/// A port counts as listened on when a TCP socket is in state LISTEN (0A), or a UDP socket is bound
+/// (07, or 01 once it is connected). The kernel lists its listening TCP sockets before all others
+/// (tcp_seq_start), so the read ends at the first other one: it costs what the listeners cost,
+/// however many connections there are. Immutable once read. Linux only.
 /// </remarks>
 internal sealed class ListenTable
 {
     private const int BufferSize = 32_768;
-    /// <summary>Where the kernel lists what our own network has. /proc/net leads there, but is not there itself when /proc shows processes only (subset=pid).</summary>
+    /// <summary>
+    /// Where the kernel lists what our own network has. /proc/net leads there, but is not there
+    /// itself when /proc shows processes only (subset=pid).
+    /// </summary>
     public const string OwnFolder = "/proc/self/net";
 
     private const int Listening = 0x0A, Bound = 0x07, Connected = 0x01;   // net/tcp_states.h
@@ -22,13 +26,19 @@ internal sealed class ListenTable
     private readonly List<Listener> _listeners = [];
     private bool _withConnections;
 
-    /// <summary>Both families were read to their end. One that was not, for want of a descriptor say, must not count as "nobody listens".</summary>
+    /// <summary>Both families were read to their end.</summary>
+    /// <remarks>
+    /// One that was not, for want of a descriptor say, must not count as "nobody listens".
+    /// </remarks>
     public bool IsComplete => WhyIncomplete is null;
 
     /// <summary>What could not be read, and why; null when all was.</summary>
     public string? WhyIncomplete { get; private set; }
 
-    /// <summary>It is not for want of a descriptor or of memory that it could not be read: trying again will not help.</summary>
+    /// <summary>
+    /// It is not for want of a descriptor or of memory that it could not be read: trying again will
+    /// not help.
+    /// </summary>
     public bool IsUnreadable { get; private set; }
 
     private ListenTable()
@@ -47,7 +57,9 @@ internal sealed class ListenTable
 
     /// <summary>Reads both families. A host without IPv6 has none of its listeners.</summary>
     /// <param name="protocol">TCP or UDP.</param>
-    /// <param name="folder">Our own, or that of a process, which may have a network of its own.</param>
+    /// <param name="folder">
+    /// Our own, or that of a process, which may have a network of its own.
+    /// </param>
     public static ListenTable Read(PortProtocol protocol, string folder = OwnFolder)
     {
         ListenTable table = new();
@@ -56,8 +68,11 @@ internal sealed class ListenTable
         return table;
     }
 
-    /// <summary>Whether TCP connections of a port are left, in TIME_WAIT or alive: then these keep a strict bind from it. A socket that is bound and silent is
-    /// not listed. Reads all connections, which may be many; where that cannot be done, the answer is yes.</summary>
+    /// <summary>
+    /// Whether TCP connections of a port are left, in TIME_WAIT or alive: then these keep a strict
+    /// bind from it. A socket that is bound and silent is not listed. Reads all connections, which
+    /// may be many; where that cannot be done, the answer is yes.
+    /// </summary>
     public static bool HasConnections(int port, string folder = OwnFolder)
     {
         ListenTable table = new() { _withConnections = true };
@@ -139,7 +154,8 @@ internal sealed class ListenTable
     /// <summary>Takes one line in; false when nobody below it listens.</summary>
     private bool TryAdd(ReadOnlySpan<byte> line, PortProtocol protocol)
     {
-        // sl local_address:port rem_address:port st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
+        // sl local_address:port rem_address:port st tx_queue:rx_queue tr:tm->when retrnsmt uid
+        // timeout inode …
         _ = NextField(ref line);
         ReadOnlySpan<byte> local = NextField(ref line);
         _ = NextField(ref line);

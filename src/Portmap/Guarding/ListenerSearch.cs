@@ -28,18 +28,29 @@ internal enum ListenerSight
 /// <param name="Why">Why nothing could be seen.</param>
 internal readonly record struct FoundListener(ListenerSight Sight, int Port = 0, int ProcessId = 0, string? Why = null);
 
-/// <summary>Finds which process of a program listens, and where, by what /proc says of its sockets.</summary>
-/// <remarks>The listener is the oldest process that has the socket: of a master and its workers the master. Where the descriptors of a process of the program may
-/// not be read (another user's), a listener on the port asked for that is of its user is believed to be its. Any thread may use it. Linux only.</remarks>
+/// <summary>
+/// Finds which process of a program listens, and where, by what /proc says of its sockets.
+/// </summary>
+/// <remarks>
+/// The listener is the oldest process that has the socket: of a master and its workers the master.
+/// Where the descriptors of a process of the program may not be read (another user's), a listener
+/// on the port asked for that is of its user is believed to be its. Any thread may use it. Linux
+/// only.
+/// </remarks>
 internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
 {
     private HashSet<long> _others = [];
 
-    /// <summary>Looks for the listener on a port; for 0, on any, and first on one inside the range.</summary>
+    /// <summary>
+    /// Looks for the listener on a port; for 0, on any, and first on one inside the range.
+    /// </summary>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port, or 0.</param>
     /// <param name="ours">Who listens in our own network.</param>
-    /// <param name="thorough">Whether, for 0, listeners are looked at whose process has not been seen as one of the program.</param>
+    /// <param name="thorough">
+    /// Whether, for 0, listeners are looked at whose process has not been seen as one of the
+    /// program.
+    /// </param>
     public FoundListener Find(PortProtocol protocol, int port, ListenTable ours, bool thorough)
     {
         family.LookAround();
@@ -66,11 +77,16 @@ internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
         return distinct.FirstOrDefault(table => !table.IsComplete) is { } unread ? new FoundListener(ListenerSight.Unreadable, Why: unread.WhyIncomplete) : default;
     }
 
-    /// <summary>The process that goes on listening on a port when one of the program has stopped, or null.</summary>
+    /// <summary>
+    /// The process that goes on listening on a port when one of the program has stopped, or null.
+    /// </summary>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port.</param>
     /// <param name="except">The one that has stopped.</param>
-    /// <param name="sockets">Sockets that the program is known to listen with: who has one of them is of the program, unless the program had it from him.</param>
+    /// <param name="sockets">
+    /// Sockets that the program is known to listen with: who has one of them is of the program,
+    /// unless the program had it from him.
+    /// </param>
     public int FindSibling(PortProtocol protocol, int port, int except, IReadOnlySet<long> sockets)
     {
         family.LookAround();
@@ -172,7 +188,8 @@ internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
 
         if (holders.Count != 0)
         {
-            // What UDP shows of ourselves is the placeholder: it is bound, and nobody listens on UDP.
+            // What UDP shows of ourselves is the placeholder: it is bound, and nobody listens on
+            // UDP.
             bool isGuard = protocol == PortProtocol.Udp && holders[0].ProcessId == Environment.ProcessId;
             return isGuard ? default : new FoundListener(ListenerSight.Stranger, port, holders[0].ProcessId);
         }
@@ -181,7 +198,9 @@ internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
         return new FoundListener(ListenerSight.Unseen, port);
     }
 
-    /// <summary>Takes those into the family that listen inside the range and turn out to be of it.</summary>
+    /// <summary>
+    /// Takes those into the family that listen inside the range and turn out to be of it.
+    /// </summary>
     private void AdoptListeners(ListenTable[] tables)
     {
         HashSet<long> sockets = [.. tables.SelectMany(table => table.Listeners).Where(listener => range.Contains(listener.Port)).Select(listener => listener.Inode)];

@@ -1,11 +1,10 @@
-using Portmap.Table;
-
 namespace Portmap.Guarding;
 
 /// <summary>Asks nobody: <see cref="PortRegistryOptions.Probe"/> is off.</summary>
 internal sealed class NoGuard : IPortGuard
 {
-    public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted) => new(GuardFinding.Free, PortGuarantee.LedgerOnly);
+    public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted) =>
+        new(GuardFinding.Free, PortGuarantee.LedgerOnly);
 
     public string? WhyUnavailable() => "Probe is off, so the operating system is not asked about ports";
 

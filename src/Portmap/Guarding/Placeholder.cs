@@ -1,17 +1,37 @@
 using System.Net.Sockets;
-using Portmap.Table;
+using Portmap.Native;
 
 namespace Portmap.Guarding;
 
-/// <summary>One port that is held for a claim. Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.</summary>
-internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode)
+/// <summary>One port that is held for a claim.</summary>
+/// <remarks>
+/// Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.
+/// </remarks>
+internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort claim, PortGuardMode mode)
 {
     private readonly Socket _socket = socket;
     private readonly bool _isShared = isShared;
     private volatile bool _isOpen;
+    private GuardedPort _claim = claim;
 
-    /// <summary>What the port is held for: a lease, then the registration that used it up; of both the epoch is the same.</summary>
-    public PortClaim Claim { get; set; } = claim;
+    /// <summary>The epoch the port is held for.</summary>
+    /// <remarks>Read without the lock by <see cref="IPortGuard.KeepsOut"/>.</remarks>
+    private long _epoch = claim.Epoch;
+
+    /// <summary>
+    /// What the port is held for: a lease, then the registration that used it up.
+    /// </summary>
+    public GuardedPort Claim
+    {
+        get => _claim;
+        set
+        {
+            _claim = value;
+            Volatile.Write(ref _epoch, value.Epoch);   // a struct is not read whole without the lock
+        }
+    }
+
+    public long Epoch => Volatile.Read(ref _epoch);
 
     public PortGuardMode Mode { get; private set; } = mode;
 
@@ -27,8 +47,15 @@ internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim,
     /// <summary>Somebody else than the owner came in while it was open, and listens.</summary>
     public bool IsJoined { get; set; }
 
-    /// <summary>How strongly it holds the port. Never Exclusive where another bound, silent socket may lie underneath, or somebody else listens.</summary>
-    public PortGuarantee Guarantee => IsJoined ? PortGuarantee.HeldByProcess : _isOpen || _isShared ? PortGuarantee.Admitting : PortGuarantee.Exclusive;
+    /// <summary>How strongly it holds the port.</summary>
+    /// <remarks>
+    /// Never Exclusive where another bound, silent socket may lie underneath, or somebody else
+    /// listens.
+    /// </remarks>
+    public PortGuarantee Guarantee =>
+        IsJoined ? PortGuarantee.HeldByProcess
+        : _isOpen || _isShared ? PortGuarantee.Admitting
+        : PortGuarantee.Exclusive;
 
     public bool IsOpen
     {
@@ -37,15 +64,17 @@ internal sealed class Placeholder(Socket socket, bool isShared, PortClaim claim,
         {
             if (_isOpen != value)
             {
-                BoundSocket.SetReuse(_socket, value);
+                SocketOptions.SetReuseAddress(_socket, value);
                 _isOpen = value;
                 WasOpen |= value;
             }
         }
     }
 
-    /// <summary>Another lease takes the port over, on which nobody listens; the gate is closed.</summary>
-    public void PassTo(PortClaim claim, PortGuardMode mode)
+    /// <summary>
+    /// Another lease takes the port over, on which nobody listens; the gate is closed.
+    /// </summary>
+    public void PassTo(in GuardedPort claim, PortGuardMode mode)
     {
         KeptSince = -1;
         IsJoined = false;

@@ -3,19 +3,26 @@ using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
-/// <summary>The sockets among the descriptors of a process, by inode, as /proc/pid/fd says.</summary>
+/// <summary>
+/// The sockets among the descriptors of a process, by inode, as /proc/pid/fd says.
+/// </summary>
 internal static class ProcessSockets
 {
     private const string Prefix = "socket:[";
 
-    /// <summary>The inodes; null where that folder may not be read (another user's process) or is not there.</summary>
+    /// <summary>
+    /// The inodes; null where that folder may not be read (another user's process) or is not there.
+    /// </summary>
     public static HashSet<long>? Of(int processId)
     {
         HashSet<long> inodes = [];
         return TryVisit(processId, inode => inodes.Add(inode)) ? inodes : null;
     }
 
-    /// <summary>Looks at every process for the holders of some sockets; stops when all are found. Takes milliseconds: never on a hot path.</summary>
+    /// <summary>
+    /// Looks at every process for the holders of some sockets; stops when all are found. Takes
+    /// milliseconds: never on a hot path.
+    /// </summary>
     /// <param name="inodes">The sockets; those that are found are removed.</param>
     /// <param name="found">Told of each socket and the first process that has it.</param>
     public static void FindHolders(HashSet<long> inodes, Action<long, int> found)
@@ -47,7 +54,10 @@ internal static class ProcessSockets
         }
     }
 
-    /// <summary>All processes that have one of some sockets, and which; the oldest process first. Takes milliseconds: never on a hot path.</summary>
+    /// <summary>
+    /// All processes that have one of some sockets, and which; the oldest process first. Takes
+    /// milliseconds: never on a hot path.
+    /// </summary>
     public static IReadOnlyList<(int ProcessId, List<long> Sockets)> HoldersOf(IReadOnlySet<long> sockets)
     {
         List<(long Start, int ProcessId, List<long> Sockets)> holders = [];

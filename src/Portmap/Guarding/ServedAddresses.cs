@@ -1,32 +1,54 @@
 using System.Collections.Immutable;
-using Portmap.Table;
 
 namespace Portmap.Guarding;
 
-/// <summary>Which addresses the processes behind registrations listen on, by the kernel's list.</summary>
+/// <summary>
+/// Which addresses the processes behind registrations listen on, by the kernel's list.
+/// </summary>
 /// <remarks>
-/// A host has few different sets of addresses, so a claim keeps the number of its set in one byte, and what a set is called stands here once. A number
-/// never changes its meaning. Reads are wait-free; <see cref="NumberOf"/> publishes a new set with a CAS and is lock-free.
+/// A host has few different sets of addresses. So a registration keeps the number of its set in one
+/// byte, and what a set is called stands here once. A number never changes its meaning. Reads are
+/// wait-free; <see cref="NumberOf"/> publishes a new set with a CAS and is lock-free.
 /// </remarks>
 internal sealed class ServedAddresses
 {
     /// <summary>Every address of both families, by one dual-stack socket.</summary>
     public const string Everywhere = "*";
 
-    /// <summary>The number of a claim that was not looked at yet, and of one of which nothing is known: nobody listens on its port in this network.</summary>
-    public const byte NotLookedAt = 0, Unknown = 1;
+    /// <summary>The number of a registration that was not looked at yet.</summary>
+    public const byte NotLookedAt = 0;
+
+    /// <summary>
+    /// The number of one of which nothing is known: nobody listens on its port in this network.
+    /// </summary>
+    public const byte Unknown = 1;
 
     private ImmutableArray<string> _sets = [string.Empty, string.Empty];
 
-    /// <summary>The addresses, such as <c>*</c>, <c>127.0.0.1</c> or <c>0.0.0.0, ::</c>; empty where nothing is known.</summary>
+    /// <summary>The addresses, such as <c>*</c>, <c>127.0.0.1</c> or <c>0.0.0.0, ::</c>.</summary>
+    /// <returns>Empty where nothing is known.</returns>
     public string TextOf(byte number) => _sets[number];
 
     /// <summary>The number of a set; past 256 sets new ones are unknown.</summary>
-    public byte NumberOf(IEnumerable<PortSocket> listeners)
+    /// <param name="listeners">
+    /// Who listens on the port; null where the kernel cannot be asked.
+    /// </param>
+    /// <param name="known">The number so far, which stays while nobody listens.</param>
+    public byte NumberOf(IReadOnlyList<PortSocket>? listeners, byte known = NotLookedAt)
     {
-        string text = string.Join(", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
+        if (listeners is null or [])
+        {
+            return listeners is null ? known : Math.Max(known, Unknown);
+        }
+
+        string text = string.Join(
+            ", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
+
+        // A CAS: publishes the set.
         ImmutableInterlocked.Update(
-            ref _sets, static (sets, text) => sets.Contains(text) || sets.Length > byte.MaxValue ? sets : sets.Add(text), text);   // a CAS: publishes the set
+            ref _sets,
+            static (sets, text) => sets.Contains(text) || sets.Length > byte.MaxValue ? sets : sets.Add(text),
+            text);
         return (byte)Math.Max(_sets.IndexOf(text), Unknown);
     }
 
@@ -34,25 +56,7 @@ internal sealed class ServedAddresses
     public static bool LeavesSome(IEnumerable<PortSocket> listeners)
     {
         HashSet<string> served = [.. listeners.Select(listener => listener.Served)];
-        return served.Count != 0 && !served.Contains(Everywhere) && !(served.Contains("0.0.0.0") && served.Contains("::"));
-    }
-
-    /// <summary>Looks at registrations with one read a protocol.</summary>
-    /// <returns>The listeners on the port of each; none where nobody listens in this network.</returns>
-    public static IEnumerable<(PortClaim Claim, IReadOnlyList<PortSocket> Listeners)> Look(IReadOnlyCollection<PortClaim> registrations)
-    {
-        foreach (IGrouping<PortProtocol, PortClaim> group in registrations.GroupBy(claim => claim.Protocol))
-        {
-            if (PortSockets.Listening(group.Key, 0) is not { } all)
-            {
-                continue;
-            }
-
-            ILookup<int, PortSocket> byPort = all.ToLookup(listener => listener.Port);
-            foreach (PortClaim claim in group)
-            {
-                yield return (claim, [.. byPort[claim.Port]]);
-            }
-        }
+        return served.Count != 0 && !served.Contains(Everywhere)
+            && !(served.Contains("0.0.0.0") && served.Contains("::"));
     }
 }

@@ -1,29 +1,38 @@
 using System.Globalization;
-using Portmap.Table;
+using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
-/// <summary>What the kernel's list of listeners says of registered ports that no guarantee tells: who else listens there, and which addresses nobody serves.</summary>
+/// <summary>
+/// What the kernel's list of listeners says of registered ports that no guarantee tells.
+/// </summary>
+/// <remarks>Who else listens there, and which addresses nobody serves.</remarks>
 internal static class ServedFindings
 {
     /// <summary>How many entries one finding names.</summary>
     private const int MostNamed = 20;
 
     /// <param name="registrations">The registrations in force.</param>
-    public static IEnumerable<PortFinding> Find(IReadOnlyCollection<PortClaim> registrations)
+    public static IEnumerable<PortFinding> Find(IEnumerable<PortEntry> registrations)
     {
         List<string> partly = [];
         int left = 0;
-        foreach ((PortClaim claim, IReadOnlyList<PortSocket> listeners) in ServedAddresses.Look(registrations))
+        ListenersNow now = new();
+        foreach (PortEntry entry in registrations)
         {
-            if (Shared(claim, listeners) is { } shared)
+            if (now.On(entry.Protocol, entry.Port) is not { } listeners)
+            {
+                continue;
+            }
+
+            if (Shared(entry, listeners) is { } shared)
             {
                 yield return shared;
             }
 
-            if (claim.Guarantee != PortGuarantee.Exclusive && ServedAddresses.LeavesSome(listeners) && left++ < MostNamed)
+            if (entry.Guarantee != PortGuarantee.Exclusive && ServedAddresses.LeavesSome(listeners) && left++ < MostNamed)
             {
-                partly.Add(Text($"{claim.Cell!.Owner} on {claim.Port}/{claim.Protocol} ({Addresses(listeners)})"));
+                partly.Add(Text($"{entry.Owner} on {entry.Port}/{entry.Protocol} ({Addresses(listeners)})"));
             }
         }
 
@@ -37,10 +46,13 @@ internal static class ServedFindings
         }
     }
 
-    /// <summary>The finding that names who else listens on the port of a registration, or null.</summary>
-    public static PortFinding? Shared(PortClaim claim, IReadOnlyList<PortSocket> listeners)
+    /// <summary>
+    /// The finding that names who else listens on the port of a registration, or null.
+    /// </summary>
+    public static PortFinding? Shared(in PortEntry entry, IReadOnlyList<PortSocket> listeners)
     {
-        if (listeners.Count < 2 || claim.Session is not { ProcessId: not 0 and int processId } || ProcessSockets.Of(processId) is null)
+        int processId = entry.ProcessId ?? 0;
+        if (listeners.Count < 2 || processId == 0 || ProcessSockets.Of(processId) is null)
         {
             return null;   // nobody else, or it cannot be told who is
         }
@@ -52,13 +64,15 @@ internal static class ServedFindings
         }
 
         Dictionary<long, ForeignHolder> holders = [];
-        ProcessSockets.FindHolders([.. others.Select(other => other.Inode)], (inode, holder) => holders[inode] = new ForeignHolder(holder, ForeignHolders.CommandOf(holder)));
+        ProcessSockets.FindHolders(
+            [.. others.Select(other => other.Inode)],
+            (inode, holder) => holders[inode] = new ForeignHolder(holder, ProcessFiles.NameOf(holder)));
         string named = string.Join(", ", others.Select(other => holders.TryGetValue(other.Inode, out ForeignHolder? holder)
             ? Text($"process {holder.ProcessId} ({holder.Command}) at {other.Served}")
             : Text($"somebody of user {other.UserId} at {other.Served}")));
         return new PortFinding(
             PortFindingKind.PortShared,
-            Text($"on {claim.Port}/{claim.Protocol}, which {claim.Cell!.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
+            Text($"on {entry.Port}/{entry.Protocol}, which {entry.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
             "one process has a port",
             "Stop that program, or let the owner listen on every address; a port whose gate is opened late and closed soon admits nobody else.");
     }

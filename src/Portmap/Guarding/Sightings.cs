@@ -1,20 +1,22 @@
-using Portmap.Table;
-
 namespace Portmap.Guarding;
 
-/// <summary>Counts in how many passes on end something was wrong with a claim, so that no single look ends it.</summary>
+/// <summary>
+/// Counts in how many passes on end something was wrong, so that no single look ends it.
+/// </summary>
 /// <remarks>Used by one pass at a time.</remarks>
-internal sealed class Sightings(int enough)
+/// <typeparam name="T">What is looked at, by what tells one from another.</typeparam>
+internal sealed class Sightings<T>(int enough)
+    where T : notnull
 {
-    private Dictionary<PortClaim, int> _counts = [];
+    private Dictionary<T, int> _counts = [];
 
     /// <summary>Notes the suspects of one pass; who is none any more starts anew.</summary>
     /// <returns>Those that were suspects in enough passes on end.</returns>
-    public List<PortClaim> Note(IEnumerable<PortClaim> suspects)
+    public List<T> Note(IEnumerable<T> suspects)
     {
-        Dictionary<PortClaim, int> counts = [];
-        List<PortClaim> convicted = [];
-        foreach (PortClaim suspect in suspects)
+        Dictionary<T, int> counts = [];
+        List<T> convicted = [];
+        foreach (T suspect in suspects)
         {
             int count = _counts.GetValueOrDefault(suspect) + 1;
             counts[suspect] = count;

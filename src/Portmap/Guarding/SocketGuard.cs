@@ -1,19 +1,25 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
-using Portmap.Table;
+using Portmap.Native;
 
 namespace Portmap.Guarding;
 
 /// <summary>Holds ports by placeholders: sockets that are bound and never listen.</summary>
 /// <remarks>
 /// <code>
-///              strict bind             SO_REUSEADDR = 1           SO_REUSEADDR = 0
-///   (nothing) ─────────────► closed ─────────────────────► open ────────────────────► closed, while the process serves ─► kept after its death
-///                               └──── ends: gone             ├── UDP, StepAside: gone     └── UntilRegistered: gone           └── gone
+///   (nothing)          ── strict bind ───────► closed
+///   closed             ── SO_REUSEADDR = 1 ──► open                (UDP, StepAside: gone)
+///   open               ── SO_REUSEADDR = 0 ──► closed, it serves   (UntilRegistered: gone)
+///   closed, it serves  ── its process dies ──► kept, until the owner returns or the delay is over
+///   any                ── the claim ends ────► gone
 /// </code>
-/// While it is closed the kernel refuses every bind of the port and every listen of a socket that was bound while it was open. While it is open a process
-/// whose socket has SO_REUSEADDR can bind and listen. Linux only.
-/// <para>Each placeholder has a lock, held around system calls that do not block; the table has the locks of its dictionary. Nothing of it is on the path of a lookup.</para>
+/// While it is closed the kernel refuses every bind of the port, and every listen of a socket that
+/// was bound while it was open. While it is open a process whose socket has SO_REUSEADDR can bind
+/// and listen. Linux only.
+/// <para>
+/// Each placeholder has a lock, held around system calls that do not block. The table of them has
+/// the locks of its dictionary. Nothing of it is on the path of a lookup.
+/// </para>
 /// </remarks>
 internal sealed class SocketGuard(int maxGuards) : IPortGuard
 {
@@ -40,8 +46,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
             try
             {
-                BoundSocket.SetReuse(socket, true);
-                BoundSocket.SetReuse(socket, false);
+                SocketOptions.SetReuseAddress(socket, true);
+                SocketOptions.SetReuseAddress(socket, false);
                 return null;
             }
             catch (SocketException exception)
@@ -51,30 +57,42 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
-    public GuardOutcome Place(PortClaim claim, PortGuardMode mode, bool insisted)
+    public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted)
     {
-        if (Find(claim) is { } left && TryPassOn(left, claim, mode) is { } passedOn)
+        if (Find(lease) is { } left && TryPassOn(left, lease, mode) is { } passedOn)
         {
             return passedOn;
         }
 
-        GuardOutcome outcome = ProbingGuard.Ask(claim.Protocol, claim.Port, out Socket? socket, out bool isShared);
-        if (isShared && insisted && !ListenTable.HasConnections(claim.Port))
+        GuardOutcome outcome = ProbingGuard.Ask(lease.Protocol, lease.Port, out Socket? socket, out bool isShared);
+        if (socket is null)
         {
-            // No connection lingers, so the bind went through the open gate of another daemon, or joined some other bound, silent socket.
-            socket!.Dispose();
+            return outcome;
+        }
+
+        if (isShared && insisted && !ListenTable.HasConnections(lease.Port))
+        {
+            // No connection lingers, so the bind went through the open gate of another daemon, or
+            // joined some other bound, silent socket.
+            socket.Dispose();
             return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
         }
 
-        if (socket is not null && (isShared && !insisted || mode == PortGuardMode.None || !TryHold(socket, isShared, claim, mode, ref outcome)))
+        if (mode == PortGuardMode.None || (isShared && !insisted) || !TryCount())
         {
             socket.Dispose();
+            return outcome;
         }
 
-        return outcome;
+        if (isShared)
+        {
+            SocketOptions.SetReuseAddress(socket, false);
+        }
+
+        return outcome with { Guarantee = Hold(new Placeholder(socket, isShared, lease, mode)) };
     }
 
-    public bool Open(PortClaim lease)
+    public bool Open(in GuardedPort lease)
     {
         if (Find(lease) is not { } held)
         {
@@ -83,29 +101,29 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         lock (held)
         {
-            if (held.IsGone || !ReferenceEquals(held.Claim, lease))
+            if (held.IsGone || !ReferenceEquals(held.Claim.Claim, lease.Claim))
             {
                 return false;   // a process has registered meanwhile, or the lease has ended
             }
 
-            PortGuarantee before = lease.Guarantee;
-            // Said before it is so: at no time more than is true.
-            if (lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside)
+            PortGuarantee before = lease.Claim.Guarantee;
+            bool stepsAside = lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside;
+            PortGuarantee after = stepsAside ? PortGuarantee.ProbedOnly : PortGuarantee.Admitting;
+            lease.Claim.Guarantee = after;   // said before it is so: at no time more than is true
+            if (stepsAside)
             {
-                lease.Guarantee = PortGuarantee.ProbedOnly;
                 Remove(held);
             }
             else
             {
-                lease.Guarantee = PortGuarantee.Admitting;
                 held.IsOpen = true;
             }
 
-            return lease.Guarantee != before;
+            return after != before;
         }
     }
 
-    public void HandOver(PortClaim registration)
+    public void HandOver(in GuardedPort registration, int processId)
     {
         if (Find(registration) is not { } held)
         {
@@ -114,7 +132,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         lock (held)
         {
-            bool isIts = held.Claim.Epoch == registration.Epoch;
+            bool isIts = held.Epoch == registration.Epoch;
             if (held.IsGone || (held.KeptSince >= 0 ? isIts : !isIts))
             {
                 return;   // it has ended again already, or another owner of the same process shares the port
@@ -128,7 +146,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
             if (held.IsOpen)
             {
-                Behind behind = BehindTheGate.Look(registration.Port, registration.Session?.ProcessId ?? 0);
+                Behind behind = BehindTheGate.Look(registration.Port, processId);
                 if (behind == Behind.Anybody)
                 {
                     Remove(held);   // it would keep nobody out, and Exclusive would be a lie
@@ -140,14 +158,15 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
             held.Claim = registration;
             held.IsOpen = false;
-            registration.Guarantee = held.Guarantee;
+            registration.Claim.Guarantee = held.Guarantee;
         }
     }
 
     public bool KeepsOut(PortProtocol protocol, int port, long epoch) =>
-        Count != 0 && _held.TryGetValue(Key(protocol, port), out Placeholder? held) && !held.IsGone && !held.IsOpen && held.Claim.Epoch != epoch;
+        Count != 0 && _held.TryGetValue(Key(protocol, port), out Placeholder? held)
+        && !held.IsGone && !held.IsOpen && held.Epoch != epoch;
 
-    public void Drop(PortClaim claim, bool keep, long now)
+    public void Drop(in GuardedPort claim, bool keep, long now)
     {
         if (Find(claim) is not { } held)
         {
@@ -156,7 +175,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         lock (held)
         {
-            if (held.IsGone || held.Claim.Epoch != claim.Epoch)
+            if (held.IsGone || held.Epoch != claim.Epoch)
             {
                 return;
             }
@@ -180,9 +199,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return false;   // it is kept for its owner's return
         }
 
-        GuardOutcome outcome = ProbingGuard.Ask(protocol, port, out Socket? socket, out _);
-        socket?.Dispose();
-        return outcome.Finding == GuardFinding.InUse;
+        return ProbingGuard.IsInUse(protocol, port);
     }
 
     public void DropKept(long since)
@@ -206,20 +223,22 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         {
             lock (held)
             {
-                held.Claim.Guarantee = held.Claim.IsLease ? PortGuarantee.ProbedOnly : PortGuarantee.HeldByProcess;   // what will still be true
+                // What will still be true.
+                held.Claim.Claim.Guarantee =
+                    held.Claim.IsLease ? PortGuarantee.ProbedOnly : PortGuarantee.HeldByProcess;
                 Remove(held);
             }
         }
     }
 
-    private static int Key(PortClaim claim) => Key(claim.Protocol, claim.Port);
-
     private static int Key(PortProtocol protocol, int port) => ((int)protocol << 16) | port;
 
-    private Placeholder? Find(PortClaim claim) => Count != 0 && _held.TryGetValue(Key(claim), out Placeholder? held) ? held : null;
+    private Placeholder? Find(in GuardedPort claim) =>
+        Count != 0 && _held.TryGetValue(Key(claim.Protocol, claim.Port), out Placeholder? held) ? held : null;
 
-    /// <summary>What an earlier claim left on the port becomes the new one's, with no moment in between in which a stranger could take it.</summary>
-    private GuardOutcome? TryPassOn(Placeholder held, PortClaim claim, PortGuardMode mode)
+    /// <summary>What an earlier claim left on the port becomes the new one's.</summary>
+    /// <remarks>There is no moment in between in which a stranger could take it.</remarks>
+    private GuardOutcome? TryPassOn(Placeholder held, in GuardedPort lease, PortGuardMode mode)
     {
         lock (held)
         {
@@ -228,63 +247,68 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return null;
             }
 
-            // One that is open still was left by a lease that ended unregistered: who came in there is not known, so it is bound anew.
+            // One that is open still was left by a lease that ended unregistered: who came in there
+            // is not known, so it is bound anew.
             if (mode == PortGuardMode.None || held.IsOpen)
             {
                 Remove(held);
                 return null;
             }
 
-            // Who came in by the gate while it was open, a child of the dead process say, may listen there still.
-            if (held.WasOpen && Listens(claim))
+            // Who came in by the gate while it was open, a child of the dead process say, may
+            // listen there still.
+            if (held.WasOpen && Listens(lease))
             {
                 Remove(held);
                 return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
             }
 
-            held.PassTo(claim, mode);
+            held.PassTo(lease, mode);
             return new GuardOutcome(GuardFinding.Free, held.Guarantee);
         }
     }
 
-    private static bool Listens(PortClaim claim) => PortSockets.Listening(claim.Protocol, claim.Port) is { } listeners
-        ? listeners.Count != 0
-        : ListenTable.Read(claim.Protocol).Listens(claim.Port);
+    private static bool Listens(in GuardedPort claim) =>
+        PortSockets.Listening(claim.Protocol, claim.Port) is { } listeners
+            ? listeners.Count != 0
+            : ListenTable.Read(claim.Protocol).Listens(claim.Port);
 
-    private bool TryHold(Socket socket, bool isShared, PortClaim claim, PortGuardMode mode, ref GuardOutcome outcome)
+    /// <summary>Counts one placeholder more, unless that would be one too many.</summary>
+    private bool TryCount()
     {
-        if (Interlocked.Increment(ref _count) > maxGuards)
+        if (Interlocked.Increment(ref _count) <= maxGuards)
         {
-            Interlocked.Decrement(ref _count);
-            return false;
+            return true;
         }
 
-        if (isShared)
-        {
-            BoundSocket.SetReuse(socket, false);
-        }
+        Interlocked.Decrement(ref _count);
+        return false;
+    }
 
-        Placeholder held = new(socket, isShared, claim, mode);
-        outcome = outcome with { Guarantee = held.Guarantee };
-        _held[Key(claim)] = held;
+    private PortGuarantee Hold(Placeholder held)
+    {
+        PortGuarantee guarantee = held.Guarantee;
+        _held[Key(held.Claim.Protocol, held.Claim.Port)] = held;
         Interlocked.MemoryBarrier();   // pairs with the exchange in Dispose: one of the two sees the other
-        if (Volatile.Read(ref _isDisposed) != 0)
+        if (Volatile.Read(ref _isDisposed) == 0)
         {
-            outcome = outcome with { Guarantee = PortGuarantee.ProbedOnly };
-            lock (held)
-            {
-                Remove(held);
-            }
+            return guarantee;
         }
 
-        return true;
+        lock (held)
+        {
+            Remove(held);
+        }
+
+        return PortGuarantee.ProbedOnly;
     }
 
     private void Remove(Placeholder held)
     {
         if (!held.IsGone)
         {
-            _held.TryRemove(new KeyValuePair<int, Placeholder>(Key(held.Claim), held));
+            int key = Key(held.Claim.Protocol, held.Claim.Port);
+            _held.TryRemove(new KeyValuePair<int, Placeholder>(key, held));
             held.Close();
             Interlocked.Decrement(ref _count);
         }

@@ -18,7 +18,7 @@ internal struct AcquiredLeases
 
     public readonly int Count => _head?.Count ?? 0;
 
-    public void Add(PortLease lease)
+    public void Add(ILease lease)
     {
         while (true)
         {
@@ -39,7 +39,7 @@ internal struct AcquiredLeases
     }
 
     /// <summary>Whether a claim is one of these leases or the registration that used one up.</summary>
-    public readonly bool Has(PortClaim claim)
+    public readonly bool Has(in ClaimView claim)
     {
         for (Node? node = _head; node is not null; node = node.Next)
         {
@@ -53,15 +53,15 @@ internal struct AcquiredLeases
     }
 
     // By epoch, because a registration that goes on over a new connection is another claim of the same epoch.
-    private static bool IsOf(PortClaim acquired, PortClaim claim) =>
-        acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && acquired.Cell?.Owner == claim.Cell?.Owner;
+    private static bool IsOf(PortClaim acquired, in ClaimView claim) =>
+        acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && new ClaimView(acquired).Owner == claim.Owner;
 
     private static Node Prune(Node from)
     {
         Node? kept = null;
         for (Node? node = from; node is not null; node = node.Next)
         {
-            if (ReferenceEquals(node, from) || Matters(node.Lease.Claim) || (node.Lease.Twin is { } twin && Matters(twin)))
+            if (ReferenceEquals(node, from) || PortTable.Matters(node.Lease.Claim) || (node.Lease.Twin is { } twin && PortTable.Matters(twin)))
             {
                 kept = new Node(node.Lease, kept, int.MaxValue);
             }
@@ -70,12 +70,9 @@ internal struct AcquiredLeases
         return new Node(kept!.Lease, kept.Next, Spare + (2 * kept.Count));
     }
 
-    private static bool Matters(PortClaim claim) =>
-        claim.Word.IsLive || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
-
-    private sealed class Node(PortLease lease, Node? next, int pruneAt)
+    private sealed class Node(ILease lease, Node? next, int pruneAt)
     {
-        public PortLease Lease { get; } = lease;
+        public ILease Lease { get; } = lease;
 
         public Node? Next { get; } = next;
 

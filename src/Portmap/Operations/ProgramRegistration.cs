@@ -5,7 +5,7 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary><see cref="PortLease.RegisterAsync"/>: waits until a program listens, and registers for it.</summary>
+/// <summary>The host registers for a program: waits until a program listens, and registers for it.</summary>
 /// <remarks>The program is the process that was started and all that came from it (<see cref="ProcessFamily"/>). Each look asks the kernel once for all who wait.</remarks>
 internal static class ProgramRegistration
 {
@@ -29,10 +29,10 @@ internal static class ProgramRegistration
     /// <summary>How many looks go by between two at all processes.</summary>
     private const int ThoroughEvery = 10;
 
-    public static async Task<PortEntry> RunAsync(PortRegistry registry, PortLease lease, Process process, CancellationToken cancellationToken)
+    public static async Task<PortEntry> RunAsync(RegistryParts parts, ILease lease, Process process, CancellationToken cancellationToken)
     {
         int processId = process.Id;
-        using PeriodicTimer poll = new(s_poll, registry.Clock.Provider);   // before the first await: no tick of the clock is missed
+        using PeriodicTimer poll = new(s_poll, parts.Clock.Provider);   // before the first await: no tick of the clock is missed
         using WatchedProcess root = WatchedProcess.Open(processId, observer: null, out bool isDead);
         if (process.HasExited || isDead)
         {
@@ -41,26 +41,26 @@ internal static class ProgramRegistration
 
         if (!ProcessIdentity.IsProcOurs)
         {
-            throw new PortRefusedException(Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
+            throw new PortRefusedException(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
         }
 
         ProcessFamily family = new(root.Identity);
-        ServedProgram program = new(lease.Owner, family, registry.Settings.Range);
-        Wait wait = new(registry, lease, process, root, family, program);
+        ServedProgram program = new(lease.Owner, family, parts.Settings.Range);
+        Wait wait = new(parts, lease, process, root, program);
         PortEntry entry = default;
-        PortSession? session = null;
+        SessionHolder? session = null;
         foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
         {
             PortEntry? registered = null;
             while (registered is null)
             {
                 FoundListener found = await wait.ForListenerAsync(claim, poll, cancellationToken).ConfigureAwait(false);
-                session = session?.ProcessId == found.ProcessId && !session.IsOver ? session : new PortSession(registry, found.ProcessId, program);
-                bool isIts = !session.Process.IsKnown || family.Includes(session.Process.Id, likelyIsEnough: lease.Port != 0);
+                session = session?.ProcessId == found.ProcessId && !session.IsOver ? session : SessionHolder.OfHost(parts.Sessions, found.ProcessId, program);
+                bool isIts = !session.Process.IsKnown || family.Includes(session.ProcessId, likelyIsEnough: lease.Port != 0);
                 if (session.CheckAlive() && isIts)   // or it died meanwhile, and another look tells who goes on
                 {
-                    PortClaimRequest request = new(lease.Owner, found.Port) { Epoch = claim.Epoch, Protocol = claim.Protocol };
-                    registered = await session.RegisterAsync(request, cancellationToken).ConfigureAwait(false);
+                    registered = await Registration.RunAsync(
+                        parts, session, new(lease.Owner, found.Port) { Epoch = claim.Epoch, Protocol = claim.Protocol }, cancellationToken).ConfigureAwait(false);
                 }
             }
 
@@ -71,9 +71,9 @@ internal static class ProgramRegistration
     }
 
     /// <summary>The wait for one program.</summary>
-    private sealed class Wait(PortRegistry registry, PortLease lease, Process process, WatchedProcess root, ProcessFamily family, ServedProgram program)
+    private sealed class Wait(RegistryParts parts, ILease lease, Process process, WatchedProcess root, ServedProgram program)
     {
-        private readonly long _began = registry.NowMs;
+        private readonly long _began = parts.NowMs;
         private int _looks;
         private int _looksAfterDeath;
         private string? _whyUnseen;
@@ -84,14 +84,14 @@ internal static class ProgramRegistration
             {
                 // Before the look: what it left was there by then. Its exit code is known a little later than its death; some processes have none for us.
                 bool isRootGone = !root.IsAlive() && (process.HasExited || ++_looksAfterDeath > MostLooksForCode);
-                ListenTable ours = await registry.Listeners.ReadAsync(claim.Protocol).ConfigureAwait(false);
+                ListenTable ours = await parts.Listeners.ReadAsync(claim.Protocol).ConfigureAwait(false);
                 FoundListener found = program.Search.Find(claim.Protocol, lease.Port, ours, thorough: _looks++ % ThoroughEvery == 0);
                 if (found.Sight == ListenerSight.Unseen && !root.Identity.IsKnown && root.IsAlive())
                 {
                     found = new FoundListener(ListenerSight.Found, found.Port, root.Identity.Id);   // /proc hides it: the listener on its port is believed to be its
                 }
 
-                if (found.Sight == ListenerSight.Found && (lease.Port != 0 || registry.Settings.Range.Contains(found.Port) || Waited >= PreferRangeMs))
+                if (found.Sight == ListenerSight.Found && (lease.Port != 0 || parts.Settings.Range.Contains(found.Port) || Waited >= PreferRangeMs))
                 {
                     program.Note(claim.Protocol, found.Port, ours);
                     return found;
@@ -107,9 +107,9 @@ internal static class ProgramRegistration
             }
         }
 
-        private long Waited => registry.NowMs - _began;
+        private long Waited => parts.NowMs - _began;
 
-        private long PreferRangeMs => Math.Min((long)s_preferRange.TotalMilliseconds, registry.Settings.LeaseTimeoutMs / 2);
+        private long PreferRangeMs => Math.Min((long)s_preferRange.TotalMilliseconds, parts.Settings.LeaseTimeoutMs / 2);
 
         /// <summary>Throws when there is nothing left to wait for.</summary>
         private void Refuse(FoundListener found, PortClaim claim, bool isRootGone, ListenTable ours)
@@ -130,11 +130,11 @@ internal static class ProgramRegistration
                 ListenerSight.Unseen => "somebody listens there, and no process that this one may look at has that socket",
                 _ => null,
             };
-            if (ours.IsUnreadable || Waited >= registry.Settings.LeaseTimeoutMs || claim.Word.Cause == ClaimEnd.Expired)
+            if (ours.IsUnreadable || Waited >= parts.Settings.LeaseTimeoutMs || new ClaimView(claim).Cause == ClaimEnd.Expired)
             {
                 throw new PortRefusedException(_whyUnseen is { } why
-                    ? Refusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
-                    : Refusals.NotListening(lease, root.Identity.Id, registry.Settings));
+                    ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
+                    : Refusals.NotListening(lease, root.Identity.Id, parts.Settings));
             }
 
             if (!lease.IsOpen)
@@ -150,15 +150,15 @@ internal static class ProgramRegistration
             // moment and leave children in turn, so somebody who was there a moment ago counts; the next look asks again.
             for (int i = 0; i < MostLooks; i++)
             {
-                if (family.Living().Count != 0)
+                if (program.Family.Living().Count != 0)
                 {
                     return false;
                 }
 
-                family.Adopt(likelyIsEnough: EndedWell());
+                program.Family.Adopt(likelyIsEnough: EndedWell());
             }
 
-            return family.Living().Count == 0;
+            return program.Family.Living().Count == 0;
         }
 
         private bool EndedWell()

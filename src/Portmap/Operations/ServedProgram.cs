@@ -15,6 +15,9 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortRang
 
     public string Owner => owner;
 
+    /// <summary>All that came from the process that was started.</summary>
+    public ProcessFamily Family => family;
+
     public ListenerSearch Search { get; } = new(family, range);
 
     /// <summary>What was registered for it.</summary>

@@ -3,8 +3,10 @@ using System.Numerics;
 
 namespace Portmap.Persistence;
 
-/// <summary>The checksum of a line: CRC-32C (Castagnoli, RFC 3720 appendix B.4), which processors have an instruction for and which finds every change of
-/// up to 32 bits in a row.</summary>
+/// <summary>
+/// The checksum of a line: CRC-32C (Castagnoli, RFC 3720 appendix B.4), which processors have an
+/// instruction for and which finds every change of up to 32 bits in a row.
+/// </summary>
 internal static class Crc32C
 {
     public static uint Of(ReadOnlySpan<byte> bytes)

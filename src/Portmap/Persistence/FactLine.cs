@@ -4,17 +4,24 @@ using System.Text;
 
 namespace Portmap.Persistence;
 
-/// <summary>Writes the lines of the state file; <see cref="FactLineReader"/> reads them. DESIGN.md beside this file has the grammar.</summary>
-/// <remarks><code>
-/// #9f3a1b2c tcp 49153 bound epoch=1867… pid=4321 start=987654 uid=1000 boot=6b0f… at=2026-11-25T13:02:35.123Z until=- by=AllocatorPicks owner=vol0:/bricks/b1
-/// └ CRC-32C of what follows the blank                                                                              └ to the end of the line
+/// <summary>
+/// Writes the lines of the state file; <see cref="FactLineReader"/> reads them. DESIGN.md beside
+/// this file has the grammar.
+/// </summary>
+/// <remarks>
+/// <code> #9f3a1b2c tcp 49153 bound epoch=1867… pid=4321 start=987654 uid=1000 boot=6b0f…
+/// at=2026-11-25T13:02:35.123Z until=- by=AllocatorPicks owner=vol0:/bricks/b1 └ CRC-32C of what
+/// follows the blank └ to the end of the line
 /// </code>
-/// The mark of a line stands nowhere else in it, so that a reader finds the next line even where a line break was lost, and nobody can hide a line in a name.</remarks>
+/// The mark of a line stands nowhere else in it, so that a reader finds the next line even where a
+/// line break was lost, and nobody can hide a line in a name.
+/// </remarks>
 internal static class FactLine
 {
     public const byte Mark = (byte)'#';
 
-    /// <summary>How long a line may be, its line break included. The longest name takes a quarter of it even if every byte is escaped.</summary>
+    /// <summary>How long a line may be, its line break included.</summary>
+    /// <remarks>The longest name takes a quarter of it even if every byte is escaped.</remarks>
     public const int MaxLength = 64 * 1_024;
 
     /// <summary>The mark, eight digits and the blank.</summary>
@@ -56,7 +63,9 @@ internal static class FactLine
         return true;
     }
 
-    /// <summary>How long the line of a fact is, its line break included, without writing it.</summary>
+    /// <summary>
+    /// How long the line of a fact is, its line break included, without writing it.
+    /// </summary>
     public static int Measure(PortFact fact)
     {
         if (fact.IsMark)
@@ -177,7 +186,9 @@ internal static class FactLine
         return at;
     }
 
-    /// <summary>Puts the checksum before and the line break after what stands in the line.</summary>
+    /// <summary>
+    /// Puts the checksum before and the line break after what stands in the line.
+    /// </summary>
     private static int Seal(Span<byte> line, int end)
     {
         PutPrefix(Crc32C.Of(line[PrefixLength..end]), line);

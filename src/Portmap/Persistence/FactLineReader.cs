@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Portmap.Persistence;
 
-/// <summary>Reads lines that <see cref="FactLine"/> has written. Lines that follow each other mostly share the boot and the strategy, so the last ones are kept.</summary>
+/// <summary>Reads lines that <see cref="FactLine"/> has written.</summary>
+/// <remarks>
+/// Lines that follow each other mostly share the boot and the strategy, so the last ones are kept.
+/// </remarks>
 internal sealed class FactLineReader
 {
     private byte[] _bootText = [];

@@ -1,6 +1,9 @@
 namespace Portmap.Persistence;
 
-/// <summary>Brings facts to the store: any thread puts one in, one loop writes all that has come together as one batch.</summary>
+/// <summary>
+/// Brings facts to the store: any thread puts one in, one loop writes all that has come together as
+/// one batch.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   _head ──► newest fact ──Next──► older ──► …      a stack; the loop takes all of it and turns it round
@@ -9,23 +12,32 @@ namespace Portmap.Persistence;
 ///   open ──DisposeAsync──► closing ──seal: the loop takes the stack for the last time──► sealed ──► ended, the store disposed
 /// </code>
 /// <list type="bullet">
-/// <item>I1. A fact is in the stack, in the batch that is written, or among the unwritten ones, until the store has confirmed it.</item>
-/// <item>I2. What failed is written before anything newer. So when a fact is confirmed, all that were pushed before it are on disk or were answered as failed.</item>
-/// <item>I3. Unwritten facts are kept folded, so that a store that fails for days costs at most one fact per owner and port.</item>
-/// <item>I4. Once sealed nothing comes into the stack, so what TryPush took in is in a batch, and who is told false knows that its fact
-/// is in none. <see cref="HasEnded"/> is set when all that was taken in has been answered.</item>
-/// <item>I5. The work is linear in the facts: gathering looks at most at <see cref="Worthwhile"/> of them, and a store that fails is tried with
-/// at most <see cref="Probe"/> before all that is unwritten is brought to it again.</item>
+/// <item>I1. A fact is in the stack, in the batch that is written, or among the unwritten ones,
+/// until the store has confirmed it.</item>
+/// <item>I2. What failed is written before anything newer. So when a fact is confirmed, all that
+/// were pushed before it are on disk or were answered as failed.</item>
+/// <item>I3. Unwritten facts are kept folded, so that a store that fails for days costs at most one
+/// fact per owner and port.</item>
+/// <item>I4. Once sealed nothing comes into the stack, so what TryPush took in is in a batch, and
+/// who is told false knows that its fact is in none. <see cref="HasEnded"/> is set when all that
+/// was taken in has been answered.</item>
+/// <item>I5. The work is linear in the facts: gathering looks at most at <see cref="Worthwhile"/>
+/// of them, and a store that fails is tried with at most <see cref="Probe"/> before all that is
+/// unwritten is brought to it again.</item>
 /// <item>I6. No exception of the store ends the loop: it is what went wrong with that batch.</item>
 /// </list>
-/// Progress: TryPush is lock-free and one CAS when nobody else pushes; the loop is one asynchronous method, which alone calls the store.
+/// Progress: TryPush is lock-free and one CAS when nobody else pushes; the loop is one asynchronous
+/// method, which alone calls the store.
 /// </remarks>
-internal sealed class FactWriter : IAsyncDisposable
+internal sealed class FactWriter : IAsyncDisposable, IDisposable
 {
-    /// <summary>What is worth an fsync. To wait for thousands would cost more turns of the loop than they bring.</summary>
+    /// <summary>What is worth an fsync.</summary>
+    /// <remarks>To wait for thousands would cost more turns of the loop than they bring.</remarks>
     private const int Worthwhile = 64;
 
-    /// <summary>How many of the unwritten facts tell whether a store that failed works again.</summary>
+    /// <summary>
+    /// How many of the unwritten facts tell whether a store that failed works again.
+    /// </summary>
     private const int Probe = 64;
 
     /// <summary>What the stack leads to once it is sealed.</summary>
@@ -46,9 +58,13 @@ internal sealed class FactWriter : IAsyncDisposable
     private int _stopping;
     private bool _hasEnded;
 
-    /// <param name="store">The store; loaded, and called by nobody else. It is disposed by the loop's end.</param>
+    /// <param name="store">
+    /// The store; loaded, and called by nobody else. It is disposed by the loop's end.
+    /// </param>
     /// <param name="outcome">Told what became of each fact, by the loop.</param>
-    /// <param name="eager">Whether a push wakes the loop; otherwise <see cref="Kick"/> does.</param>
+    /// <param name="eager">
+    /// Whether a push wakes the loop; otherwise <see cref="Kick"/> does.
+    /// </param>
     public FactWriter(IPortStore store, IFactOutcome outcome, bool eager)
     {
         _store = store;
@@ -60,13 +76,16 @@ internal sealed class FactWriter : IAsyncDisposable
     /// <summary>What the last batch failed with; null when it was written.</summary>
     public Exception? Failure => Volatile.Read(ref _failure);
 
-    /// <summary>Nothing is on its way to the disk. In this order: what the loop takes out of the stack makes it busy before.</summary>
+    /// <summary>Nothing is on its way to the disk.</summary>
+    /// <remarks>In this order: what the loop takes out of the stack makes it busy before.</remarks>
     public bool IsIdle => Volatile.Read(ref _head) is null && Volatile.Read(ref _busy) == 0 && Failure is null;
 
     /// <summary>Whether all that was taken in is answered, and nothing comes any more.</summary>
     public bool HasEnded => Volatile.Read(ref _hasEnded);
 
-    /// <summary>Completes when whatever was pushed before this was read has been written or has failed.</summary>
+    /// <summary>
+    /// Completes when whatever was pushed before this was read has been written or has failed.
+    /// </summary>
     public Task<Exception?> Turn => Volatile.Read(ref _turn).Task;
 
     /// <returns>False when it comes too late: the writer has been sealed.</returns>
@@ -115,7 +134,9 @@ internal sealed class FactWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>Completes when all that was pushed before is on disk (null), or with what went wrong.</summary>
+    /// <summary>
+    /// Completes when all that was pushed before is on disk (null), or with what went wrong.
+    /// </summary>
     public Task<Exception?> FlushAsync()
     {
         if (IsIdle || HasEnded)
@@ -128,7 +149,11 @@ internal sealed class FactWriter : IAsyncDisposable
         return turn;
     }
 
-    /// <summary>Writes what is left, ends the loop, and disposes the store. Never throws because of the store.</summary>
+    /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Writes what is left, ends the loop, and disposes the store.</summary>
+    /// <remarks>Never throws because of the store.</remarks>
     public async ValueTask DisposeAsync()
     {
         Interlocked.Exchange(ref _stopping, 1);
@@ -209,8 +234,11 @@ internal sealed class FactWriter : IAsyncDisposable
         return failure ?? (_unwritten.IsEmpty && _taken.Count == 0 ? null : await TryAppendAsync(Batch()).ConfigureAwait(false));
     }
 
-    /// <summary>Lets those come whom the last batch has just woken: each that comes again wakes the loop, and the first one alone is not worth an fsync.
-    /// Gives way at most twice for each of them, so that one caller never waits for others.</summary>
+    /// <summary>
+    /// Lets those come whom the last batch has just woken: each that comes again wakes the loop,
+    /// and the first one alone is not worth an fsync. Gives way at most twice for each of them, so
+    /// that one caller never waits for others.
+    /// </summary>
     private async ValueTask GatherAsync(int lastCount)
     {
         int expected = Math.Min(lastCount, Worthwhile);
@@ -220,7 +248,8 @@ internal sealed class FactWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether so many facts wait. The loop alone takes them out, so what it walks over stays.</summary>
+    /// <summary>Whether so many facts wait.</summary>
+    /// <remarks>The loop alone takes them out, so what it walks over stays.</remarks>
     private bool HasWaiting(int count)
     {
         PortFact? fact = Volatile.Read(ref _head);

@@ -11,10 +11,13 @@ internal sealed partial class FilePortStore
     /// <summary>How many times larger than what stands in it the file may be.</summary>
     public const int AllowedRatio = 4;
 
-    /// <summary>Compaction begins at half of what is allowed, so that appends have the other half while it runs.</summary>
+    /// <summary>Compaction begins at half of what is allowed; appends have the other half.</summary>
     private const int BeginAtPart = 2;
 
-    /// <summary>What part of the allowed length is appended at least until it is looked at again what stands, and is written at once.</summary>
+    /// <summary>What part of the allowed length is written at once.</summary>
+    /// <remarks>
+    /// So much is also appended at least until it is looked at again what stands.
+    /// </remarks>
     private const int StepPart = 8;
 
     private Task _compaction = Task.CompletedTask;
@@ -38,18 +41,21 @@ internal sealed partial class FilePortStore
 
     private int StepLength => _allowedLength / StepPart;
 
-    /// <summary>Lets a compaction go first that is at its last step, or that a file needs which is suspect or would become larger than it may be.</summary>
+    /// <summary>Lets a compaction go first that is at its last step or needed.</summary>
+    /// <remarks>A file needs one that is suspect, or would become larger than it may be.</remarks>
     private async ValueTask GiveWayAsync(int appended)
     {
         await CompactionToWaitFor(appended, mayBegin: false).ConfigureAwait(false);
 
-        // Once: if that fails, or there was nothing to gain, what is confirmed matters more than the length.
+        // Once: if that fails, or there was nothing to gain, what is confirmed matters more than
+        // the length.
         await CompactionToWaitFor(appended, mayBegin: true).ConfigureAwait(false);
     }
 
     private Task CompactionToWaitFor(int appended, bool mayBegin)
     {
-        // A lock alone is not fair: an append that follows another would take it again and again before the last step does.
+        // A lock alone is not fair: an append that follows another would take it again and again
+        // before the last step does.
         if (Volatile.Read(ref _isFinishing))
         {
             return _compaction;
@@ -79,7 +85,10 @@ internal sealed partial class FilePortStore
 
     private void RememberForCompaction(ReadOnlySpan<byte> lines) => _meanwhile?.Write(lines);
 
-    /// <summary>Begins a compaction if it is time. What was confirmed stays confirmed though none can begin (no memory, no thread).</summary>
+    /// <summary>Begins a compaction if it is time.</summary>
+    /// <remarks>
+    /// What was confirmed stays confirmed though none can begin (no memory, no thread).
+    /// </remarks>
     private void TryCompactIfLarge(bool isFull = false)
     {
         try
@@ -112,22 +121,25 @@ internal sealed partial class FilePortStore
         PortFact[] standing = Standing();
         _meanwhile = new ArrayBufferWriter<byte>();
 
-        // A thread of its own: it waits for the disk most of the time, and the pool's threads are for others.
-        _compaction = Task.Factory.StartNew(() => Compact(standing), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        // A thread of its own: it waits for the disk most of the time, and the pool's threads are
+        // for others.
+        _compaction = Task.Factory.StartNew(
+            () => Compact(standing), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private void LookAgain(long live) => _lookAt = _length + Math.Max(StepLength, live / AllowedRatio);
 
     private PortFact[] Standing() => _facts.Mark is { } mark ? [mark, .. _facts.Claims] : [.. _facts.Claims];
 
-    /// <summary>Writes a new file beside the appends, and takes its place at the end. A failure changes nothing: the file only stays large until the next look.</summary>
+    /// <summary>Writes a new file beside the appends, and takes it at the end.</summary>
+    /// <remarks>A failure changes nothing: the file only stays large until the next look.</remarks>
     private void Compact(PortFact[] standing)
     {
         IStateFile? next = null;
         try
         {
             next = _folder.Create(NextName);
-            long length = WriteFacts(next, standing, 0);
+            long length = FactBlock.Write(next, standing, StepLength);
             next.Sync();
             Volatile.Write(ref _isFinishing, true);   // pairs with the read of the next append, which then waits for this task
             lock (_gate)
@@ -149,7 +161,8 @@ internal sealed partial class FilePortStore
         }
         catch (Exception)
         {
-            // The disk is full or fails, or there is no memory. The appends will say so; here nothing is lost but time.
+            // The disk is full or fails, or there is no memory. The appends will say so; here
+            // nothing is lost but time.
         }
         finally
         {
@@ -175,7 +188,8 @@ internal sealed partial class FilePortStore
         }
     }
 
-    /// <summary>Writes everything to a new file and takes that: for a new state, a damaged one, and one whose fsync has failed.</summary>
+    /// <summary>Writes everything to a new file and takes that.</summary>
+    /// <remarks>For a new state, a damaged one, and one whose fsync has failed.</remarks>
     /// <param name="batch">What is not among the facts yet.</param>
     private void WriteAnew(IReadOnlyList<PortFact> batch)
     {
@@ -183,7 +197,7 @@ internal sealed partial class FilePortStore
         try
         {
             next = _folder.Create(NextName);
-            long length = WriteFacts(next, [.. Standing(), .. batch], 0);
+            long length = FactBlock.Write(next, [.. Standing(), .. batch], StepLength);
             next.Sync();
             IStateFile taken = next;
             next = null;
@@ -195,8 +209,11 @@ internal sealed partial class FilePortStore
         }
     }
 
-    /// <summary>Gives the new file the name. From the rename on until the folder is synced nobody knows which of the two a crash would leave, so
-    /// that nothing may be confirmed in either.</summary>
+    /// <summary>Gives the new file the name.</summary>
+    /// <remarks>
+    /// From the rename on until the folder is synced nobody knows which of the two a crash would
+    /// leave. So nothing may be confirmed in either.
+    /// </remarks>
     private void TakeOver(IStateFile next, long length)
     {
         _isSuspect = true;
@@ -216,29 +233,5 @@ internal sealed partial class FilePortStore
         LookAgain(length);
         _folder.Sync();
         _isSuspect = _isTorn = false;
-    }
-
-    private long WriteFacts(IStateFile file, IEnumerable<PortFact> facts, long offset)
-    {
-        var chunk = new ArrayBufferWriter<byte>(2 * StepLength);
-        chunk.Write(FactLine.Header);
-        foreach (PortFact fact in facts)
-        {
-            Encode(fact, chunk);
-            if (chunk.WrittenCount >= StepLength)
-            {
-                offset = Flush(file, chunk, offset);
-            }
-        }
-
-        return Flush(file, chunk, offset);
-    }
-
-    private static long Flush(IStateFile file, ArrayBufferWriter<byte> chunk, long offset)
-    {
-        file.Write(chunk.WrittenSpan, offset);
-        offset += chunk.WrittenCount;
-        chunk.ResetWrittenCount();
-        return offset;
     }
 }

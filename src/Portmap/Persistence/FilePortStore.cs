@@ -1,23 +1,28 @@
 using System.Buffers;
-using System.Globalization;
 
 namespace Portmap.Persistence;
 
-/// <summary>The built-in store: one append-only file that a person can read. DESIGN.md beside this file has the grammar and the reasons.</summary>
+/// <summary>The built-in store: one append-only file that a person can read.</summary>
 /// <remarks>
+/// DESIGN.md beside this file has the grammar and the reasons.
 /// <code>
 ///   append   write the batch at the end · fsync                               └ confirmed from here on
 ///   compact  write what stands to a new file · fsync · what came meanwhile · fsync · rename · fsync the folder
 ///            └──── appends go on ────────────────┘   └──── an append waits ──────────────────────────────────┘
 /// </code>
 /// <list type="bullet">
-/// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it; so everything can be written anew at any time.</item>
-/// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that name, unless <c>_isSuspect</c>.</item>
-/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew, name included.
-/// It outlives the store: only one that is closed without it leaves <see cref="SettledMark"/>.</item>
-/// <item>S4. What is cancelled while it runs has let go of the folder when the cancellation returns (<see cref="HeldFolder"/>):
-/// nothing is written, renamed or cut after that, and another store may take it.</item>
-/// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's; the loop that writes a compacted file works on a copy and takes it only for the end.</item>
+/// <item>S1. <c>_facts</c> holds every fact that was confirmed, or one that stands against it. So
+/// everything can be written anew at any time.</item>
+/// <item>S2. The file of the name, up to <c>_length</c>, holds the same, and is durable under that
+/// name, unless <c>_isSuspect</c>.</item>
+/// <item>S3. Nothing is confirmed while <c>_isSuspect</c>: an append then writes everything anew,
+/// name included. It outlives the store: only one that is closed without it leaves
+/// <see cref="SettledMark"/>.</item>
+/// <item>S4. What is cancelled while it runs has let go of the folder when the cancellation returns
+/// (<see cref="HeldFolder"/>): nothing is written, renamed or cut after that, and another store may
+/// take it.</item>
+/// <item>S5. <c>_gate</c> guards all fields but <c>_batch</c>, which is the one caller's. The loop
+/// that writes a compacted file works on a copy and takes it only for the end.</item>
 /// </list>
 /// </remarks>
 internal sealed partial class FilePortStore : IPortStore
@@ -25,10 +30,11 @@ internal sealed partial class FilePortStore : IPortStore
     /// <summary>The file of the state.</summary>
     public const string FileName = "portmap.state";
 
-    /// <summary>The file that will take its place; one that a crash left behind is deleted.</summary>
+    /// <summary>The file that will take its place; what a crash left of it is deleted.</summary>
     public const string NextName = "portmap.state.new";
 
     private readonly HeldFolder _folder;
+    private readonly StateReader _reader;
     private readonly TimeProvider _time;
     private readonly int _allowedLength;
     private readonly Lock _gate = new();
@@ -39,7 +45,8 @@ internal sealed partial class FilePortStore : IPortStore
     private bool _isTorn;
     private bool _isSuspect = true;
 
-    /// <summary>A store in a folder of the disk. Nothing is touched before <see cref="LoadAsync"/>.</summary>
+    /// <summary>A store in a folder of the disk.</summary>
+    /// <remarks>Nothing is touched before <see cref="LoadAsync"/>.</remarks>
     public FilePortStore(string folder, TimeProvider time)
         : this(new StateFolder(folder), time)
     {
@@ -51,11 +58,10 @@ internal sealed partial class FilePortStore : IPortStore
     public FilePortStore(IStateFolder folder, TimeProvider time, int allowedLength = AllowedLength)
     {
         _folder = new HeldFolder(folder);
+        _reader = new StateReader(_folder, time);
         _time = time;
         _allowedLength = allowedLength;
     }
-
-    private string FilePath => Path.Combine(_folder.Path, FileName);
 
     public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken)
     {
@@ -65,7 +71,7 @@ internal sealed partial class FilePortStore : IPortStore
             throw new InvalidOperationException("The store is open; load once.");
         }
 
-        using CancellationTokenRegistration _ = LetGoWhen(cancellationToken);
+        using CancellationTokenRegistration _ = _folder.LetGoWhen(cancellationToken);
         try
         {
             List<string> complaints = [];
@@ -97,10 +103,10 @@ internal sealed partial class FilePortStore : IPortStore
         _batch.ResetWrittenCount();
         foreach (PortFact fact in batch)
         {
-            Encode(fact, _batch);
+            FactBlock.Encode(fact, _batch);
         }
 
-        using CancellationTokenRegistration _ = LetGoWhen(cancellationToken);
+        using CancellationTokenRegistration _ = _folder.LetGoWhen(cancellationToken);
         await GiveWayAsync(_batch.WrittenCount).ConfigureAwait(false);
         Guarded(() => Append(batch));
     }
@@ -111,15 +117,12 @@ internal sealed partial class FilePortStore : IPortStore
         Close();
     }
 
-    private CancellationTokenRegistration LetGoWhen(CancellationToken cancellationToken) =>
-        cancellationToken.UnsafeRegister(static folder => ((HeldFolder)folder!).LetGo(), _folder);
-
     private void Open(List<string> complaints, CancellationToken cancellationToken)
     {
         _folder.Take();
         bool isSettled = SettledMark.TakeFrom(_folder);
         _file = _folder.Open(FileName);
-        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !isSettled || !TrySync(_file))
+        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !isSettled || !_reader.TrySync(_file))
         {
             WriteAnew([]);
         }
@@ -128,87 +131,13 @@ internal sealed partial class FilePortStore : IPortStore
         _folder.Delete(NextName);
     }
 
-    /// <summary>Who wrote the file may not have synced it (a copy); what was read must not vanish later. This says
-    /// enough only of a file that no sync has failed before: see <see cref="SettledMark"/>.</summary>
-    /// <returns>False when the file lies where it cannot be kept, though it could be read.</returns>
-    private bool TrySync(IStateFile file)
-    {
-        try
-        {
-            file.Sync();
-            _folder.Sync();
-            return true;
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
     /// <returns>Whether the file can be appended to as it is.</returns>
     private bool TryRead(IStateFile file, List<string> complaints, CancellationToken cancellationToken)
     {
-        var scan = StateScan.Read(file, _facts, cancellationToken);
-        if (scan.FileVersion > StateScan.Version)
-        {
-            StoreRefusals.NewerVersion(FilePath, scan.FileVersion, StateScan.Version).Throw();
-        }
-
-        if (scan.Length > 0 && !scan.IsState)
-        {
-            StoreRefusals.NotAState(FilePath).Throw();
-        }
-
+        StateScan scan = _reader.Read(file, _facts, complaints, cancellationToken);
         _length = scan.Length;
         _facts.Forget(_time.GetUtcNow());
-        if (scan.Length == 0)
-        {
-            complaints.Add($"{FilePath} was empty, without even the line that a new one has: whatever was in it is lost.");
-        }
-
-        if (scan.TornBytes > 0)
-        {
-            complaints.Add(string.Create(CultureInfo.InvariantCulture,
-                $"The last {scan.TornBytes} bytes of {FilePath}, from {scan.Length - scan.TornBytes} on, are no whole line: a change that was being written and was never confirmed. They were cut off."));
-        }
-
-        if (scan.LostBreaks > 0)
-        {
-            complaints.Add(string.Create(CultureInfo.InvariantCulture,
-                $"{scan.LostBreaks} line break{(scan.LostBreaks == 1 ? "" : "s")} of {FilePath} got lost. No fact did: the lines were told apart by their marks."));
-        }
-
-        if (scan.Damages.Count > 0)
-        {
-            string kept = KeepAside(scan.Damages);
-            complaints.AddRange(scan.Damages.Select(damage => string.Create(CultureInfo.InvariantCulture,
-                $"{damage.Bytes.WrittenCount} bytes of {FilePath}, from {damage.Offset} on, are damaged and could not be read. They were kept in {kept}; all other facts were recovered.")));
-        }
-
         return scan.IsClean;
-    }
-
-    /// <summary>Writes the damaged parts to a file of their own, before anything is changed.</summary>
-    private string KeepAside(IReadOnlyList<StateScan.Damage> damages)
-    {
-        string name = string.Create(CultureInfo.InvariantCulture, $"{FileName}.damaged-{_time.GetUtcNow():yyyyMMdd'T'HHmmssfff'Z'}");
-        while (_folder.Open(name) is { } earlier)
-        {
-            earlier.Dispose();
-            name += "+";
-        }
-
-        using IStateFile file = _folder.Create(name);
-        long length = 0;
-        foreach (StateScan.Damage damage in damages)
-        {
-            file.Write(damage.Bytes.WrittenSpan, length);
-            length += damage.Bytes.WrittenCount;
-        }
-
-        file.Sync();
-        _folder.Sync();
-        return Path.Combine(_folder.Path, name);
     }
 
     private void Append(IReadOnlyList<PortFact> batch)
@@ -244,20 +173,13 @@ internal sealed partial class FilePortStore : IPortStore
         _isTorn = true;
         file.Write(_batch.WrittenSpan, _length);
 
-        // What a failed fsync leaves nobody knows: the kernel marks pages clean that it could not write, and a second fsync then succeeds over nothing.
+        // What a failed fsync leaves nobody knows: the kernel marks pages clean that it could not
+        // write, and a second fsync then succeeds over nothing.
         _isSuspect = true;
         file.Sync();
         _isTorn = _isSuspect = false;
         _length += _batch.WrittenCount;
         RememberForCompaction(_batch.WrittenSpan);
-    }
-
-    private static void Encode(PortFact fact, ArrayBufferWriter<byte> to)
-    {
-        if (!FactLine.TryWrite(to, fact))
-        {
-            StoreRefusals.NameTooLong(fact).Throw();
-        }
     }
 
     private void Guarded(Action action)

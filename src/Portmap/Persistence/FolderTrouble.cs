@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Portmap.Persistence;
 
-/// <summary>Why a state folder cannot be made or taken: what stands in the way, the errno, and what to do. No disk has failed then.</summary>
+/// <summary>
+/// Why a state folder cannot be made or taken: what stands in the way, the errno, and what to do.
+/// No disk has failed then.
+/// </summary>
 internal static class FolderTrouble
 {
     /// <summary>Of errno(3), those that making a folder or a file in it meets.</summary>
@@ -25,7 +28,10 @@ internal static class FolderTrouble
                 $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
     }
 
-    /// <summary>The first part of the path that is there and is no folder: a file, or a link that leads nowhere.</summary>
+    /// <summary>
+    /// The first part of the path that is there and is no folder: a file, or a link that leads
+    /// nowhere.
+    /// </summary>
     private static string? InTheWay(string folder)
     {
         string? found = null;
@@ -49,7 +55,10 @@ internal static class FolderTrouble
         return parent ?? folder;
     }
 
-    /// <summary>.NET hands some errors of the system on as numbers, and others as types of their own around them.</summary>
+    /// <summary>
+    /// .NET hands some errors of the system on as numbers, and others as types of their own around
+    /// them.
+    /// </summary>
     private static int ErrnoOf(Exception exception, string folder, string? inTheWay)
     {
         if (inTheWay is not null)

@@ -1,15 +1,21 @@
 namespace Portmap.Persistence;
 
-/// <summary>A state folder for as long as a store may touch it. <see cref="LetGo"/> ends that from any thread, whatever the store is doing.</summary>
+/// <summary>
+/// A state folder for as long as a store may touch it. <see cref="LetGo"/> ends that from any
+/// thread, whatever the store is doing.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   _state   ┌─ 1 bit: let go ─┬─ 31 bits: how many changes are under way ─┐
 /// </code>
-/// A change is a call after which the folder may differ: take, create, write, truncate, rename, delete.
+/// A change is a call after which the folder may differ: take, create, write, truncate, rename,
+/// delete.
 /// <list type="bullet">
-/// <item>L1. Once it is let go no call begins. So a store whose opening was given up can write over nothing of its successor.</item>
-/// <item>L2. The folder is given back, and with it the lock, by whoever let go, or by the last change that was under way then.
-/// A read or a sync that hangs keeps nobody out: it changes nothing of what the next one finds.</item>
+/// <item>L1. Once it is let go no call begins. So a store whose opening was given up can write over
+/// nothing of its successor.</item>
+/// <item>L2. The folder is given back, and with it the lock, by whoever let go, or by the last
+/// change that was under way then. A read or a sync that hangs keeps nobody out: it changes nothing
+/// of what the next one finds.</item>
 /// </list>
 /// Progress: LetGo never waits for a call of the store.
 /// </remarks>
@@ -21,7 +27,8 @@ internal sealed class HeldFolder(IStateFolder folder) : IStateFolder
 
     public string Path => folder.Path;
 
-    /// <summary>The store has no hand on the folder any more. Doing it twice does nothing.</summary>
+    /// <summary>The store has no hand on the folder any more.</summary>
+    /// <remarks>Doing it twice does nothing.</remarks>
     public void LetGo()
     {
         if (Interlocked.Or(ref _state, Gone) == 0)
@@ -29,6 +36,10 @@ internal sealed class HeldFolder(IStateFolder folder) : IStateFolder
             folder.Dispose();
         }
     }
+
+    /// <summary>Has a token let go.</summary>
+    public CancellationTokenRegistration LetGoWhen(CancellationToken cancellationToken) =>
+        cancellationToken.UnsafeRegister(static folder => ((HeldFolder)folder!).LetGo(), this);
 
     public void Take() => Change(folder, static folder => folder.Take());
 

@@ -5,7 +5,9 @@ internal interface IFactOutcome
 {
     /// <summary>The fact is on disk.</summary>
     /// <param name="fact">The fact.</param>
-    /// <param name="isClosing">Nobody is given anything any more: what is pending and was asked for is withdrawn.</param>
+    /// <param name="isClosing">
+    /// Nobody is given anything any more: what is pending and was asked for is withdrawn.
+    /// </param>
     /// <returns>What has to be written because of that; null: nothing.</returns>
     PortFact? Written(PortFact fact, bool isClosing);
 

@@ -13,6 +13,9 @@ internal interface IStateFile : IDisposable
 
     void Truncate(long length);
 
-    /// <summary>Makes the contents durable. After a failure nobody knows what is: the kernel may have dropped what it could not write.</summary>
+    /// <summary>Makes the contents durable.</summary>
+    /// <remarks>
+    /// After a failure nobody knows what is: the kernel may have dropped what it could not write.
+    /// </remarks>
     void Sync();
 }

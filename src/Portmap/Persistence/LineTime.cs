@@ -1,7 +1,9 @@
 namespace Portmap.Persistence;
 
-/// <summary>Times as a line holds them: <c>2026-11-25T13:02:35.123Z</c>, or <c>-</c> for none (Unix time 0). By hand, because the general formats take longer
-/// than all the rest of a line.</summary>
+/// <summary>
+/// Times as a line holds them: <c>2026-11-25T13:02:35.123Z</c>, or <c>-</c> for none (Unix time 0).
+/// By hand, because the general formats take longer than all the rest of a line.
+/// </summary>
 internal static class LineTime
 {
     public const int MaxLength = 24;

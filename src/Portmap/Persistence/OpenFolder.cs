@@ -1,9 +1,15 @@
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
-/// <summary>A folder held open: what is done in it is done to that folder, wherever its path leads by now.</summary>
-/// <remarks>On systems other than Linux every call goes by the path, and nothing is synced (not verified there).</remarks>
+/// <summary>
+/// A folder held open: what is done in it is done to that folder, wherever its path leads by now.
+/// </summary>
+/// <remarks>
+/// On systems other than Linux every call goes by the path, and nothing is synced (not verified
+/// there).
+/// </remarks>
 internal sealed class OpenFolder : IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -18,7 +24,8 @@ internal sealed class OpenFolder : IDisposable
     }
 
     /// <summary>Whether the path still leads here.</summary>
-    public bool IsAtItsPath => _handle is null || Posix.Identify(_path) == Posix.Identify(_handle, _path);
+    public bool IsAtItsPath => 
+        _handle is null || Posix.Status(_path, follow: true)?.Identity == Posix.Status(_handle, _path).Identity;
 
     /// <summary>Opens a file for reading and writing; null when there is none.</summary>
     public SafeFileHandle? Open(string name)
@@ -50,7 +57,10 @@ internal sealed class OpenFolder : IDisposable
             : Protect(File.OpenHandle(At(name), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
     }
 
-    /// <summary>Opens a file that only one process may have open at a time; who else has it, the caller finds out by its lock.</summary>
+    /// <summary>
+    /// Opens a file that only one process may have open at a time; who else has it, the caller
+    /// finds out by its lock.
+    /// </summary>
     public SafeFileHandle OpenAlone(string name) =>
         _handle is not null
             ? Posix.CreateIn(_handle, name, isNew: false, At(name))

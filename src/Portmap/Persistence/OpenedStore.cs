@@ -1,41 +1,66 @@
-using Portmap.Table;
+using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>A store that was read, and on which this run's mark and what has ended since are written.</summary>
-internal sealed record OpenedStore(IPortStore Store, Guid BootId, Recovery Recovery, long FirstEpoch, IReadOnlyList<string> Unreadable, IReadOnlyCollection<PortFact> Remembered)
+/// <summary>
+/// A store that was read, and on which this run's mark and what has ended since are written.
+/// </summary>
+/// <param name="Store">The store.</param>
+/// <param name="BootId">The boot of the host.</param>
+/// <param name="Recovery">What its facts mean now.</param>
+/// <param name="FirstEpoch">The first epoch of this run.</param>
+/// <param name="Unreadable">What could not be read, in words.</param>
+/// <param name="Remembered">The facts of the last owner of each port.</param>
+internal sealed record OpenedStore(
+    IPortStore Store,
+    Guid BootId,
+    Recovery Recovery,
+    long FirstEpoch,
+    IReadOnlyList<string> Unreadable,
+    IReadOnlyCollection<PortFact> Remembered)
 {
+    /// <summary>How far ahead the mark of the epochs is set.</summary>
+    /// <remarks>4 billion leases, so that drawing a number never waits for the disk.</remarks>
+    public const long MarkAhead = 1L << 36;
+
     /// <summary>Epochs are drawn in blocks of this; the first one begins a block.</summary>
     private const long Block = 16_384;
 
     /// <summary>The mark of the epochs that is on disk.</summary>
-    public long Mark => FirstEpoch + ClaimJournal.MarkAhead;
+    public long Mark => FirstEpoch + MarkAhead;
 
     /// <summary>Reads a store, decides what its facts mean now, and writes that.</summary>
     public static async Task<OpenedStore> OpenAsync(
-        IPortStore store, Guid bootId, DateTimeOffset now, TimeSpan reuseDelay, Func<Processes.ProcessIdentity, bool> isAlive, CancellationToken cancellationToken)
+        IPortStore store,
+        RunStart start,
+        TimeSpan reuseDelay,
+        Func<ProcessIdentity, bool> isAlive,
+        CancellationToken cancellationToken)
     {
-        // Not on the caller's thread: a store may block it, and the caller waits for a limited time only.
+        // Not on the caller's thread: a store may block it, and the caller waits for a limited time
+        // only.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         PortFactSet facts = new();
         List<string> unreadable = [];
         await store.LoadAsync(facts.Apply, unreadable.Add, cancellationToken).ConfigureAwait(false);
-        Recovery recovery = Recovery.Of(facts, bootId, now, reuseDelay, isAlive);
+        Recovery recovery = Recovery.Of(facts, start.BootId, start.At, reuseDelay, isAlive);
 
-        // An empty store has no mark: as without a store, so that epochs of runs before it had one are lower. A lost mark: well above all that was given.
+        // An empty store has no mark: as without a store, so that epochs of runs before it had one
+        // are lower. A lost mark: well above all that was given.
         long used = recovery.UsedEpochs;
         if (facts.Mark is null)
         {
-            used = Math.Max(used, EpochSource.FirstAt(now));
+            used = Math.Max(used, start.FirstEpoch);
         }
 
         if (recovery.IsMarkLost)
         {
-            used += ClaimJournal.MarkAhead;
+            used += MarkAhead;
             unreadable.Add("The mark of the epochs was lost; this run begins well above the highest epoch that was read.");
         }
 
-        OpenedStore opened = new(store, bootId, recovery, ((used / Block) + 1) * Block, unreadable, RememberedPorts.Of(facts));
+        long first = ((used / Block) + 1) * Block;
+        OpenedStore opened = new(store, start.BootId, recovery, first, unreadable, RememberedPorts.Of(facts));
         await store.AppendAsync([PortFact.Mark(opened.Mark), .. recovery.Ended], cancellationToken).ConfigureAwait(false);
         return opened;
     }

@@ -3,8 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Persistence;
 
-/// <summary>The facts that stand: for each (protocol, port, owner) the latest, and the highest mark. The same set comes out whatever the order of the
-/// facts and however often each is applied.</summary>
+/// <summary>
+/// The facts that stand: for each (protocol, port, owner) the latest, and the highest mark. The
+/// same set comes out whatever the order of the facts and however often each is applied.
+/// </summary>
 /// <remarks>Not safe for threads.</remarks>
 internal sealed class PortFactSet
 {
@@ -45,9 +47,15 @@ internal sealed class PortFactSet
         }
     }
 
-    /// <summary>Drops the ended facts that nobody needs: a later claim on the port is known, or there is no port. What ended last on a port stays: it says
-    /// whose port that was, so what is kept is bounded by the ports.</summary>
-    /// <remarks>A dropped fact leaves nothing behind that it would have to outweigh: the earlier facts of its claim went when it was applied.</remarks>
+    /// <summary>
+    /// Drops the ended facts that nobody needs: a later claim on the port is known, or there is no
+    /// port. What ended last on a port stays: it says whose port that was, so what is kept is
+    /// bounded by the ports.
+    /// </summary>
+    /// <remarks>
+    /// A dropped fact leaves nothing behind that it would have to outweigh: the earlier facts of
+    /// its claim went when it was applied.
+    /// </remarks>
     public void Forget(DateTimeOffset now)
     {
         long nowMs = now.ToUnixTimeMilliseconds();
@@ -86,7 +94,10 @@ internal sealed class PortFactSet
         }
     }
 
-    /// <summary>Makes room for what a file of this length may hold, so that it need not be made piece by piece.</summary>
+    /// <summary>
+    /// Makes room for what a file of this length may hold, so that it need not be made piece by
+    /// piece.
+    /// </summary>
     public void MakeRoom(long fileLength, int typicalLine) => _facts.EnsureCapacity((int)Math.Min(fileLength / typicalLine, MostExpected));
 
     private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;

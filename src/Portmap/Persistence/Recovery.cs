@@ -3,14 +3,19 @@ using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>What the facts of earlier runs mean now: the store is a hint about the world, not the truth.</summary>
+/// <summary>
+/// What the facts of earlier runs mean now: the store is a hint about the world, not the truth.
+/// </summary>
 /// <remarks>
 /// In this order, so that a claim that is over never outweighs one that lives:
 /// <list type="number">
-/// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown to be the same: its claims have ended</item>
-/// <item>an owner keeps its highest Bound epoch, and its highest Reserved one, if that is above what the Bound one goes back to (a lease is used up by
-/// what has its epoch, or goes back to it)</item>
-/// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the highest Reserved one</item>
+/// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown
+/// to be the same: its claims have ended</item>
+/// <item>an owner keeps its highest Bound epoch, and its highest Reserved one, if that is above
+/// what the Bound one goes back to (a lease is used up by what has its epoch, or goes back to
+/// it)</item>
+/// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the
+/// highest Reserved one</item>
 /// </list>
 /// What ended by this is written as ended before the registry opens.
 /// </remarks>
@@ -40,13 +45,18 @@ internal sealed class Recovery
     /// <summary>What has ended and is not written as that yet.</summary>
     public IReadOnlyList<PortFact> Ended => _ended;
 
-    /// <summary>Of each owner the last registration; of one that has none its last lease, one with a port if there is any.</summary>
+    /// <summary>
+    /// Of each owner the last registration; of one that has none its last lease, one with a port if
+    /// there is any.
+    /// </summary>
     public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> Last { get; init; }
 
     /// <summary>Epochs up to this one may have been given.</summary>
     public required long UsedEpochs { get; init; }
 
-    /// <summary>The mark of the epochs is missing or lower than an epoch that was given: it was lost.</summary>
+    /// <summary>
+    /// The mark of the epochs is missing or lower than an epoch that was given: it was lost.
+    /// </summary>
     public required bool IsMarkLost { get; init; }
 
     /// <param name="facts">The facts that stand.</param>
@@ -122,8 +132,9 @@ internal sealed class Recovery
         Dictionary<(PortProtocol, string), long> highest = Highest(bound, Owner);
         Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);
 
-        // A lease whose registration was given back must not come back: it stands under port 0 when its process brought the port. One that a process signed in
-        // beside stays open, though what that process has may have the higher epoch.
+        // A lease whose registration was given back must not come back: it stands under port 0 when
+        // its process brought the port. One that a process signed in beside stays open, though what
+        // that process has may have the higher epoch.
         HashSet<(PortProtocol, string, long)> used = [.. bound.Concat(ended).Concat(cooling).Select(fact => (fact.Protocol, fact.Owner, fact.Fence))];
         highest = Highest(bound, Owner, fact => fact.Fence);
         Move(reserved, ended, fact => used.Contains((fact.Protocol, fact.Owner, fact.Epoch)) || (highest.TryGetValue(Owner(fact), out long fence) && fact.Epoch < fence));
@@ -171,7 +182,10 @@ internal sealed class Recovery
         from.RemoveAll(which);
     }
 
-    /// <summary>The end of a claim that this run has to write: its port cools from now on, unless the host was started anew.</summary>
+    /// <summary>
+    /// The end of a claim that this run has to write: its port cools from now on, unless the host
+    /// was started anew.
+    /// </summary>
     private PortFact End(PortFact fact) => new()
     {
         Protocol = fact.Protocol,

@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Persistence;
 
-/// <summary>What facts say about the port each owner had last: the one of its highest epoch, unless a later claim of another owner on that port is known.</summary>
+/// <summary>
+/// What facts say about the port each owner had last: the one of its highest epoch, unless a later
+/// claim of another owner on that port is known.
+/// </summary>
 internal static class RememberedPorts
 {
     /// <summary>One fact for each owner that is remembered.</summary>

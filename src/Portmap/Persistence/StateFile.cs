@@ -1,8 +1,10 @@
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
-/// <summary>A file of the real folder. Its sync counts only while the folder still shows it under its name.</summary>
+/// <summary>A file of the real folder.</summary>
+/// <remarks>Its sync counts only while the folder still shows it under its name.</remarks>
 internal sealed class StateFile(StateFolder folder, SafeFileHandle handle, string name) : IStateFile
 {
     private volatile string _name = name;

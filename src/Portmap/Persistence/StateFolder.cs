@@ -2,21 +2,27 @@ using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>The folder on the disk: made with mode 0700, files 0600, and a lock that keeps a second daemon out.</summary>
+/// <summary>
+/// The folder on the disk: made with mode 0700, files 0600, and a lock that keeps a second daemon
+/// out.
+/// </summary>
 /// <remarks>
-/// The lock is the kernel's (flock(2)), not the number in the file: it ends with the process, however that ends. The
-/// lock file stays: deleting it would let two daemons lock two files of one name.
+/// The lock is the kernel's (flock(2)), not the number in the file: it ends with the process,
+/// however that ends. The lock file stays: deleting it would let two daemons lock two files of one
+/// name.
 /// <list type="bullet">
-/// <item>F1. Everything is done to the folder that was taken, not to what its path leads to by now. So a store whose
-/// folder was replaced touches nothing of whoever has the other one.</item>
-/// <item>F2. A sync succeeds only while the path leads to this folder, and in it the names of the lock and of the file
-/// that was synced to the files that are held. So what is confirmed is what the next daemon finds.</item>
-/// <item>F3. When they do not, the next file that is made takes the folder of the path first, lock included. A file
-/// that is found there under a name of ours is kept under another one.</item>
+/// <item>F1. Everything is done to the folder that was taken, not to what its path leads to by now.
+/// So a store whose folder was replaced touches nothing of whoever has the other one.</item>
+/// <item>F2. A sync succeeds only while the path leads to this folder, and in it the names of the
+/// lock and of the file that was synced to the files that are held. So what is confirmed is what
+/// the next daemon finds.</item>
+/// <item>F3. When they do not, the next file that is made takes the folder of the path first, lock
+/// included. A file that is found there under a name of ours is kept under another one.</item>
 /// <item>F4. <c>_gate</c> guards all fields: a compaction and an append may meet here.</item>
 /// </list>
 /// On systems other than Linux the folder is neither checked nor synced (not verified there).
@@ -26,7 +32,10 @@ internal sealed class StateFolder(string path) : IStateFolder
     private const string LockName = "portmap.lock";
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
-    /// <summary>What .NET says when somebody has locked a file: EWOULDBLOCK of errno(3), or the code of Windows.</summary>
+    /// <summary>
+    /// What .NET says when somebody has locked a file: EWOULDBLOCK of errno(3), or the code of
+    /// Windows.
+    /// </summary>
     private const int WouldBlock = 11, MacWouldBlock = 35, SharingViolation = unchecked((int)0x80070020);
 
     private readonly Lock _gate = new();
@@ -137,7 +146,9 @@ internal sealed class StateFolder(string path) : IStateFolder
         }
     }
 
-    /// <summary>Fails unless the path leads to this folder, with its lock and with that file.</summary>
+    /// <summary>
+    /// Fails unless the path leads to this folder, with its lock and with that file.
+    /// </summary>
     internal void EnsureStillThere(StateFile? file)
     {
         lock (_gate)
@@ -180,7 +191,8 @@ internal sealed class StateFolder(string path) : IStateFolder
 
     private string Moved(string name) => $"{At(name)} is not the file any more that this daemon made: it was moved, deleted or replaced.";
 
-    private bool IsAt(string name, SafeFileHandle file) => Posix.Identify(At(name)) == Posix.Identify(file, At(name));
+    private bool IsAt(string name, SafeFileHandle file) =>
+        Posix.Status(At(name), follow: true)?.Identity == Posix.Status(file, At(name)).Identity;
 
     private void TakeAgain()
     {
@@ -196,11 +208,14 @@ internal sealed class StateFolder(string path) : IStateFolder
         }
     }
 
-    /// <summary>A file that somebody else has put under a name of ours may hold what another daemon has confirmed meanwhile.</summary>
+    /// <summary>
+    /// A file that somebody else has put under a name of ours may hold what another daemon has
+    /// confirmed meanwhile.
+    /// </summary>
     private void KeepWhatIsNotOurs(string name)
     {
-        if (!OperatingSystem.IsLinux() || Posix.Identify(At(name)) is not { } found
-            || (_files.TryGetValue(name, out StateFile? known) && Posix.Identify(known.Handle, At(name)) == found))
+        if (!OperatingSystem.IsLinux() || Posix.Status(At(name), follow: true) is null
+            || (_files.TryGetValue(name, out StateFile? known) && IsAt(name, known.Handle)))
         {
             return;
         }
@@ -261,7 +276,10 @@ internal sealed class StateFolder(string path) : IStateFolder
         (_lock, _folder) = (null, null);
     }
 
-    /// <summary>Refuses a folder in which somebody else could put files under our names: what is in the state decides who gets which port.</summary>
+    /// <summary>
+    /// Refuses a folder in which somebody else could put files under our names: what is in the
+    /// state decides who gets which port.
+    /// </summary>
     private void Check()
     {
         if (!OperatingSystem.IsLinux())
@@ -269,11 +287,11 @@ internal sealed class StateFolder(string path) : IStateFolder
             return;
         }
 
-        (uint linkUser, _, bool isLink) = Posix.Stat(Path, follow: false);
-        (uint user, UnixFileMode mode, _) = Posix.Stat(Path, follow: true);
+        PosixFile link = StatusOf(Path, follow: false), folder = StatusOf(Path, follow: true);
+        UnixFileMode mode = folder.Permissions;
         string? complaint =
-            isLink && !IsTrusted(linkUser) ? string.Create(CultureInfo.InvariantCulture, $"is a link that user {linkUser} made")
-            : !IsTrusted(user) ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {user}")
+            link.IsLink && !IsTrusted(link.UserId) ? string.Create(CultureInfo.InvariantCulture, $"is a link that user {link.UserId} made")
+            : !IsTrusted(folder.UserId) ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {folder.UserId}")
             : (mode & OthersWrite) != 0 ? string.Create(CultureInfo.InvariantCulture, $"may be written to by others (mode {Convert.ToString((int)mode, 8)})")
             : null;
         if (complaint is not null)
@@ -282,9 +300,14 @@ internal sealed class StateFolder(string path) : IStateFolder
         }
     }
 
+    private static PosixFile StatusOf(string path, bool follow) =>
+        Posix.Status(path, follow) ?? throw new DirectoryNotFoundException($"There is no '{path}' any more.");
+
     private static bool IsTrusted(uint user) => user == 0 || user == Posix.EffectiveUser;
 
-    /// <summary>Who has locked the folder, or 0 when his number cannot be read or is that of a dead process.</summary>
+    /// <summary>
+    /// Who has locked the folder, or 0 when his number cannot be read or is that of a dead process.
+    /// </summary>
     private static int Holder(string lockPath)
     {
         try

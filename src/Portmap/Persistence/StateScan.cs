@@ -2,10 +2,13 @@ using System.Buffers;
 
 namespace Portmap.Persistence;
 
-/// <summary>One reading of a state file: every intact fact, and each part that is not one.</summary>
+/// <summary>
+/// One reading of a state file: every intact fact, and each part that is not one.
+/// </summary>
 /// <remarks>
-/// A part that cannot be read is never a reason to stop. Lines begin with a mark that stands nowhere else, so the part ends at the next mark, even where
-/// the line break before it was what was damaged.
+/// A part that cannot be read is never a reason to stop. Lines begin with a mark that stands
+/// nowhere else, so the part ends at the next mark, even where the line break before it was what
+/// was damaged.
 /// </remarks>
 internal sealed class StateScan
 {
@@ -26,7 +29,10 @@ internal sealed class StateScan
     /// <summary>The parts that could not be read, as they were, in the order of the file.</summary>
     public IReadOnlyList<Damage> Damages => _damages;
 
-    /// <summary>How many bytes after the last line break are not a whole line: a change that was being written, and so was never confirmed.</summary>
+    /// <summary>
+    /// How many bytes after the last line break are not a whole line: a change that was being
+    /// written, and so was never confirmed.
+    /// </summary>
     public long TornBytes { get; private set; }
 
     /// <summary>How long the file is.</summary>
@@ -41,7 +47,9 @@ internal sealed class StateScan
     /// <summary>Whether the last line is whole but for its line break.</summary>
     public bool EndsOpen { get; private set; }
 
-    /// <summary>How many lines are joined to the one before: their line break is lost, and nothing else is.</summary>
+    /// <summary>
+    /// How many lines are joined to the one before: their line break is lost, and nothing else is.
+    /// </summary>
     public int LostBreaks { get; private set; }
 
     /// <summary>Whether the file is no more than the beginning of a first line.</summary>
@@ -105,8 +113,9 @@ internal sealed class StateScan
 
         if (used < bytes.Length && (isLast || (used == 0 && bytes.Length == BufferSize)))
         {
-            // What has no line break and fills the buffer is no line, but it may be many that lost theirs. The last
-            // of them goes on in what is read next, so it waits for that; unless it fills the buffer alone.
+            // What has no line break and fills the buffer is no line, but it may be many that lost
+            // theirs. The last of them goes on in what is read next, so it waits for that; unless
+            // it fills the buffer alone.
             int rest = isLast ? -1 : bytes[1..].LastIndexOf(FactLine.Mark);
             int length = rest < 0 ? bytes.Length - used : rest + 1;
             TakeLine(bytes.Slice(used, length), isLast ? LineEnd.File : rest < 0 ? LineEnd.None : LineEnd.Mark);
@@ -134,7 +143,8 @@ internal sealed class StateScan
     /// <summary>Takes one line: a fact, or the first line of the file.</summary>
     private bool TryTake(ReadOnlySpan<byte> line, long offset, LineEnd end)
     {
-        // The first line counts only with what ends it: alone and without its line break it was being written.
+        // The first line counts only with what ends it: alone and without its line break it was
+        // being written.
         if (offset == 0 && end != LineEnd.File && FactLineReader.ReadHeader(line) is > 0 and int version)
         {
             FileVersion = version;
@@ -156,7 +166,10 @@ internal sealed class StateScan
         return true;
     }
 
-    /// <summary>Takes a line apart at the marks in it: two lines whose line break was damaged or lost are two lines all the same.</summary>
+    /// <summary>
+    /// Takes a line apart at the marks in it: two lines whose line break was damaged or lost are
+    /// two lines all the same.
+    /// </summary>
     private void TakeParts(ReadOnlySpan<byte> line, LineEnd lineEnd)
     {
         long offset = Length;
@@ -187,7 +200,8 @@ internal sealed class StateScan
             }
             else
             {
-                // The first line with a damaged line break is kept aside as it is, but its version counts.
+                // The first line with a damaged line break is kept aside as it is, but its version
+                // counts.
                 FileVersion = offset == 0 ? FactLineReader.ReadHeader(part[..^1]) : FileVersion;
                 Spoil(offset, part);
             }

@@ -2,37 +2,45 @@ using Portmap.Processes;
 
 namespace Portmap.Persistence;
 
-/// <summary>One opening of a store, which may be given up: the store then ends as soon as it has ended what it does.</summary>
+/// <summary>
+/// One opening of a store, which may be given up: the store then ends as soon as it has ended what
+/// it does.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   Begin ──► Load ──► append what has ended ──► opened
 ///                └──────────┴── GiveUp: cancelled ──► the call under way ends ──► the store is disposed
 /// </code>
-/// A store need not bear two calls at a time, so it is never disposed while it loads or appends. Whoever gives up waits for that only a moment:
-/// the medium may hang, and that is why the opening is given up. <see cref="FilePortStore"/> lets go of its folder at the cancellation itself.
+/// A store need not bear two calls at a time, so it is never disposed while it loads or appends.
+/// Whoever gives up waits for that only a moment: the medium may hang, and that is why the opening
+/// is given up. <see cref="FilePortStore"/> lets go of its folder at the cancellation itself.
 /// </remarks>
 internal sealed class StoreOpening(IPortStore store, CancellationToken cancellationToken) : IDisposable
 {
-    /// <summary>How long a store that was cancelled is waited for, by the real clock: enough for one that heeds it.</summary>
+    /// <summary>How long a store that was cancelled is waited for, by the real clock.</summary>
+    /// <remarks>Enough for one that heeds it.</remarks>
     private static readonly TimeSpan s_moment = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     private Task _opening = Task.CompletedTask;
 
     /// <summary>Begins to open. Called once.</summary>
-    public Task<OpenedStore> Begin(Guid bootId, DateTimeOffset now, TimeSpan reuseDelay)
+    public Task<OpenedStore> Begin(RunStart start, TimeSpan reuseDelay)
     {
-        Task<OpenedStore> opening = OpenedStore.OpenAsync(store, bootId, now, reuseDelay, static (ProcessIdentity process) => process.IsAlive(), _limit.Token);
+        Task<OpenedStore> opening = OpenedStore.OpenAsync(
+            store, start, reuseDelay, static (ProcessIdentity process) => process.IsAlive(), _limit.Token);
         _opening = opening;
         return opening;
     }
 
-    /// <summary>Ends the store, now or when it has ended what it does. Never throws: why it could not be opened is what the caller has to know.</summary>
+    /// <summary>Ends the store, now or when it has ended what it does.</summary>
+    /// <remarks>Never throws: why it could not be opened is what the caller has to know.</remarks>
     public async Task GiveUpAsync()
     {
         bool isUnderWay = !_opening.IsCompleted;
         Task ended = EndAsync();
-        await (isUnderWay ? ended.WaitAsync(s_moment, TimeProvider.System) : ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the moment may be over
+        Task waited = isUnderWay ? ended.WaitAsync(s_moment, TimeProvider.System) : ended;
+        await waited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the moment may be over
     }
 
     /// <summary>The opening is over, and the store belongs to the registry.</summary>

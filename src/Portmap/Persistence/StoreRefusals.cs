@@ -5,7 +5,10 @@ namespace Portmap.Persistence;
 /// <summary>Every refusal of a store in one place.</summary>
 internal static class StoreRefusals
 {
-    /// <summary>ENOSPC, EDQUOT, EROFS of errno(3), which .NET hands on as they are where it has no code of its own.</summary>
+    /// <summary>
+    /// ENOSPC, EDQUOT, EROFS of errno(3), which .NET hands on as they are where it has no code of
+    /// its own.
+    /// </summary>
     private const int NoSpace = 28, OverQuota = 122, ReadOnlyFileSystem = 30;
 
     public static PortRefusal StateInUse(string what, int holder) =>

@@ -1,17 +1,26 @@
 using Microsoft.Win32.SafeHandles;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
-/// <summary>Counts the descriptors of processes that are held, and tells observers when their process ends, within a millisecond or two.</summary>
+/// <summary>
+/// Counts the descriptors of processes that are held, and tells observers when their process ends,
+/// within a millisecond or two.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   places[i] ──weak──► observer        one place per descriptor that is held, so that there are never more than a share of what this process may have
 ///   epoll ──► i ──► places[i] ──► OnProcessExited, once
 /// </code>
-/// <para>A place is taken and given back by CAS. An observer that was collected leaves its place to the next one. One that takes a place while an event of the
-/// place's former observer is on its way is told of a death that is not its own: it looks at its own process, so that does no harm.</para>
-/// <para>One thread of the process waits; it starts with the first process that is watched. Linux only. Progress: lock-free.</para>
+/// <para>
+/// A place is taken and given back by CAS. An observer that was collected leaves its place to the
+/// next one. One that takes a place while an event of the place's former observer is on its way is
+/// told of a death that is not its own: it looks at its own process, so that does no harm.
+/// </para>
+/// <para>
+/// One thread of the process waits; it starts with the first process that is watched. Linux only.
+/// Progress: lock-free.
+/// </para>
 /// </remarks>
 internal sealed class DeathWatch
 {
@@ -26,7 +35,7 @@ internal sealed class DeathWatch
     public DeathWatch(int places) => _places = new WeakReference<IDeathObserver>?[places];
 
     /// <summary>That of this process.</summary>
-    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(Guarding.KernelPorts.Read().DescriptorLimit));
+    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(KernelSettings.DescriptorLimit()));
 
     /// <summary>How many places are taken.</summary>
     public int Count => _places.Count(place => place is not null);
@@ -59,7 +68,10 @@ internal sealed class DeathWatch
         }
     }
 
-    /// <summary>Tells the observer of a place when a process ends; also when it has ended already. False where that cannot be had.</summary>
+    /// <summary>
+    /// Tells the observer of a place when a process ends; also when it has ended already. False
+    /// where that cannot be had.
+    /// </summary>
     public bool TryWatch(int place, SafeFileHandle process)
     {
         if (Volatile.Read(ref _waiter) is null && !TryStart())

@@ -2,24 +2,32 @@ using System.Collections.Immutable;
 
 namespace Portmap.Processes;
 
-/// <summary>The processes of one program: the one that was started, what it forked, what that forked, also when those between have gone.</summary>
+/// <summary>
+/// The processes of one program: the one that was started, what it forked, what that forked, also
+/// when those between have gone.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   root ──► child ──► grandchild           /proc/pid/task/tid/children, from every member that lives
 ///            (gone)      └── its parent is a reaper now (pid 1, or an ancestor of the root): an orphan
 /// </code>
-/// <para>A member stays one as long as it lives, whoever its parent is by then. An orphan that was not seen before its parent went is known by what it took along:
-/// PORTMAP_OWNER and PORTMAP_EPOCH of its environment, a process group or session of a member, or the command line of one. A
-/// <em>likely</em> one has nothing of that, but began after the root, and acts as the same user in the same control group. One whose environment names another
-/// lease is never one.</para>
-/// <para>Any thread may use it: what is known is replaced whole, and what two threads find at once is found again.</para>
+/// <para>
+/// A member stays one as long as it lives, whoever its parent is by then. An orphan that was not
+/// seen before its parent went is known by what it took along: PORTMAP_OWNER and PORTMAP_EPOCH of
+/// its environment, a process group or session of a member, or the command line of one. A
+/// <em>likely</em> one has nothing of that, but began after the root, and acts as the same user in
+/// the same control group. One whose environment names another lease is never one.
+/// </para>
+/// <para>
+/// Any thread may use it: what is known is replaced whole, and what two threads find at once is
+/// found again.
+/// </para>
 /// </remarks>
 internal sealed class ProcessFamily
 {
     private const int MostMembers = 4_096;
     private const int Deepest = 64;
     private const int MostLooks = 8;
-    private const string EpochName = "PORTMAP_EPOCH=", OwnerName = "PORTMAP_OWNER=";
 
     private readonly ProcessIdentity _root;
     private readonly HashSet<int> _ancestors = [];
@@ -47,7 +55,8 @@ internal sealed class ProcessFamily
         Note(root.Id);
     }
 
-    /// <summary>The members that live, the oldest first: a master before its workers. One that /proc hides is not among them.</summary>
+    /// <summary>The members that live, the oldest first: a master before its workers.</summary>
+    /// <remarks>One that /proc hides is not among them.</remarks>
     public IReadOnlyList<int> Living() =>
     [
         .. Volatile.Read(ref _members).Where(member => IsThere(member.Key, member.Value)).OrderBy(member => member.Value).ThenBy(member => member.Key)
@@ -73,7 +82,9 @@ internal sealed class ProcessFamily
 
     /// <summary>Whether a process is one of the family; it is a member from then on.</summary>
     /// <param name="processId">The process.</param>
-    /// <param name="likelyIsEnough">Whether an orphan counts that has nothing of the family but user, control group and age.</param>
+    /// <param name="likelyIsEnough">
+    /// Whether an orphan counts that has nothing of the family but user, control group and age.
+    /// </param>
     public bool Includes(int processId, bool likelyIsEnough)
     {
         bool? isOne = null;
@@ -85,7 +96,10 @@ internal sealed class ProcessFamily
         return isOne == true;
     }
 
-    /// <summary>Follows the line of parents; null when one of it went meanwhile, and those below got another parent by that.</summary>
+    /// <summary>
+    /// Follows the line of parents; null when one of it went meanwhile, and those below got another
+    /// parent by that.
+    /// </summary>
     private bool? Look(int processId, bool likelyIsEnough)
     {
         List<int> line = [];
@@ -114,7 +128,10 @@ internal sealed class ProcessFamily
         return false;
     }
 
-    /// <summary>Whether a process is an ancestor of the root, the one that started it for instance: it may hold the root's sockets and is none of it.</summary>
+    /// <summary>
+    /// Whether a process is an ancestor of the root, the one that started it for instance: it may
+    /// hold the root's sockets and is none of it.
+    /// </summary>
     public bool IsAncestor(int processId) => processId == Environment.ProcessId || _ancestors.Contains(processId);
 
     /// <summary>Looks at all processes for orphans; takes milliseconds.</summary>
@@ -195,8 +212,14 @@ internal sealed class ProcessFamily
     private static string? MarkOf(int processId)
     {
         string[]? variables = ProcessFiles.EnvironmentOf(processId)?.Split('\0');
-        string? epoch = variables is null ? null : Array.FindLast(variables, variable => variable.StartsWith(EpochName, StringComparison.Ordinal));
-        string? owner = variables is null ? null : Array.FindLast(variables, variable => variable.StartsWith(OwnerName, StringComparison.Ordinal));
+        string? epoch = Last(variables, PortmapVariables.Epoch), owner = Last(variables, PortmapVariables.Owner);
         return epoch is null || owner is null ? null : $"{owner}\n{epoch}";
     }
+
+    private static string? Last(string[]? variables, string name) =>
+        variables is null
+            ? null
+            : Array.FindLast(
+                variables,
+                variable => variable.StartsWith(name, StringComparison.Ordinal) && variable.AsSpan(name.Length).StartsWith("="));
 }

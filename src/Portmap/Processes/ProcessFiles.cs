@@ -1,13 +1,20 @@
 using System.Globalization;
+using System.Text;
 
 namespace Portmap.Processes;
 
-/// <summary>The files that /proc has of one process; what cannot be read is null or empty.</summary>
+/// <summary>
+/// The files that /proc has of one process; what cannot be read is null or empty.
+/// </summary>
 internal static class ProcessFiles
 {
     private static readonly string? s_ownNetwork = TryReadLink("/proc/self/ns/net");
 
-    /// <summary>The folder of a process. When its main thread has ended and others go on, that of one of these: the main one shows neither descriptors nor network.</summary>
+    /// <summary>The folder of a process.</summary>
+    /// <remarks>
+    /// When its main thread has ended and others go on, that of one of these: the main one shows
+    /// neither descriptors nor network.
+    /// </remarks>
     public static string FolderOf(int processId)
     {
         string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
@@ -16,7 +23,10 @@ internal static class ProcessFiles
             : folder;
     }
 
-    /// <summary>Where the network of a process is listed, when it is another one than ours or cannot be compared; null when it is ours.</summary>
+    /// <summary>
+    /// Where the network of a process is listed, when it is another one than ours or cannot be
+    /// compared; null when it is ours.
+    /// </summary>
     public static string? ForeignNetworkOf(int processId)
     {
         if (processId == Environment.ProcessId)
@@ -28,10 +38,15 @@ internal static class ProcessFiles
         return s_ownNetwork is not null && TryReadLink($"{folder}/ns/net") == s_ownNetwork ? null : $"{folder}/net";
     }
 
-    /// <summary>Which network a process is in, as a name that only that one has; null when it may not be read.</summary>
+    /// <summary>
+    /// Which network a process is in, as a name that only that one has; null when it may not be
+    /// read.
+    /// </summary>
     public static string? NetworkOf(int processId) => TryReadLink($"{FolderOf(processId)}/ns/net");
 
-    /// <summary>The processes that its threads have forked and that live, or have not been waited for.</summary>
+    /// <summary>
+    /// The processes that its threads have forked and that live, or have not been waited for.
+    /// </summary>
     public static List<int> ChildrenOf(int processId)
     {
         List<int> children = [];
@@ -57,8 +72,10 @@ internal static class ProcessFiles
 
     public static string? GroupOf(int processId) => Of(processId, "cgroup");
 
-    /// <summary>The name of its program, or the empty string.</summary>
-    public static string NameOf(int processId) => Of(processId, "comm")?.TrimEnd('\n') ?? string.Empty;
+    /// <summary>
+    /// The name of its program as /proc/pid/comm says, to be shown; or the empty string.
+    /// </summary>
+    public static string NameOf(int processId) => Of(processId, "comm", Encoding.UTF8)?.TrimEnd('\n') ?? string.Empty;
 
     /// <summary>All processes that /proc shows.</summary>
     public static IEnumerable<int> All()
@@ -86,14 +103,16 @@ internal static class ProcessFiles
         }
     }
 
-    private static string? Of(int processId, string file) =>
-        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}")) is { Length: > 0 } text ? text : null;
+    private static string? Of(int processId, string file, Encoding? encoding = null) =>
+        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}"), encoding) is { Length: > 0 } text
+            ? text
+            : null;
 
-    private static string? TryReadText(string path)
+    private static string? TryReadText(string path, Encoding? encoding = null)
     {
         try
         {
-            return File.ReadAllText(path, System.Text.Encoding.Latin1);   // compared, and never shown
+            return File.ReadAllText(path, encoding ?? Encoding.Latin1);   // compared, unless told: then each byte counts
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

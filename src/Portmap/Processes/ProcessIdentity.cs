@@ -1,24 +1,34 @@
 using System.Diagnostics;
 using System.Globalization;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
 /// <summary>A process as a fact that cannot be confused: its id and its start time.</summary>
 /// <remarks>
-/// <para>On Linux the start time is field 22 of /proc/pid/stat (proc(5)), in clock ticks since boot, read raw after the last ')' because the
-/// command in field 2 may hold anything. <c>Process.StartTime</c> is not used there: five readers got five values, 2.5 ms apart.
-/// Elsewhere (not verified) it is the start time the runtime reports.</para>
-/// <para>Alive is what the kernel would still let serve. A main thread that has ended leaves state Z while the other threads go on. A process that hidepid=2
-/// keeps out of /proc is there for kill(2). Where /proc is of another pid namespace than ours, every process is unknown.</para>
-/// <para>Two processes that had one number within one clock tick (10 ms) are alike here. A <see cref="WatchedProcess"/> tells them apart.</para>
+/// <para>
+/// On Linux the start time is field 22 of /proc/pid/stat (proc(5)), in clock ticks since boot, read
+/// raw after the last ')' because the command in field 2 may hold anything.
+/// <c>Process.StartTime</c> is not used there: five readers got five values, 2.5 ms apart.
+/// Elsewhere (not verified) it is the start time the runtime reports.
+/// </para>
+/// <para>
+/// Alive is what the kernel would still let serve. A main thread that has ended leaves state Z
+/// while the other threads go on. A process that hidepid=2 keeps out of /proc is there for kill(2).
+/// Where /proc is of another pid namespace than ours, every process is unknown.
+/// </para>
+/// <para>
+/// Two processes that had one number within one clock tick (10 ms) are alike here. A
+/// <see cref="WatchedProcess"/> tells them apart.
+/// </para>
 /// </remarks>
 internal readonly record struct ProcessIdentity(int Id, long StartTime)
 {
     /// <summary>A process nothing is known about: pid 0, or one of another pid namespace.</summary>
     public static ProcessIdentity Unknown => default;
 
-    /// <summary>Whether the numbers in /proc are ours: /proc/self leads to our own. It cannot be asked of a /proc that is not there.</summary>
+    /// <summary>Whether the numbers in /proc are ours: /proc/self leads to our own.</summary>
+    /// <remarks>It cannot be asked of a /proc that is not there.</remarks>
     public static bool IsProcOurs { get; } = !OperatingSystem.IsLinux() || ReadSelf() == Environment.ProcessId;
 
     public bool IsKnown => StartTime != 0;
@@ -26,7 +36,10 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     /// <summary>ESRCH of errno(3).</summary>
     private const int NoSuchProcess = 3;
 
-    /// <summary>Reads the identity of a process; <see cref="Unknown"/> with the id when it is dead or cannot be looked at.</summary>
+    /// <summary>
+    /// Reads the identity of a process; <see cref="Unknown"/> with the id when it is dead or cannot
+    /// be looked at.
+    /// </summary>
     public static ProcessIdentity Of(int processId, out bool isDead)
     {
         long start = 0;
@@ -34,8 +47,11 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         return new ProcessIdentity(processId, isDead ? 0 : start);
     }
 
-    /// <summary>Whether this very process lives: dead is gone for the kernel, another start time, state X, or Z with one thread. One that cannot be looked at,
-    /// because descriptors ran out or /proc is hidden, is believed to live.</summary>
+    /// <summary>
+    /// Whether this very process lives: dead is gone for the kernel, another start time, state X,
+    /// or Z with one thread. One that cannot be looked at, because descriptors ran out or /proc is
+    /// hidden, is believed to live.
+    /// </summary>
     public bool IsAlive() => Id <= 0 || Look(Id, out long start) switch
     {
         Sight.Alive => StartTime == 0 || start == StartTime,
@@ -68,8 +84,11 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         }
     }
 
-    /// <summary>Whether a failure to read /proc/pid/stat says that /proc shows no such process: no such file, or ESRCH when it went between the opening
-    /// and the reading. Every other one (no descriptors left, no right to look) says nothing about the process.</summary>
+    /// <summary>
+    /// Whether a failure to read /proc/pid/stat says that /proc shows no such process: no such
+    /// file, or ESRCH when it went between the opening and the reading. Every other one (no
+    /// descriptors left, no right to look) says nothing about the process.
+    /// </summary>
     internal static bool MeansDead(Exception exception) =>
         exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: NoSuchProcess };
 

@@ -9,16 +9,23 @@ namespace Portmap.Processes;
 /// <param name="Parent">Field 4.</param>
 /// <param name="Group">Field 5, the process group.</param>
 /// <param name="Session">Field 6, the session of terminals.</param>
-/// <param name="Threads">Field 20; a main thread that has ended counts until the last one has.</param>
+/// <param name="Threads">
+/// Field 20; a main thread that has ended counts until the last one has.
+/// </param>
 /// <param name="Start">Field 22: when it began, in clock ticks since boot, at least 1.</param>
 internal readonly record struct ProcessStat(char State, int Parent, int Group, int Session, int Threads, long Start)
 {
     private const int Fields = 22;
 
-    /// <summary>It can still serve: not X, and Z only as long as other threads than the main one go on.</summary>
+    /// <summary>
+    /// It can still serve: not X, and Z only as long as other threads than the main one go on.
+    /// </summary>
     public bool IsAlive => State is not ('X' or 'x') && (State != 'Z' || Threads > 1);
 
-    /// <summary>Its main thread has ended and others go on: /proc/pid itself shows no descriptors and no network then, those of the threads do.</summary>
+    /// <summary>
+    /// Its main thread has ended and others go on: /proc/pid itself shows no descriptors and no
+    /// network then, those of the threads do.
+    /// </summary>
     public bool IsHeadless => State == 'Z' && Threads > 1;
 
     /// <summary>Reads it; false when there is none, or it may not be read.</summary>
@@ -45,7 +52,9 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
         return TryParse(buffer[..RandomAccess.Read(file, buffer, 0)], out stat);
     }
 
-    /// <summary>The fields are counted from the last ')', because the command in field 2 may hold anything.</summary>
+    /// <summary>
+    /// The fields are counted from the last ')', because the command in field 2 may hold anything.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out ProcessStat stat)
     {
         stat = default;

@@ -39,7 +39,8 @@ internal static class ProcessUser
     /// <summary>Reads <c>Uid: real effective saved file</c>.</summary>
     internal static uint? Parse(ReadOnlySpan<byte> status)
     {
-        // The name of the program comes first, with its line breaks escaped, so no name looks like the line.
+        // The name of the program comes first, with its line breaks escaped, so no name looks like
+        // the line.
         int line = status.IndexOf("\nUid:\t"u8);
         if (line < 0)
         {

@@ -1,13 +1,20 @@
 using Microsoft.Win32.SafeHandles;
-using Portmap.Persistence;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
-/// <summary>A process that somebody has an eye on: its identity, and where the kernel gives one, a descriptor that is its own for ever (pidfd_open(2)).</summary>
+/// <summary>
+/// A process that somebody has an eye on: its identity, and where the kernel gives one, a
+/// descriptor that is its own for ever (pidfd_open(2)).
+/// </summary>
 /// <remarks>
-/// <para>With the descriptor there is no doubt: it says whether the last thread has ended, whatever /proc shows, and another process that is given the same
-/// number, in the same clock tick even, is not taken for this one. Without one (Linux before 5.3, a filter on system calls, more processes than
-/// <see cref="DeathWatch"/> has places, a process read from the store) the identity is all there is.</para>
+/// <para>
+/// With the descriptor there is no doubt: it says whether the last thread has ended, whatever /proc
+/// shows, and another process that is given the same number, in the same clock tick even, is not
+/// taken for this one. Without one (Linux before 5.3, a filter on system calls, more processes than
+/// <see cref="DeathWatch"/> has places, a process read from the store) the identity is all there
+/// is.
+/// </para>
 /// <para>Immutable but for its end; any thread may use it.</para>
 /// </remarks>
 internal sealed class WatchedProcess : IDisposable
@@ -59,7 +66,10 @@ internal sealed class WatchedProcess : IDisposable
 
     /// <summary>Looks at a process and holds on to it, as well as that can be done.</summary>
     /// <param name="processId">Its id; 0 when nobody knows it.</param>
-    /// <param name="observer">For whom it is; one with an observer counts among the descriptors of processes, and is not held when there are too many.</param>
+    /// <param name="observer">
+    /// For whom it is; one with an observer counts among the descriptors of processes, and is not
+    /// held when there are too many.
+    /// </param>
     /// <param name="isDead">There is no such process.</param>
     public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead)
     {
@@ -87,7 +97,9 @@ internal sealed class WatchedProcess : IDisposable
     /// <summary>One that is known by its identity alone, from the store.</summary>
     public static WatchedProcess Of(ProcessIdentity identity) => new(identity, null, -1, null);
 
-    /// <summary>Has the observer told when it ends; where that cannot be had, passes will see it.</summary>
+    /// <summary>
+    /// Has the observer told when it ends; where that cannot be had, passes will see it.
+    /// </summary>
     public void TellWhenItEnds()
     {
         if (_place >= 0)
@@ -96,10 +108,15 @@ internal sealed class WatchedProcess : IDisposable
         }
     }
 
-    /// <summary>Whether it lives, as far as anybody can tell: one nothing is known about is believed to.</summary>
+    /// <summary>
+    /// Whether it lives, as far as anybody can tell: one nothing is known about is believed to.
+    /// </summary>
     public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive();
 
-    /// <summary>Whether another one is the same process. One that has ended is nobody's: its number and even its start time may be another's now.</summary>
+    /// <summary>Whether another one is the same process.</summary>
+    /// <remarks>
+    /// One that has ended is nobody's: its number and even its start time may be another's now.
+    /// </remarks>
     public bool IsSame(WatchedProcess other) =>
         ReferenceEquals(this, other)
         || (Identity.Id == other.Identity.Id && Identity.StartTime == other.Identity.StartTime

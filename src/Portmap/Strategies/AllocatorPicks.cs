@@ -1,5 +1,3 @@
-using Portmap.Table;
-
 namespace Portmap.Strategies;
 
 /// <summary>The registry picks, for ports that must be known before the process starts.</summary>
@@ -32,7 +30,8 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         Stripes places = search.Protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
         ref long place = ref places[places.Current];
 
-        // A plain read and write: two threads of one processor may begin at the same place, and the table lets one of them have the port.
+        // A plain read and write: two threads of one processor may begin at the same place, and the
+        // table lets one of them have the port.
         long here = Volatile.Read(ref place);
         if (_order == PortOrder.Random)
         {
@@ -62,7 +61,9 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         return places;
     }
 
-    /// <summary>xorshift64* of Marsaglia and Vigna: every state is met before any repeats.</summary>
+    /// <summary>
+    /// xorshift64* of Marsaglia and Vigna: every state is met before any repeats.
+    /// </summary>
     private static ulong Next(ulong state)
     {
         state = state == 0 ? 0x9E3779B97F4A7C15 : state;

@@ -79,7 +79,7 @@ internal sealed class ChangeLog
     /// <param name="kind">What happened.</param>
     /// <param name="entry">The entry after it.</param>
     /// <param name="living">The claim that must not have ended, for what is no ending.</param>
-    public void Append(PortChangeKind kind, PortEntry entry, PortClaim? living = null)
+    public void Append(PortChangeKind kind, in PortEntry entry, in ClaimView living = default)
     {
         while (true)
         {
@@ -88,7 +88,7 @@ internal sealed class ChangeLog
             Change? old = Volatile.Read(ref place);
             if (old is null || old.Revision < revision)
             {
-                if (living?.Word.Stage == ClaimStage.Ended)
+                if (living.Now().Stage == ClaimStage.Ended)
                 {
                     return;   // I2: its end is told, or will be
                 }
@@ -150,7 +150,6 @@ internal sealed class ChangeLog
     }
 
     private ref Change? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
-
 
     private void Wake()
     {

@@ -15,14 +15,16 @@ internal enum ClaimEnd
     LeaseGone = 3,
 
     /// <summary>A lease that a registration has used up.</summary>
-    Consumed = 4,
+    UsedUp = 4,
 
     Released = 5,
     Expired = 6,
     Died = 7,
     Disconnected = 8,
     Replaced = 9,
-    Taken = 10,
+
+    /// <summary>A lease on whose port another owner's process listens.</summary>
+    LostToListener = 10,
     BindFailed = 11,
 
     /// <summary>It never took effect because its fact could not be written.</summary>

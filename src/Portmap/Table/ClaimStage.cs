@@ -1,10 +1,10 @@
 namespace Portmap.Table;
 
-/// <summary>Where a <see cref="PortClaim"/> stands. A claim only ever moves to the right: Taking, then Reserved or Bound, then Ended.</summary>
+/// <summary>Where a <see cref="PortClaim"/> stands. A claim only ever moves to the right: Pending, then Reserved or Bound, then Ended.</summary>
 internal enum ClaimStage
 {
-    /// <summary>Pending: it excludes others from the port and is invisible to lookups.</summary>
-    Taking = 0,
+    /// <summary>It excludes others from the port and is invisible to lookups.</summary>
+    Pending = 0,
 
     /// <summary>An open lease.</summary>
     Reserved = 1,

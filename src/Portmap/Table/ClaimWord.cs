@@ -33,7 +33,7 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     public bool IsSeated => (Bits & SeatedFlag) != 0;
 
     /// <summary>Pending or in force: it keeps others off its port.</summary>
-    public bool IsLive => Stage is ClaimStage.Taking or ClaimStage.Reserved or ClaimStage.Bound;
+    public bool IsLive => Stage is ClaimStage.Pending or ClaimStage.Reserved or ClaimStage.Bound;
 
     public bool IsQueued => (Bits & QueuedFlag) != 0;
 
@@ -42,7 +42,7 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     /// <summary>Its fact has yet to come to the disk.</summary>
     public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
 
-    public static ClaimWord Pending(bool confirmed) => new((long)ClaimStage.Taking | (confirmed ? ConfirmedFlag : 0));
+    public static ClaimWord Pending(bool confirmed) => new((long)ClaimStage.Pending | (confirmed ? ConfirmedFlag : 0));
 
     public static ClaimWord Make(ClaimStage stage, long at) =>
         new((long)stage | (stage == ClaimStage.Bound ? BoundFlag : 0) | (at << TimeShift));
@@ -60,7 +60,7 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     /// <summary>The word of the ended claim. Its end has to be written when the claim may be on disk and nothing else tells that it is over.</summary>
     public ClaimWord End(ClaimEnd cause, long at, bool isTold = false) =>
         new((long)ClaimStage.Ended | ((long)cause << CauseShift) | (Bits & BoundFlag) | (at << TimeShift)
-            | (isTold || (Stage == ClaimStage.Taking && !IsQueued) ? 0 : Bits & ConfirmedFlag));
+            | (isTold || (Stage == ClaimStage.Pending && !IsQueued) ? 0 : Bits & ConfirmedFlag));
 
     public bool Equals(ClaimWord other) => Bits == other.Bits;
 

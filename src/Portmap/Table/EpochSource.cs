@@ -3,7 +3,7 @@ namespace Portmap.Table;
 /// <summary>Draws epochs: unique, and higher than any epoch the caller names.</summary>
 /// <remarks>
 /// <code>
-///   number = First + k * Step * stripes + stripe * Step        each stripe has the numbers of its own place only
+///   number = First + k * Spacing * stripes + stripe * Spacing        each stripe has the numbers of its own place only
 /// </code>
 /// A clock after Lamport for each processor: a stripe goes on from its last number, or from the one the caller names, whichever is higher. So a caller never
 /// asks other processors for their numbers, and one that names a number of another processor is answered with a higher one.
@@ -19,7 +19,7 @@ namespace Portmap.Table;
 internal sealed class EpochSource
 {
     /// <summary>How far apart drawn numbers are.</summary>
-    public const int Step = 16;
+    public const int Spacing = 16;
 
     private readonly Stripes _stripes;
     private readonly long _round;
@@ -30,7 +30,7 @@ internal sealed class EpochSource
     {
         First = first;
         _stripes = new Stripes(processors);
-        _round = (long)_stripes.Count * Step;
+        _round = (long)_stripes.Count * Spacing;
         for (int i = 0; i < _stripes.Count; i++)
         {
             _stripes[i] = first;
@@ -68,7 +68,7 @@ internal sealed class EpochSource
             long next = NextOf(stripe, Math.Max(last, after));
 
             // Takes the number for this caller; pairs with the same CAS of others on the stripe.
-            Hook.At(Table.Step.DrawEpoch);
+            Hook.At(Step.DrawEpoch);
             if (Interlocked.CompareExchange(ref place, next, last) == last)
             {
                 return next;
@@ -79,7 +79,7 @@ internal sealed class EpochSource
     /// <summary>The lowest number of a stripe that is above another one.</summary>
     private long NextOf(int stripe, long above)
     {
-        long place = (long)stripe * Step;
+        long place = (long)stripe * Spacing;
         return ((above - place) & -_round) + _round + place;
     }
 }

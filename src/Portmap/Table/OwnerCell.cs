@@ -66,8 +66,20 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         }
     }
 
-    /// <summary>Puts a claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else moved <see cref="Top"/>.</summary>
+    /// <summary>Puts a pending claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else
+    /// moved <see cref="Top"/>.</summary>
     public bool TryPush(PortClaim expected, PortClaim claim)
+    {
+        claim.Cell = this;
+        claim.Below = expected;
+        claim.SkipEnded();
+        return TryReplaceTop(expected, claim);
+    }
+
+    /// <summary>After this CAS nobody can push any more; it fails when anybody did since the top was read.</summary>
+    public bool TryDie(PortClaim expected) => TryReplaceTop(expected, PortClaim.Dead);
+
+    private bool TryReplaceTop(PortClaim expected, PortClaim claim)
     {
         Hook.At(Step.PushTop);
         return ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
@@ -100,7 +112,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     public PortClaim? Serving()
     {
         PortClaim? served = Served();
-        return served is null || served.Session!.IsServing ? served : ServingAfter(served);
+        return served is null || served.Holder!.IsServing ? served : ServingAfter(served);
     }
 
     private PortClaim? ServingAfter(PortClaim served)
@@ -113,7 +125,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
                 return null;
             }
 
-            if (next.Session!.IsServing)
+            if (next.Holder!.IsServing)
             {
                 return next;
             }
@@ -135,7 +147,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
                 return claim;
             }
 
-            if (word.Stage == ClaimStage.Taking)
+            if (word.Stage == ClaimStage.Pending)
             {
                 pending = claim;
             }
@@ -162,13 +174,13 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         {
             ClaimWord word = claim.Word;
             if (word.Stage == ClaimStage.Reserved
-                || (word.Cause == ClaimEnd.Consumed && !isBelowEffect)
-                || (word.Cause == ClaimEnd.BindFailed && pending is not null && ReferenceEquals(pending.Consumes, claim)))
+                || (word.Cause == ClaimEnd.UsedUp && !isBelowEffect)
+                || (word.Cause == ClaimEnd.BindFailed && pending is not null && ReferenceEquals(pending.UsesUp, claim)))
             {
                 return claim;
             }
 
-            if (word.Stage == ClaimStage.Taking)
+            if (word.Stage == ClaimStage.Pending)
             {
                 pending = claim;
             }
@@ -189,7 +201,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     public PortClaim? Current()
     {
         PortClaim top = Top;
-        bool isNew = top.Word.Stage == ClaimStage.Taking;
+        bool isNew = top.Word.Stage == ClaimStage.Pending;
         for (int look = 0; look < OwnerIndex.MaxProbes; look++)
         {
             PortClaim? lease = OpenLease();   // first: what it becomes meanwhile is found by the second look

@@ -210,8 +210,7 @@ internal sealed partial class OwnerIndex
 
         RaiseMark(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I4)
 
-        // After this CAS nobody can push; one that pushed since the look above made it fail.
-        if (cell.TryPush(top, PortClaim.Dead))
+        if (cell.TryDie(top))   // fails when somebody pushed since the look above
         {
             _credits.Return();
         }

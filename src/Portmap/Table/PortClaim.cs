@@ -7,22 +7,22 @@ namespace Portmap.Table;
 /// <code>
 ///   slot[port] ──► claim ──► cell ──► Top ──► claim (newest) ──Below──► claim ──Below──► …
 /// </code>
-/// A lease goes Taking → Reserved → Ended, a registration Taking → Bound → Ended; a registration never becomes a lease or the other way round.
+/// A lease goes Pending → Reserved → Ended, a registration Pending → Bound → Ended; a registration never becomes a lease or the other way round.
 /// <list type="bullet">
 /// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips
-/// claims that have ended, <see cref="Consumes"/>, which is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and <see cref="Served"/>.</item>
+/// claims that have ended, <see cref="UsesUp"/>, which is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and <see cref="Served"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
-internal sealed class PortClaim
+internal sealed class PortClaim : IGuaranteed
 {
     private long _word;
     private PortClaim? _below;
-    private PortClaim? _consumes;
+    private PortClaim? _usesUp;
     private OwnerCell? _cell;
 
-    // Who stands behind it: the PortLease of a lease, the PortSession of a registration. One field, and bytes for what an enum would take four of:
+    // Who stands behind it: what a lease is to its users, the holder of a registration. One field, and bytes for what an enum would take four of:
     // an acquisition and its release may cost 200 bytes together.
     private readonly object? _party;
     private readonly ushort _port;
@@ -31,20 +31,22 @@ internal sealed class PortClaim
     private byte _drawnBelow;
     private byte _served;
 
-    private PortClaim(PortProtocol protocol, int port, long epoch, long origin, byte strategy, bool isLease, object? party, ClaimWord word)
+    private PortClaim(in NewClaim claim, ClaimWord word)
     {
-        _protocol = (byte)protocol;
-        _port = (ushort)port;
-        Epoch = epoch;
-        Origin = origin;
-        Strategy = strategy;
-        IsLease = isLease;
-        _party = party;
+        _protocol = (byte)claim.Protocol;
+        _port = (ushort)claim.Port;
+        Epoch = claim.Epoch;
+        Origin = claim.Origin != 0 ? claim.Origin : claim.Epoch;
+        Strategy = claim.Strategy;
+        IsLease = claim.Lease is not null;
+        _party = claim.Lease ?? claim.Holder;
         _word = word.Bits;
+        _usesUp = claim.UsesUp;
+        _guarantee = (byte)(IsLease ? PortGuarantee.LedgerOnly : PortGuarantee.HeldByProcess);
     }
 
     /// <summary>What <see cref="OwnerCell.Top"/> points to once the cell is dead.</summary>
-    public static PortClaim Dead { get; } = new(PortProtocol.Tcp, 0, 0, 0, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Ended, 0));
+    public static PortClaim Dead { get; } = new(new NewClaim { Protocol = PortProtocol.Tcp, Epoch = 0 }, ClaimWord.Make(ClaimStage.Ended, 0));
 
     /// <summary>The rank of its fact: of two claims of one owner, or on one port, the later one has the higher.</summary>
     public long Epoch { get; }
@@ -73,7 +75,10 @@ internal sealed class PortClaim
         set => Volatile.Write(ref _guarantee, (byte)value);
     }
 
-    /// <summary>The number of the set of addresses that the process of a registration listens on (<see cref="Guarding.ServedAddresses"/>); written by the passes.</summary>
+    /// <summary>What its guard is told of it.</summary>
+    public GuardedPort Guarded => new(Protocol, Port, Epoch, IsLease, this);
+
+    /// <summary>The number of the set of addresses that the process of a registration listens on; written by the passes.</summary>
     public byte Served
     {
         get => Volatile.Read(ref _served);
@@ -81,26 +86,26 @@ internal sealed class PortClaim
     }
 
     /// <summary>The process and connection of a registration; null for a lease.</summary>
-    public PortSession? Session => IsLease ? null : Unsafe.As<PortSession>(_party);
+    public ClaimHolder? Holder => IsLease ? null : Unsafe.As<ClaimHolder>(_party);
 
-    /// <summary>The lease of a lease claim; null for a registration, which knows its lease by what it <see cref="Consumes"/>.</summary>
-    public PortLease? Lease => IsLease ? Unsafe.As<PortLease>(_party) : null;
+    /// <summary>What the lease is to its users; null for a registration, which knows its lease by what it <see cref="UsesUp"/>.</summary>
+    public object? Lease => IsLease ? _party : null;
 
     /// <summary>The lease, or the registration it continues, that this claim uses up when it takes effect; forgotten then, so that no chain of old
     /// claims is kept, nor the lease by its registration (64 bytes a port).</summary>
-    public PortClaim? Consumes
+    public PortClaim? UsesUp
     {
         get
         {
-            Hook.At(Step.ReadConsumes);
-            return Volatile.Read(ref _consumes);
+            Hook.At(Step.ReadUsesUp);
+            return Volatile.Read(ref _usesUp);
         }
 
         set
         {
-            if (value is not null || _consumes is not null)   // each write of a reference is told to the collector
+            if (value is not null || _usesUp is not null)   // each write of a reference is told to the collector
             {
-                Volatile.Write(ref _consumes, value);
+                Volatile.Write(ref _usesUp, value);
             }
         }
     }
@@ -146,31 +151,25 @@ internal sealed class PortClaim
             ClaimWord word = Word;
             return IsLease
                 ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone))
-                : word.WasBound && Session!.IsServing;
+                : word.WasBound && Holder!.IsServing;
         }
     }
 
-    public static PortClaim ForLease(PortProtocol protocol, int port, long epoch, byte strategy, PortLease lease, PortClaim? consumes = null, bool confirmed = false) =>
-        new(protocol, port, epoch, epoch, strategy, isLease: true, lease, ClaimWord.Pending(confirmed)) { Consumes = consumes };
-
-    public static PortClaim ForRegistration(
-        PortProtocol protocol, int port, long epoch, byte strategy, PortSession session, PortClaim? consumes, bool confirmed = false, long origin = 0) =>
-        new(protocol, port, epoch, origin != 0 ? origin : epoch, strategy, isLease: false, session, ClaimWord.Pending(confirmed))
-        {
-            Consumes = consumes,
-            Guarantee = PortGuarantee.HeldByProcess,
-        };
+    /// <summary>Makes a claim that is pending.</summary>
+    /// <param name="claim">What it is to be.</param>
+    /// <param name="confirmed">It counts only when its fact is on disk.</param>
+    public static PortClaim Pending(in NewClaim claim, bool confirmed) => new(claim, ClaimWord.Pending(confirmed));
 
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port.</param>
     /// <param name="highest">The highest epoch the port has seen: who has the port after the stranger is given a higher one.</param>
     /// <param name="at">When it was found.</param>
     public static PortClaim ForForeign(PortProtocol protocol, int port, long highest, long at) =>
-        new(protocol, port, highest, highest, 0, isLease: false, party: null, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
+        new(new NewClaim { Protocol = protocol, Port = port, Epoch = highest }, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
 
     /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell in the index.</summary>
-    public static PortClaim ForCooling(PortProtocol protocol, int port, long epoch, byte strategy, OwnerCell owner, ClaimEnd cause, long endedAt) =>
-        new(protocol, port, epoch, epoch, strategy, isLease: false, party: null, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
+    public static PortClaim ForCooling(in NewClaim claim, OwnerCell owner, ClaimEnd cause, long endedAt) =>
+        new(claim, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
 
     /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
     public long DrawBelow()
@@ -179,7 +178,7 @@ internal sealed class PortClaim
         {
             Hook.At(Step.DrawBelow);
             byte drawn = Volatile.Read(ref _drawnBelow);
-            if (drawn == EpochSource.Step - 1)
+            if (drawn == EpochSource.Spacing - 1)
             {
                 return 0;
             }
@@ -187,8 +186,34 @@ internal sealed class PortClaim
             // Gives the number to one caller only.
             if (Interlocked.CompareExchange(ref _drawnBelow, (byte)(drawn + 1), drawn) == drawn)
             {
-                return Epoch - EpochSource.Step + drawn + 1;
+                return Epoch - EpochSource.Spacing + drawn + 1;
             }
+        }
+    }
+
+    /// <summary>Skips claims below that have ended.</summary>
+    /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is skipped, what it hid must go with it,
+    /// or a reader would take one that was replaced long ago for one that is being replaced now
+    /// (<see cref="OwnerCell.Served"/>). A reader that walks there at this moment may find nothing, and rightly so: when the
+    /// skipped claim ended, nobody was served.</remarks>
+    public void SkipEnded()
+    {
+        bool hid = false;
+        PortClaim? below = Below;
+        for (ClaimWord word; below is not null && (word = below.Word).Stage == ClaimStage.Ended; below = below.Below)
+        {
+            hid |= word.WasBound && word.Cause != ClaimEnd.Replaced;
+        }
+
+        if (!ReferenceEquals(below, Below))
+        {
+            Hook.At(Step.SkipBelow);
+            Below = below;
+        }
+
+        for (PortClaim? lease = hid ? below : null; lease is not null; lease = lease.Below)
+        {
+            lease.SkipEnded();
         }
     }
 

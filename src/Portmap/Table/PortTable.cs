@@ -1,5 +1,3 @@
-using Portmap.Persistence;
-
 namespace Portmap.Table;
 
 /// <summary>The claims of all ports and owners, and every step by which one takes effect or ends.</summary>
@@ -9,179 +7,426 @@ namespace Portmap.Table;
 ///                                    ├─► cell ──Top──► claim ──Below──► claim        a claim counts when its cell serves it
 ///   by owner   index[owner] ─────────┘
 /// </code>
-/// One authority: the word of a claim together with its place below <see cref="OwnerCell.Top"/>. The slot only leads to cells, so a reader that
-/// comes by port asks the same cell as one that comes by owner, and both see a change at the same CAS.
+/// It is closed: what goes in are its verbs, what comes out are values (<see cref="ClaimView"/>, <see cref="OwnerView"/>,
+/// <see cref="PortView"/>). A view is of one moment; a verb that takes one does nothing unless it is still so.
+/// <para>One authority: the word of a claim together with its place below <see cref="OwnerCell.Top"/>. The slot only leads to cells,
+/// so a reader that comes by port asks the same cell as one that comes by owner, and both see a change at the same CAS.</para>
 /// <para>States of a claim and who moves it:</para>
 /// <code>
-///             lease:  Taking ──(3)──► Reserved ──┐
-///                       │                        ├──(5)──► Ended       (5) release, expiry, taken, used up by a registration
-///      registration:  Taking ──(4)──► Bound ─────┘                         death, disconnect, replaced by the one above
+///             lease:  Pending ──(3)──► Reserved ──┐
+///                       │                         ├──(5)──► Ended      (5) release, expiry, lost to a listener, used up by a
+///      registration:  Pending ──(4)──► Bound ─────┘                        registration, death, disconnect, replaced
 ///                       └──────(1,2: withdrawn)──────────► Ended
 /// </code>
 /// <para>Invariants</para>
 /// <list type="bullet">
-/// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps leading to its cell while it is in force: who
-/// wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every change of a slot is a fresh object.</item>
+/// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps leading to its cell while it is
+/// in force: who wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every
+/// change of a slot is a fresh object.</item>
 /// <item>I2. Claims in force on one port belong to one process, or there is one of them.</item>
 /// <item>I3. An owner has at most one Reserved claim, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
-/// <item>I4. A lease is used up by the CAS that ends it as Consumed (by its registration) or BindFailed (by the lease of another port that takes its
-/// place), and by one of them only.</item>
-/// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Settle"/>); a pending acquisition that a listening
-/// process collides with is ended by that process. So nobody waits for a thread that was suspended between two steps.</item>
+/// <item>I4. A lease is used up by the CAS that ends it as UsedUp (by its registration) or BindFailed (by the lease of another
+/// port that takes its place), and by one of them only.</item>
+/// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Finishing"/>); a pending acquisition
+/// that a listening process collides with is ended by that process. So nobody waits for a thread that was suspended.</item>
 /// </list>
-/// <para>Linearization points: acquire (3), register (4) = <see cref="PortClaim.TryTakeEffect"/>; every ending (5) = <see cref="PortClaim.TryEnd"/>;
-/// lookups: the read of <see cref="OwnerCell.Top"/> or the effect of the claim they return (<see cref="OwnerCell.Served"/>).</para>
+/// <para>Linearization points: acquire (3), register (4) = <see cref="PortClaim.TryTakeEffect"/>; every ending (5) =
+/// <see cref="PortClaim.TryEndFrom"/>; lookups: the read of <see cref="OwnerCell.Top"/> or the effect of the claim they return
+/// (<see cref="OwnerCell.Served"/>).</para>
 /// <para>Progress: lookups are wait-free, everything else is lock-free: a step is repeated only because somebody else's took effect.</para>
 /// </remarks>
-internal sealed partial class PortTable
+internal sealed class PortTable
 {
-    private readonly IClaimEvents _events;
-    private readonly PortSpace _tcp;
-    private PortSpace? _udp;
+    private readonly TableParts _parts;
+    private readonly OwnerIndex _index;
+    private readonly Endings _endings;
+    private readonly Finishing _finishing;
 
-    public PortTable(PortRegistrySettings settings, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
+    public PortTable(PortLimits limits, RegistryClock clock, IClaimEvents events, int processors, ulong seed)
     {
-        Settings = settings;
-        Clock = clock;
-        _events = events;
-        _tcp = new PortSpace(settings, PortProtocol.Tcp);
-        Index = new OwnerIndex(settings.MaxOwners, processors, seed, IsRemembered);
+        _parts = new TableParts(limits, clock, events, processors, seed);
+        _index = _parts.Index;
+        Facts = new ClaimFacts(_parts);
+        _endings = new Endings(_parts, Facts);
+        _finishing = new Finishing(_parts, Facts, _endings);
+        Ports = new PortLookup(_parts);
     }
 
-    public PortRegistrySettings Settings { get; }
+    public PortLimits Limits => _parts.Limits;
 
-    public RegistryClock Clock { get; }
+    /// <summary>What comes of facts that are written.</summary>
+    public ClaimFacts Facts { get; }
 
-    public OwnerIndex Index { get; }
-
-    /// <summary>Where facts of claims go; null without a store. Set before anything else is done with the table.</summary>
-    public ClaimJournal? Journal { get; set; }
-
-    /// <summary>Owners that stay remembered whoever has their port, because the store told of them. Set before anything else is done with the table.</summary>
-    public Func<PortClaim, bool> IsStored { get; set; } = static _ => false;
+    /// <summary>What is found by port.</summary>
+    public PortLookup Ports { get; }
 
     /// <summary>Whether a claim counts only when its fact is on disk.</summary>
-    public bool Confirms => Journal is { Confirms: true };
+    public bool Confirms => Facts.Confirms;
 
-    public PortSpace Space(PortProtocol protocol) =>
-        protocol == PortProtocol.Tcp ? _tcp : Volatile.Read(ref _udp) ?? MakeUdp();
+    public bool HasUdp => _parts.HasUdp;
 
-    public bool HasUdp => Volatile.Read(ref _udp) is not null;
+    public int EstimatedOwners => _index.EstimatedCount;
 
-    /// <summary>What lookups serve for an owner, or null.</summary>
-    public PortClaim? Served(PortProtocol protocol, ReadOnlySpan<char> owner) =>
-        Index.FindAny(protocol, owner, Index.Hash(protocol, owner))?.Serving();
+    internal TableParts Parts => _parts;
 
-    /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
-    public static PortClaim? VisibleOn(PortClaim inSlot)
+    /// <summary>Where ports to hand out may be found.</summary>
+    public PortHints Hints(PortProtocol protocol) => _parts.Space(protocol).Hints;
+
+    public OwnerKey Key(PortProtocol protocol, string owner) => new(protocol, owner, _index.Hash(protocol, owner));
+
+    /// <summary>The port that lookups serve for an owner, or 0. Wait-free; allocates nothing.</summary>
+    public int PortOf(PortProtocol protocol, ReadOnlySpan<char> owner) =>
+        _index.FindAny(protocol, owner, _index.Hash(protocol, owner))?.Serving()?.Port ?? 0;
+
+    /// <summary>The registration that lookups serve for an owner, else its open lease, else none. Wait-free; allocates nothing.</summary>
+    public ClaimView Find(PortProtocol protocol, ReadOnlySpan<char> owner) => new(_index.Find(protocol, owner)?.Current());
+
+    /// <summary>The registration in force of an owner, whether its holder is served or not; or none.</summary>
+    public ClaimView FindServed(PortProtocol protocol, string owner) => new(_index.Find(protocol, owner)?.Served());
+
+    /// <summary>What each living owner has, each met at most once; one that comes or goes meanwhile may be missing.</summary>
+    public IEnumerable<OwnerView> Owners()
     {
-        OwnerCell? cell = inSlot.Cell;
-        if (cell is null)
+        foreach (OwnerCell cell in _index.Cells())
         {
-            return null;
+            yield return new OwnerView(cell, cell.Top);
         }
-
-        PortClaim? lease = cell.OpenLease();   // before Served, see there
-        if (cell.Serving() is { } served && served.Port == inSlot.Port)
-        {
-            return served;
-        }
-
-        return lease is not null && lease.Port == inSlot.Port ? lease : null;
     }
 
-    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
-    public static bool IsHeldUnseen(PortClaim inSlot) => inSlot.Cell?.Served() is { Session.IsServing: false } served && served.Port == inSlot.Port;
-
-    /// <summary>What a lookup of the port finds: one of the claims in force on it.</summary>
-    /// <remarks>
-    /// Linearization, when none is found: all that the slot led to had ended or was pending at the first pass. A second look at the slot then finds
-    /// everything that is in force at that moment, for a claim is put there before it takes effect. If one that is new there, or was pending before, has
-    /// taken effect, it did so during this call and is the answer, though it may have ended when the caller looks at it; if none has, the port was
-    /// nobody's at the second look. So of several owners that share the port and take turns one is always found.
-    /// </remarks>
-    /// <param name="protocol">The protocol.</param>
-    /// <param name="port">The port.</param>
-    /// <param name="newest">When there is none: of those that were on the port, one that still holds it, else the last to leave.</param>
-    public PortClaim? CurrentOn(PortProtocol protocol, int port, out PortClaim? newest)
+    /// <summary>What an owner has, once what is pending on it is finished.</summary>
+    public OwnerView Look(in OwnerKey owner, long now)
     {
-        PortSlots slots = Space(protocol).Slots;
-        object? first = slots[port];
-        newest = null;
-        PortClaim? pending = null;   // at most one: who joins settles it first
-        ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref first);
-        foreach (PortClaim claim in claims)
+        while (_index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell)
+        {
+            PortClaim top = _finishing.Tidy(cell, now);
+            if (!ReferenceEquals(top, PortClaim.Dead))
+            {
+                return ViewOf(cell, top);
+            }
+        }
+
+        return default;
+    }
+
+    /// <summary>What the owner of a claim has in the cell of that claim, once what is pending on it is finished.</summary>
+    public OwnerView LookAround(PortClaim claim, long now)
+    {
+        OwnerCell cell = claim.Cell!;
+        PortClaim top = _finishing.Tidy(cell, now);
+        return ReferenceEquals(top, PortClaim.Dead) ? default : ViewOf(cell, top);
+    }
+
+    /// <summary>The last registration of an owner that is over, as long as nobody else has had its port since; null when nobody knows.</summary>
+    public LastRegistration? LastOf(in OwnerKey owner) =>
+        _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Last is { } last && _parts.IsRemembered(last)
+            ? new LastRegistration(last.Epoch, last.Origin, last.Port)
+            : null;
+
+    /// <summary>Whether an epoch is that of a live claim of the owner.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="epoch">The epoch.</param>
+    /// <param name="isOutrun">When not: a claim in force goes back to a later one.</param>
+    public bool HasLive(in OwnerKey owner, long epoch, out bool isOutrun)
+    {
+        isOutrun = false;
+        OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
+        for (PortClaim? claim = cell?.Top; claim is not null; claim = claim.Below)
         {
             ClaimWord word = claim.Word;
-            pending = word.Stage == ClaimStage.Taking ? claim : pending;
-            if (VisibleOn(claim) is { } visible)
-            {
-                return visible;
-            }
-
-            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && word.At > newest.Word.At) ? claim : newest;
-        }
-
-        object? second = slots[port];
-        if (pending is null && ReferenceEquals(second, first))
-        {
-            return null;
-        }
-
-        foreach (PortClaim claim in PortSlots.Claims(ref second))
-        {
-            if (VisibleOn(claim) is { } visible)
-            {
-                return visible;
-            }
-
-            if ((ReferenceEquals(claim, pending) || !claims.Contains(claim)) && claim.TookEffect)
-            {
-                return claim;
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>How many owners lookups see on a port.</summary>
-    public int CountOwners(PortProtocol protocol, int port)
-    {
-        object? slot = Space(protocol).Slots[port];
-        int count = 0;
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            count += VisibleOn(claim) is not null ? 1 : 0;
-        }
-
-        return count;
-    }
-
-    /// <summary>Whether nobody else has had the port of a registration since it ended: as long, its owner is remembered. Longer, where the store tells of
-    /// an earlier one: it must not be taken for the last.</summary>
-    public bool IsRemembered(PortClaim registration)
-    {
-        if (IsStored(registration))
-        {
-            return true;
-        }
-
-        object? slot = Space(registration.Protocol).Slots[registration.Port];
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            if (claim.Cell?.Owner == registration.Cell!.Owner)
+            if (word.IsLive && claim.IsOf(epoch))
             {
                 return true;
+            }
+
+            isOutrun |= word.Stage is (ClaimStage.Reserved or ClaimStage.Bound) && claim.Origin > epoch;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a claim is live, or its owner has one of its epoch that is.</summary>
+    public static bool Matters(PortClaim claim) =>
+        claim.Word.IsLive
+        || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
+
+    /// <summary>The port an owner has or had last, unless it was given to another owner since; 0 when there is none.</summary>
+    public int LastPort(in OwnerKey owner)
+    {
+        // A claim that ends is remembered before its cell dies, so a cell that lives and shows nothing is looked at first.
+        for (PortClaim? claim = _index.Find(owner.Protocol, owner.Owner, owner.Hash)?.Top; claim is not null; claim = claim.Below)
+        {
+            ClaimWord word = claim.Word;
+            if (claim.Port != 0
+                && (word.Stage == ClaimStage.Bound || (word.Stage == ClaimStage.Ended && word.WasBound && word.Cause != ClaimEnd.Replaced)))
+            {
+                return claim.Port;
+            }
+        }
+
+        int port = _parts.Space(owner.Protocol).Last.Recall(owner.Owner, owner.Hash);
+        return port == 0 || _parts.IsAnothers(owner.Protocol, port, owner.Owner) ? 0 : port;
+    }
+
+    /// <summary>Whether a process of an owner died on a port, which cools since: what a placeholder that is kept waits for.</summary>
+    public bool CoolsAfterDeathOf(in OwnerKey owner, int port, long now)
+    {
+        PortSpace space = _parts.Space(owner.Protocol);
+        object? slot = space.Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && claim.Cell?.Owner == owner.Owner)
+            {
+                return space.CoolsForMs(word, now) > 0;
             }
         }
 
         return false;
     }
 
-    private PortSpace MakeUdp()
+    /// <summary>An epoch that no claim of an owner that has none now has outrun.</summary>
+    public long MarkOf(in OwnerKey owner) => _index.MarkOf(owner.Hash);
+
+    /// <summary>Has the next claim of an owner that has none begin above an epoch.</summary>
+    public void RaiseMark(in OwnerKey owner, long epoch) => _index.RaiseMark(owner.Hash, epoch);
+
+    /// <summary>Whether a port may be taken for an acquisition now.</summary>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="asksFor">Who asks for this very port: it may have one that cools after itself. null: anybody.</param>
+    /// <param name="takeCooling">Also one that cools after another.</param>
+    /// <param name="now">The time.</param>
+    public PortView Look(PortProtocol protocol, int port, string? asksFor, bool takeCooling, long now)
     {
-        PortSpace space = new(Settings, PortProtocol.Udp);
-        Hook.At(Step.MakeUdp);
-        return Interlocked.CompareExchange(ref _udp, space, null) ?? space;   // publishes the space; the first one stays
+        PortSpace space = _parts.Space(protocol);
+        object? slot = space.Slots[port];
+        long highestEpoch = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            highestEpoch = Math.Max(highestEpoch, claim.Epoch);
+            if (word.Stage == ClaimStage.Foreign)
+            {
+                if (!space.IsDue(word, now))
+                {
+                    return new PortView(PortAvailability.Foreign, slot, highestEpoch, word.At);
+                }
+
+                continue;
+            }
+
+            if (word.Stage == ClaimStage.Pending || claim.Cell?.HolderOf(port) is not null)
+            {
+                return new PortView(PortAvailability.InUse, slot, highestEpoch, now);
+            }
+
+            word = claim.Word;   // again: it may have ended between the two looks, and then it cools
+            if (word.Waits)
+            {
+                Facts.Queue(claim, word);
+                return new PortView(PortAvailability.Unwritten, slot, highestEpoch, now);
+            }
+
+            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0
+                && (asksFor is null || claim.Cell?.Owner != asksFor))
+            {
+                return new PortView(PortAvailability.Cooling, slot, highestEpoch, word.At);
+            }
+        }
+
+        return new PortView(PortAvailability.Free, slot, highestEpoch, now);
+    }
+
+    /// <summary>Frees the ports that have cooled and that their hint holds back; true when there was one.</summary>
+    public bool FreeCooled(PortProtocol protocol, long now) =>
+        Hints(protocol).DrainCooled(now, port => Look(protocol, port, asksFor: null, takeCooling: false, now).Availability == PortAvailability.Free);
+
+    /// <summary>Makes a pending lease and puts it into the slot of its port, unless anybody did since the port was looked at.</summary>
+    /// <returns>The lease, or null.</returns>
+    public PortClaim? TryTake(in PortView seen, in NewClaim lease)
+    {
+        PortClaim claim = PortClaim.Pending(lease, Confirms);
+        PortSpace space = _parts.Space(lease.Protocol);
+        if (!space.Slots.TrySet(lease.Port, seen.Slot, claim))
+        {
+            return null;
+        }
+
+        if (space.Hints.Free.Contains(lease.Port))
+        {
+            space.Hints.Free.TryTake(lease.Port);   // it came by another way than its bit
+        }
+
+        return claim;
+    }
+
+    /// <summary>Makes a pending lease whose process brings the port.</summary>
+    public PortClaim Make(in NewClaim lease)
+    {
+        PortClaim claim = PortClaim.Pending(lease, Confirms);
+        claim.Guarantee = PortGuarantee.HeldByProcess;
+        return claim;
+    }
+
+    /// <summary>Puts a pending lease on top of its owner and makes it take effect, or leaves it pending there while its fact is on the
+    /// way to the disk: then <see cref="FinishLease"/> tells what became of it.</summary>
+    /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
+    /// <param name="owner">The owner.</param>
+    /// <param name="unlessServed">Not if the owner is served. Looked at below the top that the push is made on, so that no
+    /// registration comes between.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="standing">The lease that stands in the way, for <see cref="Publication.AlreadyReserved"/>.</param>
+    public Publication Publish(PortClaim claim, in OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
+    {
+        standing = default;
+        while (true)
+        {
+            Publication pushed = _index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell
+                ? PushLease(cell, claim, unlessServed, now, ref standing)
+                : PushFirst(claim, owner);
+            if (pushed == Publication.Done)
+            {
+                return FinishLease(claim, now);
+            }
+
+            if (pushed != Publication.Raced)
+            {
+                claim.Cell = null;
+                return pushed;
+            }
+        }
+    }
+
+    /// <summary>What has become of a lease that tops its owner: done also when its fact is not on disk yet.</summary>
+    public Publication FinishLease(PortClaim claim, long now)
+    {
+        _finishing.FinishOwn(claim, now);
+        Publication outcome = claim.Word.Cause switch
+        {
+            ClaimEnd.Withdrawn => Publication.Lost,   // a process that listens on the port was faster
+            ClaimEnd.LeaseGone => Publication.LeaseGone,
+            ClaimEnd.StoreFailed => Publication.StoreFailed,
+            _ => Publication.Done,
+        };
+        if (outcome != Publication.Done)
+        {
+            _index.Retire(claim.Cell!);
+        }
+
+        return outcome;
+    }
+
+    /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else did since that was looked at.</summary>
+    /// <returns>Done, Raced or TooManyOwners.</returns>
+    public Publication TryPush(in OwnerView seen, in OwnerKey owner, in NewClaim registration, out PortClaim claim)
+    {
+        claim = PortClaim.Pending(registration, Confirms);
+        if (seen.Cell is { } cell)
+        {
+            return cell.TryPush(seen.Top!, claim) ? Publication.Done : Publication.Raced;
+        }
+
+        Publication pushed = PushFirst(claim, owner);
+        return pushed == Publication.Lost ? Publication.Raced : pushed;   // it gets a higher epoch the next time
+    }
+
+    /// <summary>Brings a registration that tops its owner as far as it comes now; one that is refused leaves its owner.</summary>
+    public ClaimView FinishRegistration(PortClaim claim, long now)
+    {
+        _finishing.FinishOwn(claim, now);
+        ClaimView view = new(claim);
+        if (!view.WasBound && !view.IsPending)
+        {
+            _index.Retire(claim.Cell!);
+        }
+
+        return view;
+    }
+
+    /// <summary>Draws an epoch below that of a lease and above every older one, or 0 when all 15 are used up.</summary>
+    public static long DrawBelow(in ClaimView lease) => lease.Claim!.DrawBelow();
+
+    /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the port becomes available after it.</summary>
+    public bool TryEnd(in ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
+
+    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was promised, so its port does not cool.</summary>
+    public void Withdraw(PortClaim lease, long now) => _endings.Withdraw(lease, now);
+
+    /// <summary>Ends a pending acquisition that has nothing but its slot; its port is not offered: the caller knows why it is no good.</summary>
+    public static void GiveUp(PortClaim lease, long now) => lease.TryEnd(ClaimEnd.Withdrawn, now);
+
+    /// <summary>Whether a port cools after a claim that ended so.</summary>
+    public static bool Cools(ClaimEnd cause) => PortSpace.Cools(cause);
+
+    /// <summary>Whether a claim of ours is in force or pending on a port.</summary>
+    public bool IsOurs(PortProtocol protocol, int port) => _endings.IsOurs(protocol, port);
+
+    /// <summary>Marks a port as a stranger's unless a claim of ours, but for one, is in force or pending on it.</summary>
+    public bool TryMarkForeign(PortProtocol protocol, int port, long now, PortClaim? except = null) =>
+        _endings.TryMarkForeign(protocol, port, now, except);
+
+    /// <summary>Notes how strongly the port of a claim is held; under the lock of its placeholder once the claim took effect.</summary>
+    public static void NoteGuarantee(PortClaim claim, PortGuarantee guarantee) => claim.Guarantee = guarantee;
+
+    /// <summary>Notes the number of the addresses that the process of a registration listens on. By passes, one at a time.</summary>
+    public static void NoteAddresses(in ClaimView registration, byte addresses) => registration.Claim!.Served = addresses;
+
+    /// <summary>Brings ports whose time has come back into play.</summary>
+    public void DrainDue(long now)
+    {
+        Hints(PortProtocol.Tcp).DrainDue(now);
+        if (HasUdp)
+        {
+            Hints(PortProtocol.Udp).DrainDue(now);
+        }
+    }
+
+    private static OwnerView ViewOf(OwnerCell cell, PortClaim top) =>
+        top.Word.Stage == ClaimStage.Pending ? OwnerView.Waiting(cell, top) : new OwnerView(cell, top);
+
+    private Publication PushLease(OwnerCell cell, PortClaim claim, bool unlessServed, long now, ref ClaimView standing)
+    {
+        PortClaim top = _finishing.Tidy(cell, now);
+        if (ReferenceEquals(top, PortClaim.Dead))
+        {
+            return Publication.Raced;
+        }
+
+        if (top.Word.Stage == ClaimStage.Pending)
+        {
+            return Publication.Waits;
+        }
+
+        PortClaim? lease = cell.OpenLease();
+        if (lease is not null && !ReferenceEquals(lease, claim.UsesUp))
+        {
+            standing = new ClaimView(lease);
+            return Publication.AlreadyReserved;
+        }
+
+        if (Math.Max(top.Epoch, lease?.Epoch ?? 0) >= claim.Epoch || (unlessServed && cell.Served() is not null))
+        {
+            return Publication.Lost;
+        }
+
+        return cell.TryPush(top, claim) ? Publication.Done : Publication.Raced;
+    }
+
+    private Publication PushFirst(PortClaim claim, in OwnerKey owner)
+    {
+        OwnerCell cell = new(owner.Owner, owner.Protocol, owner.Hash, claim);
+        if (claim.Below is not null)
+        {
+            claim.Below = null;   // it was to go on top of a cell that has died
+        }
+
+        claim.Cell = cell;
+        return _index.TryInsert(cell) switch
+        {
+            OwnerIndex.Insertion.Inserted => Publication.Done,
+            OwnerIndex.Insertion.Outrun => Publication.Lost,
+            OwnerIndex.Insertion.Full => Publication.TooManyOwners,
+            _ => Publication.Raced,
+        };
     }
 }

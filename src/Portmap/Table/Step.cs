@@ -7,14 +7,14 @@ internal enum Step
     ReadWord,
     ReadCell,
     ReadBelow,
-    ReadConsumes,
+    ReadUsesUp,
     DrawBelow,
     TakeEffect,
     Seat,
     EndClaim,
     MarkFact,
     SkipBelow,
-    ForgetConsumes,
+    ForgetUsesUp,
 
     // OwnerCell
     CompareName,
@@ -71,7 +71,7 @@ internal enum Step
     CountChange,
     WakeReaders,
 
-    // PortSession
+    // ClaimHolder, SessionHolder
     ReadSession,
     MoveSession,
     NoteLook,

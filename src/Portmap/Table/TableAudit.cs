@@ -3,8 +3,9 @@ namespace Portmap.Table;
 /// <summary>Checks the invariants of a table on which nothing runs.</summary>
 internal static class TableAudit
 {
-    public static void Check(PortTable table)
+    public static void Check(PortTable audited)
     {
+        TableParts table = audited.Parts;
         foreach (OwnerCell cell in table.Index.Cells())
         {
             int bound = 0, leases = 0;
@@ -13,7 +14,7 @@ internal static class TableAudit
                 ClaimWord word = claim.Word;
                 bound += word.Stage == ClaimStage.Bound ? 1 : 0;
                 leases += word.Stage == ClaimStage.Reserved ? 1 : 0;
-                Require(word.Stage != ClaimStage.Taking, $"{cell.Owner}: a claim on {claim.Port} is pending though nothing runs");
+                Require(word.Stage != ClaimStage.Pending, $"{cell.Owner}: a claim on {claim.Port} is pending though nothing runs");
                 if (word.IsLive && claim.Port != 0)
                 {
                     Require(LeadsTo(table, claim), $"{cell.Owner}: the slot of {claim.Port} does not lead to its claim (I1)");
@@ -31,7 +32,7 @@ internal static class TableAudit
         }
     }
 
-    private static void CheckPorts(PortTable table, PortProtocol protocol)
+    private static void CheckPorts(TableParts table, PortProtocol protocol)
     {
         foreach (int port in table.Space(protocol).Slots.Used())
         {
@@ -46,12 +47,12 @@ internal static class TableAudit
             }
 
             Require(
-                inForce.Count <= 1 || inForce.TrueForAll(claim => claim.Session is { } session && session.IsSameProcess(inForce[0].Session!)),
+                inForce.Count <= 1 || inForce.TrueForAll(claim => claim.Holder is { } holder && inForce[0].Holder is { } first && holder.IsSameProcess(first)),
                 $"{protocol} {port}: {inForce.Count} claims of different processes are in force (I2)");
         }
     }
 
-    private static bool LeadsTo(PortTable table, PortClaim claim)
+    private static bool LeadsTo(TableParts table, PortClaim claim)
     {
         object? slot = table.Space(claim.Protocol).Slots[claim.Port];
         foreach (PortClaim other in PortSlots.Claims(ref slot))

@@ -57,7 +57,7 @@ internal sealed class PlayedRegistry : IPlayed
     public CallKind? EndOf(long leaseEpoch) => _granted[leaseEpoch].Claim switch
     {
         { IsLease: true, Word.Cause: ClaimEnd.Expired } => CallKind.Expire,
-        { IsLease: true, Word.Cause: ClaimEnd.Taken } => CallKind.Take,
+        { IsLease: true, Word.Cause: ClaimEnd.LostToListener } => CallKind.Take,
         _ => null,
     };
 

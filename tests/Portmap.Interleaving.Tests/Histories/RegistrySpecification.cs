@@ -139,7 +139,7 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         long epoch = call.AnswerEpoch, onPort = state.HighestOn(call.Port);
         bool isBesideLease = !usesLease && (owner.HasLease || call.Rivals > 0);   // the lease may have ended since the registration began beside it
         return usesLease && epoch == owner.LeaseEpoch ? epoch >= onPort && epoch > owner.HighestBound
-            : epoch > onPort && epoch > owner.HighestBound && (epoch > owner.HighestLease || (isBesideLease && epoch > owner.HighestLease - Table.EpochSource.Step));
+            : epoch > onPort && epoch > owner.HighestBound && (epoch > owner.HighestLease || (isBesideLease && epoch > owner.HighestLease - Table.EpochSource.Spacing));
     }
 
     /// <summary>Whether nobody but other owners of the same process is on the port.</summary>

@@ -24,7 +24,7 @@ internal static class MessageFields
     {
         switch ((program, procedure))
         {
-            case (Wire.Portmap, PortmapProcedure.Lookup):
+            case (Wire.Portmap, PortmapProcedure.Lookup or PortmapProcedure.LookupPort):
                 if (reader.ReadBoolean())
                 {
                     trace.Add(PortmapXdr.ReadEntry(ref reader));
@@ -94,7 +94,11 @@ internal static class MessageFields
             case (Wire.Portmap, PortmapProcedure.Lookup) or (Wire.Gluster, 1):
                 ReadOnlySpan<byte> name = reader.ReadOpaque(int.MaxValue);
                 trace.AddBytes(name);
-                trace.Add(OwnerText.TryDecode(name, stackalloc char[OwnerText.MaxBytes], out _));
+                trace.Add(OwnerName.TryDecode(name, stackalloc char[OwnerName.MaxBytes], out _));
+                break;
+            case (Wire.Portmap, PortmapProcedure.LookupPort):
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadInt32());
                 break;
             case (Wire.Portmap, PortmapProcedure.List or PortmapProcedure.WaitForChange):
                 trace.Add(reader.ReadInt64());

@@ -1,5 +1,4 @@
 using System.Text;
-using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Protocol;
 
@@ -29,15 +28,15 @@ public class OwnerTextTests
     [InlineData(new byte[] { (byte)'a', 0xC3 })]
     [InlineData(new byte[] { 0xED, 0xA0, 0x80 })]
     public void TryDecode_WhatNoOwnerIsCalled_IsFalse(byte[] bytes) =>
-        OwnerText.TryDecode(bytes, new char[OwnerText.MaxBytes], out _).Should().BeFalse();
+        OwnerName.TryDecode(bytes, new char[OwnerName.MaxBytes], out _).Should().BeFalse();
 
     private static long LookUp(PortRegistry registry, byte[] known, byte[] unknown, int rounds)
     {
         long found = 0;
-        Span<char> buffer = stackalloc char[OwnerText.MaxBytes];
+        Span<char> buffer = stackalloc char[OwnerName.MaxBytes];
         for (int i = 0; i < rounds * 2; i++)
         {
-            OwnerText.TryDecode(i % 2 == 0 ? known : unknown, buffer, out ReadOnlySpan<char> owner);
+            OwnerName.TryDecode(i % 2 == 0 ? known : unknown, buffer, out ReadOnlySpan<char> owner);
             found += registry.TryGetPort(owner, out _) ? 1 : 0;
             found += registry.TryGetEntry(owner, out _) ? 1 : 0;
         }

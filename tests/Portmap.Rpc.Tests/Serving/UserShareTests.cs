@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
-using Portmap.Rpc.Serving;
+using Portmap.Native;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Tests.Serving;
 

@@ -196,7 +196,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         public string? WhyUnavailable() => works ? null : "the moon is full";
 
-        public GuardOutcome Place(Portmap.Table.PortClaim claim, PortGuardMode mode, bool insisted) => default;
+        public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted) => default;
 
         public void Dispose()
         {

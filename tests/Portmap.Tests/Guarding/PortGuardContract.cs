@@ -1,5 +1,4 @@
 using Portmap.Guarding;
-using Portmap.Table;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -19,7 +18,7 @@ public abstract class PortGuardContract
         foreach (PortGuardMode mode in Enum.GetValues<PortGuardMode>())
         {
             using IPortGuard guard = Make();
-            PortClaim lease = Lease(protocol);
+            GuardedPort lease = Lease(protocol);
 
             GuardOutcome outcome = guard.Place(lease, mode, insisted: false);
 
@@ -32,12 +31,12 @@ public abstract class PortGuardContract
     public void Open_DoesWhatItSays_TheNextProgramGetsIn()
     {
         using IPortGuard guard = Make();
-        PortClaim lease = Place(guard, PortProtocol.Tcp);
-        PortGuarantee before = lease.Guarantee;
+        GuardedPort lease = Place(guard, PortProtocol.Tcp);
+        PortGuarantee before = lease.Claim.Guarantee;
 
-        guard.Open(lease).Should().Be(lease.Guarantee != before);
+        guard.Open(lease).Should().Be(lease.Claim.Guarantee != before);
 
-        lease.Guarantee.Should().NotBe(PortGuarantee.Exclusive);
+        lease.Claim.Guarantee.Should().NotBe(PortGuarantee.Exclusive);
         Knock.GetsInSoon(lease.Port).Should().BeTrue();
         guard.Open(lease).Should().BeFalse("it is open");
     }
@@ -48,8 +47,8 @@ public abstract class PortGuardContract
         using IPortGuard guard = Make();
         foreach (PortProtocol protocol in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
         {
-            PortClaim lease = Place(guard, protocol);
-            if (lease.Guarantee == PortGuarantee.Exclusive)
+            GuardedPort lease = Place(guard, protocol);
+            if (lease.Claim.Guarantee == PortGuarantee.Exclusive)
             {
                 Knock.GetsIn(lease.Port, type: protocol == PortProtocol.Udp ? System.Net.Sockets.SocketType.Dgram : System.Net.Sockets.SocketType.Stream).Should().BeFalse();
             }
@@ -60,13 +59,13 @@ public abstract class PortGuardContract
     public void AnotherClaimsEnd_LeavesThePlaceholder()
     {
         using IPortGuard guard = Make();
-        PortClaim lease = Place(guard, PortProtocol.Tcp);
+        GuardedPort lease = Place(guard, PortProtocol.Tcp);
         int held = guard.Count;
-        var older = PortClaim.ForLease(PortProtocol.Tcp, lease.Port, lease.Epoch - 1, 0, null!);
+        GuardedPort older = Another(lease, -1);
 
         guard.Drop(older, keep: false, now: 0);
         guard.Open(older);
-        guard.HandOver(PortClaim.ForLease(PortProtocol.Tcp, lease.Port, lease.Epoch + 1, 0, null!));
+        guard.HandOver(Another(lease, 1), processId: 0);
 
         guard.Count.Should().Be(held);
     }
@@ -75,7 +74,7 @@ public abstract class PortGuardContract
     public void Drop_LetsGoOfThePortAndTwiceIsNoError()
     {
         using IPortGuard guard = Make();
-        PortClaim lease = Place(guard, PortProtocol.Tcp);
+        GuardedPort lease = Place(guard, PortProtocol.Tcp);
 
         guard.Drop(lease, keep: false, now: 0);
         guard.Drop(lease, keep: false, now: 0);
@@ -91,7 +90,7 @@ public abstract class PortGuardContract
         Place(guard, PortProtocol.Tcp);
         guard.Dispose();
 
-        PortClaim late = Lease(PortProtocol.Tcp);
+        GuardedPort late = Lease(PortProtocol.Tcp);
         guard.Place(late, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().NotBe(PortGuarantee.Exclusive);
 
         guard.Count.Should().Be(0);
@@ -99,14 +98,22 @@ public abstract class PortGuardContract
     }
 
     /// <summary>A pending lease on a port of this test's own.</summary>
-    internal static PortClaim Lease(PortProtocol protocol, int port = 0) =>
-        PortClaim.ForLease(protocol, port == 0 ? PortBlock.TakeOne() : port, Interlocked.Add(ref s_epoch, 16), 0, null!);
+    internal static GuardedPort Lease(PortProtocol protocol, int port = 0) =>
+        new(protocol, port == 0 ? PortBlock.TakeOne() : port, Interlocked.Add(ref s_epoch, 16), IsLease: true, new Claim());
 
-    internal static PortClaim Place(IPortGuard guard, PortProtocol protocol, PortGuardMode mode = PortGuardMode.UntilRegistered)
+    internal static GuardedPort Place(IPortGuard guard, PortProtocol protocol, PortGuardMode mode = PortGuardMode.UntilRegistered)
     {
-        PortClaim lease = Lease(protocol);
-        lease.Guarantee = guard.Place(lease, mode, insisted: false).Guarantee;
+        GuardedPort lease = Lease(protocol);
+        lease.Claim.Guarantee = guard.Place(lease, mode, insisted: false).Guarantee;
         return lease;
+    }
+
+    /// <summary>Another claim on the same port.</summary>
+    private static GuardedPort Another(GuardedPort lease, long later) => lease with { Epoch = lease.Epoch + later, Claim = new Claim() };
+
+    private sealed class Claim : IGuaranteed
+    {
+        public PortGuarantee Guarantee { get; set; }
     }
 }
 

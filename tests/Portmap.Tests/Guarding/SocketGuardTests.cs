@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Portmap.Guarding;
-using Portmap.Table;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -14,7 +13,7 @@ public sealed class SocketGuardTests : PortGuardContract
     public void Place_SilentStrangerOrAnotherDaemonsPlaceholder_IsInUseEvenWhenInsistedOn()
     {
         using IPortGuard guard = Make(), another = Make();
-        PortClaim theirs = Place(another, PortProtocol.Tcp);
+        GuardedPort theirs = Place(another, PortProtocol.Tcp);
 
         foreach (bool insisted in (bool[])[false, true])
         {
@@ -29,7 +28,7 @@ public sealed class SocketGuardTests : PortGuardContract
     {
         // To bind(), TIME_WAIT and a bound, silent socket with SO_REUSEADDR look alike; but only connections are listed in /proc/net/tcp.
         using IPortGuard guard = Make(), another = Make();
-        PortClaim theirs = Place(another, PortProtocol.Tcp);
+        GuardedPort theirs = Place(another, PortProtocol.Tcp);
         another.Open(theirs);
 
         guard.Place(Lease(PortProtocol.Tcp, theirs.Port), PortGuardMode.UntilRegistered, insisted: true).Finding.Should().Be(GuardFinding.InUse);
@@ -45,12 +44,12 @@ public sealed class SocketGuardTests : PortGuardContract
         await TimeWait.LeaveAsync(port);
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
         using IPortGuard guard = Make();
-        PortClaim lease = Lease(PortProtocol.Tcp, port);
-        lease.Guarantee = guard.Place(lease, PortGuardMode.WhileAlive, insisted: true).Guarantee;
+        GuardedPort lease = Lease(PortProtocol.Tcp, port);
+        lease.Claim.Guarantee = guard.Place(lease, PortGuardMode.WhileAlive, insisted: true).Guarantee;
 
-        guard.HandOver(lease);
+        guard.HandOver(lease, processId: 0);
 
-        lease.Guarantee.Should().Be(PortGuarantee.Admitting, "a bound, silent socket may lie underneath, besides the connections");
+        lease.Claim.Guarantee.Should().Be(PortGuarantee.Admitting, "a bound, silent socket may lie underneath, besides the connections");
     }
 
     [Fact]
@@ -63,10 +62,10 @@ public sealed class SocketGuardTests : PortGuardContract
 
         guard.Place(Lease(PortProtocol.Tcp, port), PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.Lingering);
         guard.Count.Should().Be(0);
-        PortClaim lease = Lease(PortProtocol.Tcp, port);
+        GuardedPort lease = Lease(PortProtocol.Tcp, port);
         GuardOutcome outcome = guard.Place(lease, PortGuardMode.UntilRegistered, insisted: true);
         outcome.Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Admitting));
-        lease.Guarantee = outcome.Guarantee;
+        lease.Claim.Guarantee = outcome.Guarantee;
 
         Knock.GetsIn(port).Should().BeFalse("it is held all the same");
         guard.Open(lease).Should().BeFalse("it was Admitting before");
@@ -78,7 +77,7 @@ public sealed class SocketGuardTests : PortGuardContract
     {
         // The gate was opened, the lease ended, and a program that came in by the gate listens still: that port is a stranger's.
         using IPortGuard guard = Make();
-        PortClaim first = Place(guard, PortProtocol.Tcp);
+        GuardedPort first = Place(guard, PortProtocol.Tcp);
         guard.Open(first);
         using Socket? straggler = Knock.TryTake(first.Port);
 
@@ -91,9 +90,9 @@ public sealed class SocketGuardTests : PortGuardContract
     public void Place_WhatAnEarlierClaimLeft_IsTheNewOnesWithoutAMomentInBetween()
     {
         using IPortGuard guard = Make();
-        PortClaim first = Place(guard, PortProtocol.Tcp);
+        GuardedPort first = Place(guard, PortProtocol.Tcp);
 
-        PortClaim second = Lease(PortProtocol.Tcp, first.Port);
+        GuardedPort second = Lease(PortProtocol.Tcp, first.Port);
         guard.Place(second, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().Be(PortGuarantee.Exclusive);
 
         guard.Drop(first, keep: false, now: 0);
@@ -106,11 +105,11 @@ public sealed class SocketGuardTests : PortGuardContract
     public void Place_MaxGuardsReached_IsProbedOnly()
     {
         using SocketGuard guard = new(maxGuards: 1);
-        Place(guard, PortProtocol.Tcp).Guarantee.Should().Be(PortGuarantee.Exclusive);
+        Place(guard, PortProtocol.Tcp).Claim.Guarantee.Should().Be(PortGuarantee.Exclusive);
 
-        PortClaim past = Place(guard, PortProtocol.Tcp);
+        GuardedPort past = Place(guard, PortProtocol.Tcp);
 
-        past.Guarantee.Should().Be(PortGuarantee.ProbedOnly);
+        past.Claim.Guarantee.Should().Be(PortGuarantee.ProbedOnly);
         Knock.GetsInSoon(past.Port, reuse: false).Should().BeTrue();
     }
 

@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Processes;
 using Portmap.Tests.Support;
 
@@ -121,7 +122,7 @@ public class OwnerRightsTests
         PortLease lease = scene.Acquire(Owner);
         Child child = scene.StartChild();
 
-        new PortSession(scene.Registry, child.Id).Register(Owner, lease.Port, lease.Epoch);
+        new PortSession(scene.Registry, SessionHolder.OfHost(scene.Registry.Parts.Sessions, child.Id)).Register(Owner, lease.Port, lease.Epoch);
 
         (await lease.WhenBound.Within()).ProcessId.Should().Be(child.Id);
     }
@@ -174,9 +175,9 @@ public class OwnerRightsTests
             lease.TryRelease(out _).Should().BeTrue();
         }
 
-        session.HasAcquired(kept.Claim).Should().BeTrue();
-        session.HasAcquired(registered.Claim).Should().BeTrue();
-        session.CountAcquired.Should().BeLessThan(60);
+        session.Holder.HasAcquired(new(kept.Claim)).Should().BeTrue();
+        session.Holder.HasAcquired(new(registered.Claim)).Should().BeTrue();
+        session.Holder.CountAcquired.Should().BeLessThan(60);
     }
 
     [NeedsRootFact("setpriv")]
@@ -188,7 +189,7 @@ public class OwnerRightsTests
         PortSession session = scene.Registry.OpenSession(nobody.Id);
         PortEntry entry = scene.Here.Register(Owner, Scene.First);
 
-        session.UserId.Should().Be(65_534);
+        session.Holder.UserId.Should().Be(65_534);
         session.TryRelease(new PortClaimRequest(Owner) { Epoch = entry.Epoch }, out PortRefusal? refusal).Should().BeFalse();
         refusal!.ShouldExplain(PortRefusalReason.NotOwner, Owner, 65_534);
         scene.PortOf(Owner).Should().Be(Scene.First);

@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.Persistence;
 using Portmap.Table;
 using Portmap.Tests.Support;
@@ -54,19 +55,21 @@ public sealed class ClaimJournalTests
     [InlineData(PortDurability.Confirmed)]
     public async Task Epochs_ComeNearTheMark_TheMarkMovesOn(PortDurability durability)
     {
-        const long Mark = ClaimJournal.MarkAhead;
+        const long Mark = OpenedStore.MarkAhead;
         await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20099", Probe = false, Durability = durability });
         GatedStore store = new();
-        await using ClaimJournal journal = new(registry, new PortTable(registry.Settings, registry.Clock, registry, 1, 7), store, Guid.NewGuid(), Mark);
-        for (long epoch = 16; epoch < 6 * ClaimJournal.MarkAhead; epoch += ClaimJournal.MarkAhead / 8)
+        OpenedStore opened = new(store, Guid.NewGuid(), null!, FirstEpoch: 0, [], []);
+        await using ClaimJournal journal = new(registry.Parts, new Findings(registry.Parts.Log), opened);
+        for (long epoch = 16; epoch < 6 * OpenedStore.MarkAhead; epoch += OpenedStore.MarkAhead / 8)
         {
-            PortClaim claim = PortClaim.ForLease(PortProtocol.Tcp, 20_000, epoch, 0, new PortLease(registry, "a"));
+            PortClaim claim = PortClaim.Pending(
+                new NewClaim { Protocol = PortProtocol.Tcp, Port = 20_000, Epoch = epoch, Lease = new PortLease(registry, "a") }, journal.Confirms);
             claim.Cell = new OwnerCell("a", PortProtocol.Tcp, 1, claim);
-            journal.Queue(claim, claim.Word);
+            ((IClaimJournal)journal).TryQueue(new ClaimView(claim)).Should().BeTrue();
             await journal.FlushAsync().Within();
             long mark = Math.Max(Mark, store.MarkOrZero);
-            mark.Should().BeGreaterThan(epoch + (ClaimJournal.MarkAhead / 4), "a run that starts after a crash must begin above {0}", epoch);
-            mark.Should().BeLessThan(epoch + (2 * ClaimJournal.MarkAhead), "it is set ahead once in a while");
+            mark.Should().BeGreaterThan(epoch + (OpenedStore.MarkAhead / 4), "a run that starts after a crash must begin above {0}", epoch);
+            mark.Should().BeLessThan(epoch + (2 * OpenedStore.MarkAhead), "it is set ahead once in a while");
         }
     }
 }

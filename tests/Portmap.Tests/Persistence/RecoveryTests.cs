@@ -322,7 +322,7 @@ public sealed class RecoveryTests
         PortEntry entry = await scene.RegisterAsync("a", 20000);
         scene.Store.LoseMark();
         await scene.KillAndOpenAsync();
-        scene.Registry.FirstEpoch.Should().BeGreaterThan(entry.Epoch!.Value + (ClaimJournal.MarkAhead / 2));
+        scene.Registry.FirstEpoch.Should().BeGreaterThan(entry.Epoch!.Value + (OpenedStore.MarkAhead / 2));
         scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StateUnreadable).Which.Value.Should().Contain("mark");
     }
 

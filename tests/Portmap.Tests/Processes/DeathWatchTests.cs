@@ -75,12 +75,12 @@ public sealed class DeathWatchTests
         using PortRegistry registry = Make();
         Child[] children = [.. Enumerable.Range(0, 8).Select(_ => Child.Start())];
         PortSession[] sessions = [.. children.Select(child => registry.OpenSession(child.Id))];
-        sessions.Should().OnlyContain(session => session.Watched.IsHeld);
+        sessions.Should().OnlyContain(session => session.Holder.Watched.IsHeld);
 
         Array.ForEach(children, child => child.Kill());
 
         await Task.WhenAll(sessions.Select(session => session.Ended)).Within();
-        sessions.Should().OnlyContain(session => !session.Watched.IsHeld);
+        sessions.Should().OnlyContain(session => !session.Holder.Watched.IsHeld);
         Array.ForEach(children, child => child.Dispose());
     }
 

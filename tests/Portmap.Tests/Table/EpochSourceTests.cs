@@ -22,7 +22,7 @@ public class EpochSourceTests
                 foreach ((int processor, long after) in draws)
                 {
                     long next = Processor.Count == 1 ? epochs.Next(after) : Processor.Run(processor, () => epochs.Next(after));
-                    if (next <= Math.Max(after, 16_384) || next > epochs.Last || next % EpochSource.Step != 0 || !drawn.Add(next))
+                    if (next <= Math.Max(after, 16_384) || next > epochs.Last || next % EpochSource.Spacing != 0 || !drawn.Add(next))
                     {
                         return false;
                     }

@@ -1,0 +1,64 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Portmap.Native;
+
+namespace Portmap.Rpc.Peers;
+
+/// <summary>
+/// The sockets among the descriptors of a process, as /proc/pid/fd says (proc(5)).
+/// </summary>
+internal static class ProcessDescriptors
+{
+    private const string Prefix = "socket:[";
+
+    /// <summary>The effective user of a process: whose its folder is (proc(5)).</summary>
+    public static uint? UserOf(int processId) => PosixFile.At(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: false)?.UserId;
+
+    /// <summary>
+    /// Whether a process has a socket; no, where its descriptors may not be read (another user's
+    /// process).
+    /// </summary>
+    public static bool Has(int processId, long inode)
+    {
+        string wanted = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{inode}]");
+        try
+        {
+            return Directory.EnumerateFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd")).Any(path => Link(path) == wanted);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// The number of a socket of this process; null when it is closed or cannot be looked at.
+    /// </summary>
+    public static long? InodeOf(Socket socket)
+    {
+        try
+        {
+            string? link = Link(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{socket.Handle}"));
+            return link is not null && link.StartsWith(Prefix, StringComparison.Ordinal)
+                && long.TryParse(link.AsSpan(Prefix.Length).TrimEnd(']'), NumberStyles.None, CultureInfo.InvariantCulture, out long inode)
+                ? inode
+                : null;
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    private static string? Link(string path)
+    {
+        try
+        {
+            return new FileInfo(path).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;   // closed meanwhile
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace Portmap.Guarding;
+
+/// <summary>Why it is not believed that a process listens.</summary>
+internal static class ListenerRefusals
+{
+    public static PortRefusal NobodyListens(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Nobody listens on the port {port} that was registered for {owner}, says the kernel's list of the network its process is in. Register after Listen has returned."),
+            owner, port, protocol);
+
+    public static PortRefusal TakesUnproven(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Nobody listens on the port {port} ({protocol}), says the kernel, so {owner} cannot take it from who has it, nor replace what it has. Register after Listen has returned (UDP: after Bind)."),
+            owner, port, protocol);
+
+    public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"Somebody listens on the port {port} that was registered for {owner}, but no socket of process {processId} does. Register from the process that listens."),
+            owner, port, protocol)
+        { HolderProcessId = processId };
+
+    public static PortRefusal Unverifiable(string owner, int port, PortProtocol protocol, string why) =>
+        new(
+            PortRefusalReason.Unverifiable,
+            () => Text($"Whether the process of {owner} listens on port {port} cannot be verified: {why}. Give the daemon the right to read it, or switch VerifyProcess or VerifyListening off."),
+            owner, port, protocol);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,253 @@
+using Portmap.Diagnostics;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Gives an owner a port, or the right to bring one.</summary>
+/// <remarks>
+/// <code>
+///   1. look at the owner           an open lease, or one that is not to be replaced, refuses
+///   2. find a port (PortHunt)      a pending claim is in its slot, under the guard
+///   3. push it on top of the owner
+///   4. finish it                   written, where the registry confirms; then Reserved: lookups show the lease
+/// </code>
+/// A lease for both protocols is two claims of one number and one epoch, all or nothing: what fails takes back both. A step that
+/// somebody else's came between is made again from 1.
+/// </remarks>
+internal struct Acquisition : IOperation
+{
+    private readonly RegistryParts _parts;
+    private readonly ILease _lease;
+    private readonly PortClaim? _replaced;
+    private readonly PortClaim? _replacedTwin;
+    private readonly OwnerKey _owner;
+    private readonly OwnerKey _ownerUdp;
+    private readonly bool _both;
+    private PortHunt _hunt;
+    private bool _isPushed;   // the claims top their owners and wait for the disk
+    private bool _hasWaited;
+
+    /// <summary>One for a lease that is to be granted.</summary>
+    public Acquisition(RegistryParts parts, ILease lease, PortRequest request, byte strategy)
+        : this(parts, lease, request, strategy, failed: null)
+    {
+    }
+
+    /// <summary>One for a lease that is to get another port.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="request">What is asked for now.</param>
+    /// <param name="failed">Its claim whose port could not be bound; null for one that is to be granted.</param>
+    /// <param name="failedTwin">The same of the second protocol.</param>
+    public static Acquisition InPlaceOf(RegistryParts parts, ILease lease, PortRequest request, PortClaim failed, PortClaim? failedTwin) =>
+        new(parts, lease, request, failed.Strategy, (failed, failedTwin));
+
+    private Acquisition(RegistryParts parts, ILease lease, PortRequest request, byte strategy, (PortClaim Claim, PortClaim? Twin)? failed)
+    {
+        _parts = parts;
+        _lease = lease;
+        _replaced = failed?.Claim;
+        _replacedTwin = failed?.Twin;
+        _both = request.Protocol == PortProtocol.TcpAndUdp;
+        _owner = parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner);
+        _ownerUdp = _both ? parts.Table.Key(PortProtocol.Udp, request.Owner) : default;
+        _hunt = new PortHunt(parts, lease, strategy, _replaced, _replacedTwin) { Request = request, Owner = _owner, Both = _both };
+    }
+
+    private readonly bool IsPending => new ClaimView(_hunt.Claim).IsPending || new ClaimView(_hunt.Twin).IsPending;
+
+    /// <summary>What is wrong with a request, before anything is done.</summary>
+    public static PortRefusal? Check(RegistryParts parts, in PortRequest request, out byte strategy)
+    {
+        parts.ThrowIfDisposed();
+        strategy = 0;
+        return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
+            ?? CheckPrevious(parts.Settings, request)
+            ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
+    }
+
+    /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait for.</summary>
+    public static async Task<PortRefusal?> RunAsync(RegistryParts parts, ILease lease, PortRequest request)
+    {
+        PortRefusal? refusal = Check(parts, request, out byte strategy)
+            ?? (lease.Acquirer is { IsConnected: false } session ? Refusals.SessionEnded(session, request.Owner) : null);
+        if (refusal is null)
+        {
+            Completed<Acquisition> completed = await new Confirmation(parts)
+                .RunAsync(new Acquisition(parts, lease, request, strategy)).ConfigureAwait(false);
+            refusal = completed.Refusal;
+        }
+
+        if (refusal is not null)
+        {
+            PortmapMetrics.Refused(refusal.Reason);
+        }
+
+        return refusal;
+    }
+
+    public Answer Step()
+    {
+        Answer answer = Try(_parts.NowMs);
+        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !_hasWaited && _parts.Journal is { Confirms: true, IsIdle: false })
+        {
+            answer = Answer.Wait(AwaitedFact.OfAnyEnd);
+        }
+
+        _hasWaited |= answer.Kind == AnswerKind.Wait;
+        return answer;
+    }
+
+    public readonly PortRefusal? WhenStoreFails(Exception failure) =>
+        _isPushed ? null : Refusals.StoreFailed(_owner.Owner, _owner.Protocol, failure);
+
+    private Answer Try(long now)
+    {
+        ClaimView standing = default;
+        Publication published;
+        if (_isPushed)
+        {
+            published = Finish(now);
+        }
+        else
+        {
+            Answer found = FindOrUndo(now);
+            if (found.Kind != AnswerKind.Done)
+            {
+                return found;
+            }
+
+            published = Publish(now, out standing);
+        }
+
+        if (published != Publication.Done)
+        {
+            Undo(now);
+        }
+
+        return published switch
+        {
+            Publication.Done => Confirm(),
+            Publication.Raced or Publication.Lost => Answer.Again,
+            Publication.AlreadyReserved => Refusals.AlreadyReserved(_owner.Owner, standing, _parts.Clock, _parts.Settings),
+            Publication.LeaseGone => Refusals.LeaseOver(_lease),
+            Publication.TooManyOwners => Refusals.TooManyOwners(_owner.Owner, _parts.Settings.MaxOwners),
+            Publication.StoreFailed => Refusals.StoreFailed(_owner.Owner, _owner.Protocol, _parts.Journal!.LastFailure),
+            Publication.Waits => Answer.Wait(AwaitedFact.OfOwner),
+        };
+    }
+
+    private Answer FindOrUndo(long now)
+    {
+        try
+        {
+            return Find(now);
+        }
+        catch
+        {
+            Undo(now);   // whatever failed there: nothing stays half taken
+            throw;
+        }
+    }
+
+    /// <summary>Looks at the owner, and finds a port.</summary>
+    private Answer Find(long now)
+    {
+        _parts.ThrowIfDisposed();
+        _hunt.After = 0;
+        Answer looked = LookAtOwner(_owner, _replaced, now);
+        if (looked.Kind == AnswerKind.Done && _both)
+        {
+            looked = LookAtOwner(_ownerUdp, _replacedTwin, now);
+        }
+
+        Answer found = looked.Kind == AnswerKind.Done ? _hunt.Find(now) : looked;
+        if (found.Kind == AnswerKind.Done && _replaced is null)
+        {
+            _lease.Grant(_hunt.Claim!, _hunt.Twin);   // nobody else has this lease yet; one that is healed follows when the new claim takes effect
+        }
+
+        return found;
+    }
+
+    /// <summary>Whether an open lease stands in the way, or a registration that is to be left alone or that who acquires has no right
+    /// to. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
+    private Answer LookAtOwner(in OwnerKey owner, PortClaim? replaced, long now)
+    {
+        _hunt.After = Math.Max(_hunt.After, _parts.Table.MarkOf(owner));
+        OwnerView has = _parts.Table.Look(owner, now);
+        if (has.IsNone)
+        {
+            return Answer.Done;
+        }
+
+        if (has.Waits)
+        {
+            return Answer.Wait(AwaitedFact.OfOwner);
+        }
+
+        _hunt.After = Math.Max(_hunt.After, Math.Max(has.TopEpoch, replaced?.Epoch ?? 0));   // a sign-in beside the lease lies above it
+        if (SessionHolder.Of(has.Served) is { } session)
+        {
+            SessionHolder? acquirer = replaced is null ? _lease.Acquirer : null;
+            if (!session.CheckAlive())
+            {
+                _parts.Table.TryEnd(has.Served, session.EndCause, now);
+            }
+            else if (_hunt.Request.UnlessServed)
+            {
+                return Refusals.AlreadyServed(owner.Owner, _parts.Entries.Of(has.Served));
+            }
+            else if (acquirer is not null && !OwnerRights.SpeaksFor(acquirer, has.Served))
+            {
+                return Refusals.NotOwner(owner.Owner, has.Served, acquirer);
+            }
+        }
+
+        return has.Lease.IsNone || ReferenceEquals(has.Lease.Claim, replaced)
+            ? Answer.Done
+            : Refusals.AlreadyReserved(owner.Owner, has.Lease, _parts.Clock, _parts.Settings);
+    }
+
+    private readonly Publication Publish(long now, out ClaimView standing)
+    {
+        bool unlessServed = _hunt.Request.UnlessServed;
+        Publication published = _parts.Table.Publish(_hunt.Claim!, _owner, unlessServed, now, out standing);
+        return published == Publication.Done && _both
+            ? _parts.Table.Publish(_hunt.Twin!, _ownerUdp, unlessServed, now, out standing)
+            : published;
+    }
+
+    private readonly Publication Finish(long now)
+    {
+        Publication finished = _parts.Table.FinishLease(_hunt.Claim!, now);
+        return finished == Publication.Done && _both ? _parts.Table.FinishLease(_hunt.Twin!, now) : finished;
+    }
+
+    private Answer Confirm()
+    {
+        _isPushed = IsPending;
+        if (_isPushed)
+        {
+            return Answer.Wait(AwaitedFact.Own);
+        }
+
+        _parts.ThrowIfLate(new ClaimView(_hunt.Claim));
+        _parts.ThrowIfLate(new ClaimView(_hunt.Twin));
+        return Answer.Done;
+    }
+
+    /// <summary>All or nothing: takes back what there is, so that it may begin again.</summary>
+    private void Undo(long now)
+    {
+        _hunt.Undo(now);
+        _isPushed = false;
+    }
+
+    private static PortRefusal? CheckPrevious(PortRegistrySettings settings, in PortRequest request) =>
+        request.PreviousPort is < 0 or > 65_535
+            ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !settings.HandsOut(request.PreviousPort)
+            ? Refusals.NotHandedOut(request, settings)
+        : null;
+}

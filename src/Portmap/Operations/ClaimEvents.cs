@@ -1,0 +1,150 @@
+using Portmap.Diagnostics;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Tells of what took effect: the guard first, then the lease, the meter, the log and those who watch.</summary>
+/// <remarks>The guard comes first, so that whoever hears of a change finds the gate as it is to be. Nothing here throws: the
+/// host's logger and listeners are contained (<see cref="ContainedLogger"/>, <see cref="PortmapMetrics"/>).</remarks>
+internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
+{
+    public void TookEffect(in ClaimView claim, in ClaimView used)
+    {
+        PortmapMetrics.TookEffect(claim.IsLease);
+        if (SessionHolder.Of(claim) is { } session)
+        {
+            parts.Guard.HandOver(claim.Guarded, session.ProcessId);
+            (used.Lease as ILease)?.OnRegistered(claim.Claim!);
+        }
+        else if (!used.IsNone)
+        {
+            ((ILease)claim.Lease!).OnHealed(used.Claim!, claim.Claim!);
+        }
+
+        if (parts.Changes.IsRecording)
+        {
+            TellEffect(claim, used);
+        }
+    }
+
+    public void Ended(in ClaimView claim, in ClaimView winner, long now)
+    {
+        TellLease(claim, winner, now);
+
+        // What continues over another session keeps its epoch and its placeholder, and has not ended for anybody who watches.
+        bool goesOn = winner.Epoch == claim.Epoch && winner.Port == claim.Port;
+        if (!goesOn)
+        {
+            parts.Guard.Drop(claim.Guarded, keep: claim.Cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
+        }
+
+        PortChangeKind kind = KindOf(claim.Cause);
+        PortmapMetrics.Ended(kind);
+        bool isTold = parts.Changes.IsRecording && !goesOn;
+        if (!isTold && !RegistryLog.Tells(kind))
+        {
+            return;
+        }
+
+        PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
+        parts.Log.Ended(kind, ended);
+        if (isTold)
+        {
+            parts.Changes.Append(kind, ended);
+        }
+    }
+
+    public void Withdrew(in ClaimView claim) => parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);
+
+    public void FoundForeign(in ClaimView marker)
+    {
+        PortmapMetrics.FoundForeign();
+        parts.Holders.Want(marker.Protocol, marker.Port);
+        parts.Log.FoundForeign(marker.Protocol, marker.Port);
+        if (parts.Changes.IsRecording)
+        {
+            parts.Changes.Append(PortChangeKind.FoundForeign, parts.Entries.Of(marker, PortState.Foreign));
+        }
+    }
+
+    /// <summary>Tells that lookups have stopped for what a session registered, which is held for its owner still.</summary>
+    public void TellHidden(SessionHolder session)
+    {
+        if (!parts.Changes.IsRecording)
+        {
+            return;
+        }
+
+        foreach (OwnerView owner in parts.Table.Owners())
+        {
+            if (ReferenceEquals(owner.Served.Holder, session))
+            {
+                TellHidden(owner.Served);
+            }
+        }
+    }
+
+    private static PortChangeKind KindOf(ClaimEnd cause) => cause switch
+    {
+        ClaimEnd.Expired => PortChangeKind.Expired,
+        ClaimEnd.Died => PortChangeKind.Died,
+        ClaimEnd.Disconnected => PortChangeKind.Disconnected,
+        ClaimEnd.Replaced => PortChangeKind.Replaced,
+        ClaimEnd.LostToListener => PortChangeKind.Taken,
+        ClaimEnd.BindFailed => PortChangeKind.BindFailed,
+        ClaimEnd.StoppedListening => PortChangeKind.StoppedListening,
+        _ => PortChangeKind.Released,
+    };
+
+    private void TellEffect(in ClaimView claim, in ClaimView used)
+    {
+        if (!claim.IsLease && used.IsLease && used.Epoch != claim.Epoch)
+        {
+            parts.Changes.Append(PortChangeKind.Replaced, parts.Entries.OfEnded(used));   // else of its epoch no end would be told
+        }
+
+        parts.Changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, parts.Entries.Of(claim), living: claim);
+        if (claim.Holder is { IsServing: false })
+        {
+            TellHidden(claim);   // its connection broke off meanwhile, and the look at its owners may have passed
+        }
+    }
+
+    private void TellHidden(in ClaimView claim) =>
+        parts.Changes.Append(PortChangeKind.Disconnected, parts.Entries.OfEnded(claim), living: claim);
+
+    private void TellLease(in ClaimView claim, in ClaimView winner, long now)
+    {
+        if (claim.Lease is not ILease lease || claim.Cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
+        {
+            return;
+        }
+
+        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its port would be lost.
+        if (claim.Cause == ClaimEnd.LostToListener && !winner.IsNone)
+        {
+            lease.SetOutcome(Refusals.Taken(lease, claim, winner));
+        }
+        else
+        {
+            lease.SetOutcome(claim.Claim!);
+        }
+
+        EndOtherHalf(lease, claim, now);
+    }
+
+    /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>
+    private void EndOtherHalf(ILease lease, in ClaimView ended, long now)
+    {
+        if (lease.Twin is not { } twin)
+        {
+            return;
+        }
+
+        ClaimView other = new(ReferenceEquals(ended.Claim, twin) ? lease.Claim : twin);
+        if (other.IsLease)
+        {
+            parts.Table.TryEnd(other, ended.Cause == ClaimEnd.LostToListener ? ClaimEnd.Released : ended.Cause, now);
+        }
+    }
+}

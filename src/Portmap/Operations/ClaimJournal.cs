@@ -1,0 +1,195 @@
+using Portmap.Diagnostics;
+using Portmap.Persistence;
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Tells the store of claims, and the table of what the store said.</summary>
+/// <remarks>
+/// What the marks of claims mean and what follows from them is the table's (<see cref="ClaimFacts"/>). While the registry is being
+/// disposed an acquisition whose fact comes to the disk is withdrawn, and its end written, because its caller is told so; a
+/// registration takes effect, for its process does listen. Progress: TryQueue is lock-free.
+/// </remarks>
+internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposable, IDisposable
+{
+    private readonly RegistryParts _parts;
+    private readonly Findings _findings;
+    private readonly FactWriter _writer;
+    private readonly ITimer? _flush;
+    private readonly Guid _bootId;
+    private long _extendAt;
+    private Exception? _lastFailure;
+    private bool _isTold;   // the loop's own: a store that fails is logged once
+
+    /// <param name="parts">What it works with; its table is the one whose claims these are.</param>
+    /// <param name="findings">Who is told what the host should know.</param>
+    /// <param name="opened">The store, loaded; it ends with this.</param>
+    public ClaimJournal(RegistryParts parts, Findings findings, OpenedStore opened)
+    {
+        _parts = parts;
+        _findings = findings;
+        _bootId = opened.BootId;
+        _extendAt = opened.Mark - (OpenedStore.MarkAhead / 2);
+        Confirms = parts.Settings.Durability == PortDurability.Confirmed;
+        _writer = new FactWriter(opened.Store, this, eager: Confirms);
+        if (!Confirms)
+        {
+            // Half of it: what comes just after a tick waits for the next one, and the disk takes its time.
+            TimeSpan period = parts.Settings.BackgroundFlush / 2;
+            _flush = parts.Clock.Provider.CreateTimer(static state => ((FactWriter)state!).KickIfAny(), _writer, period, period);
+        }
+    }
+
+    /// <summary>Whether a change counts only when it is on disk.</summary>
+    public bool Confirms { get; }
+
+    public bool IsFailing => _writer.Failure is not null;
+
+    /// <summary>What the store failed with last, for those whose facts it cost.</summary>
+    public Exception LastFailure => Volatile.Read(ref _lastFailure)!;
+
+    /// <inheritdoc cref="FactWriter.IsIdle"/>
+    public bool IsIdle => _writer.IsIdle;
+
+    /// <inheritdoc cref="FactWriter.HasEnded"/>
+    public bool HasEnded => _writer.HasEnded;
+
+    /// <inheritdoc cref="FactWriter.Turn"/>
+    public Task<Exception?> Turn => _writer.Turn;
+
+    public void Kick() => _writer.Kick();
+
+    /// <summary>Tries again to write what could not be written. Called by each pass of the registry.</summary>
+    public void RetryIfFailing()
+    {
+        if (IsFailing)
+        {
+            _writer.Kick();
+        }
+    }
+
+    /// <inheritdoc cref="FactWriter.FlushAsync"/>
+    public Task<Exception?> FlushAsync() => _writer.FlushAsync();
+
+    bool IClaimJournal.TryQueue(in ClaimView claim)
+    {
+        if (!_writer.TryPush(FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs)))
+        {
+            return false;
+        }
+
+        if (claim.Epoch > Volatile.Read(ref _extendAt))
+        {
+            ExtendMark(claim.Epoch);
+        }
+
+        return true;
+    }
+
+    /// <summary>Puts the fact of a claim in force into the queue once more: its process is another one now. The later of two facts
+    /// stands.</summary>
+    public void QueueAgain(in ClaimView claim)
+    {
+        if (claim.Now().Stage == ClaimStage.Bound)
+        {
+            _writer.TryPush(FactOf(claim.Now(), _parts.NowMs));   // too late only when the registry ends
+        }
+    }
+
+    PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
+    {
+        if (_isTold)
+        {
+            _isTold = false;
+            PortmapLog.StoreWorks(_parts.Log.Logger);
+        }
+
+        return Confirms && !fact.IsMark ? EndOf(_parts.Table.Facts.Written(KeyOf(fact), isClosing)) : null;
+    }
+
+    PortFact? IFactOutcome.Failed(PortFact fact, Exception failure)
+    {
+        Volatile.Write(ref _lastFailure, failure);
+        if (!_isTold)
+        {
+            _isTold = true;
+            PortmapLog.StoreFailed(_parts.Log.Logger, failure);
+        }
+
+        if (failure is PortRefusedException { Refusal.Finding: { } finding })
+        {
+            _findings.Add(finding);
+        }
+
+        return !Confirms || fact.IsMark || fact.State == PortState.Cooling ? fact : EndOf(_parts.Table.Facts.Failed(KeyOf(fact)));
+    }
+
+    void IFactOutcome.NotClosed(Exception failure) => PortmapLog.StoreNotClosed(_parts.Log.Logger, failure);
+
+    /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
+    public void Dispose()
+    {
+        _flush?.Dispose();
+        _writer.Dispose();
+    }
+
+    /// <summary>Writes what is left, and gives the state up. Never throws because of the store.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_flush is not null)
+        {
+            await _flush.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await _writer.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static FactKey KeyOf(PortFact fact) => new()
+    {
+        Protocol = fact.Protocol,
+        Owner = fact.Owner,
+        Port = fact.Port,
+        Epoch = fact.Epoch,
+        IsEnd = fact.State == PortState.Cooling,
+    };
+
+    private PortFact? EndOf(in ClaimView withdrawn) => withdrawn.IsNone ? null : FactOf(withdrawn, withdrawn.AtMs);
+
+    private PortFact FactOf(in ClaimView claim, long atMs)
+    {
+        PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
+        DateTimeOffset at = _parts.Clock.ToUtc(atMs);
+        ProcessIdentity process = SessionHolder.Of(claim)?.Process ?? default;
+        return new PortFact
+        {
+            Protocol = claim.Protocol,
+            Port = claim.Port,
+            Owner = claim.Owner,
+            Epoch = claim.Epoch,
+            Origin = claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown) ? claim.Origin : 0,
+            State = state,
+            ProcessId = process.Id,
+            ProcessStart = process.StartTime,
+            UserId = state == PortState.Cooling ? null : OwnerRights.UserOf(claim),
+            BootId = _bootId,
+            At = at,
+            Until = state switch
+            {
+                PortState.Reserved => at + _parts.Settings.LeaseTimeout,
+                PortState.Cooling when claim.Port != 0 && PortTable.Cools(claim.Cause) => at + _parts.Settings.ReuseDelay,
+                _ => at,
+            },
+            Strategy = _parts.Strategies.NameOf(claim.Strategy),
+        };
+    }
+
+    private void ExtendMark(long epoch)
+    {
+        long extendAt = Volatile.Read(ref _extendAt);
+        if (epoch > extendAt && Interlocked.CompareExchange(ref _extendAt, extendAt + (OpenedStore.MarkAhead / 2), extendAt) == extendAt)
+        {
+            _writer.TryPush(PortFact.Mark(extendAt + OpenedStore.MarkAhead));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Portmap.Diagnostics;
+using Portmap.Guarding;
+
+namespace Portmap.Operations;
+
+/// <summary>What about a host and its options weakens the promises. Safe for any thread.</summary>
+internal sealed class Findings(RegistryLog log)
+{
+    private ImmutableArray<PortFinding> _found = [];
+    private bool _hasLogged;   // touched by passes only, one at a time
+
+    /// <summary>All there is to say now. Takes some system calls.</summary>
+    public IReadOnlyList<PortFinding> All(RegistryParts parts) =>
+    [
+        .. OfSettings(parts),
+        .. parts.AsksTheKernel ? ServedFindings.Find(parts.Table.Owners().Select(owner => owner.Served).Where(served => !served.IsNone).Select(served => parts.Entries.Of(served))) : [],
+        .. _found,
+    ];
+
+    /// <summary>Adds what is found out later than at the start, such as what a store could not read. What was said in the same words is
+    /// not said again.</summary>
+    public void Add(PortFinding finding)
+    {
+        if (_found.Any(known => known.Kind == finding.Kind && known.Value == finding.Value))
+        {
+            return;
+        }
+
+        ImmutableInterlocked.Update(ref _found, static (findings, added) => findings.Add(added), finding);   // a CAS: publishes it to All
+        log.Found(finding);
+    }
+
+    /// <summary>By the first pass, so that making a registry asks the kernel for nothing it does not need, and one that never comes up
+    /// warns of nothing.</summary>
+    public void LogOnce(RegistryParts parts)
+    {
+        if (!_hasLogged && log.Logger.IsEnabled(LogLevel.Warning))
+        {
+            _hasLogged = true;
+            foreach (PortFinding finding in OfSettings(parts))
+            {
+                log.Found(finding);
+            }
+        }
+    }
+
+    private static IEnumerable<PortFinding> OfSettings(RegistryParts parts) => Diagnosis.Find(parts.Settings, parts.Guard, parts.Table.EstimatedOwners);
+}

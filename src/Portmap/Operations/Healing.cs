@@ -1,0 +1,176 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>EADDRINUSE heals: a port that a process could not bind becomes Foreign, and its owner gets another one.</summary>
+/// <remarks>
+/// <code>
+///   1. find the lease that the report is about      none: whoever reports may have one of its own
+///   2. hold it against the caller's right
+///   3. acquire another port in its place            at most BindAttempts times
+///   4. mark the port as a stranger's                when a look of our own agrees
+///   5. open the gate of the new one                 where the worker that reports binds at once
+/// </code>
+/// </remarks>
+internal sealed class Healing(RegistryParts parts)
+{
+    /// <summary>A failure that a worker reports over its session.</summary>
+    public async Task<ILease> ReportAsync(SessionHolder session, PortClaimRequest request)
+    {
+        parts.ThrowIfDisposed();
+        int port = request.Port ?? 0;
+        PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
+            ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(request.Owner, port, request.Protocol, "report the port that could not be bound") : null)
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
+        refusal?.Throw();
+        OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
+        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
+        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
+        OwnerView has = seen.Operation.Has;
+        bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
+        if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
+        {
+            return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has).ConfigureAwait(false);
+        }
+
+        ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
+        if (!against.IsNone)
+        {
+            Refusals.NotOwner(request.Owner, against, session, port).Throw();
+        }
+
+        if (isCurrent)
+        {
+            await ReportAsync(lease, request.Protocol, port).ConfigureAwait(false);
+        }
+
+        new Gates(parts).Open(lease);   // the worker that reports is about to bind the port it is told now
+        return lease;
+    }
+
+    /// <summary>A failure that is reported by the lease: it gets another port.</summary>
+    public async Task ReportAsync(ILease lease, PortProtocol protocol, int port)
+    {
+        PortClaim failed = lease.Claim;
+        PortClaim? failedTwin = lease.Twin;
+        if (!failed.IsLease || new ClaimView(failed).Stage != ClaimStage.Reserved || failedTwin is { IsLease: false })
+        {
+            Refusals.LeaseOver(lease).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
+        }
+
+        if (failed.Port != 0 && failed.Port != port)
+        {
+            return;   // somebody reported it already; the lease says the new port
+        }
+
+        lease.AddTried(port, failed.Epoch);
+        PortRefusal? refusal = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
+        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
+        {
+            return;   // two reported the same failure, and the other one got the new port
+        }
+
+        if (refusal?.Reason == PortRefusalReason.StoreFailed)
+        {
+            refusal.Throw();   // the lease stays open: it can be reported again when the store works
+        }
+
+        long now = parts.NowMs;
+        if (refusal is not null)
+        {
+            EndFailed(failed, now);
+            EndFailed(failedTwin, now);
+        }
+
+        if (port != 0)
+        {
+            MarkForeignIfTaken(protocol, port, now);
+        }
+
+        if (refusal is not null)
+        {
+            lease.SetOutcome(refusal);
+            refusal.Throw();
+        }
+    }
+
+    private void EndFailed(PortClaim? failed, long now)
+    {
+        if (failed is not null)
+        {
+            parts.Table.TryEnd(new ClaimView(failed), ClaimEnd.BindFailed, now);
+        }
+    }
+
+    private async ValueTask<PortRefusal?> FindAnotherAsync(ILease lease, PortClaim failed, PortClaim? failedTwin, int port)
+    {
+        PortRequest request = lease.Request;
+        if (lease.TriedPorts.Count >= parts.Settings.BindAttempts)
+        {
+            return Refusals.AttemptsExhausted(lease, parts.Settings, parts.Holders);
+        }
+
+        if ((request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && request.PreviousPort == port && port != 0)
+        {
+            return Refusals.Foreign(request, parts.Settings, parts.Holders);
+        }
+
+        request = request with { Reuse = PortReuse.Fresh, Previous = port };
+        Completed<Acquisition> completed = await new Confirmation(parts)
+            .RunAsync(Acquisition.InPlaceOf(parts, lease, request, failed, failedTwin)).ConfigureAwait(false);
+        return completed.Refusal;
+    }
+
+    /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.</summary>
+    private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has)
+    {
+        (string owner, int port, PortProtocol protocol) = failed.Place;
+        ClaimView newest = has.Newest;
+        if ((!newest.IsNone && (failed.Epoch != 0 || !has.Lease.IsNone))
+            || (failed.Epoch != 0 && !parts.Table.Ports.IsAnothers(protocol, port, owner)))
+        {
+            Refusals.Stale(failed.Place, failed.Epoch, newest, last: null).Throw();
+        }
+
+        // Somebody who was started a second time, by hand, is no reason to take the owner from who serves it.
+        if (!has.Served.IsNone && !OwnerRights.MayReplace(session, has.Served))
+        {
+            Refusals.NotOwner(owner, has.Served, session, port).Throw();
+        }
+
+        MarkForeignIfTaken(protocol, port, parts.NowMs);
+        PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
+        ILease lease = parts.NewLease(request, session);
+        lease.AddTried(port, failed.Epoch);
+        Completed<Acquisition> completed = await new Confirmation(parts)
+            .RunAsync(new Acquisition(parts, lease, request, parts.Strategies.Default)).ConfigureAwait(false);
+        completed.Refusal?.Throw();
+        session.NoteAcquired(lease);
+        new Gates(parts).Open(lease);
+        return lease;
+    }
+
+    /// <summary>A port that somebody could not bind is a stranger's only when a look of our own agrees: it may be that his user may not
+    /// bind it, or that he had it himself. Then it cools, and others may have better luck.</summary>
+    private void MarkForeignIfTaken(PortProtocol protocol, int port, long now)
+    {
+        if (!parts.Table.IsOurs(protocol, port) && parts.Guard.IsTaken(protocol, port))
+        {
+            parts.Table.TryMarkForeign(protocol, port, now);
+        }
+    }
+
+    /// <summary>What an owner has, once nothing is pending on it.</summary>
+    private struct Inspection(RegistryParts parts, OwnerKey owner) : IOperation
+    {
+        public OwnerView Has { get; private set; }
+
+        public Answer Step()
+        {
+            Has = parts.Table.Look(owner, parts.NowMs);
+            return Has.Waits ? Answer.Wait(AwaitedFact.OfOwner) : Answer.Done;
+        }
+
+        public readonly PortRefusal? WhenStoreFails(Exception failure) => null;
+    }
+}

@@ -1,0 +1,30 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>What surrounds a session: the clock it goes by, and who is told what becomes of it. Nothing here throws.</summary>
+internal interface ISessionEvents
+{
+    RegistryClock Clock { get; }
+
+    /// <summary>How long an owner has to come back after its connection broke off.</summary>
+    TimeSpan Grace { get; }
+
+    /// <summary>Whether the kernel is asked to tell of the deaths of processes that have a connection.</summary>
+    bool WatchesProcesses { get; }
+
+    /// <summary>Sessions are over: their registrations are to be ended.</summary>
+    void Over();
+
+    /// <summary>As <see cref="Over"/>, on a thread that only deaths wake.</summary>
+    void Died();
+
+    /// <summary>Lookups have stopped for what a session registered, which is held for its owner still.</summary>
+    void Hidden(SessionHolder session);
+
+    /// <summary>Another process of its program goes on with what was registered for it.</summary>
+    void PassedOn(SessionHolder session, int from);
+
+    /// <summary>A look or a timer failed.</summary>
+    void Failed(Exception exception);
+}

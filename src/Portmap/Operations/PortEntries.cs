@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+using Portmap.Guarding;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Makes the entries that users see out of what the table shows.</summary>
+internal sealed class PortEntries(PortTable table, RegistryClock clock, StrategyList strategies)
+{
+    /// <summary>The addresses that registrations serve, by the numbers that their claims keep.</summary>
+    public ServedAddresses Addresses { get; } = new();
+
+    public PortEntry Of(in ClaimView claim) => Of(claim, CountOwners(claim));
+
+    /// <summary>The entry of a port as a lookup of the port finds it.</summary>
+    /// <param name="found">What was found.</param>
+    /// <param name="state">Its state, not Free.</param>
+    public PortEntry Of(in ClaimView found, PortState state) => state switch
+    {
+        PortState.Cooling or PortState.Foreign => new PortEntry
+        {
+            Owner = found.Owner,
+            Port = found.Port,
+            Protocol = found.Protocol,
+            State = state,
+            Epoch = state == PortState.Foreign ? 0 : found.Epoch,
+            Since = clock.ToUtc(found.AtMs),
+            Guarantee = PortGuarantee.LedgerOnly,
+            Strategy = state == PortState.Foreign ? string.Empty : strategies.NameOf(found.Strategy),
+        },
+        _ => Of(found),
+    };
+
+    /// <summary>The entry of a claim that is over, or that lookups do not serve any more.</summary>
+    public PortEntry OfEnded(in ClaimView claim, PortState state = PortState.Cooling) => Of(claim, owners: 0) with { State = state };
+
+    /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
+    public List<PortEntry> All()
+    {
+        List<PortEntry> entries = [];
+        Dictionary<(PortProtocol, int), int> owners = [];   // counted once for each port: thousands may share one
+        foreach (OwnerView owner in table.Owners())
+        {
+            ClaimView served = owner.Serving();
+            served = served.IsNone && owner.Served.Holder is { IsRecovered: true } ? owner.Served : served;
+            if (!served.IsNone)
+            {
+                entries.Add(Of(served, CountOnce(served, owners)));
+            }
+
+            if (!owner.Lease.IsNone)
+            {
+                entries.Add(Of(owner.Lease, CountOnce(owner.Lease, owners)));
+            }
+        }
+
+        AddIdle(entries, PortProtocol.Tcp);
+        if (table.HasUdp)
+        {
+            AddIdle(entries, PortProtocol.Udp);
+        }
+
+        entries.Sort(static (a, b) => (a.Protocol, a.Port, a.Epoch).CompareTo((b.Protocol, b.Port, b.Epoch)));
+        return entries;
+    }
+
+    private PortEntry Of(in ClaimView claim, int owners)
+    {
+        SessionHolder? session = SessionHolder.Of(claim);
+        return new PortEntry
+        {
+            Owner = claim.Owner,
+            Port = claim.Port,
+            Protocol = claim.Protocol,
+            State = session is null ? PortState.Reserved : session.IsRecovered ? PortState.Recovered : PortState.Bound,
+            Epoch = claim.Epoch,
+            ProcessId = session?.ProcessId ?? 0,
+            Since = clock.ToUtc(claim.AtMs),
+            OwnerCount = owners,
+            Guarantee = claim.Guarantee,
+            Addresses = Addresses.TextOf(claim.Addresses),
+            Strategy = strategies.NameOf(claim.Strategy),
+        };
+    }
+
+    private int CountOnce(in ClaimView claim, Dictionary<(PortProtocol, int), int> owners)
+    {
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(owners, (claim.Protocol, claim.Port), out bool isCounted);
+        return count = isCounted ? count : CountOwners(claim);
+    }
+
+    private int CountOwners(in ClaimView claim) => claim.Port == 0 ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
+
+    private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
+    {
+        foreach (int port in table.Ports.Used(protocol))
+        {
+            ClaimView found = table.Ports.Find(protocol, port, out PortState state);
+            if (state is PortState.Cooling or PortState.Foreign)
+            {
+                entries.Add(Of(found, state));
+            }
+        }
+    }
+}

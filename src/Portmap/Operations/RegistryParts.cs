@@ -1,0 +1,80 @@
+using Portmap.Diagnostics;
+using Portmap.Guarding;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>What the operations of one registry work with. Set once, before the registry is used.</summary>
+internal sealed class RegistryParts
+{
+    private int _isDisposed;
+
+    public required PortRegistrySettings Settings { get; init; }
+
+    public required RegistryClock Clock { get; init; }
+
+    public required RegistryLog Log { get; init; }
+
+    public required IPortGuard Guard { get; init; }
+
+    public required StrategyList Strategies { get; init; }
+
+    public required EpochSource Epochs { get; init; }
+
+    public required ChangeLog Changes { get; init; }
+
+    /// <summary>Makes the lease of a request, as its users hold it: for the session that acquires, or null for the host.</summary>
+    public required Func<PortRequest, SessionHolder?, ILease> NewLease { get; init; }
+
+    public PortTable Table { get; set; } = null!;
+
+    public PortEntries Entries { get; set; } = null!;
+
+    public EpochFence Fence { get; set; } = null!;
+
+    public ISessionEvents Sessions { get; set; } = null!;
+
+    /// <summary>Null without a store.</summary>
+    public ClaimJournal? Journal { get; set; }
+
+    public ForeignHolders Holders { get; } = new();
+
+    public ListenReader Listeners { get; } = new();
+
+    public long NowMs => Clock.NowMs;
+
+    public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
+
+    public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
+
+    /// <summary>Ends what is done for others; false when it had ended.</summary>
+    public bool TryDispose() => Interlocked.Exchange(ref _isDisposed, 1) == 0;
+
+    public void ThrowIfDisposed()
+    {
+        if (IsDisposed)
+        {
+            ThrowDisposed();
+        }
+    }
+
+    /// <summary>The change took effect when the registry was being disposed, and comes to the disk no more.</summary>
+    public void ThrowIfLate(in ClaimView claim)
+    {
+        if (claim.IsLate && IsDisposed)
+        {
+            ThrowDisposed();
+        }
+    }
+
+    /// <summary>There is a store and it is closed: a change would be true for this run only.</summary>
+    public void ThrowIfEnded()
+    {
+        if (Journal is { HasEnded: true })
+        {
+            ThrowDisposed();
+        }
+    }
+
+    private static void ThrowDisposed() => throw new ObjectDisposedException(nameof(PortRegistry));
+}

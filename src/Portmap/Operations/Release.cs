@@ -1,0 +1,204 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Gives a port back: "only the owner signs out".</summary>
+/// <remarks>
+/// <code>
+///   1. look at the owner        nothing there: it is given back already
+///   2. find the claim meant     by the lease object, by its epoch, or whichever the owner has
+///   3. hold it against the caller's right
+///   4. end it                   lookups stop here; the number is free when the end is on disk
+/// </code>
+/// Doing it twice is no error.
+/// </remarks>
+internal struct Release : IOperation
+{
+    private readonly RegistryParts _parts;
+    private readonly SessionHolder? _caller;   // null is the host, by its lease
+    private readonly ILease? _lease;
+    private readonly OwnerKey _owner;
+    private readonly int _port;
+    private readonly long _epoch;
+
+    /// <summary>By the lease: of what it became, registered or not.</summary>
+    public Release(RegistryParts parts, ILease lease)
+    {
+        parts.ThrowIfEnded();
+        _parts = parts;
+        _lease = lease;
+    }
+
+    /// <summary>Over a session.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="caller">Who wants it.</param>
+    /// <param name="request">The claim; checked.</param>
+    public Release(RegistryParts parts, SessionHolder caller, in PortClaimRequest request)
+    {
+        parts.ThrowIfEnded();
+        _parts = parts;
+        _caller = caller;
+        _owner = parts.Table.Key(request.Protocol, request.Owner);
+        _port = request.Port ?? 0;
+        _epoch = parts.Fence.Resolve(_owner, request.Epoch ?? 0);
+    }
+
+    /// <summary>What is wrong with what a caller says, before anything is done.</summary>
+    private static PortRefusal? Check(in PortClaimRequest request) =>
+        Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
+        ?? (request.Port is < 0 or > 65_535
+            ? Refusals.InvalidPort(request.Owner, request.Port.Value, request.Protocol, "leave it null for whichever the owner has")
+            : null);
+
+    /// <summary>Releases on a registry that confirms, by the lease.</summary>
+    public static async Task RunAsync(RegistryParts parts, ILease lease) => await new Release(parts, lease).RunAsync().ConfigureAwait(false);
+
+    /// <summary>Releases on a registry that confirms, over a session.</summary>
+    public static async Task RunAsync(RegistryParts parts, SessionHolder caller, PortClaimRequest request)
+    {
+        Check(request)?.Throw();
+        await new Release(parts, caller, request).RunAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Releases at once.</summary>
+    /// <returns>Why it was refused, or null.</returns>
+    public static PortRefusal? Now(RegistryParts parts, ILease lease)
+    {
+        Release release = new(parts, lease);
+        return Confirmation.Now(ref release);
+    }
+
+    /// <inheritdoc cref="Now(RegistryParts, ILease)"/>
+    public static PortRefusal? Now(RegistryParts parts, SessionHolder caller, in PortClaimRequest request)
+    {
+        if (Check(request) is { } refusal)
+        {
+            return refusal;
+        }
+
+        Release release = new(parts, caller, request);
+        return Confirmation.Now(ref release);
+    }
+
+    public readonly Answer Step()
+    {
+        long now = _parts.NowMs;
+        if (_lease is null)
+        {
+            return _epoch != 0 ? EndByEpoch(_owner, _epoch, now) : EndUnnamed(now);
+        }
+
+        Answer first = EndHalf(_lease.Claim, now);
+        return first.Kind == AnswerKind.Done && _lease.Twin is { } twin ? EndHalf(twin, now) : first;
+    }
+
+    /// <summary>What is pending on the owner takes effect or fails by a turn that fails.</summary>
+    public readonly PortRefusal? WhenStoreFails(Exception failure) => null;
+
+    private readonly async Task RunAsync()
+    {
+        RegistryParts parts = _parts;
+        Completed<Release> completed = await new Confirmation(parts).StepsAsync(this).ConfigureAwait(false);
+        completed.Refusal?.Throw();
+
+        // All that was queued before, so that a second release does not answer before the first one is on disk.
+        if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)
+        {
+            Refusals.StoreFailed(null, PortProtocol.Tcp, failure).Throw();
+        }
+    }
+
+    /// <summary>Ends what the owner's cell holds for a lease; if that is nothing, the epoch tells what became of it.</summary>
+    private readonly Answer EndHalf(PortClaim half, long now)
+    {
+        OwnerView has = _parts.Table.LookAround(half, now);
+        if (has.Waits)
+        {
+            return Answer.Wait(AwaitedFact.OfOwner);
+        }
+
+        return ReferenceEquals(has.Lease.Lease, _lease) ? End(has.Lease, ClaimEnd.Released, now)
+            : EndByEpoch(_parts.Table.Key(half.Protocol, _lease!.Owner), half.Epoch, now);   // registered, or over
+    }
+
+    private readonly Answer EndByEpoch(in OwnerKey owner, long epoch, long now)
+    {
+        OwnerView has = _parts.Table.Look(owner, now);
+        if (has.IsNone)
+        {
+            return Answer.Done;
+        }
+
+        if (has.Waits)
+        {
+            return Answer.Wait(AwaitedFact.OfOwner);
+        }
+
+        ClaimView meant = has.Served.IsOf(epoch) ? has.Served : has.Lease.Epoch == epoch ? has.Lease : default;
+        if (meant.IsNone)
+        {
+            ClaimView newest = has.Newest;
+            return newest.Epoch > epoch ? Refusals.Stale(new(owner.Owner, newest.Port, owner.Protocol), epoch, newest, last: null) : Answer.Done;
+        }
+
+        return _caller is not null && !OwnerRights.SpeaksFor(_caller, meant)
+            ? Refusals.NotOwner(owner.Owner, meant, _caller)
+            : End(meant, ClaimEnd.Released, now);
+    }
+
+    /// <summary>Ends whatever the owner has, for a caller that carries no epoch.</summary>
+    private readonly Answer EndUnnamed(long now)
+    {
+        OwnerView has = _parts.Table.Look(_owner, now);
+        if (has.IsNone)
+        {
+            return Answer.Done;
+        }
+
+        if (has.Waits)
+        {
+            return Answer.Wait(AwaitedFact.OfOwner);
+        }
+
+        if (SessionHolder.Of(has.Served) is not { } session)
+        {
+            return EndUnnamedLease(has.Lease, now);
+        }
+
+        if (_port != 0 && has.Served.Port != _port)
+        {
+            return Answer.Done;   // the owner has nothing on that port any more
+        }
+
+        return OwnerRights.MayEndUnnamed(_caller!, has.Served)
+            ? End(has.Served, session.IsOver ? session.EndCause : ClaimEnd.Released, now)
+            : Refusals.NotOwner(_owner.Owner, has.Served, _caller!);
+    }
+
+    private readonly Answer EndUnnamedLease(in ClaimView lease, long now)
+    {
+        bool hasChanged = lease.IsNone
+            ? !_parts.Table.Find(_owner.Protocol, _owner.Owner).IsNone
+            : lease.Now().Stage != ClaimStage.Reserved;
+        if (hasChanged)
+        {
+            return Answer.Again;   // a lease came, or went, between the two looks
+        }
+
+        return lease.IsNone || (_port != 0 && lease.Port != _port) ? Answer.Done
+            : OwnerRights.IsOwn(_caller!, lease) ? End(lease, ClaimEnd.Released, now)
+            : Refusals.NotOwner(_owner.Owner, lease, _caller!);
+    }
+
+    /// <summary>Ends the claim that was found; one that ended meanwhile is looked for anew.</summary>
+    private readonly Answer End(in ClaimView claim, ClaimEnd cause, long now)
+    {
+        if (!_parts.Table.TryEnd(claim, cause, now))
+        {
+            return Answer.Again;
+        }
+
+        _parts.ThrowIfLate(claim.Now());
+        return Answer.Done;
+    }
+}

@@ -1,0 +1,132 @@
+using Portmap.Diagnostics;
+using Portmap.Persistence;
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>How a registry comes back from its store. Before anybody else uses it.</summary>
+/// <remarks>
+/// <code>
+///   1. remember what owners had          their last ports, and their last registrations
+///   2. cool what was released            for the time that is left
+///   3. bring registrations back          Recovered: their processes live and have not signed in again
+///   4. bring leases back                 above what their owners have; for the time that is left
+///   5. tell what could not be read
+/// </code>
+/// </remarks>
+internal sealed class Restoring(RegistryParts parts, Findings findings)
+{
+    private readonly TableLoading _loading = new(parts.Table);
+
+    public void Restore(OpenedStore opened)
+    {
+        Recovery recovery = opened.Recovery;
+        foreach (PortFact fact in opened.Remembered)
+        {
+            _loading.Remember(OwnerOf(fact), fact.Port);
+        }
+
+        parts.Fence.Restore(recovery.Last, isWhole: parts.Table.Confirms && opened.Unreadable.Count == 0);
+        _loading.IsStored = (protocol, owner) => recovery.Last.ContainsKey((protocol, owner));
+        _loading.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
+        foreach (PortFact fact in recovery.Cooling)
+        {
+            RestoreCooling(fact);
+        }
+
+        RestoreRegistrations(recovery.Bound);
+
+        // After the registrations: a lease is above what its owner has. One for both protocols is two facts of one epoch.
+        foreach (IGrouping<(string Owner, long Epoch), PortFact> lease in recovery.Reserved.GroupBy(fact => (fact.Owner, fact.Epoch)))
+        {
+            RestoreLease([.. lease.OrderBy(fact => fact.Protocol)]);
+        }
+
+        foreach (string what in opened.Unreadable)
+        {
+            findings.Add(new PortFinding(PortFindingKind.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
+        }
+
+        PortmapLog.Opened(parts.Log.Logger, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);
+    }
+
+    private void RestoreCooling(PortFact fact)
+    {
+        // Never longer than ports cool now.
+        long delay = (long)parts.Settings.ReuseDelay.TotalMilliseconds;
+        long left = Math.Min((long)(fact.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, delay);
+
+        // The fact does not tell whether the process died or signed out. Taken for a death, a port that would have been kept goes back to its owner.
+        ClaimEnd cause = fact.ProcessId != 0 ? ClaimEnd.Died : ClaimEnd.Released;
+        _loading.Cool(OwnerOf(fact), ClaimOf(fact), cause, Math.Max(0, parts.NowMs + left - delay));
+    }
+
+    private void RestoreRegistrations(IEnumerable<PortFact> bound)
+    {
+        Dictionary<(ProcessIdentity, uint?), SessionHolder> sessions = [];
+        foreach (PortFact fact in bound)
+        {
+            ProcessIdentity process = Recovery.ProcessOf(fact);
+            if (!sessions.TryGetValue((process, fact.UserId), out SessionHolder? session))
+            {
+                sessions.Add((process, fact.UserId), session = new SessionHolder(parts.Sessions, process, fact.UserId));
+            }
+
+            NewClaim claim = ClaimOf(fact, session);
+            Restored(_loading.Restore(OwnerOf(fact), claim, PortGuarantee.HeldByProcess, parts.Clock.ToMs(fact.At)));
+        }
+    }
+
+    private void RestoreLease(PortFact[] halves)
+    {
+        PortFact first = halves[0];
+        PortRequest request = new(first.Owner)
+        {
+            Protocol = halves.Length == 2 ? PortProtocol.TcpAndUdp : first.Protocol,
+            Strategy = parts.Strategies.NameOf(StrategyOf(first)),
+            UserId = first.UserId,
+        };
+
+        // Who acquired it for a user is not stored: it counts as that user, who has a right to no more than its own.
+        ILease lease = parts.NewLease(request, first.UserId is { } user ? new SessionHolder(parts.Sessions, 0, user) : null);
+        PortClaim claim = RestoreHalf(first, lease);
+        lease.Grant(claim, halves.Length == 2 ? RestoreHalf(halves[1], lease) : null);
+    }
+
+    private PortClaim RestoreHalf(PortFact half, ILease lease)
+    {
+        // For what is left of its time, by the wall clock; never longer than a lease lives now, also when that was set back.
+        long left = Math.Clamp((long)(half.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, 0, parts.Settings.LeaseTimeoutMs);
+        long at = Math.Max(0, parts.NowMs + left - parts.Settings.LeaseTimeoutMs);
+
+        // What held the port ended with the daemon.
+        PortGuarantee guarantee = half.Port == 0 ? PortGuarantee.HeldByProcess : PortGuarantee.LedgerOnly;
+        return Restored(_loading.Restore(OwnerOf(half), ClaimOf(half, lease: lease), guarantee, at));
+    }
+
+    private PortClaim Restored(PortClaim? claim)
+    {
+        if (claim is null)
+        {
+            Refusals.TooManyStored(parts.Settings.MaxOwners).Throw();
+        }
+
+        return claim;
+    }
+
+    private NewClaim ClaimOf(PortFact fact, SessionHolder? holder = null, ILease? lease = null) => new()
+    {
+        Protocol = fact.Protocol,
+        Port = fact.Port,
+        Epoch = fact.Epoch,
+        Origin = lease is null ? fact.Origin : 0,
+        Strategy = StrategyOf(fact),
+        Holder = holder,
+        Lease = lease,
+    };
+
+    private OwnerKey OwnerOf(PortFact fact) => parts.Table.Key(fact.Protocol, fact.Owner);
+
+    private byte StrategyOf(PortFact fact) => parts.Strategies.TryFind(fact.Strategy, out byte strategy) ? strategy : parts.Strategies.Default;
+}

@@ -1,0 +1,58 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>The ports that one acquisition met and could not take, until it is over: then they are brought back into play.</summary>
+internal struct SetAsidePorts
+{
+    private List<(int Port, bool Lingers)>? _ports;
+
+    /// <summary>The ports that the system did not let us bind; null when there was none.</summary>
+    public HashSet<int>? Denied { get; private set; }
+
+    public readonly int Count => _ports?.Count ?? 0;
+
+    public readonly int this[int index] => _ports![index].Port;
+
+    /// <summary>One that is no first choice (closed connections linger on it) or not free on both protocols.</summary>
+    public void Add(int port, bool lingers)
+    {
+        _ports ??= [];
+        if (!_ports.Contains((port, lingers)))
+        {
+            _ports.Add((port, lingers));
+        }
+    }
+
+    public void AddDenied(int port) => (Denied ??= []).Add(port);
+
+    /// <summary>Brings them back into play, but for the one that was taken.</summary>
+    public readonly void PutBack(PortHints hints, int taken, long now)
+    {
+        if (Denied is not null)
+        {
+            foreach (int denied in Denied)
+            {
+                hints.LookAgainLater(denied, now);   // without a mark in its slot: it is no stranger's
+            }
+        }
+
+        for (int i = 0; i < Count; i++)
+        {
+            (int port, bool lingers) = _ports![i];
+            if (port == taken)
+            {
+                continue;
+            }
+
+            if (lingers)
+            {
+                hints.Cool(port, now);
+            }
+            else
+            {
+                hints.Free.Add(port);
+            }
+        }
+    }
+}

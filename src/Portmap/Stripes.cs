@@ -1,0 +1,32 @@
+namespace Portmap;
+
+/// <summary>A number for each processor, each on a pair of cache lines of its own.</summary>
+/// <remarks>
+/// So two threads do not write the same line. One shared cursor or counter makes two threads slower
+/// than a lock does (0.34 to 1.4 times, measured); see the benchmark of acquire and release on two
+/// threads.
+/// </remarks>
+internal sealed class Stripes
+{
+    // 128 bytes: adjacent-line prefetch works on pairs of 64-byte lines.
+    private const int Stride = 128 / sizeof(long);
+
+    private readonly long[] _cells;
+    private readonly int _mask;
+
+    public Stripes(int processors)
+    {
+        Count = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(processors, 1, 64));
+        _mask = Count - 1;
+        _cells = new long[(Count + 1) * Stride];
+    }
+
+    public int Count { get; }
+
+    /// <summary>
+    /// The stripe of the processor this thread runs on now: a hint, any stripe is right.
+    /// </summary>
+    public int Current => Thread.GetCurrentProcessorId() & _mask;
+
+    public ref long this[int stripe] => ref _cells[(stripe + 1) * Stride];
+}

@@ -1,0 +1,136 @@
+namespace Portmap.Table;
+
+/// <summary>How far the facts of claims have come: the marks in their words, and what follows when a fact was written or not.</summary>
+/// <remarks>
+/// <code>
+///   pending ──Queue──► fact ──► on disk: the claim may take effect      failed: it is withdrawn, and its end is written first
+///   ended   ──Queue──► fact ──► on disk: the port becomes available     failed: it is tried again until it is there
+///   either  ──Queue──► nothing is written any more: the claim is marked late, and whoever asked for the change is told
+/// </code>
+/// Whoever meets a claim that waits and is not queued puts its fact into the queue: the mark is set afterwards, so a fact may
+/// be there twice, which does no harm, and nobody waits for a thread that was suspended. Progress: Queue is lock-free.
+/// </remarks>
+internal sealed class ClaimFacts(TableParts parts)
+{
+    /// <summary>Where facts go; null without a store. Set before anything else is done with the table.</summary>
+    public IClaimJournal? Journal { get; set; }
+
+    /// <summary>Whether a claim counts only when its fact is on disk.</summary>
+    public bool Confirms => Journal is { Confirms: true };
+
+    /// <summary>Whether facts are written some time after they came about.</summary>
+    public bool IsInBackground => Journal is { Confirms: false };
+
+    /// <summary>Puts the fact of a claim's stage into the queue, unless it is there or there is no store. One that comes too late
+    /// is marked so (<see cref="ClaimWord.IsLate"/>).</summary>
+    public void Queue(PortClaim claim, ClaimWord word)
+    {
+        if (Journal is not { } journal || word.IsQueued)
+        {
+            return;
+        }
+
+        if (!journal.TryQueue(new ClaimView(claim, word)))
+        {
+            while (!word.IsQueued && !word.IsLate && !claim.TryMark(word, word.Late()))
+            {
+                word = claim.Word;
+            }
+
+            return;
+        }
+
+        while (word.Waits && !claim.TryMark(word, word.Queued()))
+        {
+            word = claim.Word;
+            if (word.IsQueued)
+            {
+                break;
+            }
+        }
+
+        if (claim.Word is { Stage: ClaimStage.Ended } ended && word.Stage != ClaimStage.Ended)
+        {
+            // It ended meanwhile, and whoever did that did not know that its fact is on the way.
+            journal.TryQueue(new ClaimView(claim, ended));
+        }
+    }
+
+    /// <summary>A fact is on disk.</summary>
+    /// <param name="fact">The fact.</param>
+    /// <param name="isClosing">Nobody is given anything any more: a lease that is pending is withdrawn.</param>
+    /// <returns>The claim whose end has to be written because of that, or none.</returns>
+    public ClaimView Written(in FactKey fact, bool isClosing)
+    {
+        PortClaim? claim = fact.IsEnd ? FindEnded(fact) : FindPending(fact);
+        if (isClosing && claim is { IsLease: true } && !fact.IsEnd)
+        {
+            return Withdraw(claim, ClaimEnd.Withdrawn);
+        }
+
+        ClaimStage stage = fact.IsEnd ? ClaimStage.Ended : ClaimStage.Pending;
+        for (ClaimWord word = claim?.Word ?? default; word.Waits && word.Stage == stage; word = claim!.Word)
+        {
+            if (claim!.TryMark(word, word.Written()))
+            {
+                if (stage == ClaimStage.Ended)
+                {
+                    parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs);
+                }
+
+                break;
+            }
+        }
+
+        return default;
+    }
+
+    /// <summary>A fact may be on disk or not: the pending claim it is of is withdrawn.</summary>
+    /// <returns>The claim whose end has to be written because of that; none when it was withdrawn before, and its end is queued.</returns>
+    public ClaimView Failed(in FactKey fact) =>
+        FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : default;
+
+    /// <summary>Withdraws a pending claim whose fact may be on disk. Until its end is written its port is nobody's.</summary>
+    private ClaimView Withdraw(PortClaim claim, ClaimEnd cause)
+    {
+        // No end when it would have used up a claim of its own epoch that goes on: the end could not be told from that one's.
+        // What is on disk then waits for the same process to try again, or is found dead at the next opening.
+        bool goesOn = claim.UsesUp is { } used && used.Epoch == claim.Epoch && used.Word.IsLive;
+        for (ClaimWord word = claim.Word; word.Waits && word.Stage == ClaimStage.Pending; word = claim.Word)
+        {
+            ClaimWord queued = word.Queued();
+            if (claim.TryMark(word, queued) && claim.TryEndFrom(queued, cause, parts.Clock.NowMs, isTold: goesOn))
+            {
+                ClaimWord end = claim.Word;
+                claim.TryMark(end, end.Queued());
+                if (!goesOn)
+                {
+                    return new ClaimView(claim, end);
+                }
+
+                parts.MakeAvailable(claim, end, parts.Clock.NowMs);
+            }
+        }
+
+        return default;
+    }
+
+    /// <summary>The pending claim a fact is of. It tops its owner: nobody puts another one above it while it is pending.</summary>
+    private PortClaim? FindPending(in FactKey fact) =>
+        parts.Index.Find(fact.Protocol, fact.Owner)?.Top is { } top && top.Epoch == fact.Epoch && top.Word.Stage == ClaimStage.Pending ? top : null;
+
+    /// <summary>The ended claim a fact is of, if its port still waits for it: a process that listens there may have taken it.</summary>
+    private PortClaim? FindEnded(in FactKey fact)
+    {
+        object? slot = parts.Space(fact.Protocol).Slots[fact.Port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim.Epoch == fact.Epoch && claim.Word.Stage == ClaimStage.Ended && claim.Cell?.Owner == fact.Owner)
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+}

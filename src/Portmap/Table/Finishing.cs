@@ -1,0 +1,303 @@
+namespace Portmap.Table;
+
+/// <summary>How a pending claim that tops its owner comes to its end, whoever began it.</summary>
+/// <remarks>
+/// <code>
+///   lease          (has its slot)                      use up what it replaces ─► in force
+///   registration   take the slot ─► seated ─► written ─► use up its lease ─► in force ─► what it supersedes ends
+///                     └► refused: a living process of somebody else has the port, or its lease has ended
+/// </code>
+/// Each step is a CAS that succeeds once, so any number of threads may finish one claim, and none waits for one that was
+/// suspended between two steps. Progress: lock-free: a step is repeated only because somebody else's took effect.
+/// </remarks>
+internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endings)
+{
+    private enum SlotOutcome
+    {
+        Won,
+
+        /// <summary>A living process of somebody else has the port.</summary>
+        Held,
+
+        /// <summary>A later claim has been on the port since its epoch was drawn.</summary>
+        Outrun,
+
+        /// <summary>Somebody else finished the registration meanwhile.</summary>
+        Finished,
+
+        /// <summary>Another registration has the port, and its fact is on the way to the disk.</summary>
+        Waits,
+    }
+
+    private enum Passage
+    {
+        /// <summary>It has no claim in force on the port.</summary>
+        Clear,
+
+        /// <summary>The same process has it: they share the port.</summary>
+        Shared,
+
+        /// <summary>It was ended or helped just now: look again.</summary>
+        Changed,
+
+        /// <summary>A living process of somebody else.</summary>
+        Held,
+
+        /// <summary>Its fact is on the way to the disk.</summary>
+        Waits,
+    }
+
+    /// <summary>Brings a pending claim that tops its cell to its end: after this it has taken effect or has ended, or it is still
+    /// pending because a fact has yet to come to the disk (never without a store that confirms).</summary>
+    /// <returns>Whether this call made it take effect; then its fact has been queued, as far as it is queued afterwards.</returns>
+    public bool Finish(PortClaim claim, long now)
+    {
+        while (true)
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage != ClaimStage.Pending)
+            {
+                return false;
+            }
+
+            if (!word.IsSeated)
+            {
+                SlotOutcome outcome = claim.IsLease ? SlotOutcome.Won : TakeSlot(claim, now);
+                if (outcome == SlotOutcome.Waits)
+                {
+                    return false;
+                }
+
+                if (outcome is SlotOutcome.Held or SlotOutcome.Outrun)
+                {
+                    // One that was outrun: whoever registers begins again, with a higher epoch.
+                    Refuse(claim, word, outcome == SlotOutcome.Held ? ClaimEnd.PortHeld : ClaimEnd.Withdrawn, now);
+                    continue;
+                }
+
+                if (outcome == SlotOutcome.Finished || claim.UsesUp is not null || (word.Waits && !claim.IsLease))
+                {
+                    claim.TrySeat(word);   // fails when somebody finished it; else nobody can refuse it for its port any more
+                    continue;
+                }
+            }
+
+            if (word.Waits)
+            {
+                facts.Queue(claim, word);   // does nothing when it is there
+                return false;
+            }
+
+            // PortTable I4. A claim is used up by a seated one only, so none of the owner's is lost to one that is refused.
+            if (claim.UsesUp is { } used && !endings.UseUp(used, claim, now))
+            {
+                Refuse(claim, word, ClaimEnd.LeaseGone, now);
+                continue;
+            }
+
+            if (claim.TryTakeEffect(word, now))
+            {
+                AfterEffect(claim, now);
+                return true;
+            }
+        }
+    }
+
+    /// <summary>As <see cref="Finish"/>, by whoever asked for the claim: where the store writes in the background, its fact is in the
+    /// queue afterwards or the claim is late. A helper may have made it take effect and not have queued it yet.</summary>
+    public void FinishOwn(PortClaim claim, long now)
+    {
+        if (!Finish(claim, now) && facts.IsInBackground && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
+        {
+            facts.Queue(claim, word);   // a fact may be there twice
+        }
+    }
+
+    /// <summary>Finishes what is pending on an owner and ends what is superseded, so that the cell shows claims in force only.</summary>
+    /// <returns>The top that was finished, unless it waits for the disk. Who pushes, pushes on this one, so that below a top
+    /// nothing is ever pending or superseded.</returns>
+    public PortClaim Tidy(OwnerCell cell, long now)
+    {
+        PortClaim top = cell.Top;
+        Finish(top, now);
+        if (top.Word.WasBound)
+        {
+            endings.EndBelow(top, now);
+        }
+
+        return top;
+    }
+
+    private void AfterEffect(PortClaim claim, long now)
+    {
+        if (!claim.IsLease)
+        {
+            endings.EndBelow(claim, now);
+        }
+
+        if (facts.IsInBackground)
+        {
+            facts.Queue(claim, claim.Word);   // before anybody is told
+        }
+
+        parts.Events.TookEffect(new ClaimView(claim), new ClaimView(claim.UsesUp));
+        Hook.At(Step.ForgetUsesUp);
+        claim.UsesUp = null;
+    }
+
+    private void Refuse(PortClaim claim, ClaimWord word, ClaimEnd cause, long now)
+    {
+        // It may have ended a lease on the port, and an acquisition may have dropped the port's bit because of it.
+        if (endings.TryEndPending(claim, word, cause, now))
+        {
+            parts.Offer(claim);
+        }
+    }
+
+    /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so only a living process of somebody else
+    /// keeps it out.</summary>
+    private SlotOutcome TakeSlot(PortClaim claim, long now)
+    {
+        PortSlots slots = parts.Space(claim.Protocol).Slots;
+        while (true)
+        {
+            object? slot = slots[claim.Port];
+            bool again = false;
+            ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref slot);
+            if (PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim) && !claims.Contains(claim))
+            {
+                return SlotOutcome.Outrun;   // the highest only rises, so nobody else can have put it there
+            }
+
+            foreach (PortClaim other in claims)
+            {
+                if (ReferenceEquals(other, claim))
+                {
+                    return SlotOutcome.Won;
+                }
+
+                switch (MakeWay(other, claim, now))
+                {
+                    case Passage.Held:
+                        return SlotOutcome.Held;
+                    case Passage.Waits:
+                        return SlotOutcome.Waits;
+                    case Passage.Changed:
+                        again = true;
+                        break;
+                }
+            }
+
+            if (claim.Word.Stage != ClaimStage.Pending)
+            {
+                return SlotOutcome.Finished;
+            }
+
+            if (!again && slots.TrySet(claim.Port, slot, Join(claims, claim)))
+            {
+                return SlotOutcome.Won;
+            }
+        }
+    }
+
+    /// <summary>Ends or helps what is on the port of a registration, as far as it has to give way.</summary>
+    private Passage MakeWay(PortClaim other, PortClaim claim, long now)
+    {
+        ClaimWord word = other.Word;
+        if (word.Stage == ClaimStage.Foreign)
+        {
+            return Passage.Clear;
+        }
+
+        if (word.Stage == ClaimStage.Pending)
+        {
+            return MakePendingGiveWay(other, word, claim, now);
+        }
+
+        if (word.Waits)
+        {
+            facts.Queue(other, word);   // before the fact of the claim that comes after it
+        }
+
+        OwnerCell? cell = other.Cell;
+        if (cell is null || ReferenceEquals(cell, claim.Cell) || cell.InForceOn(claim.Port) is not { } holder)
+        {
+            return Passage.Clear;
+        }
+
+        // One that is pending in that cell without having the slot is not looked at: it has yet to take the slot, and will meet this claim there.
+        ClaimWord held = holder.Word;
+        if (held.Stage == ClaimStage.Reserved)
+        {
+            if (IsPending(claim))
+            {
+                endings.TryEndFrom(holder, held, ClaimEnd.LostToListener, now, claim);
+            }
+
+            return Passage.Changed;
+        }
+
+        return held.Stage == ClaimStage.Bound ? MakeBoundGiveWay(holder, cell, claim, now) : Passage.Changed;
+    }
+
+    private Passage MakePendingGiveWay(PortClaim other, ClaimWord word, PortClaim claim, long now)
+    {
+        if (other.IsLease && !word.IsSeated)
+        {
+            // An acquisition still under way: its thread finds the word ended and tries another port.
+            if (IsPending(claim))
+            {
+                endings.TryEndPending(other, word, ClaimEnd.Withdrawn, now);
+            }
+
+            return Passage.Changed;
+        }
+
+        Finish(other, now);   // it is in its slot already, so this is at most three steps
+        return other.Word.Stage == ClaimStage.Pending ? Passage.Waits : Passage.Changed;
+    }
+
+    private Passage MakeBoundGiveWay(PortClaim holder, OwnerCell cell, PortClaim claim, long now)
+    {
+        if (cell.Served() is { } newer && !ReferenceEquals(newer, holder))
+        {
+            endings.EndBelow(newer, now);   // superseded and not ended yet
+            return Passage.Changed;
+        }
+
+        ClaimHolder process = holder.Holder!;
+        if (process.IsOver)
+        {
+            endings.TryEnd(holder, process.EndCause, now);
+            return Passage.Changed;
+        }
+
+        return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;
+    }
+
+    /// <summary>Whether a helper still works for a claim that needs it. Read after the word of the one that stands in its way: as long
+    /// as the claim is pending then, whoever finishes it has to end that same one, so ending it is right; without this a helper
+    /// that was suspended for long would end an innocent one.</summary>
+    private static bool IsPending(PortClaim claim) => claim.Word.Stage == ClaimStage.Pending;
+
+    /// <summary>A registration that goes on over another connection, with its epoch and on its port, which others of the process may
+    /// have joined since.</summary>
+    private static bool GoesOn(PortClaim claim) => claim.UsesUp is { IsLease: false } used && used.Epoch == claim.Epoch && used.Port == claim.Port;
+
+    /// <summary>The new value of a slot: the claim, those that share the port, and the one that keeps the highest epoch.</summary>
+    private static object Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
+    {
+        long highest = PortSlots.HighestEpoch(claims);
+        List<PortClaim>? joined = null;
+        foreach (PortClaim other in claims)
+        {
+            bool isKept = highest > claim.Epoch && other.Epoch == highest;
+            if (isKept || (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && cell.HolderOf(claim.Port) is not null))
+            {
+                (joined ??= new(claims.Length + 1) { claim }).Add(other);
+            }
+        }
+
+        return joined is null ? claim : joined.ToArray();
+    }
+}

@@ -1,0 +1,115 @@
+namespace Portmap.Table;
+
+/// <summary>Where ports to hand out may be found: free ones, and those that wait for their time. Hints only: the table decides.</summary>
+internal sealed class PortHints : IFreePorts
+{
+    private readonly PortLimits _limits;
+    private readonly DelayedPorts _cooling;
+    private readonly DelayedPorts _foreign;
+    private readonly Action<int> _free;
+
+    public PortHints(PortLimits limits)
+    {
+        _limits = limits;
+        Free = new FreePorts(limits.Range);
+        _free = Free.Add;
+        _cooling = new DelayedPorts(limits.Range, limits.ReuseDelay);
+        _foreign = new DelayedPorts(limits.Range, limits.ForeignRecheck);
+        for (int port = limits.Range.First; port <= limits.Range.Last; port++)
+        {
+            Offer(port);
+        }
+    }
+
+    public FreePorts Free { get; }
+
+    public PortRange Range => _limits.Range;
+
+    public long CoolingMs => _cooling.DelayMs;
+
+    public long RecheckMs => _foreign.DelayMs;
+
+    /// <inheritdoc/>
+    /// <remarks>Ports that the kernel never hands out by itself come before the rest.</remarks>
+    public int FindFree(int from, int avoid)
+    {
+        foreach (PortRange[] tier in _limits.Tiers)
+        {
+            int found = FindFree(tier, from, 65_535, avoid);
+            found = found != 0 ? found : FindFree(tier, 1, from - 1, avoid);
+            if (found != 0)
+            {
+                return found;
+            }
+        }
+
+        return avoid != 0 && Free.Contains(avoid) ? avoid : 0;
+    }
+
+    /// <summary>Gives a port back to those that are handed out.</summary>
+    public void Offer(int port)
+    {
+        if (_limits.HandsOut(port))
+        {
+            Free.Add(port);
+        }
+    }
+
+    /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
+    public void Cool(int port, long endedAt)
+    {
+        if (!_limits.HandsOut(port))
+        {
+            return;
+        }
+
+        if (_cooling.DelayMs == 0)
+        {
+            Free.Add(port);
+        }
+        else
+        {
+            _cooling.Add(port, endedAt);
+        }
+    }
+
+    public void LookAgainLater(int port, long foundAt)
+    {
+        if (_limits.HandsOut(port))
+        {
+            Free.TryTake(port);
+            _foreign.Add(port, foundAt);
+        }
+    }
+
+    public void DrainDue(long now)
+    {
+        _cooling.DrainDue(now, _free);
+        _foreign.DrainDue(now, _free);
+    }
+
+    /// <summary>Frees the cooled ports that their eighth of the delay holds back; true when there was one.</summary>
+    public bool DrainCooled(long now, Func<int, bool> isCooled) => _cooling.DrainOver(now, isCooled, _free);
+
+    /// <summary>The approximately longest-cooled port, or 0.</summary>
+    public int TryTakeCooling(long now) => _cooling.TryTakeOldest(now);
+
+    /// <summary>The stranger's port that has waited approximately longest, or 0.</summary>
+    public int TryTakeForeign(long now) => _foreign.TryTakeOldest(now);
+
+    private int FindFree(PortRange[] tier, int from, int to, int avoid)
+    {
+        foreach (PortRange part in tier)
+        {
+            int first = Math.Max(from, part.First), last = Math.Min(to, part.Last);
+            int found = Free.Find(first, last);
+            found = found != 0 && found == avoid ? Free.Find(found + 1, last) : found;
+            if (found != 0)
+            {
+                return found;
+            }
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,222 @@
+namespace Portmap.Table;
+
+/// <summary>What is found by port.</summary>
+/// <remarks>The slot only leads to cells, so whoever comes by port asks the same cells as who comes by owner. Progress: wait-free.</remarks>
+internal sealed class PortLookup(TableParts parts)
+{
+    /// <summary>What a lookup of the port answers.</summary>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port, 1 to 65535.</param>
+    /// <param name="state">Bound, Reserved; Recovered or Cooling with the claim that keeps others off; Foreign with its marker; Free with none.</param>
+    public ClaimView Find(PortProtocol protocol, int port, out PortState state)
+    {
+        if (CurrentOn(protocol, port, out PortClaim? newest) is { } current)
+        {
+            state = current.IsLease ? PortState.Reserved : PortState.Bound;
+            return new ClaimView(current);
+        }
+
+        state = PortState.Free;
+        if (newest is null)
+        {
+            return default;
+        }
+
+        ClaimView idle = new(newest);
+        long now = parts.Clock.NowMs;
+        PortSpace space = parts.Space(protocol);
+        if (IsHeldUnseen(newest))
+        {
+            state = PortState.Cooling;
+            if (newest.Cell!.Served() is { Holder.IsRecovered: true } recovered)
+            {
+                state = PortState.Recovered;
+                return new ClaimView(recovered);
+            }
+        }
+        else if (idle.Stage == ClaimStage.Foreign && !space.IsDue(idle.Word, now))
+        {
+            state = PortState.Foreign;
+        }
+        else if (idle.Stage == ClaimStage.Ended && space.CoolsForMs(idle.Word, now) > 0)
+        {
+            state = PortState.Cooling;
+        }
+
+        return state == PortState.Free ? default : idle;
+    }
+
+    /// <summary>The claims of all owners that lookups see on a port.</summary>
+    public List<ClaimView> Owners(PortProtocol protocol, int port)
+    {
+        List<ClaimView> owners = [];
+        object? slot = parts.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (VisibleOn(claim) is { } visible)
+            {
+                owners.Add(new ClaimView(visible));
+            }
+        }
+
+        if (owners.Count == 0 && CurrentOn(protocol, port, out _) is { } current)
+        {
+            owners.Add(new ClaimView(current));   // one went and another came between the looks
+        }
+
+        return owners;
+    }
+
+    /// <summary>How many owners lookups see on a port.</summary>
+    public int CountOwners(PortProtocol protocol, int port)
+    {
+        object? slot = parts.Space(protocol).Slots[port];
+        int count = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            count += VisibleOn(claim) is not null ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>The registrations in force on a port, served or not.</summary>
+    public List<ClaimView> Registrations(PortProtocol protocol, int port)
+    {
+        List<ClaimView> registrations = [];
+        object? slot = parts.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim.Cell?.InForceOn(port) is { IsLease: false } holder)
+            {
+                registrations.Add(new ClaimView(holder));
+            }
+        }
+
+        return registrations;
+    }
+
+    /// <summary>Whether a stranger's mark lies on a port, or a lease of another owner.</summary>
+    public bool IsForeignOrReserved(PortProtocol protocol, int port, string owner)
+    {
+        object? slot = parts.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Foreign || (claim.IsLease && word.IsLive && claim.Cell?.Owner != owner))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether an owner other than one has a claim in force on a port.</summary>
+    public bool IsAnothers(PortProtocol protocol, int port, string owner) => parts.IsAnothers(protocol, port, owner);
+
+    /// <summary>The highest epoch that has been on a port.</summary>
+    public long HighestEpoch(PortProtocol protocol, int port) => parts.Space(protocol).Slots.HighestEpoch(port);
+
+    /// <summary>The ports that anybody ever had.</summary>
+    public IEnumerable<int> Used(PortProtocol protocol) => parts.Space(protocol).Slots.Used();
+
+    /// <summary>How many ports of the range are in which state.</summary>
+    public PortCounts Count(PortProtocol protocol)
+    {
+        int reserved = 0, bound = 0, cooling = 0, foreign = 0;
+        PortSpace space = parts.Space(protocol);
+        for (int port = parts.Limits.Range.First; port <= parts.Limits.Range.Last; port++)
+        {
+            object? slot = space.Slots[port];
+            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            {
+                ClaimWord word = claim.Word;
+                PortClaim? holder = claim.Cell?.HolderOf(port);
+                reserved += holder is { IsLease: true } ? 1 : 0;
+                bound += holder is { IsLease: false } ? 1 : 0;
+                foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, parts.Clock.NowMs) ? 1 : 0;
+                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, parts.Clock.NowMs) > 0 ? 1 : 0;
+                if (holder is not null)
+                {
+                    break;   // several owners, one port
+                }
+            }
+        }
+
+        return new PortCounts(reserved, bound, cooling, foreign);
+    }
+
+    /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
+    private static PortClaim? VisibleOn(PortClaim inSlot)
+    {
+        OwnerCell? cell = inSlot.Cell;
+        if (cell is null)
+        {
+            return null;
+        }
+
+        PortClaim? lease = cell.OpenLease();   // before Served, see there
+        if (cell.Serving() is { } served && served.Port == inSlot.Port)
+        {
+            return served;
+        }
+
+        return lease is not null && lease.Port == inSlot.Port ? lease : null;
+    }
+
+    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
+    private static bool IsHeldUnseen(PortClaim inSlot) => inSlot.Cell?.Served() is { Holder.IsServing: false } served && served.Port == inSlot.Port;
+
+    /// <summary>One of the claims in force on a port.</summary>
+    /// <remarks>
+    /// Linearization, when none is found: all that the slot led to had ended or was pending at the first pass. A second look at the
+    /// slot then finds everything that is in force at that moment, for a claim is put there before it takes effect. If one that
+    /// is new there, or was pending before, has taken effect, it did so during this call and is the answer, though it may have
+    /// ended when the caller looks at it; if none has, the port was nobody's at the second look. So of several owners that share
+    /// the port and take turns one is always found.
+    /// </remarks>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="newest">When there is none: of those that were on the port, one that still holds it, else the last to leave.</param>
+    private PortClaim? CurrentOn(PortProtocol protocol, int port, out PortClaim? newest)
+    {
+        PortSlots slots = parts.Space(protocol).Slots;
+        object? first = slots[port];
+        newest = null;
+        PortClaim? pending = null;   // at most one: who joins finishes it first
+        ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref first);
+        foreach (PortClaim claim in claims)
+        {
+            ClaimWord word = claim.Word;
+            pending = word.Stage == ClaimStage.Pending ? claim : pending;
+            if (VisibleOn(claim) is { } visible)
+            {
+                return visible;
+            }
+
+            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && word.At > newest.Word.At) ? claim : newest;
+        }
+
+        object? second = slots[port];
+        if (pending is null && ReferenceEquals(second, first))
+        {
+            return null;
+        }
+
+        foreach (PortClaim claim in PortSlots.Claims(ref second))
+        {
+            if (VisibleOn(claim) is { } visible)
+            {
+                return visible;
+            }
+
+            if ((ReferenceEquals(claim, pending) || !claims.Contains(claim)) && claim.TookEffect)
+            {
+                return claim;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,75 @@
+namespace Portmap.Table;
+
+/// <summary>Puts back into a table what an earlier run left. Before anybody else uses the table.</summary>
+internal sealed class TableLoading(PortTable table)
+{
+    private readonly TableParts _parts = table.Parts;
+
+    /// <summary>The store told of these owners: they stay remembered whoever has their port.</summary>
+    public Func<PortProtocol, string, bool> IsStored { set => _parts.IsStored = value; }
+
+    public void MakeRoom(int owners) => _parts.Index.MakeRoom(owners);
+
+    /// <summary>An owner that had this port last.</summary>
+    public void Remember(in OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.Remember(NamedCell(owner), port);
+
+    /// <summary>A port that cools after an owner.</summary>
+    public void Cool(in OwnerKey owner, in NewClaim claim, ClaimEnd cause, long endedAt)
+    {
+        PortSpace space = _parts.Space(claim.Protocol);
+        space.Slots.TrySet(claim.Port, null, PortClaim.ForCooling(claim, NamedCell(owner), cause, endedAt));
+        space.Hints.Free.TryTake(claim.Port);
+        space.Hints.Cool(claim.Port, endedAt);
+    }
+
+    /// <summary>A claim in force.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="restored">The claim.</param>
+    /// <param name="guarantee">How strongly its port is held.</param>
+    /// <param name="at">When it took effect.</param>
+    /// <returns>The claim, or null when there are too many owners.</returns>
+    public PortClaim? Restore(in OwnerKey owner, in NewClaim restored, PortGuarantee guarantee, long at)
+    {
+        PortClaim claim = PortClaim.Pending(restored, table.Confirms);
+        claim.Guarantee = guarantee;
+        if (table.Confirms)
+        {
+            claim.TryMark(claim.Word, claim.Word.Written());
+        }
+
+        claim.TryTakeEffect(claim.Word, at);
+        if (_parts.Index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell)
+        {
+            cell.TryPush(cell.Top, claim);
+        }
+        else if (!TryInsert(claim, owner))
+        {
+            return null;
+        }
+
+        if (claim.Port != 0)
+        {
+            PortSpace space = _parts.Space(claim.Protocol);
+            object? slot = space.Slots[claim.Port];
+            space.Slots.TrySet(claim.Port, slot, slot is null ? claim : (PortClaim[])[claim, .. PortSlots.Claims(ref slot)]);
+            space.Hints.Free.TryTake(claim.Port);
+        }
+
+        return claim;
+    }
+
+    private bool TryInsert(PortClaim claim, in OwnerKey owner)
+    {
+        claim.Cell = new OwnerCell(owner.Owner, owner.Protocol, owner.Hash, claim);
+        OwnerIndex.Insertion insertion;
+        do
+        {
+            insertion = _parts.Index.TryInsert(claim.Cell);   // once more when the index has grown
+        }
+        while (insertion == OwnerIndex.Insertion.Raced);
+        return insertion != OwnerIndex.Insertion.Full;
+    }
+
+    /// <summary>A cell that is in no index: nothing but its name counts.</summary>
+    private static OwnerCell NamedCell(in OwnerKey owner) => new(owner.Owner, owner.Protocol, owner.Hash, PortClaim.Dead);
+}

@@ -1,0 +1,38 @@
+using Portmap.Guarding;
+using Portmap.Operations;
+using Portmap.Table;
+
+namespace Portmap.Upkeep;
+
+/// <summary>Notes which addresses registrations serve, as the kernel lists them.</summary>
+internal static class AddressReview
+{
+    /// <summary>Notes those of new registrations, and tells of those whose port somebody else listens on too.</summary>
+    public static void Look(RegistryParts parts, List<ClaimView> registrations)
+    {
+        ListenersNow now = new();
+        foreach (ClaimView claim in registrations)
+        {
+            IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
+            PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(listeners, claim.Addresses));
+            if (listeners is { Count: > 1 } && ServedFindings.Shared(parts.Entries.Of(claim), listeners) is { } shared)
+            {
+                parts.Log.Found(shared);
+            }
+        }
+    }
+
+    /// <summary>Notes what servers have opened or closed since they were looked at.</summary>
+    public static void Refresh(RegistryParts parts)
+    {
+        ListenersNow now = new();
+        foreach (OwnerView owner in parts.Table.Owners())
+        {
+            ClaimView claim = owner.Served;
+            if (!claim.IsNone && claim.Addresses != ServedAddresses.NotLookedAt)
+            {
+                PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(now.On(claim.Protocol, claim.Port), claim.Addresses));
+            }
+        }
+    }
+}

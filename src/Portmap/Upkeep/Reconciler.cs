@@ -1,0 +1,124 @@
+using Portmap.Guarding;
+using Portmap.Operations;
+using Portmap.Processes;
+using Portmap.Table;
+
+namespace Portmap.Upkeep;
+
+/// <summary>Holds the book against what the kernel says, in a pass over all entries. Never binds.</summary>
+/// <remarks>
+/// <code>
+///   1. note the sockets of programs       while somebody is there to be asked
+///   2. note the addresses that are served
+///   3. find who does not listen           by one read for all ports
+///   4. sweep what a dead process left
+///   5. end what was found in enough passes on end, unless a sibling goes on
+/// </code>
+/// </remarks>
+internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
+{
+    /// <summary>How many passes on end a port must have no listener before its entry ends: one look may fall between two sockets of a
+    /// server that reopens its own.</summary>
+    public const int EnoughSightings = 3;
+
+    private readonly Sightings<PortClaim> _silent = new(EnoughSightings);
+    private int _isUnderWay;
+
+    /// <summary>One pass. One that finds another under way leaves it to it.</summary>
+    public void Run()
+    {
+        if (Interlocked.Exchange(ref _isUnderWay, 1) != 0)
+        {
+            return;
+        }
+
+        try
+        {
+            NotePrograms();
+            if (parts.AsksTheKernel)
+            {
+                AddressReview.Refresh(parts);
+            }
+
+            List<ClaimView> silent = Silent();
+            if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))
+            {
+                sweep.Run();
+            }
+
+            // Also those that wait for their process to come back: a suspected leak of an earlier run ends the same way.
+            foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Holder is { IsServing: true } or { IsRecovered: true }).Select(claim => claim.Claim!)))
+            {
+                EndUnlessGoesOn(new ClaimView(claim));
+            }
+        }
+        catch (Exception exception)
+        {
+            parts.Log.PassFailed(exception);   // a timer must go on
+        }
+        finally
+        {
+            Volatile.Write(ref _isUnderWay, 0);
+        }
+    }
+
+    /// <summary>Programs the host registered for may have forked workers since: their sockets and processes are noted.</summary>
+    private void NotePrograms()
+    {
+        ListenTable?[] ours = new ListenTable?[2];
+        foreach (OwnerView owner in parts.Table.Owners())
+        {
+            if (SessionHolder.Of(owner.Served) is { Program: { } program } session)
+            {
+                ClaimView claim = owner.Served;
+                ListenTable table = ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder
+                    ? ListenTable.Read(claim.Protocol, folder)
+                    : ours[(int)claim.Protocol] ??= ListenTable.Read(claim.Protocol);
+                program.Note(claim.Protocol, claim.Port, table);
+            }
+        }
+    }
+
+    /// <summary>The entries in force whose port nobody listens on, or not who should; by one read of each protocol that has any.</summary>
+    private List<ClaimView> Silent()
+    {
+        ListenTable?[] listeners = new ListenTable?[2];
+        Dictionary<ProcessIdentity, HashSet<long>?> sockets = [];
+        List<ClaimView> silent = [];
+        foreach (OwnerView owner in parts.Table.Owners())
+        {
+            if (!owner.Served.IsNone)
+            {
+                ListenTable table = listeners[(int)owner.Served.Protocol] ??= parts.Listeners.Read(owner.Served.Protocol);
+                if (table.IsComplete && !ListenerCheck.Listens(Reported(owner.Served), table, sockets))
+                {
+                    silent.Add(owner.Served);
+                }
+            }
+        }
+
+        return silent;
+    }
+
+    /// <summary>What an entry in force says; one that was registered by its socket must still have that.</summary>
+    private ReportedListener Reported(in ClaimView claim)
+    {
+        SessionHolder session = SessionHolder.Of(claim)!;
+        return new(claim.Protocol, claim.Port, session.Process, parts.Settings.VerifyProcess || session.Program is not null);
+    }
+
+    private void EndUnlessGoesOn(in ClaimView claim)
+    {
+        SessionHolder session = SessionHolder.Of(claim)!;
+        if (ListenerCheck.MayListenElsewhere(Reported(claim)) || session.TryPassOn(session.Watched))
+        {
+            return;
+        }
+
+        long now = parts.NowMs;
+        if (parts.Table.TryEnd(claim, ClaimEnd.StoppedListening, now) && parts.Listeners.Read(claim.Protocol).Listens(claim.Port))
+        {
+            parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);   // another one listens there now
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Portmap.Native;
+
+// The calls about processes: whether there is one, a descriptor of it, and to be told when it ends.
+internal static partial class Posix
+{
+    private const int PidfdOpen = 434;
+    private const short PollIn = 1;
+    private const int EpollAdd = 1, EpollIn = 1, EpollOneShot = 1 << 30;
+
+    // struct epoll_event is packed on x86, and there only.
+    private static readonly int s_eventSize =
+        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 ? 12 : 16;
+
+    /// <summary>Whether there is such a process, another user's and a zombie too.</summary>
+    /// <remarks>kill(2) with signal 0 needs no /proc.</remarks>
+    /// <param name="processId">Its id, above 0: other numbers mean groups of processes.</param>
+    public static bool IsThere(int processId) =>
+        Kill(processId, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
+
+    /// <summary>A descriptor of a process (pidfd_open(2)).</summary>
+    /// <remarks>It stays the process's own when the number is given to another one.</remarks>
+    /// <param name="processId">Its id, above 0.</param>
+    /// <param name="isGone">There is no such process.</param>
+    /// <returns>
+    /// Null where it cannot be had: the kernel is older, a filter forbids the call, no descriptor
+    /// is left.
+    /// </returns>
+    public static SafeFileHandle? OpenProcess(int processId, out bool isGone)
+    {
+        nint descriptor = SystemCall(PidfdOpen, processId, 0);
+        isGone = descriptor < 0 && Marshal.GetLastPInvokeError() == NoSuchProcess;
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+    }
+
+    /// <summary>Whether the last thread of a process has ended, reaped or not.</summary>
+    public static bool HasExited(SafeFileHandle process)
+    {
+        bool isHeld = false;
+        try
+        {
+            process.DangerousAddRef(ref isHeld);
+            PollDescriptor poll = new() { Descriptor = (int)process.DangerousGetHandle(), Wanted = PollIn };
+            int ready;
+            while ((ready = Poll(ref poll, 1, 0)) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+            {
+                // A signal came first.
+            }
+
+            return ready == 1 && (poll.Seen & PollIn) != 0;
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                process.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Something that waits for many descriptors at once (epoll(7)).</summary>
+    /// <returns>Null where it cannot be had.</returns>
+    public static SafeFileHandle? MakeWaiter()
+    {
+        int descriptor = EpollCreate(CloseOnExec);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+    }
+
+    /// <summary>
+    /// Has a waiter tell once when a descriptor becomes readable, by the number given.
+    /// </summary>
+    public static bool TryAwait(SafeFileHandle waiter, SafeFileHandle descriptor, int number)
+    {
+        byte[] wanted = new byte[s_eventSize];
+        BitConverter.TryWriteBytes(wanted, EpollIn | EpollOneShot);
+        BitConverter.TryWriteBytes(wanted.AsSpan(s_eventSize - sizeof(long)), (long)number);
+        return EpollControl(waiter, EpollAdd, descriptor, wanted) == 0;
+    }
+
+    /// <summary>Blocks until descriptors are readable.</summary>
+    /// <param name="waiter">The waiter.</param>
+    /// <param name="buffer">Of <see cref="WaitBuffer"/>.</param>
+    /// <param name="numbers">Gets their numbers.</param>
+    /// <returns> How many there are; 0 when a signal came first; below 0 when the waiter is of no
+    /// use any more.
+    /// </returns>
+    public static int Wait(SafeFileHandle waiter, byte[] buffer, Span<int> numbers)
+    {
+        int count = EpollWait(waiter, buffer, Math.Min(numbers.Length, buffer.Length / s_eventSize), -1);
+        for (int i = 0; i < count; i++)
+        {
+            numbers[i] = (int)BitConverter.ToInt64(buffer, ((i + 1) * s_eventSize) - sizeof(long));
+        }
+
+        return count >= 0 ? count : Marshal.GetLastPInvokeError() == Interrupted ? 0 : -1;
+    }
+
+    /// <summary>What <see cref="Wait"/> needs.</summary>
+    /// <remarks>It stays where it is, because the kernel writes into it at any time.</remarks>
+    public static byte[] WaitBuffer(int events) => GC.AllocateArray<byte>(events * s_eventSize, pinned: true);
+
+    [LibraryImport(LibC, EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int processId, int signal);
+
+    [LibraryImport(LibC, EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint first, nint second);
+
+    [LibraryImport(LibC, EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(ref PollDescriptor descriptors, nuint count, int milliseconds);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_create1", SetLastError = true)]
+    private static partial int EpollCreate(int flags);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_ctl", SetLastError = true)]
+    private static partial int EpollControl(SafeFileHandle waiter, int operation, SafeFileHandle descriptor, byte[] wanted);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_wait", SetLastError = true)]
+    private static partial int EpollWait(SafeFileHandle waiter, byte[] events, int count, int milliseconds);
+
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Wanted;
+        public short Seen;
+    }
+}

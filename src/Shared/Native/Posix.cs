@@ -1,0 +1,64 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace Portmap.Native;
+
+/// <summary>
+/// All calls into libc: what .NET has no call for, or whose failure it does not tell.
+/// </summary>
+/// <remarks>
+/// <code>
+///   call                        why                                                  Linux from
+///   geteuid                     whose files and sockets are ours                     always
+///   statx                       owner, kind and number of a file, on every machine   4.11
+///   openat, renameat, linkat,   what is done to a folder that is held, wherever its  2.6.16
+///     unlinkat                    path leads by now
+///   fsync                       .NET's own flush takes several failures for none     always
+///   flock                       a lock that ends with the process                    always
+///   kill, signal 0              whether there is a process that /proc hides          always
+///   syscall pidfd_open, poll    a process that keeps its name; whether it has ended  5.3
+///   epoll_create1, _ctl, _wait  one thread that waits for all processes              2.6.27
+///   socket, send, recv          questions to the kernel about sockets (sock_diag)    3.3
+///   fchown of a socket          whether a socket of another user's would get in      4.10
+/// </code>
+/// <para>
+/// Linux only. The numbers are those of its system calls on every architecture that .NET runs on.
+/// Where a kernel is older, or a filter forbids a call, it fails; each method says what that means.
+/// A failure that is thrown is an IOException whose HResult is errno(3), or an
+/// UnauthorizedAccessException where that says so.
+/// </para>
+/// <para>Each subject has a file of its own; a package compiles those that it needs.</para>
+/// </remarks>
+internal static partial class Posix
+{
+    private const string LibC = "libc";
+
+    // errno(3)
+    private const int NotPermitted = 1, NoEntry = 2, NoSuchProcess = 3, Interrupted = 4, WouldBlock = 11;
+    private const int AccessDenied = 13, Exists = 17, NotAFolder = 20;
+
+    private const int CloseOnExec = 0x80000, AtCurrentFolder = -100;
+
+    // As C code of this process would find it, so that a library put before libc (LD_PRELOAD) is
+    // met by these calls too.
+    static Posix() => NativeLibrary.SetDllImportResolver(
+        typeof(Posix).Assembly,
+        static (name, _, _) =>
+            name == LibC && OperatingSystem.IsLinux() ? NativeLibrary.GetMainProgramHandle() : IntPtr.Zero);
+
+    /// <summary>The user that this process acts as.</summary>
+    public static uint EffectiveUser => GetEffectiveUser();
+
+    /// <summary>What the last call failed with, as an exception.</summary>
+    private static Exception Failed(string path)
+    {
+        int error = Marshal.GetLastPInvokeError();
+        string message = $"{new Win32Exception(error).Message} : '{path}'";
+        return error is NotPermitted or AccessDenied
+            ? new UnauthorizedAccessException(message)
+            : new IOException(message, error);
+    }
+
+    [LibraryImport(LibC, EntryPoint = "geteuid")]
+    private static partial uint GetEffectiveUser();
+}

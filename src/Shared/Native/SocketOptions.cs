@@ -1,0 +1,29 @@
+using System.Net.Sockets;
+
+namespace Portmap.Native;
+
+/// <summary>Options of sockets that .NET has no name for, or sets by rules of its own.</summary>
+/// <remarks>The numbers are those of Linux.</remarks>
+internal static class SocketOptions
+{
+    private const int SolSocket = 1, SolIpv6 = 41;
+    private const int ReuseAddress = 2, ReusePort = 15, FreeBindV6 = 78;
+
+    /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
+    public static void SetReuseAddress(Socket socket, bool isOn) => Set(socket, SolSocket, ReuseAddress, isOn);
+
+    /// <summary>
+    /// SO_REUSEPORT: others of the same user that have it too may bind and listen.
+    /// </summary>
+    public static void SetReusePort(Socket socket) => Set(socket, SolSocket, ReusePort, isOn: true);
+
+    /// <summary>IPV6_FREEBIND: it may be bound to an address that this host has not.</summary>
+    public static void SetFreeBind(Socket socket) => Set(socket, SolIpv6, FreeBindV6, isOn: true);
+
+    private static void Set(Socket socket, int level, int option, bool isOn)
+    {
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        BitConverter.TryWriteBytes(value, isOn ? 1 : 0);
+        socket.SetRawSocketOption(level, option, value);
+    }
+}
