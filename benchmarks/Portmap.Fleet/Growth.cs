@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Fleet;
 
-/// <summary>A large fleet: real etcd, simulated publishers (their keys and leases, put by one process), real mirrors.</summary>
+/// <summary>A large fleet: real etcd, simulated publishers (their keys and leases, put by one
+/// process), real mirrors.</summary>
 internal static class Growth
 {
     private const int EntriesOfAHost = 1_000;
@@ -79,7 +80,8 @@ internal static class Growth
         await Task.WhenAll(mirrors.Select(mirror => mirror.DisposeAsync().AsTask()));
     }
 
-    /// <summary>Follows a map until an entry has the port; begun before the put, so that what it costs to begin is not measured.</summary>
+    /// <summary>Follows a map until an entry has the port; begun before the put, so that what it
+    /// costs to begin is not measured.</summary>
     private static async Task<Task> SeeAsync(Member mirror, int port)
     {
         IAsyncEnumerator<FleetUpdate> updates = mirror.Fleet.Map.WatchAsync().GetAsyncEnumerator();

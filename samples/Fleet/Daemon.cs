@@ -8,8 +8,10 @@ using Portmap.Etcd;
 
 namespace Fleet;
 
-/// <summary>A daemon of the fleet: it serves one owner on a port the kernel picks, and takes orders on its standard input.</summary>
-/// <remarks>Orders: <c>find OWNER</c> looks it up and calls it; <c>claim OWNER</c>; <c>held</c> tells whether the claim is held.</remarks>
+/// <summary>A daemon of the fleet: it serves one owner on a port the kernel picks, and takes orders
+/// on its standard input.</summary>
+/// <remarks>Orders: <c>find OWNER</c> looks it up and calls it; <c>claim OWNER</c>; <c>held</c>
+/// tells whether the claim is held.</remarks>
 internal static class Daemon
 {
     public const string Command = "daemon";

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 
 namespace Fleet;
 
-/// <summary>Three daemons in three network namespaces, one etcd, one fleet: what a reader should see, checked on the way.</summary>
+/// <summary>Three daemons in three network namespaces, one etcd, one fleet: what a reader should
+/// see, checked on the way.</summary>
 internal static class Demo
 {
     private const int Stop = 19;        // SIGSTOP

@@ -4,7 +4,8 @@ using System.Globalization;
 
 namespace Fleet;
 
-/// <summary>A network of the demo's own: a bridge, and for each daemon a network namespace with an address on it. Nothing of the machine's is touched.</summary>
+/// <summary>A network of the demo's own: a bridge, and for each daemon a network namespace with an
+/// address on it. Nothing of the machine's is touched.</summary>
 internal static class Network
 {
     public const string Inside = "--inside";
@@ -40,7 +41,8 @@ internal static class Network
         return inner.ExitCode;
     }
 
-    /// <summary>Starts this program in a namespace of its own, with an address on the bridge.</summary>
+    /// <summary>Starts this program in a namespace of its own, with an address on the
+    /// bridge.</summary>
     public static async Task<Process> StartAsync(int number, params string[] arguments)
     {
         ProcessStartInfo start = Self.StartUnder(["unshare", "--net", "sh", "-c", "read go && exec \"$0\" \"$@\""], arguments);

@@ -1,6 +1,7 @@
 using Fleet;
 
-// Without arguments: the demo. It runs itself again in a network of its own, and its daemons are this program as well.
+// Without arguments: the demo. It runs itself again in a network of its own, and its daemons are
+// this program as well.
 return args switch
 {
     [] => await Network.RunInsideAsync(),

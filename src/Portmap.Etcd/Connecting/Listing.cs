@@ -3,10 +3,12 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Connecting;
 
-/// <summary>Reads a whole range in pages, all at the revision of the first: one moment of etcd, however large it is.</summary>
-/// <remarks>For each page etcd 3.4 walks over all keys that are left, so few large pages cost it much less than many small ones: a million keys took 25 s in pages
-/// of 10,000. A page is as large as <see cref="PageBytes"/> allow by the keys seen last, at most four times the one before, and an eighth when it was too large
-/// for a message after all.</remarks>
+/// <summary>Reads a whole range in pages, all at the revision of the first: one moment of etcd,
+/// however large it is.</summary>
+/// <remarks>For each page etcd 3.4 walks over all keys that are left, so few large pages cost it
+/// much less than many small ones: a million keys took 25 s in pages of 10,000. A page is as large
+/// as <see cref="PageBytes"/> allow by the keys seen last, at most four times the one before, and
+/// an eighth when it was too large for a message after all.</remarks>
 internal static class Listing
 {
     private const int FirstPageKeys = 1_000;
@@ -16,7 +18,8 @@ internal static class Listing
     private const int Shrink = 8;
 
     /// <returns>The revision of all pages.</returns>
-    /// <exception cref="EtcdException">RevisionGone: it was compacted between two pages; begin anew.</exception>
+    /// <exception cref="EtcdException">RevisionGone: it was compacted between two pages; begin
+    /// anew.</exception>
     public static async Task<long> ReadAsync(EtcdClient client, ByteString prefix, Action<KeyValue> each, CancellationToken cancellationToken, long revision = 0)
     {
         ByteString from = prefix, end = FleetKeys.EndOf(prefix);

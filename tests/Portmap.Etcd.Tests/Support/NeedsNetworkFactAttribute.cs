@@ -3,7 +3,8 @@ using System.Diagnostics;
 
 namespace Portmap.Etcd.Tests.Support;
 
-/// <summary>A fact that needs etcd and network namespaces joined by a bridge; where that is not allowed it is skipped by name.</summary>
+/// <summary>A fact that needs etcd and network namespaces joined by a bridge; where that is not
+/// allowed it is skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class NeedsNetworkFactAttribute : NeedsFactAttribute
 {
@@ -25,7 +26,8 @@ public sealed class NeedsNetworkFactAttribute : NeedsFactAttribute
         {
             using Process trial = Process.Start(new ProcessStartInfo("unshare", ["--net", "sh", "-c", "command -v nsenter && ip link add name b0 type bridge"])
             {
-                RedirectStandardOutput = true, RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             })!;
             return trial.WaitForExit(Deadline.Default) && trial.ExitCode == 0;
         }
