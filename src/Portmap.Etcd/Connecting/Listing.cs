@@ -13,7 +13,7 @@ internal static class Listing
 {
     private const int FirstPageKeys = 1_000;
     private const int LeastPageKeys = 64;
-    private const int PageBytes = 8 * 1024 * 1024;
+    private const int PageBytes = 32 * 1024 * 1024;
     private const int Growth = 4;
     private const int Shrink = 8;
 

@@ -84,7 +84,7 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             bool isFirst = _count == 0;
             foreach (FleetEntry entry in listing)
             {
-                Put(entry);
+                Store(entry);
             }
 
             if (!isFirst)
@@ -126,6 +126,12 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
     public void Put(FleetEntry entry)
     {
+        Store(entry);
+        _changes.Add(new FleetChange(entry, IsRemoval: false));
+    }
+
+    private void Store(FleetEntry entry)
+    {
         ConcurrentDictionary<string, FleetEntry[]> map = Of(entry.Protocol);
         if (map.TryGetValue(entry.Owner, out FleetEntry[]? entries))
         {
@@ -140,8 +146,6 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             Tally(entry.KnownHost, 1);
             map[entry.Owner] = [entry];
         }
-
-        _changes.Add(new FleetChange(entry, IsRemoval: false));
     }
 
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
