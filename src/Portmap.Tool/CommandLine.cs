@@ -1,0 +1,117 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Portmap.Rpc;
+using Portmap.Tool.Output;
+using Portmap.Tool.Verbs;
+
+namespace Portmap.Tool;
+
+/// <summary>The verbs, and what happens when one does not go well.</summary>
+internal static class CommandLine
+{
+    public const string Name = "portmap";
+
+    public static Command Build()
+    {
+        Command root = new(Name, "Asks a Portmap daemon who holds which port, and looks at hosts and state files.")
+        {
+            new HelpOption("--help", "-h"),
+            new VersionOption(),
+            CommonOptions.Endpoint,
+            CommonOptions.Timeout,
+            CommonOptions.Json,
+            ListVerb.Make(),
+            LookupVerb.Make(),
+            WhoVerb.Make(),
+            WatchVerb.Make(),
+            ReleaseVerb.Make(),
+            PingVerb.Make(),
+            TopVerb.Make(),
+            DoctorVerb.Make(),
+            StateVerbs.Make(),
+            KeptVerb.Make(),
+            CompletionVerb.Make(),
+            CompletionVerb.MakeComplete(),
+        };
+        return root;
+    }
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        Command root = Build();
+        ParseResult arguments = root.Parse(args, Parsing);
+        bool isHelp = arguments.Action is HelpAction || arguments.Tokens.Any(token => token.Value is "--version");
+        if (arguments.Errors.Count > 0 && !isHelp)
+        {
+            string verb = string.Join(' ', arguments.CommandResult.Command.Parents.Select(parent => parent.Name).Append(arguments.CommandResult.Command.Name));
+            string wrong = arguments.UnmatchedTokens is [string unknown, ..] ? $"'{unknown}' means nothing here." : arguments.Errors[0].Message;
+            Invocation.Complain($"{wrong} Try: {verb} --help");
+            return ExitCode.Misuse;
+        }
+
+        return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    }
+
+    /// <summary>An owner may begin with @, which is not the name of a file of arguments here.</summary>
+    public static ParserConfiguration Parsing { get; } = new() { ResponseFileTokenReplacer = null };
+
+    /// <summary>Gives a command its work.</summary>
+    public static Command Does(this Command command, Func<Invocation, CancellationToken, Task<int>> work)
+    {
+        command.SetAction((arguments, cancellationToken) => RunAsync(arguments, work, cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult arguments, Func<Invocation, CancellationToken, Task<int>> work, CancellationToken cancellationToken)
+    {
+        Invocation invocation = new(arguments);
+        try
+        {
+            int exitCode = await work(invocation, cancellationToken);
+            invocation.Dispose();
+            return exitCode;
+        }
+        catch (ReaderGoneException)
+        {
+            return ExitCode.Done;   // head(1) has what it wanted
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return ExitCode.Interrupted;
+        }
+        catch (PortmapUnreachableException exception)
+        {
+            return Fail(exception.Message, ExitCode.Unreachable);
+        }
+        catch (PortRefusedException exception)
+        {
+            return Fail(Words.Text($"{exception.Refusal.Reason}: {exception.Message}"), ExitCode.Refused);
+        }
+        catch (FormatException exception)
+        {
+            return Fail(exception.Message, ExitCode.Misuse);   // PORTMAP_ENDPOINT
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            return Fail(exception.Message, ExitCode.Unreadable);
+        }
+        catch (IOException exception)
+        {
+            bool isFile = exception is FileNotFoundException or DirectoryNotFoundException or PathTooLongException;
+            return Fail(exception.Message, isFile ? ExitCode.Unreadable : ExitCode.Unreachable);   // the connection broke off
+        }
+#pragma warning disable CA1031 // whatever it is, a script gets a code that means nothing else
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            await Console.Error.WriteLineAsync($"portmap: a mistake of this program: {exception}");
+            return ExitCode.Internal;
+        }
+    }
+
+    private static int Fail(string message, int exitCode)
+    {
+        Invocation.Complain(message);
+        return exitCode;
+    }
+}

@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Portmap.Rpc;
+
+namespace Portmap.Tool;
+
+/// <summary>The options that every verb has.</summary>
+internal static class CommonOptions
+{
+    private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(10), s_longest = TimeSpan.FromHours(1);
+
+    public static Option<PortmapEndpoint?> Endpoint { get; } = new("--endpoint", "-e")
+    {
+        HelpName = "ENDPOINT",
+        Description = "Where the daemon listens, unix:PATH or tcp:ADDRESS:PORT (default: PORTMAP_ENDPOINT, else unix:$XDG_RUNTIME_DIR/portmap.sock or unix:/run/portmap.sock).",
+        CustomParser = ParseEndpoint,
+        Recursive = true,
+    };
+
+    public static Option<TimeSpan?> Timeout { get; } = new("--timeout", "-t")
+    {
+        HelpName = "SECONDS",
+        Description = "How long to wait for an answer of the daemon, 0.01 to 3600 (default 5).",
+        CustomParser = ParseTimeout,
+        Recursive = true,
+    };
+
+    public static Option<bool> Json { get; } = new("--json") { Description = "Write JSON, one object a line, for programs.", Recursive = true };
+
+    public static Option<PortProtocol?> MakeProtocol() => new("--protocol", "-p")
+    {
+        HelpName = "tcp|udp",
+        Description = "The protocol (default tcp).",
+        CustomParser = ParseProtocol,
+    };
+
+    public static Option<PortRange?> MakeRange(string description) => new("--range")
+    {
+        HelpName = "FIRST-LAST",
+        Description = description,
+        CustomParser = ParseRange,
+    };
+
+    private static PortmapEndpoint? ParseEndpoint(ArgumentResult result)
+    {
+        if (!PortmapEndpoint.TryParse(result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
+        {
+            result.AddError(complaint);
+        }
+
+        return endpoint;
+    }
+
+    private static TimeSpan? ParseTimeout(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds)
+            && seconds >= s_shortest.TotalSeconds && seconds <= s_longest.TotalSeconds)
+        {
+            return TimeSpan.FromSeconds(seconds);
+        }
+
+        result.AddError($"'{text}' is not a time to wait; write seconds, 0.01 to 3600, for example 2.5.");
+        return null;
+    }
+
+    private static PortProtocol? ParseProtocol(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (text is "tcp" or "udp")
+        {
+            return text == "udp" ? PortProtocol.Udp : PortProtocol.Tcp;
+        }
+
+        result.AddError($"'{text}' is not a protocol; write tcp or udp.");
+        return null;
+    }
+
+    private static PortRange? ParseRange(ArgumentResult result)
+    {
+        try
+        {
+            return PortRange.Parse(result.Tokens[0].Value);
+        }
+        catch (FormatException exception)
+        {
+            result.AddError(exception.Message);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace Portmap.Tool.Examining;
+
+/// <summary>What came of looking.</summary>
+internal enum CheckResult
+{
+    /// <summary>Nothing is wrong.</summary>
+    Ok,
+
+    /// <summary>Something is.</summary>
+    Found,
+
+    /// <summary>It cannot be told from here.</summary>
+    Unknown,
+}

@@ -1,0 +1,59 @@
+using Portmap.Tool.Output;
+
+namespace Portmap.Tool.Examining;
+
+/// <summary>Every finding of the library, against this host and given options.</summary>
+/// <remarks>
+/// A registry of our own is opened in memory, told of what the daemon serves, and asked for its
+/// findings. It hands nothing out and holds no port.
+/// </remarks>
+internal static class HostChecks
+{
+    /// <param name="options">The daemon's options, as far as they were given.</param>
+    /// <param name="entries">What a daemon serves; null when there is none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<IReadOnlyList<Check>> FindAsync(PortRegistryOptions options, IReadOnlyList<PortEntry>? entries, CancellationToken cancellationToken)
+    {
+        await using PortRegistry registry = new(options);
+        int untold = 0;
+        foreach (PortEntry entry in entries ?? [])
+        {
+            // An exclusive port has no other listener, and its free addresses are held.
+            if (entry.State == PortState.Bound && entry.Guarantee != PortGuarantee.Exclusive && entry.ProcessId is { } process)
+            {
+                untold += await TellAsync(registry, entry, process, cancellationToken) ? 0 : 1;
+            }
+        }
+
+        ILookup<PortFindingKind, PortFinding> found = registry.Diagnose().ToLookup(finding => finding.Kind);
+        return
+        [
+            .. Enum.GetValues<PortFindingKind>()
+                .Where(kind => kind is not (PortFindingKind.StateUnreadable or PortFindingKind.StateMoved))
+                .SelectMany(kind => Of(kind, found[kind], entries is not null, untold)),
+        ];
+    }
+
+    private static Check[] Of(PortFindingKind kind, IEnumerable<PortFinding> found, bool hasDaemon, int untold)
+    {
+        bool isOfEntries = kind is PortFindingKind.PortShared or PortFindingKind.PartlyServed;
+        Check[] checks = [.. found.Select(Check.Of)];
+        return checks.Length != 0 ? checks
+            : isOfEntries && !hasDaemon ? [Check.Unknown(Words.Of(kind), "there are no entries without a daemon")]
+            : isOfEntries && untold != 0 ? [Check.Unknown(Words.Of(kind), Words.Text($"{untold} entries could not be held against the kernel's list from here"))]
+            : [new Check(Words.Of(kind), CheckResult.Ok)];
+    }
+
+    private static async Task<bool> TellAsync(PortRegistry registry, PortEntry entry, int process, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await registry.OpenSession(process).RegisterAsync(new PortClaimRequest(entry.Owner, entry.Port) { Protocol = entry.Protocol }, cancellationToken);
+            return true;
+        }
+        catch (PortRefusedException)
+        {
+            return false;   // it has gone, or listens in another network: MapChecks says so
+        }
+    }
+}

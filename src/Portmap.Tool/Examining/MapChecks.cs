@@ -1,0 +1,58 @@
+using Portmap.Guarding;
+using Portmap.Tool.Host;
+using Portmap.Tool.Output;
+
+namespace Portmap.Tool.Examining;
+
+/// <summary>The entries of a daemon on this host, held against its processes and its kernel.</summary>
+internal static class MapChecks
+{
+    public const string Gone = "processGone", Silent = "nobodyListens", Foreign = "foreignPorts";
+
+    /// <summary>How many entries one finding names.</summary>
+    private const int MostNamed = 10;
+
+    public static IReadOnlyList<Check> Find(IReadOnlyList<PortEntry> entries)
+    {
+        PortEntry[] bound = [.. entries.Where(entry => entry.State == PortState.Bound && entry.ProcessId is not null)];
+        PortEntry[] gone = [.. bound.Where(entry => !HostProcesses.IsAlive(entry.ProcessId!.Value))];
+        PortEntry[] foreign = [.. entries.Where(entry => entry.State == PortState.Foreign)];
+        return
+        [
+            Make(Gone, gone, "lookups answer with the port of a process that lives", "Wait for the daemon's next pass (LivenessInterval), or: portmap release OWNER"),
+            FindSilent([.. bound.Except(gone)]),
+            Make(Foreign, foreign, "ports of the range belong to the daemon's owners", "Look who has them (portmap who PORT), and move that program or the range."),
+        ];
+    }
+
+    private static Check FindSilent(PortEntry[] living)
+    {
+        if (PortSockets.Listening(PortProtocol.Tcp, 0) is not { } tcp || PortSockets.Listening(PortProtocol.Udp, 0) is not { } udp)
+        {
+            return Check.Unknown(Silent, "the kernel's list of sockets cannot be had here");
+        }
+
+        HashSet<(PortProtocol, int)> listening =
+        [
+            .. tcp.Select(socket => (PortProtocol.Tcp, socket.Port)), .. udp.Select(socket => (PortProtocol.Udp, socket.Port)),
+        ];
+        return Make(
+            Silent,
+            [.. living.Where(entry => !listening.Contains((entry.Protocol, entry.Port)))],
+            "the process of an entry listens in this network",
+            "Restart that process, or ask from the network namespace that it is in.");
+    }
+
+    private static Check Make(string name, PortEntry[] entries, string expected, string remedy)
+    {
+        if (entries.Length == 0)
+        {
+            return new Check(name, CheckResult.Ok);
+        }
+
+        string named = string.Join("; ", entries.Take(MostNamed).Select(entry => entry.Owner.Length == 0
+            ? Words.Place(entry)
+            : Words.Text($"{Words.Place(entry)} {Words.Of(entry.Owner)} (pid {Words.Of(entry.ProcessId)})")));
+        return new Check(name, CheckResult.Found, Words.Text($"{entries.Length}: {named}{(entries.Length > MostNamed ? "; …" : string.Empty)}"), expected, remedy);
+    }
+}

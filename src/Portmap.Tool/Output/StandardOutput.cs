@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+
+namespace Portmap.Tool.Output;
+
+/// <summary>Standard output as a pipe or a file.</summary>
+/// <remarks>
+/// The console's own stream says nothing when its reader has gone, so that
+/// <c>portmap watch | head -1</c> would go on for ever; a <see cref="FileStream"/> writes at offsets
+/// of its own, over what others write to the same file.
+/// </remarks>
+internal sealed partial class StandardOutput : Stream
+{
+    private const int Descriptor = 1, Interrupted = 4, BrokenPipe = 32;   // EINTR, EPIPE of errno(3)
+
+    /// <summary>Runs something when the reader of a pipe has gone; a file has none.</summary>
+    public static void WhenReaderGone(Action act) =>
+        new Thread(() =>
+        {
+            PollEntry entry = new() { Descriptor = Descriptor };   // no event is asked for: POLLERR and POLLHUP always come
+            while (Poll(ref entry, 1, -1) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+            {
+            }
+
+            act();
+        })
+        { IsBackground = true }.Start();
+
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        while (buffer.Length > 0)
+        {
+            nint written = WriteTo(Descriptor, buffer, (nuint)buffer.Length);
+            int error = written < 0 ? Marshal.GetLastPInvokeError() : 0;
+            if (error == BrokenPipe)
+            {
+                throw new ReaderGoneException();
+            }
+
+            if (error is not (0 or Interrupted))
+            {
+                throw new IOException($"Standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
+            }
+
+            buffer = buffer[Math.Max((int)written, 0)..];
+        }
+    }
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial nint WriteTo(int descriptor, ReadOnlySpan<byte> bytes, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Poll(ref PollEntry entries, nuint count, int milliseconds);
+
+    private struct PollEntry
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
+}

@@ -1,0 +1,3 @@
+using Portmap.Tool;
+
+return await CommandLine.RunAsync(args);

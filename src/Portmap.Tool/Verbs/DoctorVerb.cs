@@ -1,0 +1,136 @@
+using System.CommandLine;
+using Microsoft.Extensions.Options;
+using Portmap.Rpc;
+using Portmap.Tool.Examining;
+using Portmap.Tool.Output;
+using Portmap.Tool.State;
+using Spectre.Console;
+
+namespace Portmap.Tool.Verbs;
+
+/// <summary><c>portmap doctor</c>: everything that can be wrong, looked at from outside.</summary>
+internal static class DoctorVerb
+{
+    private const string Daemon = "daemon";
+
+    private static readonly string s_unreadable = Words.Of(PortFindingKind.StateUnreadable), s_moved = Words.Of(PortFindingKind.StateMoved);
+
+    public static Command Make()
+    {
+        Option<PortRange?> range = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
+        Option<string?> exclude = new("--exclude") { HelpName = "PORTS", Description = "The daemon's Exclude." };
+        Option<int?> owners = new("--owners") { HelpName = "COUNT", Description = "How many owners are meant to live at once: the daemon's MaxOwners." };
+        Option<int?> guards = new("--guards") { HelpName = "COUNT", Description = "The daemon's MaxGuards." };
+        Option<string?> state = new("--state") { HelpName = "FOLDER", Description = "The daemon's StateFolder; its file is read." };
+        return new Command("doctor", "Looks at the daemon, its entries, this host and a state, and says what is wrong and what to do. Also before a daemon is installed.") { range, exclude, owners, guards, state }
+            .Does(async (run, cancellationToken) =>
+            {
+                PortRegistryOptions options = new();
+                options.Ports = run.Get(range)?.ToString() ?? options.Ports;
+                options.Exclude = run.Get(exclude) ?? options.Exclude;
+                options.MaxOwners = run.Get(owners) ?? options.MaxOwners;
+                options.MaxGuards = run.Get(guards) ?? options.MaxGuards;
+                try
+                {
+                    return await RunAsync(run, options, run.Get(state), cancellationToken);
+                }
+                catch (OptionsValidationException exception)
+                {
+                    Invocation.Complain(exception.Message);
+                    return ExitCode.Misuse;
+                }
+            });
+    }
+
+    private static async Task<int> RunAsync(Invocation run, PortRegistryOptions options, string? state, CancellationToken cancellationToken)
+    {
+        (Check daemon, IReadOnlyList<PortEntry>? entries) = await AskAsync(run, cancellationToken);
+        List<Check> checks = [daemon];
+        checks.AddRange(entries is null ? [] : MapChecks.Find(entries));
+        checks.AddRange(await HostChecks.FindAsync(options, entries, cancellationToken));
+        checks.AddRange(await OfStateAsync(run, state, cancellationToken));
+        checks.Add(Check.Unknown(s_moved, "only the daemon knows what it wrote to; see its log or its health check"));
+        Write(run, checks);
+        return checks.Any(check => check.Result == CheckResult.Found) ? ExitCode.Findings : ExitCode.Done;
+    }
+
+    private static async Task<(Check, IReadOnlyList<PortEntry>?)> AskAsync(Invocation run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using PortmapClient client = await run.ConnectAsync(cancellationToken);
+            PortSnapshot snapshot = await run.WaitAsync(client.SnapshotAsync(cancellationToken), "the list");
+            bool isHere = client.Endpoint.ToString().StartsWith("unix:", StringComparison.Ordinal);
+            return isHere
+                ? (new Check(Daemon, CheckResult.Ok, Words.Text($"{client.Endpoint} answers and knows {snapshot.Entries.Length} entries")), snapshot.Entries)
+                : (Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at over TCP: they may be another host's"), null);
+        }
+        catch (IOException exception)
+        {
+            // Nobody said that there is one: then it may be installed later.
+            bool isMissing = exception is PortmapUnreachableException { InnerException: System.Net.Sockets.SocketException } && !run.NamesEndpoint;
+            return isMissing
+                ? (Check.Unknown(Daemon, exception.Message), null)
+                : (new Check(Daemon, CheckResult.Found, exception.Message, "a daemon of this version answers in time", "See above."), null);
+        }
+    }
+
+    private static async Task<IReadOnlyList<Check>> OfStateAsync(Invocation run, string? folder, CancellationToken cancellationToken)
+    {
+        if (folder is null)
+        {
+            return [Check.Unknown(s_unreadable, "the wire does not tell where the state is; name it with --state")];
+        }
+
+        const string Expected = "all of the state can be read", Remedy = "What is damaged was, or will be, kept aside by the daemon: portmap kept FOLDER";
+        try
+        {
+            await using StateCopy state = await run.WaitAsync(StateCopy.OpenAsync(folder, cancellationToken), "the state");
+            return state.Unreadable.Count == 0
+                ? [new Check(s_unreadable, CheckResult.Ok)]
+                : [.. state.Unreadable.Select(complaint => new Check(s_unreadable, CheckResult.Found, complaint, Expected, Remedy))];
+        }
+        catch (Exception exception) when (exception is PortRefusedException or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        {
+            return [new Check(s_unreadable, CheckResult.Found, exception.Message, Expected, Remedy)];
+        }
+    }
+
+    private static void Write(Invocation run, List<Check> checks)
+    {
+        foreach (Check check in checks)
+        {
+            if (run.Json)
+            {
+                Lines.Write(run.Out, json =>
+                {
+                    json.WriteString("check", check.Name);
+                    json.WriteString("result", Words.Of(check.Result));
+                    json.WriteString("value", check.Value);
+                    json.WriteString("expected", check.Expected);
+                    json.WriteString("remedy", check.Remedy);
+                });
+                continue;
+            }
+
+            Grid grid = new Grid().AddColumn(new GridColumn().Width(8).NoWrap()).AddColumn();
+            grid.AddRow(
+                new Text(check.Result switch { CheckResult.Ok => "ok", CheckResult.Found => "FOUND", CheckResult.Unknown => "unknown" }, new Style(Colour(check.Result))),
+                new Text(check.Value.Length == 0 ? check.Name : $"{check.Name}: {Words.Of(check.Value)}"));
+            if (check.Result == CheckResult.Found)
+            {
+                grid.AddRow(new Text(string.Empty), new Text($"expected: {Words.Of(check.Expected)}"));
+                grid.AddRow(new Text(string.Empty), new Text($"remedy: {Words.Of(check.Remedy)}"));
+            }
+
+            run.Screen.Write(grid);
+        }
+    }
+
+    private static Color Colour(CheckResult result) => result switch
+    {
+        CheckResult.Ok => Color.Green,
+        CheckResult.Found => Color.Red,
+        CheckResult.Unknown => Color.Yellow,
+    };
+}

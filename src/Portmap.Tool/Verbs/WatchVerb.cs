@@ -1,0 +1,86 @@
+using System.CommandLine;
+using Portmap.Rpc;
+using Portmap.Tool.Output;
+
+namespace Portmap.Tool.Verbs;
+
+/// <summary><c>portmap watch</c>: the map, and then each change of it, until Ctrl+C.</summary>
+internal static class WatchVerb
+{
+    public static Command Make()
+    {
+        Option<long?> after = new("--after") { HelpName = "REVISION", Description = "Begin with the change after this revision, as a line of --json told it." };
+        return new Command("watch", "Follows the map: first all of it, then each change, until Ctrl+C.") { after }
+            .Does((run, cancellationToken) => RunAsync(run, run.Get(after), cancellationToken));
+    }
+
+    private static async Task<int> RunAsync(Invocation run, long? after, CancellationToken cancellationToken)
+    {
+        await using PortmapClient client = await run.ConnectAsync(cancellationToken);
+        CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);   // never disposed: the reader may go when we have ended
+        if (Console.IsOutputRedirected && OperatingSystem.IsLinux())
+        {
+            StandardOutput.WhenReaderGone(end.Cancel);
+        }
+
+        try
+        {
+            await foreach (PortUpdate update in client.WatchAsync(after, cancellationToken: end.Token))
+            {
+                Write(run, update);
+                await run.Out.FlushAsync(end.Token);
+            }
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // Ctrl+C is how it ends, or a reader that has read enough.
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static void Write(Invocation run, PortUpdate update)
+    {
+        if (update.Snapshot is { } snapshot)
+        {
+            if (run.Json)
+            {
+                Lines.Write(run.Out, json =>
+                {
+                    json.WriteString("event", "snapshot");
+                    json.WriteNumber("revision", snapshot.Revision);
+                    json.WriteNumber("entries", snapshot.Entries.Length);
+                });
+            }
+
+            foreach (PortEntry entry in snapshot.Entries)
+            {
+                WriteOne(run, snapshot.Revision, "present", entry);
+            }
+        }
+
+        foreach (PortChange change in update.Changes)
+        {
+            WriteOne(run, change.Revision, Words.Of(change.Kind), change.Entry);
+        }
+    }
+
+    private static void WriteOne(Invocation run, long revision, string what, PortEntry entry)
+    {
+        if (!run.Json)
+        {
+            string process = entry.ProcessId is null ? string.Empty : $" pid {Words.Process(entry.ProcessId)}";
+            run.Out.WriteLine(Words.Text($"{run.Now.ToLocalTime():HH:mm:ss.fff} {what,-17} {Words.Place(entry),-10} {Words.Of(entry.State),-9} {Words.Of(entry.Owner)}{process}"));
+            return;
+        }
+
+        Lines.Write(run.Out, json =>
+        {
+            json.WriteString("event", what);
+            json.WriteNumber("revision", revision);
+            json.WriteStartObject("entry");
+            Lines.Fields(json, entry);
+            json.WriteEndObject();
+        });
+    }
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>What is asked of a real daemon through a pipe.</summary>
+public sealed class LookupTests : ToolTest
+{
+    public override Task InitializeAsync() => ServeAsync();
+
+    [Fact]
+    public async Task List_ThroughAPipe_IsATableWithoutEscapesOrBrokenLines()
+    {
+        string owner = "volume:" + new string('x', 300);
+        PortEntry entry = await RegisterAsync(owner);
+
+        Outcome outcome = await RunAsync("list");
+
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        outcome.Lines.Should().HaveCount(2);
+        outcome.Lines[0].Should().StartWith("PORT");
+        outcome.Lines[1].Should().StartWith($"{entry.Port}/tcp").And.Contain(owner).And.Contain("bound");
+        outcome.Text.Should().NotContain("\e");
+    }
+
+    [Fact]
+    public async Task List_OfAnOwnerThatSteersTerminals_IsPrintedAsItsNumbers()
+    {
+        await RegisterAsync("b\e[31m1[bold]");
+
+        Outcome outcome = await RunAsync("list");
+
+        outcome.Text.Should().Contain("b\\u001B[31m1[bold]").And.NotContain("\e");
+    }
+
+    [Fact]
+    public async Task ListJson_Always_IsOneObjectALineWithTheFieldsOfTheReadme()
+    {
+        PortEntry entry = await RegisterAsync("b1");
+
+        Outcome outcome = await RunAsync("list", "--json");
+
+        JsonElement line = JsonDocument.Parse(outcome.Lines.Should().ContainSingle().Subject).RootElement;
+        line.EnumerateObject().Select(field => field.Name).Should().Equal(
+            "owner", "port", "protocol", "state", "epoch", "pid", "since", "owners", "guarantee", "strategy", "addresses");
+        line.GetProperty("owner").GetString().Should().Be("b1");
+        line.GetProperty("port").GetInt32().Should().Be(entry.Port);
+        line.GetProperty("state").GetString().Should().Be("bound");
+        line.GetProperty("pid").GetInt32().Should().Be(Environment.ProcessId);
+        line.GetProperty("epoch").GetInt64().Should().Be(entry.Epoch);
+    }
+
+    [Fact]
+    public async Task List_OfAnotherState_LeavesTheRestOut()
+    {
+        await RegisterAsync("b1");
+
+        (await RunAsync("list", "--json", "--state", "cooling")).Lines.Should().BeEmpty();
+        (await RunAsync("list", "--json", "--state", "bound")).Lines.Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task LookupQuiet_OfAServedOwner_IsTheNumberAlone()
+    {
+        PortEntry entry = await RegisterAsync("@b1");
+
+        Outcome outcome = await RunAsync("lookup", "-q", "@b1");
+
+        outcome.Should().BeEquivalentTo(new Outcome(0, [entry.Port.ToString(CultureInfo.InvariantCulture)], ""));
+    }
+
+    [Fact]
+    public async Task Lookup_OfNobody_IsOneAndSaysWhereItLooked()
+    {
+        Outcome outcome = await RunAsync("lookup", "nobody");
+
+        outcome.ExitCode.Should().Be(1);
+        outcome.Lines.Should().BeEmpty();
+        outcome.Errors.Should().Contain("nobody").And.Contain(Endpoint);
+    }
+
+    [Fact]
+    public async Task Ping_OfALivingDaemon_NamesIt()
+    {
+        (await RunAsync("ping")).Text.Should().Contain(Endpoint);
+    }
+
+    [Fact]
+    public async Task Complete_OfLookup_OffersOwners()
+    {
+        await RegisterAsync("volume:b1");
+
+        (await RunAsync("complete", "22", "portmap lookup volume:")).Lines.Should().Equal("volume:b1");
+        (await RunAsync("complete", "10", "portmap wa")).Lines.Should().Equal("watch");
+    }
+
+    [NeedsFact("bash")]
+    public async Task CompletionBash_InARealBash_CompletesAVerb()
+    {
+        using TempFolder path = new();
+        File.CreateSymbolicLink(path["portmap"], Programs.ToolPath);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.FileName = "bash";
+        start.Environment["PATH"] = $"{path.FullName}:{start.Environment["PATH"]}";
+        await using ChildProcess bash = ChildProcess.Start(start, "-c", """
+            eval "$(portmap completion bash)"
+            COMP_LINE='portmap doc' COMP_POINT=11 COMP_WORDS=(portmap doc) COMP_CWORD=1
+            _portmap
+            echo "${COMPREPLY[@]}"
+            """);
+
+        (await bash.ReadToEndAsync()).Should().Equal(["doctor"], bash.Errors);
+    }
+}

@@ -1,0 +1,41 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>The tool and the daemon, built with these tests and copied beside them.</summary>
+internal static class Programs
+{
+    private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "programs");
+
+    public static string ToolPath { get; } = Path.Combine(s_folder, "Portmap.Tool", "Portmap.Tool");
+
+    public static string RuntimeRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+
+    public static ProcessStartInfo Tool => Start(ToolPath);
+
+    /// <summary>A program that signs in and listens on one port of the kernel's choice.</summary>
+    public static ProcessStartInfo Worker => Start(Path.Combine(s_folder, "ManagementDaemon", "workers", "Snapd", "Snapd"));
+
+    /// <summary>A real daemon, up when this returns.</summary>
+    public static async Task<ChildProcess> ServeAsync(string socket, params IEnumerable<string> more)
+    {
+        ChildProcess daemon = ChildProcess.Start(Start(Path.Combine(s_folder, "ManagementDaemon", "ManagementDaemon")), ["serve", "--unix", socket, .. more]);
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+        return daemon;
+    }
+
+    private static ProcessStartInfo Start(string path)
+    {
+        ProcessStartInfo start = new(path);
+        start.Environment["DOTNET_ROOT"] = RuntimeRoot;
+
+        // What the machine's own settings say must not reach the programs under test.
+        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal) || name is "XDG_RUNTIME_DIR" or "NO_COLOR").ToArray())
+        {
+            start.Environment.Remove(name);
+        }
+
+        return start;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>A folder with a socket, a daemon when wanted, and the tool that is asked about it.</summary>
+public abstract class ToolTest : IAsyncLifetime
+{
+    private readonly List<IAsyncDisposable> _owned = [];
+    private readonly List<Socket> _sockets = [];
+
+    private protected TempFolder Folder { get; } = new();
+
+    private protected string SocketPath => Folder["s"];
+
+    private protected string Endpoint => $"unix:{SocketPath}";
+
+    private protected string StateFolder => Folder["state"];
+
+    private protected ChildProcess Daemon { get; private set; } = null!;
+
+    public virtual Task InitializeAsync() => Task.CompletedTask;
+
+    public virtual async Task DisposeAsync()
+    {
+        _owned.Reverse();
+        foreach (IAsyncDisposable owned in _owned)
+        {
+            await owned.DisposeAsync();
+        }
+
+        _sockets.ForEach(socket => socket.Dispose());
+        Folder.Dispose();
+    }
+
+    private protected async Task ServeAsync()
+    {
+        Daemon = await Programs.ServeAsync(SocketPath, "--range", PortBlock.Take(20).ToString(), "--state", StateFolder);
+        _owned.Add(Daemon);
+    }
+
+    /// <summary>Runs the tool to its end, its output a pipe.</summary>
+    private protected async Task<Outcome> RunAsync(params IEnumerable<string> arguments)
+    {
+        await using ChildProcess tool = Start(arguments);
+        IReadOnlyList<string> lines = await tool.ReadToEndAsync();
+        return new Outcome(await tool.ExitAsync(), lines, tool.Errors);
+    }
+
+    private protected ChildProcess Start(params IEnumerable<string> arguments)
+    {
+        ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        return ChildProcess.Start(start, arguments);
+    }
+
+    /// <summary>Registers a port that this process listens on.</summary>
+    private protected async Task<PortEntry> RegisterAsync(string owner)
+    {
+        PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        _owned.Add(client);
+        return await client.RegisterAsync(new PortClaimRequest(owner, ListenOn(IPAddress.Loopback))).Within();
+    }
+
+    private protected int ListenOn(IPAddress address)
+    {
+        Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        _sockets.Add(socket);
+        socket.Bind(new IPEndPoint(address, 0));
+        socket.Listen();
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    /// <summary>Starts a worker of its own, which is registered when this returns.</summary>
+    private protected async Task<(ChildProcess Worker, PortEntry Entry)> StartWorkerAsync(string owner)
+    {
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        using CancellationTokenSource end = Deadline.Source();
+        ProcessStartInfo start = Programs.Worker;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        start.Environment["PORTMAP_OWNER"] = owner;
+        ChildProcess worker = ChildProcess.Start(start);
+        _owned.Add(worker);
+        await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end.Token))
+        {
+            IEnumerable<PortEntry> entries = [.. update.Snapshot?.Entries ?? [], .. update.Changes.Select(change => change.Entry)];
+            if (entries.FirstOrDefault(entry => entry.Owner == owner && entry.State == PortState.Bound) is { Port: > 0 } entry)
+            {
+                return (worker, entry);
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended by itself.");
+    }
+}

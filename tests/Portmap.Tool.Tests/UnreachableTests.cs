@@ -1,0 +1,87 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>The daemon is absent, frozen, or another one.</summary>
+public sealed class UnreachableTests : ToolTest
+{
+    public static TheoryData<string> Asking => ["list", "lookup b1", "watch", "release b1", "ping"];
+
+    [Theory]
+    [MemberData(nameof(Asking))]
+    public async Task Verb_WithoutADaemon_IsThreeAndOneLine(string verb)
+    {
+        Outcome outcome = await RunAsync(verb.Split(' '));
+
+        outcome.ExitCode.Should().Be(3);
+        outcome.Lines.Should().BeEmpty();
+        outcome.Errors.TrimEnd().Should().StartWith("portmap: ").And.Contain("there is no socket").And.NotContain("\n");
+    }
+
+    [Theory]
+    [MemberData(nameof(Asking))]
+    public async Task Verb_WhileTheDaemonStandsStill_IsThreeAfterTheTimeout(string verb)
+    {
+        await ServeAsync();
+        Daemon.Send(Signal.Stop);
+
+        Outcome outcome = await RunAsync([.. verb.Split(' '), "--timeout", "0.3"]);
+
+        outcome.ExitCode.Should().Be(3);
+        outcome.Errors.Should().Contain("stopped or hangs").And.Contain("0.3 s");
+    }
+
+    [Fact]
+    public async Task Ping_OfADaemonOfAnotherVersion_IsThreeAndSaysWhichItServes()
+    {
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        listener.Listen();
+        Task answering = AnswerMismatchAsync(listener);
+
+        Outcome outcome = await RunAsync("ping");
+
+        outcome.ExitCode.Should().Be(3);
+        outcome.Errors.Should().Contain("not a daemon of this version").And.Contain("versions 7 to 9");
+        await answering.Within();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("nonsense")]
+    [InlineData("list --endpoint nowhere")]
+    [InlineData("list --timeout 0")]
+    [InlineData("who 70000")]
+    [InlineData("lookup b1 -p sctp")]
+    [InlineData("lookup")]
+    [InlineData("top")]
+    public async Task CommandLine_ThatCannotBeMeant_IsTwo(string line)
+    {
+        Outcome outcome = await RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+        outcome.ExitCode.Should().Be(2);
+        outcome.Lines.Should().BeEmpty();
+        outcome.Errors.TrimEnd().Should().StartWith("portmap: ").And.NotContain("\n");
+    }
+
+    // RFC 5531: reply, accepted, no verifier, PROG_MISMATCH, low, high.
+    private static async Task AnswerMismatchAsync(Socket listener)
+    {
+        using Socket caller = await listener.AcceptAsync();
+        byte[] call = new byte[4096];
+        int read = await caller.ReceiveAsync(call);
+        read.Should().BeGreaterThan(8);
+        uint[] reply = [0x8000_0000 | 32, BinaryPrimitives.ReadUInt32BigEndian(call.AsSpan(4)), 1, 0, 0, 0, 2, 7, 9];
+        byte[] answer = new byte[reply.Length * 4];
+        for (int i = 0; i < reply.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(answer.AsSpan(i * 4), reply[i]);
+        }
+
+        await caller.SendAsync(answer);
+        while (await caller.ReceiveAsync(call) > 0)
+        {
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using System.Text.Json;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>Following the map.</summary>
+public sealed class WatchTests : ToolTest
+{
+    public override Task InitializeAsync() => ServeAsync();
+
+    [Fact]
+    public async Task WatchJson_WhileAnOwnerComesAndGoes_TellsTheMapAndEachChangeUntilCtrlC()
+    {
+        await RegisterAsync("b1");
+        await using ChildProcess watch = Start("watch", "--json");
+        JsonElement snapshot = await ReadAsync(watch), present = await ReadAsync(watch);
+
+        await RegisterAsync("b2");
+
+        snapshot.GetProperty("event").GetString().Should().Be("snapshot");
+        snapshot.GetProperty("entries").GetInt32().Should().Be(1);
+        present.GetProperty("event").GetString().Should().Be("present");
+        present.GetProperty("entry").GetProperty("owner").GetString().Should().Be("b1");
+        JsonElement change = await ReadAsync(watch);
+        change.GetProperty("event").GetString().Should().Be("registered");
+        change.GetProperty("entry").GetProperty("owner").GetString().Should().Be("b2");
+        change.GetProperty("revision").GetInt64().Should().BeGreaterThan(snapshot.GetProperty("revision").GetInt64());
+        watch.Send(Signal.Interrupt);
+        (await watch.ExitAsync()).Should().Be(0, watch.Errors);
+    }
+
+    [NeedsFact("bash")]
+    public async Task Watch_WhoseReaderHasReadEnough_EndsThoughNothingChanges()
+    {
+        await RegisterAsync("b1");
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.FileName = "bash";
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+
+        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' watch | head -n 1; echo ended ${{PIPESTATUS[0]}}");
+
+        IReadOnlyList<string> lines = await bash.ReadToEndAsync();
+        lines.Should().HaveCount(2);
+        lines[0].Should().Contain("present").And.Contain("b1");
+        lines[1].Should().Be("ended 0");
+    }
+
+    private static async Task<JsonElement> ReadAsync(ChildProcess watch) => JsonDocument.Parse(await watch.ReadLineAsync()).RootElement;
+}
