@@ -1,0 +1,93 @@
+using System.Net;
+using System.Text.Json;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>What is wrong, seen from outside.</summary>
+public sealed class DoctorTests : ToolTest
+{
+    [Fact]
+    public async Task Doctor_WithOptionsThatDoNotFitTheHost_FindsItWithoutADaemon()
+    {
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5, "--range", "23000-23009", "--owners", "50");
+
+        ResultOf(checks, "rangeTooSmall").Should().Be("found");
+        checks["rangeTooSmall"].GetProperty("value").GetString().Should().Contain("23000-23009");
+        checks["rangeTooSmall"].GetProperty("remedy").GetString().Should().NotBeEmpty();
+        ResultOf(checks, "portShared").Should().Be("unknown");
+        ResultOf(checks, "stateMoved").Should().Be("unknown");
+    }
+
+    [Fact]
+    public async Task Doctor_OfEveryKindTheLibraryKnows_SaysSomething()
+    {
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(null);
+
+        checks.Keys.Should().Contain(Enum.GetNames<PortFindingKind>().Select(JsonNamingPolicy.CamelCase.ConvertName));
+    }
+
+    [Fact]
+    public async Task Doctor_OfALivingDaemonThatIsPartlyServed_NamesTheEntry()
+    {
+        await ServeAsync();
+        await RegisterAsync("b1");
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5, "--state", StateFolder);
+
+        ResultOf(checks, "daemon").Should().Be("ok");
+        ResultOf(checks, "partlyServed").Should().Be("found");
+        checks["partlyServed"].GetProperty("value").GetString().Should().Contain("b1");
+        ResultOf(checks, "stateUnreadable").Should().Be("ok");
+        ResultOf(checks, "processGone").Should().Be("ok");
+        ResultOf(checks, "nobodyListens").Should().Be("ok");
+    }
+
+    [Fact]
+    public async Task Doctor_OfAPortThatAnotherProcessHasToo_NamesThatProcess()
+    {
+        await ServeAsync();
+        (_, PortEntry entry) = await StartWorkerAsync("b1");   // on 127.0.0.1
+        using System.Net.Sockets.Socket other = new(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(PortBlock.TakeLoopback(), entry.Port));
+        other.Listen();
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5);
+
+        ResultOf(checks, "portShared").Should().Be("found");
+        checks["portShared"].GetProperty("value").GetString().Should().Contain($"process {Environment.ProcessId} ");
+    }
+
+    [Fact]
+    public async Task Doctor_WhileTheDaemonStandsStill_FindsThat()
+    {
+        await ServeAsync();
+        Daemon.Send(Signal.Stop);
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5, "--timeout", "0.3");
+
+        ResultOf(checks, "daemon").Should().Be("found");
+    }
+
+    [Fact]
+    public async Task Doctor_WithAnOptionThatNoDaemonTakes_IsTwo()
+    {
+        Outcome outcome = await RunAsync("doctor", "--owners", "0");
+
+        outcome.ExitCode.Should().Be(2);
+        outcome.Errors.Should().Contain("MaxOwners");
+    }
+
+    private async Task<IReadOnlyDictionary<string, JsonElement>> ExamineAsync(int? exitCode, params IEnumerable<string> options)
+    {
+        Outcome outcome = await RunAsync(["doctor", "--json", .. options]);
+        if (exitCode is { } expected)
+        {
+            outcome.ExitCode.Should().Be(expected, "{0} {1}", outcome.Text, outcome.Errors);
+        }
+
+        return outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement).DistinctBy(check => check.GetProperty("check").GetString())
+            .ToDictionary(check => check.GetProperty("check").GetString()!);
+    }
+
+    private static string? ResultOf(IReadOnlyDictionary<string, JsonElement> checks, string name) => checks[name].GetProperty("result").GetString();
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+
+namespace Portmap.Tool.Tests;
+
+/// <summary>State files without their daemon.</summary>
+public sealed class StateTests : ToolTest
+{
+    private string File => Path.Combine(StateFolder, "portmap.state");
+
+    public override Task InitializeAsync() => ServeAsync();
+
+    [Fact]
+    public async Task StateShow_WhileTheDaemonWritesIt_ListsItAndChangesNothing()
+    {
+        PortEntry entry = await RegisterAsync("b1");
+        byte[] before = await System.IO.File.ReadAllBytesAsync(File);
+
+        Outcome outcome = await RunAsync("state", "show", "--json", StateFolder);
+
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        JsonElement line = JsonDocument.Parse(outcome.Lines.Should().ContainSingle().Subject).RootElement;
+        line.GetProperty("owner").GetString().Should().Be("b1");
+        line.GetProperty("port").GetInt32().Should().Be(entry.Port);
+        line.GetProperty("state").GetString().Should().Be("recovered");
+        (await System.IO.File.ReadAllBytesAsync(File)).Should().Equal(before);
+    }
+
+    [Fact]
+    public async Task StateCheck_OfASoundFile_IsSound()
+    {
+        await RegisterAsync("b1");
+
+        Outcome outcome = await RunAsync("state", "check", File);
+
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        outcome.Text.Should().Contain("sound");
+    }
+
+    [Fact]
+    public async Task StateCheck_OfADamagedFile_IsFiveAndSaysWhere()
+    {
+        await RegisterAsync("b1");
+        await RegisterAsync("b2");
+        byte[] bytes = await System.IO.File.ReadAllBytesAsync(File);
+        bytes[bytes.Length / 2] ^= 0xFF;
+        string damaged = Folder["damaged.state"];
+        await System.IO.File.WriteAllBytesAsync(damaged, bytes);
+
+        Outcome outcome = await RunAsync("state", "check", "--json", damaged);
+
+        outcome.ExitCode.Should().Be(5);
+        JsonElement line = JsonDocument.Parse(outcome.Lines.Should().ContainSingle().Subject).RootElement;
+        line.GetProperty("sound").GetBoolean().Should().BeFalse();
+        line.GetProperty("unreadable")[0].GetString().Should().Contain(damaged).And.Contain("damaged").And.NotContain("portmap-state-");
+    }
+
+    [Fact]
+    public async Task StateCheck_OfNoFile_IsSix()
+    {
+        Outcome outcome = await RunAsync("state", "check", Folder["missing"]);
+
+        outcome.ExitCode.Should().Be(6);
+        outcome.Errors.Should().Contain(Folder["missing"]);
+    }
+
+    [Fact]
+    public async Task Kept_AfterADaemonFoundDamage_NamesTheFile()
+    {
+        await RegisterAsync("b1");
+        await RegisterAsync("b2");
+        Daemon.Kill();
+        await Daemon.ExitAsync();
+        byte[] bytes = await System.IO.File.ReadAllBytesAsync(File);
+        bytes[bytes.Length / 2] ^= 0xFF;
+        await System.IO.File.WriteAllBytesAsync(File, bytes);
+        (await RunAsync("kept", StateFolder)).ExitCode.Should().Be(1);
+
+        await ServeAsync();
+
+        Outcome outcome = await RunAsync("kept", "--json", StateFolder);
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        JsonElement line = JsonDocument.Parse(outcome.Lines.Should().ContainSingle().Subject).RootElement;
+        line.GetProperty("why").GetString().Should().Be("damaged");
+        line.GetProperty("bytes").GetInt64().Should().Be(new FileInfo(line.GetProperty("file").GetString()!).Length);
+    }
+}
