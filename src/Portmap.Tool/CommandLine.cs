@@ -67,8 +67,16 @@ internal static class CommandLine
         Invocation invocation = new(arguments);
         try
         {
-            int exitCode = await work(invocation, cancellationToken);
-            invocation.Dispose();
+            int exitCode = ExitCode.Internal;
+            try
+            {
+                exitCode = await work(invocation, cancellationToken);
+            }
+            finally
+            {
+                invocation.Dispose();   // writes what is left, also before what went wrong is told
+            }
+
             return exitCode;
         }
         catch (ReaderGoneException)
@@ -91,7 +99,7 @@ internal static class CommandLine
         {
             return Fail(exception.Message, ExitCode.Misuse);   // PORTMAP_ENDPOINT
         }
-        catch (UnauthorizedAccessException exception)
+        catch (Exception exception) when (exception is UnauthorizedAccessException or OutputFailedException)
         {
             return Fail(exception.Message, ExitCode.Unreadable);
         }

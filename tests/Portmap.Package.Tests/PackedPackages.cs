@@ -43,10 +43,16 @@ public sealed class PackedPackages : IAsyncLifetime
         Repository.CopySources(sources);
         foreach (string project in Names)
         {
-            await Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
-                "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
+            await PackAsync(sources, project, feed);
         }
     }
+
+    /// <summary>Packs the command, of the sources that the packages were packed of.</summary>
+    internal Task PackToolAsync(string feed) => PackAsync(Feed + "-sources", "Portmap.Tool", feed);
+
+    private Task<string> PackAsync(string sources, string project, string feed) =>
+        Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
+            "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
 
     /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
     internal Task<string> BuiltConsumerAsync() => BuiltAsync("jit", Repository.ConsumerSources);

@@ -111,4 +111,17 @@ public sealed class LookupTests : ToolTest
 
         (await bash.ReadToEndAsync()).Should().Equal(["doctor"], bash.Errors);
     }
+
+    [NeedsFact("bash")]
+    public async Task List_OntoAFullDisk_IsSix()
+    {
+        await RegisterAsync("b1");
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.FileName = "bash";
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' list > /dev/full; echo $?");
+
+        (await bash.ReadToEndAsync()).Should().Equal("6");
+        bash.Errors.Should().Contain("Standard output cannot be written");
+    }
 }

@@ -2,4 +2,4 @@ namespace Portmap.Tool.Output;
 
 /// <summary>Whoever read our output has read enough.</summary>
 #pragma warning disable CA1032, CA1064 // thrown in one place, caught in one place
-internal sealed class ReaderGoneException() : IOException("The reader of standard output has gone.");
+internal sealed class ReaderGoneException() : OutputFailedException("The reader of standard output has gone.");

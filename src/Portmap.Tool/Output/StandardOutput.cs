@@ -48,7 +48,7 @@ internal sealed partial class StandardOutput : Stream
 
             if (error is not (0 or Interrupted))
             {
-                throw new IOException($"Standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
+                throw new OutputFailedException($"Standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
             }
 
             buffer = buffer[Math.Max((int)written, 0)..];
