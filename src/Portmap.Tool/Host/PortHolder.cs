@@ -6,7 +6,9 @@ namespace Portmap.Tool.Host;
 /// <summary>Who has a port, as the kernel and /proc say.</summary>
 /// <param name="Protocol">TCP or UDP.</param>
 /// <param name="Address">Where; * is every address of both families.</param>
-/// <param name="Listens">It listens, or for UDP is bound; otherwise it is a connection or a placeholder.</param>
+/// <param name="Listens">
+/// It listens, or for UDP is bound; otherwise it is a connection or a placeholder.
+/// </param>
 /// <param name="UserId">Whose the socket is.</param>
 /// <param name="ProcessId">The process; null when it cannot be told, or none has it any more.</param>
 /// <param name="Command">The name of its program, or empty.</param>

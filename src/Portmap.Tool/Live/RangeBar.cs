@@ -4,7 +4,10 @@ using Spectre.Console.Rendering;
 
 namespace Portmap.Tool.Live;
 
-/// <summary>The range as a bar: each place stands for some ports, and shows the state most of those that are not free have.</summary>
+/// <summary>The range as a bar.</summary>
+/// <remarks>
+/// Each place stands for some ports. It shows the state that most of them have, free ones aside.
+/// </remarks>
 internal static class RangeBar
 {
     private static readonly PortState[] s_states = [PortState.Bound, PortState.Reserved, PortState.Recovered, PortState.Cooling, PortState.Foreign];

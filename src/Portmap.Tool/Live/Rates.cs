@@ -13,7 +13,8 @@ internal sealed class Rates(TimeProvider time)
 
     public void Add(PortChangeKind kind) => _changes.Enqueue((time.GetTimestamp(), kind));
 
-    /// <summary>Such as <c>acquired 1.2/s, died 0.1/s</c>, over the last 10 s or since the start.</summary>
+    /// <summary>Such as <c>acquired 1.2/s, died 0.1/s</c>.</summary>
+    /// <remarks>Over the last 10 s, or since the start.</remarks>
     public override string ToString()
     {
         while (_changes.TryPeek(out (long At, PortChangeKind) oldest) && time.GetElapsedTime(oldest.At) > s_window)
