@@ -11,6 +11,7 @@ namespace Portmap;
 /// owner's process listens on the port. It is not <see cref="IDisposable"/>: letting go of it frees nothing.</para>
 /// <para><see cref="Port"/> and <see cref="Epoch"/> change when a port could not be bound and the owner got another one.</para>
 /// </remarks>
+[DebuggerDisplay("{Claim.Display,nq}")]
 public sealed partial class PortLease
 {
     private readonly PortRegistry _registry;
