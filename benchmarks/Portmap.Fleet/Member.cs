@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Fleet;
 
-/// <summary>A host of the fleet in this process: a registry of numbers nobody listens on, and its part of the fleet.</summary>
+/// <summary>A host of the fleet in this process: a registry of numbers nobody listens on, and its
+/// part of the fleet.</summary>
 internal sealed class Member : IAsyncDisposable
 {
     private readonly PortSession? _session;
@@ -39,7 +40,7 @@ internal sealed class Member : IAsyncDisposable
     {
         while (!Fleet.Status.IsPublished)
         {
-            await Task.Yield();
+            await Task.Delay(1);   // not a spin: etcd and the publisher need the cores
         }
     }
 

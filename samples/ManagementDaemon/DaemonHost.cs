@@ -33,6 +33,7 @@ internal static class DaemonHost
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = CommandLine.Name });
         builder.Configuration.AddEnvironmentVariables();
+        builder.Services.AddSystemd();   // READY and STOPPING, where systemd started it
 
         // Standard output belongs to the ready line and to the demo's tables.
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);

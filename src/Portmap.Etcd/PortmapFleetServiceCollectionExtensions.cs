@@ -9,17 +9,26 @@ namespace Portmap.Etcd;
 /// <summary>Adds this host's part of a fleet to a service container.</summary>
 public static class PortmapFleetServiceCollectionExtensions
 {
-    /// <summary>Adds one <see cref="PortmapFleet"/> with its <see cref="FleetMap"/> and <see cref="FleetOwners"/> as singletons, started and stopped with the
-    /// host. Options are checked when the host starts.</summary>
+    /// <summary>Adds one <see cref="PortmapFleet"/> with its <see cref="FleetMap"/> and
+    /// <see cref="FleetOwners"/> as singletons, started and stopped with the host. Options are
+    /// checked when the host starts.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options; null leaves the defaults.</param>
-    /// <returns>The builder of the options, so that the host can add <c>.BindConfiguration("Portmap:Fleet")</c>.</returns>
-    /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A <see cref="TimeProvider"/> and logging are used when the
-    /// container has them. The host does not wait for etcd to start.</remarks>
+    /// <returns>The builder of the options, so that the host can add
+    /// <c>.BindConfiguration("Portmap:Fleet")</c>.</returns>
+    /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A
+    /// <see cref="TimeProvider"/> and logging are used when the container has them. The host does
+    /// not wait for etcd to start.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The services hold a fleet already.</exception>
     public static OptionsBuilder<PortmapFleetOptions> AddPortmapFleet(this IServiceCollection services, Action<PortmapFleetOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        if (services.Any(service => service.ServiceType == typeof(PortmapFleet)))
+        {
+            throw new InvalidOperationException($"The services hold a {nameof(PortmapFleet)} already. To change it, configure the options that the first {nameof(AddPortmapFleet)} returned.");
+        }
+
         OptionsBuilder<PortmapFleetOptions> builder = services.AddOptions<PortmapFleetOptions>();
         if (configure is not null)
         {
@@ -28,18 +37,19 @@ public static class PortmapFleetServiceCollectionExtensions
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortmapFleetOptions>, PortmapFleetOptionsValidator>());
         builder.ValidateOnStart();
-        services.TryAddSingleton(static provider => new PortmapFleet(
+        services.AddSingleton(static provider => new PortmapFleet(
             provider.GetRequiredService<IOptions<PortmapFleetOptions>>().Value,
             provider.GetService<PortRegistry>(),
             provider.GetService<ILogger<PortmapFleet>>(),
             provider.GetService<TimeProvider>()));
-        services.TryAddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Map);
-        services.TryAddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Owners);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FleetService>());
+        services.AddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Map);
+        services.AddSingleton(static provider => provider.GetRequiredService<PortmapFleet>().Owners);
+        services.AddHostedService<FleetService>();
         return builder;
     }
 
-    /// <summary>Starts the fleet with the host and stops it with the host, before the registry is disposed.</summary>
+    /// <summary>Starts the fleet with the host and stops it with the host, before the registry is
+    /// disposed.</summary>
     private sealed class FleetService(PortmapFleet fleet) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken)

@@ -75,7 +75,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
         try
         {
-            PortLease lease = await registry.AcquireAsync(new PortRequest(Owner) { Strategy = "ProcessBinds" }, cancellationToken).ConfigureAwait(false);
+            PortLease lease = await registry.AcquireAsync(new PortRequest(Owner) { Strategy = PortRegistryOptions.ProcessBinds }, cancellationToken).ConfigureAwait(false);
             await lease.ReleaseAsync(cancellationToken).ConfigureAwait(false);
             return "works";
         }

@@ -179,6 +179,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>The entry, Bound or Reserved; null when the owner has neither.</returns>
+#pragma warning disable RS0026 // the overloads differ in their first argument, so the optional protocol never makes a call ambiguous
     public Task<PortEntry?> GetEntryAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
@@ -194,9 +195,29 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteString(owner);
                 writer.WriteInt32((int)protocol);
             },
-            static (ref XdrReader reader) => reader.ReadBoolean() ? PortmapXdr.ReadEntry(ref reader) : null,
+            ReadFound,
             cancellationToken);
     }
+
+    /// <summary>Finds the entry of a port.</summary>
+    /// <param name="port">The port; a number that is not 1 to 65535 has no entry.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>
+    /// The entry: Bound (one of the owners, where several share the port), Reserved, Recovered,
+    /// Cooling or Foreign; null when the port is free as far as the registry knows.
+    /// </returns>
+    public Task<PortEntry?> GetEntryAsync(int port, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default) =>
+        _caller.CallAsync<PortEntry?>(
+            PortmapProcedure.LookupPort,
+            writer =>
+            {
+                writer.WriteInt32(port);
+                writer.WriteInt32((int)protocol);
+            },
+            ReadFound,
+            cancellationToken);
+#pragma warning restore RS0026
 
     /// <summary>
     /// Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.
@@ -259,6 +280,8 @@ public sealed class PortmapClient : IAsyncDisposable
         PortmapClientOptions limits = options ?? new PortmapClientOptions();
         return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => Connection.ConnectAsync(endpoint, limits, token)));
     }
+
+    private static PortEntry? ReadFound(ref XdrReader reader) => reader.ReadBoolean() ? PortmapXdr.ReadEntry(ref reader) : null;
 
     private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
     {

@@ -7,7 +7,10 @@ using System.Text;
 namespace Portmap.Rpc;
 
 /// <summary>Where a daemon listens: <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>.</summary>
-/// <remarks>Immutable and safe for any thread. It is an address, not a connection: making one touches neither disk nor network.</remarks>
+/// <remarks>
+/// Immutable and safe for any thread. It is an address, not a connection: making one touches
+/// neither disk nor network.
+/// </remarks>
 public sealed record PortmapEndpoint
 {
     private const string UnixScheme = "unix:";
@@ -22,8 +25,13 @@ public sealed record PortmapEndpoint
         Address = address;
     }
 
-    /// <summary>The meeting point of a daemon and workers that were told nothing: <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.</summary>
-    /// <exception cref="FormatException">XDG_RUNTIME_DIR makes the path longer than 107 bytes.</exception>
+    /// <summary>
+    /// The meeting point of a daemon and workers that were told nothing:
+    /// <c>unix:$XDG_RUNTIME_DIR/portmap.sock</c>, else <c>unix:/run/portmap.sock</c>.
+    /// </summary>
+    /// <exception cref="FormatException">
+    /// XDG_RUNTIME_DIR makes the path longer than 107 bytes.
+    /// </exception>
     public static PortmapEndpoint Default
     {
         get
@@ -44,13 +52,19 @@ public sealed record PortmapEndpoint
     internal AddressFamily Family => Path is null ? Address!.AddressFamily : AddressFamily.Unix;
 
     /// <summary>Reads an endpoint.</summary>
-    /// <param name="text"><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.</param>
-    /// <exception cref="FormatException">It is none; the message says what is wrong and what is expected.</exception>
+    /// <param name="text">
+    /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.
+    /// </param>
+    /// <exception cref="FormatException">
+    /// It is none; the message says what is wrong and what is expected.
+    /// </exception>
     public static PortmapEndpoint Parse(string text) =>
         TryParse(text, out PortmapEndpoint? endpoint, out string? complaint) ? endpoint : throw new FormatException(complaint);
 
     /// <summary>Reads an endpoint.</summary>
-    /// <param name="text"><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.</param>
+    /// <param name="text">
+    /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; an IPv6 address stands in brackets.
+    /// </param>
     /// <param name="endpoint">The endpoint, or null.</param>
     /// <param name="complaint">What is wrong and what is expected, or null.</param>
     public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out PortmapEndpoint? endpoint, [NotNullWhen(false)] out string? complaint)
@@ -94,7 +108,8 @@ public sealed record PortmapEndpoint
         string host = text[..colon];
         bool bracketed = host.StartsWith('[') && host.EndsWith(']');
 
-        // IPAddress reads "1" as 0.0.0.1; an address that was cut short is an error here, not another address.
+        // IPAddress reads "1" as 0.0.0.1; an address that was cut short is an error here, not
+        // another address.
         if (!IPAddress.TryParse(bracketed ? host[1..^1] : host, out IPAddress? ip)
             || bracketed != (ip.AddressFamily == AddressFamily.InterNetworkV6)
             || (!bracketed && host.AsSpan().Count('.') != 3))

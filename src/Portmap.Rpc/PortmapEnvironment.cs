@@ -1,6 +1,8 @@
 namespace Portmap.Rpc;
 
-/// <summary>What <see cref="PortLease.PrepareStart"/> has told this process in its environment.</summary>
+/// <summary>
+/// What <see cref="PortLease.PrepareStart"/> has told this process in its environment.
+/// </summary>
 internal static class PortmapEnvironment
 {
     /// <summary>Where the daemon is, as far as this process was told.</summary>

@@ -15,6 +15,11 @@ public sealed class PortmapServerOptions
     /// <value><c>unix:PATH</c> with an absolute path, and <c>tcp:ADDRESS:PORT</c>, any number; TCP
     /// port 0 lets the kernel choose. Left empty, the default, it means
     /// <see cref="PortmapEndpoint.Default"/>: TCP is off unless it is asked for.</value>
+    /// <remarks>
+    /// Endpoints are where a daemon listens. An Endpoint, in the other options, is the one of them
+    /// that a process speaks to; both are texts in options, and <see cref="PortmapEndpoint"/>
+    /// elsewhere.
+    /// </remarks>
     public IList<string> Endpoints { get; } = [];
 
     /// <summary>The mode of a socket file, in octal as chmod takes it.</summary>

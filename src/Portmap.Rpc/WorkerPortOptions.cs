@@ -3,12 +3,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Rpc;
 
-/// <summary>What a worker listens on and whom it tells. A value that is not set is taken from its environment variable, which <see cref="PortLease.PrepareStart"/> sets.</summary>
+/// <summary>
+/// What a worker listens on and whom it tells. A value that is not set is taken from its
+/// environment variable, which <see cref="PortLease.PrepareStart"/> sets.
+/// </summary>
 /// <remarks>Read once by <see cref="WorkerPort"/>. Not safe for concurrent writes.</remarks>
 public sealed class WorkerPortOptions
 {
     /// <summary>Where the daemon is.</summary>
-    /// <value><c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null takes PORTMAP_ENDPOINT, else <see cref="PortmapEndpoint.Default"/>.</value>
+    /// <value>
+    /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null takes PORTMAP_ENDPOINT, else
+    /// <see cref="PortmapEndpoint.Default"/>.
+    /// </value>
     public string? Endpoint { get; set; }
 
     /// <summary>The name the port is held under.</summary>
@@ -16,28 +22,44 @@ public sealed class WorkerPortOptions
     public string? Owner { get; set; }
 
     /// <summary>The port to listen on.</summary>
-    /// <value>1 to 65535, or 0: this process picks one inside <see cref="Ports"/>. null takes PORTMAP_PORT, else 0.</value>
+    /// <value>
+    /// 1 to 65535, or 0: this process picks one inside <see cref="Ports"/>. null takes
+    /// PORTMAP_PORT, else 0.
+    /// </value>
     public int? Port { get; set; }
 
     /// <summary>The fencing token of the lease.</summary>
-    /// <value>null takes PORTMAP_EPOCH; 0, there or here, when nobody acquired for this process.</value>
+    /// <value>
+    /// null takes PORTMAP_EPOCH; 0, there or here, when nobody acquired for this process.
+    /// </value>
     public long? Epoch { get; set; }
 
     /// <summary>What to listen on.</summary>
-    /// <value>null takes PORTMAP_PROTOCOL (<c>tcp</c>, <c>udp</c>, <c>tcp+udp</c>), else TCP.</value>
+    /// <value>
+    /// null takes PORTMAP_PROTOCOL (<c>tcp</c>, <c>udp</c>, <c>tcp+udp</c>), else TCP.
+    /// </value>
     public PortProtocol? Protocol { get; set; }
 
     /// <summary>Where this process picks a port when it is to bring its own.</summary>
-    /// <value><c>FIRST-LAST</c>. null takes PORTMAP_RANGE. Without either, and without a port and an epoch, the daemon is asked for a port of its range;
-    /// 49152-65535 is used where the daemon may not be asked (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the process.</value>
+    /// <value>
+    /// <c>FIRST-LAST</c>. null takes PORTMAP_RANGE. Without either, and without a port and an
+    /// epoch, the daemon is asked for a port of its range; 49152-65535 is used where the daemon may
+    /// not be asked (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the
+    /// process.
+    /// </value>
     public string? Ports { get; set; }
 
     /// <summary>Ports of the range that are not picked.</summary>
-    /// <value>Numbers and ranges separated by commas. null takes PORTMAP_EXCLUDE, else none.</value>
+    /// <value>
+    /// Numbers and ranges separated by commas. null takes PORTMAP_EXCLUDE, else none.
+    /// </value>
     public string? Exclude { get; set; }
 
     /// <summary>The local address to listen on.</summary>
-    /// <value>null takes PORTMAP_ADDRESS, else every address of both families (<c>::</c>, dual-stack), or <c>0.0.0.0</c> on a host without IPv6.</value>
+    /// <value>
+    /// null takes PORTMAP_ADDRESS, else every address of both families (<c>::</c>, dual-stack), or
+    /// <c>0.0.0.0</c> on a host without IPv6.
+    /// </value>
     public IPAddress? Address { get; set; }
 
     /// <summary>How many ports in a row may be found impossible to bind before giving up.</summary>
@@ -48,18 +70,34 @@ public sealed class WorkerPortOptions
     /// <value>At least 1. The default is 512.</value>
     public int Backlog { get; set; } = 512;
 
-    /// <summary>How long to go on trying, at the start, until the daemon has answered for the first time; the same when the connection breaks before the
-    /// worker is signed in.</summary>
-    /// <value>0 to 1 day. 0 tries once, for at most 1 s. The default is 5 s. Once signed in, a worker tries for ever to sign in again.</value>
-    /// <remarks>A daemon that is stopped or hangs has its connections accepted by the kernel; it counts as one that does not answer.</remarks>
+    /// <summary>
+    /// How long to go on trying, at the start, until the daemon has answered for the first time;
+    /// the same when the connection breaks before the worker is signed in.
+    /// </summary>
+    /// <value>
+    /// 0 to 1 day. 0 tries once, for at most 1 s. The default is 5 s. Once signed in, a worker
+    /// tries for ever to sign in again.
+    /// </value>
+    /// <remarks>
+    /// A daemon that is stopped or hangs has its connections accepted by the kernel; it counts as
+    /// one that does not answer.
+    /// </remarks>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long to wait for the answer to one call.</summary>
-    /// <value>More than 0 and at most 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 30 s.</value>
+    /// <value>
+    /// More than 0 and at most 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 30
+    /// s.
+    /// </value>
     public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often the worker asks whether lookups still find it, see <see cref="WorkerPort.WhenLost"/>.</summary>
-    /// <value>100 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> for never. The default is 5 s.</value>
+    /// <summary>
+    /// How often the worker asks whether lookups still find it, see
+    /// <see cref="WorkerPort.WhenLost"/>.
+    /// </summary>
+    /// <value>
+    /// 100 ms to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> for never. The default is 5 s.
+    /// </value>
     public TimeSpan CheckInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Where disconnects, refusals and new sign-ins are reported.</summary>

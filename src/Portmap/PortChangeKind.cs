@@ -18,11 +18,16 @@ public enum PortChangeKind
     /// <summary>The process died.</summary>
     Died = 4,
 
-    /// <summary>The session ended and nobody signed in again within the grace period. Of a process nothing is known about it is told at once, when lookups
-    /// stop, and again when the entry ends.</summary>
+    /// <summary>
+    /// The session ended and nobody signed in again within the grace period. Of a process nothing
+    /// is known about it is told at once, when lookups stop, and again when the entry ends.
+    /// </summary>
     Disconnected = 5,
 
-    /// <summary>A newer registration of the same owner took its place. Of a lease: the registration that used it up was given a higher epoch of its own.</summary>
+    /// <summary>
+    /// A newer registration of the same owner took its place. Of a lease: the registration that
+    /// used it up was given a higher epoch of its own.
+    /// </summary>
     Replaced = 6,
 
     /// <summary>The lease ended because another owner's process listens on the port.</summary>
@@ -34,9 +39,14 @@ public enum PortChangeKind
     /// <summary>The operating system says that a stranger has the port.</summary>
     FoundForeign = 9,
 
-    /// <summary>The port is held more or less strongly than before: the gate was opened for the launch.</summary>
+    /// <summary>
+    /// The port is held more or less strongly than before: the gate was opened for the launch.
+    /// </summary>
     GuaranteeChanged = 10,
 
-    /// <summary>Nobody listened on the port any more in three passes of the reconciler, though the process lives.</summary>
+    /// <summary>
+    /// Nobody listened on the port any more in three passes of the reconciler, though the process
+    /// lives.
+    /// </summary>
     StoppedListening = 11,
 }

@@ -1,24 +1,27 @@
 namespace Portmap;
 
-/// <summary>Which claim a process speaks of when it registers, releases, or reports that it could not bind.</summary>
+/// <summary>
+/// Which claim a process speaks of when it registers, releases, or reports that it could not bind.
+/// </summary>
 /// <remarks>
-/// <para>Immutable. An owner converts to one, so the plain case stays <c>ReleaseAsync("vol0:/bricks/b1")</c>.
-/// <c>default</c> has no owner and is refused as <see cref="PortRefusalReason.InvalidOwner"/>.</para>
+/// <para>Immutable. An owner converts to one, so the plain case stays
+/// <c>ReleaseAsync("vol0:/bricks/b1")</c>. <c>default</c> has no owner and is refused as
+/// <see cref="PortRefusalReason.InvalidOwner"/>.</para>
 /// <para>It gives no right to the claim: what the kernel says of the caller does.</para>
 /// </remarks>
 /// <param name="Owner">The owner, see <see cref="PortRequest"/>.</param>
 /// <param name="Port">
-/// The port, 1 to 65535. To register: the one the process listens on. To report a failure: the one that could
-/// not be bound. To release it may be left out: null, or the 0 of an entry without a number, is whichever port
-/// the owner has.
+/// The port, 1 to 65535. To register: the one the process listens on. To report a failure: the one
+/// that could not be bound. To release it may be left out: null, or the 0 of an entry without a
+/// number, is whichever port the owner has.
 /// </param>
 public readonly record struct PortClaimRequest(string Owner, int? Port = null)
 {
     /// <summary>The epoch of the claim: what is asked for takes effect on that one only.</summary>
     /// <value>
-    /// null, the default: the process carries none, because nobody acquired for it. One that this run cannot have
-    /// given counts as null, unless a whole, confirmed state knows a later registration of the owner: then it
-    /// is stale. 0 or less counts as null.
+    /// null, the default: the process carries none, because nobody acquired for it. One that this
+    /// run cannot have given counts as null, unless a whole, confirmed state knows a later
+    /// registration of the owner: then it is stale. 0 or less counts as null.
     /// </value>
     public long? Epoch { get; init; }
 

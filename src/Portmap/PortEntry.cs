@@ -4,8 +4,8 @@ namespace Portmap;
 
 /// <summary>An immutable view of one claim, as it was at the moment of the call.</summary>
 /// <remarks>
-/// A value: copying it is safe and it never changes. <c>default</c> is a free port without a number, which claims
-/// nothing.
+/// A value: copying it is safe and it never changes. <c>default</c> is a free port without a
+/// number, which claims nothing.
 /// </remarks>
 [DebuggerDisplay("{Display,nq}")]
 public readonly record struct PortEntry
@@ -17,7 +17,9 @@ public readonly record struct PortEntry
     /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
     public string Owner { get => field ?? string.Empty; init; }
 
-    /// <summary>The port, 1 to 65535; 0 for a lease whose process picks the port and has not registered yet.</summary>
+    /// <summary>
+    /// The port, 1 to 65535; 0 for a lease whose process picks the port and has not registered yet.
+    /// </summary>
     /// <value>0 is what such a process binds: with it the kernel chooses.</value>
     public int Port { get; init; }
 
@@ -27,10 +29,14 @@ public readonly record struct PortEntry
     /// <summary>The state.</summary>
     public PortState State { get; init; }
 
-    /// <summary>The fencing token of the claim; null for a port that nobody of ours holds.</summary>
+    /// <summary>
+    /// The fencing token of the claim; null for a port that nobody of ours holds.
+    /// </summary>
     public long? Epoch { get => _epoch == 0 ? null : _epoch; init => _epoch = value ?? 0; }
 
-    /// <summary>The process that registered; null while there is none, or when it is not known.</summary>
+    /// <summary>
+    /// The process that registered; null while there is none, or when it is not known.
+    /// </summary>
     public int? ProcessId { get => _processId == 0 ? null : _processId; init => _processId = value ?? 0; }
 
     /// <summary>When the claim came into this state.</summary>
@@ -39,10 +45,18 @@ public readonly record struct PortEntry
     /// <summary>How many owners share the port; more than one only within one process.</summary>
     public int OwnerCount { get; init; }
 
-    /// <summary>The addresses the process listens on, as the kernel lists them: <c>*</c> is every one of both families (a dual-stack socket), <c>0.0.0.0</c> every
-    /// one of IPv4, <c>::</c> every one of IPv6 only; several are separated by a comma and a blank.</summary>
-    /// <value>Known within a second of the registration, and looked at again with each reconciling pass, on Linux. Empty until then, for an entry that is not Bound, and for a process in a network of its own. It is not compared: two views of one claim are equal whether it was known or not.
-    /// Addresses that are not served are anybody's, unless the entry is <see cref="PortGuarantee.Exclusive"/>.</value>
+    /// <summary>
+    /// The addresses the process listens on, as the kernel lists them: <c>*</c> is every one of
+    /// both families (a dual-stack socket), <c>0.0.0.0</c> every one of IPv4, <c>::</c> every one
+    /// of IPv6 only; several are separated by a comma and a blank.
+    /// </summary>
+    /// <value>
+    /// Known within a second of the registration, and looked at again with each reconciling pass,
+    /// on Linux. Empty until then, for an entry that is not Bound, and for a process in a network
+    /// of its own. It is not compared: two views of one claim are equal whether it was known or
+    /// not. Addresses that are not served are anybody's, unless the entry is
+    /// <see cref="PortGuarantee.Exclusive"/>.
+    /// </value>
     public string Addresses { get => _addresses.Text ?? string.Empty; init => _addresses = new Unequalled(value); }
 
     /// <summary>How strongly the port is held.</summary>

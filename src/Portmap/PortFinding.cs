@@ -4,7 +4,9 @@ namespace Portmap;
 /// One thing about this host or these options that weakens what the registry promises, as
 /// <see cref="PortRegistry.Diagnose"/> finds it.
 /// </summary>
-/// <remarks>Immutable. Findings are advice: the registry works with all of them, as its guarantees say.</remarks>
+/// <remarks>
+/// Immutable. Findings are advice: the registry works with all of them, as its guarantees say.
+/// </remarks>
 public sealed class PortFinding
 {
     internal PortFinding(PortFindingKind kind, string value, string expected, string remedy) =>

@@ -3,13 +3,17 @@ namespace Portmap;
 /// <summary>What <see cref="PortRegistry.Diagnose"/> can find.</summary>
 public enum PortFindingKind
 {
-    /// <summary>Ports of the range are also given to outgoing connections and to bind to port 0.</summary>
+    /// <summary>
+    /// Ports of the range are also given to outgoing connections and to bind to port 0.
+    /// </summary>
     EphemeralOverlap = 0,
 
     /// <summary>There are fewer ports than owners.</summary>
     RangeTooSmall = 1,
 
-    /// <summary>The process may not have enough descriptors for <see cref="PortRegistryOptions.MaxGuards"/>.</summary>
+    /// <summary>
+    /// The process may not have enough descriptors for <see cref="PortRegistryOptions.MaxGuards"/>.
+    /// </summary>
     TooFewDescriptors = 2,
 
     /// <summary>Ports cannot be guarded, for the reason given.</summary>
@@ -18,15 +22,23 @@ public enum PortFindingKind
     /// <summary>The store of the registry could not read all of its state.</summary>
     StateUnreadable = 4,
 
-    /// <summary>The state folder, its lock or its file was moved, deleted or replaced while the registry wrote to it.</summary>
+    /// <summary>
+    /// The state folder, its lock or its file was moved, deleted or replaced while the registry
+    /// wrote to it.
+    /// </summary>
     StateMoved = 5,
 
     /// <summary>Somebody else listens on the port of an entry too, on another address.</summary>
     PortShared = 6,
 
-    /// <summary>Processes listen on some of the addresses of their port only, which leaves the others to anybody.</summary>
+    /// <summary>
+    /// Processes listen on some of the addresses of their port only, which leaves the others to
+    /// anybody.
+    /// </summary>
     PartlyServed = 7,
 
-    /// <summary>Ports of the range need a privilege to be bound that this process does not have.</summary>
+    /// <summary>
+    /// Ports of the range need a privilege to be bound that this process does not have.
+    /// </summary>
     RangeNotBindable = 8,
 }

@@ -4,26 +4,27 @@ namespace Portmap;
 public enum PortGuarantee
 {
     /// <summary>
-    /// Only this registry knows; the operating system was not asked (<see cref="PortRegistryOptions.Probe"/> is
-    /// off, or no descriptor was left to ask with).
+    /// Only this registry knows; the operating system was not asked
+    /// (<see cref="PortRegistryOptions.Probe"/> is off, or no descriptor was left to ask with).
     /// </summary>
     LedgerOnly = 0,
 
     /// <summary>
-    /// The operating system had it free when it was handed out; a stranger may still take it before the owner
-    /// listens.
+    /// The operating system had it free when it was handed out; a stranger may still take it before
+    /// the owner listens.
     /// </summary>
     ProbedOnly = 1,
 
     /// <summary>
-    /// The owner's own listening socket is the claim. There is nothing to guard, or somebody else listens on
-    /// another address of the port, or may come to.
+    /// The owner's own listening socket is the claim. There is nothing to guard, or somebody else
+    /// listens on another address of the port, or may come to.
     /// </summary>
     HeldByProcess = 2,
 
     /// <summary>
-    /// The kernel refuses it to everybody but a process that binds exactly this number with SO_REUSEADDR. The gate
-    /// is open, or the port was found in use by closed connections when this very number was insisted on.
+    /// The kernel refuses it to everybody but a process that binds exactly this number with
+    /// SO_REUSEADDR. The gate is open, or the port was found in use by closed connections when this
+    /// very number was insisted on.
     /// </summary>
     Admitting = 3,
 

@@ -17,9 +17,14 @@ public sealed partial class PortLease : ILease
     private object? _state;
     private Rarely? _more;
 
-    /// <summary>Completes with the entry when a process has registered (of both protocols, if both were asked for).</summary>
-    /// <value>Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken, with the winner; LeaseEnded for a timeout or a
-    /// release; AttemptsExhausted.</value>
+    /// <summary>
+    /// Completes with the entry when a process has registered (of both protocols, if both were
+    /// asked for).
+    /// </summary>
+    /// <value>
+    /// Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken,
+    /// with the winner; LeaseEnded for a timeout or a release; AttemptsExhausted.
+    /// </value>
     public Task<PortEntry> WhenBound
     {
         get
@@ -47,7 +52,9 @@ public sealed partial class PortLease : ILease
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
-    /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not known.</summary>
+    /// <summary>
+    /// Whom it is for beside root and the daemon's user; null when nobody else or not known.
+    /// </summary>
     internal uint? UserId => Volatile.Read(ref _more)?.UserId;
 
     /// <summary>The session that acquired it; null is the host.</summary>
@@ -63,14 +70,18 @@ public sealed partial class PortLease : ILease
 
     internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
 
-    /// <summary>Whether this failure was reported before. Who reports it again, because the answer was lost,
-    /// is told what the first report got.</summary>
+    /// <summary>
+    /// Whether this failure was reported before. Who reports it again, because the answer was lost,
+    /// is told what the first report got.
+    /// </summary>
     /// <param name="port">The port that could not be bound.</param>
     /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
     internal bool HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
 
-    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that was given
-    /// again, and could not be bound again, counts again.</summary>
+    /// <summary>
+    /// Counts one failure to bind. Two who report the same claim count once; a port that was given
+    /// again, and could not be bound again, counts again.
+    /// </summary>
     /// <param name="port">The port; 0 when it is not known.</param>
     /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     internal void AddTried(int port, long epoch)
@@ -89,7 +100,10 @@ public sealed partial class PortLease : ILease
         }
     }
 
-    /// <summary>Called before the claims are published; they are what <see cref="Port"/> and <see cref="Epoch"/> say from now on.</summary>
+    /// <summary>
+    /// Called before the claims are published; they are what <see cref="Port"/> and
+    /// <see cref="Epoch"/> say from now on.
+    /// </summary>
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
         SetTwin(twin);
@@ -97,7 +111,10 @@ public sealed partial class PortLease : ILease
         Volatile.Write(ref _claim, claim);
     }
 
-    /// <summary>Called once by the thread whose CAS made another port's claim take effect in place of one that could not be bound.</summary>
+    /// <summary>
+    /// Called once by the thread whose CAS made another port's claim take effect in place of one
+    /// that could not be bound.
+    /// </summary>
     internal void OnHealed(PortClaim failed, PortClaim claim)
     {
         if (ReferenceEquals(Twin, failed))
@@ -111,7 +128,10 @@ public sealed partial class PortLease : ILease
         }
     }
 
-    /// <summary>Called once per protocol by the thread whose CAS made a registration of this lease take effect.</summary>
+    /// <summary>
+    /// Called once per protocol by the thread whose CAS made a registration of this lease take
+    /// effect.
+    /// </summary>
     internal void OnRegistered(PortClaim registration)
     {
         if (Twin is { } twin && twin.Protocol == registration.Protocol)

@@ -5,11 +5,15 @@ using Portmap.Table;
 
 namespace Portmap;
 
-/// <summary>The proof that an owner was given a port, or the right to bring one; carries the epoch.</summary>
+/// <summary>
+/// The proof that an owner was given a port, or the right to bring one; carries the epoch.
+/// </summary>
 /// <remarks>
-/// <para>All members are safe for any thread. It is open until a process registers with its epoch, it times out, it is released, or another
-/// owner's process listens on the port. It is not <see cref="IDisposable"/>: letting go of it frees nothing.</para>
-/// <para><see cref="Port"/> and <see cref="Epoch"/> change when a port could not be bound and the owner got another one.</para>
+/// <para>All members are safe for any thread. It is open until a process registers with its epoch,
+/// it times out, it is released, or another owner's process listens on the port. It is not
+/// <see cref="IDisposable"/>: letting go of it frees nothing.</para>
+/// <para><see cref="Port"/> and <see cref="Epoch"/> change when a port could not be bound and the
+/// owner got another one.</para>
 /// </remarks>
 [DebuggerDisplay("{Claim.Display,nq}")]
 public sealed partial class PortLease
@@ -40,25 +44,39 @@ public sealed partial class PortLease
     /// <summary>The owner.</summary>
     public string Owner { get; }
 
-    /// <summary>What was asked for; <see cref="PortProtocol.TcpAndUdp"/> is one number on both.</summary>
+    /// <summary>
+    /// What was asked for; <see cref="PortProtocol.TcpAndUdp"/> is one number on both.
+    /// </summary>
     public PortProtocol Protocol => (PortProtocol)_protocol;
 
     /// <summary>The port, or 0 until a process that brings its own has registered.</summary>
     public int Port => Claim.Port;
 
-    /// <summary>The fencing token: a registration or release that carries it takes effect on this claim only.</summary>
+    /// <summary>
+    /// The fencing token: a registration or release that carries it takes effect on this claim
+    /// only.
+    /// </summary>
     public long Epoch => Claim.Epoch;
 
     /// <summary>The name of the strategy.</summary>
     public string Strategy => _registry.Parts.Strategies.NameOf(Claim.Strategy);
 
-    /// <summary>How strongly the port is held now, for a lease or for the registration that used it up; of two protocols the weaker one.</summary>
-    /// <value>It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from then on, and what the entry says once a process has
-    /// registered. <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for it any more. <see cref="PortRegistry.WatchAsync"/>
-    /// reports changes.</value>
+    /// <summary>
+    /// How strongly the port is held now, for a lease or for the registration that used it up; of
+    /// two protocols the weaker one.
+    /// </summary>
+    /// <value>
+    /// It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from
+    /// then on, and what the entry says once a process has registered.
+    /// <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for
+    /// it any more. <see cref="PortRegistry.WatchAsync"/> reports changes.
+    /// </value>
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
-    /// <summary>When the lease ends unless a process registers; it ends at the first pass of the registry after that. Means nothing once it is not open.</summary>
+    /// <summary>
+    /// When the lease ends unless a process registers; it ends at the first pass of the registry
+    /// after that. Means nothing once it is not open.
+    /// </summary>
     public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(new ClaimView(Claim).AtMs + _registry.Parts.Settings.LeaseTimeoutMs);
 
     internal PortRequest Request => new(Owner)
@@ -71,10 +89,19 @@ public sealed partial class PortLease
         UserId = UserId,
     };
 
-    /// <summary>Opens the gate, and tells a worker that is about to be started its port, by environment variables that <c>WorkerPort</c> reads.</summary>
-    /// <param name="startInfo">The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own), PORTMAP_EPOCH, PORTMAP_PROTOCOL
-    /// (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.</param>
-    /// <param name="endpoint">Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes <see cref="PortRegistryOptions.Endpoint"/>.</param>
+    /// <summary>
+    /// Opens the gate, and tells a worker that is about to be started its port, by environment
+    /// variables that <c>WorkerPort</c> reads.
+    /// </summary>
+    /// <param name="startInfo">
+    /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own),
+    /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when
+    /// something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.
+    /// </param>
+    /// <param name="endpoint">
+    /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
+    /// <see cref="PortRegistryOptions.Endpoint"/>.
+    /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
     public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null)
     {
@@ -83,32 +110,59 @@ public sealed partial class PortLease
         new LeaseEnvironment(Owner, Port, Epoch, Protocol).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
     }
 
-    /// <summary>Lets the owner's process bind the port, for a program that is told its port in another way than by <see cref="PrepareStart"/>, or that asks for it
-    /// while it runs.</summary>
-    /// <remarks>From now on a process that binds exactly this port with SO_REUSEADDR gets in (<see cref="PortGuarantee.Admitting"/>), or the placeholder is gone
-    /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate closes once a process has registered. Doing it twice, for a port
-    /// that is not guarded or for a lease that is not open, does nothing. A port that a worker acquires or is given over the wire is opened already.</remarks>
+    /// <summary>
+    /// Lets the owner's process bind the port, for a program that is told its port in another way
+    /// than by <see cref="PrepareStart"/>, or that asks for it while it runs.
+    /// </summary>
+    /// <remarks>
+    /// From now on a process that binds exactly this port with SO_REUSEADDR gets in
+    /// (<see cref="PortGuarantee.Admitting"/>), or the placeholder is gone
+    /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate
+    /// closes once a process has registered. Doing it twice, for a port that is not guarded or for
+    /// a lease that is not open, does nothing. A port that a worker acquires or is given over the
+    /// wire is opened already.
+    /// </remarks>
     public void OpenGate() => new Gates(_registry.Parts).Open(this);
 
-    /// <summary>Registers a program that cannot sign in by itself: waits until it listens, at most <see cref="PortRegistryOptions.LeaseTimeout"/>.</summary>
-    /// <param name="process">The program, started: the process that listens, or a wrapper that starts it (sh -c, sudo, setsid, a daemon that forks twice, a master with
-    /// workers).</param>
+    /// <summary>
+    /// Registers a program that cannot sign in by itself: waits until it listens, at most
+    /// <see cref="PortRegistryOptions.LeaseTimeout"/>.
+    /// </summary>
+    /// <param name="process">
+    /// The program, started: the process that listens, or a wrapper that starts it (sh -c, sudo,
+    /// setsid, a daemon that forks twice, a master with workers).
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>The entry, with the process that listens. It has no session and ends with that process; when another one of the program still listens on the
-    /// port then, it passes to that one, and <see cref="PortRegistry.WatchAsync"/> tells so by another Registered.</returns>
+    /// <returns>
+    /// The entry, with the process that listens. It has no session and ends with that process; when
+    /// another one of the program still listens on the port then, it passes to that one, and
+    /// <see cref="PortRegistry.WatchAsync"/> tells so by another Registered.
+    /// </returns>
     /// <remarks>
-    /// <para>Listening is what /proc/pid/net/tcp{,6} (for UDP /proc/pid/net/udp{,6}) says of the sockets of the process and of its descendants. It is looked for
-    /// every 20 ms, later every 100 ms. The death of the process is told by the kernel, where it has pidfd_open(2), else seen by the passes over all processes.</para>
-    /// <para>A descendant is known by its line of parents. When those between have gone before they were seen, it is known by the environment of
-    /// <see cref="PrepareStart"/>, its process group, session or command line, and for a lease with a number also by its user, control group and age.</para>
-    /// <para>A lease without a number takes the lowest port inside <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken only
-    /// when there is none inside after 10 s, or half of the LeaseTimeout if that is less.</para>
+    /// <para>Listening is what /proc/pid/net/tcp{,6} (for UDP /proc/pid/net/udp{,6}) says of the
+    /// sockets of the process and of its descendants. It is looked for every 20 ms, later every 100
+    /// ms. The death of the process is told by the kernel, where it has pidfd_open(2), else seen by
+    /// the passes over all processes.</para>
+    /// <para>A descendant is known by its line of parents. When those between have gone before they
+    /// were seen, it is known by the environment of <see cref="PrepareStart"/>, its process group,
+    /// session or command line, and for a lease with a number also by its user, control group and
+    /// age.</para>
+    /// <para>A lease without a number takes the lowest port inside
+    /// <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken
+    /// only when there is none inside after 10 s, or half of the LeaseTimeout if that is
+    /// less.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>
-    /// <exception cref="PortRefusedException">ProcessDead: it, and all that came from it, exited first, or before this was called; NotListening: it did not listen
-    /// in time, or, at once, a process that is none of it listens on the port, which <see cref="PortRefusal.HolderProcessId"/> names; Unverifiable: the kernel's
-    /// lists could not be read, or who listens cannot be seen; or as a registration refuses.</exception>
-    /// <exception cref="InvalidOperationException"><paramref name="process"/> was not started.</exception>
+    /// <exception cref="PortRefusedException">
+    /// ProcessDead: it, and all that came from it, exited first, or before this was called;
+    /// NotListening: it did not listen in time, or, at once, a process that is none of it listens
+    /// on the port, which <see cref="PortRefusal.HolderProcessId"/> names; Unverifiable: the
+    /// kernel's lists could not be read, or who listens cannot be seen; or as a registration
+    /// refuses.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// <paramref name="process"/> was not started.
+    /// </exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default)
     {
@@ -118,11 +172,16 @@ public sealed partial class PortLease
             : throw new PlatformNotSupportedException("Whether a program listens is read from /proc/net; let the program sign in by itself on this system.");
     }
 
-    /// <summary>Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and <see cref="Port"/> and <see cref="Epoch"/> are those of another one,
-    /// guarded like the first: <see cref="PrepareStart"/> or <see cref="OpenGate"/> opens it for the next attempt.</summary>
+    /// <summary>
+    /// Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and
+    /// <see cref="Port"/> and <see cref="Epoch"/> are those of another one, guarded like the first:
+    /// <see cref="PrepareStart"/> or <see cref="OpenGate"/> opens it for the next attempt.
+    /// </summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <exception cref="PortRefusedException">AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the
-    /// message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.</exception>
+    /// <exception cref="PortRefusedException">
+    /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of
+    /// them in the message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.
+    /// </exception>
     public ValueTask ReportBindFailureAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -133,11 +192,18 @@ public sealed partial class PortLease
         return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
     }
 
-    /// <summary>Gives the port back, registered or not; completes when that is confirmed. Doing it twice is no error.</summary>
+    /// <summary>
+    /// Gives the port back, registered or not; completes when that is confirmed. Doing it twice is
+    /// no error.
+    /// </summary>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
-    /// <exception cref="PortRefusedException">Stale: the owner has a newer claim. StoreFailed: lookups have stopped, but the end could not be written;
-    /// the port stays unusable until the store works again.</exception>
-    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
+    /// <exception cref="PortRefusedException">
+    /// Stale: the owner has a newer claim. StoreFailed: lookups have stopped, but the end could not
+    /// be written; the port stays unusable until the store works again.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The registry is disposed, and its store is closed: the release is not in the state.
+    /// </exception>
     public ValueTask ReleaseAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -155,8 +221,13 @@ public sealed partial class PortLease
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="refusal">Stale: the owner has a newer claim.</param>
-    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The registry confirms (<see cref="PortDurability.Confirmed"/>): use
+    /// <see cref="ReleaseAsync"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The registry is disposed, and its store is closed: the release is not in the state.
+    /// </exception>
     public bool TryRelease([NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));

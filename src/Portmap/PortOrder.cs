@@ -1,9 +1,15 @@
 namespace Portmap;
 
-/// <summary>Which free port the <c>AllocatorPicks</c> strategy tries first. All orders find a port in O(1) and reach every port of the range.</summary>
+/// <summary>
+/// Which free port the <c>AllocatorPicks</c> strategy tries first. All orders find a port in O(1)
+/// and reach every port of the range.
+/// </summary>
 public enum PortOrder
 {
-    /// <summary>The next free one after the last one picked on this core; a number comes round late. The default.</summary>
+    /// <summary>
+    /// The next free one after the last one picked on this core; a number comes round late. The
+    /// default.
+    /// </summary>
     NextFit = 0,
 
     /// <summary>From a random place on; hard to predict from outside.</summary>

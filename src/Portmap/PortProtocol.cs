@@ -9,6 +9,9 @@ public enum PortProtocol
     /// <summary>UDP (RFC 768).</summary>
     Udp = 1,
 
-    /// <summary>The same number on both, all or nothing. Only an acquisition may ask for it; an entry has one protocol.</summary>
+    /// <summary>
+    /// The same number on both, all or nothing. Only an acquisition may ask for it; an entry has
+    /// one protocol.
+    /// </summary>
     TcpAndUdp = 2,
 }

@@ -4,13 +4,18 @@ using System.Globalization;
 namespace Portmap;
 
 /// <summary>A range of ports, both ends included.</summary>
-/// <remarks>Immutable. <c>default</c> is the one value that no constructor makes: it holds no port and its <see cref="Count"/> is 0.</remarks>
+/// <remarks>
+/// Immutable. <c>default</c> is the one value that no constructor makes: it holds no port and its
+/// <see cref="Count"/> is 0.
+/// </remarks>
 public readonly record struct PortRange
 {
     /// <summary>Makes a range.</summary>
     /// <param name="first">The first port, 1 to 65535.</param>
     /// <param name="last">The last port, <paramref name="first"/> to 65535.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A bound is not 1 to 65535, or the range is reversed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A bound is not 1 to 65535, or the range is reversed.
+    /// </exception>
     public PortRange(int first, int last)
     {
         if (Complaint(first, last) is { } complaint)
@@ -37,7 +42,9 @@ public readonly record struct PortRange
 
     /// <summary>Reads <c>FIRST-LAST</c> or a single number.</summary>
     /// <param name="text">For example <c>49152-65535</c>.</param>
-    /// <exception cref="FormatException">The text is not a range; the message says what is wrong and what is expected.</exception>
+    /// <exception cref="FormatException">
+    /// The text is not a range; the message says what is wrong and what is expected.
+    /// </exception>
     public static PortRange Parse(string text) => TryParse(text, out PortRange range, out string? complaint) ? range : throw new FormatException(complaint);
 
     /// <summary>Reads <c>FIRST-LAST</c> or a single number.</summary>

@@ -2,8 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap;
 
-/// <summary>The typed answer of an operation that was refused: the reason, the value, the bound, the holder if known, and the remedy.</summary>
-/// <remarks>Immutable and safe for any thread. The message is built when it is first read, so that a refusal nobody reads costs next to nothing.</remarks>
+/// <summary>
+/// The typed answer of an operation that was refused: the reason, the value, the bound, the holder
+/// if known, and the remedy.
+/// </summary>
+/// <remarks>
+/// Immutable and safe for any thread. The message is built when it is first read, so that a refusal
+/// nobody reads costs next to nothing.
+/// </remarks>
 public sealed class PortRefusal
 {
     private Func<string>? _build;
@@ -22,8 +28,8 @@ public sealed class PortRefusal
     }
 
     /// <summary>
-    /// Makes a refusal out of its parts, for whoever passes one on: from a daemon over a wire to the process that
-    /// asked.
+    /// Makes a refusal out of its parts, for whoever passes one on: from a daemon over a wire to
+    /// the process that asked.
     /// </summary>
     /// <param name="reason">Why.</param>
     /// <param name="message">The whole text.</param>
@@ -36,13 +42,19 @@ public sealed class PortRefusal
     /// <summary>What the host should know of besides, whoever was refused; null for most.</summary>
     internal PortFinding? Finding { get; init; }
 
-    /// <summary>Makes the refusal that tells why a socket could not be bound, or could not listen: each error has a reason and a remedy of its own.</summary>
+    /// <summary>
+    /// Makes the refusal that tells why a socket could not be bound, or could not listen: each
+    /// error has a reason and a remedy of its own.
+    /// </summary>
     /// <param name="failure">What the socket threw.</param>
     /// <param name="owner">The owner the socket is for, or null.</param>
     /// <param name="port">The port that was to be bound; 0 when the kernel was to choose.</param>
     /// <param name="protocol">The protocol.</param>
     /// <param name="address">The address it was to be bound to, or null for every address.</param>
-    /// <returns>Foreign for EADDRINUSE, PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors or NoMemory; null for any other error.</returns>
+    /// <returns>
+    /// Foreign for EADDRINUSE, PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors or
+    /// NoMemory; null for any other error.
+    /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="failure"/> is null.</exception>
     public static PortRefusal? CreateForBind(
         System.Net.Sockets.SocketException failure, string? owner, int port, PortProtocol protocol = PortProtocol.Tcp, System.Net.IPAddress? address = null)
@@ -76,20 +88,29 @@ public sealed class PortRefusal
         init => _holderProcessId = value ?? 0;
     }
 
-    /// <summary>Looks for the process of a stranger, which is done only when somebody asks.</summary>
+    /// <summary>
+    /// Looks for the process of a stranger, which is done only when somebody asks.
+    /// </summary>
     internal Func<int>? FindHolder { get; init; }
 
-    /// <summary>The epoch of the claim that stands in the way, or null where there is none.</summary>
+    /// <summary>
+    /// The epoch of the claim that stands in the way, or null where there is none.
+    /// </summary>
     public long? HolderEpoch { get => _holderEpoch == 0 ? null : _holderEpoch; init => _holderEpoch = value ?? 0; }
 
     /// <summary>
-    /// The entry that stands, Bound or Recovered, with its process, where an acquisition was refused as
-    /// <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.
+    /// The entry that stands, Bound or Recovered, with its process, where an acquisition was
+    /// refused as <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.
     /// </summary>
     public PortEntry? Entry { get; init; }
 
-    /// <summary>One or two sentences: the value, the bound, the holder if known, and what to do.</summary>
-    /// <remarks>It fits one line of a log or a terminal: controls and invisible characters of names stand in it as <c>\uXXXX</c>.</remarks>
+    /// <summary>
+    /// One or two sentences: the value, the bound, the holder if known, and what to do.
+    /// </summary>
+    /// <remarks>
+    /// It fits one line of a log or a terminal: controls and invisible characters of names stand in
+    /// it as <c>\uXXXX</c>.
+    /// </remarks>
     public string Message
     {
         get

@@ -3,10 +3,14 @@ namespace Portmap;
 /// <summary>Why the registry refused.</summary>
 public enum PortRefusalReason
 {
-    /// <summary>The owner is empty, longer than 4,096 bytes, holds U+0000, or is not well-formed.</summary>
+    /// <summary>
+    /// The owner is empty, longer than 4,096 bytes, holds U+0000, or is not well-formed.
+    /// </summary>
     InvalidOwner = 0,
 
-    /// <summary>The port is not in 1..65535, or, where one is handed out, outside the range or excluded.</summary>
+    /// <summary>
+    /// The port is not in 1..65535, or, where one is handed out, outside the range or excluded.
+    /// </summary>
     InvalidPort = 1,
 
     /// <summary>The protocol is not one the operation takes.</summary>
@@ -27,7 +31,9 @@ public enum PortRefusalReason
     /// <summary>The port that was insisted on is held by something outside the registry.</summary>
     Foreign = 7,
 
-    /// <summary>The port that was insisted on belongs to another owner, or is cooling after one.</summary>
+    /// <summary>
+    /// The port that was insisted on belongs to another owner, or is cooling after one.
+    /// </summary>
     InUse = 8,
 
     /// <summary>A living process of somebody else holds the owner or the port.</summary>
@@ -36,13 +42,17 @@ public enum PortRefusalReason
     /// <summary>The epoch belongs to a claim that has ended or was superseded.</summary>
     Stale = 10,
 
-    /// <summary>Another owner's process listens on the port of the lease, which has ended by that.</summary>
+    /// <summary>
+    /// Another owner's process listens on the port of the lease, which has ended by that.
+    /// </summary>
     Taken = 11,
 
     /// <summary>The lease is for another port than the one registered.</summary>
     WrongPort = 12,
 
-    /// <summary>Only the owner signs out; this is somebody else, and the owner's process is alive.</summary>
+    /// <summary>
+    /// Only the owner signs out; this is somebody else, and the owner's process is alive.
+    /// </summary>
     NotOwner = 13,
 
     /// <summary>The process is dead, or died before it listened.</summary>
@@ -51,10 +61,15 @@ public enum PortRefusalReason
     /// <summary>The process did not listen in time.</summary>
     NotListening = 15,
 
-    /// <summary><see cref="PortRegistryOptions.BindAttempts"/> ports in a row could not be bound.</summary>
+    /// <summary>
+    /// <see cref="PortRegistryOptions.BindAttempts"/> ports in a row could not be bound.
+    /// </summary>
     AttemptsExhausted = 16,
 
-    /// <summary>The revision is older than what is kept, or of an earlier run: take a snapshot and go on from its revision.</summary>
+    /// <summary>
+    /// The revision is older than what is kept, or of an earlier run: take a snapshot and go on
+    /// from its revision.
+    /// </summary>
     RevisionTooOld = 17,
 
     /// <summary>The lease has ended, so there is nothing left to do with it.</summary>
@@ -63,23 +78,34 @@ public enum PortRefusalReason
     /// <summary>The session has ended; open a new one.</summary>
     SessionEnded = 19,
 
-    /// <summary>What the operation changes could not be made durable (the disk is full, an I/O error, a read-only folder). Nothing that lookups show was changed;
-    /// it works again as soon as the store does.</summary>
+    /// <summary>
+    /// What the operation changes could not be made durable (the disk is full, an I/O error, a
+    /// read-only folder). Nothing that lookups show was changed; it works again as soon as the
+    /// store does.
+    /// </summary>
     StoreFailed = 20,
 
     /// <summary>The stored state belongs to another, living daemon.</summary>
     StateInUse = 21,
 
-    /// <summary>The stored state is of a newer version, or is no state of a registry. It was left as it is.</summary>
+    /// <summary>
+    /// The stored state is of a newer version, or is no state of a registry. It was left as it is.
+    /// </summary>
     StateUnreadable = 22,
 
-    /// <summary>Who asks may look up and watch, and change nothing of this kind: its user, or the way it is connected, is not trusted that far.</summary>
+    /// <summary>
+    /// Who asks may look up and watch, and change nothing of this kind: its user, or the way it is
+    /// connected, is not trusted that far.
+    /// </summary>
     NotPermitted = 23,
 
     /// <summary>A limit of the connection is reached; the message names it.</summary>
     LimitReached = 24,
 
-    /// <summary>Whether the process listens cannot be looked at, and the options believe nothing that cannot.</summary>
+    /// <summary>
+    /// Whether the process listens cannot be looked at, and the options believe nothing that
+    /// cannot.
+    /// </summary>
     Unverifiable = 25,
 
     /// <summary>The strategy threw when it was asked for a port. Nothing was taken.</summary>
@@ -88,7 +114,10 @@ public enum PortRefusalReason
     /// <summary>Ports are free, and the strategy named none that can be had.</summary>
     StrategyOfferedNothing = 27,
 
-    /// <summary>The system does not let this user bind the port (EACCES): it needs a privilege, or a security policy forbids it.</summary>
+    /// <summary>
+    /// The system does not let this user bind the port (EACCES): it needs a privilege, or a
+    /// security policy forbids it.
+    /// </summary>
     PortDenied = 28,
 
     /// <summary>The address to bind is not one of this host's (EADDRNOTAVAIL).</summary>
@@ -97,13 +126,17 @@ public enum PortRefusalReason
     /// <summary>The system has no sockets of that address family (EAFNOSUPPORT).</summary>
     FamilyUnsupported = 30,
 
-    /// <summary>No descriptor is left for a socket, of the process or of the system (EMFILE, ENFILE).</summary>
+    /// <summary>
+    /// No descriptor is left for a socket, of the process or of the system (EMFILE, ENFILE).
+    /// </summary>
     NoDescriptors = 31,
 
     /// <summary>No memory is left for a socket (ENOBUFS, ENOMEM).</summary>
     NoMemory = 32,
 
-    /// <summary>A living process serves the owner, or one of the run before has yet to sign in again, and the request leaves such an owner alone
-    /// (<see cref="PortRequest.UnlessServed"/>).</summary>
+    /// <summary>
+    /// A living process serves the owner, or one of the run before has yet to sign in again, and
+    /// the request leaves such an owner alone (<see cref="PortRequest.UnlessServed"/>).
+    /// </summary>
     AlreadyServed = 33,
 }

@@ -1,46 +1,78 @@
 namespace Portmap;
 
-/// <summary>What an acquisition asks for. A string converts to one, so the plain case stays <c>AcquireAsync("vol0:/bricks/b1")</c>.</summary>
-/// <remarks>Immutable. <c>default</c> has no owner and is refused as <see cref="PortRefusalReason.InvalidOwner"/>.</remarks>
-/// <param name="Owner">The name the port is held under: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte.</param>
+/// <summary>
+/// What an acquisition asks for. A string converts to one, so the plain case stays
+/// <c>AcquireAsync("vol0:/bricks/b1")</c>.
+/// </summary>
+/// <remarks>
+/// Immutable. <c>default</c> has no owner and is refused as
+/// <see cref="PortRefusalReason.InvalidOwner"/>.
+/// </remarks>
+/// <param name="Owner">
+/// The name the port is held under: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared
+/// byte by byte.
+/// </param>
 public readonly record struct PortRequest(string Owner)
 {
     private readonly int _previous;
 
     /// <summary>The transport.</summary>
-    /// <value>The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for one number on both.</value>
+    /// <value>
+    /// The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for
+    /// one number on both.
+    /// </value>
     public PortProtocol Protocol { get; init; }
 
     /// <summary>What to do about the port this owner had before.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Reuse"/>.</value>
     public PortReuse? Reuse { get; init; }
 
-    /// <summary>The port this owner had before, where the host knows better than the registry.</summary>
-    /// <value>null, the default, takes the one the registry remembers: the owner's last port, until it is given to another owner, over restarts with a store. One
-    /// that is not handed out (outside the range, excluded) is left to the process. Otherwise 1 to 65535.</value>
+    /// <summary>
+    /// The port this owner had before, where the host knows better than the registry.
+    /// </summary>
+    /// <value>
+    /// null, the default, takes the one the registry remembers: the owner's last port, until it is
+    /// given to another owner, over restarts with a store. One that is not handed out (outside the
+    /// range, excluded) is left to the process. Otherwise 1 to 65535.
+    /// </value>
     public int? Previous { get => _previous == 0 ? null : _previous; init => _previous = value ?? 0; }
 
     /// <summary><see cref="Previous"/>, with 0 for none.</summary>
     internal int PreviousPort => _previous;
 
-    /// <summary>Whether an owner that is served already keeps what it has: for a host that starts what does not run, and must start nothing twice.</summary>
-    /// <value>false, the default: the owner gets a lease, and lookups keep its old claim until that registers. true: while a living process serves the owner, or one
-    /// of the run before has yet to sign in again (<see cref="PortState.Recovered"/>), the acquisition is refused as <see cref="PortRefusalReason.AlreadyServed"/>, and
-    /// <see cref="PortRefusal.Entry"/> is what stands, with its process. For both protocols one that is served is enough.</value>
+    /// <summary>
+    /// Whether an owner that is served already keeps what it has: for a host that starts what does
+    /// not run, and must start nothing twice.
+    /// </summary>
+    /// <value>
+    /// false, the default: the owner gets a lease, and lookups keep its old claim until that
+    /// registers. true: while a living process serves the owner, or one of the run before has yet
+    /// to sign in again (<see cref="PortState.Recovered"/>), the acquisition is refused as
+    /// <see cref="PortRefusalReason.AlreadyServed"/>, and <see cref="PortRefusal.Entry"/> is what
+    /// stands, with its process. For both protocols one that is served is enough.
+    /// </value>
     public bool UnlessServed { get; init; }
 
     /// <summary>How the port is kept from others until the process listens.</summary>
-    /// <value>null, the default, takes <see cref="PortRegistryOptions.Guard"/>. <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.</value>
+    /// <value>
+    /// null, the default, takes <see cref="PortRegistryOptions.Guard"/>.
+    /// <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.
+    /// </value>
     public PortGuardMode? Guard { get; init; }
 
     /// <summary>The name of the strategy for this one acquisition.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Strategy"/>.</value>
     public string? Strategy { get; init; }
 
-    /// <summary>The user whose processes are to use the lease, where that is another than the daemon's.</summary>
-    /// <value>A user id of the operating system. null, the default: the daemon's own. Root, the daemon's user
-    /// and a session that acquires may use their leases in any case. All others are refused as
-    /// <see cref="PortRefusalReason.NotOwner"/>: an epoch says which claim is meant and gives no right to it.</value>
+    /// <summary>
+    /// The user whose processes are to use the lease, where that is another than the daemon's.
+    /// </summary>
+    /// <value>
+    /// A user id of the operating system. null, the default: the daemon's own. Root, the daemon's
+    /// user and a session that acquires may use their leases in any case. All others are refused as
+    /// <see cref="PortRefusalReason.NotOwner"/>: an epoch says which claim is meant and gives no
+    /// right to it.
+    /// </value>
     public uint? UserId { get; init; }
 
     /// <summary>Asks for a port for an owner, everything else as the options say.</summary>

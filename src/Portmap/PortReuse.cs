@@ -1,15 +1,25 @@
 namespace Portmap;
 
-/// <summary>What an acquisition does about the port its owner had before: the one the registry remembers, or <see cref="PortRequest.Previous"/>.</summary>
-/// <remarks>Gluster reversed this choice four times, so it is a policy and never hard-coded.</remarks>
+/// <summary>
+/// What an acquisition does about the port its owner had before: the one the registry remembers, or
+/// <see cref="PortRequest.Previous"/>.
+/// </summary>
+/// <remarks>
+/// Gluster reversed this choice four times, so it is a policy and never hard-coded.
+/// </remarks>
 public enum PortReuse
 {
-    /// <summary>Each start gets a new port; an earlier, dead entry is only cleaned up. The default, and what Gluster's patch 13865 did.</summary>
+    /// <summary>
+    /// Each start gets a new port; an earlier, dead entry is only cleaned up. The default, and what
+    /// Gluster's patch 13865 did.
+    /// </summary>
     Fresh = 0,
 
     /// <summary>The earlier port if it can be had, otherwise a new one.</summary>
     Prefer = 1,
 
-    /// <summary>The earlier port or a refusal that names the holder. Without an earlier port, any.</summary>
+    /// <summary>
+    /// The earlier port or a refusal that names the holder. Without an earlier port, any.
+    /// </summary>
     Require = 2,
 }

@@ -4,14 +4,19 @@ using Portmap.Operations;
 
 namespace Portmap;
 
-/// <summary>One connection of one process to the registry; what is registered over it belongs to it.</summary>
+/// <summary>
+/// One connection of one process to the registry; what is registered over it belongs to it.
+/// </summary>
 /// <remarks>
 /// <para>All members are safe for any thread.</para>
-/// <para>Disposing it says that the connection is gone. The process is looked at then at once and again after 10, 50 and 250 ms, because the kernel
-/// closes sockets before the process shows as dead. Dead: its registrations end. Alive: they are served for
-/// <see cref="PortRegistryOptions.DisconnectGrace"/>, in which it may register them again over a new session. Unknown: lookups stop at once, and
-/// the entries wait out the grace for their owner only.</para>
-/// <para>It is not a lease: it may register owners that nobody acquired (the process binds, the registry keeps the book).</para>
+/// <para>Disposing it says that the connection is gone. The process is looked at then at once and
+/// again after 10, 50 and 250 ms, because the kernel closes sockets before the process shows as
+/// dead. Dead: its registrations end. Alive: they are served for
+/// <see cref="PortRegistryOptions.DisconnectGrace"/>, in which it may register them again over a
+/// new session. Unknown: lookups stop at once, and the entries wait out the grace for their owner
+/// only.</para>
+/// <para>It is not a lease: it may register owners that nobody acquired (the process binds, the
+/// registry keeps the book).</para>
 /// </remarks>
 [DebuggerDisplay("{_holder.Display,nq}")]
 public sealed class PortSession : IAsyncDisposable
@@ -28,36 +33,58 @@ public sealed class PortSession : IAsyncDisposable
     /// <summary>The process, or null when it is not known.</summary>
     public int? ProcessId => _holder.ProcessId is > 0 and int known ? known : null;
 
-    /// <summary>Completes when the session is over: its process has died, or it was disposed and its grace has passed.</summary>
-    /// <value>Never faults. A server whose connection outlives its process (the process forked, and the child holds the socket) closes it then, so that the
-    /// child connects anew. Where the kernel tells of deaths (pidfd_open, Linux 5.3) it completes 20 ms after one, else with the next pass.</value>
+    /// <summary>
+    /// Completes when the session is over: its process has died, or it was disposed and its grace
+    /// has passed.
+    /// </summary>
+    /// <value>
+    /// Never faults. A server whose connection outlives its process (the process forked, and the
+    /// child holds the socket) closes it then, so that the child connects anew. Where the kernel
+    /// tells of deaths (pidfd_open, Linux 5.3) it completes 20 ms after one, else with the next
+    /// pass.
+    /// </value>
     public Task Ended => _holder.Ended;
 
     internal SessionHolder Holder => _holder;
 
-    /// <summary>As <see cref="PortRegistry.AcquireAsync"/>, for this session: it, its user, root and the daemon's user may use the lease.</summary>
-    /// <param name="request">The owner, and what differs from the options. A string will do.</param>
-    /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it times out.</param>
+    /// <summary>
+    /// As <see cref="PortRegistry.AcquireAsync"/>, for this session: it, its user, root and the
+    /// daemon's user may use the lease.
+    /// </summary>
+    /// <param name="request">
+    /// The owner, and what differs from the options. A string will do.
+    /// </param>
+    /// <param name="cancellationToken">
+    /// Gives up waiting; a lease that took effect stays until it times out.
+    /// </param>
     /// <returns>The lease. It does not end with the session.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="PortRegistry.AcquireAsync"/> refuses; NotOwner: the owner is registered by a
-    /// living process of another user; SessionEnded.</exception>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="PortRegistry.AcquireAsync"/> refuses; NotOwner: the owner is registered by a
+    /// living process of another user; SessionEnded.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default) =>
         cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<PortLease>(cancellationToken)
             : Confirmation.Within(_registry.AcquireForAsync(_holder, request), cancellationToken);
 
-    /// <summary>Says that the process listens on a port for an owner; completes when that is confirmed.</summary>
+    /// <summary>
+    /// Says that the process listens on a port for an owner; completes when that is confirmed.
+    /// </summary>
     /// <param name="request">
-    /// The owner and the port, and the epoch of the lease when somebody acquired. Register only after Listen has
-    /// returned (UDP: after Bind).
+    /// The owner and the port, and the epoch of the lease when somebody acquired. Register only
+    /// after Listen has returned (UDP: after Bind).
     /// </param>
-    /// <param name="cancellationToken">Gives up waiting; a registration that took effect stays.</param>
-    /// <returns>The Bound entry. Registering the same again is no error and answers the same.</returns>
+    /// <param name="cancellationToken">
+    /// Gives up waiting; a registration that took effect stays.
+    /// </param>
+    /// <returns>
+    /// The Bound entry. Registering the same again is no error and answers the same.
+    /// </returns>
     /// <exception cref="PortRefusedException">
-    /// As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/> also NotListening
-    /// and Unverifiable; and StoreFailed: the registration could not be written and was withdrawn, and what lookups
-    /// answer never changed.
+    /// As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/>
+    /// also NotListening and Unverifiable; and StoreFailed: the registration could not be written
+    /// and was withdrawn, and what lookups answer never changed.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
@@ -78,18 +105,22 @@ public sealed class PortSession : IAsyncDisposable
     }
 
     /// <summary>As <see cref="RegisterAsync"/>, with the refusal as a value.</summary>
-    /// <param name="request">The owner and the port, and the epoch of the lease when somebody acquired.</param>
+    /// <param name="request">
+    /// The owner and the port, and the epoch of the lease when somebody acquired.
+    /// </param>
     /// <param name="entry">The Bound entry.</param>
     /// <param name="refusal">
-    /// InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has the owner or the
-    /// port; NotOwner: the lease, or the owner it would replace, is another user's; Stale: the claim of that epoch has
-    /// ended; WrongPort: the lease is for another port; NotListening: it would take something from another one, and
-    /// the kernel says that nobody listens there; TooManyOwners; ProcessDead; SessionEnded.
+    /// InvalidOwner, InvalidPort, InvalidProtocol; Conflict: a living process of somebody else has
+    /// the owner or the port; NotOwner: the lease, or the owner it would replace, is another
+    /// user's; Stale: the claim of that epoch has ended; WrongPort: the lease is for another port;
+    /// NotListening: it would take something from another one, and the kernel says that nobody
+    /// listens there; TooManyOwners; ProcessDead; SessionEnded.
     /// </param>
     /// <returns>Whether it is registered.</returns>
     /// <exception cref="InvalidOperationException">
     /// <see cref="PortRegistryOptions.VerifyListening"/> is on, or the registry confirms
-    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use <see cref="RegisterAsync"/>.
+    /// (<see cref="PortDurability.Confirmed"/>), for which a registration waits: use
+    /// <see cref="RegisterAsync"/>.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryRegister(PortClaimRequest request, out PortEntry entry, [NotNullWhen(false)] out PortRefusal? refusal)
@@ -104,16 +135,22 @@ public sealed class PortSession : IAsyncDisposable
         return refusal is null;
     }
 
-    /// <summary>Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody knows, is no error.</summary>
+    /// <summary>
+    /// Gives a port back; completes when that is confirmed. Doing it twice, or for an owner nobody
+    /// knows, is no error.
+    /// </summary>
     /// <param name="request">
-    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given
+    /// back.
     /// </param>
     /// <param name="cancellationToken">Gives up waiting; a release that took effect stays.</param>
     /// <exception cref="PortRefusedException">
-    /// As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end could not be written; the
-    /// port stays unusable until the store works again.
+    /// As <see cref="TryRelease"/> refuses, and StoreFailed: lookups have stopped, but the end
+    /// could not be written; the port stays unusable until the store works again.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The registry is disposed, and its store is closed: the release is not in the state.
+    /// </exception>
     public ValueTask ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -131,16 +168,22 @@ public sealed class PortSession : IAsyncDisposable
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="request">
-    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given back.
+    /// The owner. With a port or an epoch only the claim on that port, or of that epoch, is given
+    /// back.
     /// </param>
     /// <param name="refusal">
-    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of somebody else, or a
-    /// lease. The session that acquired it, root, the daemon's user and the claim's user end it by its epoch; Stale: the
-    /// owner has a newer claim.
+    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of
+    /// somebody else, or a lease. The session that acquired it, root, the daemon's user and the
+    /// claim's user end it by its epoch; Stale: the owner has a newer claim.
     /// </param>
     /// <returns>Whether the owner has it no more.</returns>
-    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="ReleaseAsync"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The registry is disposed, and its store is closed: the release is not in the state.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The registry confirms (<see cref="PortDurability.Confirmed"/>): use
+    /// <see cref="ReleaseAsync"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The registry is disposed, and its store is closed: the release is not in the state.
+    /// </exception>
     public bool TryRelease(PortClaimRequest request, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         _registry.ThrowIfConfirms(nameof(ReleaseAsync));
@@ -148,23 +191,31 @@ public sealed class PortSession : IAsyncDisposable
         return refusal is null;
     }
 
-    /// <summary>Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and the owner gets another one.</summary>
+    /// <summary>
+    /// Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and
+    /// the owner gets another one.
+    /// </summary>
     /// <remarks>
-    /// It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
-    /// once, as long as the lease that was answered is open.
+    /// It may be repeated when the answer was lost: the same owner, port and epoch get the same
+    /// answer and count once, as long as the lease that was answered is open.
     /// </remarks>
     /// <param name="request">
-    /// The owner and the port that could not be bound, and the epoch of the lease when somebody acquired.
+    /// The owner and the port that could not be bound, and the epoch of the lease when somebody
+    /// acquired.
     /// </param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>The lease with its new port and epoch, and its gate open; port 0 means: bring another one.</returns>
-    /// <remarks>It may be repeated when the answer was lost: the same owner, port and epoch get the same answer and count
-    /// once, as long as the lease that was answered is open.</remarks>
+    /// <returns>
+    /// The lease with its new port and epoch, and its gate open; port 0 means: bring another one.
+    /// </returns>
+    /// <remarks>
+    /// It may be repeated when the answer was lost: the same owner, port and epoch get the same
+    /// answer and count once, as long as the lease that was answered is open.
+    /// </remarks>
     /// <exception cref="PortRefusedException">
-    /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of them in the message;
-    /// Stale: that lease has ended, and not by losing its port to another owner; NotOwner: the lease is another user's,
-    /// or a living process of somebody else has the owner; Foreign: the port was required; SessionEnded; or as acquiring
-    /// refuses.
+    /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of
+    /// them in the message; Stale: that lease has ended, and not by losing its port to another
+    /// owner; NotOwner: the lease is another user's, or a living process of somebody else has the
+    /// owner; Foreign: the port was required; SessionEnded; or as acquiring refuses.
     /// </exception>
     public ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
@@ -176,7 +227,10 @@ public sealed class PortSession : IAsyncDisposable
         return Confirmation.Within(ReportAsync(request), cancellationToken);
     }
 
-    /// <summary>Says that the connection is gone; see the remarks of the class. Returns at once, and a second call does nothing.</summary>
+    /// <summary>
+    /// Says that the connection is gone; see the remarks of the class. Returns at once, and a
+    /// second call does nothing.
+    /// </summary>
     public ValueTask DisposeAsync()
     {
         _holder.Disconnect();

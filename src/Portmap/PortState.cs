@@ -25,9 +25,15 @@ public enum PortState
     /// <summary>Given back a short while ago and not handed out again yet.</summary>
     Cooling = 3,
 
-    /// <summary>Something outside the registry has it; looked at again after <see cref="PortRegistryOptions.ForeignRecheck"/>.</summary>
+    /// <summary>
+    /// Something outside the registry has it; looked at again after
+    /// <see cref="PortRegistryOptions.ForeignRecheck"/>.
+    /// </summary>
     Foreign = 4,
 
-    /// <summary>Read from the store after a restart; its process lives and has not signed in again yet. Lookups by owner do not return it, and nobody else gets the port.</summary>
+    /// <summary>
+    /// Read from the store after a restart; its process lives and has not signed in again yet.
+    /// Lookups by owner do not return it, and nobody else gets the port.
+    /// </summary>
     Recovered = 5,
 }

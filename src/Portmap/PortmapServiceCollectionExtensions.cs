@@ -19,16 +19,21 @@ namespace Portmap;
 /// </remarks>
 public static class PortmapServiceCollectionExtensions
 {
-    /// <summary>Adds one <see cref="PortRegistry"/> as a singleton, made from
-    /// <see cref="PortRegistryOptions"/> that are checked when the host starts.</summary>
+    /// <summary>
+    /// Adds one <see cref="PortRegistry"/> as a singleton, made from
+    /// <see cref="PortRegistryOptions"/> that are checked when the host starts.
+    /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options; null leaves the defaults.</param>
-    /// <returns>The builder of the options, so that the host can add
-    /// <c>.BindConfiguration("Portmap")</c>. With
-    /// <c>binder => binder.ErrorOnUnknownConfiguration = true</c> as its second argument a misspelt
-    /// key is an error instead of no effect.</returns>
+    /// <returns>
+    /// The builder of the options, so that the host can add <c>.BindConfiguration("Portmap")</c>.
+    /// With <c>binder => binder.ErrorOnUnknownConfiguration = true</c> as its second argument a
+    /// misspelt key is an error instead of no effect.
+    /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">The services hold a registry already.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The services hold a registry already.
+    /// </exception>
     public static OptionsBuilder<PortRegistryOptions> AddPortmap(
         this IServiceCollection services, Action<PortRegistryOptions>? configure = null)
     {

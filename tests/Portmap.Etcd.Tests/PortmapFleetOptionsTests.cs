@@ -78,6 +78,15 @@ public class PortmapFleetOptionsTests
     }
 
     [Fact]
+    public void AddPortmapFleet_Twice_Throws()
+    {
+        ServiceCollection services = new();
+        services.AddPortmapFleet();
+
+        services.Invoking(all => all.AddPortmapFleet()).Should().Throw<InvalidOperationException>();
+    }
+
+    [Fact]
     public async Task AddPortmapFleet_WrongConfiguration_FailsTheStart()
     {
         HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());

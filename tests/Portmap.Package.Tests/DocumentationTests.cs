@@ -15,6 +15,8 @@ public sealed class DocumentationTests(PackedPackages packages)
     [Theory]
     [InlineData("Portmap")]
     [InlineData("Portmap.Rpc")]
+    [InlineData("Portmap.Hosting")]
+    [InlineData("Portmap.AspNetCore")]
     public void Package_DocumentsEveryPublicMemberAndNothingElse(string package)
     {
         string[] documented = [.. Documentation(package).Descendants("member").Select(member => member.Attribute("name")!.Value)];
@@ -37,10 +39,12 @@ public sealed class DocumentationTests(PackedPackages packages)
     [Theory]
     [InlineData("Portmap")]
     [InlineData("Portmap.Rpc")]
+    [InlineData("Portmap.Hosting")]
+    [InlineData("Portmap.AspNetCore")]
     public void Package_DocumentationSpeaksOfNothingThatIsNotPublic(string package)
     {
         HashSet<string> known = [];
-        foreach (string one in (string[])["Portmap", "Portmap.Rpc"])
+        foreach (string one in PackedPackages.Names)
         {
             known.UnionWith(Documentation(one).Descendants("member").Select(member => member.Attribute("name")!.Value));
         }
@@ -62,7 +66,7 @@ public sealed class DocumentationTests(PackedPackages packages)
     private Assembly Load(string package)
     {
         AssemblyLoadContext context = new(package, isCollectible: true);
-        context.Resolving += (_, name) => name.Name == "Portmap" ? Unpack(context, "Portmap") : null;
+        context.Resolving += (_, name) => PackedPackages.Names.Contains(name.Name) ? Unpack(context, name.Name!) : null;
         return Unpack(context, package);
     }
 

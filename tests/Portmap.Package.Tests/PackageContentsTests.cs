@@ -14,6 +14,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Rpc", "Portmap")]
     [InlineData("Portmap.Hosting", "Portmap.Rpc", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions")]
     [InlineData("Portmap.AspNetCore", "Portmap.Rpc")]
+    [InlineData("Portmap.Etcd", "Portmap", "Google.Protobuf", "Grpc.Net.Client", "Microsoft.Extensions.Hosting.Abstractions")]
     public void Package_DependsOnWhatItMayAndNothingElse(string package, params string[] dependencies)
     {
         packages.Metadata(package).Descendants()
@@ -27,6 +28,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Rpc", "portmap.x")]   // for those who generate a client in another language
     [InlineData("Portmap.Hosting")]
     [InlineData("Portmap.AspNetCore")]
+    [InlineData("Portmap.Etcd")]
     public void Package_CarriesAssemblyDocumentationAndReadme(string package, params string[] more)
     {
         using ZipArchive archive = packages.Open(package);
@@ -41,6 +43,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Rpc")]
     [InlineData("Portmap.Hosting")]
     [InlineData("Portmap.AspNetCore")]
+    [InlineData("Portmap.Etcd")]
     public void Package_SaysWhatItIs(string package)
     {
         XElement metadata = packages.Metadata(package);

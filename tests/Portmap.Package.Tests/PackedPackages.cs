@@ -11,7 +11,7 @@ public sealed class PackedPackages : IAsyncLifetime
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
 
     /// <summary>The packages there are.</summary>
-    internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore"];
+    internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd"];
 
     /// <summary>The tests of a collection run one after the other, so nobody else reads or writes it meanwhile.</summary>
     private readonly Dictionary<string, Task<string>> _consumers = [];

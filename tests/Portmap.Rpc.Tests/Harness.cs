@@ -1,5 +1,6 @@
 using Portmap.Native;
 using Portmap.Rpc.Calling;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Programs;
 using Portmap.Rpc.Serving;
 

@@ -95,6 +95,23 @@ public class PortmapClientTests
     }
 
     [Fact]
+    public async Task GetEntry_OfAPort_IsWhatTheRegistryKnowsOfIt()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+
+        (await client.GetEntryAsync(49200).Within()).Should().Be(entry);
+        (await client.GetEntryAsync(49200, PortProtocol.Udp).Within()).Should().BeNull();
+        (await client.GetEntryAsync(49201).Within()).Should().BeNull();
+        (await client.GetEntryAsync(0).Within()).Should().BeNull();
+        (await client.GetEntryAsync(65_536, (PortProtocol)9).Within()).Should().BeNull();
+
+        await client.ReleaseAsync(new PortClaimRequest("b1", 49200) { Epoch = entry.Epoch }).Within();
+        (await client.GetEntryAsync(49200).Within())!.Value.State.Should().Be(PortState.Cooling);
+    }
+
+    [Fact]
     public async Task Register_OfALoneSurrogate_IsInvalidOwnerAndNotAnotherName()
     {
         await using Harness harness = new();

@@ -3,7 +3,10 @@ using Portmap.Diagnostics;
 
 namespace Portmap.Rpc.Diagnostics;
 
-/// <summary>Everything the wire reports. Ids and event names are API: 2001-2099 the server, 2101-2199 the worker's side. Owners are printed as <see cref="Printable"/> says.</summary>
+/// <summary>
+/// Everything the wire reports. Ids and event names are API: 2001-2099 the server, 2101-2199 the
+/// worker's side. Owners are printed as <see cref="Printable"/> says.
+/// </summary>
 internal static partial class Log
 {
     [LoggerMessage(2001, LogLevel.Information, "Listening on {Endpoint}.", EventName = "ServerListening")]

@@ -5,7 +5,7 @@ namespace Portmap.Rpc.Programs;
 /// <summary>
 /// GF-DUMP: the question with which GlusterFS' clients begin, "what do you serve?".
 /// </summary>
-internal sealed class GfDumpProgram() : ServedProgram(number: 123_451_501, version: 1, "GF-DUMP")
+internal sealed class GfDumpProgram() : RpcProgram(number: 123_451_501, version: 1, "GF-DUMP")
 {
     private const uint Dump = 1;
     private const uint Ping = 2;
@@ -19,7 +19,7 @@ internal sealed class GfDumpProgram() : ServedProgram(number: 123_451_501, versi
                 request.WriteUInt64(0);
                 request.WriteInt32(0);
                 request.WriteInt32(0);
-                foreach (ServedProgram program in connection.Programs)
+                foreach (RpcProgram program in connection.Programs)
                 {
                     request.WriteBoolean(true);
                     request.WriteString(program.Name);

@@ -10,7 +10,7 @@ namespace Portmap.Rpc.Programs;
 /// sign-in, sign-out) are used here only.
 /// </summary>
 internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logger)
-    : ServedProgram(number: 34_123_456, version: 1, "Gluster Portmap")
+    : RpcProgram(number: 34_123_456, version: 1, "Gluster Portmap")
 {
     private const uint PortByBrick = 1;
     private const uint BrickByPort = 2;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
 using Portmap.Rpc.Xdr;
@@ -11,7 +12,7 @@ namespace Portmap.Rpc.Programs;
 /// The program of <c>portmap.x</c>: the registry's verbs, with its refusals whole.
 /// </summary>
 internal sealed class PortmapProgram(ServerContext context)
-    : ServedProgram(PortmapProcedure.Program, PortmapProcedure.Version, "Portmap")
+    : RpcProgram(PortmapProcedure.Program, PortmapProcedure.Version, "Portmap")
 {
     /// <summary>
     /// Room for the longest entry in front of the end of a page, so that a page never outgrows the
@@ -33,6 +34,7 @@ internal sealed class PortmapProgram(ServerContext context)
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
         PortmapProcedure.Release => ReleaseAsync(connection, request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
+        PortmapProcedure.LookupPort => ValueTask.FromResult(LookupPort(request)),
         PortmapProcedure.List => ListAsync(connection, request, cancellationToken),
         PortmapProcedure.WaitForChange => ValueTask.FromResult(WaitForChange(connection, request)),
         _ => ValueTask.FromResult(false),
@@ -139,14 +141,24 @@ internal sealed class PortmapProgram(ServerContext context)
         bool isName = OwnerName.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> owner);
         var protocol = (PortProtocol)request.ReadInt32();
         PortEntry entry = default;
-        bool isFound = isName && protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(owner, out entry, protocol);
+        WriteFound(request, isName && protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(owner, out entry, protocol), entry);
+        return true;
+    }
+
+    private bool LookupPort(RpcCall request)
+    {
+        int port = request.ReadInt32();
+        WriteFound(request, _registry.TryGetEntry(port, out PortEntry entry, (PortProtocol)request.ReadInt32()), entry);
+        return true;
+    }
+
+    private static void WriteFound(RpcCall request, bool isFound, in PortEntry entry)
+    {
         request.WriteBoolean(isFound);
         if (isFound)
         {
             PortmapXdr.WriteEntry(request.Results, entry);
         }
-
-        return true;
     }
 
     // A listing is one snapshot, however many pages it takes; it is kept for the connection from

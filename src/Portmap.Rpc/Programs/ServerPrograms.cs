@@ -7,5 +7,5 @@ internal static class ServerPrograms
 {
     /// <exception cref="ArgumentException">Two programs have one number and version.</exception>
     public static ProgramTable Of(ServerContext context, IEnumerable<IRpcProgram> hosts) => new(
-        [new PortmapProgram(context), new GlusterPortmapProgram(context.Registry, context.Logger), new GfDumpProgram(), .. hosts.Select(ServedProgram.Of)]);
+        [new PortmapProgram(context), new GlusterPortmapProgram(context.Registry, context.Logger), new GfDumpProgram(), .. hosts.Select(RpcProgram.Of)]);
 }

@@ -43,7 +43,8 @@ internal readonly record struct CallHeader(uint Xid, uint Program, uint Version,
         return credential == CallStatus.Call ? SkipAuth(ref reader, CallStatus.BadVerifier) : credential;
     }
 
-    // Any flavor is taken and none believed: over a Unix socket the kernel says who calls, over TCP nobody does.
+    // Any flavor is taken and none believed: over a Unix socket the kernel says who calls, over TCP
+    // nobody does.
     private static CallStatus SkipAuth(ref XdrReader reader, CallStatus tooLong)
     {
         if (reader.Remaining < 8)

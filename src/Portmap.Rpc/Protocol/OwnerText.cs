@@ -2,15 +2,20 @@ using System.Text;
 
 namespace Portmap.Rpc.Protocol;
 
-/// <summary>Owner names on the wire: how they are sent, and how they are read to be changed.</summary>
+/// <summary>
+/// Owner names on the wire: how they are sent, and how they are read to be changed.
+/// </summary>
 internal static class OwnerText
 {
     /// <summary>The longest owner that a client sends to have it refused by the registry.</summary>
     /// <remarks>Anything longer it refuses by itself.</remarks>
     public const int MaxSentBytes = 2 * OwnerName.MaxBytes;
 
-    /// <summary>Decodes a name that is to be changed; the registry judges its length and characters.</summary>
-    /// <exception cref="PortRefusedException">It is not well-formed UTF-8, so that there is no string to hand on.</exception>
+    /// <summary>
+    /// Decodes a name that is to be changed; the registry judges its length and characters.
+    /// </summary>
+    /// <exception cref="PortRefusedException">It is not well-formed UTF-8, so that there is no
+    /// string to hand on.</exception>
     public static string Decode(ReadOnlySpan<byte> bytes)
     {
         try

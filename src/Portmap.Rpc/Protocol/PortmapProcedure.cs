@@ -14,6 +14,7 @@ internal static class PortmapProcedure
     public const uint Lookup = 5;
     public const uint List = 6;
     public const uint WaitForChange = 7;
+    public const uint LookupPort = 8;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
@@ -35,6 +36,7 @@ internal static class PortmapProcedure
         Lookup => "PORTMAP_LOOKUP",
         List => "PORTMAP_LIST",
         WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
+        LookupPort => "PORTMAP_LOOKUP_PORT",
         _ => $"procedure {procedure}",
     };
 }

@@ -1,9 +1,12 @@
 namespace Portmap.Rpc.Protocol;
 
-/// <summary>Joins the fragments of records (RFC 5531 §11) out of a byte stream that arrives in any pieces.</summary>
+/// <summary>
+/// Joins the fragments of records (RFC 5531 §11) out of a byte stream that arrives in any pieces.
+/// </summary>
 /// <remarks>
-/// The usual record, one fragment that lies whole in the input, is handed on without a copy. Everything else is joined in a buffer that grows with
-/// the bytes that really came, never with a length that was only announced; empty fragments cost nothing. Not thread-safe.
+/// The usual record, one fragment that lies whole in the input, is handed on without a copy.
+/// Everything else is joined in a buffer that grows with the bytes that really came, never with a
+/// length that was only announced; empty fragments cost nothing. Not thread-safe.
 /// </remarks>
 internal sealed class RecordAssembler(int maxRecordBytes)
 {
@@ -17,7 +20,9 @@ internal sealed class RecordAssembler(int maxRecordBytes)
     private int _left;
     private bool _isLast;
 
-    /// <summary>Whether the stream stands between two records, where an end is a clean one.</summary>
+    /// <summary>
+    /// Whether the stream stands between two records, where an end is a clean one.
+    /// </summary>
     public bool IsBetweenRecords { get; private set; } = true;
 
     /// <summary>Reads on until one record is complete.</summary>

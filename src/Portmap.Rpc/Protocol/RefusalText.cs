@@ -3,8 +3,10 @@ using System.Text;
 namespace Portmap.Rpc.Protocol;
 
 /// <summary>The texts of a refusal as they go over the wire: short enough for one record.</summary>
-/// <remarks>A name that is too long to be an owner's is left out, for a part of it would be another name. The message is cut in its middle: it begins with
-/// what was refused and ends with what to do.</remarks>
+/// <remarks>
+/// A name that is too long to be an owner's is left out, for a part of it would be another name.
+/// The message is cut in its middle: it begins with what was refused and ends with what to do.
+/// </remarks>
 /// <param name="Message">The message.</param>
 /// <param name="Owner">The owner, or null.</param>
 /// <param name="Holder">The holder, or null.</param>

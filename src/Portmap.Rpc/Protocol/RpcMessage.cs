@@ -22,7 +22,10 @@ internal static class RpcMessage
     /// <summary>The longest credential or verifier.</summary>
     public const int MaxAuthBytes = 400;
 
-    /// <summary>Starts a record that holds a call with an empty credential: whoever serves us asks the kernel who we are.</summary>
+    /// <summary>
+    /// Starts a record that holds a call with an empty credential: whoever serves us asks the
+    /// kernel who we are.
+    /// </summary>
     public static int BeginCall(XdrWriter writer, uint xid, uint program, uint version, uint procedure)
     {
         int start = writer.BeginRecord();

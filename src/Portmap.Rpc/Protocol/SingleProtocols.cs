@@ -1,6 +1,9 @@
 namespace Portmap.Rpc.Protocol;
 
-/// <summary>The protocols that a request is about: one, or both of <see cref="PortProtocol.TcpAndUdp"/>, TCP first.</summary>
+/// <summary>
+/// The protocols that a request is about: one, or both of <see cref="PortProtocol.TcpAndUdp"/>, TCP
+/// first.
+/// </summary>
 internal static class SingleProtocols
 {
     public static PortProtocol[] Of(PortProtocol protocol) =>

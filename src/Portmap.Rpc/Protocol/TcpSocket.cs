@@ -9,8 +9,11 @@ internal static class TcpSocket
     private const int BetweenProbesSeconds = 10;
     private const int Probes = 6;
 
-    /// <summary>Answers go out at once, and a peer whose host is gone without a word is noticed: after a minute of silence it is asked, and after six
-    /// questions without an answer, two minutes in all, the connection ends.</summary>
+    /// <summary>
+    /// Answers go out at once, and a peer whose host is gone without a word is noticed: after a
+    /// minute of silence it is asked, and after six questions without an answer, two minutes in
+    /// all, the connection ends.
+    /// </summary>
     public static void Prepare(Socket socket)
     {
         socket.NoDelay = true;

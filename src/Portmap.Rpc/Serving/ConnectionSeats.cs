@@ -1,15 +1,20 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>Who may have one connection more: no more than there are in all, of each peer, and of those that are not root or the daemon's user.</summary>
+/// <summary>
+/// Who may have one connection more: no more than there are in all, of each peer, and of those that
+/// are not root or the daemon's user.
+/// </summary>
 /// <remarks>
 /// <code>
-///   all:  TCP, nobody's in particular ───────────────────┤ kept from TCP ┤ kept for root and the daemon's user ┤
-///                                                         other users of Unix sockets up to here ┤
+///   all:  TCP, nobody's in particular ─┤ kept from TCP ┤ kept for root and the daemon's user ┤
+///                                       other users of Unix sockets up to here ┤
 /// </code>
-/// Over TCP the kernel is asked for the user only when it matters: when the address has as many as a peer may have, or TCP its share. Used under a lock.
+/// Over TCP the kernel is asked for the user only when it matters: when the address has as many as
+/// a peer may have, or TCP its share. Used under a lock.
 /// </remarks>
 internal sealed class ConnectionSeats(ServerLimits limits)
 {
@@ -20,7 +25,8 @@ internal sealed class ConnectionSeats(ServerLimits limits)
 
     /// <summary>Takes a seat.</summary>
     /// <param name="peer">Who wants it.</param>
-    /// <param name="isKnown">Whether its user may be asked for without a look at the kernel.</param>
+    /// <param name="isKnown">Whether its user may be asked for without a look at the
+    /// kernel.</param>
     /// <param name="seat">The seat; give it back to <see cref="Leave"/>.</param>
     public Admission TryTake(Peer peer, bool isKnown, out Seat seat)
     {
@@ -84,7 +90,8 @@ internal sealed class ConnectionSeats(ServerLimits limits)
 
     /// <summary>What a connection is counted as.</summary>
     /// <param name="Peer">Whose it is; null is nobody's in particular.</param>
-    /// <param name="IsOther">Whether it is not root's or the daemon's user's, or not known to be.</param>
+    /// <param name="IsOther">Whether it is not root's or the daemon's user's, or not known to
+    /// be.</param>
     /// <param name="IsTcp">Whether it came over TCP.</param>
     public readonly record struct Seat(string? Peer, bool IsOther, bool IsTcp);
 }

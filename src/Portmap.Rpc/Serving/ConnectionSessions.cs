@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;

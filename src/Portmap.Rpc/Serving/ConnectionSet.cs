@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Serving;

@@ -5,9 +5,13 @@ using Portmap.Rpc.Diagnostics;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>One listening socket of a server, and for a Unix socket the file and the lock beside it.</summary>
-/// <remarks>The file is how workers find the socket. When it is gone (a cleaner of /run, an installation), it is made again with another socket: none can
-/// be put at a second path. Safe for any thread.</remarks>
+/// <summary>
+/// One listening socket of a server, and for a Unix socket the file and the lock beside it.
+/// </summary>
+/// <remarks>
+/// The file is how workers find the socket. When it is gone (a cleaner of /run, an installation),
+/// it is made again with another socket: none can be put at a second path. Safe for any thread.
+/// </remarks>
 internal sealed class EndpointListener : IDisposable
 {
     private const int Backlog = 512;
@@ -15,17 +19,19 @@ internal sealed class EndpointListener : IDisposable
     private readonly Lock _gate = new();
     private readonly SocketFileOptions _options;
     private readonly FileStream? _lock;
+    private readonly bool _isInherited;   // the file, its mode and its end are the business of who made the socket
     private Socket _socket;
     private PosixFile? _file;
     private bool _isDisposed;
 
-    private EndpointListener(Socket socket, PortmapEndpoint endpoint, SocketFileOptions options = default, FileStream? fileLock = null)
+    private EndpointListener(Socket socket, PortmapEndpoint endpoint, SocketFileOptions options = default, FileStream? fileLock = null, bool isInherited = false)
     {
         _socket = socket;
         Endpoint = endpoint;
         _options = options;
         _lock = fileLock;
-        _file = Look(endpoint);
+        _isInherited = isInherited;
+        _file = isInherited ? null : Look(endpoint);
     }
 
     /// <summary>Where to accept; another one after the file was made again.</summary>
@@ -34,11 +40,16 @@ internal sealed class EndpointListener : IDisposable
     /// <summary>Where it really listens: with the port that the kernel chose.</summary>
     public PortmapEndpoint Endpoint { get; }
 
-    /// <exception cref="IOException">It is taken or cannot be listened on; the message says which and what to do.</exception>
+    /// <exception cref="IOException">It is taken or cannot be listened on; the message says which
+    /// and what to do.</exception>
     public static EndpointListener Open(PortmapEndpoint endpoint, SocketFileOptions options, Action<string> leftoverReplaced) =>
-        endpoint.Path is { } path ? OpenUnix(endpoint, path, options, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
+        InheritedSockets.TryTake(endpoint) is { } inherited ? new EndpointListener(inherited, endpoint, isInherited: true)
+        : endpoint.Path is { } path ? OpenUnix(endpoint, path, options, leftoverReplaced) : OpenTcp(endpoint, endpoint.Address!);
 
-    /// <summary>Makes the socket file again when it is gone, or says that another one is in its place. For the server's timer.</summary>
+    /// <summary>
+    /// Makes the socket file again when it is gone, or says that another one is in its place. For
+    /// the server's timer.
+    /// </summary>
     public void LookAfterFile(ServerContext context)
     {
         if (Endpoint.Path is not { } path || _file is null || !_gate.TryEnter())
@@ -78,7 +89,7 @@ internal sealed class EndpointListener : IDisposable
         lock (_gate)
         {
             _isDisposed = true;
-            if (Endpoint.Path is { } path && IsOurs())
+            if (!_isInherited && Endpoint.Path is { } path && IsOurs())
             {
                 SocketFile.TryDelete(path);
             }
@@ -103,7 +114,8 @@ internal sealed class EndpointListener : IDisposable
         }
     }
 
-    /// <exception cref="IOException">Somebody else listens there, or something of another user's is there.</exception>
+    /// <exception cref="IOException">Somebody else listens there, or something of another user's is
+    /// there.</exception>
     private static Socket Listen(PortmapEndpoint endpoint, string path, SocketFileOptions options, Action<string> leftoverReplaced)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -115,7 +127,8 @@ internal sealed class EndpointListener : IDisposable
                 leftoverReplaced(path);
             }
 
-            // Nobody can connect before Listen, so there is no moment at which others could get in by a wider mode.
+            // Nobody can connect before Listen, so there is no moment at which others could get in
+            // by a wider mode.
             socket.Bind(endpoint.EndPoint);
             SocketFile.SetMode(path, options.Mode);
             socket.Listen(Backlog);
@@ -133,7 +146,10 @@ internal sealed class EndpointListener : IDisposable
         }
     }
 
-    /// <summary>The same socket, but one that does not delete the file at its path when it is disposed: that may be another's by then.</summary>
+    /// <summary>
+    /// The same socket, but one that does not delete the file at its path when it is disposed: that
+    /// may be another's by then.
+    /// </summary>
     private static Socket WithoutFile(Socket bound)
     {
         if (OperatingSystem.IsWindows())
@@ -170,6 +186,9 @@ internal sealed class EndpointListener : IDisposable
     private static PosixFile? Look(PortmapEndpoint endpoint) =>
         endpoint.Path is { } path && OperatingSystem.IsLinux() ? PosixFile.At(path, follow: false) : null;
 
-    /// <summary>Whether the file at the path is the one this socket was bound to. Elsewhere than on Linux that cannot be told, and is believed.</summary>
+    /// <summary>
+    /// Whether the file at the path is the one this socket was bound to. Elsewhere than on Linux
+    /// that cannot be told, and is believed.
+    /// </summary>
     private bool IsOurs() => _file is not { } made || (Look(Endpoint) is { } now && now.IsSameAs(made));
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Serving;
 

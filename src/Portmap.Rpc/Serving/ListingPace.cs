@@ -1,7 +1,13 @@
 namespace Portmap.Rpc.Serving;
 
-/// <summary>How fast one connection may list: 200,000 entries a second, and 40,000 at once. Whoever goes on is answered later, and nobody else.</summary>
-/// <remarks>The generic cell rate algorithm (GCRA) of ATM: one time, at which all that was given out will have been earned. Used by one call at a time.</remarks>
+/// <summary>
+/// How fast one connection may list: 200,000 entries a second, and 40,000 at once. Whoever goes on
+/// is answered later, and nobody else.
+/// </summary>
+/// <remarks>
+/// The generic cell rate algorithm (GCRA) of ATM: one time, at which all that was given out will
+/// have been earned. Used by one call at a time.
+/// </remarks>
 internal struct ListingPace
 {
     private static readonly TimeSpan s_perEntry = TimeSpan.FromMicroseconds(5);

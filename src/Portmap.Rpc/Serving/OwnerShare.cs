@@ -3,10 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>What one party, a connection or a user, holds: the owners that it registered or acquired, and their ports. No more than its limits say.</summary>
+/// <summary>
+/// What one party, a connection or a user, holds: the owners that it registered or acquired, and
+/// their ports. No more than its limits say.
+/// </summary>
 /// <remarks>
-/// <para>An owner is counted before it is asked for, so that calls at the same time cannot pass the limit together, and no longer when it is given back.
-/// Claims also end without a word of their party; so at the limit all are looked at, at most once a second.</para>
+/// <para>An owner is counted before it is asked for, so that calls at the same time cannot pass the
+/// limit together, and no longer when it is given back. Claims also end without a word of their
+/// party; so at the limit all are looked at, at most once a second.</para>
 /// Safe for any thread.
 /// </remarks>
 /// <param name="registry">Which knows what still stands.</param>
@@ -14,7 +18,9 @@ namespace Portmap.Rpc.Serving;
 /// <param name="limits">How much it may hold, and how that is said.</param>
 internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvider, ShareLimits limits)
 {
-    /// <summary>Between two walks over all that is held, or each refused call would cost one.</summary>
+    /// <summary>
+    /// Between two walks over all that is held, or each refused call would cost one.
+    /// </summary>
     private static readonly TimeSpan s_walkInterval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
@@ -75,7 +81,9 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
     }
 
-    /// <summary>Looks whether an owner is held still, after something of it was given back.</summary>
+    /// <summary>
+    /// Looks whether an owner is held still, after something of it was given back.
+    /// </summary>
     public void Look(string owner, PortProtocol protocol)
     {
         lock (_gate)

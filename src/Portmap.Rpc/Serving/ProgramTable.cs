@@ -3,20 +3,20 @@ namespace Portmap.Rpc.Serving;
 /// <summary>The programs a server answers for. Immutable.</summary>
 internal sealed class ProgramTable
 {
-    private readonly ServedProgram[] _programs;
+    private readonly RpcProgram[] _programs;
 
     /// <exception cref="ArgumentException">Two programs have one number and version.</exception>
-    public ProgramTable(IEnumerable<ServedProgram> programs)
+    public ProgramTable(IEnumerable<RpcProgram> programs)
     {
         _programs = [.. programs];
-        ServedProgram? twice = _programs.GroupBy(program => (program.Number, program.Version)).FirstOrDefault(group => group.Count() > 1)?.Last();
+        RpcProgram? twice = _programs.GroupBy(program => (program.Number, program.Version)).FirstOrDefault(group => group.Count() > 1)?.Last();
         if (twice is not null)
         {
             throw new ArgumentException($"The program '{twice.Name}' has number {twice.Number} and version {twice.Version}, which another one has; give it its own.", nameof(programs));
         }
     }
 
-    public IReadOnlyList<ServedProgram> Programs => _programs;
+    public IReadOnlyList<RpcProgram> Programs => _programs;
 
     /// <summary>Finds a program.</summary>
     /// <param name="number">Its number.</param>
@@ -24,13 +24,13 @@ internal sealed class ProgramTable
     /// <param name="low">The lowest version there is of the number, 0 when there is none.</param>
     /// <param name="high">The highest one.</param>
     /// <returns>The program, or null.</returns>
-    public ServedProgram? Find(uint number, uint version, out uint low, out uint high)
+    public RpcProgram? Find(uint number, uint version, out uint low, out uint high)
     {
         low = high = 0;
-        ServedProgram? found = null;
+        RpcProgram? found = null;
 
         // A handful: a walk is as quick as a hash.
-        foreach (ServedProgram program in _programs)
+        foreach (RpcProgram program in _programs)
         {
             if (program.Number == number)
             {

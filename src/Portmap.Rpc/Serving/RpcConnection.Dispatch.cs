@@ -37,7 +37,7 @@ internal sealed partial class RpcConnection
 
     private ValueTask<bool> DispatchAsync(in CallHeader header, XdrReader arguments)
     {
-        ServedProgram? program = _programs.Find(header.Program, header.Version, out uint low, out uint high);
+        RpcProgram? program = _programs.Find(header.Program, header.Version, out uint low, out uint high);
         if (program is null)
         {
             if (high == 0)
@@ -78,7 +78,7 @@ internal sealed partial class RpcConnection
         return ValueTask.FromResult(true);
     }
 
-    private async ValueTask<bool> FinishAsync(ServedProgram program, int start, ValueTask<bool> invoked)
+    private async ValueTask<bool> FinishAsync(RpcProgram program, int start, ValueTask<bool> invoked)
     {
         try
         {
@@ -114,7 +114,7 @@ internal sealed partial class RpcConnection
         }
     }
 
-    private void Fail(ServedProgram program, int start, Exception e)
+    private void Fail(RpcProgram program, int start, Exception e)
     {
         _out.Truncate(Math.Min(start, _out.Count));
         if (e is InvalidDataException)

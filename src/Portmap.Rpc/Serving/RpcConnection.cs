@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using Portmap.Rpc.Diagnostics;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
 
@@ -65,7 +66,7 @@ internal sealed partial class RpcConnection : IDisposable
     /// <summary>The listings that are read over it.</summary>
     public ListingReader ListingReader { get; } = new();
 
-    public IReadOnlyList<ServedProgram> Programs => _programs.Programs;
+    public IReadOnlyList<RpcProgram> Programs => _programs.Programs;
 
     /// <summary>
     /// Serves until the peer leaves, what it says makes no sense, it waits or has others wait too

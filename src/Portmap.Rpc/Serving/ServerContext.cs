@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Serving;
 

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>The limits of <see cref="PortmapServerOptions"/>, checked, as they were when the server was made.</summary>
+/// <summary>
+/// The limits of <see cref="PortmapServerOptions"/>, checked, as they were when the server was
+/// made.
+/// </summary>
 internal sealed record ServerLimits
 {
     private const int Million = 1_048_576;
@@ -28,12 +31,16 @@ internal sealed record ServerLimits
 
     public required int PortsPerUser { get; init; }
 
-    /// <summary>How many connections are kept for root and the daemon's user, and as many again from TCP for Unix sockets: never more than a quarter of all.</summary>
+    /// <summary>
+    /// How many connections are kept for root and the daemon's user, and as many again from TCP for
+    /// Unix sockets: never more than a quarter of all.
+    /// </summary>
     public required int ConnectionsKept { get; init; }
 
     public required TimeSpan Wait { get; init; }
 
-    /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names both.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names
+    /// both.</exception>
     public static ServerLimits Of(PortmapServerOptions options)
     {
         ServerLimits limits = Checked(options);

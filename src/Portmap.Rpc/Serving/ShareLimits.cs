@@ -9,7 +9,9 @@ internal sealed record ShareLimits
     /// <summary>The option that says so.</summary>
     public required string OwnersName { get; init; }
 
-    /// <summary>The ports that are counted: those that are handed out. The default, no range, counts none.</summary>
+    /// <summary>
+    /// The ports that are counted: those that are handed out. The default, no range, counts none.
+    /// </summary>
     public PortRange Range { get; init; }
 
     /// <summary>How many of them.</summary>
@@ -21,6 +23,8 @@ internal sealed record ShareLimits
     /// <summary>What to do at the limit.</summary>
     public required string Remedy { get; init; }
 
-    /// <summary>Is told of owners that are held no longer. Called within the lock of the share.</summary>
+    /// <summary>
+    /// Is told of owners that are held no longer. Called within the lock of the share.
+    /// </summary>
     public Action<string, PortProtocol>? Forgotten { get; init; }
 }

@@ -6,17 +6,20 @@ namespace Portmap.Rpc.Serving;
 
 /// <summary>The file of a Unix socket: whose it is, and when it may be replaced.</summary>
 /// <remarks>
-/// <para>Two daemons that find the same leftover would each delete what the other has just made, and a socket that is bound but not listening yet looks
-/// dead to a probe. So a daemon holds a lock on <c>PATH.lock</c> as long as it lives. The lock file stays: deleting it would let two daemons lock
-/// two files of one name.</para>
-/// <para>Workers believe whoever listens at the path. So what is there already must be a socket of our own: no link, and nothing of another user.
-/// Only Linux is asked; elsewhere the owner of a file is not known. Of the folder see <see cref="SocketFolder"/>.</para>
+/// <para>Two daemons that find the same leftover would each delete what the other has just made,
+/// and a socket that is bound but not listening yet looks dead to a probe. So a daemon holds a lock
+/// on <c>PATH.lock</c> as long as it lives. The lock file stays: deleting it would let two daemons
+/// lock two files of one name.</para>
+/// <para>Workers believe whoever listens at the path. So what is there already must be a socket of
+/// our own: no link, and nothing of another user. Only Linux is asked; elsewhere the owner of a
+/// file is not known. Of the folder see <see cref="SocketFolder"/>.</para>
 /// </remarks>
 internal static class SocketFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <exception cref="IOException">A live daemon holds it, the folder cannot be written to, or the lock file is not ours.</exception>
+    /// <exception cref="IOException">A live daemon holds it, the folder cannot be written to, or
+    /// the lock file is not ours.</exception>
     public static FileStream Lock(PortmapEndpoint endpoint, string path)
     {
         string lockPath = path + ".lock";
@@ -48,7 +51,8 @@ internal static class SocketFile
 
     /// <summary>Removes the socket file of a daemon that is gone.</summary>
     /// <returns>Whether there was one.</returns>
-    /// <exception cref="IOException">Somebody listens on it, it is no socket, or it is not ours.</exception>
+    /// <exception cref="IOException">Somebody listens on it, it is no socket, or it is not
+    /// ours.</exception>
     public static bool RemoveLeftover(PortmapEndpoint endpoint, string path)
     {
         if (!OperatingSystem.IsLinux())
@@ -80,7 +84,8 @@ internal static class SocketFile
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
             {
-                // Nobody listens. Elsewhere than on Linux an ordinary file has not been told from a socket yet, and refuses the same way.
+                // Nobody listens. Elsewhere than on Linux an ordinary file has not been told from a
+                // socket yet, and refuses the same way.
             }
             catch (SocketException e)
             {
@@ -97,7 +102,10 @@ internal static class SocketFile
         return true;
     }
 
-    /// <summary>Removes the file of a socket that ends; one that cannot be removed is replaced by the next daemon.</summary>
+    /// <summary>
+    /// Removes the file of a socket that ends; one that cannot be removed is replaced by the next
+    /// daemon.
+    /// </summary>
     public static void TryDelete(string path)
     {
         try
@@ -118,7 +126,8 @@ internal static class SocketFile
         }
     }
 
-    // A socket cannot be opened, whoever asks; everything that can be opened holds somebody's data or leads to it.
+    // A socket cannot be opened, whoever asks; everything that can be opened holds somebody's data
+    // or leads to it.
     private static bool CanBeOpened(string path)
     {
         try

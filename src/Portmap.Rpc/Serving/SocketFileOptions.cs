@@ -9,7 +9,8 @@ internal readonly record struct SocketFileOptions(UnixFileMode Mode, bool AllowG
 {
     private const int MostBits = 0x1ff;   // 0777
 
-    /// <exception cref="ArgumentException">The mode is not one; the message says what it is and what it must be.</exception>
+    /// <exception cref="ArgumentException">The mode is not one; the message says what it is and
+    /// what it must be.</exception>
     public static SocketFileOptions Of(PortmapServerOptions options) => new(ParseMode(options.SocketMode), options.AllowGroupWritableFolder);
 
     private static UnixFileMode ParseMode(string? text)

@@ -3,9 +3,15 @@ using Portmap.Native;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>The folder of a Unix socket: one in which nobody else can put a socket of theirs in place of ours, because workers believe who listens there.</summary>
-/// <remarks>It has to be this user's or root's, and closed to others or sticky. So has every link on the way: whoever
-/// owns a link can lead it elsewhere. Parent folders are not looked at, see DESIGN.md. Only Linux is asked.</remarks>
+/// <summary>
+/// The folder of a Unix socket: one in which nobody else can put a socket of theirs in place of
+/// ours, because workers believe who listens there.
+/// </summary>
+/// <remarks>
+/// It has to be this user's or root's, and closed to others or sticky. So has every link on the
+/// way: whoever owns a link can lead it elsewhere. Parent folders are not looked at, see DESIGN.md.
+/// Only Linux is asked.
+/// </remarks>
 internal static class SocketFolder
 {
     /// <summary>As many as the kernel follows.</summary>
@@ -14,7 +20,8 @@ internal static class SocketFolder
     /// <param name="endpoint">For the message.</param>
     /// <param name="path">The path of the socket.</param>
     /// <param name="allowGroup">Whether its group may write to it.</param>
-    /// <exception cref="IOException">Others than this user and root can replace files in it, or lead its path elsewhere.</exception>
+    /// <exception cref="IOException">Others than this user and root can replace files in it, or
+    /// lead its path elsewhere.</exception>
     public static void Check(PortmapEndpoint endpoint, string path, bool allowGroup)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
@@ -41,7 +48,9 @@ internal static class SocketFolder
 
     private static bool IsOurs(PosixFile file) => file.UserId == 0 || file.UserId == PosixFile.OwnUserId;
 
-    /// <summary>Walks the path as the kernel does, and names the first link on it that is another user's.</summary>
+    /// <summary>
+    /// Walks the path as the kernel does, and names the first link on it that is another user's.
+    /// </summary>
     private static string? ForeignLink(string folder)
     {
         Stack<string> ahead = new(folder.Split('/').Reverse());

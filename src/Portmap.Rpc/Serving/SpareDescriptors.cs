@@ -2,7 +2,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>A few descriptors that are kept for the moment when there is none left: the runtime needs some to load what it reports that with.</summary>
+/// <summary>
+/// A few descriptors that are kept for the moment when there is none left: the runtime needs some
+/// to load what it reports that with.
+/// </summary>
 /// <remarks>Safe for any thread.</remarks>
 internal sealed class SpareDescriptors : IDisposable
 {

@@ -1,18 +1,27 @@
 using System.Globalization;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>What each user holds over all its connections; root and the daemon's user are not counted.</summary>
+/// <summary>
+/// What each user holds over all its connections; root and the daemon's user are not counted.
+/// </summary>
 /// <remarks>Safe for any thread.</remarks>
 internal sealed class UserShares(PortRegistry registry, ServerLimits limits, TimeProvider timeProvider)
 {
-    /// <summary>From how many on those that hold nothing are dropped: addresses of other hosts are without number.</summary>
+    /// <summary>
+    /// From how many on those that hold nothing are dropped: addresses of other hosts are without
+    /// number.
+    /// </summary>
     private const int Many = 1_024;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, OwnerShare> _shares = [];
 
-    /// <returns>The share of the peer's user, of its address where no user is known; null when it is not counted.</returns>
+    /// <returns>
+    /// The share of the peer's user, of its address where no user is known; null when it is not
+    /// counted.
+    /// </returns>
     public OwnerShare? Of(Peer peer)
     {
         if (peer.IsTrusted)

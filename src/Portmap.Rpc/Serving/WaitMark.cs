@@ -1,11 +1,15 @@
 namespace Portmap.Rpc.Serving;
 
-/// <summary>What one side of a connection waits for, and for how long: the side that waits only writes a word, a timer reads the clock.</summary>
+/// <summary>
+/// What one side of a connection waits for, and for how long: the side that waits only writes a
+/// word, a timer reads the clock.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   word: turn (30 bits) │ what is waited for (2 bits)
 /// </code>
-/// Every wait has a turn of its own, so that the timer tells a new wait from a long one. One thread at a time begins and ends waits; only the timer calls
+/// Every wait has a turn of its own, so that the timer tells a new wait from a long one. One thread
+/// at a time begins and ends waits; only the timer calls
 /// <see cref="Elapsed"/>. A struct that changes: a field of its owner, never copied.
 /// </remarks>
 internal struct WaitMark
@@ -23,7 +27,9 @@ internal struct WaitMark
     /// <summary>The wait that goes on, or <see cref="WaitKind.None"/>.</summary>
     public readonly WaitKind Kind => (WaitKind)(_word & KindMask);
 
-    /// <summary>How long the timer has seen the wait that goes on; it may have begun a little earlier.</summary>
+    /// <summary>
+    /// How long the timer has seen the wait that goes on; it may have begun a little earlier.
+    /// </summary>
     /// <param name="timeProvider">The clock.</param>
     /// <param name="counts">Whether it counts now; if not, its time begins anew.</param>
     /// <param name="kind">What is waited for.</param>

@@ -4,17 +4,29 @@ using Portmap.Rpc.Calling;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>A worker's way to its daemon until it has signed in: a connection, and the next one when that breaks.</summary>
-/// <remarks>Used by one caller at a time. A call is made again over the next connection, so it must do no harm when it is made twice.</remarks>
+/// <summary>
+/// A worker's way to its daemon until it has signed in: a connection, and the next one when that
+/// breaks.
+/// </summary>
+/// <remarks>
+/// Used by one caller at a time. A call is made again over the next connection, so it must do no
+/// harm when it is made twice.
+/// </remarks>
 internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
 {
-    /// <summary>What one attempt may take, however little of the time is left: ConnectTimeout 0 means one attempt, not none.</summary>
+    /// <summary>
+    /// What one attempt may take, however little of the time is left: ConnectTimeout 0 means one
+    /// attempt, not none.
+    /// </summary>
     private static readonly TimeSpan s_leastAttempt = TimeSpan.FromSeconds(1);
 
     private PortmapClient? _client;
 
-    /// <summary>Makes a call, and connects for it where that is needed, for as long as the settings say.</summary>
-    /// <exception cref="PortmapUnreachableException">No daemon answered; it names the endpoint, the attempts and what to do.</exception>
+    /// <summary>
+    /// Makes a call, and connects for it where that is needed, for as long as the settings say.
+    /// </summary>
+    /// <exception cref="PortmapUnreachableException">No daemon answered; it names the endpoint, the
+    /// attempts and what to do.</exception>
     /// <exception cref="PortRefusedException">The daemon refused.</exception>
     public async Task<T> CallAsync<T>(Func<PortmapClient, CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {

@@ -5,7 +5,10 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>Listens and signs in, and heals what is in the way: each port that cannot be had is reported, and the answer brings the next one.</summary>
+/// <summary>
+/// Listens and signs in, and heals what is in the way: each port that cannot be had is reported,
+/// and the answer brings the next one.
+/// </summary>
 internal sealed class Listener(WorkerSettings settings, DaemonLink link)
 {
     private readonly PortPicker _picker = new(settings, new Random());
@@ -14,16 +17,19 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     /// <summary>The epoch of the lease that this process asked for itself, or 0.</summary>
     private long? _asked;
 
-    /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in use, and the message lists them; or binding failed for a reason that no
-    /// other port heals: PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors, NoMemory.</exception>
-    /// <exception cref="SocketException">Binding failed for a reason that is none of these.</exception>
+    /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in
+    /// use, and the message lists them; or binding failed for a reason that no other port heals:
+    /// PortDenied, AddressUnavailable, FamilyUnsupported, NoDescriptors, NoMemory.</exception>
+    /// <exception cref="SocketException">Binding failed for a reason that is none of
+    /// these.</exception>
     public async Task<(ListeningSockets Sockets, SignIn SignIn)> ListenAsync(CancellationToken cancellationToken)
     {
         int port = settings.Port;
         long? epoch = settings.Epoch == 0 ? null : settings.Epoch;
         if (!settings.IsToldWhere && await AskForPortAsync(cancellationToken).ConfigureAwait(false) is { } asked)
         {
-            // Without the epoch of that lease: a second start by hand must not replace a process that serves.
+            // Without the epoch of that lease: a second start by hand must not replace a process
+            // that serves.
             (port, _asked) = (asked.Port, asked.Epoch);
         }
 
@@ -66,8 +72,13 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         }
     }
 
-    /// <summary>Asks the daemon for a port of its range: it knows the range, and its guard holds the port until this process listens.</summary>
-    /// <returns>The reserved entry, or null when the daemon leaves the choice to this process.</returns>
+    /// <summary>
+    /// Asks the daemon for a port of its range: it knows the range, and its guard holds the port
+    /// until this process listens.
+    /// </summary>
+    /// <returns>
+    /// The reserved entry, or null when the daemon leaves the choice to this process.
+    /// </returns>
     private async Task<PortEntry?> AskForPortAsync(CancellationToken cancellationToken)
     {
         PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = PortRegistryOptions.AllocatorPicks };
@@ -77,7 +88,8 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         }
         catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.AlreadyReserved)
         {
-            // Somebody acquired for this owner and did not say so: that port is the one to listen on.
+            // Somebody acquired for this owner and did not say so: that port is the one to listen
+            // on.
             PortProtocol first = SingleProtocols.Of(settings.Protocol)[0];
             PortEntry? entry = await link.CallAsync((client, token) => client.GetEntryAsync(settings.Owner, first, token), cancellationToken).ConfigureAwait(false);
             return entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;
@@ -88,7 +100,10 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         }
     }
 
-    /// <summary>Releases the lease that was asked for here, so that it does not hold its port until it times out.</summary>
+    /// <summary>
+    /// Releases the lease that was asked for here, so that it does not hold its port until it times
+    /// out.
+    /// </summary>
     private async Task GiveBackAsync(CancellationToken cancellationToken)
     {
         try
@@ -134,7 +149,8 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
             throw new PortRefusedException(refusal);
         }
 
-        // Every port of the range was tried; there is none to report, and nothing that the daemon could answer.
+        // Every port of the range was tried; there is none to report, and nothing that the daemon
+        // could answer.
         (int denied, SocketException? why) = _picker.Denied;
         int tried = Enumerable.Range(settings.Range.First, settings.Range.Count).Count(candidate => !settings.Exclude.Any(range => range.Contains(candidate)));
         throw denied == tried && why is not null
@@ -155,7 +171,8 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         PortEntry next;
         try
         {
-            // The last one is reported too: the daemon, whose limit is the same, names who holds them.
+            // The last one is reported too: the daemon, whose limit is the same, names who holds
+            // them.
             PortClaimRequest failed = new(settings.Owner, port) { Epoch = epoch, Protocol = settings.Protocol };
             next = await link.CallAsync((client, token) => client.ReportBindFailureAsync(failed, cancellationToken: token), cancellationToken).ConfigureAwait(false);
         }
@@ -189,7 +206,8 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         return next;
     }
 
-    // Another port heals what is wrong with the port; nothing heals here what is wrong with the owner or its epoch.
+    // Another port heals what is wrong with the port; nothing heals here what is wrong with the
+    // owner or its epoch.
     private static bool IsAboutPort(PortRefusal refusal) => refusal.Reason switch
     {
         PortRefusalReason.Taken or PortRefusalReason.InUse or PortRefusalReason.Foreign => true,

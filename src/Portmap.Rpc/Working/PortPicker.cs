@@ -2,9 +2,15 @@ using System.Net.Sockets;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>Finds a port for a process that brings its own, and listens on it in the same step: what is tried is what is had.</summary>
-/// <remarks>Ports that the kernel never hands out by itself come first: nobody's outgoing connection sits on them. Then the kernel chooses inside the
-/// part it knows; at last every number of the range is tried once, so that the range fills to the end.</remarks>
+/// <summary>
+/// Finds a port for a process that brings its own, and listens on it in the same step: what is
+/// tried is what is had.
+/// </summary>
+/// <remarks>
+/// Ports that the kernel never hands out by itself come first: nobody's outgoing connection sits on
+/// them. Then the kernel chooses inside the part it knows; at last every number of the range is
+/// tried once, so that the range fills to the end.
+/// </remarks>
 internal sealed class PortPicker(WorkerSettings settings, Random random)
 {
     private const int OutsideTries = 8;
@@ -49,7 +55,8 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
         {
             try
             {
-                // Null also when only the UDP half of a pair was in use: then another number may do.
+                // Null also when only the UDP half of a pair was in use: then another number may
+                // do.
                 if (ListeningSockets.TryOpen(settings, 0, isInsisted: false, socket => EphemeralPorts.Narrow(socket, overlap), out _) is not { } sockets)
                 {
                     continue;

@@ -4,13 +4,21 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Working;
 
-/// <summary>Keeps a worker signed in: over one connection after the other, as long as the worker lives or until somebody else has its owner.</summary>
+/// <summary>
+/// Keeps a worker signed in: over one connection after the other, as long as the worker lives or
+/// until somebody else has its owner.
+/// </summary>
 internal sealed class SignIn : IAsyncDisposable
 {
-    /// <summary>How long a worker that goes waits for the answer to its sign-out; without one the daemon sees the end of the connection.</summary>
+    /// <summary>
+    /// How long a worker that goes waits for the answer to its sign-out; without one the daemon
+    /// sees the end of the connection.
+    /// </summary>
     private static readonly TimeSpan s_signOutLimit = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long one attempt to reach the daemon again may take; there is no end to the attempts.</summary>
+    /// <summary>
+    /// How long one attempt to reach the daemon again may take; there is no end to the attempts.
+    /// </summary>
     private static readonly TimeSpan s_attempt = TimeSpan.FromSeconds(5);
 
     private readonly WorkerSettings _settings;
@@ -18,6 +26,7 @@ internal sealed class SignIn : IAsyncDisposable
     private readonly PortProtocol[] _protocols;
     private readonly CancellationTokenSource _leaving = new();
     private readonly TaskCompletionSource<PortRefusal> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Random _jitter = new();
     private readonly Task _keeping;
     private PortmapClient _client;
     private long[] _epochs;
@@ -32,13 +41,22 @@ internal sealed class SignIn : IAsyncDisposable
         _keeping = KeepAsync();
     }
 
-    /// <summary>The epoch of the claim, of the TCP one when there are two: a lease gives both one, registrations without a lease have their own.</summary>
+    /// <summary>
+    /// The epoch of the claim, of the TCP one when there are two: a lease gives both one,
+    /// registrations without a lease have their own.
+    /// </summary>
     public long Epoch => Volatile.Read(ref _epochs)[0];
 
-    /// <summary>Completes with the reason when the port is not this worker's any more; cancelled when the worker went first.</summary>
+    /// <summary>
+    /// Completes with the reason when the port is not this worker's any more; cancelled when the
+    /// worker went first.
+    /// </summary>
     public Task<PortRefusal> WhenLost => _lost.Task;
 
-    /// <summary>Signs in over a link, whose connection it takes over. On failure the link is the caller's still.</summary>
+    /// <summary>
+    /// Signs in over a link, whose connection it takes over. On failure the link is the caller's
+    /// still.
+    /// </summary>
     /// <exception cref="PortRefusedException">It was refused; nothing stays registered.</exception>
     /// <exception cref="PortmapUnreachableException">No daemon answered.</exception>
     public static async Task<SignIn> StartAsync(WorkerSettings settings, DaemonLink link, int port, long epoch, CancellationToken cancellationToken)
@@ -99,8 +117,11 @@ internal sealed class SignIn : IAsyncDisposable
         return epochs;
     }
 
-    /// <summary>Registers one protocol. An epoch that means nothing to the daemon, while nobody has a newer one, is one of another run or of a lease that
-    /// ran out: then the process registers as one that nobody acquired for.</summary>
+    /// <summary>
+    /// Registers one protocol. An epoch that means nothing to the daemon, while nobody has a newer
+    /// one, is one of another run or of a lease that ran out: then the process registers as one
+    /// that nobody acquired for.
+    /// </summary>
     private static async Task<long> RegisterAsync(
         PortmapClient client, string owner, int port, long epoch, PortProtocol protocol, CancellationToken cancellationToken)
     {
@@ -144,7 +165,9 @@ internal sealed class SignIn : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks the daemon whom lookups find. It tells nobody by itself that a claim has ended.</summary>
+    /// <summary>
+    /// Asks the daemon whom lookups find. It tells nobody by itself that a claim has ended.
+    /// </summary>
     private async Task<bool> IsStillOursAsync()
     {
         try
@@ -211,12 +234,13 @@ internal sealed class SignIn : IAsyncDisposable
             }
             catch (Exception e) when (e is not OperationCanceledException || !_leaving.IsCancellationRequested)
             {
-                // Whatever it is: a worker that gave up here would serve for ever without being found.
+                // Whatever it is: a worker that gave up here would serve for ever without being
+                // found.
                 delay = Connection.NextDelay(delay);
                 Log.SignInDelayed(_settings.Logger, e, _settings.Owner, delay);
             }
 
-            await Task.Delay(delay, _settings.TimeProvider, _leaving.Token).ConfigureAwait(false);
+            await Task.Delay(Connection.Spread(delay, _jitter), _settings.TimeProvider, _leaving.Token).ConfigureAwait(false);
         }
     }
 }

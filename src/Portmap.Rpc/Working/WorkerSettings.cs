@@ -23,7 +23,10 @@ internal sealed record WorkerSettings
 
     public required PortRange Range { get; init; }
 
-    /// <summary>Whether somebody said which port, which range or which lease: if nobody did, the daemon is asked.</summary>
+    /// <summary>
+    /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
+    /// asked.
+    /// </summary>
     public required bool IsToldWhere { get; init; }
 
     public required IReadOnlyList<PortRange> Exclude { get; init; }
@@ -45,7 +48,8 @@ internal sealed record WorkerSettings
     public required TimeProvider TimeProvider { get; init; }
 
     /// <exception cref="InvalidOperationException">There is no owner.</exception>
-    /// <exception cref="FormatException">A variable or an option cannot be read; the message names it.</exception>
+    /// <exception cref="FormatException">A variable or an option cannot be read; the message names
+    /// it.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option leaves its bounds.</exception>
     public static WorkerSettings Resolve(WorkerPortOptions? options)
     {
@@ -79,7 +83,8 @@ internal sealed record WorkerSettings
         };
     }
 
-    /// <param name="connectTimeout">How long the daemon may take to answer for the first time.</param>
+    /// <param name="connectTimeout">How long the daemon may take to answer for the first
+    /// time.</param>
     public PortmapClientOptions ClientOptions(TimeSpan connectTimeout) =>
         new() { ConnectTimeout = connectTimeout, CallTimeout = CallTimeout, TimeProvider = TimeProvider };
 

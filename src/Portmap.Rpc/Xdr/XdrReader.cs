@@ -4,8 +4,14 @@ using System.Text;
 
 namespace Portmap.Rpc.Xdr;
 
-/// <summary>Reads XDR (RFC 4506) from one record. Every read checks its bound; what does not fit is an <see cref="InvalidDataException"/>.</summary>
-/// <remarks>A mutable struct: pass it by reference. Padding bytes are skipped without a look, as every other implementation does.</remarks>
+/// <summary>
+/// Reads XDR (RFC 4506) from one record. Every read checks its bound; what does not fit is an
+/// <see cref="InvalidDataException"/>.
+/// </summary>
+/// <remarks>
+/// A mutable struct: pass it by reference. Padding bytes are skipped without a look, as every other
+/// implementation does.
+/// </remarks>
 internal struct XdrReader(ArraySegment<byte> data)
 {
     /// <summary>Strict: a name that is not well-formed must not turn into another name.</summary>

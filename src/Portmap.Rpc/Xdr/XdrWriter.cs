@@ -4,8 +4,14 @@ using System.Text;
 
 namespace Portmap.Rpc.Xdr;
 
-/// <summary>Writes XDR (RFC 4506) and the record marks around it (RFC 5531 §11) into one growing buffer, borrowed from the pool while there is something in it.</summary>
-/// <remarks>Not thread-safe. One that is dropped instead of cleared costs the pool its buffer and nothing else: that is right where the buffer may still be read.</remarks>
+/// <summary>
+/// Writes XDR (RFC 4506) and the record marks around it (RFC 5531 §11) into one growing buffer,
+/// borrowed from the pool while there is something in it.
+/// </summary>
+/// <remarks>
+/// Not thread-safe. One that is dropped instead of cleared costs the pool its buffer and nothing
+/// else: that is right where the buffer may still be read.
+/// </remarks>
 internal sealed class XdrWriter
 {
     private const int FirstBytes = 4_096;
@@ -35,7 +41,10 @@ internal sealed class XdrWriter
         Grow(-value.Length & 3).Clear();
     }
 
-    /// <summary>Writes text as UTF-8. A lone surrogate becomes U+FFFD: names are checked before they come here, messages may be lossy.</summary>
+    /// <summary>
+    /// Writes text as UTF-8. A lone surrogate becomes U+FFFD: names are checked before they come
+    /// here, messages may be lossy.
+    /// </summary>
     public void WriteString(ReadOnlySpan<char> value)
     {
         int bytes = Encoding.UTF8.GetByteCount(value);
@@ -61,7 +70,9 @@ internal sealed class XdrWriter
     /// <summary>Takes back what was written after <paramref name="count"/> bytes.</summary>
     public void Truncate(int count) => Count = count;
 
-    /// <summary>Empties it and gives the buffer back: thousands of connections that say nothing hold none.</summary>
+    /// <summary>
+    /// Empties it and gives the buffer back: thousands of connections that say nothing hold none.
+    /// </summary>
     public void Clear()
     {
         Count = 0;

@@ -53,6 +53,27 @@ public class PublishTests
         entry!.Port.Should().Be(29_999);
     }
 
+    /// <summary>The registry keeps 16 changes for its readers: most of these are never
+    /// told.</summary>
+    [NeedsFact("etcd")]
+    public async Task Publish_ChangesLostOnTheWay_AreFoundByComparing()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, watchCapacity: 16);
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsPublished);
+        a.RegisterMany(5_000);
+        await looker.UntilSameAsync(a);
+
+        for (int i = 0; i < 5_000; i += 2)
+        {
+            a.Release(Host.Owner(i));
+        }
+
+        await looker.UntilSameAsync(a);
+        looker.Map.Count.Should().Be(2_500);
+    }
+
     [NeedsFact("etcd")]
     public async Task Publish_EtcdAbsentAtStart_ServesAndIsThereWhenItComes()
     {
@@ -81,7 +102,8 @@ public class PublishTests
 
         await a.DisposeAsync();
 
-        await looker.Map.UntilAsync(map => map.Count == 0, TimeSpan.FromSeconds(3));   // less than its lease
+        // Less than its lease.
+        await looker.Map.UntilAsync(map => map.Count == 0, TimeSpan.FromSeconds(3));
         looker.Map.EnumerateHosts().Select(host => host.Name).Should().Equal("looker");
     }
 

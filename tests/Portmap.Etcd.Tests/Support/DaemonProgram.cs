@@ -7,24 +7,26 @@ namespace Portmap.Etcd.Tests.Support;
 /// <summary>This assembly as a program: daemons of the fleet that are killed and frozen.</summary>
 internal static class DaemonProgram
 {
-    /// <summary>Publishes a number of owners, and says "ready" once etcd has them.</summary>
+    /// <summary>Publishes a number of owners, their names lengthened by so much, and says "ready"
+    /// once etcd has them.</summary>
     public const string Publish = "publish";
 
-    /// <summary>Claims an owner, and says for ever whether it holds it: "held EPOCH CLOCK" or "lost CLOCK", each with the clock from before the look.</summary>
+    /// <summary>Claims an owner, and says for ever whether it holds it: "held EPOCH CLOCK" or "lost
+    /// CLOCK", each with the clock from before the look.</summary>
     public const string Hold = "hold";
 
     public static async Task<int> Main(string[] args)
     {
         switch (args)
         {
-            case [Publish, string endpoints, string host, string seconds, string count]:
-                await PublishAsync(endpoints, host, Number(seconds), Number(count));
+            case [Publish, string endpoints, string host, string seconds, string count, string longer]:
+                await PublishAsync(endpoints, host, Number(seconds), Number(count), new string('x', Number(longer)));
                 return 0;
             case [Hold, string endpoints, string host, string seconds, string owner]:
                 await HoldAsync(endpoints, host, Number(seconds), owner);
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("publish ENDPOINTS HOST TTL COUNT | hold ENDPOINTS HOST TTL OWNER");
+                await Console.Error.WriteLineAsync("publish ENDPOINTS HOST TTL COUNT LONGER | hold ENDPOINTS HOST TTL OWNER");
                 return 2;
         }
     }
@@ -33,10 +35,10 @@ internal static class DaemonProgram
         new ProcessStartInfo(Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"))),
         ["exec", typeof(DaemonProgram).Assembly.Location, .. arguments]);
 
-    private static async Task PublishAsync(string endpoints, string name, int seconds, int count)
+    private static async Task PublishAsync(string endpoints, string name, int seconds, int count, string longer)
     {
         await using Host host = Host.Start(name, endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(seconds));
-        host.RegisterMany(count);
+        host.RegisterMany(count, longer);
         await host.Map.UntilAsync(map => map.EnumerateHosts().Any(one => one.Name == name && one.Entries == count));
         Console.WriteLine("ready");
         await Console.In.ReadLineAsync();
@@ -50,7 +52,8 @@ internal static class DaemonProgram
         FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
         using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
         await host.Map.UntilAsync(map => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch);
-        Task<string?> end = Task.Run(Console.ReadLine);   // ReadLineAsync of the console waits where it is called
+        // ReadLineAsync of the console waits where it is called.
+        Task<string?> end = Task.Run(Console.ReadLine);
         using PeriodicTimer pace = new(TimeSpan.FromMilliseconds(2));
         while (!end.IsCompleted)
         {

@@ -6,13 +6,13 @@ namespace Portmap.Etcd.Tests.Support;
 /// <summary>A daemon in this process: a registry and its part of the fleet.</summary>
 internal sealed class Host : IAsyncDisposable
 {
-    private Host(PortmapFleetOptions options, bool isPublishing)
+    private Host(PortmapFleetOptions options, bool isPublishing, int watchCapacity)
     {
         Options = options;
         if (isPublishing)
         {
             // The ports are numbers only: nobody listens on them.
-            Registry = new PortRegistry(new PortRegistryOptions { Probe = false, VerifyListening = false, Ports = "20000-29999", MaxOwners = 200_000 });
+            Registry = new PortRegistry(new PortRegistryOptions { Probe = false, VerifyListening = false, Ports = "20000-29999", MaxOwners = 200_000, WatchCapacity = watchCapacity });
             Session = Registry.OpenSession(Environment.ProcessId);
         }
 
@@ -31,7 +31,7 @@ internal sealed class Host : IAsyncDisposable
 
     public FleetMap Map => Fleet.Map;
 
-    public static Host Start(string name, string endpoints, Action<PortmapFleetOptions>? configure = null, bool isPublishing = true)
+    public static Host Start(string name, string endpoints, Action<PortmapFleetOptions>? configure = null, bool isPublishing = true, int watchCapacity = 4_096)
     {
         PortmapFleetOptions options = new()
         {
@@ -42,7 +42,7 @@ internal sealed class Host : IAsyncDisposable
             RequestTimeout = TimeSpan.FromSeconds(2),
         };
         configure?.Invoke(options);
-        Host host = new(options, isPublishing);
+        Host host = new(options, isPublishing, watchCapacity);
         host.Fleet.Start();
         return host;
     }
@@ -57,11 +57,11 @@ internal sealed class Host : IAsyncDisposable
         Session!.TryRegister(new PortClaimRequest(owner, port) { Protocol = protocol }, out _, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
     }
 
-    public void RegisterMany(int count)
+    public void RegisterMany(int count, string longer = "")
     {
         for (int i = 0; i < count; i++)
         {
-            Register(Owner(i), 20_000 + (i % 10_000));
+            Register(Owner(i) + longer, 20_000 + (i % 10_000));
         }
     }
 

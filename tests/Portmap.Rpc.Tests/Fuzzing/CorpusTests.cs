@@ -36,7 +36,7 @@ public class CorpusTests
     {
         await using Harness harness = new();
         PairStream client = harness.Open();
-        foreach (ServedProgram program in harness.Programs.Programs)
+        foreach (RpcProgram program in harness.Programs.Programs)
         {
             for (uint procedure = 0; procedure < 32; procedure++)
             {

@@ -50,7 +50,7 @@ internal sealed record FuzzInput(byte[] Bytes, int[] Pieces, uint Program, uint 
             byte[] bytes = Mark(changes.Aggregate(file.Bytes, (bytes, change) => change.Apply(bytes)), frame);
             return new FuzzInput(frame == 0 ? bytes : [.. bytes, .. files[second].Bytes], pieces, file.Program ?? Wire.Portmap, file.Program is null ? 1 : file.Procedure);
         });
-        Gen<FuzzInput> random = Gen.Select(Gen.Byte.Array[0, 120], Gen.Int[0, 3], Gen.UInt[0, 8], Gen.Int[0, 2], s_pieces, (bytes, program, procedure, frame, pieces) =>
+        Gen<FuzzInput> random = Gen.Select(Gen.Byte.Array[0, 120], Gen.Int[0, 3], Gen.UInt[0, 9], Gen.Int[0, 2], s_pieces, (bytes, program, procedure, frame, pieces) =>
             new FuzzInput(
                 frame switch { 0 => bytes, 1 => Wire.Record(bytes), _ => Wire.Call(7, s_programs[program], procedure, bytes) },
                 pieces,

@@ -24,7 +24,7 @@ internal static class MessageFields
     {
         switch ((program, procedure))
         {
-            case (Wire.Portmap, PortmapProcedure.Lookup):
+            case (Wire.Portmap, PortmapProcedure.Lookup or PortmapProcedure.LookupPort):
                 if (reader.ReadBoolean())
                 {
                     trace.Add(PortmapXdr.ReadEntry(ref reader));
@@ -95,6 +95,10 @@ internal static class MessageFields
                 ReadOnlySpan<byte> name = reader.ReadOpaque(int.MaxValue);
                 trace.AddBytes(name);
                 trace.Add(OwnerName.TryDecode(name, stackalloc char[OwnerName.MaxBytes], out _));
+                break;
+            case (Wire.Portmap, PortmapProcedure.LookupPort):
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadInt32());
                 break;
             case (Wire.Portmap, PortmapProcedure.List or PortmapProcedure.WaitForChange):
                 trace.Add(reader.ReadInt64());

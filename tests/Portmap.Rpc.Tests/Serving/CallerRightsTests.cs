@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Portmap.Native;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
 

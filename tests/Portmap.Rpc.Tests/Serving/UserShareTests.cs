@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Native;
-using Portmap.Rpc.Serving;
+using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Tests.Serving;
 

@@ -41,13 +41,16 @@ public sealed class Signal
     /// <summary>Has this process ignore it, as it may have been started to.</summary>
     public void Ignore() => SetHandler(_number, NoAction);
 
-    internal void SendTo(Process process)
+    /// <summary>Sends it to a process that another one started.</summary>
+    public void SendTo(int processId)
     {
-        if (Kill(process.Id, _number) != 0)
+        if (Kill(processId, _number) != 0)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError());
         }
     }
+
+    internal void SendTo(Process process) => SendTo(process.Id);
 
     [DllImport("libc", EntryPoint = "signal")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

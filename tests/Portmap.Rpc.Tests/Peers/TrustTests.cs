@@ -1,10 +1,10 @@
 using System.Net;
 using Portmap.Native;
 using Portmap.Rpc.Calling;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
-using Portmap.Rpc.Serving;
 
-namespace Portmap.Rpc.Tests.Serving;
+namespace Portmap.Rpc.Tests.Peers;
 
 /// <summary>Who may change what: the kernel says who calls, the options say what that is worth.</summary>
 public class TrustTests

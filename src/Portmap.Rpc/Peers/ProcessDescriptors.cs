@@ -2,9 +2,11 @@ using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Native;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
-/// <summary>The sockets among the descriptors of a process, as /proc/pid/fd says (proc(5)).</summary>
+/// <summary>
+/// The sockets among the descriptors of a process, as /proc/pid/fd says (proc(5)).
+/// </summary>
 internal static class ProcessDescriptors
 {
     private const string Prefix = "socket:[";
@@ -12,7 +14,10 @@ internal static class ProcessDescriptors
     /// <summary>The effective user of a process: whose its folder is (proc(5)).</summary>
     public static uint? UserOf(int processId) => PosixFile.At(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: false)?.UserId;
 
-    /// <summary>Whether a process has a socket; no, where its descriptors may not be read (another user's process).</summary>
+    /// <summary>
+    /// Whether a process has a socket; no, where its descriptors may not be read (another user's
+    /// process).
+    /// </summary>
     public static bool Has(int processId, long inode)
     {
         string wanted = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{inode}]");
@@ -26,7 +31,9 @@ internal static class ProcessDescriptors
         }
     }
 
-    /// <summary>The number of a socket of this process; null when it is closed or cannot be looked at.</summary>
+    /// <summary>
+    /// The number of a socket of this process; null when it is closed or cannot be looked at.
+    /// </summary>
     public static long? InodeOf(Socket socket)
     {
         try

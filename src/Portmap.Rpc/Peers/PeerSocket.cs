@@ -1,4 +1,4 @@
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
 /// <summary>The socket at the other end of a connection, on this host.</summary>
 /// <param name="UserId">The user that made it.</param>

@@ -1,19 +1,24 @@
 using System.Globalization;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
-/// <summary>Who is at the other end of a connection, as far as the kernel knows, and what it may do.</summary>
+/// <summary>
+/// Who is at the other end of a connection, as far as the kernel knows, and what it may do.
+/// </summary>
 /// <remarks>
-/// Over a Unix socket the kernel names process and user when the connection is made. Over TCP, and for a process that
-/// is claimed and is not the one that connected, the kernel is asked once: when the first call wants to change something.
-/// Used by one call at a time.
+/// Over a Unix socket the kernel names process and user when the connection is made. Over TCP, and
+/// for a process that is claimed and is not the one that connected, the kernel is asked once: when
+/// the first call wants to change something. Used by one call at a time.
 /// </remarks>
 /// <param name="Address">For logs: the address, or the process.</param>
 /// <param name="ProcessId">The process as the kernel names it; 0 when it does not know.</param>
 /// <param name="Sight">What the kernel can be asked.</param>
 internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
 {
-    /// <summary>How many claims of a process that proved wrong are looked at; each look reads the descriptors of a process.</summary>
+    /// <summary>
+    /// How many claims of a process that proved wrong are looked at; each look reads the
+    /// descriptors of a process.
+    /// </summary>
     private const int MaxWrongClaims = 16;
 
     private readonly uint? _userId;
@@ -27,7 +32,9 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// <summary>For logs, with the user once it is known.</summary>
     public string Name => (_userId ?? _socket?.UserId) is { } user ? string.Create(CultureInfo.InvariantCulture, $"{Address} (uid {user})") : Address;
 
-    /// <summary>The user, or null when it is not known. Over TCP the first read asks the kernel.</summary>
+    /// <summary>
+    /// The user, or null when it is not known. Over TCP the first read asks the kernel.
+    /// </summary>
     public uint? UserId
     {
         get => _userId ?? Look()?.UserId;
@@ -49,7 +56,10 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// <summary>Whether it came over a Unix socket.</summary>
     public bool IsUnix { get; init; }
 
-    /// <summary>Whether it is root's or the daemon's user's, whose shares are not counted. Where users are not known (not Linux), whoever got in by the file.</summary>
+    /// <summary>
+    /// Whether it is root's or the daemon's user's, whose shares are not counted. Where users are
+    /// not known (not Linux), whoever got in by the file.
+    /// </summary>
     public bool IsTrusted => UserId is { } user ? Trust.IsOwn(user) : IsUnix;
 
     /// <summary>Whether it may register and release.</summary>
@@ -79,8 +89,13 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
         }
     }
 
-    /// <summary>The process a call is made for: one that is claimed, if it has the peer's socket; else what the kernel says; else unknown.</summary>
-    /// <remarks>Over a Unix socket the kernel names who connected, which after a fork is not who speaks.</remarks>
+    /// <summary>
+    /// The process a call is made for: one that is claimed, if it has the peer's socket; else what
+    /// the kernel says; else unknown.
+    /// </summary>
+    /// <remarks>
+    /// Over a Unix socket the kernel names who connected, which after a fork is not who speaks.
+    /// </remarks>
     public int Resolve(int claimedProcessId)
     {
         if (claimedProcessId <= 0 || claimedProcessId == ProcessId || _wrongClaims?.Contains(claimedProcessId) == true || _wrongClaims?.Count >= MaxWrongClaims)
@@ -101,7 +116,8 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     {
         if (!_isLookedAt && Sight is not null)
         {
-            // When it could not be looked at, the next call tries again; what was found, or was closed, stays so.
+            // When it could not be looked at, the next call tries again; what was found, or was
+            // closed, stays so.
             _isLookedAt = Sight.TryLook(out _socket);
         }
 

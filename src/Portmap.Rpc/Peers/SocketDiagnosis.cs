@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Portmap.Native;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
 /// <summary>Asks the kernel about one socket (sock_diag(7)).</summary>
 /// <remarks>
@@ -21,7 +21,8 @@ internal static class SocketDiagnosis
     /// <summary>Finds a TCP socket by its two ends.</summary>
     /// <param name="local">The end of the socket that is looked for.</param>
     /// <param name="remote">The other one.</param>
-    /// <param name="socket">The socket; null when no process of this network has such a one open.</param>
+    /// <param name="socket">The socket; null when no process of this network has such a one
+    /// open.</param>
     /// <returns>False when the kernel cannot be asked.</returns>
     public static bool TryFindTcp(IPEndPoint local, IPEndPoint remote, out PeerSocket? socket)
     {
@@ -39,8 +40,9 @@ internal static class SocketDiagnosis
             return error == NoSuchEntry;
         }
 
-        // Where there is no connection of these ends, the kernel answers with a listener on the first of them. One that was closed lingers
-        // without an inode, and some kernels say that it is root's.
+        // Where there is no connection of these ends, the kernel answers with a listener on the
+        // first of them. One that was closed lingers without an inode, and some kernels say that it
+        // is root's.
         if (answer.Length >= SockDiag.InetAnswerSize && TcpStates.IsConnected(answer[1]) && IsSame(answer.AsSpan(SockDiag.SocketIdAt), answer[0], local, remote)
             && Read(answer.AsSpan(SockDiag.InodeAt)) is > 0 and uint inode)
         {
@@ -76,7 +78,9 @@ internal static class SocketDiagnosis
         return true;
     }
 
-    /// <summary>A v4 address that is written as a v6 one is the v4 address: the kernel finds both by it.</summary>
+    /// <summary>
+    /// A v4 address that is written as a v6 one is the v4 address: the kernel finds both by it.
+    /// </summary>
     public static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private static void PutSocketId(Span<byte> id, IPEndPoint local, IPEndPoint remote)

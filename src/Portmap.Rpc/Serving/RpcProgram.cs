@@ -4,7 +4,7 @@ namespace Portmap.Rpc.Serving;
 /// A program as a connection calls it. The server's own ones see the connection; a host's sees the
 /// call only.
 /// </summary>
-internal abstract class ServedProgram(uint number, uint version, string name)
+internal abstract class RpcProgram(uint number, uint version, string name)
 {
     /// <summary>The program number (RFC 5531 §8.2).</summary>
     public uint Number => number;
@@ -14,7 +14,7 @@ internal abstract class ServedProgram(uint number, uint version, string name)
     /// <summary>The name by which GF-DUMP lists it.</summary>
     public string Name => name;
 
-    public static ServedProgram Of(IRpcProgram program) => new HostProgram(program);
+    public static RpcProgram Of(IRpcProgram program) => new HostProgram(program);
 
     /// <inheritdoc cref="IRpcProgram.InvokeAsync"/>
     /// <param name="connection">The connection over which the call came.</param>
@@ -22,7 +22,7 @@ internal abstract class ServedProgram(uint number, uint version, string name)
     /// <param name="cancellationToken">Fires when the connection has ended.</param>
     public abstract ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken);
 
-    private sealed class HostProgram(IRpcProgram program) : ServedProgram(program.Number, program.Version, program.Name)
+    private sealed class HostProgram(IRpcProgram program) : RpcProgram(program.Number, program.Version, program.Name)
     {
         public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) =>
             program.InvokeAsync(request, cancellationToken);

@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
 /// <summary>What the kernel of this host can say of a peer when it is asked.</summary>
 /// <remarks>Safe for any thread; the real ones keep nothing.</remarks>
@@ -9,12 +9,18 @@ internal abstract class PeerSight
     private const uint Root = 0;
 
     /// <summary>Looks for the peer's socket.</summary>
-    /// <param name="socket">What was found; null when this host has none, because the peer is of another host or has closed it.</param>
+    /// <param name="socket">What was found; null when this host has none, because the peer is of
+    /// another host or has closed it.</param>
     /// <returns>False when it cannot be looked at now.</returns>
     public abstract bool TryLook(out PeerSocket? socket);
 
-    /// <summary>Whether a process has the peer's socket among its descriptors, as far as that may be seen.</summary>
-    /// <remarks>It has to be the socket's user's process, unless that is root's: others may have passed it their socket.</remarks>
+    /// <summary>
+    /// Whether a process has the peer's socket among its descriptors, as far as that may be seen.
+    /// </summary>
+    /// <remarks>
+    /// It has to be the socket's user's process, unless that is root's: others may have passed it
+    /// their socket.
+    /// </remarks>
     public virtual bool Holds(int processId, PeerSocket socket) =>
         (socket.UserId == Root || ProcessDescriptors.UserOf(processId) == socket.UserId) && ProcessDescriptors.Has(processId, socket.Inode);
 
@@ -27,7 +33,10 @@ internal abstract class PeerSight
             SocketDiagnosis.TryFindTcp(peer, own, out socket) || TcpTable.TryFind(peer, own, out socket);
     }
 
-    /// <summary>Over a Unix socket: found from this end's descriptor. The user is known already (SO_PEERCRED).</summary>
+    /// <summary>
+    /// Over a Unix socket: found from this end's descriptor. The user is known already
+    /// (SO_PEERCRED).
+    /// </summary>
     /// <param name="own">This end.</param>
     /// <param name="userId">The user that connected.</param>
     public sealed class OverUnix(System.Net.Sockets.Socket own, uint userId) : PeerSight

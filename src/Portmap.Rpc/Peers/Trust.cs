@@ -4,9 +4,12 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Portmap.Native;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
-/// <summary>Who a peer is, as far as the kernel says, and what the options let it do: the same for both kinds of endpoint.</summary>
+/// <summary>
+/// Who a peer is, as far as the kernel says, and what the options let it do: the same for both
+/// kinds of endpoint.
+/// </summary>
 internal sealed class Trust
 {
     private const int SolSocket = 1;
@@ -29,7 +32,9 @@ internal sealed class Trust
         _allowTcpChanges = options.AllowTcpChanges;
     }
 
-    /// <summary>Whether a user may change something: the daemon's, root and those that are allowed.</summary>
+    /// <summary>
+    /// Whether a user may change something: the daemon's, root and those that are allowed.
+    /// </summary>
     public bool MayChange(uint userId) => _users.Contains(userId);
 
     /// <summary>Whether a user is root or the daemon's.</summary>
@@ -41,9 +46,12 @@ internal sealed class Trust
         : OfTcp((IPEndPoint)socket.RemoteEndPoint!, (IPEndPoint)socket.LocalEndPoint!);
 
     /// <summary>Decides over a peer of a Unix socket.</summary>
-    /// <param name="processId">Its process, 0 when the kernel does not know it here (another pid namespace).</param>
-    /// <param name="userId">Its user; null where the kernel does not say, and the mode of the socket file is all there is.</param>
-    /// <param name="own">This end, to look for other processes that have the other end; null leaves it at the one that connected.</param>
+    /// <param name="processId">Its process, 0 when the kernel does not know it here (another pid
+    /// namespace).</param>
+    /// <param name="userId">Its user; null where the kernel does not say, and the mode of the
+    /// socket file is all there is.</param>
+    /// <param name="own">This end, to look for other processes that have the other end; null leaves
+    /// it at the one that connected.</param>
     public Peer OfUnix(int processId, uint? userId, Socket? own = null)
     {
         string name = string.Create(CultureInfo.InvariantCulture, $"pid {processId}");
@@ -68,7 +76,8 @@ internal sealed class Trust
     /// <param name="sight">What the kernel can be asked.</param>
     public Peer OfTcp(IPEndPoint remote, IPEndPoint local, PeerSight sight)
     {
-        // One of this host that the kernel does not know has closed its end so that nobody sees whose it was.
+        // One of this host that the kernel does not know has closed its end so that nobody sees
+        // whose it was.
         bool isOfThisHost = IPAddress.IsLoopback(SocketDiagnosis.Plain(remote.Address)) || remote.Address.Equals(local.Address);
         return new Peer(remote.ToString(), 0, OperatingSystem.IsLinux() ? sight : null)
         {
@@ -82,7 +91,8 @@ internal sealed class Trust
 
     private Peer IdentifyUnix(Socket socket)
     {
-        // struct ucred { pid_t pid; uid_t uid; gid_t gid; }: who called connect, whatever became of the process since.
+        // struct ucred { pid_t pid; uid_t uid; gid_t gid; }: who called connect, whatever became of
+        // the process since.
         Span<byte> credential = stackalloc byte[12];
         return OperatingSystem.IsLinux() && socket.GetRawSocketOption(SolSocket, SoPeerCred, credential) == credential.Length
             ? OfUnix(MemoryMarshal.Read<int>(credential), MemoryMarshal.Read<uint>(credential[4..]), socket)

@@ -4,9 +4,12 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace Portmap.Rpc.Serving;
+namespace Portmap.Rpc.Peers;
 
-/// <summary>Finds a TCP socket in /proc/net/tcp and tcp6 (proc(5)), where <see cref="SocketDiagnosis"/> cannot be asked.</summary>
+/// <summary>
+/// Finds a TCP socket in /proc/net/tcp and tcp6 (proc(5)), where <see cref="SocketDiagnosis"/>
+/// cannot be asked.
+/// </summary>
 /// <remarks>It reads every connection of the host. Safe for any thread.</remarks>
 internal static class TcpTable
 {
@@ -15,7 +18,8 @@ internal static class TcpTable
     /// <inheritdoc cref="SocketDiagnosis.TryFindTcp"/>
     /// <param name="local">The end of the socket that is looked for.</param>
     /// <param name="remote">The other one.</param>
-    /// <param name="socket">The socket; null when no process of this network has such a one open.</param>
+    /// <param name="socket">The socket; null when no process of this network has such a one
+    /// open.</param>
     /// <param name="folder">/proc/net.</param>
     public static bool TryFind(IPEndPoint local, IPEndPoint remote, out PeerSocket? socket, string folder = "/proc/net")
     {
@@ -39,7 +43,8 @@ internal static class TcpTable
         {
             foreach (string line in File.ReadLines(path, Encoding.ASCII))
             {
-                // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
+                // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid
+                // timeout inode …
                 if (line.Contains(pair, StringComparison.Ordinal)
                     && line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is { Length: > InodeColumn } columns
                     && int.TryParse(columns[StateColumn], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int state) && TcpStates.IsConnected(state)

@@ -1,11 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using Portmap.Native;
-using Portmap.Rpc.Serving;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Tests.Load;
 using Portmap.TestKit.Processes;
 
-namespace Portmap.Rpc.Tests.Serving;
+namespace Portmap.Rpc.Tests.Peers;
 
 /// <summary>What the kernel says of the socket at the other end, asked in both ways.</summary>
 public class PeerSocketTests

@@ -1,0 +1,49 @@
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>Workers that lose their daemon at one moment do not come back at one.</summary>
+public sealed class ComingBackTests
+{
+    private const int Workers = 20;
+
+    [Fact]
+    public async Task SignInAgain_ManyThatLostTheDaemon_WaitForDifferentTimesFromHalfTheDelayOn()
+    {
+        using TempFolder folder = new();
+        string endpoint = $"unix:{folder["d.sock"]}";
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { endpoint } });
+        await server.StartAsync().Within();
+        using TcpListener listener = new(PortBlock.Loopback, PortBlock.TakeOne());
+        listener.Start();
+        Clock[] clocks = [.. Enumerable.Range(0, Workers).Select(_ => new Clock())];
+        WorkerPort[] workers = await Task.WhenAll(clocks.Select((clock, i) => WorkerPort.SignInAsync(
+            listener.Server, new WorkerPortOptions { Endpoint = endpoint, Owner = $"w{i}", TimeProvider = clock }))).Within();
+
+        await server.DisposeAsync().AsTask().Within();   // all of them at once
+        TimeSpan[] first = await Task.WhenAll(clocks.Select(clock => clock.ShortWaits.Reader.ReadAsync().AsTask())).Within();
+
+        first.Should().OnlyContain(wait => wait >= TimeSpan.FromMilliseconds(25) && wait <= TimeSpan.FromMilliseconds(50));
+        first.Distinct().Should().HaveCountGreaterThan(Workers / 2);
+        await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).Within();
+    }
+
+    /// <summary>The system's clock; it notes the waits between attempts, which are shorter than every limit.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        public Channel<TimeSpan> ShortWaits { get; } = Channel.CreateUnbounded<TimeSpan>();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (dueTime > TimeSpan.Zero && dueTime <= TimeSpan.FromSeconds(1))
+            {
+                ShortWaits.Writer.TryWrite(dueTime);
+            }
+
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
+    }
+}
