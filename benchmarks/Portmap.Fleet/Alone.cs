@@ -5,7 +5,8 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Fleet;
 
-/// <summary>Etcd alone: puts, watches and leases with the same client library, and nothing of Portmap between.</summary>
+/// <summary>Etcd alone: puts, watches and leases with the same client library, and nothing of
+/// Portmap between.</summary>
 internal sealed class Alone(string endpoints) : IDisposable
 {
     private const int BatchKeys = 128;
@@ -45,7 +46,8 @@ internal sealed class Alone(string endpoints) : IDisposable
         }
     }
 
-    /// <summary>A host with its sign of life and its entries, all with a lease that nobody keeps alive: it outlives the run.</summary>
+    /// <summary>A host with its sign of life and its entries, all with a lease that nobody keeps
+    /// alive: it outlives the run.</summary>
     public async Task SimulateHostAsync(string prefix, int number, int count)
     {
         string host = string.Create(CultureInfo.InvariantCulture, $"host{number:D4}");

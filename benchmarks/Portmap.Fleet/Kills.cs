@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Fleet;
 
-/// <summary>Etcd is killed under churn and started again; once the map is consistent every answer is held against the registry.</summary>
+/// <summary>Etcd is killed under churn and started again; once the map is consistent every answer
+/// is held against the registry.</summary>
 internal static class Kills
 {
     private const int Owners = 10_000;

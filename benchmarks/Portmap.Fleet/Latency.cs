@@ -5,7 +5,8 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Fleet;
 
-/// <summary>One change: from the registration on one host to the map of another; beside one put and one watch of etcd alone.</summary>
+/// <summary>One change: from the registration on one host to the map of another; beside one put and
+/// one watch of etcd alone.</summary>
 internal static class Latency
 {
     private const int Warm = 200;

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Fleet;
 
-/// <summary>A host of the fleet in this process: a registry of numbers nobody listens on, and its part of the fleet.</summary>
+/// <summary>A host of the fleet in this process: a registry of numbers nobody listens on, and its
+/// part of the fleet.</summary>
 internal sealed class Member : IAsyncDisposable
 {
     private readonly PortSession? _session;

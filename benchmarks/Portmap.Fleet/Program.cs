@@ -1,6 +1,7 @@
 namespace Portmap.Fleet;
 
-/// <summary>Measures the fleet on a real etcd, prints the table, and writes it to the file that is named: <c>-- benchmarks/FLEET.md</c>.</summary>
+/// <summary>Measures the fleet on a real etcd, prints the table, and writes it to the file that is
+/// named: <c>-- benchmarks/FLEET.md</c>.</summary>
 /// <remarks><c>-- short</c> leaves out the million entries.</remarks>
 internal static class Program
 {

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Fleet;
 
-/// <summary>A host that starts with many entries; beside the same keys put in the same batches by etcd's client alone.</summary>
+/// <summary>A host that starts with many entries; beside the same keys put in the same batches by
+/// etcd's client alone.</summary>
 internal static class Publishing
 {
     private const int Entries = 10_000;

@@ -5,7 +5,8 @@ using System.Text;
 
 namespace Portmap.Fleet;
 
-/// <summary>The table: medians with their spread, the ratio to etcd alone, and what it must reach.</summary>
+/// <summary>The table: medians with their spread, the ratio to etcd alone, and what it must
+/// reach.</summary>
 internal sealed class Report
 {
     private readonly StringBuilder _rows = new();

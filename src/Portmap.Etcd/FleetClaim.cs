@@ -7,9 +7,11 @@ namespace Portmap.Etcd;
 
 /// <summary>The proof that this host holds an owner alone in the fleet.</summary>
 /// <remarks>
-/// <para>All members are safe for any thread. A claim that is lost stays lost: claim the owner again.</para>
-/// <para>A host that was frozen, or cut off, knows by its own clock that its time is over. What it had begun before cannot be called back:
-/// whatever must not be written twice checks <see cref="Epoch"/> where it is written, and refuses a lower one than it has seen.</para>
+/// <para>All members are safe for any thread. A claim that is lost stays lost: claim the owner
+/// again.</para>
+/// <para>A host that was frozen, or cut off, knows by its own clock that its time is over. What it
+/// had begun before cannot be called back: whatever must not be written twice checks
+/// <see cref="Epoch"/> where it is written, and refuses a lower one than it has seen.</para>
 /// </remarks>
 [DebuggerDisplay("{Owner,nq} epoch {Epoch} {IsHeld ? \"held\" : \"lost\",nq}")]
 public sealed class FleetClaim : IAsyncDisposable
@@ -32,12 +34,14 @@ public sealed class FleetClaim : IAsyncDisposable
     /// <summary>The owner.</summary>
     public string Owner { get; }
 
-    /// <summary>The fencing token: the revision of the transaction that claimed the owner. Each later holder has a higher one.</summary>
+    /// <summary>The fencing token: the revision of the transaction that claimed the owner. Each
+    /// later holder has a higher one.</summary>
     public long Epoch { get; }
 
     /// <summary>Whether this host holds the owner for sure, by the clock of this moment.</summary>
-    /// <value>Once false it stays false. It takes no request: it is false as soon as the time of the host's lease is over by this machine's clocks, a tenth
-    /// of it before etcd gives the owner to anybody else.</value>
+    /// <value>Once false it stays false. It takes no request: it is false as soon as the time of
+    /// the host's lease is over by this machine's clocks, a tenth of it before etcd gives the owner
+    /// to anybody else.</value>
     public bool IsHeld
     {
         get
@@ -57,15 +61,18 @@ public sealed class FleetClaim : IAsyncDisposable
         }
     }
 
-    /// <summary>Cancelled when the claim is lost or released: stop the workers of the owner then.</summary>
+    /// <summary>Cancelled when the claim is lost or released: stop the workers of the owner
+    /// then.</summary>
     public CancellationToken Lost => _lost.Token;
 
     internal LeaseTerm Term => _term;
 
-    /// <summary>Hands the fencing epoch to a worker that is about to be started, as PORTMAP_FLEET_EPOCH.</summary>
+    /// <summary>Hands the fencing epoch to a worker that is about to be started, as
+    /// PORTMAP_FLEET_EPOCH.</summary>
     /// <param name="startInfo">The program.</param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    /// <exception cref="PortRefusedException">LeaseEnded: the claim is lost, and no worker is to be started on it.</exception>
+    /// <exception cref="PortRefusedException">LeaseEnded: the claim is lost, and no worker is to be
+    /// started on it.</exception>
     public void PrepareStart(ProcessStartInfo startInfo)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
@@ -79,8 +86,8 @@ public sealed class FleetClaim : IAsyncDisposable
     }
 
     /// <summary>Gives the owner back. Stop its workers first. Doing it twice is no error.</summary>
-    /// <returns>Completes when etcd has confirmed it. When etcd cannot be reached it completes as well: the claim ends with the lease then, or as soon as
-    /// etcd is back.</returns>
+    /// <returns>Completes when etcd has confirmed it. When etcd cannot be reached it completes as
+    /// well: the claim ends with the lease then, or as soon as etcd is back.</returns>
     public ValueTask DisposeAsync() => new(_owners.ReleaseAsync(this));
 
     /// <summary>Tells everybody once.</summary>
@@ -92,7 +99,8 @@ public sealed class FleetClaim : IAsyncDisposable
             return false;
         }
 
-        _ = _lost.CancelAsync();   // what others registered runs elsewhere, and what it throws is theirs
+        // What others registered runs elsewhere, and what it throws is theirs.
+        _ = _lost.CancelAsync();
         return true;
     }
 }

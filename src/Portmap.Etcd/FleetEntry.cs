@@ -29,7 +29,8 @@ public sealed class FleetEntry
     /// <summary>The host that serves it, by the name it publishes under.</summary>
     public string Host => _host.Name;
 
-    /// <summary>Where that host is reached, as it says now; its name as long as it has not said.</summary>
+    /// <summary>Where that host is reached, as it says now; its name as long as it has not
+    /// said.</summary>
     public string Address => _host.Address;
 
     /// <summary>The owner.</summary>
@@ -41,10 +42,12 @@ public sealed class FleetEntry
     /// <summary><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</summary>
     public PortProtocol Protocol => (PortProtocol)_protocol;
 
-    /// <summary>The epoch of the claim in the registry of that host. Those of two hosts do not compare.</summary>
+    /// <summary>The epoch of the claim in the registry of that host. Those of two hosts do not
+    /// compare.</summary>
     public long Epoch { get; }
 
-    /// <summary>The epoch of the claim by which that host holds the owner alone in the fleet; null without one.</summary>
+    /// <summary>The epoch of the claim by which that host holds the owner alone in the fleet; null
+    /// without one.</summary>
     /// <remarks>Those of all hosts compare: the later holder has the higher one.</remarks>
     public long? ClaimEpoch => _claimEpoch == 0 ? null : _claimEpoch;
 

@@ -3,15 +3,16 @@ using Google.Protobuf;
 
 namespace Portmap.Etcd;
 
-/// <summary>The keys of a fleet, all under one prefix, so that one watch tells everything in one order.</summary>
+/// <summary>The keys of a fleet, all under one prefix, so that one watch tells everything in one
+/// order.</summary>
 /// <remarks><code>
 ///   PREFIX/e/HOST/OWNER   an owner that HOST serves over TCP       with the lease of HOST
 ///   PREFIX/u/HOST/OWNER   the same over UDP                        with the lease of HOST
 ///   PREFIX/h/HOST         the sign of life of HOST                 with the lease of HOST
 ///   PREFIX/o/OWNER        the claim on an owner there is once      with the lease of its holder
 /// </code>
-/// A host's name holds no slash; an owner may hold any number. Each host's keys are three ranges, so that etcd's
-/// roles can let a host write its own and nothing else.</remarks>
+/// A host's name holds no slash; an owner may hold any number. Each host's keys are three ranges,
+/// so that etcd's roles can let a host write its own and nothing else.</remarks>
 internal sealed class FleetKeys
 {
     private readonly string _prefix;
@@ -98,7 +99,8 @@ internal sealed class FleetKeys
         }
     }
 
-    /// <summary>The first key after all that begin with this one; its last byte is no 0xFF here.</summary>
+    /// <summary>The first key after all that begin with this one; its last byte is no 0xFF
+    /// here.</summary>
     public static ByteString EndOf(ByteString prefix)
     {
         byte[] end = prefix.ToByteArray();

@@ -5,10 +5,12 @@ using Portmap.Etcd.Mirroring;
 
 namespace Portmap.Etcd;
 
-/// <summary>The whole fleet's map in the memory of this host: which host and port serves an owner.</summary>
+/// <summary>The whole fleet's map in the memory of this host: which host and port serves an
+/// owner.</summary>
 /// <remarks>
-/// <para>Safe for any thread. It is a copy that follows etcd: it can be late, by <see cref="Staleness"/>. What this host serves itself is known best by
-/// its own <see cref="PortRegistry"/>.</para>
+/// <para>Safe for any thread. It is a copy that follows etcd: it can be late, by
+/// <see cref="Staleness"/>. What this host serves itself is known best by its own
+/// <see cref="PortRegistry"/>.</para>
 /// <para>While etcd is away the map stays as it was, and answers.</para>
 /// </remarks>
 public sealed class FleetMap
@@ -38,16 +40,21 @@ public sealed class FleetMap
     /// <value><see cref="TimeSpan.MaxValue"/> before the first listing.</value>
     public TimeSpan Staleness => _follower.Staleness;
 
-    /// <summary>Whether lookups refuse to answer, because <see cref="Staleness"/> is above <see cref="PortmapFleetOptions.MaxStaleness"/>.</summary>
+    /// <summary>Whether lookups refuse to answer, because <see cref="Staleness"/> is above
+    /// <see cref="PortmapFleetOptions.MaxStaleness"/>.</summary>
     public bool IsRefusing => _options.MaxStaleness != Timeout.InfiniteTimeSpan && Staleness > _options.MaxStaleness;
 
-    /// <summary>Completes when the map holds the whole fleet for the first time.</summary>
+    /// <summary>Completes when the map holds the whole fleet for the first time; never without
+    /// <see cref="PortmapFleetOptions.Mirror"/>.</summary>
     public Task WhenListed => _follower.WhenListed;
 
-    /// <summary>Finds who serves an owner. It reads memory only, waits for nobody, and allocates nothing.</summary>
+    /// <summary>Finds who serves an owner. It reads memory only, waits for nobody, and allocates
+    /// nothing.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="entry">The entry; of several hosts that serve the owner the one that etcd heard of last.</param>
-    /// <param name="protocol"><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</param>
+    /// <param name="entry">The entry; of several hosts that serve the owner the one that etcd heard
+    /// of last.</param>
+    /// <param name="protocol"><see cref="PortProtocol.Tcp"/> or
+    /// <see cref="PortProtocol.Udp"/>.</param>
     /// <returns>False when nobody serves it, and while <see cref="IsRefusing"/>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
     public bool TryFind(string owner, [NotNullWhen(true)] out FleetEntry? entry, PortProtocol protocol = PortProtocol.Tcp)
@@ -58,9 +65,11 @@ public sealed class FleetMap
         return isThere;
     }
 
-    /// <summary>All hosts that serve an owner, the one that etcd heard of last first. Allocates nothing.</summary>
+    /// <summary>All hosts that serve an owner, the one that etcd heard of last first. Allocates
+    /// nothing.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="protocol"><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</param>
+    /// <param name="protocol"><see cref="PortProtocol.Tcp"/> or
+    /// <see cref="PortProtocol.Udp"/>.</param>
     /// <returns>Empty when nobody serves it, and while <see cref="IsRefusing"/>.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
     public ReadOnlyMemory<FleetEntry> FindAll(string owner, PortProtocol protocol = PortProtocol.Tcp)
@@ -69,18 +78,26 @@ public sealed class FleetMap
         return !IsRefusing & _index.TryFind(owner, protocol, out FleetEntry[]? entries) ? entries : default(ReadOnlyMemory<FleetEntry>);
     }
 
-    /// <summary>Everything the map holds at one revision. It answers while <see cref="IsRefusing"/> as well.</summary>
+    /// <summary>Everything the map holds at one revision. It answers while <see cref="IsRefusing"/>
+    /// as well.</summary>
     public FleetSnapshot Snapshot() => _index.Snapshot();
 
     /// <summary>The hosts that show signs of life, in no order.</summary>
     public ImmutableArray<FleetHost> EnumerateHosts() => _index.Hosts();
 
     /// <summary>Tells the whole map, and then each change of it, without a gap.</summary>
-    /// <param name="cancellationToken">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>First a snapshot, then changes. A snapshot comes again whenever changes were lost on the way: for a reader that fell behind, and when etcd has
-    /// compacted, or never had, what this host has not seen. It ends when the fleet is disposed.</returns>
-    /// <remarks>Any number may be read at once; each enumeration begins anew. Changes that etcd made in one transaction come in one update.</remarks>
-    public async IAsyncEnumerable<FleetUpdate> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <param name="cancellationToken">Ends the enumeration with
+    /// <see cref="OperationCanceledException"/>.</param>
+    /// <returns>First a snapshot, then changes. A snapshot comes again whenever changes were lost
+    /// on the way: for a reader that fell behind, and when etcd has compacted, or never had, what
+    /// this host has not seen. It ends when the fleet is disposed.</returns>
+    /// <remarks>Any number may be read at once; each enumeration begins anew. An enumerator may be
+    /// disposed while it waits. Changes that etcd made in one transaction come in one
+    /// update.</remarks>
+    public IAsyncEnumerable<FleetUpdate> WatchAsync(CancellationToken cancellationToken = default) =>
+        new StoppableSequence<FleetUpdate>(ReadAsync, cancellationToken);
+
+    private async IAsyncEnumerable<FleetUpdate> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         while (!_ended.IsCancellationRequested)
         {

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Text;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
@@ -12,12 +11,11 @@ using Portmap.Etcd.Protocol;
 namespace Portmap.Etcd;
 
 /// <summary>Owners that one host of the fleet holds at a time.</summary>
-/// <remarks>Safe for any thread. A claim lives as long as the lease of its host: it is gone when the host was not heard of for
-/// <see cref="PortmapFleetOptions.LeaseTtl"/>, and when the fleet is disposed.</remarks>
+/// <remarks>Safe for any thread. A claim lives as long as the lease of its host: it is gone when
+/// the host was not heard of for <see cref="PortmapFleetOptions.LeaseTtl"/>, and when the fleet is
+/// disposed.</remarks>
 public sealed class FleetOwners
 {
-    private const int MaxOwnerBytes = 4_096;
-
     private readonly EtcdClient _client;
     private readonly FleetKeys _keys;
     private readonly HostLease _lease;
@@ -45,16 +43,23 @@ public sealed class FleetOwners
 
     /// <summary>Claims an owner for this host, by one transaction.</summary>
     /// <param name="owner">1 to 4,096 bytes of well-formed UTF-8 without U+0000.</param>
-    /// <param name="cancellationToken">Gives up waiting; what etcd may have written meanwhile is taken back.</param>
+    /// <param name="cancellationToken">Gives up waiting; what etcd may have written meanwhile is
+    /// taken back.</param>
     /// <returns>The claim, with the fencing epoch.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
-    /// <exception cref="PortRefusedException">InvalidOwner. Conflict: another host has it, which <see cref="PortRefusal.Holder"/> and
-    /// <see cref="PortRefusal.HolderEpoch"/> name. AlreadyReserved: this host has it, or is claiming it. StoreFailed: etcd did not confirm it within
-    /// <see cref="PortmapFleetOptions.RequestTimeout"/>, or this host has no lease there.</exception>
+    /// <exception cref="PortRefusedException">InvalidOwner. Conflict: another host has it, which
+    /// <see cref="PortRefusal.Holder"/> and <see cref="PortRefusal.HolderEpoch"/> name.
+    /// AlreadyReserved: this host has it, or is claiming it. StoreFailed: etcd did not confirm it
+    /// within <see cref="PortmapFleetOptions.RequestTimeout"/>, or this host has no lease
+    /// there.</exception>
     public async Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
-        Check(owner);
+        if (OwnerName.Complaint(owner) is { } complaint)
+        {
+            throw Refused(PortRefusalReason.InvalidOwner, owner, $"{complaint}");
+        }
+
         if (Held.Find(owner) is { IsHeld: true } held)
         {
             throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host holds '{owner}' already, by epoch {held.Epoch}; release that claim first.", _options.Host, held.Epoch);
@@ -75,7 +80,8 @@ public sealed class FleetOwners
         }
     }
 
-    /// <summary>Ends claims whose time is over, and looks after those that may be gone, until it is told to stop.</summary>
+    /// <summary>Ends claims whose time is over, and looks after those that may be gone, until it is
+    /// told to stop.</summary>
     internal async Task RunAsync(CancellationToken stop)
     {
         _lease.Disturbed += _doubt.Set;
@@ -131,30 +137,6 @@ public sealed class FleetOwners
         catch (OperationCanceledException)
         {
             // The lease is gone, and the claim with it.
-        }
-    }
-
-    private static void Check(string owner)
-    {
-        int bytes = Encoding.UTF8.GetByteCount(owner);
-        if (bytes is 0 or > MaxOwnerBytes || owner.Contains('\0', StringComparison.Ordinal) || !IsWellFormed(owner))
-        {
-            throw Refused(PortRefusalReason.InvalidOwner, owner, $"The owner has {bytes} bytes; give 1 to {MaxOwnerBytes} bytes of well-formed UTF-8 without U+0000.");
-        }
-
-        static bool IsWellFormed(ReadOnlySpan<char> text)
-        {
-            while (!text.IsEmpty)
-            {
-                if (Rune.DecodeFromUtf16(text, out _, out int consumed) != System.Buffers.OperationStatus.Done)
-                {
-                    return false;
-                }
-
-                text = text[consumed..];
-            }
-
-            return true;
         }
     }
 
@@ -246,7 +228,8 @@ public sealed class FleetOwners
                     holder, found.CreateRevision);
             }
 
-            // Our own of before, lost or released here, and etcd was not told yet. Nobody else of this host claims it now.
+            // Our own of before, lost or released here, and etcd was not told yet. Nobody else of
+            // this host claims it now.
             await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), cancellationToken).ConfigureAwait(false);
         }
     }
@@ -295,7 +278,8 @@ public sealed class FleetOwners
         }
     }
 
-    /// <summary>Etcd may have been restored from before a claim, or somebody deleted its key: who is not there any more has lost.</summary>
+    /// <summary>Etcd may have been restored from before a claim, or somebody deleted its key: who
+    /// is not there any more has lost.</summary>
     private async Task VerifyAsync(CancellationToken cancellationToken)
     {
         foreach (FleetClaim claim in Held.All)
@@ -331,7 +315,8 @@ public sealed class FleetOwners
     private Task<TxnResponse> LetGoOnceAsync(ByteString key, Compare condition, CancellationToken cancellationToken) =>
         _client.TxnAsync(Txn.When(condition).Then(Txn.Delete(key)), cancellationToken);
 
-    /// <summary>Takes a key back, as often as it takes, for as long as the lease would hold it.</summary>
+    /// <summary>Takes a key back, as often as it takes, for as long as the lease would hold
+    /// it.</summary>
     private async Task LetGoAsync(ByteString key, Compare condition, LeaseTerm term)
     {
         Backoff backoff = new(_time);

@@ -8,11 +8,13 @@ using Portmap.Etcd.Publishing;
 
 namespace Portmap.Etcd;
 
-/// <summary>This host's part of a fleet: it tells etcd what the registry serves, and follows what the others tell.</summary>
+/// <summary>This host's part of a fleet: it tells etcd what the registry serves, and follows what
+/// the others tell.</summary>
 /// <remarks>
-/// <para>Safe for any thread. The registry stays the authority of its host: nothing here changes it, and nothing of it waits for etcd.</para>
-/// <para>Etcd may be absent at the start, go away, come back, or be restored from an older state: the daemon serves on, and the map is right again by
-/// itself when etcd is back.</para>
+/// <para>Safe for any thread. The registry stays the authority of its host: nothing here changes
+/// it, and nothing of it waits for etcd.</para>
+/// <para>Etcd may be absent at the start, go away, come back, or be restored from an older state:
+/// the daemon serves on, and the map is right again by itself when etcd is back.</para>
 /// </remarks>
 public sealed class PortmapFleet : IAsyncDisposable
 {
@@ -30,12 +32,15 @@ public sealed class PortmapFleet : IAsyncDisposable
 
     /// <summary>Makes it; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="options">The options; they are checked.</param>
-    /// <param name="registry">What this host serves; null for a host that only looks up and claims.</param>
+    /// <param name="registry">What this host serves; null for a host that only looks up and
+    /// claims.</param>
     /// <param name="logger">Told of what goes wrong, and when it is over.</param>
     /// <param name="timeProvider">The clock; null is the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is wrong: each one is named with its bound.</exception>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">A PEM file holds no certificate or no key.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is
+    /// wrong: each one is named with its bound.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A PEM file holds no
+    /// certificate or no key.</exception>
     public PortmapFleet(PortmapFleetOptions options, PortRegistry? registry = null, ILogger<PortmapFleet>? logger = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -73,9 +78,10 @@ public sealed class PortmapFleet : IAsyncDisposable
         _lease.Current is { } term && term.Left > TimeSpan.Zero,
         _publisher?.IsPublished ?? false,
         _publisher?.Dirty.Count ?? 0,
-        _lease.Trouble ?? (_options.Mirror ? _follower.Trouble : null));
+        _lease.Trouble ?? _publisher?.Trouble ?? (_options.Mirror ? _follower.Trouble : null));
 
-    /// <summary>Begins to publish and to follow. It waits for nothing: <see cref="FleetMap.WhenListed"/> and <see cref="Status"/> tell how far it is.</summary>
+    /// <summary>Begins to publish and to follow. It waits for nothing:
+    /// <see cref="FleetMap.WhenListed"/> and <see cref="Status"/> tell how far it is.</summary>
     /// <exception cref="InvalidOperationException">It was started before.</exception>
     /// <exception cref="ObjectDisposedException">It is disposed.</exception>
     public void Start()
@@ -101,8 +107,9 @@ public sealed class PortmapFleet : IAsyncDisposable
         _running = Task.WhenAll(loops);
     }
 
-    /// <summary>Stops. What this host published and claimed goes at once, or stays for the rest of its time as <see cref="PortmapFleetOptions.KeepEntriesOnStop"/>
-    /// says. Doing it twice does nothing.</summary>
+    /// <summary>Stops. What this host published and claimed goes at once, or stays for the rest of
+    /// its time as <see cref="PortmapFleetOptions.KeepEntriesOnStop"/> says. Doing it twice does
+    /// nothing.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _stopped, 1) != 0)
@@ -128,13 +135,14 @@ public sealed class PortmapFleet : IAsyncDisposable
         {
             await loop(_stop.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        catch (Exception) when (_stop.IsCancellationRequested)
         {
-            // It was told to.
+            // It was told to stop; whatever it was in the middle of broke off.
         }
-        catch (Exception exception) when (!_stop.IsCancellationRequested)
+        catch (Exception exception)
         {
-            FleetLog.LoopFailed(_logger, exception);   // a mistake of ours: it is not to pass in silence
+            // A mistake of ours: it is not to pass in silence.
+            FleetLog.LoopFailed(_logger, exception);
         }
     }
 }

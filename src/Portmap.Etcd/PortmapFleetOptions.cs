@@ -5,8 +5,8 @@ namespace Portmap.Etcd;
 public sealed class PortmapFleetOptions
 {
     /// <summary>The client addresses of etcd's members.</summary>
-    /// <value>One or several <c>http://HOST:PORT</c> or <c>https://HOST:PORT</c>, separated by commas.
-    /// The default is <c>http://127.0.0.1:2379</c>.</value>
+    /// <value>One or several <c>http://HOST:PORT</c> or <c>https://HOST:PORT</c>, separated by
+    /// commas. The default is <c>http://127.0.0.1:2379</c>.</value>
     /// <remarks>One member is used at a time. When it fails the next one is.</remarks>
     public string Endpoints { get; set; } = "http://127.0.0.1:2379";
 
@@ -15,8 +15,10 @@ public sealed class PortmapFleetOptions
     /// the machine's name.</value>
     public string Host { get; set; } = Environment.MachineName;
 
-    /// <summary>Where others reach this host: an address or a DNS name, handed to every reader.</summary>
-    /// <value>1 to 253 printable ASCII characters; null, the default, is <see cref="Host"/>.</value>
+    /// <summary>Where others reach this host: an address or a DNS name, handed to every
+    /// reader.</summary>
+    /// <value>1 to 253 printable ASCII characters; null, the default, is
+    /// <see cref="Host"/>.</value>
     public string? Address { get; set; }
 
     /// <summary>What every key begins with. Fleets that share an etcd differ in it.</summary>
@@ -24,7 +26,8 @@ public sealed class PortmapFleetOptions
     /// <c>/portmap/v1</c>.</value>
     public string Prefix { get; set; } = "/portmap/v1";
 
-    /// <summary>How long what this host published, and the owners it claimed, outlive its last sign of life.</summary>
+    /// <summary>How long what this host published, and the owners it claimed, outlive its last sign
+    /// of life.</summary>
     /// <value>2 s (etcd grants no less) to 1 h, in whole seconds. The default is 10 s.</value>
     /// <remarks>After a change of etcd's leader, or its restart, the time begins anew.</remarks>
     public TimeSpan LeaseTtl { get; set; } = TimeSpan.FromSeconds(10);
@@ -44,9 +47,10 @@ public sealed class PortmapFleetOptions
     /// <see cref="HeartbeatInterval"/> while all is well.</remarks>
     public TimeSpan MaxStaleness { get; set; } = Timeout.InfiniteTimeSpan;
 
-    /// <summary>Whether a daemon that stops leaves its entries and claims until <see cref="LeaseTtl"/> is over.</summary>
-    /// <value>The default is false: they go at once. True is for a daemon whose workers go on while it
-    /// is restarted: one that is back in time takes its entries over without a gap.</value>
+    /// <summary>Whether a daemon that stops leaves its entries and claims until
+    /// <see cref="LeaseTtl"/> is over.</summary>
+    /// <value>The default is false: they go at once. True is for a daemon whose workers go on while
+    /// it is restarted: one that is back in time takes its entries over without a gap.</value>
     public bool KeepEntriesOnStop { get; set; }
 
     /// <summary>The user of etcd, or null when it asks for none.</summary>
@@ -77,12 +81,15 @@ public sealed class PortmapFleetOptions
     /// <value>100 ms to 1 min. The default is 1 s.</value>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How often what etcd has of this host is compared with the registry although nothing went wrong.</summary>
+    /// <summary>How often what etcd has of this host is compared with the registry although nothing
+    /// went wrong.</summary>
     /// <value>1 s to 1 day. The default is 1 min.</value>
-    /// <remarks>After every failure, lost connection or lost lease it is compared at once.</remarks>
+    /// <remarks>After every failure, lost connection or lost lease it is compared at
+    /// once.</remarks>
     public TimeSpan AuditInterval { get; set; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How many updates are kept for one slow reader of <see cref="FleetMap.WatchAsync"/>.</summary>
+    /// <summary>How many updates are kept for one slow reader of
+    /// <see cref="FleetMap.WatchAsync"/>.</summary>
     /// <value>1 to 1,048,576. The default is 1,024. A reader that falls further behind gets a new
     /// listing.</value>
     public int WatchCapacity { get; set; } = 1_024;

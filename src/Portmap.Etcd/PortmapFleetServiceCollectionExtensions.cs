@@ -9,13 +9,16 @@ namespace Portmap.Etcd;
 /// <summary>Adds this host's part of a fleet to a service container.</summary>
 public static class PortmapFleetServiceCollectionExtensions
 {
-    /// <summary>Adds one <see cref="PortmapFleet"/> with its <see cref="FleetMap"/> and <see cref="FleetOwners"/> as singletons, started and stopped with the
-    /// host. Options are checked when the host starts.</summary>
+    /// <summary>Adds one <see cref="PortmapFleet"/> with its <see cref="FleetMap"/> and
+    /// <see cref="FleetOwners"/> as singletons, started and stopped with the host. Options are
+    /// checked when the host starts.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options; null leaves the defaults.</param>
-    /// <returns>The builder of the options, so that the host can add <c>.BindConfiguration("Portmap:Fleet")</c>.</returns>
-    /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A <see cref="TimeProvider"/> and logging are used when the
-    /// container has them. The host does not wait for etcd to start.</remarks>
+    /// <returns>The builder of the options, so that the host can add
+    /// <c>.BindConfiguration("Portmap:Fleet")</c>.</returns>
+    /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A
+    /// <see cref="TimeProvider"/> and logging are used when the container has them. The host does
+    /// not wait for etcd to start.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The services hold a fleet already.</exception>
     public static OptionsBuilder<PortmapFleetOptions> AddPortmapFleet(this IServiceCollection services, Action<PortmapFleetOptions>? configure = null)
@@ -45,7 +48,8 @@ public static class PortmapFleetServiceCollectionExtensions
         return builder;
     }
 
-    /// <summary>Starts the fleet with the host and stops it with the host, before the registry is disposed.</summary>
+    /// <summary>Starts the fleet with the host and stops it with the host, before the registry is
+    /// disposed.</summary>
     private sealed class FleetService(PortmapFleet fleet) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken)

@@ -5,8 +5,9 @@ using Google.Protobuf;
 
 namespace Portmap.Etcd;
 
-/// <summary>What stands under the key of an owner: <c>{"port":49153,"epoch":12}</c>, and <c>"claim"</c> when the owner is
-/// held alone in the fleet. Names that are not known are skipped, so that later versions may say more.</summary>
+/// <summary>What stands under the key of an owner: <c>{"port":49153,"epoch":12}</c>, and
+/// <c>"claim"</c> when the owner is held alone in the fleet. Names that are not known are skipped,
+/// so that later versions may say more.</summary>
 internal readonly record struct PublishedEntry(ushort Port, long Epoch, long ClaimEpoch)
 {
     public ByteString ToValue() => ByteString.CopyFrom(

@@ -1,7 +1,8 @@
 namespace Portmap.Etcd.Connecting;
 
-/// <summary>How long to wait before the next attempt: 50 ms at first, twice as long each time up to 1 s, and by chance up to half of it less, so that the
-/// hosts of a fleet do not all come at once.</summary>
+/// <summary>How long to wait before the next attempt: 50 ms at first, twice as long each time up to
+/// 1 s, and by chance up to half of it less, so that the hosts of a fleet do not all come at
+/// once.</summary>
 /// <remarks>For one loop.</remarks>
 internal sealed class Backoff(TimeProvider time)
 {

@@ -3,9 +3,10 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Connecting;
 
-/// <summary>Requests to etcd: one member at a time, the next one after a failure, each with a limit and with the user's token.</summary>
-/// <remarks>Safe for any thread. A request is sent once, but for a token that had run out: whether to send it again after a failure is known only to who
-/// asks.</remarks>
+/// <summary>Requests to etcd: one member at a time, the next one after a failure, each with a limit
+/// and with the user's token.</summary>
+/// <remarks>Safe for any thread. A request is sent once, but for a token that had run out: whether
+/// to send it again after a failure is known only to who asks.</remarks>
 internal sealed class EtcdClient : IDisposable
 {
     private readonly PortmapFleetOptions _options;
@@ -39,7 +40,8 @@ internal sealed class EtcdClient : IDisposable
     public Task<EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>> OpenKeepAliveAsync(CancellationToken cancellationToken) =>
         OpenAsync((member, options) => member.Lease.LeaseKeepAlive(options), cancellationToken);
 
-    /// <summary>Another member from now on, unless somebody has moved on already; its token is asked for anew.</summary>
+    /// <summary>Another member from now on, unless somebody has moved on already; its token is
+    /// asked for anew.</summary>
     public void MoveOn(EtcdMember failed)
     {
         int current = Volatile.Read(ref _current);
@@ -121,7 +123,8 @@ internal sealed class EtcdClient : IDisposable
         return failure;
     }
 
-    /// <summary>A member without a leader is to say so at once, instead of serving what is old; and who is asking.</summary>
+    /// <summary>A member without a leader is to say so at once, instead of serving what is old; and
+    /// who is asking.</summary>
     private async Task<Metadata> HeadersAsync(EtcdMember member, CancellationToken cancellationToken)
     {
         Metadata headers = new() { { "hasleader", "true" } };

@@ -16,6 +16,9 @@ internal enum EtcdFailure
     /// <summary>The revision is compacted, or of a history that etcd has no more.</summary>
     RevisionGone,
 
+    /// <summary>The answer is larger than a message may be: ask for less.</summary>
+    TooLarge,
+
     /// <summary>The token is not, or no longer, good: authenticate again.</summary>
     TokenGone,
 
@@ -27,15 +30,18 @@ internal enum EtcdFailure
 }
 
 /// <summary>Every failure of etcd or of the way to it, whatever the transport threw.</summary>
-/// <remarks>gRPC throws RpcException, a broken write of a stream HttpIOException, a timeout OperationCanceledException.</remarks>
+/// <remarks>gRPC throws RpcException, a broken write of a stream HttpIOException, a timeout
+/// OperationCanceledException.</remarks>
 internal sealed class EtcdException(EtcdFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     public EtcdFailure Failure { get; } = failure;
 
-    /// <summary>Whether this is a failure of the transport or of etcd; anything else is a mistake of ours.</summary>
+    /// <summary>Whether this is a failure of the transport or of etcd; anything else is a mistake
+    /// of ours.</summary>
     public static bool Covers(Exception exception) =>
         exception is RpcException or HttpRequestException or IOException or SocketException or OperationCanceledException
-            or InvalidOperationException { Source: "Grpc.Net.Client" };   // a stream that is over already
+            // A stream that is over already.
+            or InvalidOperationException { Source: "Grpc.Net.Client" };
 
     public static EtcdException Of(Exception exception, Uri member) => exception switch
     {
@@ -52,6 +58,7 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
         return status.StatusCode switch
         {
             StatusCode.NotFound when Says("requested lease not found") => EtcdFailure.LeaseGone,
+            StatusCode.ResourceExhausted when Says("maximum configured message size") || Says("message larger than max") => EtcdFailure.TooLarge,
             StatusCode.OutOfRange => EtcdFailure.RevisionGone,
             StatusCode.Unauthenticated => EtcdFailure.TokenGone,
             StatusCode.InvalidArgument when Says("revision of auth store is old") || Says("user name is empty") => EtcdFailure.TokenGone,

@@ -7,9 +7,11 @@ namespace Portmap.Etcd.Connecting;
 /// <summary>One member of etcd and its four services over one connection.</summary>
 internal sealed class EtcdMember : IDisposable
 {
-    private const int MaxMessageBytes = 64 * 1024 * 1024;   // a page of a listing; etcd itself sends no larger one of changes
+    // A page of a listing; etcd itself sends no larger one of changes.
+    private const int MaxMessageBytes = 64 * 1024 * 1024;
 
-    // gRPC's own wait grows to two minutes, and fails every request meanwhile, also when etcd is back; our loops have waits of their own.
+    // gRPC's own wait grows to two minutes, and fails every request meanwhile, also when etcd is
+    // back; our loops have waits of their own.
     private static readonly TimeSpan s_reconnect = TimeSpan.FromMilliseconds(200);
 
     private readonly GrpcChannel _channel;

@@ -2,8 +2,10 @@ using Grpc.Core;
 
 namespace Portmap.Etcd.Connecting;
 
-/// <summary>One stream of requests and answers with one member; whatever breaks it comes out as an <see cref="EtcdException"/>.</summary>
-/// <remarks>One thread writes and one reads at a time. It breaks off what waits when it is disposed.</remarks>
+/// <summary>One stream of requests and answers with one member; whatever breaks it comes out as an
+/// <see cref="EtcdException"/>.</summary>
+/// <remarks>One thread writes and one reads at a time. It breaks off what waits when it is
+/// disposed.</remarks>
 internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
 {
     private readonly EtcdClient _client;
@@ -12,6 +14,7 @@ internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _closing = new();
     private readonly AsyncDuplexStreamingCall<TRequest, TResponse> _call;
+    private Task _reading = Task.CompletedTask;
 
     public EtcdStream(
         EtcdClient client, EtcdMember member, Func<CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, Metadata headers, TimeSpan limit, TimeProvider time)
@@ -35,21 +38,34 @@ internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
         }
     }
 
-    /// <summary>The next answer. Whoever gives up waiting disposes the stream: the answer that comes then is lost.</summary>
-    public async Task<TResponse> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>The next answer. Whoever gives up waiting disposes the stream: the answer that
+    /// comes then is lost.</summary>
+    public Task<TResponse> ReadAsync(CancellationToken cancellationToken)
+    {
+        Task<TResponse> reading = ReadNextAsync(cancellationToken);
+        _reading = reading;
+        return reading;
+    }
+
+    private async Task<TResponse> ReadNextAsync(CancellationToken cancellationToken)
     {
         try
         {
-            if (await _call.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(cancellationToken).ConfigureAwait(false))
+            if (await _call.ResponseStream.MoveNext(cancellationToken).ConfigureAwait(false))
             {
                 return _call.ResponseStream.Current;
             }
+        }
+        catch (RpcException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(exception.Message, exception, cancellationToken);
         }
         catch (Exception exception) when (IsFailure(exception, cancellationToken))
         {
             throw _client.Failed(exception, _member);
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
         throw _client.Failed(new IOException("the stream ended"), _member);
     }
 
@@ -60,9 +76,19 @@ internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
     {
         await _closing.CancelAsync().ConfigureAwait(false);
         _call.Dispose();
+        try
+        {
+            await _reading.ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is EtcdException || EtcdException.Covers(exception))
+        {
+            // It was broken off, or has told its reader already.
+        }
+
         _closing.Dispose();
     }
 
-    private static bool IsFailure(Exception exception, CancellationToken cancellationToken) =>
-        !cancellationToken.IsCancellationRequested && (exception is TimeoutException || EtcdException.Covers(exception));
+    /// <summary>What breaks because we close is no failure of the member.</summary>
+    private bool IsFailure(Exception exception, CancellationToken cancellationToken) =>
+        !_closing.IsCancellationRequested && !cancellationToken.IsCancellationRequested && (exception is TimeoutException || EtcdException.Covers(exception));
 }

@@ -33,7 +33,8 @@ internal static class EtcdTls
         {
             X509Certificate2 own = X509Certificate2.CreateFromPemFile(certificate, options.KeyFile ?? certificate);
             tls.ClientCertificates = [own];
-            tls.LocalCertificateSelectionCallback = (_, _, _, _, _) => own;   // etcd names the authorities it accepts, not always ours
+            // Etcd names the authorities it accepts, not always ours.
+            tls.LocalCertificateSelectionCallback = (_, _, _, _, _) => own;
         }
 
         return handler;

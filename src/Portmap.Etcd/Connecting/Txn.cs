@@ -46,7 +46,8 @@ internal static class Txn
         return request;
     }
 
-    /// <summary>What stands under the key that the last <see cref="Get"/> of a transaction asked for, or null.</summary>
+    /// <summary>What stands under the key that the last <see cref="Get"/> of a transaction asked
+    /// for, or null.</summary>
     public static KeyValue? Found(this TxnResponse response) =>
         response.Responses.Count > 0 && response.Responses[^1].ResponseRange is { Kvs: [var first, ..] } ? first : null;
 }

@@ -1,7 +1,8 @@
 namespace Portmap.Etcd.Connecting;
 
 /// <summary>Wakes one waiting loop. Any number of settings before the loop waits are one.</summary>
-/// <remarks>The loop looks at what it waits for after each wait, so that a setting while it wakes is not lost.</remarks>
+/// <remarks>The loop looks at what it waits for after each wait, so that a setting while it wakes
+/// is not lost.</remarks>
 internal sealed class WakeUp(TimeProvider time)
 {
     private TaskCompletionSource _set = New();
@@ -21,7 +22,8 @@ internal sealed class WakeUp(TimeProvider time)
             return false;
         }
 
-        Volatile.Write(ref _set, New());   // before the loop looks: what is set from now on wakes it again
+        // Before the loop looks: what is set from now on wakes it again.
+        Volatile.Write(ref _set, New());
         return true;
     }
 

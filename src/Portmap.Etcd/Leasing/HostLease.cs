@@ -6,12 +6,16 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Leasing;
 
-/// <summary>The one lease of this host: granted, kept alive, granted anew when it is gone. All that the host puts into etcd goes with it.</summary>
+/// <summary>The one lease of this host: granted, kept alive, granted anew when it is gone. All that
+/// the host puts into etcd goes with it.</summary>
 /// <remarks>
-/// <para>The host's key is the right to publish under its name. It is taken when nobody has it, when it is ours, when it was left, or when the process that
-/// wrote it is one of this machine that is dead; otherwise another daemon uses the name, and this one publishes nothing until that one's lease is over.</para>
-/// <para>Each writing of the host's key is a fence: what is published carries the revision of the last one as its condition, so that a request
-/// from before, which was lost on the way and arrives late, changes nothing.</para>
+/// <para>The host's key is the right to publish under its name. It is taken when nobody has it,
+/// when it is ours, when it was left, or when the process that wrote it is one of this machine that
+/// is dead; otherwise another daemon uses the name, and this one publishes nothing until that one's
+/// lease is over.</para>
+/// <para>Each writing of the host's key is a fence: what is published carries the revision of the
+/// last one as its condition, so that a request from before, which was lost on the way and arrives
+/// late, changes nothing.</para>
 /// </remarks>
 internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
@@ -23,7 +27,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     private string? _trouble = Nothing;
     private long _lastId;
 
-    /// <summary>The connection broke and is back: what etcd knows may be of an earlier time.</summary>
+    /// <summary>The connection broke and is back: what etcd knows may be of an earlier
+    /// time.</summary>
     public event Action? Disturbed;
 
     /// <summary>The lease, or null while there is none.</summary>
@@ -37,7 +42,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     {
         while (true)
         {
-            Task changed = Volatile.Read(ref _changed).Task;   // before the look: a change after it completes this very task
+            // Before the look: a change after it completes this very task.
+            Task changed = Volatile.Read(ref _changed).Task;
             if (Current is { } term)
             {
                 return term;
@@ -97,7 +103,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         }
     }
 
-    /// <summary>Gives the lease back, and with it all that goes with it; at most one request, and no complaint when etcd cannot be reached.</summary>
+    /// <summary>Gives the lease back, and with it all that goes with it; at most one request, and
+    /// no complaint when etcd cannot be reached.</summary>
     public async Task RevokeAsync()
     {
         if (_lastId == 0)
@@ -115,7 +122,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         }
     }
 
-    /// <summary>Leaves everything for the rest of its time, and the name to whoever comes next; at most one request.</summary>
+    /// <summary>Leaves everything for the rest of its time, and the name to whoever comes next; at
+    /// most one request.</summary>
     public async Task LeaveAsync()
     {
         if (_lastId == 0)
@@ -210,7 +218,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                         Disturbed?.Invoke();
                     }
 
-                    // Nothing comes unasked: what ends the read before the pause is over is a stream that broke, and that is to be heard of at once.
+                    // Nothing comes unasked: what ends the read before the pause is over is a
+                    // stream that broke, and that is to be heard of at once.
                     reading = stream.ReadAsync(stop);
                     Task pause = Task.Delay(third, time, stop);
                     if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)

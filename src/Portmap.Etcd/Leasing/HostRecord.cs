@@ -6,13 +6,15 @@ using Portmap.Processes;
 
 namespace Portmap.Etcd.Leasing;
 
-/// <summary>What stands under the key of a host: where it is reached, and which process of which boot speaks for it.</summary>
+/// <summary>What stands under the key of a host: where it is reached, and which process of which
+/// boot speaks for it.</summary>
 internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, string Namespace, int ProcessId, long ProcessStart)
 {
     public static HostRecord OfThis(string address) => new(
         address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, StartOf(Environment.ProcessId));
 
-    /// <summary>Whether the process that wrote this is one of this machine and this boot that lives no more; false when that cannot be known.</summary>
+    /// <summary>Whether the process that wrote this is one of this machine and this boot that lives
+    /// no more; false when that cannot be known.</summary>
     public bool IsOfDeadProcessHere =>
         Boot != Guid.Empty && Boot == BootIdentity.Current && Namespace.Length > 0 && Namespace == PidNamespace() && ProcessStart != 0
         && IsDead(ProcessId, ProcessStart);
@@ -63,7 +65,8 @@ internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, stri
 
     private static long StartOf(int processId) => ProcessStat.TryRead(processId, out ProcessStat stat) ? stat.Start : 0;
 
-    /// <summary>A process that /proc does not show may be another user's (hidepid=2): then kill(2) decides, which is what .NET asks.</summary>
+    /// <summary>A process that /proc does not show may be another user's (hidepid=2): then kill(2)
+    /// decides, which is what .NET asks.</summary>
     private static bool IsDead(int processId, long start)
     {
         if (ProcessStat.TryRead(processId, out ProcessStat stat))

@@ -1,7 +1,8 @@
 namespace Portmap.Etcd.Leasing;
 
 /// <summary>One lease of this host, from its grant to its end.</summary>
-/// <remarks>Safe for any thread. It ends when etcd says so, or the host stops. Meanwhile it may lapse: nobody knows whether etcd still has it.</remarks>
+/// <remarks>Safe for any thread. It ends when etcd says so, or the host stops. Meanwhile it may
+/// lapse: nobody knows whether etcd still has it.</remarks>
 #pragma warning disable CA1001 // the source has no timer and no linked token: there is nothing to dispose, and readers may hold its token for long
 internal sealed class LeaseTerm(long id, TimeSpan ttl, Lifetime lifetime)
 #pragma warning restore CA1001
@@ -20,7 +21,8 @@ internal sealed class LeaseTerm(long id, TimeSpan ttl, Lifetime lifetime)
     /// <summary>How long it is held for sure.</summary>
     public TimeSpan Left => Volatile.Read(ref _lifetime).Left;
 
-    /// <summary>The revision that wrote the host's sign of life last: the fence before all that is published. See <see cref="HostLease.ClaimHostAsync"/>.</summary>
+    /// <summary>The revision that wrote the host's sign of life last: the fence before all that is
+    /// published. See <see cref="HostLease.ClaimHostAsync"/>.</summary>
     public long HostRevision
     {
         get => Volatile.Read(ref _hostRevision);

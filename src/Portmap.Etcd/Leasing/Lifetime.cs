@@ -1,8 +1,9 @@
 namespace Portmap.Etcd.Leasing;
 
 /// <summary>Until when a lease is held for sure, by two clocks.</summary>
-/// <remarks>Etcd counts from when it hears of it, which is later than when it was asked. A tenth is taken off for clocks that run at different speeds. The
-/// monotonic clock stands still while a machine is suspended, the wall clock does not: over is over by either.</remarks>
+/// <remarks>Etcd counts from when it hears of it, which is later than when it was asked. A tenth is
+/// taken off for clocks that run at different speeds. The monotonic clock stands still while a
+/// machine is suspended, the wall clock does not: over is over by either.</remarks>
 internal sealed class Lifetime
 {
     private const int MarginPart = 10;

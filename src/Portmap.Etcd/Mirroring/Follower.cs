@@ -9,13 +9,17 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Mirroring;
 
-/// <summary>Keeps the mirror as etcd is: one listing, then every change after it, in order and without a gap.</summary>
+/// <summary>Keeps the mirror as etcd is: one listing, then every change after it, in order and
+/// without a gap.</summary>
 /// <remarks>
-/// <para>A watch that breaks goes on after the last revision it has seen, if etcd still has that history: it must not have been compacted, and it must be
-/// the same one. An etcd that was restored from an older state counts the same numbers again for other changes, and a watch on it from a later
-/// revision would wait in silence. So the last change seen is looked up at its revision first; when it is not there, everything is listed anew.</para>
-/// <para>Staleness: etcd is asked for a sign of life on the stream itself. The answer shows that what it had sent before has come. Etcd 3.4 may answer
-/// before it has caught up with a watch that is new, so answers count from the second interval on.</para>
+/// <para>A watch that breaks goes on after the last revision it has seen, if etcd still has that
+/// history: it must not have been compacted, and it must be the same one. An etcd that was restored
+/// from an older state counts the same numbers again for other changes, and a watch on it from a
+/// later revision would wait in silence. So the last change seen is looked up at its revision
+/// first; when it is not there, everything is listed anew.</para>
+/// <para>Staleness: etcd is asked for a sign of life on the stream itself. The answer shows that
+/// what it had sent before has come. Etcd 3.4 may answer before it has caught up with a watch that
+/// is new, so answers count from the second interval on.</para>
 /// </remarks>
 internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
@@ -27,7 +31,8 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
     /// <summary>Completes with the first listing.</summary>
     public Task WhenListed => _listed.Task;
 
-    /// <summary>How old the mirror may be; <see cref="TimeSpan.MaxValue"/> before the first listing.</summary>
+    /// <summary>How old the mirror may be; <see cref="TimeSpan.MaxValue"/> before the first
+    /// listing.</summary>
     public TimeSpan Staleness => Volatile.Read(ref _freshAt) is var at && at == 0 ? TimeSpan.MaxValue : time.GetElapsedTime(at);
 
     /// <summary>What stands in the way, or null.</summary>

@@ -14,7 +14,8 @@ internal sealed class KnownHost(string name)
     /// <summary>Its sign of life stands in etcd.</summary>
     public bool IsThere => Volatile.Read(ref _address) is not null;
 
-    /// <summary>How many entries it has; for the mirror's writer, and those that hold its gate.</summary>
+    /// <summary>How many entries it has; for the mirror's writer, and those that hold its
+    /// gate.</summary>
     public int Entries { get; set; }
 
     public void Says(string? address) => Volatile.Write(ref _address, address);

@@ -4,12 +4,16 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Etcd.Mirroring;
 
-/// <summary>The fleet's entries in memory: by owner for readers, by host for the one writer.</summary>
+/// <summary>The fleet's entries in memory: by owner for readers, by host for the one
+/// writer.</summary>
 /// <remarks>
-/// <para>I1. For each (host, owner, protocol) there is at most one entry. Those of one owner stand in one array that is never changed, the newest first.</para>
-/// <para>I2. A change replaces one array: readers see the one or the other. A new listing replaces what differs, so that they never see an empty map.</para>
-/// <para>Linearization: the look into the dictionary's bucket. Progress: readers are wait-free (a bucket's nodes never change their order), the writer
-/// takes <c>_gate</c>, which it shares with snapshots only.</para>
+/// <para>I1. For each (host, owner, protocol) there is at most one entry. Those of one owner stand
+/// in one array that is never changed, the newest first.</para>
+/// <para>I2. A change replaces one array: readers see the one or the other. A new listing replaces
+/// what differs, so that they never see an empty map.</para>
+/// <para>Linearization: the look into the dictionary's bucket. Progress: readers are wait-free (a
+/// bucket's nodes never change their order), the writer takes <c>_gate</c>, which it shares with
+/// snapshots only.</para>
 /// </remarks>
 internal sealed class MirrorIndex(Subscribers subscribers)
 {
@@ -46,7 +50,8 @@ internal sealed class MirrorIndex(Subscribers subscribers)
         }
     }
 
-    /// <summary>Adds a reader, whose first update is all there is now: no change falls between the two.</summary>
+    /// <summary>Adds a reader, whose first update is all there is now: no change falls between the
+    /// two.</summary>
     public Subscriber Subscribe(int capacity)
     {
         lock (_gate)
@@ -79,7 +84,7 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             bool isFirst = _count == 0;
             foreach (FleetEntry entry in listing)
             {
-                Put(entry);
+                Store(entry);
             }
 
             if (!isFirst)
@@ -121,6 +126,12 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
     public void Put(FleetEntry entry)
     {
+        Store(entry);
+        _changes.Add(new FleetChange(entry, IsRemoval: false));
+    }
+
+    private void Store(FleetEntry entry)
+    {
         ConcurrentDictionary<string, FleetEntry[]> map = Of(entry.Protocol);
         if (map.TryGetValue(entry.Owner, out FleetEntry[]? entries))
         {
@@ -135,8 +146,6 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             Tally(entry.KnownHost, 1);
             map[entry.Owner] = [entry];
         }
-
-        _changes.Add(new FleetChange(entry, IsRemoval: false));
     }
 
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
@@ -163,14 +172,16 @@ internal sealed class MirrorIndex(Subscribers subscribers)
         return gone;
     }
 
-    /// <summary>A host gave its sign of life, or it is gone; for the writer, within <see cref="Apply"/>.</summary>
+    /// <summary>A host gave its sign of life, or it is gone; for the writer, within
+    /// <see cref="Apply"/>.</summary>
     public void Says(KnownHost host, string? address)
     {
         host.Says(address);
         _mayForget |= address is null;
     }
 
-    /// <summary>Lets go of hosts that are gone with all they had, so that names which come once cost nothing for ever.</summary>
+    /// <summary>Lets go of hosts that are gone with all they had, so that names which come once
+    /// cost nothing for ever.</summary>
     private void Forget()
     {
         if (!_mayForget)

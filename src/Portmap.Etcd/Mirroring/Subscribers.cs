@@ -3,7 +3,8 @@ using System.Threading.Channels;
 
 namespace Portmap.Etcd.Mirroring;
 
-/// <summary>The readers of changes. The writer waits for none: one that falls behind is cut off, and comes again for a listing.</summary>
+/// <summary>The readers of changes. The writer waits for none: one that falls behind is cut off,
+/// and comes again for a listing.</summary>
 internal sealed class Subscribers
 {
     private ImmutableArray<Subscriber> _all = [];

@@ -2,9 +2,11 @@ using Portmap.Etcd.Connecting;
 
 namespace Portmap.Etcd.Publishing;
 
-/// <summary>The owners whose entry at etcd may differ from the registry's: told by anybody, taken by the publisher.</summary>
-/// <remarks>What changed is not kept, only that something did: the publisher reads the registry when it sends. Past <see cref="MostOwners"/> it is
-/// "everything", so that an etcd that stays away costs no memory.</remarks>
+/// <summary>The owners whose entry at etcd may differ from the registry's: told by anybody, taken
+/// by the publisher.</summary>
+/// <remarks>What changed is not kept, only that something did: the publisher reads the registry
+/// when it sends. Past <see cref="MostOwners"/> it is "everything", so that an etcd that stays away
+/// costs no memory.</remarks>
 internal sealed class DirtySet(TimeProvider time)
 {
     private const int MostOwners = 262_144;
@@ -15,7 +17,8 @@ internal sealed class DirtySet(TimeProvider time)
     private int _underWay;
     private bool _isEverything;
 
-    /// <summary>How many owners there are, those included that were taken and are under way.</summary>
+    /// <summary>How many owners there are, those included that were taken and are under
+    /// way.</summary>
     public int Count
     {
         get

@@ -8,12 +8,16 @@ using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Publishing;
 
-/// <summary>Makes etcd say of this host what the registry says: level-triggered, in batches.</summary>
+/// <summary>Makes etcd say of this host what the registry says: level-triggered, in
+/// batches.</summary>
 /// <remarks>
-/// <para>I1. What etcd should hold of an owner is read from the registry when a batch is made, never remembered from a change.</para>
-/// <para>I2. <c>_published</c> is what etcd holds for sure under this term. After any failure that is not known: the fence is set anew (the host's key is
-/// written), what etcd holds is listed, and every difference is dirty.</para>
-/// <para>I3. A batch takes effect only while the host's key is as this publisher wrote it last, so none of before a failure takes effect after it.</para>
+/// <para>I1. What etcd should hold of an owner is read from the registry when a batch is made,
+/// never remembered from a change.</para>
+/// <para>I2. <c>_published</c> is what etcd holds for sure under this term. After any failure that
+/// is not known: the fence is set anew (the host's key is written), what etcd holds is listed, and
+/// every difference is dirty.</para>
+/// <para>I3. A batch takes effect only while the host's key is as this publisher wrote it last, so
+/// none of before a failure takes effect after it.</para>
 /// <para>One loop; only <see cref="DirtySet"/> is shared.</para>
 /// </remarks>
 internal sealed class Publisher(
@@ -25,12 +29,18 @@ internal sealed class Publisher(
     private readonly Dictionary<OwnerKey, PublishedEntry> _published = [];
     private bool _isDisturbed;
     private bool _isCompared;
+    private string? _trouble;
+
+    /// <summary>What stands in the way, or null.</summary>
+    public string? Trouble => Volatile.Read(ref _trouble);
 
     /// <summary>The owners that may have changed.</summary>
     public DirtySet Dirty { get; } = new(time);
 
-    /// <summary>Etcd holds what the registry served when it was asked last, and nothing was heard of since.</summary>
-    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.IsEmpty && Volatile.Read(ref _isCompared);   // before and after: a comparison may begin between
+    /// <summary>Etcd holds what the registry served when it was asked last, and nothing was heard
+    /// of since.</summary>
+    // Before and after: a comparison may begin between.
+    public bool IsPublished => Volatile.Read(ref _isCompared) && Dirty.IsEmpty && Volatile.Read(ref _isCompared);
 
     /// <summary>Runs until it is told to stop, or its registry is disposed.</summary>
     public async Task RunAsync(CancellationToken stop)
@@ -50,7 +60,11 @@ internal sealed class Publisher(
                 catch (EtcdException exception)
                 {
                     Volatile.Write(ref _isCompared, false);
-                    FleetLog.PublishingBroke(logger, exception.Message);
+                    if (Interlocked.Exchange(ref _trouble, exception.Message) != exception.Message)
+                    {
+                        FleetLog.PublishingBroke(logger, exception.Message);
+                    }
+
                     await backoff.WaitAsync(stop).ConfigureAwait(false);
                 }
                 catch (OperationCanceledException) when (!stop.IsCancellationRequested)
@@ -71,7 +85,8 @@ internal sealed class Publisher(
         Dirty.AddEverything();
     }
 
-    /// <summary>Sets the fence, compares everything, and then sends what changes, until something goes wrong or it is time to compare again.</summary>
+    /// <summary>Sets the fence, compares everything, and then sends what changes, until something
+    /// goes wrong or it is time to compare again.</summary>
     private async Task ServeAsync(LeaseTerm term, Backoff backoff, CancellationToken cancellationToken)
     {
         if (await lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false) is not null)
@@ -97,6 +112,7 @@ internal sealed class Publisher(
 
             if (taken.Count == 0)
             {
+                Volatile.Write(ref _trouble, null);
                 backoff.Reset();
                 await Dirty.WaitAsync(options.AuditInterval - time.GetElapsedTime(compared), cancellationToken).ConfigureAwait(false);
                 continue;
@@ -106,7 +122,8 @@ internal sealed class Publisher(
         }
     }
 
-    /// <summary>Lists what etcd holds of this host, and marks what differs from the registry in either direction.</summary>
+    /// <summary>Lists what etcd holds of this host, and marks what differs from the registry in
+    /// either direction.</summary>
     private async Task CompareAsync(LeaseTerm term, CancellationToken cancellationToken)
     {
         _published.Clear();
@@ -134,7 +151,8 @@ internal sealed class Publisher(
             {
                 if (keys.Parse(pair.Key.Span, out _, out ReadOnlySpan<byte> name, out PortProtocol protocol) == FleetKeys.Kind.Entry)
                 {
-                    // One with another lease, or that cannot be read, is there and is not right: no entry of ours has port 0.
+                    // One with another lease, or that cannot be read, is there and is not right: no
+                    // entry of ours has port 0.
                     bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry entry);
                     _published[new OwnerKey(Encoding.UTF8.GetString(name), protocol)] = isOurs ? entry : default;
                 }
@@ -193,6 +211,7 @@ internal sealed class Publisher(
         return isServed;
     }
 
-    /// <summary>One transaction, and what etcd holds once it has succeeded; null is nothing.</summary>
+    /// <summary>One transaction, and what etcd holds once it has succeeded; null is
+    /// nothing.</summary>
     private sealed record Batch(TxnRequest Request, List<(OwnerKey Owner, PublishedEntry? Entry)> Changes);
 }

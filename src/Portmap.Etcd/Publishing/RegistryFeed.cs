@@ -1,6 +1,7 @@
 namespace Portmap.Etcd.Publishing;
 
-/// <summary>What the publisher asks of the registry: which owners are served now, and whose state changed.</summary>
+/// <summary>What the publisher asks of the registry: which owners are served now, and whose state
+/// changed.</summary>
 /// <remarks>The one place that knows how the registry tells its changes.</remarks>
 internal sealed class RegistryFeed(PortRegistry registry)
 {
@@ -11,7 +12,8 @@ internal sealed class RegistryFeed(PortRegistry registry)
     public bool TryGetServed(OwnerKey owner, out PortEntry entry) =>
         registry.TryGetEntry(owner.Owner, out entry, owner.Protocol) && entry.State == PortState.Bound;
 
-    /// <summary>Marks what changes from now on, until it is cancelled or the registry is disposed.</summary>
+    /// <summary>Marks what changes from now on, until it is cancelled or the registry is
+    /// disposed.</summary>
     public async Task RunAsync(DirtySet dirty, CancellationToken cancellationToken)
     {
         await foreach (PortUpdate update in registry.WatchAsync(snapshots: false, cancellationToken: cancellationToken).ConfigureAwait(false))

@@ -115,6 +115,10 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
             {
                 TryEndFrom(below, word, ClaimEnd.Replaced, now, claim);
             }
+            else if (word.Stage == ClaimStage.Ended && word.Waits)
+            {
+                facts.Queue(below, word);   // whoever ended it may be stopped before that, and its fact comes before this one's end
+            }
         }
 
         claim.SkipEnded();

@@ -188,7 +188,8 @@ public class FleetMapTests
         updates.Current.Snapshot!.Entries.Should().HaveCount(51);
     }
 
-    /// <summary>Etcd counts the same revisions again after a restore, and a watch from a later one would wait in silence.</summary>
+    /// <summary>Etcd counts the same revisions again after a restore, and a watch from a later one
+    /// would wait in silence.</summary>
     [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task Map_EtcdHasAnotherHistoryOfTheSameNumbers_IsListedAnew()
     {
@@ -284,7 +285,8 @@ public class FleetMapTests
             await using Host looker = Host.Look(etcd.Endpoints);
             await looker.Map.WhenListed.Within();
 
-            // The two of a pair are written in one transaction, far apart in the order of keys: pages of two revisions would show a pair that differs.
+            // The two of a pair are written in one transaction, far apart in the order of keys:
+            // pages of two revisions would show a pair that differs.
             Dictionary<string, int> ports = looker.Map.Snapshot().Entries.ToDictionary(entry => entry.Owner, entry => entry.Port);
             ports.Should().HaveCount(2 * Pairs);
             Enumerable.Range(0, Pairs).Count(pair => ports[Name("a", pair)] != ports[Name("z", pair)]).Should().Be(0);
@@ -315,6 +317,37 @@ public class FleetMapTests
         }
 
         static string Name(string side, int pair) => string.Create(CultureInfo.InvariantCulture, $"{side}{pair:D5}");
+    }
+
+    /// <summary>Pages grow while names are short. Then come long ones, and a page is larger than a
+    /// message may be.</summary>
+    [NeedsFact("etcd")]
+    public async Task Map_PageTooLargeForAMessage_IsReadInSmallerOnes()
+    {
+        const int Short = 30_000, Long = 20_000;
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        ByteString value = new PublishedEntry(1, 1, 0).ToValue();
+        string longer = new('x', 4_000);
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, Short).Select(i => string.Create(CultureInfo.InvariantCulture, $"a{i}"))
+                .Concat(Enumerable.Range(0, Long).Select(i => string.Create(CultureInfo.InvariantCulture, $"b{i}{longer}"))).Chunk(128),
+            new ParallelOptions { MaxDegreeOfParallelism = 4 },
+            async (names, token) =>
+            {
+                TxnRequest request = new();
+                foreach (string name in names)
+                {
+                    request.Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v1/e/x/" + name), value, 0));
+                }
+
+                await client.TxnAsync(request, token);
+            });
+
+        await using Host looker = Host.Look(etcd.Endpoints);
+        await looker.Map.WhenListed.Within();
+
+        looker.Map.Count.Should().Be(Short + Long);
     }
 
     private static Task<string> PutAsync(EtcdCluster etcd, string name, int i) => etcd.CtlAsync(

@@ -116,7 +116,8 @@ public class FleetOwnersTests
         (await UntilClaimedAsync(b)).Epoch.Should().BeGreaterThan(first);
     }
 
-    /// <summary>A host stands still for longer than its lease. What it knows when it wakes decides whether it does harm.</summary>
+    /// <summary>A host stands still for longer than its lease. What it knows when it wakes decides
+    /// whether it does harm.</summary>
     [NeedsFact("etcd")]
     public async Task Claim_HolderFrozenPastItsLease_KnowsThatItLostBeforeItActs()
     {

@@ -1,6 +1,7 @@
 namespace Portmap.Etcd.Tests.Publishing;
 
-/// <summary>Etcd and daemons are killed; what the map says in the end is what the registries say.</summary>
+/// <summary>Etcd and daemons are killed; what the map says in the end is what the registries
+/// say.</summary>
 public class DisasterTests
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(60);

@@ -6,7 +6,8 @@ namespace Portmap.Etcd.Tests.Publishing;
 
 public class FenceTests
 {
-    /// <summary>A batch whose answer was lost may still be on its way, by another member for instance.</summary>
+    /// <summary>A batch whose answer was lost may still be on its way, by another member for
+    /// instance.</summary>
     [NeedsFact("etcd")]
     public async Task Publish_BatchOfBeforeAFailure_ChangesNothingWhenItArrivesLate()
     {

@@ -53,7 +53,8 @@ public class PublishTests
         entry!.Port.Should().Be(29_999);
     }
 
-    /// <summary>The registry keeps 16 changes for its readers: most of these are never told.</summary>
+    /// <summary>The registry keeps 16 changes for its readers: most of these are never
+    /// told.</summary>
     [NeedsFact("etcd")]
     public async Task Publish_ChangesLostOnTheWay_AreFoundByComparing()
     {
@@ -101,7 +102,8 @@ public class PublishTests
 
         await a.DisposeAsync();
 
-        await looker.Map.UntilAsync(map => map.Count == 0, TimeSpan.FromSeconds(3));   // less than its lease
+        // Less than its lease.
+        await looker.Map.UntilAsync(map => map.Count == 0, TimeSpan.FromSeconds(3));
         looker.Map.EnumerateHosts().Select(host => host.Name).Should().Equal("looker");
     }
 

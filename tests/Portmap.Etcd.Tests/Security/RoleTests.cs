@@ -1,6 +1,7 @@
 namespace Portmap.Etcd.Tests.Security;
 
-/// <summary>Etcd's own users and roles: a host may write what is its own, and nothing else.</summary>
+/// <summary>Etcd's own users and roles: a host may write what is its own, and nothing
+/// else.</summary>
 public class RoleTests
 {
     private const string Password = "s3cret";
@@ -46,7 +47,8 @@ public class RoleTests
         await Seen.UntilAsync(() => none.Fleet.Status.Trouble?.Contains("user name is empty", StringComparison.Ordinal) == true);
     }
 
-    /// <summary>Etcd forgets its tokens when it ends: who has an old one must ask for another, streams as well.</summary>
+    /// <summary>Etcd forgets its tokens when it ends: who has an old one must ask for another,
+    /// streams as well.</summary>
     [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task Publish_EtcdKilled_AuthenticatesAgain()
     {
@@ -71,7 +73,8 @@ public class RoleTests
         a.RegisterMany(100);
         await a.UntilSameAsync(a);
 
-        await CtlAsync(etcd, "user", "add", "another:x");   // makes every token one of an older revision of the auth store
+        // Makes every token one of an older revision of the auth store.
+        await CtlAsync(etcd, "user", "add", "another:x");
         a.Register("new", 20_500);
 
         await a.UntilSameAsync(a);

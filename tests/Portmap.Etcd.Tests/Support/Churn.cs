@@ -1,6 +1,7 @@
 namespace Portmap.Etcd.Tests.Support;
 
-/// <summary>Registers, moves and releases owners of a host without pause, until it is stopped.</summary>
+/// <summary>Registers, moves and releases owners of a host without pause, until it is
+/// stopped.</summary>
 internal sealed class Churn : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();

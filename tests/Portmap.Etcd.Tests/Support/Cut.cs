@@ -4,7 +4,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Etcd.Tests.Support;
 
-/// <summary>The wire between a host and etcd, which a test can cut: what goes over it is forwarded, or nothing is.</summary>
+/// <summary>The wire between a host and etcd, which a test can cut: what goes over it is forwarded,
+/// or nothing is.</summary>
 internal sealed class Cut : IAsyncDisposable
 {
     private readonly IPEndPoint _server;

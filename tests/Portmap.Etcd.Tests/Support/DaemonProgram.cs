@@ -7,10 +7,12 @@ namespace Portmap.Etcd.Tests.Support;
 /// <summary>This assembly as a program: daemons of the fleet that are killed and frozen.</summary>
 internal static class DaemonProgram
 {
-    /// <summary>Publishes a number of owners, their names lengthened by so much, and says "ready" once etcd has them.</summary>
+    /// <summary>Publishes a number of owners, their names lengthened by so much, and says "ready"
+    /// once etcd has them.</summary>
     public const string Publish = "publish";
 
-    /// <summary>Claims an owner, and says for ever whether it holds it: "held EPOCH CLOCK" or "lost CLOCK", each with the clock from before the look.</summary>
+    /// <summary>Claims an owner, and says for ever whether it holds it: "held EPOCH CLOCK" or "lost
+    /// CLOCK", each with the clock from before the look.</summary>
     public const string Hold = "hold";
 
     public static async Task<int> Main(string[] args)
@@ -50,7 +52,8 @@ internal static class DaemonProgram
         FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
         using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
         await host.Map.UntilAsync(map => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch);
-        Task<string?> end = Task.Run(Console.ReadLine);   // ReadLineAsync of the console waits where it is called
+        // ReadLineAsync of the console waits where it is called.
+        Task<string?> end = Task.Run(Console.ReadLine);
         using PeriodicTimer pace = new(TimeSpan.FromMilliseconds(2));
         while (!end.IsCompleted)
         {

@@ -4,7 +4,8 @@ using System.Net;
 
 namespace Portmap.Etcd.Tests.Support;
 
-/// <summary>One etcd server of a test, on an address and ports of its own, that can be killed and started again.</summary>
+/// <summary>One etcd server of a test, on an address and ports of its own, that can be killed and
+/// started again.</summary>
 internal sealed class EtcdNode : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
@@ -40,7 +41,8 @@ internal sealed class EtcdNode : IAsyncDisposable
 
     private string DataFolder => _folder[string.Create(CultureInfo.InvariantCulture, $"data{_generation}")];
 
-    /// <summary>Starts it, and waits until it serves; of several, start all and then wait for all.</summary>
+    /// <summary>Starts it, and waits until it serves; of several, start all and then wait for
+    /// all.</summary>
     public async Task StartAsync()
     {
         _process = ChildProcess.Start(

@@ -38,7 +38,7 @@ public class ConnectionTests
     [InlineData(Wire.Gluster, 3)]
     [InlineData(Wire.Gluster, 6)]
     [InlineData(Wire.GfDump, 3)]
-    [InlineData(Wire.Portmap, 8)]
+    [InlineData(Wire.Portmap, 9)]
     public async Task Call_OfAnUnknownProcedure_IsProcedureUnavailable(uint program, uint procedure)
     {
         await using Harness harness = new();
@@ -58,6 +58,7 @@ public class ConnectionTests
     [InlineData(Wire.Portmap, 5)]
     [InlineData(Wire.Portmap, 6)]
     [InlineData(Wire.Portmap, 7)]
+    [InlineData(Wire.Portmap, 8)]
     public async Task Call_WithoutItsArguments_IsGarbageArgumentsAndTheConnectionLives(uint program, uint procedure)
     {
         await using Harness harness = new();

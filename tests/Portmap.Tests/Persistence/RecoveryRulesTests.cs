@@ -1,4 +1,5 @@
 using Portmap.Persistence;
+using Portmap.Processes;
 
 namespace Portmap.Tests.Persistence;
 
@@ -57,6 +58,28 @@ public sealed class RecoveryRulesTests
         recovery.Ended.Should().ContainSingle().Which.Owner.Should().Be("old");
     }
 
+    [Theory]
+    [InlineData(16, 48)]
+    [InlineData(47, 48)]
+    public void Bound_ReplacedByOneThatIsDeadNow_HasEnded(long replaced, long dead)
+    {
+        // Killed after the replacement was confirmed and before the end of what it replaced was written.
+        PortFact old = FactGen.Bound("a", 50_000, replaced, processId: 11), next = FactGen.Bound("a", 50_001, dead, processId: 22);
+        foreach (PortFact[] order in (PortFact[][])[[old, next], [next, old]])
+        {
+            Recovery recovery = Recover(fact => fact.Id != 22, order);
+            recovery.Bound.Should().BeEmpty("an older registration never comes back");
+            recovery.Ended.Select(fact => fact.Epoch).Should().BeEquivalentTo([replaced, dead]);
+        }
+    }
+
+    [Fact]
+    public void Bound_OfAnotherProtocolThanOneThatIsDead_Stays()
+    {
+        PortFact udp = new() { Protocol = PortProtocol.Udp, Owner = "a", Port = 50_001, Epoch = 48, State = PortState.Bound, ProcessId = 22, ProcessStart = 1, BootId = FactGen.Boot, At = s_now };
+        Recover(fact => fact.Id != 22, FactGen.Bound("a", 50_000, 16, processId: 11), udp).Bound.Should().ContainSingle().Which.Epoch.Should().Be(16);
+    }
+
     [Fact]
     public void Cooling_TimeIsOver_KeepsNoPortCool()
     {
@@ -64,5 +87,8 @@ public sealed class RecoveryRulesTests
         recovery.Cooling.Should().ContainSingle().Which.Owner.Should().Be("cools");
     }
 
-    private static Recovery Recover(params PortFact[] facts) => Recovery.Of(FactGen.SetOf(facts), FactGen.Boot, s_now, TimeSpan.FromSeconds(60), _ => true);
+    private static Recovery Recover(params PortFact[] facts) => Recover(_ => true, facts);
+
+    private static Recovery Recover(Func<ProcessIdentity, bool> isAlive, params PortFact[] facts) =>
+        Recovery.Of(FactGen.SetOf(facts), FactGen.Boot, s_now, TimeSpan.FromSeconds(60), isAlive);
 }

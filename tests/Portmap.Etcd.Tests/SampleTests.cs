@@ -1,0 +1,17 @@
+using System.Diagnostics;
+
+namespace Portmap.Etcd.Tests;
+
+public class SampleTests
+{
+    [NeedsNetworkFact]
+    public async Task Demo_ThreeDaemonsInThreeNetworks_Passes()
+    {
+        await using ChildProcess demo = ChildProcess.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "samples", "Fleet", "Fleet")));
+
+        IReadOnlyList<string> lines = await demo.ReadToEndAsync(TimeSpan.FromSeconds(60));
+
+        (await demo.ExitAsync()).Should().Be(0, "{0} {1}", string.Join('\n', lines), demo.Errors);
+        lines[^1].Should().Be("PASSED");
+    }
+}
