@@ -41,6 +41,9 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
     public async Task RunAsync(CancellationToken stop)
     {
         Backoff backoff = new(time);
+
+        // Begun again after a mistake of ours: a change may be half in.
+        _anchor = null;
         while (true)
         {
             try
