@@ -34,7 +34,7 @@ public sealed class DescriptorLimitTests : IDisposable
         crowd.ForEach(socket => socket.Dispose());
 
         await using PortmapClient next = await ConnectAndAskAsync();
-        (await next.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
+        (await next.GetEntryAsync("b1").Within()).Should().Be(entry);
         daemon.Process.HasExited.Should().BeFalse();
         daemon.Send(Signal.Terminate);
         (await daemon.ExitAsync()).Should().Be(0);
