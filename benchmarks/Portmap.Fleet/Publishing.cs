@@ -35,7 +35,7 @@ internal static class Publishing
             member.Fleet.Start();
             await member.PublishedAsync();
             double ourRate = Entries / Stopwatch.GetElapsedTime(start).TotalSeconds;
-            long found = await alone.CountAsync(prefix + "/e/");
+            long found = await alone.CountAsync(prefix + "/e/a/vol");
             if (found != Entries)
             {
                 throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"Etcd has {found} entries."));

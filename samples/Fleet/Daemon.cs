@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Portmap;
 using Portmap.Etcd;
 
@@ -19,6 +20,7 @@ internal static class Daemon
     public static async Task<int> RunAsync(string name, string address, string endpoints)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Logging.AddConsole(options => options.LogToStandardErrorThreshold = LogLevel.Error).SetMinimumLevel(LogLevel.Error);
         builder.Services.AddPortmap(options => options.Ports = "1024-65535");
         builder.Services.AddPortmapFleet(options =>
         {
@@ -57,6 +59,9 @@ internal static class Daemon
                         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"refused: {refused.Refusal.Holder} holds it by epoch {refused.Refusal.HolderEpoch}"));
                     }
 
+                    break;
+                case ["status"]:
+                    Console.WriteLine($"{host.Services.GetRequiredService<PortmapFleet>().Status}, {map.Count} entries, {map.Staleness} old");
                     break;
                 case ["held"]:
                     Console.WriteLine(claim is { IsHeld: true } ? "held" : "lost");

@@ -17,12 +17,12 @@ internal static class Demo
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-fleet-");
         List<Process> processes = [];
+        Process[] daemons = new Process[3];
         try
         {
             Process etcd = StartEtcd(folder);
             processes.Add(etcd);
             Say("1. Three daemons, each in a network namespace of its own, and one etcd.");
-            Process[] daemons = new Process[3];
             for (int i = 0; i < daemons.Length; i++)
             {
                 string name = string.Create(CultureInfo.InvariantCulture, $"h{i + 1}");
@@ -63,6 +63,11 @@ internal static class Demo
         }
         catch (Exception exception) when (exception is DemoFailedException or TimeoutException)
         {
+            foreach (Process daemon in daemons.Where(daemon => daemon is { HasExited: false }))
+            {
+                Say($"   {await AskAsync(daemon, "status")}");
+            }
+
             Say($"FAILED {exception.Message}");
             return 1;
         }

@@ -7,6 +7,7 @@ namespace Portmap.Etcd;
 /// order.</summary>
 /// <remarks><code>
 ///   PREFIX/e/HOST/OWNER   an owner that HOST serves over TCP       with the lease of HOST
+///   PREFIX/e/HOST/        a random mark, anew with each batch      with the lease of HOST
 ///   PREFIX/u/HOST/OWNER   the same over UDP                        with the lease of HOST
 ///   PREFIX/h/HOST         the sign of life of HOST                 with the lease of HOST
 ///   PREFIX/o/OWNER        the claim on an owner there is once      with the lease of its holder
@@ -35,6 +36,9 @@ internal sealed class FleetKeys
         Entry,
         Host,
         Claim,
+
+        /// <summary>What a host writes with each of its batches, like nothing else.</summary>
+        Mark,
     }
 
     /// <summary>What all keys begin with.</summary>
@@ -87,7 +91,7 @@ internal sealed class FleetKeys
                 int slash = rest.IndexOf((byte)'/');
                 if (slash <= 0 || slash == rest.Length - 1)
                 {
-                    return Kind.Other;
+                    return slash > 0 && key[_root.Length] == (byte)'e' ? Kind.Mark : Kind.Other;
                 }
 
                 protocol = key[_root.Length] == (byte)'u' ? PortProtocol.Udp : PortProtocol.Tcp;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Portmap.Etcd.Leasing;
 using Portmap.Etcd.Mirroring;
 
 namespace Portmap.Etcd;
@@ -18,14 +19,16 @@ public sealed class FleetMap
     private readonly MirrorIndex _index;
     private readonly Subscribers _subscribers;
     private readonly Follower _follower;
+    private readonly HeldClaims _held;
     private readonly PortmapFleetOptions _options;
     private readonly CancellationToken _ended;
 
-    internal FleetMap(MirrorIndex index, Subscribers subscribers, Follower follower, PortmapFleetOptions options, CancellationToken ended)
+    internal FleetMap(MirrorIndex index, Subscribers subscribers, Follower follower, HeldClaims held, PortmapFleetOptions options, CancellationToken ended)
     {
         _index = index;
         _subscribers = subscribers;
         _follower = follower;
+        _held = held;
         _options = options;
         _ended = ended;
     }
@@ -55,14 +58,29 @@ public sealed class FleetMap
     /// of last.</param>
     /// <param name="protocol"><see cref="PortProtocol.Tcp"/> or
     /// <see cref="PortProtocol.Udp"/>.</param>
-    /// <returns>False when nobody serves it, and while <see cref="IsRefusing"/>.</returns>
+    /// <returns>False when nobody serves it, and while <see cref="IsRefusing"/>. An entry of this
+    /// host with a claim that is lost is not found any more, also before etcd was heard of
+    /// it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
     public bool TryFind(string owner, [NotNullWhen(true)] out FleetEntry? entry, PortProtocol protocol = PortProtocol.Tcp)
     {
         ArgumentNullException.ThrowIfNull(owner);
-        bool isThere = !IsRefusing & _index.TryFind(owner, protocol, out FleetEntry[]? entries);
-        entry = isThere ? entries![0] : null;
-        return isThere;
+        entry = null;
+        if (IsRefusing || !_index.TryFind(owner, protocol, out FleetEntry[]? entries))
+        {
+            return false;
+        }
+
+        foreach (FleetEntry one in entries)
+        {
+            if (!IsLost(one))
+            {
+                entry = one;
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>All hosts that serve an owner, the one that etcd heard of last first. Allocates
@@ -75,7 +93,20 @@ public sealed class FleetMap
     public ReadOnlyMemory<FleetEntry> FindAll(string owner, PortProtocol protocol = PortProtocol.Tcp)
     {
         ArgumentNullException.ThrowIfNull(owner);
-        return !IsRefusing & _index.TryFind(owner, protocol, out FleetEntry[]? entries) ? entries : default(ReadOnlyMemory<FleetEntry>);
+        if (IsRefusing || !_index.TryFind(owner, protocol, out FleetEntry[]? entries))
+        {
+            return default;
+        }
+
+        foreach (FleetEntry entry in entries)
+        {
+            if (IsLost(entry))
+            {
+                return WithoutLost(entries);
+            }
+        }
+
+        return entries;
     }
 
     /// <summary>Everything the map holds at one revision. It answers while <see cref="IsRefusing"/>
@@ -96,6 +127,13 @@ public sealed class FleetMap
     /// update.</remarks>
     public IAsyncEnumerable<FleetUpdate> WatchAsync(CancellationToken cancellationToken = default) =>
         new StoppableSequence<FleetUpdate>(ReadAsync, cancellationToken);
+
+    private FleetEntry[] WithoutLost(FleetEntry[] entries) => Array.FindAll(entries, entry => !IsLost(entry));
+
+    /// <summary>This host claimed it and knows that it has lost, which the map may not know
+    /// yet.</summary>
+    private bool IsLost(FleetEntry entry) =>
+        entry.ClaimEpoch is { } epoch && entry.Host == _options.Host && _held.EpochOf(entry.Owner) != epoch;
 
     private async IAsyncEnumerable<FleetUpdate> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

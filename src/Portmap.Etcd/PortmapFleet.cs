@@ -27,6 +27,7 @@ public sealed class PortmapFleet : IAsyncDisposable
     private readonly RegistryFeed? _feed;
     private readonly CancellationTokenSource _stop = new();
     private readonly ILogger _logger;
+    private readonly TimeProvider _time;
     private Task? _running;
     private int _stopped;
 
@@ -48,13 +49,14 @@ public sealed class PortmapFleet : IAsyncDisposable
         _options = options;
         _logger = ContainedLogger.Of(logger);
         TimeProvider time = timeProvider ?? TimeProvider.System;
+        _time = time;
         FleetKeys keys = new(options.Prefix, options.Host);
         _client = new EtcdClient(options, time);
         _lease = new HostLease(_client, keys, options, _logger, time);
         Owners = new FleetOwners(_client, keys, _lease, options, _logger, time);
         MirrorIndex index = new(_subscribers);
         _follower = new Follower(_client, keys, index, options, _logger, time);
-        Map = new FleetMap(index, _subscribers, _follower, options, _stop.Token);
+        Map = new FleetMap(index, _subscribers, _follower, Owners.Held, options, _stop.Token);
         if (registry is not null && options.Publish)
         {
             _feed = new RegistryFeed(registry);
@@ -131,18 +133,26 @@ public sealed class PortmapFleet : IAsyncDisposable
     private async Task RunAsync(Func<CancellationToken, Task> loop)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        try
+        Backoff pause = new(_time);
+        while (true)
         {
-            await loop(_stop.Token).ConfigureAwait(false);
-        }
-        catch (Exception) when (_stop.IsCancellationRequested)
-        {
-            // It was told to stop; whatever it was in the middle of broke off.
-        }
-        catch (Exception exception)
-        {
-            // A mistake of ours: it is not to pass in silence.
-            FleetLog.LoopFailed(_logger, exception);
+            try
+            {
+                await loop(_stop.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (Exception) when (_stop.IsCancellationRequested)
+            {
+                // It was told to stop; whatever it was in the middle of broke off.
+                return;
+            }
+            catch (Exception exception)
+            {
+                // A mistake of ours: it is not to pass in silence, nor to end this part for good.
+                FleetLog.LoopFailed(_logger, exception);
+            }
+
+            await pause.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

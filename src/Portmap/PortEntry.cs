@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Portmap;
 
 /// <summary>An immutable view of one claim, as it was at the moment of the call.</summary>
@@ -5,6 +7,7 @@ namespace Portmap;
 /// A value: copying it is safe and it never changes. <c>default</c> is a free port without a
 /// number, which claims nothing.
 /// </remarks>
+[DebuggerDisplay("{Display,nq}")]
 public readonly record struct PortEntry
 {
     private readonly Unequalled _addresses;
@@ -61,6 +64,9 @@ public readonly record struct PortEntry
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
     public string Strategy { get => field ?? string.Empty; init; }
+
+    /// <summary>What a debugger shows.</summary>
+    private string Display => $"{State} {Port}/{Protocol} of {(Owner.Length == 0 ? "nobody" : Owner)}";
 
     /// <summary>A text that makes no difference.</summary>
     private readonly struct Unequalled(string text) : IEquatable<Unequalled>

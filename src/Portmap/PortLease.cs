@@ -15,6 +15,7 @@ namespace Portmap;
 /// <para><see cref="Port"/> and <see cref="Epoch"/> change when a port could not be bound and the
 /// owner got another one.</para>
 /// </remarks>
+[DebuggerDisplay("{Claim.Display,nq}")]
 public sealed partial class PortLease
 {
     private readonly PortRegistry _registry;

@@ -16,7 +16,7 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetPort(string, out int, PortProtocol)"/>
     public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp)
     {
-        port = Parts.Table.PortOf(protocol, owner);
+        port = _table.PortOf(protocol, owner);
         return port != 0;
     }
 
@@ -30,8 +30,8 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetEntry(string, out PortEntry, PortProtocol)"/>
     public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
-        ClaimView claim = Parts.Table.Find(protocol, owner);
-        entry = claim.IsNone ? default : Parts.Entries.Of(claim);
+        ClaimView claim = _table.Find(protocol, owner);
+        entry = claim.IsNone ? default : _entries.Of(claim);
         return !claim.IsNone;
     }
 
@@ -48,8 +48,8 @@ public sealed partial class PortRegistry
             return false;
         }
 
-        ClaimView found = Parts.Table.Ports.Find(protocol, port, out PortState state);
-        entry = state == PortState.Free ? default : Parts.Entries.Of(found, state);
+        ClaimView found = _table.Ports.Find(protocol, port, out PortState state);
+        entry = state == PortState.Free ? default : _entries.Of(found, state);
         return state != PortState.Free;
     }
 
@@ -58,7 +58,7 @@ public sealed partial class PortRegistry
     /// <param name="protocol">TCP or UDP.</param>
     /// <returns>The Bound and Reserved entries; empty when nobody of ours has the port.</returns>
     public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) =>
-        HasSlot(port, protocol) ? Parts.Table.Ports.Owners(protocol, port).ConvertAll(claim => Parts.Entries.Of(claim)) : [];
+        HasSlot(port, protocol) ? _table.Ports.Owners(protocol, port).ConvertAll(claim => _entries.Of(claim)) : [];
 
     /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or Foreign.</summary>
     /// <returns>
@@ -99,8 +99,8 @@ public sealed partial class PortRegistry
     }
 
     /// <summary>The entry of a claim as it is now.</summary>
-    internal PortEntry EntryOf(in ClaimView claim) => Parts.Entries.Of(claim);
+    internal PortEntry EntryOf(ClaimView claim) => _entries.Of(claim);
 
     private bool HasSlot(int port, PortProtocol protocol) =>
-        port is >= 1 and <= 65_535 && (protocol == PortProtocol.Tcp || (protocol == PortProtocol.Udp && Parts.Table.HasUdp));
+        port is >= 1 and <= 65_535 && (protocol == PortProtocol.Tcp || (protocol == PortProtocol.Udp && _table.HasUdp));
 }

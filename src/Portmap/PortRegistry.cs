@@ -21,6 +21,8 @@ namespace Portmap;
 /// </remarks>
 public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 {
+    private readonly PortTable _table;     // beside Parts, because lookups take two steps less to it
+    private readonly PortEntries _entries;
     private readonly Findings _findings;
     private readonly LivenessPass _liveness;
     private readonly Reconciler _reconciler;
@@ -45,8 +47,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         ClaimEvents events = new(Parts);
         Sweep sweep = new(Parts);
         Parts.Sessions = new SessionWatch(Parts, events, sweep);
-        Parts.Table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, Seed());
-        Parts.Entries = new PortEntries(Parts.Table, clock, Parts.Strategies);
+        Parts.Table = _table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, Seed());
+        Parts.Entries = _entries = new PortEntries(_table, clock, Parts.Strategies);
         Parts.Fence = new EpochFence(Parts.Table, Parts.Epochs);
         PortmapMetrics.Publish();
         _findings = new Findings(Parts.Log);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Portmap.Operations;
 
@@ -17,6 +18,7 @@ namespace Portmap;
 /// <para>It is not a lease: it may register owners that nobody acquired (the process binds, the
 /// registry keeps the book).</para>
 /// </remarks>
+[DebuggerDisplay("{_holder.Display,nq}")]
 public sealed class PortSession : IAsyncDisposable
 {
     private readonly PortRegistry _registry;

@@ -64,8 +64,16 @@ public sealed class DiscoveryTests
             start.Environment["ASPNETCORE_URLS"] = address;
             start.Environment["PORTMAP_ENDPOINT"] = daemon.Endpoint;
             var process = ChildProcess.Start(start);
-            (await process.ReadLineAsync()).Should().Be("ready");
-            return new Gateway(process, address);
+            try
+            {
+                (await process.ReadLineAsync()).Should().Be("ready");
+                return new Gateway(process, address);
+            }
+            catch
+            {
+                await process.DisposeAsync();
+                throw;
+            }
         }
 
         public Task<string> GetAsync(string path) => _client.GetStringAsync(address + path).Within();

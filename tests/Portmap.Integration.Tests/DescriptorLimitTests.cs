@@ -30,11 +30,11 @@ public sealed class DescriptorLimitTests : IDisposable
         PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
 
         List<Socket> crowd = await CrowdAsync(limit + 200);
-        (await worker.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
+        (await worker.GetEntryAsync("b1").Within()).Should().Be(entry);
         crowd.ForEach(socket => socket.Dispose());
 
         await using PortmapClient next = await ConnectAndAskAsync();
-        (await next.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
+        (await next.GetEntryAsync("b1").Within()).Should().Be(entry);
         daemon.Process.HasExited.Should().BeFalse();
         daemon.Send(Signal.Terminate);
         (await daemon.ExitAsync()).Should().Be(0);
@@ -55,7 +55,7 @@ public sealed class DescriptorLimitTests : IDisposable
         Task<byte[]> last = RawPingAsync(crowd[^1]);
         for (int i = 0; i < 20; i++)
         {
-            (await worker.GetEntryAsync("b1").Within()).Should().BeEquivalentTo(entry);
+            (await worker.GetEntryAsync("b1").Within()).Should().Be(entry);
         }
 
         last.IsCompleted.Should().BeFalse("there is no descriptor for it");

@@ -36,12 +36,11 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
 {
     public EtcdFailure Failure { get; } = failure;
 
-    /// <summary>Whether this is a failure of the transport or of etcd; anything else is a mistake
-    /// of ours.</summary>
+    /// <summary>Whether this is a failure of the transport or of etcd, when a call threw it;
+    /// anything else is a mistake of ours.</summary>
     public static bool Covers(Exception exception) =>
         exception is RpcException or HttpRequestException or IOException or SocketException or OperationCanceledException
-            // A stream that is over already.
-            or InvalidOperationException { Source: "Grpc.Net.Client" };
+            or InvalidOperationException;   // a call or a stream that is over, or disposed, already
 
     public static EtcdException Of(Exception exception, Uri member) => exception switch
     {

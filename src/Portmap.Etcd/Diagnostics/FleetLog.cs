@@ -35,6 +35,6 @@ internal static partial class FleetLog
         Message = "Etcd could not be told that this host stops; what it published goes by itself within {Ttl}: {Reason}")]
     public static partial void NotRevoked(ILogger logger, TimeSpan ttl, string reason);
 
-    [LoggerMessage(EventId = 3010, EventName = "FleetLoopFailed", Level = LogLevel.Critical, Message = "A part of the fleet ended by a mistake of its own")]
+    [LoggerMessage(EventId = 3010, EventName = "FleetLoopFailed", Level = LogLevel.Critical, Message = "A part of the fleet failed by a mistake of its own, and begins again")]
     public static partial void LoopFailed(ILogger logger, Exception exception);
 }

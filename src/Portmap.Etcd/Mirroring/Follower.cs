@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Portmap.Etcd.Connecting;
 using Portmap.Etcd.Diagnostics;
@@ -24,7 +23,9 @@ namespace Portmap.Etcd.Mirroring;
 internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
     private readonly TaskCompletionSource _listed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Anchor? _anchor;
+
+    /// <summary>Of the last revision seen, what was written then like nothing else.</summary>
+    private KeyValue? _anchor;
     private long _freshAt;
     private string? _trouble;
 
@@ -41,6 +42,9 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
     public async Task RunAsync(CancellationToken stop)
     {
         Backoff backoff = new(time);
+
+        // Begun again after a mistake of ours: a change may be half in.
+        _anchor = null;
         while (true)
         {
             try
@@ -78,25 +82,14 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
         try
         {
-            KeyValue? then = await FindAsync(anchor.Key, anchor.Revision, cancellationToken).ConfigureAwait(false);
-            if (anchor.IsRemoval)
-            {
-                return then is null && await FindAsync(anchor.Key, anchor.Revision - 1, cancellationToken).ConfigureAwait(false) is { } before
-                    && before.ModRevision == anchor.Before;
-            }
-
-            return then is not null && then.ModRevision == anchor.Revision && then.Version == anchor.Version && then.Lease == anchor.Lease;
+            RangeResponse then = await client.RangeAsync(
+                new RangeRequest { Key = anchor.Key, Revision = anchor.ModRevision }, cancellationToken).ConfigureAwait(false);
+            return then.Kvs is [var found] && found.ModRevision == anchor.ModRevision && found.Value == anchor.Value;
         }
         catch (EtcdException exception) when (exception.Failure == EtcdFailure.RevisionGone)
         {
             return false;
         }
-    }
-
-    private async Task<KeyValue?> FindAsync(ByteString key, long revision, CancellationToken cancellationToken)
-    {
-        RangeResponse response = await client.RangeAsync(new RangeRequest { Key = key, Revision = revision }, cancellationToken).ConfigureAwait(false);
-        return response.Kvs is [var found, ..] ? found : null;
     }
 
     private async Task ListAsync(CancellationToken cancellationToken)
@@ -222,28 +215,29 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
         long revision = events[^1].Kv.ModRevision;
         index.Apply(revision, mirror =>
         {
-            Anchor? anchor = null;
+            KeyValue? anchor = null;
             foreach (Event change in events)
             {
-                long before = 0;
                 KeyValue pair = change.Kv;
                 bool isRemoval = change.Type == Event.Types.EventType.Delete;
-                switch (keys.Parse(pair.Key.Span, out ReadOnlySpan<byte> hostName, out ReadOnlySpan<byte> owner, out PortProtocol protocol))
+                FleetKeys.Kind kind = keys.Parse(pair.Key.Span, out ReadOnlySpan<byte> hostName, out ReadOnlySpan<byte> owner, out PortProtocol protocol);
+                switch (kind)
                 {
                     case FleetKeys.Kind.Entry when !isRemoval && PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry published):
                         mirror.Put(new FleetEntry(mirror.Host(Text(hostName)), Text(owner), protocol, published, pair.ModRevision));
                         break;
                     case FleetKeys.Kind.Entry:
-                        before = mirror.Remove(mirror.Host(Text(hostName)), Text(owner), protocol)?.Revision ?? 0;
+                        mirror.Remove(mirror.Host(Text(hostName)), Text(owner), protocol);
                         break;
                     case FleetKeys.Kind.Host:
                         mirror.Says(mirror.Host(Text(hostName)), isRemoval ? null : HostRecord.Parse(pair.Value).Address);
                         break;
                 }
 
-                if (pair.ModRevision == revision && (!isRemoval || before != 0))
+                if (pair.ModRevision == revision && !isRemoval
+                    && (kind is FleetKeys.Kind.Mark or FleetKeys.Kind.Host or FleetKeys.Kind.Claim))
                 {
-                    anchor = new Anchor(pair.Key, revision, isRemoval, before, pair.Version, pair.Lease);
+                    anchor = pair;
                 }
             }
 
@@ -252,7 +246,4 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
     }
 
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
-
-    /// <summary>A change of the last revision seen, by which its history is known again.</summary>
-    private sealed record Anchor(ByteString Key, long Revision, bool IsRemoval, long Before, long Version, long Lease);
 }

@@ -23,7 +23,7 @@ namespace Portmap.Etcd.Publishing;
 internal sealed class Publisher(
     EtcdClient client, FleetKeys keys, HostLease lease, RegistryFeed feed, HeldClaims claims, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
-    private const int BatchOwners = 128;       // --max-txn-ops of etcd
+    private const int BatchOwners = 127;       // --max-txn-ops of etcd is 128, and one is the mark
     private const int BatchesAtOnce = 4;
 
     private readonly Dictionary<OwnerKey, PublishedEntry> _published = [];
@@ -175,6 +175,7 @@ internal sealed class Publisher(
             if (batch is null || batch.Changes.Count == BatchOwners)
             {
                 batches.Add(batch = new Batch(Txn.When(Txn.IsModifiedAt(keys.Host, term.HostRevision)), []));
+                batch.Request.Then(Txn.Put(keys.Tcp, ByteString.CopyFrom(Guid.NewGuid().ToByteArray()), term.Id));
             }
 
             ByteString key = keys.Entry(owner.Owner, owner.Protocol);

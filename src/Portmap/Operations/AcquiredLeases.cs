@@ -39,7 +39,7 @@ internal struct AcquiredLeases
     }
 
     /// <summary>Whether a claim is one of these leases or the registration that used one up.</summary>
-    public readonly bool Has(in ClaimView claim)
+    public readonly bool Has(ClaimView claim)
     {
         for (Node? node = _head; node is not null; node = node.Next)
         {
@@ -53,7 +53,7 @@ internal struct AcquiredLeases
     }
 
     // By epoch, because a registration that goes on over a new connection is another claim of the same epoch.
-    private static bool IsOf(PortClaim acquired, in ClaimView claim) =>
+    private static bool IsOf(PortClaim acquired, ClaimView claim) =>
         acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && new ClaimView(acquired).Owner == claim.Owner;
 
     private static Node Prune(Node from)

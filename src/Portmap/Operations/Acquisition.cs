@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Diagnostics;
 using Portmap.Table;
 
@@ -20,39 +21,27 @@ internal struct Acquisition : IOperation
     private readonly ILease _lease;
     private readonly PortClaim? _replaced;
     private readonly PortClaim? _replacedTwin;
-    private readonly OwnerKey _owner;
-    private readonly OwnerKey _ownerUdp;
-    private readonly bool _both;
     private PortHunt _hunt;
     private bool _isPushed;   // the claims top their owners and wait for the disk
     private bool _hasWaited;
 
-    /// <summary>One for a lease that is to be granted.</summary>
-    public Acquisition(RegistryParts parts, ILease lease, PortRequest request, byte strategy)
-        : this(parts, lease, request, strategy, failed: null)
-    {
-    }
-
-    /// <summary>One for a lease that is to get another port.</summary>
+    /// <summary>One for a lease that is to be granted, or is to get another port.</summary>
     /// <param name="parts">What it works with.</param>
     /// <param name="lease">The lease.</param>
-    /// <param name="request">What is asked for now.</param>
-    /// <param name="failed">Its claim whose port could not be bound; null for one that is to be granted.</param>
-    /// <param name="failedTwin">The same of the second protocol.</param>
-    public static Acquisition InPlaceOf(RegistryParts parts, ILease lease, PortRequest request, PortClaim failed, PortClaim? failedTwin) =>
-        new(parts, lease, request, failed.Strategy, (failed, failedTwin));
-
-    private Acquisition(RegistryParts parts, ILease lease, PortRequest request, byte strategy, (PortClaim Claim, PortClaim? Twin)? failed)
+    /// <param name="request">What is asked for.</param>
+    /// <param name="strategy">Who picks.</param>
+    /// <param name="replaced">The claims of the lease whose port could not be bound, if there are any.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // so that it is made where it is to be, without a copy
+    public Acquisition(RegistryParts parts, ILease lease, in PortRequest request, byte strategy, (PortClaim? Claim, PortClaim? Twin) replaced = default)
     {
         _parts = parts;
         _lease = lease;
-        _replaced = failed?.Claim;
-        _replacedTwin = failed?.Twin;
-        _both = request.Protocol == PortProtocol.TcpAndUdp;
-        _owner = parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner);
-        _ownerUdp = _both ? parts.Table.Key(PortProtocol.Udp, request.Owner) : default;
-        _hunt = new PortHunt(parts, lease, strategy, _replaced, _replacedTwin) { Request = request, Owner = _owner, Both = _both };
+        _replaced = replaced.Claim;
+        _replacedTwin = replaced.Twin;
+        _hunt = new PortHunt(parts, lease, request, strategy, replaced);
     }
+
+    private readonly OwnerKey UdpOwner => _parts.Table.Key(PortProtocol.Udp, _hunt.Owner.Owner);
 
     private readonly bool IsPending => new ClaimView(_hunt.Claim).IsPending || new ClaimView(_hunt.Twin).IsPending;
 
@@ -99,7 +88,7 @@ internal struct Acquisition : IOperation
     }
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
-        _isPushed ? null : Refusals.StoreFailed(_owner.Owner, _owner.Protocol, failure);
+        _isPushed ? null : Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, failure);
 
     private Answer Try(long now)
     {
@@ -125,17 +114,20 @@ internal struct Acquisition : IOperation
             Undo(now);
         }
 
-        return published switch
-        {
-            Publication.Done => Confirm(),
-            Publication.Raced or Publication.Lost => Answer.Again,
-            Publication.AlreadyReserved => Refusals.AlreadyReserved(_owner.Owner, standing, _parts.Clock, _parts.Settings),
-            Publication.LeaseGone => Refusals.LeaseOver(_lease),
-            Publication.TooManyOwners => Refusals.TooManyOwners(_owner.Owner, _parts.Settings.MaxOwners),
-            Publication.StoreFailed => Refusals.StoreFailed(_owner.Owner, _owner.Protocol, _parts.Journal!.LastFailure),
-            Publication.Waits => Answer.Wait(AwaitedFact.OfOwner),
-        };
+        return published == Publication.Done ? Confirm() : AnswerOf(published, standing);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private readonly Answer AnswerOf(Publication published, ClaimView standing) => published switch
+    {
+        Publication.Done => Answer.Done,
+        Publication.Raced or Publication.Lost => Answer.Again,
+        Publication.AlreadyReserved => Refusals.AlreadyReserved(_hunt.Owner.Owner, standing, _parts.Clock, _parts.Settings),
+        Publication.LeaseGone => Refusals.LeaseOver(_lease),
+        Publication.TooManyOwners => Refusals.TooManyOwners(_hunt.Owner.Owner, _parts.Settings.MaxOwners),
+        Publication.StoreFailed => Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, _parts.Journal!.LastFailure),
+        Publication.Waits => Answer.Wait(AwaitedFact.OfOwner),
+    };
 
     private Answer FindOrUndo(long now)
     {
@@ -155,10 +147,10 @@ internal struct Acquisition : IOperation
     {
         _parts.ThrowIfDisposed();
         _hunt.After = 0;
-        Answer looked = LookAtOwner(_owner, _replaced, now);
-        if (looked.Kind == AnswerKind.Done && _both)
+        Answer looked = LookAtOwner(_hunt.Owner, _replaced, now);
+        if (looked.Kind == AnswerKind.Done && _hunt.Both)
         {
-            looked = LookAtOwner(_ownerUdp, _replacedTwin, now);
+            looked = LookAtOwner(UdpOwner, _replacedTwin, now);
         }
 
         Answer found = looked.Kind == AnswerKind.Done ? _hunt.Find(now) : looked;
@@ -172,9 +164,15 @@ internal struct Acquisition : IOperation
 
     /// <summary>Whether an open lease stands in the way, or a registration that is to be left alone or that who acquires has no right
     /// to. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
-    private Answer LookAtOwner(in OwnerKey owner, PortClaim? replaced, long now)
+    private Answer LookAtOwner(OwnerKey owner, PortClaim? replaced, long now)
     {
         _hunt.After = Math.Max(_hunt.After, _parts.Table.MarkOf(owner));
+        return _parts.Table.Has(owner) ? HoldAgainst(owner, replaced, now) : Answer.Done;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private Answer HoldAgainst(OwnerKey owner, PortClaim? replaced, long now)
+    {
         OwnerView has = _parts.Table.Look(owner, now);
         if (has.IsNone)
         {
@@ -212,16 +210,16 @@ internal struct Acquisition : IOperation
     private readonly Publication Publish(long now, out ClaimView standing)
     {
         bool unlessServed = _hunt.Request.UnlessServed;
-        Publication published = _parts.Table.Publish(_hunt.Claim!, _owner, unlessServed, now, out standing);
-        return published == Publication.Done && _both
-            ? _parts.Table.Publish(_hunt.Twin!, _ownerUdp, unlessServed, now, out standing)
+        Publication published = _parts.Table.Publish(_hunt.Claim!, _hunt.Owner, unlessServed, now, out standing);
+        return published == Publication.Done && _hunt.Both
+            ? _parts.Table.Publish(_hunt.Twin!, UdpOwner, unlessServed, now, out standing)
             : published;
     }
 
     private readonly Publication Finish(long now)
     {
         Publication finished = _parts.Table.FinishLease(_hunt.Claim!, now);
-        return finished == Publication.Done && _both ? _parts.Table.FinishLease(_hunt.Twin!, now) : finished;
+        return finished == Publication.Done && _hunt.Both ? _parts.Table.FinishLease(_hunt.Twin!, now) : finished;
     }
 
     private Answer Confirm()

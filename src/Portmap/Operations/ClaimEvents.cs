@@ -8,17 +8,17 @@ namespace Portmap.Operations;
 /// host's logger and listeners are contained (<see cref="ContainedLogger"/>, <see cref="PortmapMetrics"/>).</remarks>
 internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
-    public void TookEffect(in ClaimView claim, in ClaimView used)
+    public void TookEffect(ClaimView claim, ClaimView used)
     {
         PortmapMetrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
-            (used.Lease as ILease)?.OnRegistered(claim.Claim!);
+            ILease.Of(used)?.OnRegistered(claim.Claim!);
         }
         else if (!used.IsNone)
         {
-            ((ILease)claim.Lease!).OnHealed(used.Claim!, claim.Claim!);
+            ILease.Of(claim)!.OnHealed(used.Claim!, claim.Claim!);
         }
 
         if (parts.Changes.IsRecording)
@@ -27,7 +27,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
-    public void Ended(in ClaimView claim, in ClaimView winner, long now)
+    public void Ended(ClaimView claim, ClaimView winner, long now)
     {
         TellLease(claim, winner, now);
 
@@ -54,9 +54,9 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
-    public void Withdrew(in ClaimView claim) => parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);
+    public void Withdrew(ClaimView claim) => parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);
 
-    public void FoundForeign(in ClaimView marker)
+    public void FoundForeign(ClaimView marker)
     {
         PortmapMetrics.FoundForeign();
         parts.Holders.Want(marker.Protocol, marker.Port);
@@ -96,7 +96,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         _ => PortChangeKind.Released,
     };
 
-    private void TellEffect(in ClaimView claim, in ClaimView used)
+    private void TellEffect(ClaimView claim, ClaimView used)
     {
         if (!claim.IsLease && used.IsLease && used.Epoch != claim.Epoch)
         {
@@ -110,12 +110,12 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
-    private void TellHidden(in ClaimView claim) =>
+    private void TellHidden(ClaimView claim) =>
         parts.Changes.Append(PortChangeKind.Disconnected, parts.Entries.OfEnded(claim), living: claim);
 
-    private void TellLease(in ClaimView claim, in ClaimView winner, long now)
+    private void TellLease(ClaimView claim, ClaimView winner, long now)
     {
-        if (claim.Lease is not ILease lease || claim.Cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
+        if (ILease.Of(claim) is not { } lease || claim.Cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
         {
             return;
         }
@@ -134,7 +134,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
     }
 
     /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>
-    private void EndOtherHalf(ILease lease, in ClaimView ended, long now)
+    private void EndOtherHalf(ILease lease, ClaimView ended, long now)
     {
         if (lease.Twin is not { } twin)
         {

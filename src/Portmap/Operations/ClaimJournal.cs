@@ -72,7 +72,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <inheritdoc cref="FactWriter.FlushAsync"/>
     public Task<Exception?> FlushAsync() => _writer.FlushAsync();
 
-    bool IClaimJournal.TryQueue(in ClaimView claim)
+    bool IClaimJournal.TryQueue(ClaimView claim)
     {
         if (!_writer.TryPush(FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs)))
         {
@@ -89,7 +89,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another one now. The later of two facts
     /// stands.</summary>
-    public void QueueAgain(in ClaimView claim)
+    public void QueueAgain(ClaimView claim)
     {
         if (claim.Now().Stage == ClaimStage.Bound)
         {
@@ -154,9 +154,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         IsEnd = fact.State == PortState.Cooling,
     };
 
-    private PortFact? EndOf(in ClaimView withdrawn) => withdrawn.IsNone ? null : FactOf(withdrawn, withdrawn.AtMs);
+    private PortFact? EndOf(ClaimView withdrawn) => withdrawn.IsNone ? null : FactOf(withdrawn, withdrawn.AtMs);
 
-    private PortFact FactOf(in ClaimView claim, long atMs)
+    private PortFact FactOf(ClaimView claim, long atMs)
     {
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = _parts.Clock.ToUtc(atMs);

@@ -25,7 +25,7 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     public void Restore(IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
 
     /// <summary>The epoch, or 0 when it counts as none.</summary>
-    public long Resolve(in OwnerKey owner, long epoch)
+    public long Resolve(OwnerKey owner, long epoch)
     {
         if (epoch <= 0 || (epoch >= epochs.First && epoch <= epochs.Last))
         {
@@ -42,7 +42,7 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     }
 
     /// <summary>What the owner had last, now that nothing of it is in force; null when nobody knows.</summary>
-    public LastRegistration? LastOf(in OwnerKey owner) =>
+    public LastRegistration? LastOf(OwnerKey owner) =>
         table.LastOf(owner) is { } last ? last
         : _stored?.TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
         : null;

@@ -14,7 +14,7 @@ internal sealed class Gates(RegistryParts parts)
         }
     }
 
-    private void Open(in ClaimView claim)
+    private void Open(ClaimView claim)
     {
         if (claim.IsLease && parts.Guard.Open(claim.Guarded) && parts.Changes.IsRecording)
         {

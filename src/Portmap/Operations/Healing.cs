@@ -117,7 +117,7 @@ internal sealed class Healing(RegistryParts parts)
 
         request = request with { Reuse = PortReuse.Fresh, Previous = port };
         Completed<Acquisition> completed = await new Confirmation(parts)
-            .RunAsync(Acquisition.InPlaceOf(parts, lease, request, failed, failedTwin)).ConfigureAwait(false);
+            .RunAsync(new Acquisition(parts, lease, request, failed.Strategy, (failed, failedTwin))).ConfigureAwait(false);
         return completed.Refusal;
     }
 

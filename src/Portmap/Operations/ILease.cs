@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -5,6 +6,9 @@ namespace Portmap.Operations;
 /// <summary>The lease that a user holds, as the operations see it. Safe for any thread.</summary>
 internal interface ILease
 {
+    /// <summary>The lease of a claim; null for a registration, or none. Nothing else is ever a claim's lease.</summary>
+    static ILease? Of(ClaimView claim) => Unsafe.As<ILease?>(claim.Lease);
+
     string Owner { get; }
 
     PortProtocol Protocol { get; }

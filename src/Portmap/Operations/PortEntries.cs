@@ -10,29 +10,15 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     /// <summary>The addresses that registrations serve, by the numbers that their claims keep.</summary>
     public ServedAddresses Addresses { get; } = new();
 
-    public PortEntry Of(in ClaimView claim) => Of(claim, CountOwners(claim));
+    public PortEntry Of(ClaimView claim) => Of(claim, CountOwners(claim));
 
     /// <summary>The entry of a port as a lookup of the port finds it.</summary>
     /// <param name="found">What was found.</param>
     /// <param name="state">Its state, not Free.</param>
-    public PortEntry Of(in ClaimView found, PortState state) => state switch
-    {
-        PortState.Cooling or PortState.Foreign => new PortEntry
-        {
-            Owner = found.Owner,
-            Port = found.Port,
-            Protocol = found.Protocol,
-            State = state,
-            Epoch = state == PortState.Foreign ? 0 : found.Epoch,
-            Since = clock.ToUtc(found.AtMs),
-            Guarantee = PortGuarantee.LedgerOnly,
-            Strategy = state == PortState.Foreign ? string.Empty : strategies.NameOf(found.Strategy),
-        },
-        _ => Of(found),
-    };
+    public PortEntry Of(ClaimView found, PortState state) => state is PortState.Cooling or PortState.Foreign ? Idle(found, state) : Of(found);
 
     /// <summary>The entry of a claim that is over, or that lookups do not serve any more.</summary>
-    public PortEntry OfEnded(in ClaimView claim, PortState state = PortState.Cooling) => Of(claim, owners: 0) with { State = state };
+    public PortEntry OfEnded(ClaimView claim, PortState state = PortState.Cooling) => Of(claim, owners: 0) with { State = state };
 
     /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
     public List<PortEntry> All()
@@ -64,32 +50,45 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
         return entries;
     }
 
-    private PortEntry Of(in ClaimView claim, int owners)
+    private PortEntry Idle(ClaimView found, PortState state) => new()
+    {
+        Owner = found.Owner,
+        Port = found.Port,
+        Protocol = found.Protocol,
+        State = state,
+        Epoch = state == PortState.Foreign ? 0 : found.Epoch,
+        Since = clock.ToUtc(found.AtMs),
+        Guarantee = PortGuarantee.LedgerOnly,
+        Strategy = state == PortState.Foreign ? string.Empty : strategies.NameOf(found.Strategy),
+    };
+
+    private PortEntry Of(ClaimView claim, int owners)
     {
         SessionHolder? session = SessionHolder.Of(claim);
+        PortClaim of = claim.Claim!;
         return new PortEntry
         {
             Owner = claim.Owner,
-            Port = claim.Port,
-            Protocol = claim.Protocol,
+            Port = of.Port,
+            Protocol = of.Protocol,
             State = session is null ? PortState.Reserved : session.IsRecovered ? PortState.Recovered : PortState.Bound,
-            Epoch = claim.Epoch,
+            Epoch = of.Epoch,
             ProcessId = session?.ProcessId ?? 0,
             Since = clock.ToUtc(claim.AtMs),
             OwnerCount = owners,
-            Guarantee = claim.Guarantee,
+            Guarantee = of.Guarantee,
             Addresses = Addresses.TextOf(claim.Addresses),
-            Strategy = strategies.NameOf(claim.Strategy),
+            Strategy = strategies.NameOf(of.Strategy),
         };
     }
 
-    private int CountOnce(in ClaimView claim, Dictionary<(PortProtocol, int), int> owners)
+    private int CountOnce(ClaimView claim, Dictionary<(PortProtocol, int), int> owners)
     {
         ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(owners, (claim.Protocol, claim.Port), out bool isCounted);
         return count = isCounted ? count : CountOwners(claim);
     }
 
-    private int CountOwners(in ClaimView claim) => claim.Port == 0 ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
+    private int CountOwners(ClaimView claim) => claim.Port == 0 ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
 
     private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Guarding;
 using Portmap.Table;
 
@@ -17,37 +18,41 @@ internal struct PortHunt
     private int _answer;    // what the strategy named last
     private Exception? _failure;   // what the strategy threw
 
+    /// <summary>What was asked for; with the port that the registry remembers.</summary>
+    public PortRequest Request;
+
+    /// <summary>The owner in its first protocol.</summary>
+    public readonly OwnerKey Owner;
+
+    /// <summary>One number on both protocols.</summary>
+    public readonly bool Both;
+
+    /// <summary>The new claims have epochs above this one.</summary>
+    public long After;
+
+    /// <summary>The pending claim that was found.</summary>
+    public PortClaim? Claim;
+
+    /// <summary>The pending claim of the second protocol.</summary>
+    public PortClaim? Twin;
+
     /// <param name="parts">What it works with.</param>
     /// <param name="lease">Whom the port is for.</param>
+    /// <param name="request">What was asked for.</param>
     /// <param name="strategy">Who picks.</param>
-    /// <param name="replaced">The claim whose place the new one takes, when a port could not be bound.</param>
-    /// <param name="replacedTwin">The same of the second protocol.</param>
-    public PortHunt(RegistryParts parts, ILease lease, byte strategy, PortClaim? replaced, PortClaim? replacedTwin)
+    /// <param name="replaced">The claims whose place the new ones take, when a port could not be bound.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // so that it is made where it is to be, without a copy
+    public PortHunt(RegistryParts parts, ILease lease, in PortRequest request, byte strategy, (PortClaim? Claim, PortClaim? Twin) replaced)
     {
         _parts = parts;
         _lease = lease;
         _strategy = strategy;
-        _replaced = replaced;
-        _replacedTwin = replacedTwin;
+        _replaced = replaced.Claim;
+        _replacedTwin = replaced.Twin;
+        Request = request;
+        Both = request.Protocol == PortProtocol.TcpAndUdp;
+        Owner = parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner);
     }
-
-    /// <summary>What was asked for; with the port that the registry remembers.</summary>
-    public required PortRequest Request { readonly get; set; }
-
-    /// <summary>The owner in its first protocol.</summary>
-    public required OwnerKey Owner { get; init; }
-
-    /// <summary>One number on both protocols.</summary>
-    public required bool Both { get; init; }
-
-    /// <summary>The new claims have epochs above this one.</summary>
-    public long After { readonly get; set; }
-
-    /// <summary>The pending claim that was found.</summary>
-    public PortClaim? Claim { readonly get; private set; }
-
-    /// <summary>The pending claim of the second protocol.</summary>
-    public PortClaim? Twin { readonly get; private set; }
 
     private readonly PortProtocol Protocol => Owner.Protocol;
 
@@ -63,7 +68,11 @@ internal struct PortHunt
         _ownPort = 0;
         _failure = null;
         Answer found = FindNow(now);
-        _aside.PutBack(Hints, Claim?.Port ?? 0, now);
+        if (_aside.IsUsed)
+        {
+            _aside.PutBack(Hints, Claim?.Port ?? 0, now);
+        }
+
         return found;
     }
 
@@ -99,11 +108,13 @@ internal struct PortHunt
 
         int avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;
         int most = 2 * Settings.Range.Count;
-        if (TryStrategy(avoid, most, now))
-        {
-            return Answer.Done;
-        }
+        return TryStrategy(avoid, most, now) ? Answer.Done : FindLater(avoid, most, now);
+    }
 
+    /// <summary>What is left when the strategy names no port that can be had.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private Answer FindLater(int avoid, int most, long now)
+    {
         // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
         if (_failure is null && _parts.Table.FreeCooled(Protocol, now) && TryStrategy(avoid, most, now))
         {
@@ -153,6 +164,7 @@ internal struct PortHunt
     }
 
     /// <summary>Takes the port the owner had before; null when it cannot be had and another one will do.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer? TakePrevious(PortReuse reuse, long now)
     {
         int port = Request.PreviousPort;
@@ -181,12 +193,13 @@ internal struct PortHunt
     /// nothing is left behind when it throws.</summary>
     private bool TryStrategy(int avoid, int most, long now)
     {
+        PortHints hints = Hints;
         _answer = PortSearch.Nothing;
         for (int attempt = 0; attempt < most; attempt++)
         {
             try
             {
-                _answer = _parts.Strategies[_strategy].Pick(new PortSearch(Hints, Request, Protocol, attempt, avoid));
+                _answer = _parts.Strategies[_strategy].Pick(new PortSearch(hints, Request, Protocol, attempt, avoid));
             }
             catch (Exception exception)
             {
@@ -206,7 +219,7 @@ internal struct PortHunt
             }
 
             // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
-            if (Hints.Free.TryTake(_answer) && Take(_answer, default, now) == PortAvailability.Free)
+            if (hints.Free.TryTake(_answer) && Take(_answer, default, now) == PortAvailability.Free)
             {
                 return true;
             }
@@ -219,6 +232,7 @@ internal struct PortHunt
     /// closed connections linger.</summary>
     /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly, and one that is too early says that
     /// the others are too.</remarks>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private bool TryLastResorts(long now)
     {
         int most = DelayedPorts.Generations * Settings.Range.Count;
@@ -260,25 +274,36 @@ internal struct PortHunt
     {
         if (Both)
         {
-            // Both claims carry one epoch, which must be above everything either port has seen.
-            PortView udp = _parts.Table.Look(PortProtocol.Udp, port, AsksFor(port), terms.TakesCooling, now);
-            After = Math.Max(After, udp.HighestEpoch);
+            return TakeBoth(port, terms, now);
         }
 
         PortAvailability found = TakeOne(Protocol, port, terms, now, out PortClaim? claim);
         Claim = claim;
-        if (found == PortAvailability.Free && Both)
+        return found;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private PortAvailability TakeBoth(int port, Terms terms, long now)
+    {
+        // Both claims carry one epoch, which must be above everything either port has seen.
+        PortView udp = _parts.Table.Look(PortProtocol.Udp, port, AsksFor(port), terms.TakesCooling, now);
+        After = Math.Max(After, udp.HighestEpoch);
+        PortAvailability found = TakeOne(Protocol, port, terms, now, out PortClaim? claim);
+        Claim = claim;
+        if (found != PortAvailability.Free)
         {
-            found = TakeOne(PortProtocol.Udp, port, terms, now, out PortClaim? twin);
-            Twin = twin;
-            if (found != PortAvailability.Free)
-            {
-                // Not free on UDP, so no use to this request; those that want TCP only find it again.
-                PortTable.GiveUp(claim!, now);
-                _parts.Guard.Drop(claim!.Guarded, keep: false, now);
-                Claim = null;
-                _aside.Add(port, lingers: false);
-            }
+            return found;
+        }
+
+        found = TakeOne(PortProtocol.Udp, port, terms, now, out PortClaim? twin);
+        Twin = twin;
+        if (found != PortAvailability.Free)
+        {
+            // Not free on UDP, so no use to this request; those that want TCP only find it again.
+            PortTable.GiveUp(claim!, now);
+            _parts.Guard.Drop(claim!.Guarded, keep: false, now);
+            Claim = null;
+            _aside.Add(port, lingers: false);
         }
 
         return found;
@@ -314,8 +339,16 @@ internal struct PortHunt
             return PortAvailability.Free;
         }
 
+        return GiveUp(taken, outcome.Finding, now);
+    }
+
+    /// <summary>The operating system says that a port which was free for the table is no good.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private PortAvailability GiveUp(PortClaim taken, GuardFinding finding, long now)
+    {
+        int port = taken.Port;
         PortTable.GiveUp(taken, now);
-        switch (outcome.Finding)
+        switch (finding)
         {
             case GuardFinding.Lingering:
                 _aside.Add(port, lingers: true);
@@ -324,7 +357,7 @@ internal struct PortHunt
                 _aside.AddDenied(port);
                 return PortAvailability.Denied;
             default:
-                _parts.Table.TryMarkForeign(protocol, port, now, except: taken);
+                _parts.Table.TryMarkForeign(taken.Protocol, port, now, except: taken);
                 return PortAvailability.FoundForeign;
         }
     }
@@ -363,6 +396,7 @@ internal struct PortHunt
     /// <summary>The owner, where it asks for that very port: then it may have its own back at once.</summary>
     private readonly string? AsksFor(int port) => port == _ownPort ? Request.Owner : null;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private readonly PortRefusal RefuseRequired(PortAvailability found)
     {
         if (!Settings.HandsOut(Request.PreviousPort))

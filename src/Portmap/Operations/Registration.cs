@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -28,6 +29,7 @@ internal struct Registration : IOperation
     /// <param name="parts">What it works with.</param>
     /// <param name="session">Who says it.</param>
     /// <param name="request">What it says; checked.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // so that it is made where it is to be, without a copy
     public Registration(RegistryParts parts, SessionHolder session, in PortClaimRequest request)
     {
         _parts = parts;
@@ -151,9 +153,9 @@ internal struct Registration : IOperation
             return refusal;
         }
 
-        if (!right.Standing.IsNone)
+        if (right.Standing is not null)
         {
-            _claim = right.Standing.Claim;
+            _claim = right.Standing;
             return Answer.Done;
         }
 
@@ -178,13 +180,19 @@ internal struct Registration : IOperation
     /// placeholder was put there in spite of who listens: nobody does.</summary>
     private PortRefusal? Prove(in RegistrationRight right)
     {
-        if (_hasProof || !right.Standing.IsNone || !_parts.AsksTheKernel)
+        if (_hasProof || right.Standing is not null || !_parts.AsksTheKernel)
         {
             return null;
         }
 
+        return Ask(right);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private PortRefusal? Ask(in RegistrationRight right)
+    {
         (string owner, int port, PortProtocol protocol) = _wanted.Place;
-        bool isKept = _parts.Guard.KeepsOut(protocol, port, right.UsesUp.Epoch);
+        bool isKept = _parts.Guard.KeepsOut(protocol, port, right.UsesUp?.Epoch ?? 0);
         if (!right.Replaces && !isKept && !_parts.Table.Ports.IsForeignOrReserved(protocol, port, owner))
         {
             return null;
@@ -217,26 +225,26 @@ internal struct Registration : IOperation
     /// <summary>The epoch that a registration may keep, or 0.</summary>
     private long RankOf(ref RegistrationRight right, in OwnerView seen, long onPort, long ofOwner)
     {
-        if (!right.UsesUp.IsNone && !right.UsesUp.IsLease)
+        if (right.UsesUp is { IsLease: false })
         {
             return right.Epoch;   // it goes on as what it is
         }
 
-        if (right.UsesUp.IsLease)
+        if (right.UsesUp is { } lease)
         {
             // Its number is from before the port was known. The worker is told the new one; by the old one it is still recognised.
-            right.Origin = right.UsesUp.Epoch;
-            return right.UsesUp.Epoch >= Math.Max(onPort, ofOwner) ? right.UsesUp.Epoch : 0;
+            right.Origin = lease.Epoch;
+            return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;
         }
 
-        if (right.Beside.IsNone)
+        if (right.Beside is not { } beside)
         {
             return 0;
         }
 
-        if (!ReferenceEquals(right.Beside.Claim, _beside))
+        if (!ReferenceEquals(beside, _beside))
         {
-            (_beside, _epochBeside) = (right.Beside.Claim, PortTable.DrawBelow(right.Beside));   // once per lease, however often this is tried again
+            (_beside, _epochBeside) = (beside, PortTable.DrawBelow(beside));   // once per lease, however often this is tried again
         }
 
         if (_epochBeside > Math.Max(onPort, seen.HighestEpoch(except: _beside)))
@@ -244,7 +252,7 @@ internal struct Registration : IOperation
             return _epochBeside;
         }
 
-        right.Origin = right.Origin != 0 ? right.Origin : right.Beside.Epoch - 1;   // its fact outweighs what was before; the lease may replace it all the same
+        right.Origin = right.Origin != 0 ? right.Origin : beside.Epoch - 1;   // its fact outweighs what was before; the lease may replace it all the same
         return 0;
     }
 
@@ -258,7 +266,7 @@ internal struct Registration : IOperation
             Origin = right.Origin,
             Strategy = right.Strategy,
             Holder = _session,
-            UsesUp = right.UsesUp.Claim,
+            UsesUp = right.UsesUp,
         };
         Publication pushed = _parts.Table.TryPush(seen, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
@@ -300,6 +308,7 @@ internal struct Registration : IOperation
     }
 
     /// <summary>Refused because of the process that keeps the port; not if that has ended meanwhile, or is dead.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private readonly Answer RefuseHeld(long now)
     {
         foreach (ClaimView holder in _parts.Table.Ports.Registrations(_wanted.Owner.Protocol, _wanted.Port))

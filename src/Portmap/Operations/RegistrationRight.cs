@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -6,7 +7,7 @@ namespace Portmap.Operations;
 internal struct RegistrationRight
 {
     /// <summary>The claim that says the same already; nothing is to be done.</summary>
-    public ClaimView Standing;
+    public PortClaim? Standing;
 
     /// <summary>The epoch of the registration it continues.</summary>
     public long Epoch;
@@ -15,13 +16,13 @@ internal struct RegistrationRight
     public long Origin;
 
     /// <summary>The lease it uses up, or the registration it continues.</summary>
-    public ClaimView UsesUp;
+    public PortClaim? UsesUp;
 
     /// <summary>It takes the place of a registration of the owner by a living process.</summary>
     public bool Replaces;
 
     /// <summary>The open lease whose epoch it ranks below.</summary>
-    public ClaimView Beside;
+    public PortClaim? Beside;
 
     public byte Strategy;
 
@@ -40,8 +41,8 @@ internal struct RegistrationRight
         if (!bound.IsNone && bound.Port == wanted.Port && (wanted.Epoch == 0 || bound.IsOf(wanted.Epoch)) && OwnerRights.Owns(caller, bound))
         {
             return ReferenceEquals(bound.Holder, caller)
-                ? new RegistrationRight { Standing = bound }
-                : new RegistrationRight { Epoch = bound.Epoch, Origin = bound.Origin, UsesUp = bound, Strategy = bound.Strategy };
+                ? new RegistrationRight { Standing = bound.Claim }
+                : new RegistrationRight { Epoch = bound.Epoch, Origin = bound.Origin, UsesUp = bound.Claim, Strategy = bound.Strategy };
         }
 
         RegistrationRight right = wanted.Epoch != 0
@@ -51,6 +52,7 @@ internal struct RegistrationRight
         return right;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // only one of them is needed: the locals of the others are not cleared
     private static RegistrationRight ByEpoch(in WantedRegistration wanted, SessionHolder caller, in OwnerClaims has, EpochFence fence, out PortRefusal? refusal)
     {
         (ClaimView lease, ClaimView bound) = (has.Lease, has.Bound);
@@ -64,7 +66,7 @@ internal struct RegistrationRight
         {
             // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
             refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);
-            return new RegistrationRight { Beside = lease, Origin = bound.Origin, Strategy = bound.Strategy };
+            return new RegistrationRight { Beside = lease.Claim, Origin = bound.Origin, Strategy = bound.Strategy };
         }
 
         LastRegistration? last = fence.LastOf(wanted.Owner);
@@ -77,6 +79,7 @@ internal struct RegistrationRight
         return default;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // only one of them is needed: the locals of the others are not cleared
     private static RegistrationRight WithoutEpoch(in WantedRegistration wanted, SessionHolder caller, in OwnerClaims has, out PortRefusal? refusal)
     {
         (ClaimView lease, ClaimView bound) = (has.Lease, has.Bound);
@@ -96,16 +99,17 @@ internal struct RegistrationRight
 
         // A sign-in on another port while a lease is open: it is older than the lease, which stays open and may still replace it.
         refusal = isBack || OwnerRights.SpeaksFor(caller, lease) ? null : Refusals.NotOwner(wanted.Owner.Owner, lease, caller, wanted.Port);
-        return new RegistrationRight { Beside = lease };
+        return new RegistrationRight { Beside = lease.Claim };
     }
 
-    private static RegistrationRight UsingUp(in ClaimView lease, in ClaimView bound, SessionHolder caller, in WantedRegistration wanted, out PortRefusal? refusal)
+    [MethodImpl(MethodImplOptions.NoInlining)]   // only one of them is needed: the locals of the others are not cleared
+    private static RegistrationRight UsingUp(ClaimView lease, ClaimView bound, SessionHolder caller, in WantedRegistration wanted, out PortRefusal? refusal)
     {
         ClaimView against = OwnerRights.AgainstUse(caller, lease, bound);
         refusal = !against.IsNone ? Refusals.NotOwner(wanted.Owner.Owner, against, caller, wanted.Port)
             : lease.Port != 0 && lease.Port != wanted.Port ? Refusals.WrongPort(wanted.Place, lease)
             : null;
-        return new RegistrationRight { UsesUp = lease, Strategy = lease.Strategy };
+        return new RegistrationRight { UsesUp = lease.Claim, Strategy = lease.Strategy };
     }
 }
 

@@ -59,7 +59,7 @@ internal sealed class RegistryParts
     }
 
     /// <summary>The change took effect when the registry was being disposed, and comes to the disk no more.</summary>
-    public void ThrowIfLate(in ClaimView claim)
+    public void ThrowIfLate(ClaimView claim)
     {
         if (claim.IsLate && IsDisposed)
         {

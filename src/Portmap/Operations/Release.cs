@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -111,17 +112,18 @@ internal struct Release : IOperation
     /// <summary>Ends what the owner's cell holds for a lease; if that is nothing, the epoch tells what became of it.</summary>
     private readonly Answer EndHalf(PortClaim half, long now)
     {
-        OwnerView has = _parts.Table.LookAround(half, now);
-        if (has.Waits)
+        ClaimView open = _parts.Table.FindLeaseBeside(half, now, out bool waits);
+        if (waits)
         {
             return Answer.Wait(AwaitedFact.OfOwner);
         }
 
-        return ReferenceEquals(has.Lease.Lease, _lease) ? End(has.Lease, ClaimEnd.Released, now)
+        return ReferenceEquals(open.Lease, _lease) ? End(open, ClaimEnd.Released, now)
             : EndByEpoch(_parts.Table.Key(half.Protocol, _lease!.Owner), half.Epoch, now);   // registered, or over
     }
 
-    private readonly Answer EndByEpoch(in OwnerKey owner, long epoch, long now)
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private readonly Answer EndByEpoch(OwnerKey owner, long epoch, long now)
     {
         OwnerView has = _parts.Table.Look(owner, now);
         if (has.IsNone)
@@ -147,6 +149,7 @@ internal struct Release : IOperation
     }
 
     /// <summary>Ends whatever the owner has, for a caller that carries no epoch.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private readonly Answer EndUnnamed(long now)
     {
         OwnerView has = _parts.Table.Look(_owner, now);
@@ -175,7 +178,8 @@ internal struct Release : IOperation
             : Refusals.NotOwner(_owner.Owner, has.Served, _caller!);
     }
 
-    private readonly Answer EndUnnamedLease(in ClaimView lease, long now)
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private readonly Answer EndUnnamedLease(ClaimView lease, long now)
     {
         bool hasChanged = lease.IsNone
             ? !_parts.Table.Find(_owner.Protocol, _owner.Owner).IsNone
@@ -191,7 +195,7 @@ internal struct Release : IOperation
     }
 
     /// <summary>Ends the claim that was found; one that ended meanwhile is looked for anew.</summary>
-    private readonly Answer End(in ClaimView claim, ClaimEnd cause, long now)
+    private readonly Answer End(ClaimView claim, ClaimEnd cause, long now)
     {
         if (!_parts.Table.TryEnd(claim, cause, now))
         {

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Portmap.Processes;
 using Portmap.Table;
@@ -11,6 +13,7 @@ namespace Portmap.Operations;
 /// replaced or the session is over.</para>
 /// Progress: wait-free but for the looks at the process, which are made by the timer and by who is told of its death.
 /// </remarks>
+[DebuggerDisplay("{Display,nq}")]
 internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 {
     private const int RegisterLookMs = 250;
@@ -94,6 +97,9 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     /// <summary>0 when it is not known.</summary>
     public int ProcessId => Process.Id;
 
+    /// <summary>What a debugger shows.</summary>
+    internal string Display => $"{State}: {(ProcessId == 0 ? "unknown process" : $"pid {ProcessId}")}, user {UserId?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}";
+
     /// <summary>The program the host registered for, or null.</summary>
     public ServedProgram? Program => _program;
 
@@ -101,7 +107,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     public int CountAcquired => _acquired.Count;
 
     /// <summary>The session of a registration; null for a lease, or none.</summary>
-    public static SessionHolder? Of(in ClaimView claim) => Unsafe.As<SessionHolder?>(claim.Holder);
+    public static SessionHolder? Of(ClaimView claim) => Unsafe.As<SessionHolder?>(claim.Holder);
 
     public override bool IsSameProcess(ClaimHolder other) =>
         ReferenceEquals(this, other) || Watched.IsSame(Unsafe.As<SessionHolder>(other).Watched);
@@ -109,7 +115,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     public void NoteAcquired(ILease lease) => _acquired.Add(lease);
 
     /// <summary>Whether this session acquired a lease, or the one that a registration used up.</summary>
-    public bool HasAcquired(in ClaimView claim) => _acquired.Has(claim);
+    public bool HasAcquired(ClaimView claim) => _acquired.Has(claim);
 
     /// <summary>Looks at the process now; false, and the session is dead, when it is gone and nobody of its program goes on. An unknown process is
     /// believed to live.</summary>

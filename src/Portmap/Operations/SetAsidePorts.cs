@@ -10,6 +10,8 @@ internal struct SetAsidePorts
     /// <summary>The ports that the system did not let us bind; null when there was none.</summary>
     public HashSet<int>? Denied { get; private set; }
 
+    public readonly bool IsUsed => _ports is not null || Denied is not null;
+
     public readonly int Count => _ports?.Count ?? 0;
 
     public readonly int this[int index] => _ports![index].Port;

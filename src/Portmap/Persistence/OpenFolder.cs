@@ -24,7 +24,7 @@ internal sealed class OpenFolder : IDisposable
     }
 
     /// <summary>Whether the path still leads here.</summary>
-    public bool IsAtItsPath => 
+    public bool IsAtItsPath =>
         _handle is null || Posix.Status(_path, follow: true)?.Identity == Posix.Status(_handle, _path).Identity;
 
     /// <summary>Opens a file for reading and writing; null when there is none.</summary>

@@ -79,7 +79,7 @@ internal sealed class ChangeLog
     /// <param name="kind">What happened.</param>
     /// <param name="entry">The entry after it.</param>
     /// <param name="living">The claim that must not have ended, for what is no ending.</param>
-    public void Append(PortChangeKind kind, in PortEntry entry, in ClaimView living = default)
+    public void Append(PortChangeKind kind, in PortEntry entry, ClaimView living = default)
     {
         while (true)
         {

@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
 
 /// <summary>A claim as it was at one moment. <c>default</c> is none.</summary>
 /// <remarks>A value of 16 bytes: what never changes of a claim, and the word it had. Only the table looks behind it.</remarks>
+[DebuggerDisplay("{Claim?.Display,nq}")]
 internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 {
     /// <summary>The claim as it is now.</summary>
@@ -76,7 +78,7 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 
     /// <summary>Whether both are of one claim.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool IsSame(in ClaimView other) => ReferenceEquals(Claim, other.Claim);
+    public bool IsSame(ClaimView other) => ReferenceEquals(Claim, other.Claim);
 
     /// <summary>The same claim as it is now.</summary>
     public ClaimView Now() => new(Claim);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Portmap.Table;
 
 /// <summary>The one mutable word of a claim.</summary>
@@ -14,6 +16,7 @@ namespace Portmap.Table;
 ///  w: the fact is on disk
 ///  l: the fact of this stage came too late: the registry was disposed before it was in the queue, so it will never be on disk
 /// </code></remarks>
+[DebuggerDisplay("{Display,nq}")]
 internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 {
     private const int CauseShift = 3, TimeShift = 16;
@@ -62,9 +65,15 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
         new((long)ClaimStage.Ended | ((long)cause << CauseShift) | (Bits & BoundFlag) | (at << TimeShift)
             | (isTold || (Stage == ClaimStage.Pending && !IsQueued) ? 0 : Bits & ConfirmedFlag));
 
+    /// <summary>What a debugger shows.</summary>
+    internal string Display =>
+        $"{Stage}{(Stage == ClaimStage.Ended ? $" ({Cause})" : string.Empty)} at {At} ms{Flag(SeatedFlag, "seated")}{Flag(ConfirmedFlag, "confirmed")}{Flag(QueuedFlag, "queued")}{Flag(WrittenFlag, "written")}{Flag(LateFlag, "late")}";
+
     public bool Equals(ClaimWord other) => Bits == other.Bits;
 
     public override bool Equals(object? obj) => obj is ClaimWord other && Equals(other);
 
     public override int GetHashCode() => Bits.GetHashCode();
+
+    private string Flag(long flag, string name) => (Bits & flag) != 0 ? $", {name}" : string.Empty;
 }

@@ -8,5 +8,5 @@ internal interface IClaimJournal
 
     /// <summary>Puts the fact of a claim's stage into the queue of the store.</summary>
     /// <returns>False: nothing is written any more.</returns>
-    bool TryQueue(in ClaimView claim);
+    bool TryQueue(ClaimView claim);
 }

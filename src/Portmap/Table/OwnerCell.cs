@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Portmap.Table;
 
 /// <summary>One live owner of one protocol: the name and the newest of its claims.</summary>
@@ -14,6 +16,7 @@ namespace Portmap.Table;
 /// <item>I4. <see cref="Last"/> only moves to a later registration, and says the last one once no claim is in force any more.</item>
 /// </list>
 /// </remarks>
+[DebuggerDisplay("{Display,nq}")]
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
 {
     private readonly byte _protocol = (byte)protocol;
@@ -44,6 +47,9 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             return Volatile.Read(ref _last);
         }
     }
+
+    /// <summary>What a debugger shows.</summary>
+    internal string Display => $"{Owner}/{Protocol}: {(ReferenceEquals(_top, PortClaim.Dead) ? "dead" : _top.Display)}";
 
     public bool IsDead => ReferenceEquals(Top, PortClaim.Dead);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
@@ -15,6 +16,7 @@ namespace Portmap.Table;
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
+[DebuggerDisplay("{Display,nq}")]
 internal sealed class PortClaim : IGuaranteed
 {
     private long _word;
@@ -154,6 +156,10 @@ internal sealed class PortClaim : IGuaranteed
                 : word.WasBound && Holder!.IsServing;
         }
     }
+
+    /// <summary>What a debugger shows. Reads the fields, so that no step of a test is taken by it.</summary>
+    internal string Display =>
+        $"{(IsLease ? "lease" : "registration")} of {_cell?.Owner ?? "nobody"} on {Port}/{Protocol}, epoch {Epoch}: {new ClaimWord(_word).Display}";
 
     /// <summary>Makes a claim that is pending.</summary>
     /// <param name="claim">What it is to be.</param>

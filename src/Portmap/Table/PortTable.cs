@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portmap.Table;
 
 /// <summary>The claims of all ports and owners, and every step by which one takes effect or ends.</summary>
@@ -75,6 +77,7 @@ internal sealed class PortTable
     public OwnerKey Key(PortProtocol protocol, string owner) => new(protocol, owner, _index.Hash(protocol, owner));
 
     /// <summary>The port that lookups serve for an owner, or 0. Wait-free; allocates nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int PortOf(PortProtocol protocol, ReadOnlySpan<char> owner) =>
         _index.FindAny(protocol, owner, _index.Hash(protocol, owner))?.Serving()?.Port ?? 0;
 
@@ -93,8 +96,11 @@ internal sealed class PortTable
         }
     }
 
+    /// <summary>Whether an owner has anything, pending or in force.</summary>
+    public bool Has(OwnerKey owner) => _index.Find(owner.Protocol, owner.Owner, owner.Hash) is not null;
+
     /// <summary>What an owner has, once what is pending on it is finished.</summary>
-    public OwnerView Look(in OwnerKey owner, long now)
+    public OwnerView Look(OwnerKey owner, long now)
     {
         while (_index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell)
         {
@@ -108,16 +114,19 @@ internal sealed class PortTable
         return default;
     }
 
-    /// <summary>What the owner of a claim has in the cell of that claim, once what is pending on it is finished.</summary>
-    public OwnerView LookAround(PortClaim claim, long now)
+    /// <summary>The open lease in the cell of a claim, once what is pending there is finished; or none.</summary>
+    /// <param name="claim">The claim.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="waits">Something is pending there whose fact has yet to come to the disk: nothing is known.</param>
+    public ClaimView FindLeaseBeside(PortClaim claim, long now, out bool waits)
     {
         OwnerCell cell = claim.Cell!;
-        PortClaim top = _finishing.Tidy(cell, now);
-        return ReferenceEquals(top, PortClaim.Dead) ? default : ViewOf(cell, top);
+        waits = _finishing.Tidy(cell, now).Word.Stage == ClaimStage.Pending;
+        return waits ? default : new ClaimView(cell.OpenLease());
     }
 
     /// <summary>The last registration of an owner that is over, as long as nobody else has had its port since; null when nobody knows.</summary>
-    public LastRegistration? LastOf(in OwnerKey owner) =>
+    public LastRegistration? LastOf(OwnerKey owner) =>
         _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Last is { } last && _parts.IsRemembered(last)
             ? new LastRegistration(last.Epoch, last.Origin, last.Port)
             : null;
@@ -126,7 +135,7 @@ internal sealed class PortTable
     /// <param name="owner">The owner.</param>
     /// <param name="epoch">The epoch.</param>
     /// <param name="isOutrun">When not: a claim in force goes back to a later one.</param>
-    public bool HasLive(in OwnerKey owner, long epoch, out bool isOutrun)
+    public bool HasLive(OwnerKey owner, long epoch, out bool isOutrun)
     {
         isOutrun = false;
         OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
@@ -150,7 +159,7 @@ internal sealed class PortTable
         || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
 
     /// <summary>The port an owner has or had last, unless it was given to another owner since; 0 when there is none.</summary>
-    public int LastPort(in OwnerKey owner)
+    public int LastPort(OwnerKey owner)
     {
         // A claim that ends is remembered before its cell dies, so a cell that lives and shows nothing is looked at first.
         for (PortClaim? claim = _index.Find(owner.Protocol, owner.Owner, owner.Hash)?.Top; claim is not null; claim = claim.Below)
@@ -168,7 +177,7 @@ internal sealed class PortTable
     }
 
     /// <summary>Whether a process of an owner died on a port, which cools since: what a placeholder that is kept waits for.</summary>
-    public bool CoolsAfterDeathOf(in OwnerKey owner, int port, long now)
+    public bool CoolsAfterDeathOf(OwnerKey owner, int port, long now)
     {
         PortSpace space = _parts.Space(owner.Protocol);
         object? slot = space.Slots[port];
@@ -185,10 +194,10 @@ internal sealed class PortTable
     }
 
     /// <summary>An epoch that no claim of an owner that has none now has outrun.</summary>
-    public long MarkOf(in OwnerKey owner) => _index.MarkOf(owner.Hash);
+    public long MarkOf(OwnerKey owner) => _index.MarkOf(owner.Hash);
 
     /// <summary>Has the next claim of an owner that has none begin above an epoch.</summary>
-    public void RaiseMark(in OwnerKey owner, long epoch) => _index.RaiseMark(owner.Hash, epoch);
+    public void RaiseMark(OwnerKey owner, long epoch) => _index.RaiseMark(owner.Hash, epoch);
 
     /// <summary>Whether a port may be taken for an acquisition now.</summary>
     /// <param name="protocol">The protocol.</param>
@@ -276,7 +285,7 @@ internal sealed class PortTable
     /// registration comes between.</param>
     /// <param name="now">The time.</param>
     /// <param name="standing">The lease that stands in the way, for <see cref="Publication.AlreadyReserved"/>.</param>
-    public Publication Publish(PortClaim claim, in OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
+    public Publication Publish(PortClaim claim, OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
     {
         standing = default;
         while (true)
@@ -318,7 +327,7 @@ internal sealed class PortTable
 
     /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else did since that was looked at.</summary>
     /// <returns>Done, Raced or TooManyOwners.</returns>
-    public Publication TryPush(in OwnerView seen, in OwnerKey owner, in NewClaim registration, out PortClaim claim)
+    public Publication TryPush(in OwnerView seen, OwnerKey owner, in NewClaim registration, out PortClaim claim)
     {
         claim = PortClaim.Pending(registration, Confirms);
         if (seen.Cell is { } cell)
@@ -344,10 +353,10 @@ internal sealed class PortTable
     }
 
     /// <summary>Draws an epoch below that of a lease and above every older one, or 0 when all 15 are used up.</summary>
-    public static long DrawBelow(in ClaimView lease) => lease.Claim!.DrawBelow();
+    public static long DrawBelow(PortClaim lease) => lease.DrawBelow();
 
     /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the port becomes available after it.</summary>
-    public bool TryEnd(in ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
+    public bool TryEnd(ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was promised, so its port does not cool.</summary>
     public void Withdraw(PortClaim lease, long now) => _endings.Withdraw(lease, now);
@@ -369,7 +378,7 @@ internal sealed class PortTable
     public static void NoteGuarantee(PortClaim claim, PortGuarantee guarantee) => claim.Guarantee = guarantee;
 
     /// <summary>Notes the number of the addresses that the process of a registration listens on. By passes, one at a time.</summary>
-    public static void NoteAddresses(in ClaimView registration, byte addresses) => registration.Claim!.Served = addresses;
+    public static void NoteAddresses(ClaimView registration, byte addresses) => registration.Claim!.Served = addresses;
 
     /// <summary>Brings ports whose time has come back into play.</summary>
     public void DrainDue(long now)
@@ -412,7 +421,7 @@ internal sealed class PortTable
         return cell.TryPush(top, claim) ? Publication.Done : Publication.Raced;
     }
 
-    private Publication PushFirst(PortClaim claim, in OwnerKey owner)
+    private Publication PushFirst(PortClaim claim, OwnerKey owner)
     {
         OwnerCell cell = new(owner.Owner, owner.Protocol, owner.Hash, claim);
         if (claim.Below is not null)

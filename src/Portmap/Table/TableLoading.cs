@@ -11,10 +11,10 @@ internal sealed class TableLoading(PortTable table)
     public void MakeRoom(int owners) => _parts.Index.MakeRoom(owners);
 
     /// <summary>An owner that had this port last.</summary>
-    public void Remember(in OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.Remember(NamedCell(owner), port);
+    public void Remember(OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.Remember(NamedCell(owner), port);
 
     /// <summary>A port that cools after an owner.</summary>
-    public void Cool(in OwnerKey owner, in NewClaim claim, ClaimEnd cause, long endedAt)
+    public void Cool(OwnerKey owner, in NewClaim claim, ClaimEnd cause, long endedAt)
     {
         PortSpace space = _parts.Space(claim.Protocol);
         space.Slots.TrySet(claim.Port, null, PortClaim.ForCooling(claim, NamedCell(owner), cause, endedAt));
@@ -28,7 +28,7 @@ internal sealed class TableLoading(PortTable table)
     /// <param name="guarantee">How strongly its port is held.</param>
     /// <param name="at">When it took effect.</param>
     /// <returns>The claim, or null when there are too many owners.</returns>
-    public PortClaim? Restore(in OwnerKey owner, in NewClaim restored, PortGuarantee guarantee, long at)
+    public PortClaim? Restore(OwnerKey owner, in NewClaim restored, PortGuarantee guarantee, long at)
     {
         PortClaim claim = PortClaim.Pending(restored, table.Confirms);
         claim.Guarantee = guarantee;
@@ -58,7 +58,7 @@ internal sealed class TableLoading(PortTable table)
         return claim;
     }
 
-    private bool TryInsert(PortClaim claim, in OwnerKey owner)
+    private bool TryInsert(PortClaim claim, OwnerKey owner)
     {
         claim.Cell = new OwnerCell(owner.Owner, owner.Protocol, owner.Hash, claim);
         OwnerIndex.Insertion insertion;
@@ -71,5 +71,5 @@ internal sealed class TableLoading(PortTable table)
     }
 
     /// <summary>A cell that is in no index: nothing but its name counts.</summary>
-    private static OwnerCell NamedCell(in OwnerKey owner) => new(owner.Owner, owner.Protocol, owner.Hash, PortClaim.Dead);
+    private static OwnerCell NamedCell(OwnerKey owner) => new(owner.Owner, owner.Protocol, owner.Hash, PortClaim.Dead);
 }

@@ -101,13 +101,13 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
     }
 
     /// <summary>What an entry in force says; one that was registered by its socket must still have that.</summary>
-    private ReportedListener Reported(in ClaimView claim)
+    private ReportedListener Reported(ClaimView claim)
     {
         SessionHolder session = SessionHolder.Of(claim)!;
         return new(claim.Protocol, claim.Port, session.Process, parts.Settings.VerifyProcess || session.Program is not null);
     }
 
-    private void EndUnlessGoesOn(in ClaimView claim)
+    private void EndUnlessGoesOn(ClaimView claim)
     {
         SessionHolder session = SessionHolder.Of(claim)!;
         if (ListenerCheck.MayListenElsewhere(Reported(claim)) || session.TryPassOn(session.Watched))

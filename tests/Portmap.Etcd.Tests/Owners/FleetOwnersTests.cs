@@ -143,7 +143,7 @@ public class FleetOwnersTests
             else if (long.Parse(said[2], CultureInfo.InvariantCulture) > taken)
             {
                 said[0].Should().Be("lost", "the owner was another's before this look began");
-                said[3].Should().Be("refused", "its map was older than it may be");
+                said[3].Should().Be("refused", "its map does not say what it knows to be over");
                 hasLost = true;
             }
         }

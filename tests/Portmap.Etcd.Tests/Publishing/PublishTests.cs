@@ -19,8 +19,8 @@ public class PublishTests
             .Select(pair => (Key: Text(pair, "key"), Value: Text(pair, "value"), Lease: pair.GetProperty("lease").GetInt64())).ToArray();
         a.Registry.TryGetEntry("vol0:/bricks/b1", out PortEntry entry).Should().BeTrue();
 
-        found.Select(pair => pair.Key).Should().Equal("/portmap/v1/e/a/vol0:/bricks/b1", "/portmap/v1/h/a", "/portmap/v1/u/a/vol0:/bricks/b1");
-        found[0].Value.Should().Be($$"""{"port":20001,"epoch":{{entry.Epoch}}}""");
+        found.Select(pair => pair.Key).Should().Equal("/portmap/v1/e/a/", "/portmap/v1/e/a/vol0:/bricks/b1", "/portmap/v1/h/a", "/portmap/v1/u/a/vol0:/bricks/b1");
+        found[1].Value.Should().Be($$"""{"port":20001,"epoch":{{entry.Epoch}}}""");
         found.Select(pair => pair.Lease).Distinct().Should().ContainSingle().Which.Should().NotBe(0);
         a.Map.TryFind("vol0:/bricks/b1", out FleetEntry? seen).Should().BeTrue();
         seen!.Address.Should().Be("10.0.0.7");

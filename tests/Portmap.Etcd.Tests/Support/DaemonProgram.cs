@@ -46,8 +46,7 @@ internal static class DaemonProgram
 
     private static async Task HoldAsync(string endpoints, string name, int seconds, string owner)
     {
-        await using Host host = Host.Start(
-            name, endpoints, options => (options.LeaseTtl, options.MaxStaleness) = (TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds)));
+        await using Host host = Host.Start(name, endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(seconds));
         host.Register(owner, 20_001);
         FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
         using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
@@ -58,7 +57,7 @@ internal static class DaemonProgram
         while (!end.IsCompleted)
         {
             long clock = Stopwatch.GetTimestamp();
-            bool isHeld = claim.IsHeld, isFound = host.Map.TryFind(owner, out _);
+            bool isHeld = claim.IsHeld, isFound = host.Map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch;
             Say(string.Create(CultureInfo.InvariantCulture, $"{(isHeld ? "held" : "lost")} {claim.Epoch} {clock} {(isFound ? "found" : "refused")}"));
             await pace.WaitForNextTickAsync();
         }

@@ -81,6 +81,8 @@ internal sealed class Host : IAsyncDisposable
         {
             await Registry.DisposeAsync();
         }
+
+        Log.Lines.Should().NotContain(line => line.StartsWith("FleetLoopFailed", StringComparison.Ordinal), "no part of it may fail by a mistake of its own");
     }
 
     private static string[] Lines(IEnumerable<string> lines) => [.. lines.Order(StringComparer.Ordinal)];

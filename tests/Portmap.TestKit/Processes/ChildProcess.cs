@@ -88,8 +88,23 @@ public sealed class ChildProcess : IAsyncDisposable
         return Process.ExitCode;
     }
 
-    /// <summary>Sends a signal that it can answer.</summary>
-    public void Send(Signal signal) => signal.SendTo(Process);
+    /// <summary>Sends a signal that it can answer. After SIGSTOP it stands still when this returns.</summary>
+    public void Send(Signal signal)
+    {
+        ArgumentNullException.ThrowIfNull(signal);
+        signal.SendTo(Process);
+        if (signal == Signal.Stop && OperatingSystem.IsLinux() && !SpinWait.SpinUntil(StandsStill, TimeSpan.FromSeconds(30)))
+        {
+            throw new TimeoutException($"Process {Id} was sent SIGSTOP and does not stand still.");
+        }
+    }
+
+    /// <summary>The signal has come when kill(2) returns; a thread on another processor may run on for a moment.</summary>
+    private bool StandsStill() => Directory.EnumerateDirectories($"/proc/{Id}/task").All(task =>
+    {
+        string stat = File.ReadAllText(Path.Combine(task, "stat"));
+        return stat[stat.LastIndexOf(')') + 2] == 'T';
+    });
 
     /// <summary>SIGKILL: it cannot answer.</summary>
     public void Kill() => Process.Kill();
