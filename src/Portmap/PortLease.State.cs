@@ -9,7 +9,12 @@ namespace Portmap;
 //   _state   null ──► TaskCompletionSource (somebody asked for WhenBound; completed once, with the outcome)
 //              └────► PortClaim (registered, or the lease claim that ended) or PortRefusal ──► TaskCompletionSource, completed, once somebody asks
 //
-// I1. There is one outcome: the first one, by the CAS from null or by the completion of the source. WhenBound is one task from its first read on.
+// I1. There is one outcome: the first one, by the CAS from null, by the completion of the source,
+// or by the word of the claim (Over). WhenBound is one task from its first read on.
+// I2. A release or an expiry of a lease for one protocol is told by the word of its claim alone,
+// and _state stays null: that saves each of them a CAS. Its thread writes the word and then looks
+// for a source; who asks puts the source there and then looks at the word. Both writes are full
+// fences, so one of the two sees the other.
 // Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
 public sealed partial class PortLease : ILease
 {
@@ -40,6 +45,11 @@ public sealed partial class PortLease : ILease
 
                 Hook.At(Step.AskOutcome);
                 object? seen = Interlocked.CompareExchange(ref _state, made, state);   // publishes the source to whoever brings the outcome
+                if (seen is null && Over() is { } over)
+                {
+                    Complete(made, over);   // I2
+                }
+
                 state = ReferenceEquals(seen, state) ? made : seen;
             }
 
@@ -68,7 +78,8 @@ public sealed partial class PortLease : ILease
 
     private (int Port, long Epoch)[] Tried => Volatile.Read(ref _more)?.Tried ?? [];
 
-    internal bool IsOpen => Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false };
+    internal bool IsOpen =>
+        Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false } && Over() is null;
 
     /// <summary>
     /// Whether this failure was reported before. Who reports it again, because the answer was lost,
@@ -152,6 +163,7 @@ public sealed partial class PortLease : ILease
 
     internal void SetOutcome(object outcome)
     {
+        outcome = Over() ?? outcome;
         Hook.At(Step.SetOutcome);
         object? state = Interlocked.CompareExchange(ref _state, outcome, null);   // I1
         if (state is TaskCompletionSource<PortEntry> source)
@@ -188,7 +200,31 @@ public sealed partial class PortLease : ILease
 
     void ILease.SetOutcome(PortRefusal refusal) => SetOutcome(refusal);
 
-    void ILease.SetOutcome(PortClaim ended) => SetOutcome(ended);
+    void ILease.SetOutcome(PortClaim ended) => OnEnded(ended);
+
+    /// <summary>The claim of a lease that was released or has expired, where its word is all that tells so.</summary>
+    private PortClaim? Over()
+    {
+        PortClaim? claim = Volatile.Read(ref _claim);
+        return claim is { IsLease: true, Word: { Stage: ClaimStage.Ended, Cause: ClaimEnd.Released or ClaimEnd.Expired } } && Twin is null
+            ? claim
+            : null;
+    }
+
+    private void OnEnded(PortClaim ended)
+    {
+        if (!ReferenceEquals(Over(), ended))
+        {
+            SetOutcome(ended);
+            return;
+        }
+
+        Hook.At(Step.SetOutcome);
+        if (Volatile.Read(ref _state) is TaskCompletionSource<PortEntry> source)
+        {
+            Complete(source, ended);   // I2
+        }
+    }
 
     private void SetTwin(PortClaim? twin)
     {

@@ -171,10 +171,13 @@ public class PortRegistryMemoryTests
         scene.Acquire(new PortRequest("b1") { Previous = 20_008, Reuse = PortReuse.Require }).Port.Should().Be(20_008);
     }
 
-    [Fact]
-    public async Task Fresh_NoPrevious_GivesAnotherThanTheLast()
+    [Theory]
+    [InlineData(PortOrder.NextFit)]
+    [InlineData(PortOrder.Random)]
+    [InlineData(PortOrder.LowestFree)]
+    public async Task Fresh_NoPrevious_GivesAnotherThanTheLast(PortOrder order)
     {
-        await using Scene scene = new("20004-20005", options => options.ReuseDelay = TimeSpan.Zero);
+        await using Scene scene = new("20004-20005", options => (options.Order, options.ReuseDelay) = (order, TimeSpan.Zero));
         int last = scene.Acquire("b1").Port;
         for (int i = 0; i < 10; i++)
         {

@@ -14,7 +14,7 @@ namespace Portmap.Table;
 /// </list>
 /// So the memory is bounded by the ports, however many names come and go: 8 bytes and a name for each, and 256 KiB of hints. It is a memory, not a right: the
 /// table decides who gets a port. Written when a claim has ended and before its owner's cell dies; read by acquisitions, never by lookups.
-/// Progress: Recall is wait-free (at most <see cref="MaxWords"/> words), Remember and Displace are lock-free.
+/// Progress: Recall and IsLast are wait-free (at most <see cref="MaxWords"/> words), Remember and Displace are lock-free.
 /// </remarks>
 internal sealed class LastPorts(PortProtocol protocol)
 {
@@ -52,6 +52,34 @@ internal sealed class LastPorts(PortProtocol protocol)
         }
 
         return 0;
+    }
+
+    /// <summary>Whether this is the port an owner had last: what <see cref="Recall"/> says of it,
+    /// without a look at what other ports lead to.</summary>
+    public bool IsLast(ReadOnlySpan<char> owner, int hash, int port)
+    {
+        for (int step = 0; step < MaxWords; step++)
+        {
+            int at = WordOf(hash, step);
+            ulong[]? chunk = Volatile.Read(ref _hints[at >> ChunkShift]);
+            Hook.At(Step.RecallPort);
+            ulong word = chunk is null ? 0 : Volatile.Read(ref chunk[at & (ChunkSize - 1)]);
+            for (int lane = 0; lane < Lanes; lane++)
+            {
+                int other = PortIn(word, lane);
+                if (other == port)
+                {
+                    return OwnerOf(port) is { } cell && cell.Is(protocol, owner, hash);
+                }
+
+                if (other == 0)
+                {
+                    return false;   // I2
+                }
+            }
+        }
+
+        return false;
     }
 
     /// <summary>A claim of this owner on this port has ended.</summary>

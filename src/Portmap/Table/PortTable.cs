@@ -176,6 +176,9 @@ internal sealed class PortTable
         return port == 0 || _parts.IsAnothers(owner.Protocol, port, owner.Owner) ? 0 : port;
     }
 
+    /// <summary>Whether a port that is free was the last one of an owner.</summary>
+    public bool WasLast(in OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.IsLast(owner.Owner, owner.Hash, port);
+
     /// <summary>Whether a process of an owner died on a port, which cools since: what a placeholder that is kept waits for.</summary>
     public bool CoolsAfterDeathOf(OwnerKey owner, int port, long now)
     {

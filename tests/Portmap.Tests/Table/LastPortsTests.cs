@@ -33,6 +33,8 @@ public class LastPortsTests
             for (int owner = 0; owner <= 200; owner++)
             {
                 Recall(last, owner).Should().Be(byOwner.GetValueOrDefault(owner), "of owner {0}", owner);
+                Enumerable.Range(1, 40).Where(port => IsLast(last, owner, port)).Should()
+                    .Equal(byOwner.TryGetValue(owner, out int known) ? [known] : []);
             }
         });
 
@@ -113,4 +115,6 @@ public class LastPortsTests
     private static OwnerCell Cell(int owner) => new(Name(owner), PortProtocol.Tcp, HashOf(owner), PortClaim.Dead);
 
     private static int Recall(LastPorts last, int owner) => last.Recall(Name(owner), HashOf(owner));
+
+    private static bool IsLast(LastPorts last, int owner, int port) => last.IsLast(Name(owner), HashOf(owner), port);
 }
