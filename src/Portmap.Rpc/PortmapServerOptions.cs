@@ -16,6 +16,8 @@ public sealed class PortmapServerOptions
     /// port 0 lets the kernel choose. Left empty, the default, it means
     /// <see cref="PortmapEndpoint.Default"/>: TCP is off unless it is asked for.</value>
     /// <remarks>
+    /// A listening socket that the starter passed on (LISTEN_FDS, as systemd does) and that lies at
+    /// one of them is taken instead of making one: connects wait in it while the daemon restarts.
     /// Endpoints are where a daemon listens. An Endpoint, in the other options, is the one of them
     /// that a process speaks to; both are texts in options, and <see cref="PortmapEndpoint"/>
     /// elsewhere.
