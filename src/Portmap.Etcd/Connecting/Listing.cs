@@ -6,9 +6,9 @@ namespace Portmap.Etcd.Connecting;
 /// <summary>Reads a whole range in pages, all at the revision of the first: one moment of etcd,
 /// however large it is.</summary>
 /// <remarks>For each page etcd 3.4 walks over all keys that are left, so few large pages cost it
-/// much less than many small ones: a million keys took 25 s in pages of 10,000. A page is as large
-/// as <see cref="PageBytes"/> allow by the keys seen last, at most four times the one before, and
-/// an eighth when it was too large for a message after all.</remarks>
+/// less than many small ones. A page is as large as <see cref="PageBytes"/> allow by the keys seen
+/// last, at most four times the one before, and an eighth when it was too large for a message after
+/// all.</remarks>
 internal static class Listing
 {
     private const int FirstPageKeys = 1_000;
