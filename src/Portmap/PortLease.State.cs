@@ -205,9 +205,9 @@ public sealed partial class PortLease : ILease
     /// <summary>The claim of a lease that was released or has expired, where its word is all that tells so.</summary>
     private PortClaim? Over()
     {
-        PortClaim? claim = Volatile.Read(ref _claim);
-        return claim is { IsLease: true, Word: { Stage: ClaimStage.Ended, Cause: ClaimEnd.Released or ClaimEnd.Expired } } && Twin is null
-            ? claim
+        ClaimView claim = new(Volatile.Read(ref _claim));
+        return claim is { IsLease: true, Stage: ClaimStage.Ended, Cause: ClaimEnd.Released or ClaimEnd.Expired } && Twin is null
+            ? claim.Claim
             : null;
     }
 

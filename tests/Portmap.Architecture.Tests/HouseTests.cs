@@ -22,5 +22,28 @@ public class HouseTests
         Lines(KnownDebts.Read().Paid(Houses.All.Values.SelectMany(house => HouseRules.Of(house())))).Should()
             .BeEmpty("a debt that is paid is struck out of KnownDebts.txt");
 
+    /// <summary>
+    /// The closed table: what a slot, a cell or a word is made of is read and written inside it.
+    /// </summary>
+    [Theory]
+    [InlineData("ClaimWord")]
+    [InlineData("Endings")]
+    [InlineData("Finishing")]
+    [InlineData("FreePorts")]
+    [InlineData("LastPorts")]
+    [InlineData("OwnerCell")]
+    [InlineData("OwnerCredits")]
+    [InlineData("OwnerIndex")]
+    [InlineData("PortSlots")]
+    [InlineData("PortSpace")]
+    [InlineData("TableParts")]
+    public void Table_TypeThatIsItsInside_IsKnownToTheTableOnly(string inside)
+    {
+        House core = House.Core;
+        core.Rooms[inside].Should().Be("Table");
+        core.Edges.Should().Contain(edge => edge.To == inside, "else the rule is about nothing");
+        Lines(core.Edges.Where(edge => edge.To == inside && core.Rooms[edge.From] != "Table").Select(edge => $"{edge.Name}, in {edge.Where}")).Should().BeEmpty();
+    }
+
     private static string Lines<T>(IEnumerable<T> offences) => string.Join('\n', offences);
 }

@@ -130,14 +130,14 @@ internal struct PortHunt
         }
 
         // Asked once more while a port is free for certain, so that it is not blamed for one that came back just now.
-        if (_failure is null && Hints.Free.Find(Settings.Range.First, Settings.Range.Last) is > 0 and int left)
+        if (_failure is null && Hints.FindFree() is > 0 and int left)
         {
             if (TryStrategy(most: 1, now))
             {
                 return Answer.Done;
             }
 
-            if (_failure is null && Hints.Free.Contains(left))
+            if (_failure is null && Hints.IsFree(left))
             {
                 return Refusals.StrategyOfferedNothing(Request, _parts.Strategies.NameOf(_strategy), Hints, _answer);
             }
@@ -229,7 +229,7 @@ internal struct PortHunt
             }
 
             // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
-            if (hints.Free.TryTake(_answer) && Take(_answer, default, now) == PortAvailability.Free)
+            if (hints.TryTakeFree(_answer) && Take(_answer, default, now) == PortAvailability.Free)
             {
                 return true;
             }

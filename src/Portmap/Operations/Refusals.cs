@@ -90,7 +90,7 @@ internal static class Refusals
             () =>
             {
                 PortRange range = hints.Range;
-                int first = hints.Free.Find(range.First, range.Last);
+                int first = hints.FindFree();
                 string last = answer == PortSearch.Nothing ? "nothing" : Text($"{answer}, which it may not hand out");
                 return Text($"The strategy {strategy} offered no port for {request.Owner} on {Transport(request.Protocol)} that can be had, though ports of {range} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
             },

@@ -53,7 +53,7 @@ internal struct SetAsidePorts
             }
             else
             {
-                hints.Free.Add(port);
+                hints.Offer(port);
             }
         }
     }

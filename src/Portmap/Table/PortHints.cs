@@ -46,6 +46,14 @@ internal sealed class PortHints : IFreePorts
         return avoid != 0 && Free.Contains(avoid) ? avoid : 0;
     }
 
+    /// <summary>A free port of the range, or 0.</summary>
+    public int FindFree() => Free.Find(Range.First, Range.Last);
+
+    public bool IsFree(int port) => Free.Contains(port);
+
+    /// <summary>Takes a port out of the free ones; false when somebody else was faster.</summary>
+    public bool TryTakeFree(int port) => Free.TryTake(port);
+
     /// <summary>Gives a port back to those that are handed out.</summary>
     public void Offer(int port)
     {

@@ -30,7 +30,8 @@ public class HostFaultTests
     private static async Task<int> PlayAsync(HostCode code, int throwAt, bool isStored)
     {
         HostFault fault = new(code, throwAt);
-        PortRange range = PortBlock.Take(Ports);
+        PortRange block = PortBlock.Take(Ports + 3), range = new(block.First, block.First + Ports - 1);
+        int outside = range.Last + 1;   // who registers by itself takes no port of the range
         using HostFault.Listener meter = new(fault);
         HostFault.Time clock = new(fault);
         PortRegistryOptions options = new() { Ports = range.ToString(), Strategy = "Faulty", MaxOwners = 8, ReuseDelay = TimeSpan.FromSeconds(5) };
@@ -57,10 +58,10 @@ public class HostFaultTests
         using Child child = Child.Start();
         PortSession here = registry.OpenSession(Environment.ProcessId);
         PortSession mortal = registry.OpenSession(child.Id);
-        await mortal.RegisterAsync(new PortClaimRequest("dies", 20_000)).AsTask().Within();
-        await registry.OpenSession(null).RegisterAsync(new PortClaimRequest("leaves", 20_001)).AsTask().Within();
+        await mortal.RegisterAsync(new PortClaimRequest("dies", outside)).AsTask().Within();
+        await registry.OpenSession(null).RegisterAsync(new PortClaimRequest("leaves", outside + 1)).AsTask().Within();
         PortSession leaving = registry.OpenSession(Environment.ProcessId);
-        await leaving.RegisterAsync(new PortClaimRequest("hangs up", 20_002)).AsTask().Within();
+        await leaving.RegisterAsync(new PortClaimRequest("hangs up", outside + 2)).AsTask().Within();
         await leaving.DisposeAsync();
         child.Kill();
         registry.Maintain();
