@@ -62,54 +62,10 @@ public sealed partial class PortLease : ILease
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
-    /// <summary>
-    /// Whom it is for beside root and the daemon's user; null when nobody else or not known.
-    /// </summary>
-    internal uint? UserId => Volatile.Read(ref _more)?.UserId;
-
-    /// <summary>The session that acquired it; null is the host.</summary>
-    internal SessionHolder? Acquirer => Volatile.Read(ref _more)?.Acquirer;
-
-    /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
-    internal bool IsOfHost => Acquirer is null or { IsTrusted: true };
-
-    /// <summary>The ports that could not be bound, in order.</summary>
-    internal IReadOnlyList<int> TriedPorts => [.. Tried.Select(tried => tried.Port)];
-
     private (int Port, long Epoch)[] Tried => Volatile.Read(ref _more)?.Tried ?? [];
 
     internal bool IsOpen =>
         Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false } && Over() is null;
-
-    /// <summary>
-    /// Whether this failure was reported before. Who reports it again, because the answer was lost,
-    /// is told what the first report got.
-    /// </summary>
-    /// <param name="port">The port that could not be bound.</param>
-    /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
-    internal bool HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
-
-    /// <summary>
-    /// Counts one failure to bind. Two who report the same claim count once; a port that was given
-    /// again, and could not be bound again, counts again.
-    /// </summary>
-    /// <param name="port">The port; 0 when it is not known.</param>
-    /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
-    internal void AddTried(int port, long epoch)
-    {
-        Rarely? more = Volatile.Read(ref _more);
-        while (epoch == 0 || more is null || !Array.Exists(more.Tried, tried => tried.Epoch == epoch))
-        {
-            Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], (port, epoch)] }, more);
-            if (ReferenceEquals(seen, more))
-            {
-                return;
-            }
-
-            more = seen;
-        }
-    }
 
     /// <summary>
     /// Called before the claims are published; they are what <see cref="Port"/> and
@@ -120,45 +76,6 @@ public sealed partial class PortLease : ILease
         SetTwin(twin);
         Hook.At(Step.GrantLease);
         Volatile.Write(ref _claim, claim);
-    }
-
-    /// <summary>
-    /// Called once by the thread whose CAS made another port's claim take effect in place of one
-    /// that could not be bound.
-    /// </summary>
-    internal void OnHealed(PortClaim failed, PortClaim claim)
-    {
-        if (ReferenceEquals(Twin, failed))
-        {
-            SetTwin(claim);
-        }
-        else
-        {
-            Hook.At(Step.HealLease);
-            Interlocked.CompareExchange(ref _claim, claim, failed);   // a registration of the new claim may have been faster
-        }
-    }
-
-    /// <summary>
-    /// Called once per protocol by the thread whose CAS made a registration of this lease take
-    /// effect.
-    /// </summary>
-    internal void OnRegistered(PortClaim registration)
-    {
-        if (Twin is { } twin && twin.Protocol == registration.Protocol)
-        {
-            SetTwin(registration);
-        }
-        else
-        {
-            Hook.At(Step.RegisterLease);
-            Volatile.Write(ref _claim, registration);
-        }
-
-        if (!Claim.IsLease && Twin is not { IsLease: true })
-        {
-            SetOutcome(Claim);
-        }
     }
 
     internal void SetOutcome(object outcome)
@@ -176,27 +93,68 @@ public sealed partial class PortLease : ILease
 
     PortClaim? ILease.Twin => Twin;
 
-    SessionHolder? ILease.Acquirer => Acquirer;
+    SessionHolder? ILease.Acquirer => Volatile.Read(ref _more)?.Acquirer;
 
-    uint? ILease.UserId => UserId;
+    uint? ILease.UserId => Volatile.Read(ref _more)?.UserId;
 
-    bool ILease.IsOfHost => IsOfHost;
+    bool ILease.IsOfHost => Volatile.Read(ref _more)?.Acquirer is null or { IsTrusted: true };
 
     bool ILease.IsOpen => IsOpen;
 
-    IReadOnlyList<int> ILease.TriedPorts => TriedPorts;
+    IReadOnlyList<int> ILease.TriedPorts => [.. Tried.Select(tried => tried.Port)];
 
     PortRequest ILease.Request => Request;
 
-    bool ILease.HasTried(int port, long epoch) => HasTried(port, epoch);
+    bool ILease.HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
 
-    void ILease.AddTried(int port, long epoch) => AddTried(port, epoch);
+    void ILease.AddTried(int port, long epoch)
+    {
+        Rarely? more = Volatile.Read(ref _more);
+        while (epoch == 0 || more is null || !Array.Exists(more.Tried, tried => tried.Epoch == epoch))
+        {
+            Hook.At(Step.AddTried);
+            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], (port, epoch)] }, more);
+            if (ReferenceEquals(seen, more))
+            {
+                return;
+            }
+
+            more = seen;
+        }
+    }
 
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 
-    void ILease.OnHealed(PortClaim failed, PortClaim claim) => OnHealed(failed, claim);
+    void ILease.OnHealed(PortClaim failed, PortClaim claim)
+    {
+        if (ReferenceEquals(Twin, failed))
+        {
+            SetTwin(claim);
+        }
+        else
+        {
+            Hook.At(Step.HealLease);
+            Interlocked.CompareExchange(ref _claim, claim, failed);   // a registration of the new claim may have been faster
+        }
+    }
 
-    void ILease.OnRegistered(PortClaim registration) => OnRegistered(registration);
+    void ILease.OnRegistered(PortClaim registration)
+    {
+        if (Twin is { } twin && twin.Protocol == registration.Protocol)
+        {
+            SetTwin(registration);
+        }
+        else
+        {
+            Hook.At(Step.RegisterLease);
+            Volatile.Write(ref _claim, registration);
+        }
+
+        if (!Claim.IsLease && Twin is not { IsLease: true })
+        {
+            SetOutcome(Claim);
+        }
+    }
 
     void ILease.SetOutcome(PortRefusal refusal) => SetOutcome(refusal);
 

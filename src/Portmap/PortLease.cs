@@ -86,7 +86,7 @@ public sealed partial class PortLease
         Reuse = _reuse < 0 ? null : (PortReuse)_reuse,
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
-        UserId = UserId,
+        UserId = Volatile.Read(ref _more)?.UserId,
     };
 
     /// <summary>
