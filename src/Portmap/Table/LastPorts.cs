@@ -32,10 +32,7 @@ internal sealed class LastPorts(PortProtocol protocol)
     {
         for (int step = 0; step < MaxWords; step++)
         {
-            int at = WordOf(hash, step);
-            ulong[]? chunk = Volatile.Read(ref _hints[at >> ChunkShift]);
-            Hook.At(Step.RecallPort);
-            ulong word = chunk is null ? 0 : Volatile.Read(ref chunk[at & (ChunkSize - 1)]);
+            ulong word = ReadWord(WordOf(hash, step));
             for (int lane = 0; lane < Lanes; lane++)
             {
                 int port = PortIn(word, lane);
@@ -60,10 +57,7 @@ internal sealed class LastPorts(PortProtocol protocol)
     {
         for (int step = 0; step < MaxWords; step++)
         {
-            int at = WordOf(hash, step);
-            ulong[]? chunk = Volatile.Read(ref _hints[at >> ChunkShift]);
-            Hook.At(Step.RecallPort);
-            ulong word = chunk is null ? 0 : Volatile.Read(ref chunk[at & (ChunkSize - 1)]);
+            ulong word = ReadWord(WordOf(hash, step));
             for (int lane = 0; lane < Lanes; lane++)
             {
                 int other = PortIn(word, lane);
@@ -173,6 +167,14 @@ internal sealed class LastPorts(PortProtocol protocol)
     }
 
     private ref OwnerCell? PlaceOf(int port) => ref Chunk(ref _owners[port >> ChunkShift])[port & (ChunkSize - 1)];
+
+    /// <summary>A word of hints, without making its chunk.</summary>
+    private ulong ReadWord(int at)
+    {
+        ulong[]? chunk = Volatile.Read(ref _hints[at >> ChunkShift]);
+        Hook.At(Step.RecallPort);
+        return chunk is null ? 0 : Volatile.Read(ref chunk[at & (ChunkSize - 1)]);
+    }
 
     private ref ulong Word(int at) => ref Chunk(ref _hints[at >> ChunkShift])[at & (ChunkSize - 1)];
 
