@@ -167,8 +167,7 @@ internal struct PortHunt
             return reuse;
         }
 
-        bool isKept = reuse == PortReuse.Fresh && Request.Reuse is null && (Request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive
-            && _parts.Table.CoolsAfterDeathOf(Owner, last, now);
+        bool isKept = reuse == PortReuse.Fresh && _parts.Table.CoolsAfterDeathOf(Owner, last, now);   // asked under WhileAlive only (WantsLast)
         Request = Request with { Previous = last };
         return isKept ? PortReuse.Prefer : reuse;
     }
