@@ -61,19 +61,7 @@ internal sealed class TestDaemon : IAsyncDisposable
     }
 
     /// <summary>Waits for a change that comes after a revision.</summary>
-    public async Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches)
-    {
-        using CancellationTokenSource end = Deadline.Source();
-        await foreach (PortChange change in Registry.ChangesAsync(afterRevision, end.Token))
-        {
-            if (matches(change))
-            {
-                return change;
-            }
-        }
-
-        throw new InvalidOperationException("The watch ended by itself.");
-    }
+    public Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches) => Registry.ChangeAsync(afterRevision, matches);
 
     /// <summary>The daemon ends with all it knew, and another one comes up at its endpoint.</summary>
     /// <param name="between">What is done while there is none.</param>

@@ -23,4 +23,20 @@ public static class Changes
             }
         }
     }
+
+    /// <summary>Waits for a change that comes after a revision.</summary>
+    public static async Task<PortChange> ChangeAsync(this PortRegistry registry, long afterRevision, Func<PortChange, bool> matches)
+    {
+        ArgumentNullException.ThrowIfNull(matches);
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortChange change in registry.ChangesAsync(afterRevision, end.Token))
+        {
+            if (matches(change))
+            {
+                return change;
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended by itself.");
+    }
 }
