@@ -13,10 +13,15 @@ internal static class Network
     /// <summary>Where etcd listens, on the bridge.</summary>
     public const string EtcdAddress = "10.77.0.1";
 
+    /// <summary>The bridge keeps it. A bridge without one of its own takes the lowest of its ports',
+    /// another one whenever a port joins, and a daemon that knows the old one sends into the void
+    /// for half a minute.</summary>
+    private const string EtcdHardwareAddress = "02:50:4d:00:00:01";
+
     /// <summary>What the exit code says where the machine does not allow it.</summary>
     private const int NotOffered = 64;
 
-    private const string SetUp = $"ip link set lo up && ip link add fleet0 type bridge && ip addr add {EtcdAddress}/24 dev fleet0 && ip link set fleet0 up";
+    private const string SetUp = $"ip link set lo up && ip link add fleet0 address {EtcdHardwareAddress} type bridge && ip addr add {EtcdAddress}/24 dev fleet0 && ip link set fleet0 up";
 
     /// <summary>Runs the demo inside, or says why that cannot be.</summary>
     public static async Task<int> RunInsideAsync()

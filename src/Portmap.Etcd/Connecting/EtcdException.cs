@@ -45,6 +45,8 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
     public static EtcdException Of(Exception exception, Uri member) => exception switch
     {
         EtcdException same => same,
+        RpcException { StatusCode: StatusCode.Cancelled, Status.Detail: var detail } =>
+            new EtcdException(EtcdFailure.Unavailable, Printable.Of($"{member}: no answer in time ({detail})"), exception),
         RpcException { Status: var status } => new EtcdException(Classify(status), Printable.Of($"{member}: {status.StatusCode}: {status.Detail}"), exception),
         OperationCanceledException => new EtcdException(EtcdFailure.Unavailable, $"{member}: no answer in time", exception),
         _ => new EtcdException(EtcdFailure.Unavailable, Printable.Of($"{member}: {exception.Message}"), exception),
@@ -63,7 +65,7 @@ internal sealed class EtcdException(EtcdFailure failure, string message, Excepti
             StatusCode.InvalidArgument when Says("revision of auth store is old") || Says("user name is empty") => EtcdFailure.TokenGone,
             StatusCode.InvalidArgument when Says("authentication failed") => EtcdFailure.Denied,
             StatusCode.PermissionDenied => EtcdFailure.Denied,
-            StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Cancelled or StatusCode.Internal or StatusCode.Unknown
+            StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Unknown
                 or StatusCode.Aborted or StatusCode.ResourceExhausted => EtcdFailure.Unavailable,
             _ => EtcdFailure.Refused,
         };
