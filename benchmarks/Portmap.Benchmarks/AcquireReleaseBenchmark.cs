@@ -3,8 +3,9 @@ using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Acquire a port and give it back, by one owner for each thread. The time is wall clock by pairs of calls of all threads
-/// together: a table that scaled perfectly would halve it on two threads.</summary>
+/// <summary>Acquire a port and give it back, by one owner for each thread. The time is wall clock
+/// by pairs of calls of all threads together: a table that scaled perfectly would halve it on two
+/// threads.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class AcquireReleaseBenchmark

@@ -2,7 +2,8 @@ using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>The registry and its baselines, all over the same range and without what the operating system costs.</summary>
+/// <summary>The registry and its baselines, all over the same range and without what the operating
+/// system costs.</summary>
 internal static class Books
 {
     public static readonly PortRange Ports = new(49_152, 65_535);

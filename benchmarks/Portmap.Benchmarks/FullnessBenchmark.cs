@@ -52,7 +52,8 @@ public class FullnessBenchmark
         }
     }
 
-    /// <summary>Frees each port in turn, as the only one, and takes it: none is beyond reach.</summary>
+    /// <summary>Frees each port in turn, as the only one, and takes it: none is beyond
+    /// reach.</summary>
     internal void AssertEveryPortIsFound()
     {
         Dictionary<int, PortLease> held = [];

@@ -5,7 +5,8 @@ using Portmap.Guarding;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>What a guard costs: a port that is acquired, held by the kernel and given back, against the system calls it takes, made bare.</summary>
+/// <summary>What a guard costs: a port that is acquired, held by the kernel and given back, against
+/// the system calls it takes, made bare.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class GuardBenchmark
@@ -31,7 +32,8 @@ public class GuardBenchmark
         _probed.Dispose();
     }
 
-    /// <summary>socket, setsockopt (both families), bind, close; a port further each time, as the registry does.</summary>
+    /// <summary>socket, setsockopt (both families), bind, close; a port further each time, as the
+    /// registry does.</summary>
     [Benchmark(Baseline = true, OperationsPerInvoke = PairsPerInvoke)]
     public int BareSystemCalls()
     {
@@ -47,7 +49,8 @@ public class GuardBenchmark
         return _port;
     }
 
-    /// <summary>The socket of .NET alone, as the guard makes it: it sets IPV6_V6ONLY before DualMode clears it, one call more than needed.</summary>
+    /// <summary>The socket of .NET alone, as the guard makes it: it sets IPV6_V6ONLY before
+    /// DualMode clears it, one call more than needed.</summary>
     [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
     public int SocketAlone()
     {
@@ -103,7 +106,8 @@ public class GuardBenchmark
 
         public static bool TryHoldForAMoment(int port)
         {
-            // struct sockaddr_in6: family, port in network order, flow, address (all zero is ::), scope.
+            // struct sockaddr_in6: family, port in network order, flow, address (all zero is ::),
+            // scope.
             Span<byte> address = stackalloc byte[28];
             address.Clear();
             address[0] = InetV6;

@@ -2,8 +2,9 @@ using System.Diagnostics;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>How long single pairs of acquire and release take while more threads than processors run, by percentile. A mean hides what a suspended thread
-/// that holds a lock does to the others.</summary>
+/// <summary>How long single pairs of acquire and release take while more threads than processors
+/// run, by percentile. A mean hides what a suspended thread that holds a lock does to the
+/// others.</summary>
 internal sealed class LatencyRun : IDisposable
 {
     private const int Threads = 8;

@@ -4,7 +4,8 @@ using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>From an owner to its port, in random order, which is what a daemon's clients do.</summary>
+/// <summary>From an owner to its port, in random order, which is what a daemon's clients
+/// do.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class LookupBenchmark
@@ -41,7 +42,8 @@ public class LookupBenchmark
             }
         }
 
-        // Both as they lie in a process that has run for a while: what died while they were filled is gone from between.
+        // Both as they lie in a process that has run for a while: what died while they were filled
+        // is gone from between.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: true);
     }
 

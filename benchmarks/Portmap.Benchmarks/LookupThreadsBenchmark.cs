@@ -3,7 +3,8 @@ using BenchmarkDotNet.Attributes;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Lookups by owner on several threads at once, wall clock by lookups of all threads together: perfect scaling would halve it on two threads.</summary>
+/// <summary>Lookups by owner on several threads at once, wall clock by lookups of all threads
+/// together: perfect scaling would halve it on two threads.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class LookupThreadsBenchmark

@@ -13,8 +13,8 @@ internal static class OwnerNames
     public static string[] Make(int count) =>
         [.. Enumerable.Range(0, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"vol{i % 97}:/bricks/b{i}"))];
 
-    /// <summary>Owners in random order, as other string objects than those registered: names come from the wire, so a comparison by
-    /// reference must not help anybody.</summary>
+    /// <summary>Owners in random order, as other string objects than those registered: names come
+    /// from the wire, so a comparison by reference must not help anybody.</summary>
     public static string[] Draw(string[] owners)
     {
         string[] copies = [.. owners.Select(owner => new string(owner.AsSpan()))];

@@ -2,8 +2,9 @@ using BenchmarkDotNet.Running;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Runs the benchmarks: <c>-- --filter *Lookup*</c>, <c>-- --list flat</c>, and whatever else BenchmarkDotNet takes; <c>-- ci</c> guards the budgets,
-/// <c>-- charts</c> draws what stands in benchmarks/charts.</summary>
+/// <summary>Runs the benchmarks: <c>-- --filter *Lookup*</c>, <c>-- --list flat</c>, and whatever
+/// else BenchmarkDotNet takes; <c>-- ci</c> guards the budgets, <c>-- charts</c> draws what stands
+/// in benchmarks/charts.</summary>
 internal static class Program
 {
     private static int Main(string[] args)

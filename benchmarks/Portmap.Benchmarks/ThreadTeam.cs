@@ -1,7 +1,7 @@
 namespace Portmap.Benchmarks;
 
-/// <summary>Threads that start a piece of work at the same time and are waited for together. They live as long as the benchmark, so that
-/// making threads is not measured.</summary>
+/// <summary>Threads that start a piece of work at the same time and are waited for together. They
+/// live as long as the benchmark, so that making threads is not measured.</summary>
 internal sealed class ThreadTeam : IDisposable
 {
     private readonly Barrier _barrier;

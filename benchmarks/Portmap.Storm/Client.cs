@@ -8,7 +8,8 @@ namespace Portmap.Storm;
 /// <summary>A client of a port: asks who serves it.</summary>
 internal static class Client
 {
-    /// <returns>Whether the process that is meant to serve a port is the one that a client reaches there.</returns>
+    /// <returns>Whether the process that is meant to serve a port is the one that a client reaches
+    /// there.</returns>
     public static async Task<bool> ReachesAsync(int port, int processId)
     {
         byte[] answer = new byte[16];

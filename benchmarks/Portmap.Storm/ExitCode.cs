@@ -9,6 +9,7 @@ internal static class ExitCode
 
     public const int BadArguments = 2;
 
-    /// <summary>No network namespace may be made here, or a program for it is missing: nothing was measured, and nothing is wrong.</summary>
+    /// <summary>No network namespace may be made here, or a program for it is missing: nothing was
+    /// measured, and nothing is wrong.</summary>
     public const int NotOffered = 64;
 }

@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.Storm;
 
-/// <summary>A child process that is asked by lines and answers by lines, and ends with its standard input.</summary>
+/// <summary>A child process that is asked by lines and answers by lines, and ends with its standard
+/// input.</summary>
 internal sealed class LineProcess : IAsyncDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);

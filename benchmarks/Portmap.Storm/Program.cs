@@ -2,12 +2,14 @@ using Portmap.Storm;
 using Portmap.Storm.Weather;
 using Portmap.Storm.Workers;
 
-// The storm: who still gets a process to listen while everybody else takes ports? See benchmarks/STORM.md.
+// The storm: who still gets a process to listen while everybody else takes ports? See
+// benchmarks/STORM.md.
 //
 //   dotnet run -c Release --project benchmarks/Portmap.Storm            all of it, with the chart in artifacts/storm
 //   dotnet run -c Release --project benchmarks/Portmap.Storm -- ci      briefly, with expectations
 //
-// Exit codes: 0 done, 1 an expectation was missed or it broke off, 2 bad arguments, 64 not offered here (no network namespace).
+// Exit codes: 0 done, 1 an expectation was missed or it broke off, 2 bad arguments, 64 not offered
+// here (no network namespace).
 return args switch
 {
     [] or ["ci"] => await StormNamespace.RunInsideAsync(args),

@@ -9,7 +9,8 @@ namespace Portmap.Storm;
 /// <summary>One contestant in one weather.</summary>
 internal static class Round
 {
-    /// <summary>Hands ports to long-lived workers, all of them at once, one after the other to each.</summary>
+    /// <summary>Hands ports to long-lived workers, all of them at once, one after the other to
+    /// each.</summary>
     public static async Task<RoundResult> HandOverAsync(IContestant contestant, IReadOnlyList<LineProcess> workers, int handOffs, Interference weather)
     {
         IReadOnlyCollection<(HandOff, bool)> all = [];

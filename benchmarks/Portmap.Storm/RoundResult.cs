@@ -7,11 +7,14 @@ namespace Portmap.Storm;
 /// <param name="Contestant">Who.</param>
 /// <param name="WithAdversary">Whether the adversary was there, besides those who pass by.</param>
 /// <param name="Count">How many hand-offs or starts.</param>
-/// <param name="Lost">How many of them lost at least one number, those that failed included.</param>
+/// <param name="Lost">How many of them lost at least one number, those that failed
+/// included.</param>
 /// <param name="Retries">How many numbers were lost in all.</param>
 /// <param name="Failed">How many of them did not end in a process that listens.</param>
-/// <param name="Misdirected">How many ended in one that listens, and a client reached somebody else or nobody.</param>
-/// <param name="Median">From acquiring until the daemon knows that the process listens; of those that do.</param>
+/// <param name="Misdirected">How many ended in one that listens, and a client reached somebody else
+/// or nobody.</param>
+/// <param name="Median">From acquiring until the daemon knows that the process listens; of those
+/// that do.</param>
 /// <param name="P99">The same, 99th percentile.</param>
 /// <param name="Rates">How fast the others were meanwhile.</param>
 /// <param name="Failures">Why some failed, each reason once.</param>

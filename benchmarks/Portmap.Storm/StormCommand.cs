@@ -44,7 +44,8 @@ internal static class StormCommand
         return Expectations.Check(handOffs, starts) ? ExitCode.Success : ExitCode.Failure;
     }
 
-    /// <summary>The standard input ends with the process that started this one; what this one has started ends the same way.</summary>
+    /// <summary>The standard input ends with the process that started this one; what this one has
+    /// started ends the same way.</summary>
     private static void EndWithParent()
     {
         Console.In.ReadToEnd();

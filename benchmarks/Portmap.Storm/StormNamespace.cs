@@ -4,15 +4,18 @@ using System.Globalization;
 
 namespace Portmap.Storm;
 
-/// <summary>A network namespace of the storm's own: its ports, its ephemeral range and its TIME_WAIT leftovers meet nothing else on the machine.</summary>
+/// <summary>A network namespace of the storm's own: its ports, its ephemeral range and its
+/// TIME_WAIT leftovers meet nothing else on the machine.</summary>
 internal static class StormNamespace
 {
     public const string Inside = "--inside";
 
-    /// <summary>The ephemeral range of the namespace, which is also the range that all contestants hand out: the overlap of the mail, made complete.</summary>
+    /// <summary>The ephemeral range of the namespace, which is also the range that all contestants
+    /// hand out: the overlap of the mail, made complete.</summary>
     public static PortRange Ports { get; } = new(49_152, 50_175);
 
-    /// <summary>Runs this program once more, inside; says why, and ends cleanly, where that is not possible.</summary>
+    /// <summary>Runs this program once more, inside; says why, and ends cleanly, where that is not
+    /// possible.</summary>
     public static async Task<int> RunInsideAsync(IReadOnlyList<string> arguments)
     {
         string setUp = string.Create(
@@ -25,7 +28,8 @@ internal static class StormNamespace
             return ExitCode.NotOffered;
         }
 
-        // The standard input is the inner run's sign of life: it ends when this process does, however that is.
+        // The standard input is the inner run's sign of life: it ends when this process does,
+        // however that is.
         ProcessStartInfo start = Enter($"{setUp} && exec \"$0\" \"$@\"");
         start.RedirectStandardInput = true;
         ProcessStartInfo self = Self.Start(Inside, [.. arguments]);

@@ -1,17 +1,20 @@
 namespace Portmap.Storm;
 
 /// <summary>How much of everything.</summary>
-/// <param name="Workers">Long-lived child processes, each of which takes one hand-off after the other.</param>
+/// <param name="Workers">Long-lived child processes, each of which takes one hand-off after the
+/// other.</param>
 /// <param name="HandOffs">Hand-offs for each contestant and weather.</param>
 /// <param name="Starts">Real process starts for each contestant.</param>
 /// <param name="StartsAtOnce">How many of those are under way at once.</param>
 /// <param name="IsBrief">Whether this is the run that asserts, and draws nothing.</param>
 internal sealed record StormPlan(int Workers, int HandOffs, int Starts, int StartsAtOnce, bool IsBrief)
 {
-    /// <summary>How often one hand-off may be tried before it counts as failed; the same for all.</summary>
+    /// <summary>How often one hand-off may be tried before it counts as failed; the same for
+    /// all.</summary>
     public const int Attempts = 8;
 
-    /// <summary>Hand-offs to each worker before the first one that counts, in calm weather: what is compiled on first use would count against who comes first.</summary>
+    /// <summary>Hand-offs to each worker before the first one that counts, in calm weather: what is
+    /// compiled on first use would count against who comes first.</summary>
     public const int WarmUps = 3;
 
     public static StormPlan Full { get; } = new(Workers: 20, HandOffs: 2_000, Starts: 50, StartsAtOnce: 4, IsBrief: false);

@@ -2,7 +2,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Wire;
 
-/// <summary>What the server allocates for a look-up: it runs in this process, its client does not.</summary>
+/// <summary>What the server allocates for a look-up: it runs in this process, its client does
+/// not.</summary>
 internal static class Allocation
 {
     private const int Calls = 1_000_000;

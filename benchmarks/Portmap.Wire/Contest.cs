@@ -1,6 +1,7 @@
 namespace Portmap.Wire;
 
-/// <summary>Our server and, where it is installed, glusterd: up at the same time and measured in turns, so that whatever else the machine does hits both.</summary>
+/// <summary>Our server and, where it is installed, glusterd: up at the same time and measured in
+/// turns, so that whatever else the machine does hits both.</summary>
 internal sealed class Contest(bool isPinned) : IDisposable
 {
     private const int Repeats = 5;

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Wire;
 
-/// <summary>The client of load.c, compiled once for a run of the program: the same for every server.</summary>
+/// <summary>The client of load.c, compiled once for a run of the program: the same for every
+/// server.</summary>
 internal sealed class LoadClient : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("portmap-wire-");

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Wire;
 
-/// <summary>Measures the wire beside a real glusterd, prints the table, and writes it to the file that is named: <c>-- benchmarks/WIRE.md</c>.</summary>
+/// <summary>Measures the wire beside a real glusterd, prints the table, and writes it to the file
+/// that is named: <c>-- benchmarks/WIRE.md</c>.</summary>
 internal static class Program
 {
     private const int Many = 10_000;

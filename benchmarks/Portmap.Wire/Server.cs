@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Wire;
 
-/// <summary>A server of the Gluster Portmap program as a process of its own, at an address of its own.</summary>
+/// <summary>A server of the Gluster Portmap program as a process of its own, at an address of its
+/// own.</summary>
 internal sealed class Server : IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
@@ -37,7 +38,8 @@ internal sealed class Server : IDisposable
         return new Server(Place, isPinned, Command.Start(isPinned, program, "serve", "--tcp", Place), folder: null);
     }
 
-    /// <summary>A real glusterd with folders of its own, or null where it is not installed.</summary>
+    /// <summary>A real glusterd with folders of its own, or null where it is not
+    /// installed.</summary>
     public static Server? Glusterd(bool isPinned)
     {
         if (!Command.Exists("glusterd"))

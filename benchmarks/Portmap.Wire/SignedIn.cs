@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.Wire;
 
-/// <summary>Bricks of one process that are signed in over one connection, for as long as this lives.</summary>
+/// <summary>Bricks of one process that are signed in over one connection, for as long as this
+/// lives.</summary>
 internal sealed class SignedIn(Process load) : IDisposable
 {
     /// <summary>The first sign-in of all of them.</summary>

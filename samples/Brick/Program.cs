@@ -1,5 +1,6 @@
-// A brick of a volume: listens on the port it was given (or picks one itself; the daemon's choice, not visible here),
-// signs in, and answers every client with one line that names it. SIGTERM ends it in order: it signs out.
+// A brick of a volume: listens on the port it was given (or picks one itself; the daemon's choice,
+// not visible here), signs in, and answers every client with one line that names it. SIGTERM ends
+// it in order: it signs out.
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;

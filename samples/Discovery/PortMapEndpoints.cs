@@ -8,7 +8,8 @@ using Portmap.Rpc;
 
 namespace Discovery;
 
-/// <summary>Service discovery by the port map: the service <c>web</c> is wherever the owner <c>web</c> is served now.</summary>
+/// <summary>Service discovery by the port map: the service <c>web</c> is wherever the owner
+/// <c>web</c> is served now.</summary>
 internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, PortEntry> _served = new();
@@ -63,7 +64,8 @@ internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsync
 
         foreach ((_, PortChangeKind kind, PortEntry entry) in update.Changes.Where(change => change.Entry.Protocol == PortProtocol.Tcp))
         {
-            // A registration takes the place of an older one; an end counts only for the claim it is about.
+            // A registration takes the place of an older one; an end counts only for the claim it
+            // is about.
             if (kind == PortChangeKind.Registered)
             {
                 _served[entry.Owner] = entry;

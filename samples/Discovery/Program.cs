@@ -1,5 +1,5 @@
-// A gateway that finds its services through the port map: HttpClient asks http://web/, YARP sends what it is asked to http://web/,
-// and both follow wherever the owner "web" is served.
+// A gateway that finds its services through the port map: HttpClient asks http://web/, YARP sends
+// what it is asked to http://web/, and both follow wherever the owner "web" is served.
 using Discovery;
 using Microsoft.Extensions.ServiceDiscovery;
 using Yarp.ReverseProxy.Configuration;

@@ -13,9 +13,9 @@ internal static class Network
     /// <summary>Where etcd listens, on the bridge.</summary>
     public const string EtcdAddress = "10.77.0.1";
 
-    /// <summary>The bridge keeps it. A bridge without one of its own takes the lowest of its ports',
-    /// another one whenever a port joins, and a daemon that knows the old one sends into the void
-    /// for half a minute.</summary>
+    /// <summary>The bridge keeps it. A bridge without one of its own takes the lowest of its
+    /// ports', another one whenever a port joins, and a daemon that knows the old one sends into
+    /// the void for half a minute.</summary>
     private const string EtcdHardwareAddress = "02:50:4d:00:00:01";
 
     /// <summary>What the exit code says where the machine does not allow it.</summary>

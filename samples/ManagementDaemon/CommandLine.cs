@@ -7,7 +7,8 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon;
 
-/// <summary>The verbs and their options. Values are checked while they are parsed, so that a bad one is one line and no half-started daemon.</summary>
+/// <summary>The verbs and their options. Values are checked while they are parsed, so that a bad
+/// one is one line and no half-started daemon.</summary>
 internal static class CommandLine
 {
     public const string Name = "ManagementDaemon";
@@ -67,7 +68,8 @@ internal static class CommandLine
         return stranger;
     }
 
-    // A path on a command line means the folder it was typed in; whoever gets to see it later may be somewhere else.
+    // A path on a command line means the folder it was typed in; whoever gets to see it later may
+    // be somewhere else.
     private static PortmapEndpoint? UnixEndpoint(ArgumentResult result)
     {
         string path = result.Tokens[0].Value;

@@ -10,10 +10,12 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon;
 
-/// <summary>Puts the daemon together: this is all a host has to do to embed the registry and its wire.</summary>
+/// <summary>Puts the daemon together: this is all a host has to do to embed the registry and its
+/// wire.</summary>
 internal static class DaemonHost
 {
-    /// <summary>Starts the daemon, runs something beside it, and stops it again, in order also when that something throws.</summary>
+    /// <summary>Starts the daemon, runs something beside it, and stops it again, in order also when
+    /// that something throws.</summary>
     public static async Task RunAsync(DaemonSettings settings, Func<IHost, CancellationToken, Task> beside, CancellationToken cancellationToken)
     {
         IHost host = Build(settings);
@@ -42,8 +44,9 @@ internal static class DaemonHost
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.Configure<ConsoleLifetimeOptions>(lifetime => lifetime.SuppressStatusMessages = true);
 
-        // Portmap__LeaseTimeout=00:00:05, PortmapServer__SocketMode=0660 and the like come from the environment; the command line has the last word.
-        // A key that no option has is an error: a misspelt one would leave its default in force without a word.
+        // Portmap__LeaseTimeout=00:00:05, PortmapServer__SocketMode=0660 and the like come from the
+        // environment; the command line has the last word. A key that no option has is an error: a
+        // misspelt one would leave its default in force without a word.
         builder.Services.AddPortmap().BindConfiguration("Portmap", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options =>
         {
             options.Ports = settings.Ports ?? options.Ports;

@@ -3,7 +3,8 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon;
 
-/// <summary>What the command line decides about a daemon; null leaves the library's default.</summary>
+/// <summary>What the command line decides about a daemon; null leaves the library's
+/// default.</summary>
 internal sealed record DaemonSettings
 {
     public IReadOnlyList<PortmapEndpoint> Endpoints { get; init; } = [];

@@ -2,8 +2,10 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon;
 
-/// <summary>Gluster's handshake, as far as a brick or a client needs it to start: GETSPEC hands out the volfile of a key.</summary>
-/// <remarks>It shows how a host adds a program of its own to the server. Key K is answered with FOLDER/K.vol, read anew each time.</remarks>
+/// <summary>Gluster's handshake, as far as a brick or a client needs it to start: GETSPEC hands out
+/// the volfile of a key.</summary>
+/// <remarks>It shows how a host adds a program of its own to the server. Key K is answered with
+/// FOLDER/K.vol, read anew each time.</remarks>
 internal sealed class GetSpecProgram(DirectoryInfo folder) : IRpcProgram
 {
     private const uint GetSpec = 2;

@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Text;
 using ManagementDaemon;
 
-// A daemon answers signals itself (the host's console lifetime does), so the parser must not end the process for it.
+// A daemon answers signals itself (the host's console lifetime does), so the parser must not end
+// the process for it.
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 ParseResult arguments = CommandLine.Build().Parse(args);
 if (arguments.Errors.Count > 0)

@@ -4,9 +4,11 @@ using System.Text;
 
 namespace ManagementDaemon;
 
-/// <summary>The foreign program of the demo and the tests: an ordinary server that never heard of a port map.</summary>
-/// <remarks>Says <c>listening</c> once it has the port, or <c>taken</c> when somebody else has it; answers every client with one line. Ends with its standard
-/// input, so it cannot outlive who started it.</remarks>
+/// <summary>The foreign program of the demo and the tests: an ordinary server that never heard of a
+/// port map.</summary>
+/// <remarks>Says <c>listening</c> once it has the port, or <c>taken</c> when somebody else has it;
+/// answers every client with one line. Ends with its standard input, so it cannot outlive who
+/// started it.</remarks>
 internal static class StrangerCommand
 {
     public const string Verb = "stranger";

@@ -5,9 +5,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ManagementDaemon;
 
-/// <summary>The folder of volfiles: what is handed out of it are ordinary files that lie in it, whatever their names lead to.</summary>
-/// <remarks>A FIFO would never end, a device may do anything when it is opened, and a link may lead to what others must not read. So the file is looked at
-/// without being opened (O_PATH), and what was looked at is what is read.</remarks>
+/// <summary>The folder of volfiles: what is handed out of it are ordinary files that lie in it,
+/// whatever their names lead to.</summary>
+/// <remarks>A FIFO would never end, a device may do anything when it is opened, and a link may lead
+/// to what others must not read. So the file is looked at without being opened (O_PATH), and what
+/// was looked at is what is read.</remarks>
 internal sealed class VolfileFolder(DirectoryInfo folder)
 {
     private const int OpenPath = 0x200000 | 0x80000;   // O_PATH | O_CLOEXEC
@@ -18,7 +20,8 @@ internal sealed class VolfileFolder(DirectoryInfo folder)
     private const int Ordinary = 0x8000;
 
     /// <returns>The content; null when it is longer than <paramref name="maxBytes"/>.</returns>
-    /// <exception cref="UnauthorizedAccessException">It is no ordinary file, or not one of the folder, or may not be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It is no ordinary file, or not one of the
+    /// folder, or may not be read.</exception>
     /// <exception cref="IOException">There is none.</exception>
     public async Task<byte[]?> ReadAsync(string name, int maxBytes, CancellationToken cancellationToken)
     {

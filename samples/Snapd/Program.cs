@@ -1,5 +1,6 @@
-// Snapd: a server that makes its own listening socket, as most existing ones do, and only then signs in with it.
-// It answers every client with one line that names the volume whose snapshots it serves.
+// Snapd: a server that makes its own listening socket, as most existing ones do, and only then
+// signs in with it. It answers every client with one line that names the volume whose snapshots it
+// serves.
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.AspNetCore;
 
-/// <summary>What Kestrel's transport reports beside what <see cref="Rpc.WorkerPort"/> does. Ids and names are API.</summary>
+/// <summary>What Kestrel's transport reports beside what <see cref="Rpc.WorkerPort"/> does. Ids and
+/// names are API.</summary>
 internal static partial class Log
 {
     [LoggerMessage(201, LogLevel.Critical, "Port {Port} is not '{Owner}''s any more, so nobody finds this process: the application stops.")]

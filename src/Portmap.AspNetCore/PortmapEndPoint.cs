@@ -3,7 +3,8 @@ using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
 
-/// <summary>Where Kestrel is to listen: on the port of an owner, which is known when it listens.</summary>
+/// <summary>Where Kestrel is to listen: on the port of an owner, which is known when it
+/// listens.</summary>
 internal sealed class PortmapEndPoint(string owner, WorkerPortOptions options) : EndPoint
 {
     public string Owner => owner;

@@ -9,9 +9,11 @@ using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
 
-/// <summary>Kestrel's own socket transport, on a socket that listens and is signed in already.</summary>
-/// <remarks>ListenHandle and CreateBoundListenSocket would listen there too. But only a transport hears that Kestrel has stopped accepting, which is long before
-/// its last request has ended: until then the map would send clients to a port that nobody serves.</remarks>
+/// <summary>Kestrel's own socket transport, on a socket that listens and is signed in
+/// already.</summary>
+/// <remarks>ListenHandle and CreateBoundListenSocket would listen there too. But only a transport
+/// hears that Kestrel has stopped accepting, which is long before its last request has ended: until
+/// then the map would send clients to a port that nobody serves.</remarks>
 internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets, ILoggerFactory loggers, IHostApplicationLifetime lifetime)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {

@@ -13,8 +13,9 @@ public static class PortmapWebHostBuilderExtensions
 {
     private const string OwnerVariable = "PORTMAP_OWNER";
 
-    /// <summary>Has Kestrel listen on its Portmap port: the one that the management daemon gave this
-    /// process, or one that it picks itself, as <see cref="WorkerPort.ListenAsync"/> says.</summary>
+    /// <summary>Has Kestrel listen on its Portmap port: the one that the management daemon gave
+    /// this process, or one that it picks itself, as <see cref="WorkerPort.ListenAsync"/>
+    /// says.</summary>
     /// <param name="builder">The web host, as <c>builder.WebHost</c>.</param>
     /// <param name="listen">What Kestrel does on that port: <c>listen => listen.UseHttps()</c>, or
     /// <c>listen.Protocols</c>; null leaves its defaults.</param>
@@ -23,8 +24,8 @@ public static class PortmapWebHostBuilderExtensions
     /// <returns><paramref name="builder"/>.</returns>
     /// <remarks>
     /// <para><b>Without an owner nothing changes.</b> When neither PORTMAP_OWNER is set nor
-    /// <paramref name="configure"/> names one, Kestrel listens where it would have listened: the same
-    /// program runs under a daemon, in a debugger and in a test.</para>
+    /// <paramref name="configure"/> names one, Kestrel listens where it would have listened: the
+    /// same program runs under a daemon, in a debugger and in a test.</para>
     /// <para>With one, the port is the daemon's to say. URLs (ASPNETCORE_URLS, <c>app.Urls</c>) are
     /// overridden, which Kestrel warns of; endpoints of <c>Kestrel:Endpoints</c> and of
     /// <c>ConfigureKestrel</c> are listened on as well. A port that is in use is reported, and the

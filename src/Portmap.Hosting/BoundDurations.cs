@@ -2,8 +2,10 @@ using System.Diagnostics.Metrics;
 
 namespace Portmap.Hosting;
 
-/// <summary>How long it took from the acquisition to the process that listens, healing included: the start of a worker as its supervisor sees it.</summary>
-/// <remarks>Reads the changes of the registry, from <see cref="Start"/> on and only where somebody listens to the histogram.</remarks>
+/// <summary>How long it took from the acquisition to the process that listens, healing included:
+/// the start of a worker as its supervisor sees it.</summary>
+/// <remarks>Reads the changes of the registry, from <see cref="Start"/> on and only where somebody
+/// listens to the histogram.</remarks>
 internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValuePair<string, object?>[] tags) : IAsyncDisposable
 {
     private readonly Histogram<double> _histogram = meter.CreateHistogram(
@@ -12,7 +14,8 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
         "From the acquisition to the registration",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] });
 
-    /// <summary>When each open lease was acquired; touched by the reader only. Bounded by the owners that may be live.</summary>
+    /// <summary>When each open lease was acquired; touched by the reader only. Bounded by the
+    /// owners that may be live.</summary>
     private readonly Dictionary<(string Owner, PortProtocol Protocol), DateTimeOffset> _acquired = [];
 
     private readonly CancellationTokenSource _end = new();

@@ -7,7 +7,8 @@ namespace Portmap.Hosting;
 /// <summary>What a host holds for one registry: without a key, or all under one key.</summary>
 internal static class HostServices
 {
-    /// <summary>The opening of the registry, which can be awaited; null for a registry that the host made by itself.</summary>
+    /// <summary>The opening of the registry, which can be awaited; null for a registry that the
+    /// host made by itself.</summary>
     public static Lazy<Task<PortRegistry>>? Opening(this IServiceProvider provider, object? key) => key is null
         ? provider.GetService<Lazy<Task<PortRegistry>>>()
         : provider.GetKeyedService<Lazy<Task<PortRegistry>>>(key);

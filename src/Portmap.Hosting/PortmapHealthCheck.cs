@@ -4,7 +4,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Hosting;
 
-/// <summary>Whether a registry does what it is there for: by doing it, as far as that harms nobody.</summary>
+/// <summary>Whether a registry does what it is there for: by doing it, as far as that harms
+/// nobody.</summary>
 internal sealed class PortmapHealthCheck(IServiceProvider services, string? key) : IHealthCheck
 {
     private const string Owner = "portmap/health";
@@ -39,11 +40,13 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
         return new HealthCheckResult(status, string.Join(' ', [.. failed, .. degraded, text]), data: data);
     }
 
-    /// <summary>Findings that say that a promise does not hold now; the others are advice, and most hosts have some.</summary>
+    /// <summary>Findings that say that a promise does not hold now; the others are advice, and most
+    /// hosts have some.</summary>
     private static bool Weakens(PortFinding finding) =>
         finding.Kind is PortFindingKind.GuardUnavailable or PortFindingKind.StateMoved or PortFindingKind.StateUnreadable or PortFindingKind.RangeNotBindable;
 
-    /// <summary>The protocol that uses more of the range. A cooling port counts as free: it is handed out when no other is left.</summary>
+    /// <summary>The protocol that uses more of the range. A cooling port counts as free: it is
+    /// handed out when no other is left.</summary>
     private static (int Used, int Ports) Usage(PortRegistry registry)
     {
         PortRange range = registry.Bounds.Ports;

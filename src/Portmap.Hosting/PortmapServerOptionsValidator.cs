@@ -4,7 +4,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Hosting;
 
-/// <summary>Checks a server's options before anything is opened: what the server would refuse is refused here, by the same code where it can be.</summary>
+/// <summary>Checks a server's options before anything is opened: what the server would refuse is
+/// refused here, by the same code where it can be.</summary>
 internal sealed class PortmapServerOptionsValidator : IValidateOptions<PortmapServerOptions>
 {
     private const string Unix = "unix:";
@@ -49,7 +50,8 @@ internal sealed class PortmapServerOptionsValidator : IValidateOptions<PortmapSe
             : null;
     }
 
-    /// <summary>What the server itself says of the bounds: it is made, for a registry of one port in memory, and not started.</summary>
+    /// <summary>What the server itself says of the bounds: it is made, for a registry of one port
+    /// in memory, and not started.</summary>
     private static string? ServerComplaint(PortmapServerOptions options)
     {
         using PortRegistry registry = new(new PortRegistryOptions { Ports = "1", Probe = false, Guard = PortGuardMode.None, MaxOwners = 1, WatchCapacity = 16 });

@@ -6,8 +6,10 @@ using Portmap.Rpc;
 
 namespace Portmap.Hosting;
 
-/// <summary>Opens the registry and serves it from before the host's other services start until after they have stopped.</summary>
-/// <remarks>It asks for options, registry and server only as it starts: the host makes all its services before it has checked the options.</remarks>
+/// <summary>Opens the registry and serves it from before the host's other services start until
+/// after they have stopped.</summary>
+/// <remarks>It asks for options, registry and server only as it starts: the host makes all its
+/// services before it has checked the options.</remarks>
 internal sealed class PortmapServerService(IServiceProvider services, object? key, ILogger? logger) : IHostedLifecycleService, IAsyncDisposable
 {
     private Task<PortRegistry>? _opening;
@@ -40,10 +42,12 @@ internal sealed class PortmapServerService(IServiceProvider services, object? ke
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    // The last step: services that stop workers have the registry and its server until they are done.
+    // The last step: services that stop workers have the registry and its server until they are
+    // done.
     public Task StoppedAsync(CancellationToken cancellationToken) => _server?.StopAsync(cancellationToken) ?? Task.CompletedTask;
 
-    /// <summary>Disposes what the container does not have, among it a registry whose opening the host did not wait for.</summary>
+    /// <summary>Disposes what the container does not have, among it a registry whose opening the
+    /// host did not wait for.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_metrics is not null)

@@ -18,8 +18,8 @@ public static class PortmapServerServiceCollectionExtensions
     /// <returns>The builder of the options, so that the host can add
     /// <c>.BindConfiguration("PortmapServer")</c>.</returns>
     /// <remarks>
-    /// <para>The options of the server and of the registry are checked when the host starts. Then the
-    /// registry is opened, without blocking a thread, and the server listens, before any other
+    /// <para>The options of the server and of the registry are checked when the host starts. Then
+    /// the registry is opened, without blocking a thread, and the server listens, before any other
     /// hosted service is started. It stops when all others have stopped: they can acquire and
     /// register from their first line to their last. A service that works in
     /// <see cref="IHostedLifecycleService.StartingAsync"/> already has to be added after this
@@ -29,8 +29,8 @@ public static class PortmapServerServiceCollectionExtensions
     /// out of the host's start.</para>
     /// <para><see cref="PortRegistryOptions.Endpoint"/>, which workers are told, is taken from the
     /// server: its first Unix socket, else its first TCP endpoint with a port. One that is set must
-    /// be one of the server's. A TCP port 0 is known only when the server listens: then workers have
-    /// to be told for each start.</para>
+    /// be one of the server's. A TCP port 0 is known only when the server listens: then workers
+    /// have to be told for each start.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The services hold a server already.</exception>
@@ -41,8 +41,8 @@ public static class PortmapServerServiceCollectionExtensions
         return Add(services, key: null, configure);
     }
 
-    /// <summary>As <see cref="AddPortmapServer"/>, for the registry that <c>AddKeyedPortmap</c> added
-    /// under this key: a keyed singleton.</summary>
+    /// <summary>As <see cref="AddPortmapServer"/>, for the registry that <c>AddKeyedPortmap</c>
+    /// added under this key: a keyed singleton.</summary>
     /// <param name="services">The services.</param>
     /// <param name="key">The key of the registry and of the server, and the name of the options of
     /// both.</param>

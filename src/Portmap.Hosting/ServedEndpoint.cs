@@ -3,7 +3,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Hosting;
 
-/// <summary>Workers are told where the server listens: the registry's Endpoint is the server's, and one that is not is an error.</summary>
+/// <summary>Workers are told where the server listens: the registry's Endpoint is the server's, and
+/// one that is not is an error.</summary>
 internal sealed class ServedEndpoint(IOptionsMonitor<PortmapServerOptions> server, string name)
     : IPostConfigureOptions<PortRegistryOptions>, IValidateOptions<PortRegistryOptions>
 {
@@ -34,7 +35,8 @@ internal sealed class ServedEndpoint(IOptionsMonitor<PortmapServerOptions> serve
                 + "Workers that see the socket elsewhere (a container's mount) are told for each start.");
     }
 
-    /// <summary>Where the server will listen; nothing when its options are wrong, which their own check says.</summary>
+    /// <summary>Where the server will listen; nothing when its options are wrong, which their own
+    /// check says.</summary>
     private string[] Served()
     {
         try

@@ -52,7 +52,8 @@ internal static class CommandLine
         return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     }
 
-    /// <summary>An owner may begin with @, which is not the name of a file of arguments here.</summary>
+    /// <summary>An owner may begin with @, which is not the name of a file of arguments
+    /// here.</summary>
     public static ParserConfiguration Parsing { get; } = new() { ResponseFileTokenReplacer = null };
 
     /// <summary>Gives a command its work.</summary>

@@ -10,12 +10,12 @@ namespace Portmap;
 //              └────► PortClaim (registered, or the lease claim that ended) or PortRefusal ──► TaskCompletionSource, completed, once somebody asks
 //
 // I1. There is one outcome: the first one, by the CAS from null, by the completion of the source,
-// or by the word of the claim (Over). WhenBound is one task from its first read on.
-// I2. A release or an expiry of a lease for one protocol is told by the word of its claim alone,
-// and _state stays null: that saves each of them a CAS. Its thread writes the word and then looks
-// for a source; who asks puts the source there and then looks at the word. Both writes are full
-// fences, so one of the two sees the other.
-// Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so what few leases need lies in _more.
+// or by the word of the claim (Over). WhenBound is one task from its first read on. I2. A release
+// or an expiry of a lease for one protocol is told by the word of its claim alone, and _state stays
+// null: that saves each of them a CAS. Its thread writes the word and then looks for a source; who
+// asks puts the source there and then looks at the word. Both writes are full fences, so one of the
+// two sees the other. Kept small on purpose: an acquisition may cost 200 bytes beyond the name, so
+// what few leases need lies in _more.
 public sealed partial class PortLease : ILease
 {
     private PortClaim? _claim;
@@ -160,7 +160,8 @@ public sealed partial class PortLease : ILease
 
     void ILease.SetOutcome(PortClaim ended) => OnEnded(ended);
 
-    /// <summary>The claim of a lease that was released or has expired, where its word is all that tells so.</summary>
+    /// <summary>The claim of a lease that was released or has expired, where its word is all that
+    /// tells so.</summary>
     private PortClaim? Over()
     {
         ClaimView claim = new(Volatile.Read(ref _claim));

@@ -2,13 +2,15 @@ using System.Collections;
 
 namespace Portmap;
 
-/// <summary>Which ports are handed out, how long they wait, and to how many owners they go. Never changed.</summary>
+/// <summary>Which ports are handed out, how long they wait, and to how many owners they go. Never
+/// changed.</summary>
 internal sealed class PortLimits
 {
     /// <summary>The ports that are handed out, but for the excluded ones.</summary>
     public required PortRange Range { get; init; }
 
-    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty ranges left out.</summary>
+    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty
+    /// ranges left out.</summary>
     public required PortRange[][] Tiers { get; init; }
 
     /// <summary>A bit for each of 65,536 ports; those of set bits are not handed out.</summary>

@@ -6,11 +6,16 @@ namespace Portmap;
 
 public sealed partial class PortRegistry
 {
-    /// <summary>Gives an owner a port, or the right to bring one; completes when that is confirmed.</summary>
-    /// <param name="request">The owner, and what differs from the options. A string will do.</param>
-    /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it times out.</param>
-    /// <returns>The lease. What lookups answer stays as it is until a process registers with it.</returns>
-    /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses, and StoreFailed: the lease could not be written and was withdrawn.</exception>
+    /// <summary>Gives an owner a port, or the right to bring one; completes when that is
+    /// confirmed.</summary>
+    /// <param name="request">The owner, and what differs from the options. A string will
+    /// do.</param>
+    /// <param name="cancellationToken">Gives up waiting; a lease that took effect stays until it
+    /// times out.</param>
+    /// <returns>The lease. What lookups answer stays as it is until a process registers with
+    /// it.</returns>
+    /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses, and StoreFailed:
+    /// the lease could not be written and was withdrawn.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
@@ -29,13 +34,16 @@ public sealed partial class PortRegistry
             : ValueTask.FromException<PortLease>(new PortRefusedException(refusal));
     }
 
-    /// <summary>As <see cref="AcquireAsync"/>, with the refusal as a value, in bounded time.</summary>
+    /// <summary>As <see cref="AcquireAsync"/>, with the refusal as a value, in bounded
+    /// time.</summary>
     /// <param name="request">The owner, and what differs from the options.</param>
     /// <param name="lease">The lease.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy; AlreadyReserved: the owner has an open lease; Exhausted;
-    /// TooManyOwners; StrategyFailed and StrategyOfferedNothing of a strategy of the host's own; with a required port also Foreign and InUse; with
-    /// <see cref="PortRequest.UnlessServed"/> also AlreadyServed.</param>
-    /// <exception cref="InvalidOperationException">The registry confirms (<see cref="PortDurability.Confirmed"/>): use <see cref="AcquireAsync"/>.</exception>
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy;
+    /// AlreadyReserved: the owner has an open lease; Exhausted; TooManyOwners; StrategyFailed and
+    /// StrategyOfferedNothing of a strategy of the host's own; with a required port also Foreign
+    /// and InUse; with <see cref="PortRequest.UnlessServed"/> also AlreadyServed.</param>
+    /// <exception cref="InvalidOperationException">The registry confirms
+    /// (<see cref="PortDurability.Confirmed"/>): use <see cref="AcquireAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal)
     {
@@ -60,7 +68,8 @@ public sealed partial class PortRegistry
         return true;
     }
 
-    /// <summary>Acquires for a session, which needs a right to what the owner has, or for the host.</summary>
+    /// <summary>Acquires for a session, which needs a right to what the owner has, or for the
+    /// host.</summary>
     internal async Task<PortLease> AcquireForAsync(SessionHolder? acquirer, PortRequest request)
     {
         PortLease lease = new(this, request, acquirer);

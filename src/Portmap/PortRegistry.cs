@@ -12,11 +12,13 @@ using Portmap.Upkeep;
 
 namespace Portmap;
 
-/// <summary>Answers one question for everything that runs on a host: which process serves which port? Hands out ports and keeps the book of who listens where.</summary>
+/// <summary>Answers one question for everything that runs on a host: which process serves which
+/// port? Hands out ports and keeps the book of who listens where.</summary>
 /// <remarks>
-/// <para>All members are safe for any number of threads, and no table operation takes a lock: lookups are wait-free and allocate nothing, the rest
-/// is lock-free. One made by the constructor lives in memory only; one that <see cref="OpenAsync"/> opened keeps its state, and verbs that change it
-/// wait for the disk (<see cref="PortRegistryOptions.Durability"/>).</para>
+/// <para>All members are safe for any number of threads, and no table operation takes a lock:
+/// lookups are wait-free and allocate nothing, the rest is lock-free. One made by the constructor
+/// lives in memory only; one that <see cref="OpenAsync"/> opened keeps its state, and verbs that
+/// change it wait for the disk (<see cref="PortRegistryOptions.Durability"/>).</para>
 /// <para>It is not a server: <c>Portmap.Rpc</c> serves it to other processes.</para>
 /// </remarks>
 public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
@@ -34,8 +36,10 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <param name="logger">Where it logs; null logs nothing.</param>
     /// <param name="timeProvider">The clock of all its times; null is the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
-    /// <exception cref="ArgumentException">The options name a <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
+    /// <exception cref="ArgumentException">The options name a
+    /// <see cref="PortRegistryOptions.StateFolder"/>: use <see cref="OpenAsync"/>.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong;
+    /// each wrong value is named with its bound and remedy.</exception>
     public PortRegistry(PortRegistryOptions options, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null)
         : this(options, PortRegistrySettings.Of(options, inMemory: true), logger, new RegistryClock(timeProvider ?? TimeProvider.System), opened: null)
     {
@@ -70,29 +74,40 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <summary>What the operations work with.</summary>
     internal RegistryParts Parts { get; }
 
-    /// <summary>Completes when what an earlier run left is settled: each Recovered entry has signed in again or ended, or
-    /// <see cref="PortRegistryOptions.DisconnectGrace"/> is over since the opening. At once when there was none.</summary>
-    /// <value>Who is Recovered still when it completes has a living process that may not know how to sign in; its port is held for it, and it is not settled
-    /// otherwise any more. Faults with <see cref="ObjectDisposedException"/> when the registry is disposed first.</value>
+    /// <summary>Completes when what an earlier run left is settled: each Recovered entry has signed
+    /// in again or ended, or <see cref="PortRegistryOptions.DisconnectGrace"/> is over since the
+    /// opening. At once when there was none.</summary>
+    /// <value>Who is Recovered still when it completes has a living process that may not know how
+    /// to sign in; its port is held for it, and it is not settled otherwise any more. Faults with
+    /// <see cref="ObjectDisposedException"/> when the registry is disposed first.</value>
     public Task WhenSettled => _liveness.Settlement.Task;
 
-    /// <summary>The ports that are handed out, exclusions among them, and how many owners may be live at once: what others need who share them out.</summary>
+    /// <summary>The ports that are handed out, exclusions among them, and how many owners may be
+    /// live at once: what others need who share them out.</summary>
     public (PortRange Ports, int MaxOwners) Bounds => (Parts.Settings.Range, Parts.Settings.MaxOwners);
 
-    /// <summary>Opens a registry that keeps its state over crashes, power loss and reboots.</summary>
+    /// <summary>Opens a registry that keeps its state over crashes, power loss and
+    /// reboots.</summary>
     /// <param name="options">The options; read now, so that later changes have no effect.</param>
-    /// <param name="store">Where the state is kept, and given up with the registry, also when opening fails. null: in
-    /// <see cref="PortRegistryOptions.StateFolder"/>, or, if there is none, in memory only.</param>
+    /// <param name="store">Where the state is kept, and given up with the registry, also when
+    /// opening fails. null: in <see cref="PortRegistryOptions.StateFolder"/>, or, if there is none,
+    /// in memory only.</param>
     /// <param name="logger">Where it logs; null logs nothing.</param>
     /// <param name="timeProvider">The clock of all its times; null is the system's.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>The registry. Registrations of processes that still live are Recovered: their ports are held, lookups answer from their sign-in on. Those of
-    /// dead ones, and all after a reboot of the host, have ended. Open leases and cooling ports have the time left that they had.</returns>
-    /// <remarks>Reads each process once and never binds. Ports outside the configured range are kept for their owners and not handed out again.</remarks>
+    /// <returns>The registry. Registrations of processes that still live are Recovered: their ports
+    /// are held, lookups answer from their sign-in on. Those of dead ones, and all after a reboot
+    /// of the host, have ended. Open leases and cooling ports have the time left that they
+    /// had.</returns>
+    /// <remarks>Reads each process once and never binds. Ports outside the configured range are
+    /// kept for their owners and not handed out again.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong; each wrong value is named with its bound and remedy.</exception>
-    /// <exception cref="PortRefusedException">StateInUse: another daemon has the state; StateUnreadable: it is of a newer version; StoreFailed: it cannot
-    /// be read or written, or not within <see cref="PortRegistryOptions.OpenTimeout"/>; TooManyOwners: more than MaxOwners are stored.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong;
+    /// each wrong value is named with its bound and remedy.</exception>
+    /// <exception cref="PortRefusedException">StateInUse: another daemon has the state;
+    /// StateUnreadable: it is of a newer version; StoreFailed: it cannot be read or written, or not
+    /// within <see cref="PortRegistryOptions.OpenTimeout"/>; TooManyOwners: more than MaxOwners are
+    /// stored.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task<PortRegistry> OpenAsync(
         PortRegistryOptions options, IPortStore? store = null, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
@@ -134,12 +149,16 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Opens a session: one connection of one process, over which it registers and releases.</summary>
-    /// <param name="processId">The process, as the kernel knows it; null when it is not known (another pid namespace).</param>
+    /// <summary>Opens a session: one connection of one process, over which it registers and
+    /// releases.</summary>
+    /// <param name="processId">The process, as the kernel knows it; null when it is not known
+    /// (another pid namespace).</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
-    /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int?, uint?)"/> says. Where that is not known, the host vouches for
-    /// it: it may use the leases that the host acquired for nobody in particular.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or less.</exception>
+    /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int?, uint?)"/>
+    /// says. Where that is not known, the host vouches for it: it may use the leases that the host
+    /// acquired for nobody in particular.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or
+    /// less.</exception>
     public PortSession OpenSession(int? processId)
     {
         int process = Checked(processId);
@@ -147,25 +166,35 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new PortSession(this, new SessionHolder(Parts.Sessions, process, user) { IsVouchedFor = user is null });
     }
 
-    /// <summary>As <see cref="OpenSession(int?)"/>, for a caller whose user is known from elsewhere, or is known not to be known.</summary>
-    /// <param name="processId">The process, as the kernel knows it; null when it is not known.</param>
-    /// <param name="userId">The user it speaks for, as the kernel knows it; null when it is not known.</param>
+    /// <summary>As <see cref="OpenSession(int?)"/>, for a caller whose user is known from
+    /// elsewhere, or is known not to be known.</summary>
+    /// <param name="processId">The process, as the kernel knows it; null when it is not
+    /// known.</param>
+    /// <param name="userId">The user it speaks for, as the kernel knows it; null when it is not
+    /// known.</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
-    /// <remarks>What it registers is recorded as this user's. Who is not the process or session of a claim, nor acquired it, nor root, the daemon's
-    /// user or the claim's user, changes nothing of it while its process lives. A session of an unknown user is nobody but itself.</remarks>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or less.</exception>
+    /// <remarks>What it registers is recorded as this user's. Who is not the process or session of
+    /// a claim, nor acquired it, nor root, the daemon's user or the claim's user, changes nothing
+    /// of it while its process lives. A session of an unknown user is nobody but itself.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or
+    /// less.</exception>
     public PortSession OpenSession(int? processId, uint? userId) =>
         new(this, new SessionHolder(Parts.Sessions, Checked(processId), userId));
 
-    /// <summary>Says what about this host and these options weakens the promises: with numbers, and the exact remedy.</summary>
-    /// <returns>The findings of now; empty when there is nothing to say. The same are logged once, within a second of the start. What the kernel's settings say is what they
-    /// said when the registry was made.</returns>
+    /// <summary>Says what about this host and these options weakens the promises: with numbers, and
+    /// the exact remedy.</summary>
+    /// <returns>The findings of now; empty when there is nothing to say. The same are logged once,
+    /// within a second of the start. What the kernel's settings say is what they said when the
+    /// registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
     public IReadOnlyList<PortFinding> Diagnose() => _findings.All(Parts);
 
-    /// <summary>Ends the passes over leases and processes, every <see cref="WatchAsync"/>, and the wait for leases that are open, and lets go of guarded ports. Entries stay readable;
-    /// ports are not released. A registry with a store waits until what is on its way to the disk is there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
-    /// <remarks>A change that races it succeeds and is on disk, or throws <see cref="ObjectDisposedException"/>. Nothing a store throws comes out of it.</remarks>
+    /// <summary>Ends the passes over leases and processes, every <see cref="WatchAsync"/>, and the
+    /// wait for leases that are open, and lets go of guarded ports. Entries stay readable; ports
+    /// are not released. A registry with a store waits until what is on its way to the disk is
+    /// there, and gives the state up: prefer <see cref="DisposeAsync"/>.</summary>
+    /// <remarks>A change that races it succeeds and is on disk, or throws
+    /// <see cref="ObjectDisposedException"/>. Nothing a store throws comes out of it.</remarks>
     public void Dispose()
     {
         End();
@@ -201,7 +230,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <summary>Checks what must hold when nothing else runs; for tests.</summary>
     internal void AssertInvariants() => TableAudit.Check(Parts.Table);
 
-    /// <summary>Completes when what changed before is on disk, or could not be written; for tests.</summary>
+    /// <summary>Completes when what changed before is on disk, or could not be written; for
+    /// tests.</summary>
     internal Task FlushAsync() => Parts.Journal?.FlushAsync() ?? Task.CompletedTask;
 
     private RegistryParts MakeParts(PortRegistryOptions options, PortRegistrySettings settings, ILogger? logger, RegistryClock clock, long? firstEpoch)

@@ -146,7 +146,8 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         }
     }
 
-    /// <summary>The name of a strategy stands in each fact of its claims, beside the owner's, and is read back from there.</summary>
+    /// <summary>The name of a strategy stands in each fact of its claims, beside the owner's, and
+    /// is read back from there.</summary>
     private static string? ComplaintOfName(string name)
     {
         if (name.Length > MaxStrategyBytes || Encoding.UTF8.GetByteCount(name) > MaxStrategyBytes)

@@ -29,7 +29,8 @@ internal sealed class PortRegistrySettings
 
     public required int MaxGuards { get; init; }
 
-    /// <summary>How many ports may be guarded: the option, and never more than half of the descriptors.</summary>
+    /// <summary>How many ports may be guarded: the option, and never more than half of the
+    /// descriptors.</summary>
     public int GuardLimit => Math.Min(MaxGuards, DescriptorShares.OfGuards(Kernel.DescriptorLimit));
 
     public required KernelPorts Kernel { get; init; }
@@ -54,7 +55,8 @@ internal sealed class PortRegistrySettings
 
     public required TimeSpan OpenTimeout { get; init; }
 
-    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty ranges left out.</summary>
+    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty
+    /// ranges left out.</summary>
     public PortRange[][] Tiers => Limits.Tiers;
 
     /// <summary>How many ports may be handed out.</summary>
@@ -72,7 +74,8 @@ internal sealed class PortRegistrySettings
     public bool HandsOut(int port) => Limits.HandsOut(port);
 
     /// <summary>Checks the options of a registry that is made now, on this host.</summary>
-    /// <exception cref="ArgumentException">It is to live in memory, and the options name a folder.</exception>
+    /// <exception cref="ArgumentException">It is to live in memory, and the options name a
+    /// folder.</exception>
     public static PortRegistrySettings Of(PortRegistryOptions options, bool inMemory)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -83,7 +86,8 @@ internal sealed class PortRegistrySettings
             : From(options, KernelPorts.Read());
     }
 
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong; every wrong one is named.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong;
+    /// every wrong one is named.</exception>
     public static PortRegistrySettings From(PortRegistryOptions options, KernelPorts kernel)
     {
         PortRegistryOptionsValidator.ThrowIfInvalid(options);

@@ -9,8 +9,8 @@ namespace Portmap;
 ///    │  └─────────────── Cooling ◄────────────────────┘
 ///    └── Foreign
 /// </code>
-/// A registration may also move Free, Cooling or Foreign straight to Bound: a process that listens is never refused
-/// because of a cool-down, an exclusion or a stranger that is gone.</remarks>
+/// A registration may also move Free, Cooling or Foreign straight to Bound: a process that listens
+/// is never refused because of a cool-down, an exclusion or a stranger that is gone.</remarks>
 public enum PortState
 {
     /// <summary>Nobody holds it and it may be handed out.</summary>

@@ -65,7 +65,8 @@ public static class PortmapServiceCollectionExtensions
 
     private static OptionsBuilder<PortRegistryOptions> Add(IServiceCollection services, string? key, Action<PortRegistryOptions>? configure)
     {
-        // Merged into the first without a word, a second call would give two hosts of one process one port map.
+        // Merged into the first without a word, a second call would give two hosts of one process
+        // one port map.
         if (services.Any(service => service.ServiceType == typeof(PortRegistry) && Equals(service.ServiceKey, key)))
         {
             throw new InvalidOperationException(key is null

@@ -7,7 +7,8 @@ namespace Portmap.Architecture.Tests;
 /// <summary>How a house stands, in figures. CONTRIBUTING.md keeps them.</summary>
 internal static class Tables
 {
-    /// <summary>The table of CONTRIBUTING.md: a row for each figure, a column for each package.</summary>
+    /// <summary>The table of CONTRIBUTING.md: a row for each figure, a column for each
+    /// package.</summary>
     public static void PrintFigures(IReadOnlyList<House> houses, TextWriter to)
     {
         to.WriteLine($"| | {string.Join(" | ", houses.Select(house => house.Package))} |");

@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.AspNetCore.Tests;
 
-/// <summary>The sample of service discovery: http://web/ is wherever the owner "web" is served, for HttpClient and for YARP.</summary>
+/// <summary>The sample of service discovery: http://web/ is wherever the owner "web" is served, for
+/// HttpClient and for YARP.</summary>
 public sealed class DiscoveryTests
 {
     [Theory]
@@ -78,7 +79,8 @@ public sealed class DiscoveryTests
 
         public Task<string> GetAsync(string path) => _client.GetStringAsync(address + path).Within();
 
-        /// <summary>Asks until the answer is the one, at most for the deadline; calls on their way to a dead worker fail.</summary>
+        /// <summary>Asks until the answer is the one, at most for the deadline; calls on their way
+        /// to a dead worker fail.</summary>
         public async Task UntilAsync(string path, Func<string, bool> isIt)
         {
             using CancellationTokenSource end = Deadline.Source();

@@ -87,7 +87,8 @@ public sealed class KestrelTests
 
         worker.Process.Send(Signal.Terminate);
 
-        // The request does not end before the test lets it, so the drain is not over when the sign-out arrives.
+        // The request does not end before the test lets it, so the drain is not over when the
+        // sign-out arrives.
         PortChange change = await daemon.ChangeAsync(revision, it => it.Entry.Owner == "web");
         change.Kind.Should().Be(PortChangeKind.Released, "it signed out; it did not die and was not lost");
         daemon.Registry.TryGetPort("web", out _).Should().BeFalse();
@@ -106,7 +107,8 @@ public sealed class KestrelTests
         worker.Process.Send(Signal.Terminate);
         await daemon.ChangeAsync(revision, it => it.Kind == PortChangeKind.Released);
 
-        // The socket is closed right after the sign-out: at the latest the next connection is refused, while the request is still open.
+        // The socket is closed right after the sign-out: at the latest the next connection is
+        // refused, while the request is still open.
         using CancellationTokenSource end = Deadline.Source();
         SocketError? refused = null;
         while (refused is null)

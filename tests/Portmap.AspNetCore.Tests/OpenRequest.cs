@@ -1,6 +1,7 @@
 namespace Portmap.AspNetCore.Tests;
 
-/// <summary>A request that is under way until the test ends it: the server has begun its answer and waits for a line on its standard input.</summary>
+/// <summary>A request that is under way until the test ends it: the server has begun its answer and
+/// waits for a line on its standard input.</summary>
 internal sealed class OpenRequest : IDisposable
 {
     private readonly HttpClient _client = HttpCalls.Client();

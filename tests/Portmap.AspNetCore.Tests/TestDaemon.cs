@@ -44,7 +44,8 @@ internal sealed class TestDaemon : IAsyncDisposable
         return start;
     }
 
-    /// <summary>Starts a server under a lease of its own, and waits until it is registered and says that it listens.</summary>
+    /// <summary>Starts a server under a lease of its own, and waits until it is registered and says
+    /// that it listens.</summary>
     public async Task<Worker> LaunchAsync(string owner, params string[] arguments) =>
         await LaunchAsync(await Registry.AcquireAsync(owner).Within(), arguments);
 
@@ -63,7 +64,8 @@ internal sealed class TestDaemon : IAsyncDisposable
     /// <summary>Waits for a change that comes after a revision.</summary>
     public Task<PortChange> ChangeAsync(long afterRevision, Func<PortChange, bool> matches) => Registry.ChangeAsync(afterRevision, matches);
 
-    /// <summary>The daemon ends with all it knew, and another one comes up at its endpoint.</summary>
+    /// <summary>The daemon ends with all it knew, and another one comes up at its
+    /// endpoint.</summary>
     /// <param name="between">What is done while there is none.</param>
     /// <returns>The revision of the new one at its beginning.</returns>
     public async Task<long> RestartAsync(Func<Task> between)

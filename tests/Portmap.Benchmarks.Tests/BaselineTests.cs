@@ -2,7 +2,8 @@ using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks.Tests;
 
-/// <summary>The baselines do what they are compared for: all of them keep the book rightly.</summary>
+/// <summary>The baselines do what they are compared for: all of them keep the book
+/// rightly.</summary>
 public class BaselineTests
 {
     public static TheoryData<string> Names => ["lock", "concurrent", "linear", "random"];

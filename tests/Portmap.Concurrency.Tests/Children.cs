@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>Real processes that do nothing, so that claims have living owners other than this process.</summary>
+/// <summary>Real processes that do nothing, so that claims have living owners other than this
+/// process.</summary>
 internal sealed class Children : IDisposable
 {
     private readonly List<Process> _processes;

@@ -1,6 +1,7 @@
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>Lets a few threads start the same round at the same moment, many times, and checks each round when all have finished it.</summary>
+/// <summary>Lets a few threads start the same round at the same moment, many times, and checks each
+/// round when all have finished it.</summary>
 internal static class Race
 {
     public static async Task RunAsync<T>(int racers, int rounds, Func<int, int, T> run, Action<int, T[]> check)

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>A lease becomes a registration in one step: whoever asks for the owner finds the one or the other, never nothing.</summary>
+/// <summary>A lease becomes a registration in one step: whoever asks for the owner finds the one or
+/// the other, never nothing.</summary>
 public class RegistrationGapTests
 {
     private const int Rounds = 1_000;

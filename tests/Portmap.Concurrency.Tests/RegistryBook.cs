@@ -2,7 +2,8 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>The real registry behind the stress: <see cref="StressPlan.Processes"/> processes, of which one is this and the others are children.</summary>
+/// <summary>The real registry behind the stress: <see cref="StressPlan.Processes"/> processes, of
+/// which one is this and the others are children.</summary>
 internal sealed class RegistryBook : IPortBook, IAsyncDisposable
 {
     private readonly PortRegistry _registry;

@@ -5,8 +5,10 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>Many threads on few ports, then an audit from outside and the conservation law. No sockets: the table is what is tested.</summary>
-/// <remarks>PORTMAP_STRESS=N makes each run N times as long; without it all of them take some seconds.</remarks>
+/// <summary>Many threads on few ports, then an audit from outside and the conservation law. No
+/// sockets: the table is what is tested.</summary>
+/// <remarks>PORTMAP_STRESS=N makes each run N times as long; without it all of them take some
+/// seconds.</remarks>
 public class RegistryStressTests
 {
     [Theory]
@@ -123,7 +125,8 @@ public class RegistryStressTests
         WatchCapacity = 1_048_576, // nothing of the history may be lost
     };
 
-    /// <summary>Waits until no open lease and no entry of a dead process is left; only the time of the registry brings that about.</summary>
+    /// <summary>Waits until no open lease and no entry of a dead process is left; only the time of
+    /// the registry brings that about.</summary>
     private static async Task RegistryComesToRestAsync(RegistryBook book, List<Process> dead)
     {
         HashSet<int> ids = [.. dead.Select(process => process.Id)];

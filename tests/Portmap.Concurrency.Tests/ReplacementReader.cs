@@ -2,7 +2,8 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>Reads an owner's port without pause while the owner moves to and fro: the old port or the new one, never neither.</summary>
+/// <summary>Reads an owner's port without pause while the owner moves to and fro: the old port or
+/// the new one, never neither.</summary>
 internal static class ReplacementReader
 {
     public const string Owner = "owner0";
@@ -37,7 +38,8 @@ internal static class ReplacementReader
         return gaps;
     }
 
-    /// <summary>Every third time the host acquires again and another process takes over; else the process moves by itself.</summary>
+    /// <summary>Every third time the host acquires again and another process takes over; else the
+    /// process moves by itself.</summary>
     private static void Move(IPortBook book, int i)
     {
         if (i % 3 == 0 && book.Acquire(Owner, allocatorPicks: true) != 0)

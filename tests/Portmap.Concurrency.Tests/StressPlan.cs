@@ -2,7 +2,8 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>A bounded number of random operations on a few owners and ports, so that threads meet on both all the time.</summary>
+/// <summary>A bounded number of random operations on a few owners and ports, so that threads meet
+/// on both all the time.</summary>
 internal sealed record StressPlan(int Seed, int Threads = 4, int OperationsPerThread = 20_000)
 {
     public const int FirstPort = 20000;

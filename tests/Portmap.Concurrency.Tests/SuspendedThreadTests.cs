@@ -5,8 +5,10 @@ using Portmap.Table;
 
 namespace Portmap.Concurrency.Tests;
 
-/// <summary>A thread is suspended between two steps of an operation while others go on: nobody hangs, and nothing ends that should not.</summary>
-/// <remarks>The tests make the steps of the suspended thread themselves, one by one, because no scheduler can be told to stop there.</remarks>
+/// <summary>A thread is suspended between two steps of an operation while others go on: nobody
+/// hangs, and nothing ends that should not.</summary>
+/// <remarks>The tests make the steps of the suspended thread themselves, one by one, because no
+/// scheduler can be told to stop there.</remarks>
 public sealed class SuspendedThreadTests : IDisposable
 {
     private const int First = 20000;
@@ -164,7 +166,8 @@ public sealed class SuspendedThreadTests : IDisposable
         PortClaim.Pending(
             new NewClaim { Protocol = PortProtocol.Tcp, Port = port, Epoch = epoch, Holder = session.Holder, UsesUp = usesUp }, confirmed: false);
 
-    /// <summary>What the suspended thread does when it goes on; that others were faster may make the push fail.</summary>
+    /// <summary>What the suspended thread does when it goes on; that others were faster may make
+    /// the push fail.</summary>
     private Task PushAndFinishAsync(OwnerCell cell, PortClaim top, PortClaim claim) => OnAnotherThread(() =>
     {
         if (cell.TryPush(top, claim))

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Crash;
 
-/// <summary>A daemon under Confirmed that does what its standard input says, line by line, and answers each with one line.</summary>
+/// <summary>A daemon under Confirmed that does what its standard input says, line by line, and
+/// answers each with one line.</summary>
 internal static class Obeying
 {
     // obey FOLDER PORTS

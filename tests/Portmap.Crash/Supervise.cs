@@ -2,7 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using Portmap;
 
-/// <summary>supervise FOLDER PORTS OWNER... : a daemon that starts a worker for each owner that has none, and leaves alone those that live, until it is killed.</summary>
+/// <summary>supervise FOLDER PORTS OWNER... : a daemon that starts a worker for each owner that has
+/// none, and leaves alone those that live, until it is killed.</summary>
 internal static class Supervise
 {
     private const string Worker =
@@ -44,7 +45,8 @@ internal static class Supervise
 
     private static Task<PortEntry> StartAsync(PortLease lease)
     {
-        // Its streams are not ours: a worker that outlives us must not hold what the test reads from us.
+        // Its streams are not ours: a worker that outlives us must not hold what the test reads
+        // from us.
         ProcessStartInfo start = new("python3", ["-c", Worker, lease.Port.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardOutput = true,

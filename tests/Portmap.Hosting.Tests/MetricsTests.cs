@@ -5,8 +5,10 @@ using OpenTelemetry.Metrics;
 
 namespace Portmap.Hosting.Tests;
 
-/// <summary>What a host's meters tell of its registries, and that the pages which name them name what there is.</summary>
-/// <remarks>Not beside others: an exporter hears the meters of every host of this process.</remarks>
+/// <summary>What a host's meters tell of its registries, and that the pages which name them name
+/// what there is.</summary>
+/// <remarks>Not beside others: an exporter hears the meters of every host of this
+/// process.</remarks>
 [CollectionDefinition(nameof(MetricsTests), DisableParallelization = true)]
 [Collection(nameof(MetricsTests))]
 public sealed partial class MetricsTests
@@ -159,7 +161,8 @@ public sealed partial class MetricsTests
     /// <summary>A finding on any host: fewer ports than owners.</summary>
     private static void TooManyOwners(IServiceCollection services) => services.Configure<PortRegistryOptions>(options => options.MaxOwners = 50);
 
-    /// <summary>Has each instrument say something: a lease that is registered, one that is refused, and one whose port a stranger has.</summary>
+    /// <summary>Has each instrument say something: a lease that is registered, one that is refused,
+    /// and one whose port a stranger has.</summary>
     private static async Task UseAsync(PortRegistry registry, Readings readings)
     {
         readings.Collect();
@@ -205,7 +208,8 @@ public sealed partial class MetricsTests
     [GeneratedRegex(@"by \((?<name>\w+)\)")]
     private static partial Regex Label();
 
-    /// <summary>Listens to the meter of one host, and to the counters, which all registries of the process share.</summary>
+    /// <summary>Listens to the meter of one host, and to the counters, which all registries of the
+    /// process share.</summary>
     private sealed class Readings : IDisposable
     {
         private readonly MeterListener _listener = new();
@@ -237,7 +241,8 @@ public sealed partial class MetricsTests
         /// <summary>The first that was measured.</summary>
         public Task<(double Value, string Strategy)> BoundDuration => _duration.Task;
 
-        /// <summary>Each instrument that said something: name, kind, unit and tags as the page writes them.</summary>
+        /// <summary>Each instrument that said something: name, kind, unit and tags as the page
+        /// writes them.</summary>
         public IEnumerable<string> Instruments
         {
             get

@@ -30,7 +30,8 @@ public sealed class PortmapServerTests
         Neighbour neighbour = new(folder.Socket());
         await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(store).AddSingleton<IHostedService>(neighbour)));
 
-        // The call itself returns, whichever thread makes it; a start that waited for the state inside would not.
+        // The call itself returns, whichever thread makes it; a start that waited for the state
+        // inside would not.
         Task<Task> call = Task.Factory.StartNew(() => host.Host.StartAsync(), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Task start = await call.Within();
         await store.Loading.Within();
@@ -181,7 +182,8 @@ public sealed class PortmapServerTests
         services.AddPortmapServer(options => options.Endpoints.Add(endpoint));
     });
 
-    /// <summary>A service of the host's that needs the daemon as it starts and as it stops.</summary>
+    /// <summary>A service of the host's that needs the daemon as it starts and as it
+    /// stops.</summary>
     private sealed class Neighbour(string endpoint) : IHostedService
     {
         public List<string> Pings { get; } = [];

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Hosting.Tests;
 
-/// <summary>What the options of a server may be, where they come from, and what workers are told of them.</summary>
+/// <summary>What the options of a server may be, where they come from, and what workers are told of
+/// them.</summary>
 public sealed class ServerOptionsTests
 {
     public static TheoryData<string, string, string> WrongValues { get; } = new()

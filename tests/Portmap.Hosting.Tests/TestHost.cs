@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Hosting.Tests;
 
-/// <summary>Hosts as a daemon builds them, with nothing in them but what a test puts there, and a socket in the test's own folder.</summary>
+/// <summary>Hosts as a daemon builds them, with nothing in them but what a test puts there, and a
+/// socket in the test's own folder.</summary>
 internal static class TestHost
 {
     public static string Socket(this TempFolder folder, string name = "portmap.sock") => $"unix:{folder[name]}";

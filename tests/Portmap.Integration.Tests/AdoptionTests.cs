@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A supervisor that is killed and started again with its workers living starts none of them twice, and starts those again that died.</summary>
+/// <summary>A supervisor that is killed and started again with its workers living starts none of
+/// them twice, and starts those again that died.</summary>
 public sealed class AdoptionTests
 {
     [NeedsFact("python3")]

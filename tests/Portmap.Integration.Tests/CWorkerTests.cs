@@ -5,7 +5,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A worker in C, on the stubs that rpcgen makes of portmap.x: any language can be one. Nothing of .NET is on its side.</summary>
+/// <summary>A worker in C, on the stubs that rpcgen makes of portmap.x: any language can be one.
+/// Nothing of .NET is on its side.</summary>
 public sealed class CWorkerTests
 {
     private const string Header = "/usr/include/tirpc/rpc/rpc.h";

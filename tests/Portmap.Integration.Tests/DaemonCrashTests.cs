@@ -6,15 +6,18 @@ using Xunit.Abstractions;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A daemon that is killed at any moment: what it acknowledged is there, whatever was under way.</summary>
+/// <summary>A daemon that is killed at any moment: what it acknowledged is there, whatever was
+/// under way.</summary>
 public sealed class DaemonCrashTests(ITestOutputHelper output)
 {
     private const int Threads = 4, ProcessesOfEach = 2, WantedKills = 200;
 
-    /// <summary>Fewer show nothing: on a slow machine the test goes on beyond its time until it has them.</summary>
+    /// <summary>Fewer show nothing: on a slow machine the test goes on beyond its time until it has
+    /// them.</summary>
     private const int LeastKills = 20;
 
-    // What CI gives this test; PORTMAP_CRASH_KILLS and PORTMAP_CRASH_SECONDS change it for a long run.
+    // What CI gives this test; PORTMAP_CRASH_KILLS and PORTMAP_CRASH_SECONDS change it for a long
+    // run.
     private static readonly int s_kills = Setting("PORTMAP_CRASH_KILLS", WantedKills);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(Setting("PORTMAP_CRASH_SECONDS", 45));
 
@@ -37,7 +40,8 @@ public sealed class DaemonCrashTests(ITestOutputHelper output)
                     Samples.Crash, [folder["state"], "41000-41011", Text(random.Next()), Text(Threads), .. workers.Select(worker => Text(worker.Id))]);
                 (await daemon.ReadLineAsync()).Should().Be("open");
 
-                // The moment is random in what the daemon does: after so many of its lines, while the next ones are under way.
+                // The moment is random in what the daemon does: after so many of its lines, while
+                // the next ones are under way.
                 for (int lines = random.Next(300); lines > 0; lines--)
                 {
                     book.Note(await daemon.ReadLineAsync());

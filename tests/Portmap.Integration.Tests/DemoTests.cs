@@ -2,7 +2,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>The main job of the README, as a newcomer sees it, and twice at once on one machine.</summary>
+/// <summary>The main job of the README, as a newcomer sees it, and twice at once on one
+/// machine.</summary>
 public sealed class DemoTests
 {
     [Fact]

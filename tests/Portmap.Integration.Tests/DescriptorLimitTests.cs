@@ -7,7 +7,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A daemon that may have few descriptors, and more clients than that: it serves those it has, and goes on when there are some again.</summary>
+/// <summary>A daemon that may have few descriptors, and more clients than that: it serves those it
+/// has, and goes on when there are some again.</summary>
 public sealed class DescriptorLimitTests : IDisposable
 {
     private readonly TempFolder _folder = new();
@@ -109,7 +110,8 @@ public sealed class DescriptorLimitTests : IDisposable
         return child;
     }
 
-    /// <summary>Connects as often as the daemon's backlog lets: a socket without a place in it is told to try again.</summary>
+    /// <summary>Connects as often as the daemon's backlog lets: a socket without a place in it is
+    /// told to try again.</summary>
     private async Task<List<Socket>> CrowdAsync(int count)
     {
         List<Socket> crowd = [];
@@ -130,7 +132,8 @@ public sealed class DescriptorLimitTests : IDisposable
         return crowd;
     }
 
-    /// <summary>A connection that is served, once the daemon has seen that the others are gone.</summary>
+    /// <summary>A connection that is served, once the daemon has seen that the others are
+    /// gone.</summary>
     private async Task<PortmapClient> ConnectAndAskAsync()
     {
         using CancellationTokenSource end = Deadline.Source();

@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>Programs that cannot sign in: the host registers for them, once their port shows as listening.</summary>
+/// <summary>Programs that cannot sign in: the host registers for them, once their port shows as
+/// listening.</summary>
 public sealed class ForeignProgramTests
 {
     [Fact]

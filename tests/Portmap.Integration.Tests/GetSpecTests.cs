@@ -5,7 +5,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>Gluster's GETSPEC, which <c>serve --volfiles</c> adds to the server as a program of the host's own.</summary>
+/// <summary>Gluster's GETSPEC, which <c>serve --volfiles</c> adds to the server as a program of the
+/// host's own.</summary>
 public sealed class GetSpecTests : IAsyncLifetime, IDisposable
 {
     private const uint Handshake = 14398633;

@@ -5,8 +5,9 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>The five systems of the mail "Brick port allocation by GlusterD": what was reported, each patch, the window that remained, and the
-/// long-term solution. The first two play one scene: a brick had a port, was killed, and a stranger has taken the port.</summary>
+/// <summary>The five systems of the mail "Brick port allocation by GlusterD": what was reported,
+/// each patch, the window that remained, and the long-term solution. The first two play one scene:
+/// a brick had a port, was killed, and a stranger has taken the port.</summary>
 public sealed class MailScenariosTests
 {
     private const string Brick = "vol0:/bricks/b1";

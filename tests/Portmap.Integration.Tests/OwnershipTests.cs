@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>Two real processes want one owner, or one wants what is another's: what broke GlusterD's map again and again.</summary>
+/// <summary>Two real processes want one owner, or one wants what is another's: what broke
+/// GlusterD's map again and again.</summary>
 public sealed class OwnershipTests
 {
     private const string Brick = "vol0:/bricks/b1";

@@ -5,13 +5,15 @@ using System.Text;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>One ONC RPC call as bytes on a socket, written down here a second time so that the server is not tested with its own code.</summary>
+/// <summary>One ONC RPC call as bytes on a socket, written down here a second time so that the
+/// server is not tested with its own code.</summary>
 internal static class RawCall
 {
     private const uint LastFragment = 0x8000_0000;
 
     /// <summary>Sends one call and reads its reply.</summary>
-    /// <returns>The results: what follows the accepted header, whose status must be SUCCESS.</returns>
+    /// <returns>The results: what follows the accepted header, whose status must be
+    /// SUCCESS.</returns>
     public static async Task<byte[]> InvokeAsync(EndPoint endpoint, uint program, uint version, uint procedure, byte[] arguments)
     {
         using Socket socket = new(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);

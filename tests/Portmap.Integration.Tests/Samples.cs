@@ -27,7 +27,8 @@ internal static class Samples
         return daemon;
     }
 
-    /// <summary>A foreign program on a port, in a process of its own, listening when this returns.</summary>
+    /// <summary>A foreign program on a port, in a process of its own, listening when this
+    /// returns.</summary>
     public static async Task<ChildProcess> StrangerOnAsync(int port)
     {
         ChildProcess stranger = ChildProcess.Start(ManagementDaemon, "stranger", port.ToString(CultureInfo.InvariantCulture));

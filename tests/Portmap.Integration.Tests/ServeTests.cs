@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>What <c>ManagementDaemon serve</c> promises to those who start it: the ready line, the exit codes, the endpoints.</summary>
+/// <summary>What <c>ManagementDaemon serve</c> promises to those who start it: the ready line, the
+/// exit codes, the endpoints.</summary>
 public sealed class ServeTests
 {
     public static TheoryData<string[], string> BadArguments { get; } = new()

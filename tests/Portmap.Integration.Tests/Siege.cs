@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A stranger who tries to listen on one port, again and again, until it is lifted.</summary>
+/// <summary>A stranger who tries to listen on one port, again and again, until it is
+/// lifted.</summary>
 internal sealed class Siege : IDisposable
 {
     private const int SolSocket = 1, SoReuseAddr = 2;

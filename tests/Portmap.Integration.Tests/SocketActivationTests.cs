@@ -7,7 +7,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A daemon whose socket is made by who starts it, as systemd does for a socket unit: while it is started again, connections wait.</summary>
+/// <summary>A daemon whose socket is made by who starts it, as systemd does for a socket unit:
+/// while it is started again, connections wait.</summary>
 public sealed class SocketActivationTests
 {
     private const int Workers = 2_000;

@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A real daemon that stands still (SIGSTOP): the kernel goes on accepting connections for it, and nobody waits for it without end.</summary>
+/// <summary>A real daemon that stands still (SIGSTOP): the kernel goes on accepting connections for
+/// it, and nobody waits for it without end.</summary>
 public sealed class StoppedDaemonTests : IDisposable
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(500);

@@ -18,7 +18,8 @@ public sealed class SystemdTests
         List<string> names = [];
         foreach (string unit in Directory.EnumerateFiles(s_units, "*.s*"))
         {
-            // A template is looked at as one of its instances; the programs are installed somewhere else.
+            // A template is looked at as one of its instances; the programs are installed somewhere
+            // else.
             string name = Path.GetFileName(unit).Replace("@.", "@b1.", StringComparison.Ordinal);
             string text = await File.ReadAllTextAsync(unit).Within();
             await File.WriteAllTextAsync(folder[name], text.Replace("/usr/lib/portmap/ManagementDaemon", "/bin/true", StringComparison.Ordinal).Replace("/usr/lib/portmap/Brick", "/bin/true", StringComparison.Ordinal)).Within();

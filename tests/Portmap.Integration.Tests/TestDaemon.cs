@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>A host with a registry and its wire inside this test process, and the real workers it starts.</summary>
+/// <summary>A host with a registry and its wire inside this test process, and the real workers it
+/// starts.</summary>
 internal sealed class TestDaemon : IAsyncDisposable
 {
     private readonly PortmapServer _server;
@@ -32,7 +33,8 @@ internal sealed class TestDaemon : IAsyncDisposable
         return daemon;
     }
 
-    /// <summary>Acquires a port, starts a worker with the lease, and waits until it is registered.</summary>
+    /// <summary>Acquires a port, starts a worker with the lease, and waits until it is
+    /// registered.</summary>
     public async Task<(ChildProcess Worker, PortEntry Entry)> StartAsync(ProcessStartInfo program, PortRequest request)
     {
         PortLease lease = await Registry.AcquireAsync(request).Within();

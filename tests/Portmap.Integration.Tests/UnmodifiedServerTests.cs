@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>Servers that never heard of a port map, started through the open gate and registered by the host: nobody gets their port before, during or after.</summary>
+/// <summary>Servers that never heard of a port map, started through the open gate and registered by
+/// the host: nobody gets their port before, during or after.</summary>
 public sealed class UnmodifiedServerTests
 {
     private const string Owner = "vol0:/bricks/b1";
@@ -145,8 +146,10 @@ public sealed class UnmodifiedServerTests
         (await Line.FromAsync(lease.Port)).Should().Be($"{name} pid {server.Id}", "a gate that closes shuts nobody out who is in");
     }
 
-    /// <summary>Asserts that a stranger gets the port on no address, without SO_REUSEADDR nor, if asked for, with it.</summary>
-    /// <remarks>A server of 0.0.0.0 holds nothing of IPv6: once the gate is open for it, only the placeholder keeps those with SO_REUSEADDR from [::].</remarks>
+    /// <summary>Asserts that a stranger gets the port on no address, without SO_REUSEADDR nor, if
+    /// asked for, with it.</summary>
+    /// <remarks>A server of 0.0.0.0 holds nothing of IPv6: once the gate is open for it, only the
+    /// placeholder keeps those with SO_REUSEADDR from [::].</remarks>
     private static void AssertRefused(int port, bool reuse, bool ipv4Only = false)
     {
         foreach (bool option in reuse ? (bool[])[false, true] : [false])

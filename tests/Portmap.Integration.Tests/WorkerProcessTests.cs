@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>Real workers: how they come, how they go, and what happens when the daemon is the one that goes.</summary>
+/// <summary>Real workers: how they come, how they go, and what happens when the daemon is the one
+/// that goes.</summary>
 public sealed class WorkerProcessTests
 {
     private const string Brick = "vol0:/bricks/b1";

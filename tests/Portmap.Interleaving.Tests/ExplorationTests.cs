@@ -3,9 +3,11 @@ using Portmap.Interleaving.Tests.Scheduling;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>Tiny scenarios under every schedule with at most two forced switches; at every step both ways to look must agree.</summary>
-/// <remarks>A process that dies is a real thread that ends, and a pass of the registry takes many steps and reads /proc: those scenarios have one forced switch
-/// here, and two with PORTMAP_EXPLORE_ALL=1 (some minutes).</remarks>
+/// <summary>Tiny scenarios under every schedule with at most two forced switches; at every step
+/// both ways to look must agree.</summary>
+/// <remarks>A process that dies is a real thread that ends, and a pass of the registry takes many
+/// steps and reads /proc: those scenarios have one forced switch here, and two with
+/// PORTMAP_EXPLORE_ALL=1 (some minutes).</remarks>
 public class ExplorationTests
 {
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);

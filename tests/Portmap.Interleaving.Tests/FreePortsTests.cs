@@ -3,10 +3,12 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>The set of free ports under every schedule of two threads: what is in it is found.</summary>
+/// <summary>The set of free ports under every schedule of two threads: what is in it is
+/// found.</summary>
 public sealed class FreePortsTests : IDisposable
 {
-    /// <summary>Three words of the bitmap: a search from the first port on comes to the last word by its summary only.</summary>
+    /// <summary>Three words of the bitmap: a search from the first port on comes to the last word
+    /// by its summary only.</summary>
     private static readonly PortRange s_range = new(20_000, 20_191);
 
     private readonly Puppets _puppets = new(2);

@@ -22,7 +22,8 @@ internal sealed class FrozenScene : IDisposable
     private PortLease? _lease;
     private int _owners;
 
-    /// <param name="isStored">Whether there is a store, and a change counts only when it is written.</param>
+    /// <param name="isStored">Whether there is a store, and a change counts only when it is
+    /// written.</param>
     public FrozenScene(bool isStored = false)
     {
         PortRegistryOptions options = new()
@@ -85,7 +86,8 @@ internal sealed class FrozenScene : IDisposable
         _session.Register(Registry, owner, FirstPort, out _, out _).Should().BeTrue();
     }
 
-    /// <summary>An owner that is registered, and a lease by which a process that may die can replace it.</summary>
+    /// <summary>An owner that is registered, and a lease by which a process that may die can
+    /// replace it.</summary>
     public void PrepareMortalsReplacement(string owner)
     {
         Here.Register(Registry, owner, FirstPort, out _, out _).Should().BeTrue();
@@ -128,14 +130,16 @@ internal sealed class FrozenScene : IDisposable
 
     public void AddUntilItGrows()
     {
-        // It grows when a bucket that is not empty gets one more; the seed of the hash decides which one that is.
+        // It grows when a bucket that is not empty gets one more; the seed of the hash decides
+        // which one that is.
         for (int end = _owners + 30; _owners < end; _owners++)
         {
             AcquireOwn(NameOf(_owners));
         }
     }
 
-    /// <summary>What the others do. On ports and owners of their own it must succeed whatever is frozen; on those of the frozen thread it must only end.</summary>
+    /// <summary>What the others do. On ports and owners of their own it must succeed whatever is
+    /// frozen; on those of the frozen thread it must only end.</summary>
     public void DoEverything(string where)
     {
         Registry.Acquire("other", out PortLease? lease, out PortRefusal? refusal).Should().BeTrue("{0}, which must not matter: {1}", where, refusal?.Message);
@@ -159,7 +163,8 @@ internal sealed class FrozenScene : IDisposable
         There.Release(Registry, "other", out _).Should().BeTrue(where);
     }
 
-    /// <summary>When all have gone on and time has passed: the invariants hold, both ways to look agree, and every port that nobody has can be acquired.</summary>
+    /// <summary>When all have gone on and time has passed: the invariants hold, both ways to look
+    /// agree, and every port that nobody has can be acquired.</summary>
     public string? FindFault()
     {
         Registry.AssertInvariants();

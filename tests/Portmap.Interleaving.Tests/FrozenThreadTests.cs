@@ -5,7 +5,8 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>A suspended thread never stops the others: one is frozen at each internal step in turn, the others do everything, then it goes on.</summary>
+/// <summary>A suspended thread never stops the others: one is frozen at each internal step in turn,
+/// the others do everything, then it goes on.</summary>
 public sealed class FrozenThreadTests : IDisposable
 {
     /// <summary>Of each kind of step, so many of an act are tried, evenly spread.</summary>

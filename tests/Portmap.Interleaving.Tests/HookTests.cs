@@ -7,7 +7,8 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>The two builds of the same sources: this one stops at every step, the shipped one has no step at all.</summary>
+/// <summary>The two builds of the same sources: this one stops at every step, the shipped one has
+/// no step at all.</summary>
 public class HookTests
 {
     [Fact]

@@ -4,10 +4,11 @@ using Portmap.Interleaving.Tests.Scheduling;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>Random scenarios of 2 to 4 threads on few ports and owners: each history must be explained by some order of its calls.</summary>
-/// <remarks>
-/// PORTMAP_HISTORIES=N plays N histories of each kind instead of what CI has time for. A fault prints its seed and schedule; PORTMAP_SEED=N plays the one of that
-/// seed alone, under the same schedule.
+/// <summary>Random scenarios of 2 to 4 threads on few ports and owners: each history must be
+/// explained by some order of its calls.</summary>
+/// <remarks> PORTMAP_HISTORIES=N plays N histories of each kind instead of what CI has time for. A
+/// fault prints its seed and schedule; PORTMAP_SEED=N plays the one of that seed alone, under the
+/// same schedule.
 /// </remarks>
 public class LinearizabilityTests
 {

@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>No owner is refused while there is room for one, wherever its credit comes back.</summary>
+/// <summary>No owner is refused while there is room for one, wherever its credit comes
+/// back.</summary>
 public sealed class OwnerCreditsTests : IDisposable
 {
     private const int Rounds = 100;
@@ -15,14 +16,16 @@ public sealed class OwnerCreditsTests : IDisposable
         int moved = 0;
         for (int round = 0; round < Rounds; round++)
         {
-            // Two stripes with one credit each; this thread takes its own, so the other stripe has the last one.
+            // Two stripes with one credit each; this thread takes its own, so the other stripe has
+            // the last one.
             OwnerCredits credits = new(2, 2);
             credits.TryTake().Should().BeTrue();
             Hook.Reached = step =>
             {
                 if (step == Step.TakeCredit)
                 {
-                    // At the other stripe, its own passed already: somebody takes that credit and gives it back to this one.
+                    // At the other stripe, its own passed already: somebody takes that credit and
+                    // gives it back to this one.
                     Hook.Reached = null;
                     moved += credits.TryTake() ? 1 : 0;
                     credits.Return();

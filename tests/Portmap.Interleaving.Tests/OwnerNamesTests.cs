@@ -3,8 +3,10 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>Names come and go for as long as the daemon lives; the cost of a lookup must not grow with those that are gone. It is counted in steps, not timed.</summary>
-/// <remarks>PORTMAP_NAMES=10000000 sends as many names through as the design names (some 15 s); without it, as many as CI has time for.</remarks>
+/// <summary>Names come and go for as long as the daemon lives; the cost of a lookup must not grow
+/// with those that are gone. It is counted in steps, not timed.</summary>
+/// <remarks>PORTMAP_NAMES=10000000 sends as many names through as the design names (some 15 s);
+/// without it, as many as CI has time for.</remarks>
 public class OwnerNamesTests
 {
     private const int Living = 1_000, Misses = 10_000;
@@ -33,7 +35,8 @@ public class OwnerNamesTests
         stepsBefore.Should().BeGreaterThan(2 * Misses, "a miss reads the table and a bucket, and some a name");
     }
 
-    /// <summary>Looks for owners that were never there: the steps of all, and of the one that took most.</summary>
+    /// <summary>Looks for owners that were never there: the steps of all, and of the one that took
+    /// most.</summary>
     private static (int All, int Most) Miss(PortRegistry registry)
     {
         int all = 0, most = 0, steps = 0;

@@ -1,4 +1,5 @@
-// A web worker as its author writes it, for tests to start, stop and kill: one call makes it a worker of the port map.
+// A web worker as its author writes it, for tests to start, stop and kill: one call makes it a
+// worker of the port map.
 //   Portmap.Kestrel http1|http2|https [second owner]
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -21,7 +22,8 @@ if (args.Length > 1)
 WebApplication app = builder.Build();
 app.MapGet("/", (HttpContext http) => $"{Environment.GetEnvironmentVariable("PORTMAP_OWNER")} {Environment.ProcessId} {http.Request.Protocol} {http.Request.Scheme}");
 
-// Begins its answer and ends it when a line comes in: a request is under way for as long as a test wants.
+// Begins its answer and ends it when a line comes in: a request is under way for as long as a test
+// wants.
 app.MapGet("/slow", async (HttpContext http) =>
 {
     await http.Response.WriteAsync("first ");

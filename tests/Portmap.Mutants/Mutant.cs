@@ -1,13 +1,16 @@
 namespace Portmap.Mutants;
 
-/// <summary>One small fault that is put into the sources, and the tests that must notice it.</summary>
-/// <param name="Id">The type and what is wrong, such as <c>FreePorts.ClearSummary: no second look</c>.</param>
+/// <summary>One small fault that is put into the sources, and the tests that must notice
+/// it.</summary>
+/// <param name="Id">The type and what is wrong, such as <c>FreePorts.ClearSummary: no second
+/// look</c>.</param>
 /// <param name="File">The source file, from the root of the repository.</param>
 /// <param name="Find">The text that is replaced. It stands exactly once in the file.</param>
-/// <param name="Replace">The text in its place. <c>MUTANT</c> in it is the condition that this mutant
-/// is switched on: the text must mean the same as before when it is false.</param>
+/// <param name="Replace">The text in its place. <c>MUTANT</c> in it is the condition that this
+/// mutant is switched on: the text must mean the same as before when it is false.</param>
 /// <param name="Project">The test project, such as <c>Portmap.Tests</c>.</param>
-/// <param name="Filter">Which of its tests are run, as <c>dotnet test --filter</c> takes it.</param>
+/// <param name="Filter">Which of its tests are run, as <c>dotnet test --filter</c> takes
+/// it.</param>
 internal sealed record Mutant(string Id, string File, string Find, string Replace, string Project, string Filter)
 {
     /// <summary>Why no test can notice it; null for a mutant that must be caught.</summary>
@@ -39,6 +42,7 @@ internal enum Fate
 /// <param name="Seconds">How long its tests ran.</param>
 internal sealed record MutantResult(Mutant Mutant, Fate Fate, string By, double Seconds)
 {
-    /// <summary>Whether this is how it should be: caught, or alive for a reason that is written down.</summary>
+    /// <summary>Whether this is how it should be: caught, or alive for a reason that is written
+    /// down.</summary>
     public bool IsRight => Mutant.AliveBecause is null ? Fate is Fate.Caught or Fate.Hung : Fate == Fate.Alive;
 }

@@ -5,7 +5,8 @@ namespace Portmap.Mutants;
 /// <summary>All mutants, numbered.</summary>
 internal static class MutantList
 {
-    /// <summary>The control: it changes nothing, so the run is worth nothing when a test "catches" it.</summary>
+    /// <summary>The control: it changes nothing, so the run is worth nothing when a test "catches"
+    /// it.</summary>
     private static readonly Mutant s_control = new(
         "control: nothing is changed", "src/Portmap/PortRange.cs", "namespace Portmap;", "namespace Portmap; // MUTANT", "Portmap.Tests", "FullyQualifiedName~PortRangeTests")
     {

@@ -3,7 +3,8 @@ using Spectre.Console;
 
 namespace Portmap.Mutants;
 
-/// <summary>One run: draw the mutants, build them all at once, and let the tests look for each.</summary>
+/// <summary>One run: draw the mutants, build them all at once, and let the tests look for
+/// each.</summary>
 /// <param name="count">How many are drawn; 0 is all.</param>
 /// <param name="seed">The seed of the draw.</param>
 /// <param name="only">Only those with this text in their name; null is any.</param>

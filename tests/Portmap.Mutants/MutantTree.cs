@@ -2,9 +2,10 @@ using System.Diagnostics;
 
 namespace Portmap.Mutants;
 
-/// <summary>A copy of the working tree that holds all mutants at once, each behind a condition, so that one build serves all.</summary>
-/// <remarks>The environment variable <c>PORTMAP_MUTANT</c> names the number of the one that is switched on; without it the copy
-/// behaves as the sources it was made of.</remarks>
+/// <summary>A copy of the working tree that holds all mutants at once, each behind a condition, so
+/// that one build serves all.</summary>
+/// <remarks>The environment variable <c>PORTMAP_MUTANT</c> names the number of the one that is
+/// switched on; without it the copy behaves as the sources it was made of.</remarks>
 internal sealed class MutantTree(string repository, string folder)
 {
     private const string Switch = """
@@ -25,7 +26,8 @@ internal sealed class MutantTree(string repository, string folder)
 
     public string Folder { get; } = folder;
 
-    /// <summary>Says of each mutant that does not fit its file any more what is wrong. Empty: all of them fit.</summary>
+    /// <summary>Says of each mutant that does not fit its file any more what is wrong. Empty: all
+    /// of them fit.</summary>
     public static IEnumerable<string> Misfits(string repository, IEnumerable<Mutant> mutants)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);
@@ -76,7 +78,8 @@ internal sealed class MutantTree(string repository, string folder)
         }
     }
 
-    /// <summary>Builds test projects of the copy. A mutant is no style to be checked, so analyzers are off.</summary>
+    /// <summary>Builds test projects of the copy. A mutant is no style to be checked, so analyzers
+    /// are off.</summary>
     public void Build(IEnumerable<string> projects)
     {
         foreach (string project in projects)

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using Portmap.Mutants;
 
-// dotnet run --project tests/Portmap.Mutants -- [--count 20] [--seed N] [--only TEXT] [--report FILE]
+// dotnet run --project tests/Portmap.Mutants -- [--count 20] [--seed N] [--only TEXT] [--report
+// FILE]
 //
-// PORTMAP_MUTANTS=all in the environment runs all of them, whatever --count says. The exit code is 0 only when each
-// mutant that ran met the fate that the list gives it.
+// PORTMAP_MUTANTS=all in the environment runs all of them, whatever --count says. The exit code is
+// 0 only when each mutant that ran met the fate that the list gives it.
 Option<int> count = new("--count") { Description = "How many are drawn; 0 is all of them.", DefaultValueFactory = _ => 20 };
 Option<int?> seed = new("--seed") { Description = "The seed of the draw, as an earlier run printed it." };
 Option<string?> only = new("--only") { Description = "Only those with this text in their name." };

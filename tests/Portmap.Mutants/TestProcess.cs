@@ -3,10 +3,12 @@ using System.Text.RegularExpressions;
 
 namespace Portmap.Mutants;
 
-/// <summary>Runs some tests of one project of the copy, with one mutant switched on or none.</summary>
+/// <summary>Runs some tests of one project of the copy, with one mutant switched on or
+/// none.</summary>
 internal static partial class TestProcess
 {
-    /// <summary>A mutant may make a test wait without end. Test runs take seconds, so that this is far beyond what is slow.</summary>
+    /// <summary>A mutant may make a test wait without end. Test runs take seconds, so that this is
+    /// far beyond what is slow.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3);
 
     public static async Task<(Fate Fate, string By, double Seconds)> RunAsync(string assembly, string filter, int mutant, CancellationToken cancellationToken)

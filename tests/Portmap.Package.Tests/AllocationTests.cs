@@ -5,9 +5,9 @@ using Xunit;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>
-/// A lookup allocates nothing, whatever the runtime makes of the code: each of its tiers, no tiers, ReadyToRun and Native AOT. A program of
-/// its own measures it from the packages, so that nothing else in the process allocates (Consumer/Allocations.cs).
+/// <summary> A lookup allocates nothing, whatever the runtime makes of the code: each of its tiers,
+/// no tiers, ReadyToRun and Native AOT. A program of its own measures it from the packages, so that
+/// nothing else in the process allocates (Consumer/Allocations.cs).
 /// </summary>
 [Collection(nameof(PackedPackages))]
 public sealed class AllocationTests(PackedPackages packages)
@@ -15,7 +15,8 @@ public sealed class AllocationTests(PackedPackages packages)
     private const int SmallestObjectBytes = 24;
     private const int Outstanding = 256;
 
-    /// <summary>What is measured in the process as a whole: passes of the registry and the server's timer run beside it.</summary>
+    /// <summary>What is measured in the process as a whole: passes of the registry and the server's
+    /// timer run beside it.</summary>
     private static readonly string[] s_overTheWire = ["PORTBYBRICK", "PORTBYBRICK-nobody", "LOOKUP", "LOOKUP-nobody"];
 
     private static readonly string[] s_inProcess =

@@ -2,8 +2,8 @@ using System.Xml.Linq;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>A copy of a consumer's sources outside the repository, with a nuget.config by which our packages come from the packed
-/// folder and from nowhere else.</summary>
+/// <summary>A copy of a consumer's sources outside the repository, with a nuget.config by which our
+/// packages come from the packed folder and from nowhere else.</summary>
 internal sealed class ConsumerProject
 {
     private ConsumerProject(string folder, string version)
@@ -24,7 +24,8 @@ internal sealed class ConsumerProject
         File.Copy(Path.Combine(Repository.Root, "global.json"), Path.Combine(folder, "global.json"));
         XElement config = new("configuration",
 
-            // A folder of packages for this run alone: nothing that an earlier one unpacked can be taken for ours.
+            // A folder of packages for this run alone: nothing that an earlier one unpacked can be
+            // taken for ours.
             new XElement("config", Add("globalPackagesFolder", Path.Combine(packages.Folder, "unpacked"))),
             new XElement("packageSources", Add("packed", packages.Feed)),
             new XElement("packageSourceMapping",
@@ -34,7 +35,8 @@ internal sealed class ConsumerProject
         return new ConsumerProject(folder, packages.Version);
     }
 
-    // The machine's own sources by name, since mapping one source means mapping all. Lines read "  1.  name [Enabled]".
+    // The machine's own sources by name, since mapping one source means mapping all. Lines read "
+    // 1. name [Enabled]".
     private static async Task<IEnumerable<string>> OtherSourcesAsync(string folder)
     {
         string listed = await Tool.DotnetAsync(folder, "nuget", "list", "source");

@@ -2,7 +2,8 @@ using System.Reflection;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>The names that the compiler gives to members in XML documentation (ECMA-334, annex D); no generic ones of our own, for there are none.</summary>
+/// <summary>The names that the compiler gives to members in XML documentation (ECMA-334, annex D);
+/// no generic ones of our own, for there are none.</summary>
 internal static class DocumentationId
 {
     public static string Of(MemberInfo member)

@@ -62,7 +62,8 @@ public sealed class DocumentationTests(PackedPackages packages)
         return XDocument.Load(stream);
     }
 
-    /// <summary>Loads the assembly of a package beside the one that these tests were built with.</summary>
+    /// <summary>Loads the assembly of a package beside the one that these tests were built
+    /// with.</summary>
     private Assembly Load(string package)
     {
         AssemblyLoadContext context = new(package, isCollectible: true);
@@ -80,7 +81,8 @@ public sealed class DocumentationTests(PackedPackages packages)
         return context.LoadFromStream(bytes);
     }
 
-    // What somebody wrote: neither what the compiler makes of a record or an enum, nor an accessor, nor a constructor that it adds.
+    // What somebody wrote: neither what the compiler makes of a record or an enum, nor an accessor,
+    // nor a constructor that it adds.
     private static bool IsWritten(MemberInfo member) => member switch
     {
         MethodInfo { IsSpecialName: true } method => method.Name.StartsWith("op_", StringComparison.Ordinal) && !method.IsDefined(typeof(CompilerGeneratedAttribute)),

@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>What the compiler says to a consumer who forgets an await or a dispose: the table in src/Portmap/DESIGN.md.</summary>
+/// <summary>What the compiler says to a consumer who forgets an await or a dispose: the table in
+/// src/Portmap/DESIGN.md.</summary>
 [Collection(nameof(PackedPackages))]
 public sealed class MisuseTests(PackedPackages packages)
 {

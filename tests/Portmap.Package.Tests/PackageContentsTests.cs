@@ -57,7 +57,8 @@ public sealed class PackageContentsTests(PackedPackages packages)
         Value("copyright").Should().NotBeNullOrWhiteSpace();
     }
 
-    // Files, not the packages that hold them: only the newer of the SDKs that global.json allows write the same times into both archives.
+    // Files, not the packages that hold them: only the newer of the SDKs that global.json allows
+    // write the same times into both archives.
     [Fact]
     public async Task Pack_OfTheSameSourcesInAnotherFolder_GivesTheSameFiles()
     {

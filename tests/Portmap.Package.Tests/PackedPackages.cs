@@ -5,7 +5,8 @@ using Xunit;
 
 namespace Portmap.Package.Tests;
 
-/// <summary>Packs the packages once for all tests of this project, under a version that no other run ever had.</summary>
+/// <summary>Packs the packages once for all tests of this project, under a version that no other
+/// run ever had.</summary>
 public sealed class PackedPackages : IAsyncLifetime
 {
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
@@ -13,7 +14,8 @@ public sealed class PackedPackages : IAsyncLifetime
     /// <summary>The packages there are.</summary>
     internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd"];
 
-    /// <summary>The tests of a collection run one after the other, so nobody else reads or writes it meanwhile.</summary>
+    /// <summary>The tests of a collection run one after the other, so nobody else reads or writes
+    /// it meanwhile.</summary>
     private readonly Dictionary<string, Task<string>> _consumers = [];
 
     /// <summary>A folder of this run alone, deleted at its end.</summary>
@@ -36,7 +38,8 @@ public sealed class PackedPackages : IAsyncLifetime
         return Task.CompletedTask;
     }
 
-    /// <summary>Packs a fresh copy of the sources, in a folder of its own, the way a release is packed.</summary>
+    /// <summary>Packs a fresh copy of the sources, in a folder of its own, the way a release is
+    /// packed.</summary>
     internal async Task PackAsync(string feed)
     {
         string sources = feed + "-sources";
@@ -57,10 +60,12 @@ public sealed class PackedPackages : IAsyncLifetime
     /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
     internal Task<string> BuiltConsumerAsync() => BuiltAsync("jit", Repository.ConsumerSources);
 
-    /// <summary>The daemon in a .NET host and its web server, built once from the packages.</summary>
+    /// <summary>The daemon in a .NET host and its web server, built once from the
+    /// packages.</summary>
     internal Task<string> BuiltHostConsumerAsync() => BuiltAsync("host", Repository.HostConsumerSources);
 
-    /// <summary>The consumer, published once under this name, with warnings as errors: a consumer must not get one because of us.</summary>
+    /// <summary>The consumer, published once under this name, with warnings as errors: a consumer
+    /// must not get one because of us.</summary>
     internal Task<string> PublishedConsumerAsync(string name, params string[] how) => ConsumerAsync(name, Repository.ConsumerSources, async consumer =>
     {
         string target = Path.Combine(consumer.Folder, "published");

@@ -3,7 +3,8 @@ namespace Portmap.Package.Tests;
 /// <summary>The sources this test run was built from.</summary>
 internal static class Repository
 {
-    // What a build of the packages needs, and no more: a test must not find an obj folder of another build.
+    // What a build of the packages needs, and no more: a test must not find an obj folder of
+    // another build.
     private static readonly string[] s_rootFiles =
     [
         "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json", "nuget.config", ".editorconfig", "README.md", "LICENSE",
@@ -15,7 +16,8 @@ internal static class Repository
 
     public static string HostConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "HostConsumer");
 
-    /// <summary>Copies what the packages are made of, so that packing disturbs no other build of the same sources.</summary>
+    /// <summary>Copies what the packages are made of, so that packing disturbs no other build of
+    /// the same sources.</summary>
     public static void CopySources(string target)
     {
         Directory.CreateDirectory(target);

@@ -14,7 +14,8 @@ internal static class Tool
     public static Task<string> DotnetAsync(string folder, params string[] arguments) =>
         RunAsync(Path.Combine(s_dotnetRoot, "dotnet"), folder, arguments);
 
-    /// <returns>Standard output, when the exit code is 0; an exception with all output otherwise.</returns>
+    /// <returns>Standard output, when the exit code is 0; an exception with all output
+    /// otherwise.</returns>
     public static async Task<string> RunAsync(string program, string folder, params string[] arguments)
     {
         ProcessStartInfo start = new(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -37,7 +38,8 @@ internal static class Tool
         }
     }
 
-    // A test host inherits variables of the build that started it; a build of its own must not see them. No build server may outlive it.
+    // A test host inherits variables of the build that started it; a build of its own must not see
+    // them. No build server may outlive it.
     private static void CleanEnvironment(IDictionary<string, string?> environment)
     {
         foreach (string name in environment.Keys.Where(IsOfTheOuterBuild).ToList())

@@ -2,7 +2,8 @@ using System.IO.Pipelines;
 
 namespace Portmap.Rpc.Tests;
 
-/// <summary>Two ends of a connection in memory. Like a socket, each holds back a writer whose reader does not read.</summary>
+/// <summary>Two ends of a connection in memory. Like a socket, each holds back a writer whose
+/// reader does not read.</summary>
 internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
 {
     private readonly Stream _in = reader.AsStream();

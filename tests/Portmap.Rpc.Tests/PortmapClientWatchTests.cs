@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests;
 
-/// <summary>What <see cref="PortmapClient.WatchAsync"/> promises: a map that can be mirrored, across slow readers and restarts of the daemon.</summary>
+/// <summary>What <see cref="PortmapClient.WatchAsync"/> promises: a map that can be mirrored,
+/// across slow readers and restarts of the daemon.</summary>
 public sealed class PortmapClientWatchTests
 {
     [Fact]
@@ -76,7 +77,8 @@ public sealed class PortmapClientWatchTests
             await client.RegisterAsync(new PortClaimRequest($"b{i}", 49200)).Within();
         }
 
-        // One answer was on its way when the reader stopped; what came after it is more than the ring holds.
+        // One answer was on its way when the reader stopped; what came after it is more than the
+        // ring holds.
         PortUpdate update = await waiting;
         long last = update.Changes is [{ } earliest, ..] ? earliest.Revision - 1 : 0;
         while (update.Snapshot is null)

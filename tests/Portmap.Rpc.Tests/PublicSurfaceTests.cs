@@ -1,6 +1,7 @@
 namespace Portmap.Rpc.Tests;
 
-/// <summary>The budget of the public surface: a concept more is a decision, not an accident.</summary>
+/// <summary>The budget of the public surface: a concept more is a decision, not an
+/// accident.</summary>
 public class PublicSurfaceTests
 {
     [Fact]

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Portmap.Rpc.Tests;
 
-/// <summary>Calls and replies as bytes, written down a second time so that the codec is not tested with itself.</summary>
+/// <summary>Calls and replies as bytes, written down a second time so that the codec is not tested
+/// with itself.</summary>
 internal static class Wire
 {
     public const uint Gluster = 34_123_456;

@@ -2,10 +2,12 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.TestKit;
 
-/// <summary>Gives every await of a test a limit, so that a lost signal fails one test by name instead of hanging the run.</summary>
+/// <summary>Gives every await of a test a limit, so that a lost signal fails one test by name
+/// instead of hanging the run.</summary>
 public static class Deadline
 {
-    /// <summary>The limit when a test names none: long, because it is only reached by a failure; a busy machine must not reach it.</summary>
+    /// <summary>The limit when a test names none: long, because it is only reached by a failure; a
+    /// busy machine must not reach it.</summary>
     public static TimeSpan Default { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Awaits a task, at most for <paramref name="limit"/>.</summary>
@@ -42,7 +44,8 @@ public static class Deadline
     public static Task<T> Within<T>(this ValueTask<T> task, TimeSpan? limit = null, [CallerArgumentExpression(nameof(task))] string what = "") =>
         task.AsTask().Within(limit, what);
 
-    /// <summary>A token that is cancelled at the limit, for what takes a token instead of giving a task: <c>await foreach</c> and the like.</summary>
+    /// <summary>A token that is cancelled at the limit, for what takes a token instead of giving a
+    /// task: <c>await foreach</c> and the like.</summary>
     /// <returns>The source; dispose it at the end of the test.</returns>
     public static CancellationTokenSource Source(TimeSpan? limit = null) => new(limit ?? Default);
 

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.TestKit;
 
-/// <summary>Runs code without the right to bind the ports that need a privilege, which root has and no other user.</summary>
+/// <summary>Runs code without the right to bind the ports that need a privilege, which root has and
+/// no other user.</summary>
 public static class Deprived
 {
     private const uint Version3 = 0x2008_0522;   // _LINUX_CAPABILITY_VERSION_3, capget(2)

@@ -2,12 +2,14 @@ using System.Globalization;
 
 namespace Portmap.TestKit;
 
-/// <summary>The ports the kernel hands out by itself; a test that wants a port to stay free keeps away from them.</summary>
+/// <summary>The ports the kernel hands out by itself; a test that wants a port to stay free keeps
+/// away from them.</summary>
 public static class EphemeralPorts
 {
     private const string LinuxSetting = "/proc/sys/net/ipv4/ip_local_port_range";
 
-    /// <summary>The range, as the kernel says; where it says nothing, what RFC 6335 sets aside for it.</summary>
+    /// <summary>The range, as the kernel says; where it says nothing, what RFC 6335 sets aside for
+    /// it.</summary>
     public static PortRange Range { get; } = Read();
 
     private static PortRange Read()

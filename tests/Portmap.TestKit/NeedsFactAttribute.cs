@@ -2,14 +2,16 @@ using Xunit;
 
 namespace Portmap.TestKit;
 
-/// <summary>A fact that needs a program of the machine; without it the test is skipped by name, and the reason says what to install.</summary>
+/// <summary>A fact that needs a program of the machine; without it the test is skipped by name, and
+/// the reason says what to install.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public class NeedsFactAttribute : FactAttribute
 {
     private readonly string[] _also = [];
 
     /// <summary>Needs one of some programs, found on PATH.</summary>
-    /// <param name="programs">Any one of these is enough. A library or header is named by its whole path.</param>
+    /// <param name="programs">Any one of these is enough. A library or header is named by its whole
+    /// path.</param>
     public NeedsFactAttribute(params string[] programs)
     {
         ArgumentNullException.ThrowIfNull(programs);

@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Portmap.TestKit;
 
-/// <summary>A fact that needs a network namespace of its own (<c>unshare -n</c>) and Python in it; where that is not allowed it is skipped by name.</summary>
+/// <summary>A fact that needs a network namespace of its own (<c>unshare -n</c>) and Python in it;
+/// where that is not allowed it is skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class NeedsNamespaceFactAttribute : FactAttribute
 {

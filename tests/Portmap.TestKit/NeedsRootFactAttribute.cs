@@ -1,6 +1,7 @@
 namespace Portmap.TestKit;
 
-/// <summary>A fact about other users of the machine: it needs to be root, to become one of them, and some programs.</summary>
+/// <summary>A fact about other users of the machine: it needs to be root, to become one of them,
+/// and some programs.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class NeedsRootFactAttribute : NeedsFactAttribute
 {

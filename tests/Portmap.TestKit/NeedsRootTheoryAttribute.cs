@@ -2,7 +2,8 @@ using Xunit;
 
 namespace Portmap.TestKit;
 
-/// <summary>A theory about other users of the machine, as <see cref="NeedsRootFactAttribute"/> is a fact about them.</summary>
+/// <summary>A theory about other users of the machine, as <see cref="NeedsRootFactAttribute"/> is a
+/// fact about them.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class NeedsRootTheoryAttribute : TheoryAttribute
 {

@@ -2,10 +2,11 @@ using System.Net;
 
 namespace Portmap.TestKit;
 
-/// <summary>The ports of this test process: outside the ephemeral range, shared with no other test process of the machine, so that any
-/// number of test runs go side by side.</summary>
-/// <remarks>A block is claimed by an open, locked file in the temp folder. The kernel drops the lock when the process ends, however it
-/// ends, so no claim outlives its process; the empty files stay. All members may be called from any thread.</remarks>
+/// <summary>The ports of this test process: outside the ephemeral range, shared with no other test
+/// process of the machine, so that any number of test runs go side by side.</summary>
+/// <remarks>A block is claimed by an open, locked file in the temp folder. The kernel drops the
+/// lock when the process ends, however it ends, so no claim outlives its process; the empty files
+/// stay. All members may be called from any thread.</remarks>
 public static class PortBlock
 {
     /// <summary>How many ports one block has.</summary>
@@ -18,13 +19,16 @@ public static class PortBlock
     private static int s_end = s_next + Size;
     private static int s_nextHost = 1;
 
-    /// <summary>The first block of this process. Tests that run beside others take their part of it by <see cref="Take"/>.</summary>
+    /// <summary>The first block of this process. Tests that run beside others take their part of it
+    /// by <see cref="Take"/>.</summary>
     public static PortRange Range { get; } = new(s_next, s_end - 1);
 
-    /// <summary>An address of this process alone, <c>127.x.y.1</c>: a listener on it meets no other test process, whatever its port.</summary>
+    /// <summary>An address of this process alone, <c>127.x.y.1</c>: a listener on it meets no other
+    /// test process, whatever its port.</summary>
     public static IPAddress Loopback { get; } = new([127, 77, (byte)s_firstBlock, 1]);
 
-    /// <summary>An address of one test, <c>127.x.y.z</c>: for servers whose clients know one port number only.</summary>
+    /// <summary>An address of one test, <c>127.x.y.z</c>: for servers whose clients know one port
+    /// number only.</summary>
     public static IPAddress TakeLoopback()
     {
         int host = Interlocked.Increment(ref s_nextHost);
@@ -32,7 +36,8 @@ public static class PortBlock
         return new IPAddress([127, 77, (byte)s_firstBlock, (byte)host]);
     }
 
-    /// <summary>Ports for one test; no two calls overlap. Another block is claimed when the first is used up.</summary>
+    /// <summary>Ports for one test; no two calls overlap. Another block is claimed when the first
+    /// is used up.</summary>
     /// <param name="count">How many, at most ten blocks.</param>
     public static PortRange Take(int count)
     {

@@ -3,7 +3,8 @@ using System.Net.NetworkInformation;
 
 namespace Portmap.TestKit;
 
-/// <summary>The lock files behind <see cref="PortBlock"/>, one for each block of the machine.</summary>
+/// <summary>The lock files behind <see cref="PortBlock"/>, one for each block of the
+/// machine.</summary>
 internal sealed class PortBlockFiles
 {
     private const int LowestPort = 10_000;
@@ -29,7 +30,8 @@ internal sealed class PortBlockFiles
     /// <returns>The number of the first one.</returns>
     public int Claim(int blocks)
     {
-        // Runs that follow each other start at different blocks, so that the TIME_WAIT of the one is not met by the next.
+        // Runs that follow each other start at different blocks, so that the TIME_WAIT of the one
+        // is not met by the next.
         int start = Environment.ProcessId % Math.Max(1, _count);
         for (int i = 0; i < _count; i++)
         {
@@ -77,7 +79,8 @@ internal sealed class PortBlockFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Another process has it (or another user's file is in the way): the next block will do.
+            // Another process has it (or another user's file is in the way): the next block will
+            // do.
             return null;
         }
     }
@@ -95,7 +98,8 @@ internal sealed class PortBlockFiles
             : throw new InvalidOperationException($"The ephemeral range {ephemeral} leaves no room for test ports; narrow net.ipv4.ip_local_port_range.");
     }
 
-    // Programs that have nothing to do with tests may listen down there; their blocks are left alone.
+    // Programs that have nothing to do with tests may listen down there; their blocks are left
+    // alone.
     private static HashSet<int> TakenByOthers()
     {
         IPGlobalProperties system = IPGlobalProperties.GetIPGlobalProperties();

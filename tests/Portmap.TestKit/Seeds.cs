@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Portmap.TestKit;
 
-/// <summary>The seeds of a random test: fixed ones, so that unchanged code gives the same answer in every run, and
-/// a few fresh ones, which find what the fixed ones do not.</summary>
-/// <remarks>Fresh seeds are printed when they are drawn. PORTMAP_SEED=N plays N alone; PORTMAP_FRESH_SEEDS=N draws
-/// N fresh ones instead of one.</remarks>
+/// <summary>The seeds of a random test: fixed ones, so that unchanged code gives the same answer in
+/// every run, and a few fresh ones, which find what the fixed ones do not.</summary>
+/// <remarks>Fresh seeds are printed when they are drawn. PORTMAP_SEED=N plays N alone;
+/// PORTMAP_FRESH_SEEDS=N draws N fresh ones instead of one.</remarks>
 public static class Seeds
 {
     private static readonly int? s_only = Number("PORTMAP_SEED"), s_fresh = Number("PORTMAP_FRESH_SEEDS");

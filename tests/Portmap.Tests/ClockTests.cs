@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Clocks that are set back, set ahead or far off: nothing lives longer for it, and nothing throws.</summary>
+/// <summary>Clocks that are set back, set ahead or far off: nothing lives longer for it, and
+/// nothing throws.</summary>
 public class ClockTests
 {
     [Theory]

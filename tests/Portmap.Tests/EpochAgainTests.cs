@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>The same epoch again, by a wrapper that restarts its child with its environment: accepted while the owner has nothing newer, whatever the time.</summary>
+/// <summary>The same epoch again, by a wrapper that restarts its child with its environment:
+/// accepted while the owner has nothing newer, whatever the time.</summary>
 public class EpochAgainTests
 {
     public static TheoryData<int, string> Times => new()

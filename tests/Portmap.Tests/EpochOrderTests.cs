@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Of two claims on one port, or of one owner, the later one has the higher epoch, whatever processors they came from and whatever was between.</summary>
+/// <summary>Of two claims on one port, or of one owner, the later one has the higher epoch,
+/// whatever processors they came from and whatever was between.</summary>
 public class EpochOrderTests
 {
     /// <summary>The strategies, and where the port comes from.</summary>
@@ -201,7 +202,8 @@ public class EpochOrderTests
         }
     }
 
-    /// <summary>Somebody comes to a port and leaves it, until it has seen a higher epoch than one that was given before.</summary>
+    /// <summary>Somebody comes to a port and leaves it, until it has seen a higher epoch than one
+    /// that was given before.</summary>
     private static long SeenAbove(Scene scene, long given, int port = 50_123)
     {
         long seen = 0;
@@ -215,7 +217,8 @@ public class EpochOrderTests
         return seen;
     }
 
-    /// <summary>A lease of a process that brings its port, registered on a port that has seen a later claim since.</summary>
+    /// <summary>A lease of a process that brings its port, registered on a port that has seen a
+    /// later claim since.</summary>
     private static async Task<(PortLease Lease, long Given)> RaisedAsync(Scene scene, PortSession session)
     {
         PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>An owner is 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte.</summary>
+/// <summary>An owner is 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by
+/// byte.</summary>
 public class OwnerNameTests
 {
     public static TheoryData<string> ValidOwners { get; } = new()
@@ -24,7 +25,8 @@ public class OwnerNameTests
         string.Concat(Enumerable.Repeat("😀", 1024)),
     };
 
-    /// <summary>Lone surrogates are written %uXXXX: the test runner would replace them on their way to the test.</summary>
+    /// <summary>Lone surrogates are written %uXXXX: the test runner would replace them on their way
+    /// to the test.</summary>
     public static TheoryData<string> InvalidOwners { get; } = new()
     {
         "",

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Who may still report a bind failure, how often, and what is said to who comes second.</summary>
+/// <summary>Who may still report a bind failure, how often, and what is said to who comes
+/// second.</summary>
 public class PortBindFailureRightsTests
 {
     [Fact]

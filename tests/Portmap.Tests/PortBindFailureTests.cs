@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>EADDRINUSE heals: the port becomes Foreign, the owner gets another, a bounded number of times.</summary>
+/// <summary>EADDRINUSE heals: the port becomes Foreign, the owner gets another, a bounded number of
+/// times.</summary>
 public class PortBindFailureTests
 {
     [Fact]

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary><see cref="PortLease.PrepareStart"/>: what a worker reads from its environment.</summary>
+/// <summary><see cref="PortLease.PrepareStart"/>: what a worker reads from its
+/// environment.</summary>
 public class PortLeasePrepareStartTests
 {
     [Fact]

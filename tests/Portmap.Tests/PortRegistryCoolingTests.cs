@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Cooling: a released port is not handed out again for ReuseDelay, unless nothing else is free (patch 10785: removed means free).</summary>
+/// <summary>Cooling: a released port is not handed out again for ReuseDelay, unless nothing else is
+/// free (patch 10785: removed means free).</summary>
 public class PortRegistryCoolingTests
 {
     [Fact]

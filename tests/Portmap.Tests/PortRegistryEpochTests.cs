@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Epochs: unique, rising per owner and per port, and they fence whoever carries one.</summary>
+/// <summary>Epochs: unique, rising per owner and per port, and they fence whoever carries
+/// one.</summary>
 public class PortRegistryEpochTests
 {
     [Fact]
@@ -38,7 +39,8 @@ public class PortRegistryEpochTests
         await using Scene scene = new("20000", options => options.ReuseDelay = TimeSpan.Zero);
         List<long> epochs = [];
 
-        // Acquired and process-binds claims draw from one sequence; hopping between threads must not disturb the order.
+        // Acquired and process-binds claims draw from one sequence; hopping between threads must
+        // not disturb the order.
         for (int i = 0; i < 200; i++)
         {
             bool acquire = i % 2 == 0;

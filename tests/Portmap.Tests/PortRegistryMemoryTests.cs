@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>The registry remembers: an owner's last port is known, in the run and over restarts, until it is given to another owner.</summary>
+/// <summary>The registry remembers: an owner's last port is known, in the run and over restarts,
+/// until it is given to another owner.</summary>
 public class PortRegistryMemoryTests
 {
     public static TheoryData<PortReuse, PortProtocol> Wanting { get; } = new()

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Options;
 
 namespace Portmap.Tests;
 
-/// <summary>Each wrong option value is named with its bound and what to do; both ends of every bound are accepted.</summary>
+/// <summary>Each wrong option value is named with its bound and what to do; both ends of every
+/// bound are accepted.</summary>
 public class PortRegistryOptionsTests
 {
     public static TheoryData<string, Action<PortRegistryOptions>, string> WrongValues { get; } = new()

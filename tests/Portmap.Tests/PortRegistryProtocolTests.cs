@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>TCP and UDP are separate port spaces; one acquisition can ask for one number on both, all or nothing.</summary>
+/// <summary>TCP and UDP are separate port spaces; one acquisition can ask for one number on both,
+/// all or nothing.</summary>
 public class PortRegistryProtocolTests
 {
     [Fact]

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>What becomes of an owner's earlier port: Fresh, Prefer, Require. (Strangers on it: Guarding/StrangerTests.)</summary>
+/// <summary>What becomes of an owner's earlier port: Fresh, Prefer, Require. (Strangers on it:
+/// Guarding/StrangerTests.)</summary>
 public class PortRegistryReuseTests
 {
     private const int Previous = 20004;

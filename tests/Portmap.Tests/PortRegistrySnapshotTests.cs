@@ -56,7 +56,8 @@ public class PortRegistrySnapshotTests
         (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
         entries.Should().BeEmpty();
 
-        // The first change has the number revisions start at, so the empty map is the one before it.
+        // The first change has the number revisions start at, so the empty map is the one before
+        // it.
         revision.Should().BeGreaterThanOrEqualTo((scene.Clock.GetUtcNow().ToUnixTimeMilliseconds() << 20) - 1);
     }
 }

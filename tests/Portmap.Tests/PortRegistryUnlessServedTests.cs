@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>A host that starts what does not run: an owner that is served is left alone and named, and the moment is known from which on nothing is in doubt.</summary>
+/// <summary>A host that starts what does not run: an owner that is served is left alone and named,
+/// and the moment is known from which on nothing is in doubt.</summary>
 public class PortRegistryUnlessServedTests
 {
     private static readonly PortRequest s_request = new("b1") { UnlessServed = true };

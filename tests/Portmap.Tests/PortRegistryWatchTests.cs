@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>Watch: every change once, in order, and a slow reader costs nothing but its own place.</summary>
+/// <summary>Watch: every change once, in order, and a slow reader costs nothing but its own
+/// place.</summary>
 public class PortRegistryWatchTests
 {
     [Fact]

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>An owner that is registered signs in on another port while a lease is open for it: what it left never comes back.</summary>
+/// <summary>An owner that is registered signs in on another port while a lease is open for it: what
+/// it left never comes back.</summary>
 public class PortSessionBesideLeaseTests
 {
     [Fact]

@@ -5,7 +5,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests;
 
-/// <summary>The host binds the options from its configuration, by the reflection binder or by the generated one; both must say what is wrong.</summary>
+/// <summary>The host binds the options from its configuration, by the reflection binder or by the
+/// generated one; both must say what is wrong.</summary>
 public class PortmapServiceCollectionExtensionsTests
 {
     public enum Binder

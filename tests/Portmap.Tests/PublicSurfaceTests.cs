@@ -2,7 +2,8 @@ using System.Reflection;
 
 namespace Portmap.Tests;
 
-/// <summary>The budget of the public surface: a concept more is a decision, not an accident.</summary>
+/// <summary>The budget of the public surface: a concept more is a decision, not an
+/// accident.</summary>
 public class PublicSurfaceTests
 {
     [Fact]

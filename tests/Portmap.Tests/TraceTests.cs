@@ -6,7 +6,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>src/Portmap/TRACE.md names files and members that are there, and a debugger shows words.</summary>
+/// <summary>src/Portmap/TRACE.md names files and members that are there, and a debugger shows
+/// words.</summary>
 public sealed partial class TraceTests
 {
     [Fact]

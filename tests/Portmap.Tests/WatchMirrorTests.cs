@@ -238,7 +238,8 @@ public class WatchMirrorTests(ITestOutputHelper output)
 
         private PortLease? Lease() => _leases.Count == 0 ? null : _leases[random.Next(_leases.Count)];
 
-        /// <summary>One of this process, of one nothing is known about, or of a child that may die; an old one or a new one.</summary>
+        /// <summary>One of this process, of one nothing is known about, or of a child that may die;
+        /// an old one or a new one.</summary>
         private PortSession Session()
         {
             if (_sessions.Count > 0 && random.Next(3) != 0)

@@ -4,7 +4,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Tool.Tests;
 
-/// <summary>A folder with a socket, a daemon when wanted, and the tool that is asked about it.</summary>
+/// <summary>A folder with a socket, a daemon when wanted, and the tool that is asked about
+/// it.</summary>
 public abstract class ToolTest : IAsyncLifetime
 {
     private readonly List<IAsyncDisposable> _owned = [];

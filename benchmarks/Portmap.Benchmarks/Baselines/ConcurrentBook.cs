@@ -4,8 +4,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>The concurrent collections of the framework, no lock of one's own: the queue of free ports is the one of cooling ports as well.</summary>
-/// <remarks>Two steps are not one: between them an owner has a port and the port has no owner. Ours is measured without that gap.</remarks>
+/// <summary>The concurrent collections of the framework, no lock of one's own: the queue of free
+/// ports is the one of cooling ports as well.</summary>
+/// <remarks>Two steps are not one: between them an owner has a port and the port has no owner. Ours
+/// is measured without that gap.</remarks>
 internal sealed class ConcurrentBook : IPortBook
 {
     private readonly ConcurrentQueue<(int Index, long Until)> _free = new();

@@ -2,8 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>A port table a reader might write himself. All keep the book that ours keeps: whether a port is free, who has it, who has what, an epoch, the
-/// time, and a queue of ports that cool. None tells of changes, watches processes or explains a refusal.</summary>
+/// <summary>A port table a reader might write himself. All keep the book that ours keeps: whether a
+/// port is free, who has it, who has what, an epoch, the time, and a queue of ports that cool. None
+/// tells of changes, watches processes or explains a refusal.</summary>
 internal interface IPortBook
 {
     bool TryAcquire(string owner, [NotNullWhen(true)] out BookClaim? claim);

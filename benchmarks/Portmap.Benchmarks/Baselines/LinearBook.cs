@@ -4,8 +4,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>As glusterd's portmap: one array by port under one lock, first-fit from the base, and an owner is found by comparing names up to the highest
-/// port that was ever given out.</summary>
+/// <summary>As glusterd's portmap: one array by port under one lock, first-fit from the base, and
+/// an owner is found by comparing names up to the highest port that was ever given out.</summary>
 internal sealed class LinearBook(int first, int last, TimeSpan reuseDelay) : IPortBook
 {
     private readonly Lock _gate = new();
@@ -66,7 +66,8 @@ internal sealed class LinearBook(int first, int last, TimeSpan reuseDelay) : IPo
         }
     }
 
-    /// <summary>Gives an owner the next port without asking whether it has one: filling a table of 60,000 by <see cref="TryAcquire"/> takes a minute.</summary>
+    /// <summary>Gives an owner the next port without asking whether it has one: filling a table of
+    /// 60,000 by <see cref="TryAcquire"/> takes a minute.</summary>
     public void Add(string owner)
     {
         _free[_end] = false;

@@ -4,7 +4,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>One lock around a BitArray and a Dictionary, next-fit: what most would write first.</summary>
+/// <summary>One lock around a BitArray and a Dictionary, next-fit: what most would write
+/// first.</summary>
 internal sealed class LockBook(int first, int last, TimeSpan reuseDelay) : IPortBook
 {
     private readonly Lock _gate = new();

@@ -4,7 +4,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
-/// <summary>As Nomad's network index: a bitmap under one lock, 20 random tries, then a scan of the whole range.</summary>
+/// <summary>As Nomad's network index: a bitmap under one lock, 20 random tries, then a scan of the
+/// whole range.</summary>
 internal sealed class RandomBook(int first, int last, TimeSpan reuseDelay, int seed) : IPortBook
 {
     private const int RandomTries = 20;

@@ -2,9 +2,11 @@ using System.Text.Json;
 
 namespace Portmap.Benchmarks.Gate;
 
-/// <summary>What may not be passed: for each case by name, each of its figures at most so much.</summary>
-/// <remarks>A target that is not reached yet stays as it is, and is said to be missed in every run. Beside it stands what is held, <c>"FIGURE held"</c>, so that it
-/// does not get worse unseen; why it is missed stands in benchmarks/RESULTS.md.</remarks>
+/// <summary>What may not be passed: for each case by name, each of its figures at most so
+/// much.</summary>
+/// <remarks>A target that is not reached yet stays as it is, and is said to be missed in every run.
+/// Beside it stands what is held, <c>"FIGURE held"</c>, so that it does not get worse unseen; why
+/// it is missed stands in benchmarks/RESULTS.md.</remarks>
 internal sealed class Budgets
 {
     private const string Held = " held";
@@ -34,7 +36,8 @@ internal sealed class Budgets
     public Budgets Only(string filter) =>
         new(_byCase.Where(pair => pair.Key.Contains(filter, StringComparison.OrdinalIgnoreCase)).ToDictionary());
 
-    /// <summary>The figures of a case, each with its target and what fails the build: the same, unless it says what is held.</summary>
+    /// <summary>The figures of a case, each with its target and what fails the build: the same,
+    /// unless it says what is held.</summary>
     public IEnumerable<(string Figure, double Target, double Limit)> Of(string name)
     {
         Dictionary<string, double> figures = _byCase.GetValueOrDefault(name, s_none);

@@ -4,7 +4,8 @@ using Portmap.Benchmarks.Persistence;
 
 namespace Portmap.Benchmarks.Gate;
 
-/// <summary>The cases the gate runs: the classes of the full tables, each with the one baseline its budget names.</summary>
+/// <summary>The cases the gate runs: the classes of the full tables, each with the one baseline its
+/// budget names.</summary>
 internal static class GateCases
 {
     private const int Runs = 5;
@@ -60,7 +61,8 @@ internal static class GateCases
         two.Cleanup();
         double ours = oursOverDictionary1.OursNs / oursOverDictionary2.OursNs, dictionary = oursOverDictionary1.BaselineNs / oursOverDictionary2.BaselineNs;
 
-        // (dictionary 1 / dictionary 2) / (ours 1 / ours 2), from the ratios that were measured side by side.
+        // (dictionary 1 / dictionary 2) / (ours 1 / ours 2), from the ratios that were measured
+        // side by side.
         return new Measured(
             name, Text($"x {ours:0.00}"), Text($"ConcurrentDictionary x {dictionary:0.00}"), Figures(ratio: oursOverDictionary2.Ratio / oursOverDictionary1.Ratio), ManyThreads: true);
     }
@@ -110,7 +112,8 @@ internal static class GateCases
             ManyThreads: true);
     }
 
-    /// <summary>Only the acquisition is timed, with the cost of reading the clock taken off; the release between two of them is not.</summary>
+    /// <summary>Only the acquisition is timed, with the cost of reading the clock taken off; the
+    /// release between two of them is not.</summary>
     private static Measured OneFree(string name)
     {
         FullnessBenchmark full = new() { Free = 1 };
@@ -148,7 +151,8 @@ internal static class GateCases
         return Compared(name, paired, "ours, new", bytes: null);
     }
 
-    /// <summary>That nothing in the writer is worse than linear: twice as many take twice as long, sign-in and sign-out together.</summary>
+    /// <summary>That nothing in the writer is worse than linear: twice as many take twice as long,
+    /// sign-in and sign-out together.</summary>
     private static Measured ConfirmedAtOnce(string name)
     {
         const int Half = 30_000;
@@ -169,7 +173,8 @@ internal static class GateCases
         return new Measured(name, Text($"{bytes / 1_024:N0} KiB"), "-", Figures(bytes: bytes));
     }
 
-    /// <summary>Acquired and registered, as a daemon does it; the names were there before.</summary>
+    /// <summary>Acquired and registered, as a daemon does it; the names were there
+    /// before.</summary>
     private static Measured MemoryByPort(string name)
     {
         const int Owners = 60_000, First = 5_000;

@@ -2,10 +2,12 @@ using System.Diagnostics;
 
 namespace Portmap.Benchmarks.Gate;
 
-/// <summary>The short run that guards the budgets: <c>-- ci [FILTER] [--budgets FILE]</c>. Answers 0, or 1 when a budget is passed, or 2 when it cannot run.</summary>
+/// <summary>The short run that guards the budgets: <c>-- ci [FILTER] [--budgets FILE]</c>. Answers
+/// 0, or 1 when a budget is passed, or 2 when it cannot run.</summary>
 internal static class GateRun
 {
-    /// <summary>How often a case is measured before it fails; of each figure the lowest counts. A disturbance of a shared machine passes, a slower program stays slow.</summary>
+    /// <summary>How often a case is measured before it fails; of each figure the lowest counts. A
+    /// disturbance of a shared machine passes, a slower program stays slow.</summary>
     private const int Attempts = 3;
 
     public static int Run(string[] args, TextWriter output)

@@ -2,8 +2,9 @@ using System.Diagnostics;
 
 namespace Portmap.Benchmarks.Gate;
 
-/// <summary>Compares two pieces of work on a machine that is never quiet: they take turns in short slices, and what counts is the median of the
-/// ratios of neighbouring slices, so that a disturbance hits both or is outvoted.</summary>
+/// <summary>Compares two pieces of work on a machine that is never quiet: they take turns in short
+/// slices, and what counts is the median of the ratios of neighbouring slices, so that a
+/// disturbance hits both or is outvoted.</summary>
 internal static class PairedTimer
 {
     private const int WarmUpMs = 300, Slices = 41;
@@ -11,7 +12,8 @@ internal static class PairedTimer
     /// <param name="ours">One call of ours.</param>
     /// <param name="baseline">One call of the baseline, with as many operations in it.</param>
     /// <param name="operations">How many operations one call makes.</param>
-    /// <param name="sliceMs">How long one slice takes at least; long enough to fill the caches anew.</param>
+    /// <param name="sliceMs">How long one slice takes at least; long enough to fill the caches
+    /// anew.</param>
     /// <param name="slices">How many slices of each; odd, so that there is a median.</param>
     public static Paired Measure(Action ours, Action baseline, int operations, int sliceMs, int slices = Slices) =>
         Measure(() => RunFor(ours, sliceMs) / operations, () => RunFor(baseline, sliceMs) / operations, slices);
@@ -21,13 +23,15 @@ internal static class PairedTimer
     /// <param name="slices">How many slices of each; odd, so that there is a median.</param>
     public static Paired Measure(Func<double> ours, Func<double> baseline, int slices = Slices)
     {
-        // The compiler's tiers: a method is compiled anew after many calls, and loops in it are replaced while they run.
+        // The compiler's tiers: a method is compiled anew after many calls, and loops in it are
+        // replaced while they run.
         WarmUp(ours);
         WarmUp(baseline);
         double[] ratios = new double[slices], oursNs = new double[slices], baselineNs = new double[slices];
         for (int i = 0; i < slices; i++)
         {
-            // Who comes first changes, because the first one pays for what the other left in the caches.
+            // Who comes first changes, because the first one pays for what the other left in the
+            // caches.
             if (i % 2 == 0)
             {
                 oursNs[i] = ours();

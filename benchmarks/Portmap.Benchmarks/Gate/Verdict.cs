@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Benchmarks.Gate;
 
-/// <summary>Compares what was measured with the budgets. What fails is said by the name of its case.</summary>
+/// <summary>Compares what was measured with the budgets. What fails is said by the name of its
+/// case.</summary>
 internal sealed class Verdict
 {
     private const double ManyThreadsFactor = 2;

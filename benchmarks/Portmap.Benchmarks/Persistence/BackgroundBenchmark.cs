@@ -3,8 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>Acquire a port and give it back: without a store, and with one that is written in the background. The bytes are those of all threads, the
-/// writer's included.</summary>
+/// <summary>Acquire a port and give it back: without a store, and with one that is written in the
+/// background. The bytes are those of all threads, the writer's included.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class BackgroundBenchmark

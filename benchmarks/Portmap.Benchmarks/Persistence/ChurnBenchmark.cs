@@ -7,8 +7,8 @@ using Portmap.Tests.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>A day of churn, 1,000,000 changes of 1,000 owners in batches of 64, against writing and syncing the same lines to a file that only grows.
-/// The time is by change.</summary>
+/// <summary>A day of churn, 1,000,000 changes of 1,000 owners in batches of 64, against writing and
+/// syncing the same lines to a file that only grows. The time is by change.</summary>
 [SimpleJob(RunStrategy.Monitoring, launchCount: 1, warmupCount: 0, iterationCount: 3)]
 [MemoryDiagnoser]
 public class ChurnBenchmark

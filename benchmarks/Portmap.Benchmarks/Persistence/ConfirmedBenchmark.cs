@@ -5,7 +5,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>64 acquisitions at once under Confirmed, against one write and one fsync for each, one after the other. The time is by acquisition.</summary>
+/// <summary>64 acquisitions at once under Confirmed, against one write and one fsync for each, one
+/// after the other. The time is by acquisition.</summary>
 [SimpleJob(RunStrategy.Monitoring, launchCount: 1, warmupCount: 2, iterationCount: 5)]
 [MemoryDiagnoser]
 public class ConfirmedBenchmark

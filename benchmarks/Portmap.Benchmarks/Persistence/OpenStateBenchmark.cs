@@ -5,8 +5,9 @@ using Portmap.Processes;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>Open a state that was left behind by a daemon whose 100 processes still live, against reading and checksumming the same file. Store is the
-/// file store alone, Registry the whole: the entries wait as Recovered afterwards.</summary>
+/// <summary>Open a state that was left behind by a daemon whose 100 processes still live, against
+/// reading and checksumming the same file. Store is the file store alone, Registry the whole: the
+/// entries wait as Recovered afterwards.</summary>
 [MemoryDiagnoser]
 [MinColumn, MedianColumn]
 public class OpenStateBenchmark

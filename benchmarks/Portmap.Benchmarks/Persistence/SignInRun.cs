@@ -3,8 +3,9 @@ using Portmap.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>So many owners sign in at once and are confirmed, and sign out again at once: what a daemon meets that was restarted among its workers. Several times
-/// on one registry, because what the last round left is what the next one meets.</summary>
+/// <summary>So many owners sign in at once and are confirmed, and sign out again at once: what a
+/// daemon meets that was restarted among its workers. Several times on one registry, because what
+/// the last round left is what the next one meets.</summary>
 internal static class SignInRun
 {
     private const int First = 1_000, Rounds = 3;

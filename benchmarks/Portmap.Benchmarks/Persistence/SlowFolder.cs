@@ -2,7 +2,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
 
-/// <summary>A real folder whose fsync takes at least so long: a disk that is slower than this machine's.</summary>
+/// <summary>A real folder whose fsync takes at least so long: a disk that is slower than this
+/// machine's.</summary>
 internal sealed class SlowFolder(IStateFolder inner, TimeSpan sync) : IStateFolder
 {
     public string Path => inner.Path;

@@ -3,7 +3,8 @@ using Portmap.Benchmarks.Gate;
 
 namespace Portmap.Benchmarks.Reporting;
 
-/// <summary>Measures what the charts show, draws them and prints the tables below them: <c>-- charts [FOLDER]</c>, about a minute.</summary>
+/// <summary>Measures what the charts show, draws them and prints the tables below them: <c>--
+/// charts [FOLDER]</c>, about a minute.</summary>
 internal static class ReportRun
 {
     private const int SliceMs = 10, Slices = 11;

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace Portmap.Benchmarks.Reporting;
 
-/// <summary>Lines over named places on the x axis, as an SVG that reads on light and on dark pages: it has no background and two sets of colours.</summary>
+/// <summary>Lines over named places on the x axis, as an SVG that reads on light and on dark pages:
+/// it has no background and two sets of colours.</summary>
 /// <param name="title">What is shown.</param>
 /// <param name="xTitle">What the places are.</param>
 /// <param name="places">The places, evenly spaced.</param>
@@ -76,7 +77,8 @@ internal sealed class SvgChart(string title, string xTitle, string[] places, Fun
         return svg.AppendLine("</svg>").ToString();
     }
 
-    /// <summary>Names stand at the end of their lines, pushed apart where lines end together.</summary>
+    /// <summary>Names stand at the end of their lines, pushed apart where lines end
+    /// together.</summary>
     private double[] LabelPlaces(double[] ticks)
     {
         const double Apart = 17;

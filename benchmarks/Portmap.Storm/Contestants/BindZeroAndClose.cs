@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Storm.Contestants;
 
-/// <summary>Has the kernel choose, closes and hands out the number: the <c>int GetFreePort()</c> of a thousand test helpers.</summary>
+/// <summary>Has the kernel choose, closes and hands out the number: the <c>int GetFreePort()</c> of
+/// a thousand test helpers.</summary>
 internal sealed class BindZeroAndClose : IPortPicker
 {
     public int Pick()
@@ -18,7 +19,8 @@ internal sealed class BindZeroAndClose : IPortPicker
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
             {
-                // The adversary listened between its bind and its listen. Most helpers would throw; in its favour this one tries again.
+                // The adversary listened between its bind and its listen. Most helpers would throw;
+                // in its favour this one tries again.
             }
         }
     }

@@ -4,7 +4,8 @@ using Portmap.Storm.Workers;
 
 namespace Portmap.Storm.Contestants;
 
-/// <summary>A daemon that finds a free number and tells the process. When the process cannot have it, it finds another one.</summary>
+/// <summary>A daemon that finds a free number and tells the process. When the process cannot have
+/// it, it finds another one.</summary>
 internal sealed class NumberContestant(string name, IPortPicker picker) : IContestant
 {
     public string Name => name;

@@ -4,9 +4,10 @@ using System.Net.Sockets;
 
 namespace Portmap.Storm.Contestants;
 
-/// <summary>Binds a number of the range for a moment, lets it go and hands it out: glusterd, Aspire, and most helpers.</summary>
-/// <remarks>In its favour: it keeps the book, so that it never hands out what it has handed out already; and it probes without SO_REUSEADDR,
-/// so that it sees every socket.</remarks>
+/// <summary>Binds a number of the range for a moment, lets it go and hands it out: glusterd,
+/// Aspire, and most helpers.</summary>
+/// <remarks>In its favour: it keeps the book, so that it never hands out what it has handed out
+/// already; and it probes without SO_REUSEADDR, so that it sees every socket.</remarks>
 internal sealed class ProbeAndClose : IPortPicker
 {
     private readonly ConcurrentDictionary<int, bool> _used = [];

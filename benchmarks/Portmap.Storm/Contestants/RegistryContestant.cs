@@ -5,7 +5,8 @@ using Portmap.Storm.Workers;
 
 namespace Portmap.Storm.Contestants;
 
-/// <summary>A daemon with the registry; the process is a worker that signs in over the wire, and asks for another port by itself when one was taken.</summary>
+/// <summary>A daemon with the registry; the process is a worker that signs in over the wire, and
+/// asks for another port by itself when one was taken.</summary>
 internal sealed class RegistryContestant : IContestant
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("portmap-storm-");
@@ -23,7 +24,8 @@ internal sealed class RegistryContestant : IContestant
             Endpoint = endpoint,
             BindAttempts = StormPlan.Attempts,
 
-            // The range is narrow and its ports change hands all the time: with the defaults of 60 s and 30 s it would soon be full of ports not looked at again.
+            // The range is narrow and its ports change hands all the time: with the defaults of 60
+            // s and 30 s it would soon be full of ports not looked at again.
             ReuseDelay = TimeSpan.FromMilliseconds(100),
             ForeignRecheck = TimeSpan.FromMilliseconds(100),
         };

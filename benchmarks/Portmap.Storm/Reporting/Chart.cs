@@ -4,7 +4,8 @@ using SkiaSharp;
 
 namespace Portmap.Storm.Reporting;
 
-/// <summary>The results as a picture: what was lost, and how long it took. Opaque, so that it can be read on a dark page too.</summary>
+/// <summary>The results as a picture: what was lost, and how long it took. Opaque, so that it can
+/// be read on a dark page too.</summary>
 internal static class Chart
 {
     private const int Width = 940;
@@ -41,7 +42,8 @@ internal static class Chart
             both.Render(canvas, new PixelRect(0, Width, Height, 0));
         }
 
-        // Who looks at it may not have the font that it was laid out with; Verdana has the same widths.
+        // Who looks at it may not have the font that it was laid out with; Verdana has the same
+        // widths.
         string text = Encoding.UTF8.GetString(svg.ToArray()).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(folder, "storm.svg"), text);
         both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);

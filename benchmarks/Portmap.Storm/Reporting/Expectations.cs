@@ -3,7 +3,8 @@ using Portmap.Storm.Contestants;
 
 namespace Portmap.Storm.Reporting;
 
-/// <summary>What the storm is to show. Both directions: a storm in which nobody loses anything shows nothing.</summary>
+/// <summary>What the storm is to show. Both directions: a storm in which nobody loses anything
+/// shows nothing.</summary>
 internal static class Expectations
 {
     /// <summary>Prints each expectation with what was found.</summary>

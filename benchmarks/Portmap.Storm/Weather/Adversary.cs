@@ -4,7 +4,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Storm.Weather;
 
-/// <summary>Listens on random numbers of the range, explicitly and with SO_REUSEADDR (.NET's default), as fast as it can.</summary>
+/// <summary>Listens on random numbers of the range, explicitly and with SO_REUSEADDR (.NET's
+/// default), as fast as it can.</summary>
 /// <remarks>The one kind of stranger that an open gate lets in.</remarks>
 internal static class Adversary
 {

@@ -29,7 +29,8 @@ internal sealed class Interference : IAsyncDisposable
         return new InterferenceRates((after[0] - before[0]) / seconds, (after[1] - before[1]) / seconds, (after[2] - before[2]) / seconds);
     }
 
-    /// <summary>Waits until all of them are at it, and hold as many ports as they ever do.</summary>
+    /// <summary>Waits until all of them are at it, and hold as many ports as they ever
+    /// do.</summary>
     public async Task WhenUnderWayAsync()
     {
         while ((await CountAsync()) is not [> 1_000, > 1_000, var seized] || (WithAdversary && seized < 1_000))

@@ -4,10 +4,12 @@ using System.Net.Sockets;
 
 namespace Portmap.Storm.Weather;
 
-/// <summary>Everybody else on the host: opens and closes outgoing connections, and binds port 0, as fast as it can. Never names a number.</summary>
-/// <remarks>
-/// One thread connects, one binds. The newest of both kinds stay open for a while, so that a part of the range is always taken, and always another
-/// one. Connections are closed by a reset: TIME_WAIT would use up a narrow range within a second, and then nobody would measure anything but that.
+/// <summary>Everybody else on the host: opens and closes outgoing connections, and binds port 0, as
+/// fast as it can. Never names a number.</summary>
+/// <remarks> One thread connects, one binds. The newest of both kinds stay open for a while, so
+/// that a part of the range is always taken, and always another one. Connections are closed by a
+/// reset: TIME_WAIT would use up a narrow range within a second, and then nobody would measure
+/// anything but that.
 /// </remarks>
 internal static class PassersBy
 {

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Storm.Workers;
 
-/// <summary>Counts how often a worker reports that its port was taken and is given another one.</summary>
+/// <summary>Counts how often a worker reports that its port was taken and is given another
+/// one.</summary>
 internal sealed class HealCounter : ILogger
 {
     public int Count { get; private set; }

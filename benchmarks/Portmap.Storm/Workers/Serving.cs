@@ -6,7 +6,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Storm.Workers;
 
-/// <summary>A listening port of a child: answers every client with the process id, so that a client knows whom it reached.</summary>
+/// <summary>A listening port of a child: answers every client with the process id, so that a client
+/// knows whom it reached.</summary>
 internal sealed class Serving : IAsyncDisposable
 {
     private readonly Socket _socket;

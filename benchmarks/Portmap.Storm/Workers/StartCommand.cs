@@ -4,7 +4,8 @@ using Portmap.Rpc;
 
 namespace Portmap.Storm.Workers;
 
-/// <summary>A server that is started for its port and ends with it: on the number of its argument, or as a worker of the registry when it has none.</summary>
+/// <summary>A server that is started for its port and ends with it: on the number of its argument,
+/// or as a worker of the registry when it has none.</summary>
 internal static class StartCommand
 {
     public const string Verb = "start";

@@ -5,8 +5,9 @@ using Portmap.Rpc;
 namespace Portmap.Storm.Workers;
 
 /// <summary>A long-lived child: binds and listens on command.</summary>
-/// <remarks><c>number PORT</c> and <c>environment KEY=VALUE TAB KEY=VALUE…</c> are answered with <c>listening RETRIES</c>, <c>taken</c> or <c>failed REASON</c>;
-/// <c>close</c> with <c>closed</c>.</remarks>
+/// <remarks><c>number PORT</c> and <c>environment KEY=VALUE TAB KEY=VALUE…</c> are answered with
+/// <c>listening RETRIES</c>, <c>taken</c> or <c>failed REASON</c>; <c>close</c> with
+/// <c>closed</c>.</remarks>
 internal static class WorkerCommand
 {
     public const string Verb = "worker";

@@ -5,7 +5,8 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon.Demo;
 
-/// <summary>The scene in which the daemon itself dies: a second daemon, a process of its own with its state on disk, is killed while its bricks run.</summary>
+/// <summary>The scene in which the daemon itself dies: a second daemon, a process of its own with
+/// its state on disk, is killed while its bricks run.</summary>
 internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor supervisor)
 {
     private const int BrickCount = 3;

@@ -8,7 +8,8 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon.Demo;
 
-/// <summary>The main job: a daemon of its own in a folder of its own, the scenes, and a verdict. Any number of demos run at the same time.</summary>
+/// <summary>The main job: a daemon of its own in a folder of its own, the scenes, and a verdict.
+/// Any number of demos run at the same time.</summary>
 internal static class DemoCommand
 {
     public static async Task<int> RunAsync(CancellationToken cancellationToken)
@@ -31,7 +32,8 @@ internal static class DemoCommand
         }
         catch (Exception e)
         {
-            // Whatever it is, the audience gets a verdict with its reason; what nobody expected is worth its trace as well.
+            // Whatever it is, the audience gets a verdict with its reason; what nobody expected is
+            // worth its trace as well.
             stage.Verdict(good: false, $"in \"{stage.Scene}\": {e.Message.ReplaceLineEndings(" ")}");
             if (e is not (DemoFailedException or WorkerFailedException or PortRefusedException or IOException))
             {

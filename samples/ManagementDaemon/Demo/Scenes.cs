@@ -119,7 +119,8 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         }
     }
 
-    /// <summary>What the registry answers when an owner insists on a port that a foreign program has.</summary>
+    /// <summary>What the registry answers when an owner insists on a port that a foreign program
+    /// has.</summary>
     private string RefusalOf(int stolen)
     {
         PortRequest request = new("vol0:/bricks/b7") { Strategy = PortRegistryOptions.AllocatorPicks, Reuse = PortReuse.Require, Previous = stolen };
@@ -135,7 +136,8 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
         return await next.Lease.WhenBound;
     }
 
-    /// <summary>Acquires a port and lets a foreign program have it. Another demo may be faster with that very port; then it is tried again.</summary>
+    /// <summary>Acquires a port and lets a foreign program have it. Another demo may be faster with
+    /// that very port; then it is tried again.</summary>
     private async Task<(PortLease Lease, Process Stranger)> GiveAwayAPortAsync(string owner, CancellationToken cancellationToken)
     {
         for (int i = 0; i < StealAttempts; i++)

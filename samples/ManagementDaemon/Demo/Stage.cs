@@ -5,10 +5,12 @@ using Spectre.Console.Rendering;
 
 namespace ManagementDaemon.Demo;
 
-/// <summary>What the audience sees: headings, facts and tables. Coloured on a terminal, plain text anywhere else.</summary>
+/// <summary>What the audience sees: headings, facts and tables. Coloured on a terminal, plain text
+/// anywhere else.</summary>
 internal sealed class Stage : IDisposable
 {
-    /// <summary>How long the audience may be told nothing. Not a limit of the whole play: that would measure how busy the machine is.</summary>
+    /// <summary>How long the audience may be told nothing. Not a limit of the whole play: that
+    /// would measure how busy the machine is.</summary>
     public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
 
     /// <summary>A file and a pipe have no width; no line is broken there.</summary>
@@ -40,7 +42,8 @@ internal sealed class Stage : IDisposable
     /// <summary>The scene that is on, for the verdict when it fails.</summary>
     public string Scene { get; private set; } = "starting";
 
-    /// <summary>Cancelled when nothing was told for <see cref="LongestSilence"/>: the play hangs.</summary>
+    /// <summary>Cancelled when nothing was told for <see cref="LongestSilence"/>: the play
+    /// hangs.</summary>
     public CancellationToken Silence => _silence.Token;
 
     public void Dispose() => _silence.Dispose();

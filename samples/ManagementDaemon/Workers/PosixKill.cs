@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 
 namespace ManagementDaemon.Workers;
 
-/// <summary>Asks a process to end. .NET has only <see cref="Process.Kill()"/>, which does not ask.</summary>
+/// <summary>Asks a process to end. .NET has only <see cref="Process.Kill()"/>, which does not
+/// ask.</summary>
 internal static class PosixKill
 {
     private const int SigTerm = 15;

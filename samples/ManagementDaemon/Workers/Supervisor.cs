@@ -6,12 +6,14 @@ using Portmap.Rpc;
 
 namespace ManagementDaemon.Workers;
 
-/// <summary>Starts workers under leases of the registry, waits until they listen, and ends them. What it started does not outlive it.</summary>
+/// <summary>Starts workers under leases of the registry, waits until they listen, and ends them.
+/// What it started does not outlive it.</summary>
 internal sealed class Supervisor(PortRegistry registry, PortmapServer server, ILogger<Supervisor> logger) : IDisposable
 {
     private readonly ConcurrentDictionary<int, Process> _running = [];
 
-    /// <summary>The three steps of a start: acquire, hand the lease to the process, wait until it listens.</summary>
+    /// <summary>The three steps of a start: acquire, hand the lease to the process, wait until it
+    /// listens.</summary>
     public async Task<Worker> StartAsync(string program, PortRequest request, CancellationToken cancellationToken) =>
         await LaunchAsync(program, await registry.AcquireAsync(request, cancellationToken), cancellationToken);
 
@@ -38,7 +40,8 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
     /// <summary>Asks a worker to end and waits until it has.</summary>
     public Task StopAsync(Worker worker, CancellationToken cancellationToken) => StopAsync(worker.Process, $"{worker.Program} for {worker.Owner}", cancellationToken);
 
-    /// <summary>Asks a process that <see cref="Run"/> started to end and waits until it has.</summary>
+    /// <summary>Asks a process that <see cref="Run"/> started to end and waits until it
+    /// has.</summary>
     public async Task StopAsync(Process process, string what, CancellationToken cancellationToken)
     {
         PosixKill.Terminate(process);

@@ -10,7 +10,8 @@ internal static class Connection
     private static readonly TimeSpan s_firstDelay = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromSeconds(1);
 
-    /// <summary>Half of a wait to all of it: those that lost a daemon at one moment do not come back at one.</summary>
+    /// <summary>Half of a wait to all of it: those that lost a daemon at one moment do not come
+    /// back at one.</summary>
     public static TimeSpan Spread(TimeSpan delay, Random random) => delay * (0.5 + (random.NextDouble() / 2));
 
     /// <summary>The wait before the next attempt: 50 ms, doubled up to 1 s.</summary>

@@ -5,15 +5,18 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Serving;
 
-/// <summary>Listening sockets that whoever started this process made for it, by systemd's protocol: LISTEN_PID, LISTEN_FDS, descriptors from 3 on.</summary>
-/// <remarks>They outlive the process. While the daemon is started again the kernel takes connections in for it, so that no worker and no client is refused.</remarks>
+/// <summary>Listening sockets that whoever started this process made for it, by systemd's protocol:
+/// LISTEN_PID, LISTEN_FDS, descriptors from 3 on.</summary>
+/// <remarks>They outlive the process. While the daemon is started again the kernel takes
+/// connections in for it, so that no worker and no client is refused.</remarks>
 internal static class InheritedSockets
 {
     private const int FirstDescriptor = 3;
     private const int SetDescriptorFlags = 2;   // F_SETFD
     private const int CloseOnExec = 1;          // FD_CLOEXEC
 
-    /// <summary>The socket that listens at an endpoint already, or null: then the server makes its own.</summary>
+    /// <summary>The socket that listens at an endpoint already, or null: then the server makes its
+    /// own.</summary>
     public static Socket? TryTake(PortmapEndpoint endpoint)
     {
         if (!OperatingSystem.IsLinux() || Number("LISTEN_PID") != Environment.ProcessId)
@@ -30,7 +33,8 @@ internal static class InheritedSockets
 
             if (IsAt(socket, endpoint))
             {
-                // Else each worker that the daemon starts would hold it as well, and take in connections that nobody answers.
+                // Else each worker that the daemon starts would hold it as well, and take in
+                // connections that nobody answers.
                 _ = ControlDescriptor(descriptor, SetDescriptorFlags, CloseOnExec);
                 return socket;
             }

@@ -4,7 +4,8 @@ using Portmap.Tool.Output;
 
 namespace Portmap.Tool.Examining;
 
-/// <summary>The entries of a daemon on this host, held against its processes and its kernel.</summary>
+/// <summary>The entries of a daemon on this host, held against its processes and its
+/// kernel.</summary>
 internal static class MapChecks
 {
     public const string Gone = "processGone", Silent = "nobodyListens", Foreign = "foreignPorts";

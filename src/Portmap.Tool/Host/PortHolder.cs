@@ -10,7 +10,8 @@ namespace Portmap.Tool.Host;
 /// It listens, or for UDP is bound; otherwise it is a connection or a placeholder.
 /// </param>
 /// <param name="UserId">Whose the socket is.</param>
-/// <param name="ProcessId">The process; null when it cannot be told, or none has it any more.</param>
+/// <param name="ProcessId">The process; null when it cannot be told, or none has it any
+/// more.</param>
 /// <param name="Command">The name of its program, or empty.</param>
 internal sealed record PortHolder(PortProtocol Protocol, string Address, bool Listens, uint UserId, int? ProcessId, string Command)
 {

@@ -3,10 +3,9 @@ using System.Runtime.InteropServices;
 namespace Portmap.Tool.Output;
 
 /// <summary>Standard output as a pipe or a file.</summary>
-/// <remarks>
-/// The console's own stream says nothing when its reader has gone, so that
-/// <c>portmap watch | head -1</c> would go on for ever; a <see cref="FileStream"/> writes at offsets
-/// of its own, over what others write to the same file.
+/// <remarks> The console's own stream says nothing when its reader has gone, so that <c>portmap
+/// watch | head -1</c> would go on for ever; a <see cref="FileStream"/> writes at offsets of its
+/// own, over what others write to the same file.
 /// </remarks>
 internal sealed partial class StandardOutput : Stream
 {

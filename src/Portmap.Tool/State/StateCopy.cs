@@ -29,7 +29,8 @@ internal sealed class StateCopy : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
-    /// <exception cref="PortRefusedException">It is no state that this version can read.</exception>
+    /// <exception cref="PortRefusedException">It is no state that this version can
+    /// read.</exception>
     public static async Task<StateCopy> OpenAsync(string path, CancellationToken cancellationToken)
     {
         string original = Path.GetFullPath(Directory.Exists(path) ? Path.Combine(path, FileName) : path);

@@ -111,7 +111,8 @@ internal static class TopVerb
         page.Write(Picture.Draw(endpoint.ToString(), entries, range, rates.ToString(), trouble, run.Now, screen.Profile.Width, height));
         string[] lines = text.ToString().TrimEnd('\n', '\r').Split('\n');
 
-        // Home, each line with what was right of it erased, and all below: no flicker, nothing left.
+        // Home, each line with what was right of it erased, and all below: no flicker, nothing
+        // left.
         screen.Profile.Out.Writer.Write($"\e[H{string.Join("\e[K\r\n", lines.Take(height - 1).Select(line => line.TrimEnd('\r')))}\e[K\e[J");
         screen.Profile.Out.Writer.Flush();
     }

@@ -7,8 +7,9 @@ namespace Portmap.Operations;
 /// <code>
 ///   _head ──► node (newest): lease, count ──► node ──► …      changed by CAS only
 /// </code>
-/// I1. A lease that is open or registered stays. Others go when the list has doubled since they were last looked at.
-/// Progress: adding is lock-free, looking is wait-free. Memory: two nodes for each lease that matters, and 16.
+/// I1. A lease that is open or registered stays. Others go when the list has doubled since they
+/// were last looked at. Progress: adding is lock-free, looking is wait-free. Memory: two nodes for
+/// each lease that matters, and 16.
 /// </remarks>
 internal struct AcquiredLeases
 {
@@ -38,7 +39,8 @@ internal struct AcquiredLeases
         }
     }
 
-    /// <summary>Whether a claim is one of these leases or the registration that used one up.</summary>
+    /// <summary>Whether a claim is one of these leases or the registration that used one
+    /// up.</summary>
     public readonly bool Has(ClaimView claim)
     {
         for (Node? node = _head; node is not null; node = node.Next)
@@ -52,7 +54,8 @@ internal struct AcquiredLeases
         return false;
     }
 
-    // By epoch, because a registration that goes on over a new connection is another claim of the same epoch.
+    // By epoch, because a registration that goes on over a new connection is another claim of the
+    // same epoch.
     private static bool IsOf(PortClaim acquired, ClaimView claim) =>
         acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && new ClaimView(acquired).Owner == claim.Owner;
 

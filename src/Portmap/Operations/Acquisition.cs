@@ -12,8 +12,8 @@ namespace Portmap.Operations;
 ///   3. push it on top of the owner
 ///   4. finish it                   written, where the registry confirms; then Reserved: lookups show the lease
 /// </code>
-/// A lease for both protocols is two claims of one number and one epoch, all or nothing: what fails takes back both. A step that
-/// somebody else's came between is made again from 1.
+/// A lease for both protocols is two claims of one number and one epoch, all or nothing: what fails
+/// takes back both. A step that somebody else's came between is made again from 1.
 /// </remarks>
 internal struct Acquisition : IOperation
 {
@@ -30,7 +30,8 @@ internal struct Acquisition : IOperation
     /// <param name="lease">The lease.</param>
     /// <param name="request">What is asked for.</param>
     /// <param name="strategy">Who picks.</param>
-    /// <param name="replaced">The claims of the lease whose port could not be bound, if there are any.</param>
+    /// <param name="replaced">The claims of the lease whose port could not be bound, if there are
+    /// any.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]   // so that it is made where it is to be, without a copy
     public Acquisition(RegistryParts parts, ILease lease, in PortRequest request, byte strategy, (PortClaim? Claim, PortClaim? Twin) replaced = default)
     {
@@ -55,7 +56,8 @@ internal struct Acquisition : IOperation
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
 
-    /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait for.</summary>
+    /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait
+    /// for.</summary>
     public static async Task<PortRefusal?> RunAsync(RegistryParts parts, ILease lease, PortRequest request)
     {
         PortRefusal? refusal = Check(parts, request, out byte strategy)
@@ -162,8 +164,9 @@ internal struct Acquisition : IOperation
         return found;
     }
 
-    /// <summary>Whether an open lease stands in the way, or a registration that is to be left alone or that who acquires has no right
-    /// to. Ends the owner's registration on the way when its process is dead: the old entry is cleaned up.</summary>
+    /// <summary>Whether an open lease stands in the way, or a registration that is to be left alone
+    /// or that who acquires has no right to. Ends the owner's registration on the way when its
+    /// process is dead: the old entry is cleaned up.</summary>
     private Answer LookAtOwner(OwnerKey owner, PortClaim? replaced, long now)
     {
         _hunt.After = Math.Max(_hunt.After, _parts.Table.MarkOf(owner));

@@ -1,7 +1,8 @@
 namespace Portmap.Operations;
 
 /// <summary>How a step of an operation came out.</summary>
-/// <remarks>Closed: whoever drives an operation switches over all of them without a default, and the compiler says which is missing.</remarks>
+/// <remarks>Closed: whoever drives an operation switches over all of them without a default, and
+/// the compiler says which is missing.</remarks>
 internal enum AnswerKind
 {
     /// <summary>The change took effect.</summary>

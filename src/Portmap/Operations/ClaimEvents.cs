@@ -3,9 +3,11 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>Tells of what took effect: the guard first, then the lease, the meter, the log and those who watch.</summary>
-/// <remarks>The guard comes first, so that whoever hears of a change finds the gate as it is to be. Nothing here throws: the
-/// host's logger and listeners are contained (<see cref="ContainedLogger"/>, <see cref="PortmapMetrics"/>).</remarks>
+/// <summary>Tells of what took effect: the guard first, then the lease, the meter, the log and
+/// those who watch.</summary>
+/// <remarks>The guard comes first, so that whoever hears of a change finds the gate as it is to be.
+/// Nothing here throws: the host's logger and listeners are contained
+/// (<see cref="ContainedLogger"/>, <see cref="PortmapMetrics"/>).</remarks>
 internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
     public void TookEffect(ClaimView claim, ClaimView used)
@@ -31,7 +33,8 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
     {
         TellLease(claim, winner, now);
 
-        // What continues over another session keeps its epoch and its placeholder, and has not ended for anybody who watches.
+        // What continues over another session keeps its epoch and its placeholder, and has not
+        // ended for anybody who watches.
         bool goesOn = winner.Epoch == claim.Epoch && winner.Port == claim.Port;
         if (!goesOn)
         {
@@ -67,7 +70,8 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
-    /// <summary>Tells that lookups have stopped for what a session registered, which is held for its owner still.</summary>
+    /// <summary>Tells that lookups have stopped for what a session registered, which is held for
+    /// its owner still.</summary>
     public void TellHidden(SessionHolder session)
     {
         if (!parts.Changes.IsRecording)
@@ -120,7 +124,8 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             return;
         }
 
-        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its port would be lost.
+        // The claim alone says why; its refusal is made when somebody asks. Only the winner of its
+        // port would be lost.
         if (claim.Cause == ClaimEnd.LostToListener && !winner.IsNone)
         {
             lease.SetOutcome(Refusals.Taken(lease, claim, winner));
@@ -133,7 +138,8 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         EndOtherHalf(lease, claim, now);
     }
 
-    /// <summary>The other half of a lease for both protocols ends with the first: all or nothing.</summary>
+    /// <summary>The other half of a lease for both protocols ends with the first: all or
+    /// nothing.</summary>
     private void EndOtherHalf(ILease lease, ClaimView ended, long now)
     {
         if (lease.Twin is not { } twin)

@@ -6,10 +6,10 @@ using Portmap.Table;
 namespace Portmap.Operations;
 
 /// <summary>Tells the store of claims, and the table of what the store said.</summary>
-/// <remarks>
-/// What the marks of claims mean and what follows from them is the table's (<see cref="ClaimFacts"/>). While the registry is being
-/// disposed an acquisition whose fact comes to the disk is withdrawn, and its end written, because its caller is told so; a
-/// registration takes effect, for its process does listen. Progress: TryQueue is lock-free.
+/// <remarks> What the marks of claims mean and what follows from them is the table's
+/// (<see cref="ClaimFacts"/>). While the registry is being disposed an acquisition whose fact comes
+/// to the disk is withdrawn, and its end written, because its caller is told so; a registration
+/// takes effect, for its process does listen. Progress: TryQueue is lock-free.
 /// </remarks>
 internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposable, IDisposable
 {
@@ -35,7 +35,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         _writer = new FactWriter(opened.Store, this, eager: Confirms);
         if (!Confirms)
         {
-            // Half of it: what comes just after a tick waits for the next one, and the disk takes its time.
+            // Half of it: what comes just after a tick waits for the next one, and the disk takes
+            // its time.
             TimeSpan period = parts.Settings.BackgroundFlush / 2;
             _flush = parts.Clock.Provider.CreateTimer(static state => ((FactWriter)state!).KickIfAny(), _writer, period, period);
         }
@@ -60,7 +61,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     public void Kick() => _writer.Kick();
 
-    /// <summary>Tries again to write what could not be written. Called by each pass of the registry.</summary>
+    /// <summary>Tries again to write what could not be written. Called by each pass of the
+    /// registry.</summary>
     public void RetryIfFailing()
     {
         if (IsFailing)
@@ -87,8 +89,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         return true;
     }
 
-    /// <summary>Puts the fact of a claim in force into the queue once more: its process is another one now. The later of two facts
-    /// stands.</summary>
+    /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
+    /// one now. The later of two facts stands.</summary>
     public void QueueAgain(ClaimView claim)
     {
         if (claim.Now().Stage == ClaimStage.Bound)
@@ -134,7 +136,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         _writer.Dispose();
     }
 
-    /// <summary>Writes what is left, and gives the state up. Never throws because of the store.</summary>
+    /// <summary>Writes what is left, and gives the state up. Never throws because of the
+    /// store.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_flush is not null)

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Portmap.Operations;
 
 /// <summary>Drives operations: at once, or over the turns of a store that confirms.</summary>
-/// <remarks>What was begun is completed, whether the caller waits for it or not. An operation that still waits when the store has
-/// ended is told that the registry is disposed.</remarks>
+/// <remarks>What was begun is completed, whether the caller waits for it or not. An operation that
+/// still waits when the store has ended is told that the registry is disposed.</remarks>
 internal sealed class Confirmation(RegistryParts parts)
 {
     /// <summary>Makes the steps of an operation on a registry that does not confirm.</summary>
@@ -35,9 +35,11 @@ internal sealed class Confirmation(RegistryParts parts)
     /// <inheritdoc cref="Within{T}"/>
     public static ValueTask Within(Task task, CancellationToken cancellationToken) => new(task.WaitAsync(cancellationToken));
 
-    /// <summary>As <see cref="StepsAsync"/>, for an operation that takes a port or an owner.</summary>
-    /// <remarks>While the store fails, one look at it comes before: else each try would leave one more port that waits for the disk.
-    /// A refusal is told when what was withdrawn because of it is on disk, as if it had never been.</remarks>
+    /// <summary>As <see cref="StepsAsync"/>, for an operation that takes a port or an
+    /// owner.</summary>
+    /// <remarks>While the store fails, one look at it comes before: else each try would leave one
+    /// more port that waits for the disk. A refusal is told when what was withdrawn because of it
+    /// is on disk, as if it had never been.</remarks>
     public async ValueTask<Completed<T>> RunAsync<T>(T operation)
         where T : struct, IOperation
     {
@@ -56,7 +58,8 @@ internal sealed class Confirmation(RegistryParts parts)
         return completed;
     }
 
-    /// <summary>Makes the steps of an operation, and awaits the turn of the store's writer where one has to.</summary>
+    /// <summary>Makes the steps of an operation, and awaits the turn of the store's writer where
+    /// one has to.</summary>
     public async ValueTask<Completed<T>> StepsAsync<T>(T operation)
         where T : struct, IOperation
     {

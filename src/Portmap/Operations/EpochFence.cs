@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>What the epoch that a caller carries means for an owner: "epochs fence those who carry one".</summary>
+/// <summary>What the epoch that a caller carries means for an owner: "epochs fence those who carry
+/// one".</summary>
 /// <remarks>
 /// <code>
 ///   of the open lease, or of the registration in force          it takes effect on that one
@@ -11,8 +12,8 @@ namespace Portmap.Operations;
 ///   of another run, and it does not                             counts as none: the worker must be able to come back, whatever the clock did
 ///   anything else                                               stale
 /// </code>
-/// The last registration is what the table remembers of the owner, else what the store told when it was opened. Threads: stateless
-/// but for what is set once, before the registry is used.
+/// The last registration is what the table remembers of the owner, else what the store told when it
+/// was opened. Threads: stateless but for what is set once, before the registry is used.
 /// </remarks>
 internal sealed class EpochFence(PortTable table, EpochSource epochs)
 {
@@ -21,7 +22,8 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
 
     /// <summary>Takes what the store told.</summary>
     /// <param name="last">The last registration of each owner.</param>
-    /// <param name="isWhole">Nothing was lost: neither unread nor, because the registry confirms, unwritten.</param>
+    /// <param name="isWhole">Nothing was lost: neither unread nor, because the registry confirms,
+    /// unwritten.</param>
     public void Restore(IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
 
     /// <summary>The epoch, or 0 when it counts as none.</summary>
@@ -41,7 +43,8 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         return last?.IsOf(epoch) == true || (_knowsAll && (isOutrun || last?.Origin > epoch)) ? epoch : 0;
     }
 
-    /// <summary>What the owner had last, now that nothing of it is in force; null when nobody knows.</summary>
+    /// <summary>What the owner had last, now that nothing of it is in force; null when nobody
+    /// knows.</summary>
     public LastRegistration? LastOf(OwnerKey owner) =>
         table.LastOf(owner) is { } last ? last
         : _stored?.TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)

@@ -19,8 +19,8 @@ internal sealed class Findings(RegistryLog log)
         .. _found,
     ];
 
-    /// <summary>Adds what is found out later than at the start, such as what a store could not read. What was said in the same words is
-    /// not said again.</summary>
+    /// <summary>Adds what is found out later than at the start, such as what a store could not
+    /// read. What was said in the same words is not said again.</summary>
     public void Add(PortFinding finding)
     {
         if (_found.Any(known => known.Kind == finding.Kind && known.Value == finding.Value))
@@ -32,8 +32,8 @@ internal sealed class Findings(RegistryLog log)
         log.Found(finding);
     }
 
-    /// <summary>By the first pass, so that making a registry asks the kernel for nothing it does not need, and one that never comes up
-    /// warns of nothing.</summary>
+    /// <summary>By the first pass, so that making a registry asks the kernel for nothing it does
+    /// not need, and one that never comes up warns of nothing.</summary>
     public void LogOnce(RegistryParts parts)
     {
         if (!_hasLogged && log.Logger.IsEnabled(LogLevel.Warning))

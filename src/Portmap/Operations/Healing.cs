@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>EADDRINUSE heals: a port that a process could not bind becomes Foreign, and its owner gets another one.</summary>
+/// <summary>EADDRINUSE heals: a port that a process could not bind becomes Foreign, and its owner
+/// gets another one.</summary>
 /// <remarks>
 /// <code>
 ///   1. find the lease that the report is about      none: whoever reports may have one of its own
@@ -121,7 +122,8 @@ internal sealed class Healing(RegistryParts parts)
         return completed.Refusal;
     }
 
-    /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the owner gets a lease of its own now.</summary>
+    /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the
+    /// owner gets a lease of its own now.</summary>
     private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has)
     {
         (string owner, int port, PortProtocol protocol) = failed.Place;
@@ -132,7 +134,8 @@ internal sealed class Healing(RegistryParts parts)
             Refusals.Stale(failed.Place, failed.Epoch, newest, last: null).Throw();
         }
 
-        // Somebody who was started a second time, by hand, is no reason to take the owner from who serves it.
+        // Somebody who was started a second time, by hand, is no reason to take the owner from who
+        // serves it.
         if (!has.Served.IsNone && !OwnerRights.MayReplace(session, has.Served))
         {
             Refusals.NotOwner(owner, has.Served, session, port).Throw();
@@ -150,8 +153,9 @@ internal sealed class Healing(RegistryParts parts)
         return lease;
     }
 
-    /// <summary>A port that somebody could not bind is a stranger's only when a look of our own agrees: it may be that his user may not
-    /// bind it, or that he had it himself. Then it cools, and others may have better luck.</summary>
+    /// <summary>A port that somebody could not bind is a stranger's only when a look of our own
+    /// agrees: it may be that his user may not bind it, or that he had it himself. Then it cools,
+    /// and others may have better luck.</summary>
     private void MarkForeignIfTaken(PortProtocol protocol, int port, long now)
     {
         if (!parts.Table.IsOurs(protocol, port) && parts.Guard.IsTaken(protocol, port))

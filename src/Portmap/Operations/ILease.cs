@@ -6,7 +6,8 @@ namespace Portmap.Operations;
 /// <summary>The lease that a user holds, as the operations see it. Safe for any thread.</summary>
 internal interface ILease
 {
-    /// <summary>The lease of a claim; null for a registration, or none. Nothing else is ever a claim's lease.</summary>
+    /// <summary>The lease of a claim; null for a registration, or none. Nothing else is ever a
+    /// claim's lease.</summary>
     static ILease? Of(ClaimView claim) => Unsafe.As<ILease?>(claim.Lease);
 
     string Owner { get; }
@@ -20,7 +21,8 @@ internal interface ILease
     /// <summary>What was asked for.</summary>
     PortRequest Request { get; }
 
-    /// <summary>The claim of its (first) protocol: the open lease, or the registration that used it up.</summary>
+    /// <summary>The claim of its (first) protocol: the open lease, or the registration that used it
+    /// up.</summary>
     PortClaim Claim { get; }
 
     /// <summary>The claim of the second protocol, or null.</summary>
@@ -29,7 +31,8 @@ internal interface ILease
     /// <summary>The session that acquired it; null is the host.</summary>
     SessionHolder? Acquirer { get; }
 
-    /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not known.</summary>
+    /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not
+    /// known.</summary>
     uint? UserId { get; }
 
     /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
@@ -41,25 +44,28 @@ internal interface ILease
     /// <summary>Nothing has come of it yet.</summary>
     bool IsOpen { get; }
 
-    /// <summary>Whether this failure was reported before. Who reports it again, because the answer was lost, is told what the first
-    /// report got.</summary>
+    /// <summary>Whether this failure was reported before. Who reports it again, because the answer
+    /// was lost, is told what the first report got.</summary>
     /// <param name="port">The port that could not be bound.</param>
     /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
     bool HasTried(int port, long epoch);
 
-    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that was given again, and could not be
-    /// bound again, counts again.</summary>
+    /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that
+    /// was given again, and could not be bound again, counts again.</summary>
     /// <param name="port">The port; 0 when it is not known.</param>
     /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     void AddTried(int port, long epoch);
 
-    /// <summary>Called before the claims are published; they are what it says from now on.</summary>
+    /// <summary>Called before the claims are published; they are what it says from now
+    /// on.</summary>
     void Grant(PortClaim claim, PortClaim? twin);
 
-    /// <summary>Called once by the thread that made another port's claim take effect in place of one that could not be bound.</summary>
+    /// <summary>Called once by the thread that made another port's claim take effect in place of
+    /// one that could not be bound.</summary>
     void OnHealed(PortClaim failed, PortClaim claim);
 
-    /// <summary>Called once per protocol by the thread that made a registration of this lease take effect.</summary>
+    /// <summary>Called once per protocol by the thread that made a registration of this lease take
+    /// effect.</summary>
     void OnRegistered(PortClaim registration);
 
     /// <summary>What came of it; the first one counts.</summary>
@@ -67,6 +73,7 @@ internal interface ILease
     void SetOutcome(PortRefusal refusal);
 
     /// <inheritdoc cref="SetOutcome(PortRefusal)"/>
-    /// <param name="ended">The claim that has ended, which tells why; its refusal is made when somebody asks.</param>
+    /// <param name="ended">The claim that has ended, which tells why; its refusal is made when
+    /// somebody asks.</param>
     void SetOutcome(PortClaim ended);
 }

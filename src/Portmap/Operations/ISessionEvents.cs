@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>What surrounds a session: the clock it goes by, and who is told what becomes of it. Nothing here throws.</summary>
+/// <summary>What surrounds a session: the clock it goes by, and who is told what becomes of it.
+/// Nothing here throws.</summary>
 internal interface ISessionEvents
 {
     RegistryClock Clock { get; }
@@ -10,7 +11,8 @@ internal interface ISessionEvents
     /// <summary>How long an owner has to come back after its connection broke off.</summary>
     TimeSpan Grace { get; }
 
-    /// <summary>Whether the kernel is asked to tell of the deaths of processes that have a connection.</summary>
+    /// <summary>Whether the kernel is asked to tell of the deaths of processes that have a
+    /// connection.</summary>
     bool WatchesProcesses { get; }
 
     /// <summary>Sessions are over: their registrations are to be ended.</summary>
@@ -19,7 +21,8 @@ internal interface ISessionEvents
     /// <summary>As <see cref="Over"/>, on a thread that only deaths wake.</summary>
     void Died();
 
-    /// <summary>Lookups have stopped for what a session registered, which is held for its owner still.</summary>
+    /// <summary>Lookups have stopped for what a session registered, which is held for its owner
+    /// still.</summary>
     void Hidden(SessionHolder session);
 
     /// <summary>Another process of its program goes on with what was registered for it.</summary>

@@ -25,8 +25,8 @@ internal static class InsistedPort
             : Refusals.InUse(request, FindHolder(parts, request), isCooling: found == PortAvailability.Cooling);
     }
 
-    /// <summary>Ends the registrations of dead processes on the port, before it is refused because of
-    /// them.</summary>
+    /// <summary>Ends the registrations of dead processes on the port, before it is refused because
+    /// of them.</summary>
     /// <returns>Whether there was one.</returns>
     public static bool EndDeadHolders(RegistryParts parts, in PortRequest request, long now)
     {

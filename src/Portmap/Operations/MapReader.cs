@@ -13,7 +13,8 @@ internal sealed class MapReader(RegistryParts parts)
         return new PortSnapshot([.. parts.Entries.All()], revision);
     }
 
-    /// <summary>Reads a snapshot first, unless it goes on from a revision, then what changes. See <see cref="PortRegistry.WatchAsync"/>.</summary>
+    /// <summary>Reads a snapshot first, unless it goes on from a revision, then what changes. See
+    /// <see cref="PortRegistry.WatchAsync"/>.</summary>
     public async IAsyncEnumerable<PortUpdate> ReadAsync(
         long? afterRevision, long begin, bool snapshots, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

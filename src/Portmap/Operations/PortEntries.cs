@@ -7,7 +7,8 @@ namespace Portmap.Operations;
 /// <summary>Makes the entries that users see out of what the table shows.</summary>
 internal sealed class PortEntries(PortTable table, RegistryClock clock, StrategyList strategies)
 {
-    /// <summary>The addresses that registrations serve, by the numbers that their claims keep.</summary>
+    /// <summary>The addresses that registrations serve, by the numbers that their claims
+    /// keep.</summary>
     public ServedAddresses Addresses { get; } = new();
 
     public PortEntry Of(ClaimView claim) => Of(claim, CountOwners(claim));

@@ -4,8 +4,10 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>How an acquisition finds its port: the one the owner had before, what the strategy names, and the last resorts.</summary>
-/// <remarks>A part of <see cref="Acquisition"/>. What it finds is pending: invisible to lookups, and it keeps others off the port.</remarks>
+/// <summary>How an acquisition finds its port: the one the owner had before, what the strategy
+/// names, and the last resorts.</summary>
+/// <remarks>A part of <see cref="Acquisition"/>. What it finds is pending: invisible to lookups,
+/// and it keeps others off the port.</remarks>
 internal struct PortHunt
 {
     private readonly RegistryParts _parts;
@@ -42,7 +44,8 @@ internal struct PortHunt
     /// <param name="lease">Whom the port is for.</param>
     /// <param name="request">What was asked for.</param>
     /// <param name="strategy">Who picks.</param>
-    /// <param name="replaced">The claims whose place the new ones take, when a port could not be bound.</param>
+    /// <param name="replaced">The claims whose place the new ones take, when a port could not be
+    /// bound.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]   // so that it is made where it is to be, without a copy
     public PortHunt(RegistryParts parts, ILease lease, in PortRequest request, byte strategy, (PortClaim? Claim, PortClaim? Twin) replaced)
     {
@@ -118,7 +121,8 @@ internal struct PortHunt
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer FindLater(int most, long now)
     {
-        // Before a port that still cools is taken, those that are cooled come first: the slot knows exactly, the wheel by eighths.
+        // Before a port that still cools is taken, those that are cooled come first: the slot knows
+        // exactly, the wheel by eighths.
         if (_failure is null && _parts.Table.FreeCooled(Protocol, now) && TryStrategy(most, now))
         {
             return Answer.Done;
@@ -129,7 +133,8 @@ internal struct PortHunt
             return Answer.Done;
         }
 
-        // Asked once more while a port is free for certain, so that it is not blamed for one that came back just now.
+        // Asked once more while a port is free for certain, so that it is not blamed for one that
+        // came back just now.
         if (_failure is null && Hints.FindFree() is > 0 and int left)
         {
             if (TryStrategy(most: 1, now))
@@ -148,17 +153,17 @@ internal struct PortHunt
             : Refusals.StrategyFailed(Request, _parts.Strategies.NameOf(_strategy), _failure);
     }
 
-    /// <summary>Whether the port the owner had last is looked for: to be given again, or because its
-    /// placeholder may have been kept.</summary>
+    /// <summary>Whether the port the owner had last is looked for: to be given again, or because
+    /// its placeholder may have been kept.</summary>
     /// <remarks>A fresh start only avoids it: then the memory is asked about the one port that the
     /// strategy names, which takes 17 ns less.</remarks>
     private readonly bool WantsLast(PortReuse reuse) =>
         reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive);
 
-    /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out, for a port that the process brought
-    /// stays its business.</summary>
-    /// <returns>What to do about that port; a placeholder that was kept after a death is taken over unless the request itself asks
-    /// for a fresh one.</returns>
+    /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out,
+    /// for a port that the process brought stays its business.</summary>
+    /// <returns>What to do about that port; a placeholder that was kept after a death is taken over
+    /// unless the request itself asks for a fresh one.</returns>
     private PortReuse Recall(PortReuse reuse, long now)
     {
         int last = _parts.Table.LastPort(Owner);
@@ -167,12 +172,13 @@ internal struct PortHunt
             return reuse;
         }
 
-        bool isKept = reuse == PortReuse.Fresh && _parts.Table.CoolsAfterDeathOf(Owner, last, now);   // asked under WhileAlive only (WantsLast)
+        bool isKept = reuse == PortReuse.Fresh && _parts.Table.Ports.CoolsAfterDeathOf(Owner, last, now);   // asked under WhileAlive only (WantsLast)
         Request = Request with { Previous = last };
         return isKept ? PortReuse.Prefer : reuse;
     }
 
-    /// <summary>Takes the port the owner had before; null when it cannot be had and another one will do.</summary>
+    /// <summary>Takes the port the owner had before; null when it cannot be had and another one
+    /// will do.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer? TakePrevious(PortReuse reuse, long now)
     {
@@ -198,8 +204,8 @@ internal struct PortHunt
         return reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null;
     }
 
-    /// <summary>Takes what the strategy names, or leaves the port to the process. Nothing is pending while the strategy is asked, so
-    /// nothing is left behind when it throws.</summary>
+    /// <summary>Takes what the strategy names, or leaves the port to the process. Nothing is
+    /// pending while the strategy is asked, so nothing is left behind when it throws.</summary>
     private bool TryStrategy(int most, long now)
     {
         PortHints hints = Hints;
@@ -227,7 +233,8 @@ internal struct PortHunt
                 break;
             }
 
-            // The bit is a hint; taking it keeps two threads from trying the same port, and a port that is no good is not offered again.
+            // The bit is a hint; taking it keeps two threads from trying the same port, and a port
+            // that is no good is not offered again.
             if (hints.TryTakeFree(_answer) && Take(_answer, default, now) == PortAvailability.Free)
             {
                 return true;
@@ -237,7 +244,8 @@ internal struct PortHunt
         return false;
     }
 
-    /// <summary>Asks the strategy; once more, when it names the port the owner had last and knew nothing of it.</summary>
+    /// <summary>Asks the strategy; once more, when it names the port the owner had last and knew
+    /// nothing of it.</summary>
     private int Ask(int attempt)
     {
         int port = Pick(attempt);
@@ -255,10 +263,10 @@ internal struct PortHunt
     private readonly int Pick(int attempt) =>
         _parts.Strategies[_strategy].Pick(new PortSearch(Hints, Request, Protocol, attempt, _avoid));
 
-    /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose time is over, and last those on which
-    /// closed connections linger.</summary>
-    /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly, and one that is too early says that
-    /// the others are too.</remarks>
+    /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose
+    /// time is over, and last those on which closed connections linger.</summary>
+    /// <remarks>Ports come out in the order of their eighth of the delay; the slot tells exactly,
+    /// and one that is too early says that the others are too.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private bool TryLastResorts(long now)
     {
@@ -313,7 +321,7 @@ internal struct PortHunt
     private PortAvailability TakeBoth(int port, Terms terms, long now)
     {
         // Both claims carry one epoch, which must be above everything either port has seen.
-        PortView udp = _parts.Table.Look(PortProtocol.Udp, port, AsksFor(port), terms.TakesCooling, now);
+        PortView udp = _parts.Table.Ports.Look(PortProtocol.Udp, port, AsksFor(port), terms.TakesCooling, now);
         After = Math.Max(After, udp.HighestEpoch);
         PortAvailability found = TakeOne(Protocol, port, terms, now, out PortClaim? claim);
         Claim = claim;
@@ -339,7 +347,7 @@ internal struct PortHunt
     private PortAvailability TakeOne(PortProtocol protocol, int port, Terms terms, long now, out PortClaim? claim)
     {
         claim = null;
-        PortView seen = _parts.Table.Look(protocol, port, AsksFor(port), terms.TakesCooling, now);
+        PortView seen = _parts.Table.Ports.Look(protocol, port, AsksFor(port), terms.TakesCooling, now);
         if (seen.Availability != PortAvailability.Free)
         {
             PutOff(protocol, port, seen);
@@ -369,7 +377,8 @@ internal struct PortHunt
         return GiveUp(taken, outcome.Finding, now);
     }
 
-    /// <summary>The operating system says that a port which was free for the table is no good.</summary>
+    /// <summary>The operating system says that a port which was free for the table is no
+    /// good.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private PortAvailability GiveUp(PortClaim taken, GuardFinding finding, long now)
     {
@@ -420,10 +429,12 @@ internal struct PortHunt
         UsesUp = protocol == Protocol ? _replaced : _replacedTwin,
     };
 
-    /// <summary>The owner, where it asks for that very port: then it may have its own back at once.</summary>
+    /// <summary>The owner, where it asks for that very port: then it may have its own back at
+    /// once.</summary>
     private readonly string? AsksFor(int port) => port == _ownPort ? Request.Owner : null;
 
-    /// <param name="IsInsisted">No other number will do, so what lingers on the port is no obstacle.</param>
+    /// <param name="IsInsisted">No other number will do, so what lingers on the port is no
+    /// obstacle.</param>
     /// <param name="TakesCooling">Also a port that cools after another owner.</param>
     private readonly record struct Terms(bool IsInsisted, bool TakesCooling);
 }

@@ -5,25 +5,31 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>The host registers for a program: waits until a program listens, and registers for it.</summary>
-/// <remarks>The program is the process that was started and all that came from it (<see cref="ProcessFamily"/>). Each look asks the kernel once for all who wait.</remarks>
+/// <summary>The host registers for a program: waits until a program listens, and registers for
+/// it.</summary>
+/// <remarks>The program is the process that was started and all that came from it
+/// (<see cref="ProcessFamily"/>). Each look asks the kernel once for all who wait.</remarks>
 internal static class ProgramRegistration
 {
-    /// <summary>Between two looks at first: an answer comes at most that much later than the listener.</summary>
+    /// <summary>Between two looks at first: an answer comes at most that much later than the
+    /// listener.</summary>
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Between two looks at a program that has not listened in <see cref="s_quick"/>.</summary>
+    /// <summary>Between two looks at a program that has not listened in
+    /// <see cref="s_quick"/>.</summary>
     private static readonly TimeSpan s_slowPoll = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a lease without a number waits for a port inside the range, when there is one outside: what opens that first may be a debugger.</summary>
+    /// <summary>How long a lease without a number waits for a port inside the range, when there is
+    /// one outside: what opens that first may be a debugger.</summary>
     private static readonly TimeSpan s_preferRange = TimeSpan.FromSeconds(10);
 
     /// <summary>How often nobody must be found before nobody is left.</summary>
     private const int MostLooks = 3;
 
-    /// <summary>How many looks a death waits for its exit code, which a thread of the runtime fetches: 5 s, which only a host that is overloaded takes.</summary>
+    /// <summary>How many looks a death waits for its exit code, which a thread of the runtime
+    /// fetches: 5 s, which only a host that is overloaded takes.</summary>
     private const int MostLooksForCode = 250;
 
     /// <summary>How many looks go by between two at all processes.</summary>
@@ -82,7 +88,8 @@ internal static class ProgramRegistration
         {
             while (true)
             {
-                // Before the look: what it left was there by then. Its exit code is known a little later than its death; some processes have none for us.
+                // Before the look: what it left was there by then. Its exit code is known a little
+                // later than its death; some processes have none for us.
                 bool isRootGone = !root.IsAlive() && (process.HasExited || ++_looksAfterDeath > MostLooksForCode);
                 ListenTable ours = await parts.Listeners.ReadAsync(claim.Protocol).ConfigureAwait(false);
                 FoundListener found = program.Search.Find(claim.Protocol, lease.Port, ours, thorough: _looks++ % ThoroughEvery == 0);
@@ -143,11 +150,13 @@ internal static class ProgramRegistration
             }
         }
 
-        /// <summary>Whether the program is gone, and not only the process that was started: a daemon leaves its parent and goes on.</summary>
+        /// <summary>Whether the program is gone, and not only the process that was started: a
+        /// daemon leaves its parent and goes on.</summary>
         private bool HasNobody()
         {
-            // Who has gone left its children to a reaper before it went: each time nobody is left, these are looked for. One that is found may go at any
-            // moment and leave children in turn, so somebody who was there a moment ago counts; the next look asks again.
+            // Who has gone left its children to a reaper before it went: each time nobody is left,
+            // these are looked for. One that is found may go at any moment and leave children in
+            // turn, so somebody who was there a moment ago counts; the next look asks again.
             for (int i = 0; i < MostLooks; i++)
             {
                 if (program.Family.Living().Count != 0)

@@ -5,7 +5,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy. Texts are built when they are read.</summary>
+/// <summary>Every refusal in one place: the value, the bound, the holder if known, and the remedy.
+/// Texts are built when they are read.</summary>
 internal static class Refusals
 {
     /// <summary>What is wrong with a name or a protocol, or null.</summary>
@@ -151,7 +152,8 @@ internal static class Refusals
             wanted.Owner, wanted.Port, wanted.Protocol)
         { Holder = newest.IsNone ? null : wanted.Owner, HolderEpoch = newest.Epoch, HolderProcessId = ProcessOf(newest) };
 
-    /// <summary>A later one of the owner is over as well. It is named as the holder, so that the worker does not take itself for the last one.</summary>
+    /// <summary>A later one of the owner is over as well. It is named as the holder, so that the
+    /// worker does not take itself for the last one.</summary>
     private static PortRefusal Outlived(Place wanted, long epoch, LastRegistration last) =>
         new(
             PortRefusalReason.Stale,
@@ -166,7 +168,8 @@ internal static class Refusals
             wanted.Owner, wanted.Port, wanted.Protocol)
         { Holder = wanted.Owner, HolderEpoch = lease.Epoch };
 
-    /// <summary>A caller that may not speak for what an owner has, or may and did not say which claim it means.</summary>
+    /// <summary>A caller that may not speak for what an owner has, or may and did not say which
+    /// claim it means.</summary>
     public static PortRefusal NotOwner(string owner, ClaimView holder, SessionHolder stranger, int port = 0) =>
         new(
             PortRefusalReason.NotOwner,

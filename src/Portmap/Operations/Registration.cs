@@ -41,7 +41,8 @@ internal struct Registration : IOperation
     /// <summary>When all is done, the claim that stands.</summary>
     public readonly ClaimView Registered => new(_claim);
 
-    /// <summary>What is wrong with a registration, before anything is done. Looks at the process.</summary>
+    /// <summary>What is wrong with a registration, before anything is done. Looks at the
+    /// process.</summary>
     public static PortRefusal? Check(RegistryParts parts, SessionHolder session, in PortClaimRequest request)
     {
         parts.ThrowIfDisposed();
@@ -72,7 +73,8 @@ internal struct Registration : IOperation
         return refusal;
     }
 
-    /// <summary>Registers, after it was verified where the options want that, and over the turns of a store that confirms.</summary>
+    /// <summary>Registers, after it was verified where the options want that, and over the turns of
+    /// a store that confirms.</summary>
     public static async Task<PortEntry> RunAsync(RegistryParts parts, SessionHolder session, PortClaimRequest request, CancellationToken cancellationToken)
     {
         if (parts.Settings.VerifyListening)
@@ -175,9 +177,10 @@ internal struct Registration : IOperation
         return new OwnerClaims(seen.Lease, bound);
     }
 
-    /// <summary>Asks the kernel, once, where it replaces a registration, ends the lease of another owner, makes a stranger's port its
-    /// own, or claims one that a placeholder keeps everybody off. A lease that comes to the port after this look is one whose
-    /// placeholder was put there in spite of who listens: nobody does.</summary>
+    /// <summary>Asks the kernel, once, where it replaces a registration, ends the lease of another
+    /// owner, makes a stranger's port its own, or claims one that a placeholder keeps everybody
+    /// off. A lease that comes to the port after this look is one whose placeholder was put there
+    /// in spite of who listens: nobody does.</summary>
     private PortRefusal? Prove(in RegistrationRight right)
     {
         if (_hasProof || right.Standing is not null || !_parts.AsksTheKernel)
@@ -203,8 +206,8 @@ internal struct Registration : IOperation
         return refusal;
     }
 
-    /// <summary>The epoch of a registration: that of what it goes on with, unless something on its port or of its owner came later;
-    /// then one above both.</summary>
+    /// <summary>The epoch of a registration: that of what it goes on with, unless something on its
+    /// port or of its owner came later; then one above both.</summary>
     private long Rank(ref RegistrationRight right, in OwnerView seen)
     {
         long onPort = _parts.Table.Ports.HighestEpoch(_wanted.Owner.Protocol, _wanted.Port), ofOwner = seen.HighestEpoch();
@@ -232,7 +235,8 @@ internal struct Registration : IOperation
 
         if (right.UsesUp is { } lease)
         {
-            // Its number is from before the port was known. The worker is told the new one; by the old one it is still recognised.
+            // Its number is from before the port was known. The worker is told the new one; by the
+            // old one it is still recognised.
             right.Origin = lease.Epoch;
             return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;
         }
@@ -278,7 +282,8 @@ internal struct Registration : IOperation
         return Answer.Again;
     }
 
-    /// <summary>Step 5: what has become of the claim that tops the owner; it begins again when what stood in the way is gone.</summary>
+    /// <summary>Step 5: what has become of the claim that tops the owner; it begins again when what
+    /// stood in the way is gone.</summary>
     private Answer Finish(long now)
     {
         ClaimView claim = _parts.Table.FinishRegistration(_claim!, now);
@@ -307,7 +312,8 @@ internal struct Registration : IOperation
         };
     }
 
-    /// <summary>Refused because of the process that keeps the port; not if that has ended meanwhile, or is dead.</summary>
+    /// <summary>Refused because of the process that keeps the port; not if that has ended
+    /// meanwhile, or is dead.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private readonly Answer RefuseHeld(long now)
     {

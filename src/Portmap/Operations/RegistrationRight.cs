@@ -26,7 +26,8 @@ internal struct RegistrationRight
 
     public byte Strategy;
 
-    /// <summary>"Replacement needs a right", "epochs fence those who carry one" and "without an epoch" of the rules.</summary>
+    /// <summary>"Replacement needs a right", "epochs fence those who carry one" and "without an
+    /// epoch" of the rules.</summary>
     /// <param name="wanted">What the process says; its epoch is resolved.</param>
     /// <param name="caller">The session it says it over.</param>
     /// <param name="has">What the owner has, without registrations whose session is over.</param>
@@ -64,7 +65,8 @@ internal struct RegistrationRight
 
         if (bound.IsOf(wanted.Epoch) && (lease.IsNone || OwnerRights.Owns(caller, bound)))
         {
-            // The process that was started with this epoch again: its predecessor is dead, or it is the same one on another port.
+            // The process that was started with this epoch again: its predecessor is dead, or it is
+            // the same one on another port.
             refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);
             return new RegistrationRight { Beside = lease.Claim, Origin = bound.Origin, Strategy = bound.Strategy };
         }
@@ -89,15 +91,16 @@ internal struct RegistrationRight
             return default;
         }
 
-        // The process that the lease was meant for cannot say so; it is the one on the lease's port, or, where it brings the port,
-        // anybody but the process that had the owner before.
+        // The process that the lease was meant for cannot say so; it is the one on the lease's
+        // port, or, where it brings the port, anybody but the process that had the owner before.
         bool isBack = !bound.IsNone && OwnerRights.Owns(caller, bound);
         if (lease.Port == wanted.Port || (lease.Port == 0 && !isBack))
         {
             return UsingUp(lease, bound, caller, wanted, out refusal);
         }
 
-        // A sign-in on another port while a lease is open: it is older than the lease, which stays open and may still replace it.
+        // A sign-in on another port while a lease is open: it is older than the lease, which stays
+        // open and may still replace it.
         refusal = isBack || OwnerRights.SpeaksFor(caller, lease) ? null : Refusals.NotOwner(wanted.Owner.Owner, lease, caller, wanted.Port);
         return new RegistrationRight { Beside = lease.Claim };
     }

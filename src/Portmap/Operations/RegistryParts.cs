@@ -4,7 +4,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>What the operations of one registry work with. Set once, before the registry is used.</summary>
+/// <summary>What the operations of one registry work with. Set once, before the registry is
+/// used.</summary>
 internal sealed class RegistryParts
 {
     private int _isDisposed;
@@ -23,7 +24,8 @@ internal sealed class RegistryParts
 
     public required ChangeLog Changes { get; init; }
 
-    /// <summary>Makes the lease of a request, as its users hold it: for the session that acquires, or null for the host.</summary>
+    /// <summary>Makes the lease of a request, as its users hold it: for the session that acquires,
+    /// or null for the host.</summary>
     public required Func<PortRequest, SessionHolder?, ILease> NewLease { get; init; }
 
     public PortTable Table { get; set; } = null!;
@@ -58,7 +60,8 @@ internal sealed class RegistryParts
         }
     }
 
-    /// <summary>The change took effect when the registry was being disposed, and comes to the disk no more.</summary>
+    /// <summary>The change took effect when the registry was being disposed, and comes to the disk
+    /// no more.</summary>
     public void ThrowIfLate(ClaimView claim)
     {
         if (claim.IsLate && IsDisposed)
@@ -67,7 +70,8 @@ internal sealed class RegistryParts
         }
     }
 
-    /// <summary>There is a store and it is closed: a change would be true for this run only.</summary>
+    /// <summary>There is a store and it is closed: a change would be true for this run
+    /// only.</summary>
     public void ThrowIfEnded()
     {
         if (Journal is { HasEnded: true })

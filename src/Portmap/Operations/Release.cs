@@ -102,14 +102,16 @@ internal struct Release : IOperation
         Completed<Release> completed = await new Confirmation(parts).StepsAsync(this).ConfigureAwait(false);
         completed.Refusal?.Throw();
 
-        // All that was queued before, so that a second release does not answer before the first one is on disk.
+        // All that was queued before, so that a second release does not answer before the first one
+        // is on disk.
         if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)
         {
             Refusals.StoreFailed(null, PortProtocol.Tcp, failure).Throw();
         }
     }
 
-    /// <summary>Ends what the owner's cell holds for a lease; if that is nothing, the epoch tells what became of it.</summary>
+    /// <summary>Ends what the owner's cell holds for a lease; if that is nothing, the epoch tells
+    /// what became of it.</summary>
     private readonly Answer EndHalf(PortClaim half, long now)
     {
         ClaimView open = _parts.Table.FindLeaseBeside(half, now, out bool waits);
@@ -194,7 +196,8 @@ internal struct Release : IOperation
             : Refusals.NotOwner(_owner.Owner, lease, _caller!);
     }
 
-    /// <summary>Ends the claim that was found; one that ended meanwhile is looked for anew.</summary>
+    /// <summary>Ends the claim that was found; one that ended meanwhile is looked for
+    /// anew.</summary>
     private readonly Answer End(ClaimView claim, ClaimEnd cause, long now)
     {
         if (!_parts.Table.TryEnd(claim, cause, now))

@@ -37,7 +37,8 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
         RestoreRegistrations(recovery.Bound);
 
-        // After the registrations: a lease is above what its owner has. One for both protocols is two facts of one epoch.
+        // After the registrations: a lease is above what its owner has. One for both protocols is
+        // two facts of one epoch.
         foreach (IGrouping<(string Owner, long Epoch), PortFact> lease in recovery.Reserved.GroupBy(fact => (fact.Owner, fact.Epoch)))
         {
             RestoreLease([.. lease.OrderBy(fact => fact.Protocol)]);
@@ -57,7 +58,8 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
         long delay = (long)parts.Settings.ReuseDelay.TotalMilliseconds;
         long left = Math.Min((long)(fact.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, delay);
 
-        // The fact does not tell whether the process died or signed out. Taken for a death, a port that would have been kept goes back to its owner.
+        // The fact does not tell whether the process died or signed out. Taken for a death, a port
+        // that would have been kept goes back to its owner.
         ClaimEnd cause = fact.ProcessId != 0 ? ClaimEnd.Died : ClaimEnd.Released;
         _loading.Cool(OwnerOf(fact), ClaimOf(fact), cause, Math.Max(0, parts.NowMs + left - delay));
     }
@@ -88,7 +90,8 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
             UserId = first.UserId,
         };
 
-        // Who acquired it for a user is not stored: it counts as that user, who has a right to no more than its own.
+        // Who acquired it for a user is not stored: it counts as that user, who has a right to no
+        // more than its own.
         ILease lease = parts.NewLease(request, first.UserId is { } user ? new SessionHolder(parts.Sessions, 0, user) : null);
         PortClaim claim = RestoreHalf(first, lease);
         lease.Grant(claim, halves.Length == 2 ? RestoreHalf(halves[1], lease) : null);
@@ -96,7 +99,8 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
     private PortClaim RestoreHalf(PortFact half, ILease lease)
     {
-        // For what is left of its time, by the wall clock; never longer than a lease lives now, also when that was set back.
+        // For what is left of its time, by the wall clock; never longer than a lease lives now,
+        // also when that was set back.
         long left = Math.Clamp((long)(half.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, 0, parts.Settings.LeaseTimeoutMs);
         long at = Math.Max(0, parts.NowMs + left - parts.Settings.LeaseTimeoutMs);
 

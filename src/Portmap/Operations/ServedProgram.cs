@@ -4,8 +4,10 @@ using Portmap.Processes;
 
 namespace Portmap.Operations;
 
-/// <summary>A program the host registered for: which ports it serves for which owner, and who goes on when the process that listens has gone.</summary>
-/// <remarks>The session of the program asks it before it is dead. Any thread may use it: what is known is replaced whole.</remarks>
+/// <summary>A program the host registered for: which ports it serves for which owner, and who goes
+/// on when the process that listens has gone.</summary>
+/// <remarks>The session of the program asks it before it is dead. Any thread may use it: what is
+/// known is replaced whole.</remarks>
 internal sealed class ServedProgram(string owner, ProcessFamily family, PortRange range)
 {
     private ImmutableArray<Served> _ports = [];
@@ -23,7 +25,8 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortRang
     /// <summary>What was registered for it.</summary>
     public ImmutableArray<Served> Ports => _ports;   // written before the session's claim is published, and by passes, one at a time
 
-    /// <summary>It is about to be registered, or still serves: notes by which sockets, so that who has one of them later is known as one of the program.</summary>
+    /// <summary>It is about to be registered, or still serves: notes by which sockets, so that who
+    /// has one of them later is known as one of the program.</summary>
     public void Note(PortProtocol protocol, int port, ListenTable listeners)
     {
         family.LookAround();
@@ -37,7 +40,8 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortRang
         _ports = [.. _ports.Where(served => served.Protocol != protocol), new Served(protocol, port, held)];
     }
 
-    /// <summary>Another process of the program that listens on its port, held on to for its session; null when there is none.</summary>
+    /// <summary>Another process of the program that listens on its port, held on to for its
+    /// session; null when there is none.</summary>
     public WatchedProcess? FindSibling(WatchedProcess from, IDeathObserver session)
     {
         foreach (Served served in _ports)

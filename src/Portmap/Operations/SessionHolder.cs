@@ -6,22 +6,27 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>One process over one connection, with the state that all its registrations share (<see cref="ClaimHolder"/>).</summary>
+/// <summary>One process over one connection, with the state that all its registrations share
+/// (<see cref="ClaimHolder"/>).</summary>
 /// <remarks>
-/// <para>The process changes only for a program that the host registered for: when its listener dies and another process of it
-/// goes on listening there. I3. It is replaced by CAS while the state says Connected; its descriptor is given back when it is
-/// replaced or the session is over.</para>
-/// Progress: wait-free but for the looks at the process, which are made by the timer and by who is told of its death.
+/// <para>The process changes only for a program that the host registered for: when its listener
+/// dies and another process of it goes on listening there. I3. It is replaced by CAS while the
+/// state says Connected; its descriptor is given back when it is replaced or the session is
+/// over.</para>
+/// Progress: wait-free but for the looks at the process, which are made by the timer and by who is
+/// told of its death.
 /// </remarks>
 [DebuggerDisplay("{Display,nq}")]
 internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 {
     private const int RegisterLookMs = 250;
 
-    // When the process is looked at after the connection ended: the kernel closes sockets before the process shows as dead.
+    // When the process is looked at after the connection ended: the kernel closes sockets before
+    // the process shows as dead.
     private static readonly int[] s_looksMs = [10, 50, 250];
 
-    /// <summary>How long a connection outlives its process before that is held against it.</summary>
+    /// <summary>How long a connection outlives its process before that is held against
+    /// it.</summary>
     private static readonly TimeSpan s_lastWords = TimeSpan.FromMilliseconds(20);
 
     private readonly ISessionEvents _events;
@@ -56,7 +61,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         }
     }
 
-    /// <summary>A process that was registered in an earlier run and lives; it never had a connection to this one.</summary>
+    /// <summary>A process that was registered in an earlier run and lives; it never had a
+    /// connection to this one.</summary>
     public SessionHolder(ISessionEvents events, ProcessIdentity recovered, uint? userId)
         : base(HolderState.Recovered)
     {
@@ -74,20 +80,24 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     /// <summary>One over which the host itself speaks: it may everything.</summary>
     /// <param name="events">What surrounds it.</param>
     /// <param name="processId">The process, or 0.</param>
-    /// <param name="program">The program it is a process of, which the host registers for; such a session has no connection.</param>
+    /// <param name="program">The program it is a process of, which the host registers for; such a
+    /// session has no connection.</param>
     public static SessionHolder OfHost(ISessionEvents events, int processId, ServedProgram? program = null) =>
         new(events, processId, ProcessUser.Of(processId), program) { _isOfHost = true };
 
-    /// <summary>The user it speaks for, or null when it is not known. With its claims it outlives the process.</summary>
+    /// <summary>The user it speaks for, or null when it is not known. With its claims it outlives
+    /// the process.</summary>
     public uint? UserId { get; }
 
-    /// <summary>Root, the daemon's user, or the host itself. Where users are not known (not Linux), whoever got in.</summary>
+    /// <summary>Root, the daemon's user, or the host itself. Where users are not known (not Linux),
+    /// whoever got in.</summary>
     public bool IsTrusted => _isOfTrustedUser || _isOfHost;
 
     /// <summary>The host opened it itself, and nothing is known of its process.</summary>
     public bool IsVouchedFor { get; init; }
 
-    /// <summary>A connection of an unknown process that broke off: only the owner itself may take its place.</summary>
+    /// <summary>A connection of an unknown process that broke off: only the owner itself may take
+    /// its place.</summary>
     public bool IsHidden => State == HolderState.Hidden || (State == HolderState.Recovered && !Process.IsKnown);
 
     public WatchedProcess Watched => Volatile.Read(ref _process);
@@ -114,11 +124,12 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 
     public void NoteAcquired(ILease lease) => _acquired.Add(lease);
 
-    /// <summary>Whether this session acquired a lease, or the one that a registration used up.</summary>
+    /// <summary>Whether this session acquired a lease, or the one that a registration used
+    /// up.</summary>
     public bool HasAcquired(ClaimView claim) => _acquired.Has(claim);
 
-    /// <summary>Looks at the process now; false, and the session is dead, when it is gone and nobody of its program goes on. An unknown process is
-    /// believed to live.</summary>
+    /// <summary>Looks at the process now; false, and the session is dead, when it is gone and
+    /// nobody of its program goes on. An unknown process is believed to live.</summary>
     public bool CheckAlive()
     {
         if (IsOver)
@@ -136,7 +147,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         return false;
     }
 
-    /// <summary>The listener is gone, or listens no more: another process of the program that listens on its port takes its place.</summary>
+    /// <summary>The listener is gone, or listens no more: another process of the program that
+    /// listens on its port takes its place.</summary>
     public bool TryPassOn(WatchedProcess from)
     {
         if (_program?.FindSibling(from, this) is not { } sibling)
@@ -162,9 +174,12 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         return true;
     }
 
-    /// <summary>Completes when the session is over: its process has died, or it was disposed and its grace has passed.</summary>
-    /// <value>Never faults. A server whose connection outlives its process (the process forked, and the child holds the socket) closes it then, so that the
-    /// child connects anew. Where the kernel tells of deaths (pidfd_open, Linux 5.3) it completes 20 ms after one, else with the next pass.</value>
+    /// <summary>Completes when the session is over: its process has died, or it was disposed and
+    /// its grace has passed.</summary>
+    /// <value>Never faults. A server whose connection outlives its process (the process forked, and
+    /// the child holds the socket) closes it then, so that the child connects anew. Where the
+    /// kernel tells of deaths (pidfd_open, Linux 5.3) it completes 20 ms after one, else with the
+    /// next pass.</value>
     public Task Ended
     {
         get
@@ -194,7 +209,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         ThreadPool.UnsafeQueueUserWorkItem(static session => session.LookAfterExit(), this, preferLocal: false);
     }
 
-    /// <summary>What it said last is on its connection still, a sign-out for instance: that is heard first. False when the host's clock makes no timer.</summary>
+    /// <summary>What it said last is on its connection still, a sign-out for instance: that is
+    /// heard first. False when the host's clock makes no timer.</summary>
     private bool TryLookAfterLastWords()
     {
         try
@@ -227,7 +243,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         }
     }
 
-    /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all owners.</summary>
+    /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all
+    /// owners.</summary>
     public bool CheckAliveEvery(long intervalMs, long now)
     {
         if (EndIfLate(now))
@@ -245,8 +262,10 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         return CheckAlive();
     }
 
-    /// <summary>As <see cref="CheckAlive"/>, for a registration. A process that signs thousands of owners in is not looked at for each (14 µs): one that was
-    /// alive less than <see cref="RegisterLookMs"/> ago is believed to live, which is as long as any death may go unseen.</summary>
+    /// <summary>As <see cref="CheckAlive"/>, for a registration. A process that signs thousands of
+    /// owners in is not looked at for each (14 µs): one that was alive less than
+    /// <see cref="RegisterLookMs"/> ago is believed to live, which is as long as any death may go
+    /// unseen.</summary>
     public bool CheckAliveToRegister(long now)
     {
         if (now - Volatile.Read(ref _lookedToRegisterAt) < RegisterLookMs)

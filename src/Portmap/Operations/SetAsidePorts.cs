@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>The ports that one acquisition met and could not take, until it is over: then they are brought back into play.</summary>
+/// <summary>The ports that one acquisition met and could not take, until it is over: then they are
+/// brought back into play.</summary>
 internal struct SetAsidePorts
 {
     private List<(int Port, bool Lingers)>? _ports;
@@ -16,7 +17,8 @@ internal struct SetAsidePorts
 
     public readonly int this[int index] => _ports![index].Port;
 
-    /// <summary>One that is no first choice (closed connections linger on it) or not free on both protocols.</summary>
+    /// <summary>One that is no first choice (closed connections linger on it) or not free on both
+    /// protocols.</summary>
     public void Add(int port, bool lingers)
     {
         _ports ??= [];

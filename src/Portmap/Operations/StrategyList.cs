@@ -1,6 +1,7 @@
 namespace Portmap.Operations;
 
-/// <summary>The strategies of a registry, by the names they had when it was made: a host's own may answer another one later.</summary>
+/// <summary>The strategies of a registry, by the names they had when it was made: a host's own may
+/// answer another one later.</summary>
 internal sealed class StrategyList
 {
     private readonly IPortAllocationStrategy[] _strategies;
@@ -27,7 +28,8 @@ internal sealed class StrategyList
     /// <summary>Finds one by its name; null is the default.</summary>
     public bool TryFind(string? name, out byte strategy)
     {
-        // A loop, not a lambda: this is on the path of every acquisition, and a closure would be 88 bytes.
+        // A loop, not a lambda: this is on the path of every acquisition, and a closure would be 88
+        // bytes.
         int found = name is null ? _default : _names.Length - 1;
         while (name is not null && found >= 0 && _names[found] != name)
         {

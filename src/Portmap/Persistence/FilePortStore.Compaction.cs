@@ -11,7 +11,8 @@ internal sealed partial class FilePortStore
     /// <summary>How many times larger than what stands in it the file may be.</summary>
     public const int AllowedRatio = 4;
 
-    /// <summary>Compaction begins at half of what is allowed; appends have the other half.</summary>
+    /// <summary>Compaction begins at half of what is allowed; appends have the other
+    /// half.</summary>
     private const int BeginAtPart = 2;
 
     /// <summary>What part of the allowed length is written at once.</summary>

@@ -1,6 +1,7 @@
 namespace Portmap.Persistence;
 
-/// <summary>The store that a test can look through: the object is the state, and may be loaded again once it was disposed.</summary>
+/// <summary>The store that a test can look through: the object is the state, and may be loaded
+/// again once it was disposed.</summary>
 internal sealed class MemoryPortStore : IPortStore
 {
     private readonly PortFactSet _facts = new();

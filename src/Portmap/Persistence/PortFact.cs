@@ -1,8 +1,10 @@
 namespace Portmap;
 
-/// <summary>What an <see cref="IPortStore"/> keeps: how far one claim of an owner on a port has come.</summary>
-/// <remarks>Immutable and safe for any thread. A claim is told in up to three facts of one epoch: reserved, bound, ended; each replaces the ones before.
-/// Times are kept in whole milliseconds.</remarks>
+/// <summary>What an <see cref="IPortStore"/> keeps: how far one claim of an owner on a port has
+/// come.</summary>
+/// <remarks>Immutable and safe for any thread. A claim is told in up to three facts of one epoch:
+/// reserved, bound, ended; each replaces the ones before. Times are kept in whole
+/// milliseconds.</remarks>
 public sealed class PortFact
 {
     // Facts of one run share their boot: 16 bytes less for each.
@@ -13,40 +15,50 @@ public sealed class PortFact
     private readonly byte _protocol;
     private readonly byte _state;
 
-    /// <summary>The transport: <see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>. A claim on both is two facts.</summary>
+    /// <summary>The transport: <see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>. A
+    /// claim on both is two facts.</summary>
     public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (byte)value; }
 
-    /// <summary>The port, 1 to 65535; 0 for a lease whose process brings the port, and for a mark.</summary>
+    /// <summary>The port, 1 to 65535; 0 for a lease whose process brings the port, and for a
+    /// mark.</summary>
     public int Port { get => _port; init => _port = checked((ushort)value); }
 
-    /// <summary>The owner: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by byte. Empty for a mark.</summary>
+    /// <summary>The owner: 1 to 4,096 bytes of well-formed UTF-8 without U+0000, compared byte by
+    /// byte. Empty for a mark.</summary>
     public string Owner { get; init; } = string.Empty;
 
-    /// <summary>The epoch of the claim; of a mark, the number up to which epochs may have been given.</summary>
+    /// <summary>The epoch of the claim; of a mark, the number up to which epochs may have been
+    /// given.</summary>
     public long Epoch { get; init; }
 
-    /// <summary>The epoch of the acquisition that the claim goes back to, where its registration was given a higher one of its own; else 0. Workers that carry it
-    /// are recognised by it after a restart too.</summary>
+    /// <summary>The epoch of the acquisition that the claim goes back to, where its registration
+    /// was given a higher one of its own; else 0. Workers that carry it are recognised by it after
+    /// a restart too.</summary>
     public long Origin
     {
         get => (_boot as WithOrigin)?.Origin ?? 0;
         init => _boot = value == 0 ? Boot : new WithOrigin(Boot, value);
     }
 
-    /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or <see cref="PortState.Cooling"/>, which says that the claim has ended.
+    /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or
+    /// <see cref="PortState.Cooling"/>, which says that the claim has ended.
     /// <see cref="PortState.Free"/> for a mark.</summary>
     public PortState State { get => (PortState)_state; init => _state = (byte)value; }
 
-    /// <summary>The id of the process that registered, or 0 while there is none or it is not known.</summary>
+    /// <summary>The id of the process that registered, or 0 while there is none or it is not
+    /// known.</summary>
     public int ProcessId { get; init; }
 
-    /// <summary>When that process began, in clock ticks since boot (field 22 of /proc/pid/stat), or 0.</summary>
+    /// <summary>When that process began, in clock ticks since boot (field 22 of /proc/pid/stat), or
+    /// 0.</summary>
     public long ProcessStart { get; init; }
 
-    /// <summary>The user of that process, or whom a lease is for; null where it is not known. It decides who may speak for the owner.</summary>
+    /// <summary>The user of that process, or whom a lease is for; null where it is not known. It
+    /// decides who may speak for the owner.</summary>
     public uint? UserId { get; init; }
 
-    /// <summary>The boot of the host in which the fact came about (/proc/sys/kernel/random/boot_id); empty where it is not known.</summary>
+    /// <summary>The boot of the host in which the fact came about
+    /// (/proc/sys/kernel/random/boot_id); empty where it is not known.</summary>
     public Guid BootId
     {
         get => Boot is Guid boot ? boot : Guid.Empty;
@@ -56,9 +68,10 @@ public sealed class PortFact
     /// <summary>When the claim came into this state.</summary>
     public DateTimeOffset At { get => DateTimeOffset.FromUnixTimeMilliseconds(AtMs); init => AtMs = value.ToUnixTimeMilliseconds(); }
 
-    /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled. Once a later claim on the port is known, the fact may be forgotten; a
-    /// store that forgets it earlier, when the port has cooled, forgets which port its owner had last. Without a port it may be forgotten from then on.
-    /// Otherwise no matter.</summary>
+    /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled. Once a later
+    /// claim on the port is known, the fact may be forgotten; a store that forgets it earlier, when
+    /// the port has cooled, forgets which port its owner had last. Without a port it may be
+    /// forgotten from then on. Otherwise no matter.</summary>
     public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(UntilMs); init => UntilMs = value.ToUnixTimeMilliseconds(); }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
@@ -69,13 +82,16 @@ public sealed class PortFact
 
     private object? Boot => _boot is WithOrigin both ? both.Boot : _boot;
 
-    /// <summary>By what a worker of the claim proves itself: <see cref="Origin"/>, or the epoch itself.</summary>
+    /// <summary>By what a worker of the claim proves itself: <see cref="Origin"/>, or the epoch
+    /// itself.</summary>
     internal long Fence => Origin != 0 ? Origin : Epoch;
 
-    /// <summary>Whether a process listened for it; a lease that ended unused has none of the three.</summary>
+    /// <summary>Whether a process listened for it; a lease that ended unused has none of the
+    /// three.</summary>
     internal bool IsOfRegistration => State == PortState.Bound || ProcessId != 0 || Origin != 0;
 
-    /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact out of the queue clears it: the store keeps facts.</summary>
+    /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact
+    /// out of the queue clears it: the store keeps facts.</summary>
     internal PortFact? Next { get; set; }
 
     /// <summary><see cref="At"/> in Unix milliseconds.</summary>
@@ -84,7 +100,8 @@ public sealed class PortFact
     /// <summary><see cref="Until"/> in Unix milliseconds.</summary>
     internal long UntilMs { get; init; }
 
-    /// <summary>Makes the mark that tells a later run which epochs are used up. It is set ahead, so that it need not be written for each one.</summary>
+    /// <summary>Makes the mark that tells a later run which epochs are used up. It is set ahead, so
+    /// that it need not be written for each one.</summary>
     /// <param name="epoch">Epochs up to this one may have been given.</param>
     public static PortFact Mark(long epoch) => new() { Epoch = epoch };
 
@@ -99,15 +116,17 @@ public sealed class PortFact
         return last;
     }
 
-    /// <summary>Whether this fact stands against another of the same (protocol, port, owner): the later one of two that differ, so that
-    /// whoever applies facts comes to the same end in any order.</summary>
+    /// <summary>Whether this fact stands against another of the same (protocol, port, owner): the
+    /// later one of two that differ, so that whoever applies facts comes to the same end in any
+    /// order.</summary>
     internal bool StandsAgainst(PortFact other)
     {
         int order = Epoch.CompareTo(other.Epoch);
         order = order != 0 ? order : _state.CompareTo(other._state);
         order = order != 0 ? order : AtMs.CompareTo(other.AtMs);
 
-        // The caller tells nothing twice differently; should it, any order will do, as long as it is one.
+        // The caller tells nothing twice differently; should it, any order will do, as long as it
+        // is one.
         order = order != 0 ? order : UntilMs.CompareTo(other.UntilMs);
         order = order != 0 ? order : Origin.CompareTo(other.Origin);
         order = order != 0 ? order : ProcessStart.CompareTo(other.ProcessStart);

@@ -9,17 +9,22 @@ namespace Portmap.Table;
 ///   ring[revision &amp; mask] ──► change (its revision is in it)      _last: the newest revision, or one behind while its writer is on the way
 /// </code>
 /// <list type="bullet">
-/// <item>I1. A change enters by the CAS of its place from the change one turn older, so revisions have no gaps; whoever finds the place filled
-/// moves <c>_last</c> on and tries the next one.</item>
-/// <item>I2. What became of a claim is never told after its end: the claim's word is read after the place and before the CAS, and the end enters only after the
-/// word says it. So either the end is seen there, and nothing is told, or the end has yet to enter, and does so at a later place.</item>
-/// <item>I3. A reader that finds a newer revision in a place has been overtaken and is told so.</item>
+/// <item>I1. A change enters by the CAS of its place from the change one turn older, so revisions
+/// have no gaps; whoever finds the place filled moves <c>_last</c> on and tries the next
+/// one.</item>
+/// <item>I2. What became of a claim is never told after its end: the claim's word is read after the
+/// place and before the CAS, and the end enters only after the word says it. So either the end is
+/// seen there, and nothing is told, or the end has yet to enter, and does so at a later
+/// place.</item>
+/// <item>I3. A reader that finds a newer revision in a place has been overtaken and is told
+/// so.</item>
 /// </list>
 /// Progress: Append is lock-free; readers await and never hold a writer up.
 /// </remarks>
 internal sealed class ChangeLog
 {
-    /// <summary>How many changes are read at once: an array of them is no large object, and who reads for others holds little.</summary>
+    /// <summary>How many changes are read at once: an array of them is no large object, and who
+    /// reads for others holds little.</summary>
     public const int MaxRead = 512;
 
     private readonly Change?[] _ring;
@@ -42,7 +47,8 @@ internal sealed class ChangeLog
     /// <summary>Whether nothing comes any more.</summary>
     public bool IsCompleted => Volatile.Read(ref _completed) != 0;
 
-    /// <summary>Completes with the next change, or when nothing comes any more. Take it before the look that it is to follow.</summary>
+    /// <summary>Completes with the next change, or when nothing comes any more. Take it before the
+    /// look that it is to follow.</summary>
     public Task Changed
     {
         get
@@ -116,8 +122,10 @@ internal sealed class ChangeLog
         Wake();
     }
 
-    /// <summary>Reads what has come after a revision: all there is, which may be nothing, and at most <see cref="MaxRead"/>.</summary>
-    /// <returns>False when it cannot be told without a gap (I3): the revision is not kept any more, or was never one of this run.</returns>
+    /// <summary>Reads what has come after a revision: all there is, which may be nothing, and at
+    /// most <see cref="MaxRead"/>.</summary>
+    /// <returns>False when it cannot be told without a gap (I3): the revision is not kept any more,
+    /// or was never one of this run.</returns>
     public bool TryRead(long after, out ImmutableArray<PortChange> changes)
     {
         changes = [];

@@ -8,7 +8,8 @@ internal enum ClaimEnd
     /// <summary>It never took effect; nobody outside saw it.</summary>
     Withdrawn = 1,
 
-    /// <summary>It never took effect because a living process of somebody else holds the port.</summary>
+    /// <summary>It never took effect because a living process of somebody else holds the
+    /// port.</summary>
     PortHeld = 2,
 
     /// <summary>It never took effect because the lease it would have used up had ended.</summary>

@@ -1,18 +1,21 @@
 namespace Portmap.Table;
 
-/// <summary>How far the facts of claims have come: the marks in their words, and what follows when a fact was written or not.</summary>
+/// <summary>How far the facts of claims have come: the marks in their words, and what follows when
+/// a fact was written or not.</summary>
 /// <remarks>
 /// <code>
 ///   pending ──Queue──► fact ──► on disk: the claim may take effect      failed: it is withdrawn, and its end is written first
 ///   ended   ──Queue──► fact ──► on disk: the port becomes available     failed: it is tried again until it is there
 ///   either  ──Queue──► nothing is written any more: the claim is marked late, and whoever asked for the change is told
 /// </code>
-/// Whoever meets a claim that waits and is not queued puts its fact into the queue: the mark is set afterwards, so a fact may
-/// be there twice, which does no harm, and nobody waits for a thread that was suspended. Progress: Queue is lock-free.
+/// Whoever meets a claim that waits and is not queued puts its fact into the queue: the mark is set
+/// afterwards, so a fact may be there twice, which does no harm, and nobody waits for a thread that
+/// was suspended. Progress: Queue is lock-free.
 /// </remarks>
 internal sealed class ClaimFacts(TableParts parts)
 {
-    /// <summary>Where facts go; null without a store. Set before anything else is done with the table.</summary>
+    /// <summary>Where facts go; null without a store. Set before anything else is done with the
+    /// table.</summary>
     public IClaimJournal? Journal { get; set; }
 
     /// <summary>Whether a claim counts only when its fact is on disk.</summary>
@@ -21,8 +24,8 @@ internal sealed class ClaimFacts(TableParts parts)
     /// <summary>Whether facts are written some time after they came about.</summary>
     public bool IsInBackground => Journal is { Confirms: false };
 
-    /// <summary>Puts the fact of a claim's stage into the queue, unless it is there or there is no store. One that comes too late
-    /// is marked so (<see cref="ClaimWord.IsLate"/>).</summary>
+    /// <summary>Puts the fact of a claim's stage into the queue, unless it is there or there is no
+    /// store. One that comes too late is marked so (<see cref="ClaimWord.IsLate"/>).</summary>
     public void Queue(PortClaim claim, ClaimWord word)
     {
         if (Journal is not { } journal || word.IsQueued)
@@ -58,7 +61,8 @@ internal sealed class ClaimFacts(TableParts parts)
 
     /// <summary>A fact is on disk.</summary>
     /// <param name="fact">The fact.</param>
-    /// <param name="isClosing">Nobody is given anything any more: a lease that is pending is withdrawn.</param>
+    /// <param name="isClosing">Nobody is given anything any more: a lease that is pending is
+    /// withdrawn.</param>
     /// <returns>The claim whose end has to be written because of that, or none.</returns>
     public ClaimView Written(in FactKey fact, bool isClosing)
     {
@@ -86,15 +90,18 @@ internal sealed class ClaimFacts(TableParts parts)
     }
 
     /// <summary>A fact may be on disk or not: the pending claim it is of is withdrawn.</summary>
-    /// <returns>The claim whose end has to be written because of that; none when it was withdrawn before, and its end is queued.</returns>
+    /// <returns>The claim whose end has to be written because of that; none when it was withdrawn
+    /// before, and its end is queued.</returns>
     public ClaimView Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : default;
 
-    /// <summary>Withdraws a pending claim whose fact may be on disk. Until its end is written its port is nobody's.</summary>
+    /// <summary>Withdraws a pending claim whose fact may be on disk. Until its end is written its
+    /// port is nobody's.</summary>
     private ClaimView Withdraw(PortClaim claim, ClaimEnd cause)
     {
-        // No end when it would have used up a claim of its own epoch that goes on: the end could not be told from that one's.
-        // What is on disk then waits for the same process to try again, or is found dead at the next opening.
+        // No end when it would have used up a claim of its own epoch that goes on: the end could
+        // not be told from that one's. What is on disk then waits for the same process to try
+        // again, or is found dead at the next opening.
         bool goesOn = claim.UsesUp is { } used && used.Epoch == claim.Epoch && used.Word.IsLive;
         for (ClaimWord word = claim.Word; word.Waits && word.Stage == ClaimStage.Pending; word = claim.Word)
         {
@@ -115,11 +122,13 @@ internal sealed class ClaimFacts(TableParts parts)
         return default;
     }
 
-    /// <summary>The pending claim a fact is of. It tops its owner: nobody puts another one above it while it is pending.</summary>
+    /// <summary>The pending claim a fact is of. It tops its owner: nobody puts another one above it
+    /// while it is pending.</summary>
     private PortClaim? FindPending(in FactKey fact) =>
         parts.Index.Find(fact.Protocol, fact.Owner)?.Top is { } top && top.Epoch == fact.Epoch && top.Word.Stage == ClaimStage.Pending ? top : null;
 
-    /// <summary>The ended claim a fact is of, if its port still waits for it: a process that listens there may have taken it.</summary>
+    /// <summary>The ended claim a fact is of, if its port still waits for it: a process that
+    /// listens there may have taken it.</summary>
     private PortClaim? FindEnded(in FactKey fact)
     {
         object? slot = parts.Space(fact.Protocol).Slots[fact.Port];

@@ -1,8 +1,9 @@
 namespace Portmap.Table;
 
-/// <summary>The party behind registrations: one process over one connection, as far as the table has to know it.</summary>
-/// <remarks>
-/// Its state is one word that all its claims share, so that a death makes all of them invisible in one step:
+/// <summary>The party behind registrations: one process over one connection, as far as the table
+/// has to know it.</summary>
+/// <remarks> Its state is one word that all its claims share, so that a death makes all of them
+/// invisible in one step:
 /// <code>
 ///   Connected ──► Grace (served) ──► Over        the connection ended; process alive; nobody came back in time
 ///       │  └────► Hidden (not served) ─► Over    the same with a process nothing is known about
@@ -12,8 +13,8 @@ namespace Portmap.Table;
 /// </code>
 /// <list type="bullet">
 /// <item>I1. The word moves only to the right (CAS); Over and Dead are final.</item>
-/// <item>I2. Lookups read it after the claim (<see cref="IsServing"/>), so a claim whose holder is Hidden, Over or
-/// Dead is absent from that read on.</item>
+/// <item>I2. Lookups read it after the claim (<see cref="IsServing"/>), so a claim whose holder is
+/// Hidden, Over or Dead is absent from that read on.</item>
 /// </list>
 /// Progress: wait-free; <see cref="TryMoveTo"/> is repeated at most once for each state.
 /// </remarks>
@@ -50,7 +51,8 @@ internal abstract class ClaimHolder
     /// <summary>Whether both are one process, so that their claims may share a port.</summary>
     public abstract bool IsSameProcess(ClaimHolder other);
 
-    /// <summary>The CAS that publishes a new state to the lookups of all its claims at once; false when it is there or further.</summary>
+    /// <summary>The CAS that publishes a new state to the lookups of all its claims at once; false
+    /// when it is there or further.</summary>
     protected bool TryMoveTo(HolderState state)
     {
         while (true)

@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>Where a <see cref="PortClaim"/> stands. A claim only ever moves to the right: Pending, then Reserved or Bound, then Ended.</summary>
+/// <summary>Where a <see cref="PortClaim"/> stands. A claim only ever moves to the right: Pending,
+/// then Reserved or Bound, then Ended.</summary>
 internal enum ClaimStage
 {
     /// <summary>It excludes others from the port and is invisible to lookups.</summary>
@@ -9,7 +10,8 @@ internal enum ClaimStage
     /// <summary>An open lease.</summary>
     Reserved = 1,
 
-    /// <summary>A registration. Served unless a newer one of the same owner lies above it.</summary>
+    /// <summary>A registration. Served unless a newer one of the same owner lies above
+    /// it.</summary>
     Bound = 2,
 
     /// <summary>Over, for the cause in the word.</summary>

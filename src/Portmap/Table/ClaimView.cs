@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace Portmap.Table;
 
 /// <summary>A claim as it was at one moment. <c>default</c> is none.</summary>
-/// <remarks>A value of 16 bytes: what never changes of a claim, and the word it had. Only the table looks behind it.</remarks>
+/// <remarks>A value of 16 bytes: what never changes of a claim, and the word it had. Only the table
+/// looks behind it.</remarks>
 [DebuggerDisplay("{Claim?.Display,nq}")]
 internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 {
@@ -70,10 +71,12 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => Claim!.Guarded;
 
-    /// <summary>The number of the addresses its process listens on, as the passes noted it.</summary>
+    /// <summary>The number of the addresses its process listens on, as the passes noted
+    /// it.</summary>
     public byte Addresses => Claim!.Served;
 
-    /// <summary>Whether a worker that carries an epoch means this claim; none is meant by nobody.</summary>
+    /// <summary>Whether a worker that carries an epoch means this claim; none is meant by
+    /// nobody.</summary>
     public bool IsOf(long epoch) => Claim is not null && Claim.IsOf(epoch);
 
     /// <summary>Whether both are of one claim.</summary>

@@ -28,7 +28,8 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public ClaimEnd Cause => (ClaimEnd)((Bits >> CauseShift) & CauseMask);
 
-    /// <summary>When the claim came to this stage, in milliseconds of <see cref="RegistryClock"/>.</summary>
+    /// <summary>When the claim came to this stage, in milliseconds of
+    /// <see cref="RegistryClock"/>.</summary>
     public long At => Bits >>> TimeShift;
 
     public bool WasBound => (Bits & BoundFlag) != 0;
@@ -60,7 +61,8 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public ClaimWord TakeEffect(ClaimStage stage, long at) => new(Make(stage, at).Bits | (Bits & (ConfirmedFlag | QueuedFlag | WrittenFlag)));
 
-    /// <summary>The word of the ended claim. Its end has to be written when the claim may be on disk and nothing else tells that it is over.</summary>
+    /// <summary>The word of the ended claim. Its end has to be written when the claim may be on
+    /// disk and nothing else tells that it is over.</summary>
     public ClaimWord End(ClaimEnd cause, long at, bool isTold = false) =>
         new((long)ClaimStage.Ended | ((long)cause << CauseShift) | (Bits & BoundFlag) | (at << TimeShift)
             | (isTold || (Stage == ClaimStage.Pending && !IsQueued) ? 0 : Bits & ConfirmedFlag));

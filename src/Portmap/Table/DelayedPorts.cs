@@ -1,21 +1,26 @@
 namespace Portmap.Table;
 
-/// <summary>Ports that wait for a fixed time, approximately oldest first: those that cool, and those of strangers.</summary>
+/// <summary>Ports that wait for a fixed time, approximately oldest first: those that cool, and
+/// those of strangers.</summary>
 /// <remarks>
 /// <code>
 ///   generations of delay/8:   … │ k-1 │ k │ k+1 │ …      generation of a time t = t / slice;  16 bitmaps take turns
 ///                               ▲ drained up to here      due when its last moment is older than the delay
 /// </code>
-/// A hint like <see cref="FreePorts"/>: the slot says when its claim ended, and who finds a port here too early puts it back.
+/// A hint like <see cref="FreePorts"/>: the slot says when its claim ended, and who finds a port
+/// here too early puts it back.
 /// <list type="bullet">
-/// <item>I1. A generation is drained by whoever moves <c>_drained</c> past it, so each is drained once a turn.</item>
-/// <item>I2. A port added late to a generation that was drained already is met one turn later at the latest; it is late, never lost.</item>
+/// <item>I1. A generation is drained by whoever moves <c>_drained</c> past it, so each is drained
+/// once a turn.</item>
+/// <item>I2. A port added late to a generation that was drained already is met one turn later at
+/// the latest; it is late, never lost.</item>
 /// </list>
 /// Progress: Add is wait-free, DrainDue and TryTakeOldest are lock-free.
 /// </remarks>
 internal sealed class DelayedPorts
 {
-    /// <summary>In how many places a port may stand at once: one that was taken and given back again leaves its mark in each.</summary>
+    /// <summary>In how many places a port may stand at once: one that was taken and given back
+    /// again leaves its mark in each.</summary>
     public const int Generations = 16;
 
     private const int PerDelay = 8;
@@ -41,7 +46,8 @@ internal sealed class DelayedPorts
     {
         while (true)
         {
-            // Asked at each acquisition: no division where nothing is due, and nothing ever waits without a delay.
+            // Asked at each acquisition: no division where nothing is due, and nothing ever waits
+            // without a delay.
             long drained = Volatile.Read(ref _drained);
             if (now - DelayMs < (drained + 2) * _sliceMs || DelayMs == 0)
             {
@@ -50,7 +56,8 @@ internal sealed class DelayedPorts
 
             long due = ((now - DelayMs) / _sliceMs) - 1;
 
-            // After a long pause one turn of the wheel covers everything: skip what would be drained twice.
+            // After a long pause one turn of the wheel covers everything: skip what would be
+            // drained twice.
             long next = Math.Max(drained + 1, due - Generations + 1);
             Hook.At(Step.PassGeneration);
             if (Interlocked.CompareExchange(ref _drained, next, drained) == drained)
@@ -60,7 +67,8 @@ internal sealed class DelayedPorts
         }
     }
 
-    /// <summary>Hands the ports whose own time is over to an action, from generations that are not due as a whole; true when there was one.</summary>
+    /// <summary>Hands the ports whose own time is over to an action, from generations that are not
+    /// due as a whole; true when there was one.</summary>
     public bool DrainOver(long now, Func<int, bool> isOver, Action<int> action)
     {
         bool any = false;
@@ -83,7 +91,8 @@ internal sealed class DelayedPorts
     /// <summary>Takes one of the approximately longest waiting ports, or 0.</summary>
     public int TryTakeOldest(long now)
     {
-        // The current generation last; a port that was put in late stands in an older place and comes earlier, which does no harm.
+        // The current generation last; a port that was put in late stands in an older place and
+        // comes earlier, which does no harm.
         long current = now / _sliceMs;
         for (long generation = current + 1 - Generations; generation <= current; generation++)
         {

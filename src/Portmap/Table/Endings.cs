@@ -1,11 +1,13 @@
 namespace Portmap.Table;
 
 /// <summary>How claims end, and what follows from it.</summary>
-/// <remarks>The linearization point of each is the CAS of the claim's word (<see cref="PortClaim.TryEndFrom"/>); whoever made it does
-/// what follows, and the table's part comes before anybody is told. Progress: lock-free.</remarks>
+/// <remarks>The linearization point of each is the CAS of the claim's word
+/// (<see cref="PortClaim.TryEndFrom"/>); whoever made it does what follows, and the table's part
+/// comes before anybody is told. Progress: lock-free.</remarks>
 internal sealed class Endings(TableParts parts, ClaimFacts facts)
 {
-    /// <summary>Ends a claim in force; false when it had ended already. Lookups stop at the CAS, the port becomes available after it.</summary>
+    /// <summary>Ends a claim in force; false when it had ended already. Lookups stop at the CAS,
+    /// the port becomes available after it.</summary>
     public bool TryEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null)
     {
         while (true)
@@ -41,8 +43,9 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         return true;
     }
 
-    /// <summary>Ends what a claim uses up: a lease by its registration, a lease by that of another port, a registration by its
-    /// continuation over a new connection. True too when a helper has done so.</summary>
+    /// <summary>Ends what a claim uses up: a lease by its registration, a lease by that of another
+    /// port, a registration by its continuation over a new connection. True too when a helper has
+    /// done so.</summary>
     public bool UseUp(PortClaim used, PortClaim by, long now)
     {
         ClaimEnd cause = by.IsLease ? ClaimEnd.BindFailed : used.IsLease ? ClaimEnd.UsedUp : ClaimEnd.Replaced;
@@ -54,8 +57,8 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
                 return word.Cause == cause;
             }
 
-            // The fact of one that goes on with the same epoch on the same port tells that the older one is over; an end would
-            // be taken for its own.
+            // The fact of one that goes on with the same epoch on the same port tells that the
+            // older one is over; an end would be taken for its own.
             bool isTold = used.Port == by.Port && used.Epoch == by.Epoch;
             if (used.TryEndFrom(word, cause, now, isTold))
             {
@@ -73,7 +76,8 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         }
     }
 
-    /// <summary>Ends a pending claim, from the word the decision was made on. When its fact may be on disk, the end is written too.</summary>
+    /// <summary>Ends a pending claim, from the word the decision was made on. When its fact may be
+    /// on disk, the end is written too.</summary>
     public bool TryEndPending(PortClaim claim, ClaimWord seen, ClaimEnd cause, long now)
     {
         if (!claim.TryEndFrom(seen, cause, now))
@@ -89,7 +93,8 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         return true;
     }
 
-    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was promised, so its port does not cool.</summary>
+    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
+    /// promised, so its port does not cool.</summary>
     public void Withdraw(PortClaim claim, long now)
     {
         TryEnd(claim, ClaimEnd.Withdrawn, now);
@@ -105,7 +110,8 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         }
     }
 
-    /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell I3), and unlinks what has ended.</summary>
+    /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell
+    /// I3), and unlinks what has ended.</summary>
     public void EndBelow(PortClaim claim, long now)
     {
         for (PortClaim? below = claim.Below; below is not null; below = below.Below)
@@ -162,8 +168,8 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         return false;
     }
 
-    /// <summary>What follows from an ending, done by the thread whose CAS it was. What the table has to do comes first, whoever is
-    /// told of it next.</summary>
+    /// <summary>What follows from an ending, done by the thread whose CAS it was. What the table
+    /// has to do comes first, whoever is told of it next.</summary>
     private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner, bool isTold = false)
     {
         if (!isTold)

@@ -5,14 +5,19 @@ namespace Portmap.Table;
 /// <code>
 ///   number = First + k * Spacing * stripes + stripe * Spacing        each stripe has the numbers of its own place only
 /// </code>
-/// A clock after Lamport for each processor: a stripe goes on from its last number, or from the one the caller names, whichever is higher. So a caller never
-/// asks other processors for their numbers, and one that names a number of another processor is answered with a higher one.
-/// <para>Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in under the same owner without an epoch while the lease is
-/// open (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be able to replace it.</para>
+/// A clock after Lamport for each processor: a stripe goes on from its last number, or from the one
+/// the caller names, whichever is higher. So a caller never asks other processors for their
+/// numbers, and one that names a number of another processor is answered with a higher one.
+/// <para>Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in
+/// under the same owner without an epoch while the lease is open
+/// (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be
+/// able to replace it.</para>
 /// <list type="bullet">
-/// <item>I1. A number is of one stripe only, by its place, and of one caller only: the CAS of the stripe only ever raises it.</item>
-/// <item>I2. Callers name the highest epoch they know: that of the owner's claims, or once it has none the mark that its last cell left
-/// (<see cref="OwnerIndex.MarkOf"/>), and that of the claims on the port (<see cref="PortSlots.HighestEpoch(int)"/>).</item>
+/// <item>I1. A number is of one stripe only, by its place, and of one caller only: the CAS of the
+/// stripe only ever raises it.</item>
+/// <item>I2. Callers name the highest epoch they know: that of the owner's claims, or once it has
+/// none the mark that its last cell left (<see cref="OwnerIndex.MarkOf"/>), and that of the claims
+/// on the port (<see cref="PortSlots.HighestEpoch(int)"/>).</item>
 /// </list>
 /// Progress: lock-free.
 /// </remarks>
@@ -24,7 +29,8 @@ internal sealed class EpochSource
     private readonly Stripes _stripes;
     private readonly long _round;
 
-    /// <param name="first">The first epoch, a multiple of 16,384; lower ones are of an earlier run.</param>
+    /// <param name="first">The first epoch, a multiple of 16,384; lower ones are of an earlier
+    /// run.</param>
     /// <param name="processors">How many threads draw at once.</param>
     public EpochSource(long first, int processors)
     {
@@ -39,8 +45,9 @@ internal sealed class EpochSource
 
     public long First { get; }
 
-    /// <summary>The first epoch of a run that knows of no earlier one: Unix milliseconds times 2^20, so that those of earlier runs are lower. A clock that is far off
-    /// (before 1970, after 2109) still gives a positive one that leaves room above it.</summary>
+    /// <summary>The first epoch of a run that knows of no earlier one: Unix milliseconds times
+    /// 2^20, so that those of earlier runs are lower. A clock that is far off (before 1970, after
+    /// 2109) still gives a positive one that leaves room above it.</summary>
     public static long FirstAt(DateTimeOffset now) => Math.Clamp(now.ToUnixTimeMilliseconds(), 0, 1L << 42) << 20;
 
     /// <summary>No number above this one was drawn before this was read.</summary>

@@ -7,8 +7,9 @@ namespace Portmap.Table;
 ///   registration   take the slot ─► seated ─► written ─► use up its lease ─► in force ─► what it supersedes ends
 ///                     └► refused: a living process of somebody else has the port, or its lease has ended
 /// </code>
-/// Each step is a CAS that succeeds once, so any number of threads may finish one claim, and none waits for one that was
-/// suspended between two steps. Progress: lock-free: a step is repeated only because somebody else's took effect.
+/// Each step is a CAS that succeeds once, so any number of threads may finish one claim, and none
+/// waits for one that was suspended between two steps. Progress: lock-free: a step is repeated only
+/// because somebody else's took effect.
 /// </remarks>
 internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endings)
 {
@@ -25,7 +26,8 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         /// <summary>Somebody else finished the registration meanwhile.</summary>
         Finished,
 
-        /// <summary>Another registration has the port, and its fact is on the way to the disk.</summary>
+        /// <summary>Another registration has the port, and its fact is on the way to the
+        /// disk.</summary>
         Waits,
     }
 
@@ -47,9 +49,11 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         Waits,
     }
 
-    /// <summary>Brings a pending claim that tops its cell to its end: after this it has taken effect or has ended, or it is still
-    /// pending because a fact has yet to come to the disk (never without a store that confirms).</summary>
-    /// <returns>Whether this call made it take effect; then its fact has been queued, as far as it is queued afterwards.</returns>
+    /// <summary>Brings a pending claim that tops its cell to its end: after this it has taken
+    /// effect or has ended, or it is still pending because a fact has yet to come to the disk
+    /// (never without a store that confirms).</summary>
+    /// <returns>Whether this call made it take effect; then its fact has been queued, as far as it
+    /// is queued afterwards.</returns>
     public bool Finish(PortClaim claim, long now)
     {
         while (true)
@@ -88,7 +92,8 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
                 return false;
             }
 
-            // PortTable I4. A claim is used up by a seated one only, so none of the owner's is lost to one that is refused.
+            // PortTable I4. A claim is used up by a seated one only, so none of the owner's is lost
+            // to one that is refused.
             if (claim.UsesUp is { } used && !endings.UseUp(used, claim, now))
             {
                 Refuse(claim, word, ClaimEnd.LeaseGone, now);
@@ -103,8 +108,9 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
     }
 
-    /// <summary>As <see cref="Finish"/>, by whoever asked for the claim: where the store writes in the background, its fact is in the
-    /// queue afterwards or the claim is late. A helper may have made it take effect and not have queued it yet.</summary>
+    /// <summary>As <see cref="Finish"/>, by whoever asked for the claim: where the store writes in
+    /// the background, its fact is in the queue afterwards or the claim is late. A helper may have
+    /// made it take effect and not have queued it yet.</summary>
     public void FinishOwn(PortClaim claim, long now)
     {
         if (!Finish(claim, now) && facts.IsInBackground && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
@@ -113,9 +119,10 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
     }
 
-    /// <summary>Finishes what is pending on an owner and ends what is superseded, so that the cell shows claims in force only.</summary>
-    /// <returns>The top that was finished, unless it waits for the disk. Who pushes, pushes on this one, so that below a top
-    /// nothing is ever pending or superseded.</returns>
+    /// <summary>Finishes what is pending on an owner and ends what is superseded, so that the cell
+    /// shows claims in force only.</summary>
+    /// <returns>The top that was finished, unless it waits for the disk. Who pushes, pushes on this
+    /// one, so that below a top nothing is ever pending or superseded.</returns>
     public PortClaim Tidy(OwnerCell cell, long now)
     {
         PortClaim top = cell.Top;
@@ -147,15 +154,16 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
 
     private void Refuse(PortClaim claim, ClaimWord word, ClaimEnd cause, long now)
     {
-        // It may have ended a lease on the port, and an acquisition may have dropped the port's bit because of it.
+        // It may have ended a lease on the port, and an acquisition may have dropped the port's bit
+        // because of it.
         if (endings.TryEndPending(claim, word, cause, now))
         {
             parts.Offer(claim);
         }
     }
 
-    /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so only a living process of somebody else
-    /// keeps it out.</summary>
+    /// <summary>Puts a pending registration into the slot of its port: "listening is proof", so
+    /// only a living process of somebody else keeps it out.</summary>
     private SlotOutcome TakeSlot(PortClaim claim, long now)
     {
         PortSlots slots = parts.Space(claim.Protocol).Slots;
@@ -200,7 +208,8 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
     }
 
-    /// <summary>Ends or helps what is on the port of a registration, as far as it has to give way.</summary>
+    /// <summary>Ends or helps what is on the port of a registration, as far as it has to give
+    /// way.</summary>
     private Passage MakeWay(PortClaim other, PortClaim claim, long now)
     {
         ClaimWord word = other.Word;
@@ -225,7 +234,8 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             return Passage.Clear;
         }
 
-        // One that is pending in that cell without having the slot is not looked at: it has yet to take the slot, and will meet this claim there.
+        // One that is pending in that cell without having the slot is not looked at: it has yet to
+        // take the slot, and will meet this claim there.
         ClaimWord held = holder.Word;
         if (held.Stage == ClaimStage.Reserved)
         {
@@ -244,7 +254,8 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     {
         if (other.IsLease && !word.IsSeated)
         {
-            // An acquisition still under way: its thread finds the word ended and tries another port.
+            // An acquisition still under way: its thread finds the word ended and tries another
+            // port.
             if (IsPending(claim))
             {
                 endings.TryEndPending(other, word, ClaimEnd.Withdrawn, now);
@@ -275,16 +286,18 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;
     }
 
-    /// <summary>Whether a helper still works for a claim that needs it. Read after the word of the one that stands in its way: as long
-    /// as the claim is pending then, whoever finishes it has to end that same one, so ending it is right; without this a helper
-    /// that was suspended for long would end an innocent one.</summary>
+    /// <summary>Whether a helper still works for a claim that needs it. Read after the word of the
+    /// one that stands in its way: as long as the claim is pending then, whoever finishes it has to
+    /// end that same one, so ending it is right; without this a helper that was suspended for long
+    /// would end an innocent one.</summary>
     private static bool IsPending(PortClaim claim) => claim.Word.Stage == ClaimStage.Pending;
 
-    /// <summary>A registration that goes on over another connection, with its epoch and on its port, which others of the process may
-    /// have joined since.</summary>
+    /// <summary>A registration that goes on over another connection, with its epoch and on its
+    /// port, which others of the process may have joined since.</summary>
     private static bool GoesOn(PortClaim claim) => claim.UsesUp is { IsLease: false } used && used.Epoch == claim.Epoch && used.Port == claim.Port;
 
-    /// <summary>The new value of a slot: the claim, those that share the port, and the one that keeps the highest epoch.</summary>
+    /// <summary>The new value of a slot: the claim, those that share the port, and the one that
+    /// keeps the highest epoch.</summary>
     private static object Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
     {
         long highest = PortSlots.HighestEpoch(claims);

@@ -8,12 +8,14 @@ namespace Portmap.Table;
 ///   summary  ┌─ one bit per word: 1 = the word may hold a bit ─┐        65,536 ports: 16 summary words
 ///   words    ┌─ one bit per port, 64 to a word ────────────────┐        and 1,024 words
 /// </code>
-/// A hint and never an authority: a bit may be set for a port that is taken (the slot decides) and is set again after a claim has ended.
+/// A hint and never an authority: a bit may be set for a port that is taken (the slot decides) and
+/// is set again after a claim has ended.
 /// <list type="bullet">
-/// <item>I1. A bit is cleared by an atomic step, and only one thread sees itself clear it: the one that then tries the port, or moves it to where
-/// it waits.</item>
-/// <item>I2. A summary bit may be set over an empty word, never clear over a non-empty one for ever: who clears it looks at the word again
-/// afterwards, and who sets a bit in a word sets the summary bit afterwards.</item>
+/// <item>I1. A bit is cleared by an atomic step, and only one thread sees itself clear it: the one
+/// that then tries the port, or moves it to where it waits.</item>
+/// <item>I2. A summary bit may be set over an empty word, never clear over a non-empty one for
+/// ever: who clears it looks at the word again afterwards, and who sets a bit in a word sets the
+/// summary bit afterwards.</item>
 /// </list>
 /// Progress: TryTake and Find are lock-free and bounded by the number of words, Add is wait-free.
 /// </remarks>
@@ -75,7 +77,8 @@ internal sealed class FreePorts
         MarkSummary(word);
     }
 
-    /// <summary>Takes a port out; false when it was not in, or another thread took it first.</summary>
+    /// <summary>Takes a port out; false when it was not in, or another thread took it
+    /// first.</summary>
     public bool TryTake(int port)
     {
         int index = port - _first;
@@ -128,7 +131,8 @@ internal sealed class FreePorts
         return 0;
     }
 
-    /// <summary>Takes all members out and hands each to an action. Members that are added meanwhile may stay.</summary>
+    /// <summary>Takes all members out and hands each to an action. Members that are added meanwhile
+    /// may stay.</summary>
     public void Drain(Action<int> action)
     {
         for (int word = NextMarkedWord(0); word >= 0; word = NextMarkedWord(word + 1))

@@ -2,9 +2,11 @@ using System.Diagnostics;
 
 namespace Portmap.Table;
 
-/// <summary>Where the concurrency tests may stop a thread. The shipped assembly holds no call of it: only tests/Portmap.Hooked defines the symbol.</summary>
-/// <remarks>A call stands before each shared read that decides something and before each shared write, so that whatever another thread may do between two
-/// steps can be made to happen there.</remarks>
+/// <summary>Where the concurrency tests may stop a thread. The shipped assembly holds no call of
+/// it: only tests/Portmap.Hooked defines the symbol.</summary>
+/// <remarks>A call stands before each shared read that decides something and before each shared
+/// write, so that whatever another thread may do between two steps can be made to happen
+/// there.</remarks>
 internal static class Hook
 {
 #if PORTMAP_HOOKS

@@ -1,7 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>Told of what took effect, after it did, once each, by the thread whose CAS it was. Must not block, and nothing a
-/// host has a hand in may throw out of it.</summary>
+/// <summary>Told of what took effect, after it did, once each, by the thread whose CAS it was. Must
+/// not block, and nothing a host has a hand in may throw out of it.</summary>
 internal interface IClaimEvents
 {
     /// <param name="claim">The lease or registration.</param>
@@ -13,7 +13,8 @@ internal interface IClaimEvents
     /// <param name="now">The time.</param>
     void Ended(ClaimView claim, ClaimView winner, long now);
 
-    /// <summary>A pending acquisition is withdrawn: nobody outside saw it. Told before its port is free; may come twice.</summary>
+    /// <summary>A pending acquisition is withdrawn: nobody outside saw it. Told before its port is
+    /// free; may come twice.</summary>
     void Withdrew(ClaimView claim);
 
     /// <summary>A stranger's port was marked as that.</summary>

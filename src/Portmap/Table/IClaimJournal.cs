@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>Where the facts of claims go. Safe for any number of threads; never blocks or throws.</summary>
+/// <summary>Where the facts of claims go. Safe for any number of threads; never blocks or
+/// throws.</summary>
 internal interface IClaimJournal
 {
     /// <summary>Whether a change counts only when its fact is on disk.</summary>

@@ -1,25 +1,31 @@
 namespace Portmap.Table;
 
-/// <summary>The port each owner had last, until that port is given to another owner: of one protocol.</summary>
+/// <summary>The port each owner had last, until that port is given to another owner: of one
+/// protocol.</summary>
 /// <remarks>
 /// <code>
 ///   by port    _owners[port]     the cell of the owner whose claim on it ended last (a dead cell: its name is what counts)
 ///   by owner   _hints[hash …]    4 port numbers in a word, searched from the owner's word on until one with an empty place; 0 is empty
 /// </code>
 /// <list type="bullet">
-/// <item>I1. <c>_owners</c> has the last word: a hint whose port leads to another owner says nothing, and its place is anybody's.</item>
-/// <item>I2. A place of a word never becomes empty again, so a search may stop at an empty one.</item>
-/// <item>I3. A port remembers one owner, and an owner one port: remembering another one forgets the first. Of two claims of one owner that end at the same
-/// time either may stay.</item>
+/// <item>I1. <c>_owners</c> has the last word: a hint whose port leads to another owner says
+/// nothing, and its place is anybody's.</item>
+/// <item>I2. A place of a word never becomes empty again, so a search may stop at an empty
+/// one.</item>
+/// <item>I3. A port remembers one owner, and an owner one port: remembering another one forgets the
+/// first. Of two claims of one owner that end at the same time either may stay.</item>
 /// </list>
-/// So the memory is bounded by the ports, however many names come and go: 8 bytes and a name for each, and 256 KiB of hints. It is a memory, not a right: the
-/// table decides who gets a port. Written when a claim has ended and before its owner's cell dies; read by acquisitions, never by lookups.
-/// Progress: Recall and IsLast are wait-free (at most <see cref="MaxWords"/> words), Remember and Displace are lock-free.
+/// So the memory is bounded by the ports, however many names come and go: 8 bytes and a name for
+/// each, and 256 KiB of hints. It is a memory, not a right: the table decides who gets a port.
+/// Written when a claim has ended and before its owner's cell dies; read by acquisitions, never by
+/// lookups. Progress: Recall and IsLast are wait-free (at most <see cref="MaxWords"/> words),
+/// Remember and Displace are lock-free.
 /// </remarks>
 internal sealed class LastPorts(PortProtocol protocol)
 {
-    /// <summary>How far a port may lie from the word of its owner. Half of all places are taken when every port remembers somebody; should all of these be, the
-    /// owner is not remembered.</summary>
+    /// <summary>How far a port may lie from the word of its owner. Half of all places are taken
+    /// when every port remembers somebody; should all of these be, the owner is not
+    /// remembered.</summary>
     private const int MaxWords = 8;
 
     private const int Lanes = 4, LaneBits = 16, Words = 2 * 65_536 / Lanes, ChunkShift = 10, ChunkSize = 1 << ChunkShift;
@@ -92,7 +98,8 @@ internal sealed class LastPorts(PortProtocol protocol)
         }
     }
 
-    /// <summary>A port was given to this owner, and is not to be remembered as its last one: whoever had it before has it no more.</summary>
+    /// <summary>A port was given to this owner, and is not to be remembered as its last one:
+    /// whoever had it before has it no more.</summary>
     public void Displace(OwnerCell owner, int port)
     {
         if (OwnerOf(port) is { } before && !before.Is(protocol, owner.Owner, owner.Hash))
@@ -107,7 +114,8 @@ internal sealed class LastPorts(PortProtocol protocol)
 
     private static int WordOf(int hash, int step) => (Home(hash) + step) % Words;
 
-    /// <summary>One search for the places of an owner, and one CAS; false when the word had changed.</summary>
+    /// <summary>One search for the places of an owner, and one CAS; false when the word had
+    /// changed.</summary>
     private bool TryPlaceHint(OwnerCell owner, int port)
     {
         int wordAt = -1, laneAt = 0;
@@ -140,7 +148,8 @@ internal sealed class LastPorts(PortProtocol protocol)
         return Interlocked.CompareExchange(ref Word(wordAt), next, seen) == seen;   // publishes the hint
     }
 
-    /// <summary>Whether the place of a port that stands in a word may be taken: nobody is found by it any more, or only this owner, who had it earlier.</summary>
+    /// <summary>Whether the place of a port that stands in a word may be taken: nobody is found by
+    /// it any more, or only this owner, who had it earlier.</summary>
     private bool IsAnybodys(OwnerCell owner, int port, int word)
     {
         if (OwnerOf(port) is not { } cell)

@@ -19,9 +19,11 @@ internal readonly struct NewClaim
     /// <summary>Who holds the registration; null for a lease.</summary>
     public ClaimHolder? Holder { get; init; }
 
-    /// <summary>What the lease is to its users: only handed back. Null for a registration.</summary>
+    /// <summary>What the lease is to its users: only handed back. Null for a
+    /// registration.</summary>
     public object? Lease { get; init; }
 
-    /// <summary>The claim it uses up when it takes effect: see <see cref="PortClaim.UsesUp"/>.</summary>
+    /// <summary>The claim it uses up when it takes effect: see
+    /// <see cref="PortClaim.UsesUp"/>.</summary>
     public PortClaim? UsesUp { get; init; }
 }

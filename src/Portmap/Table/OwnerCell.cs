@@ -9,11 +9,14 @@ namespace Portmap.Table;
 ///   Top ──► Dead                             nobody may push any more; the index drops the cell
 /// </code>
 /// <list type="bullet">
-/// <item>I1. <see cref="Top"/> changes only by CAS, and once Dead it stays Dead: who wants the owner again makes a new cell.</item>
-/// <item>I2. Only the topmost claim can be pending; before anybody pushes another one, the pending one is settled (helped).</item>
-/// <item>I3. A Bound claim below a claim that took effect never counts again: before a claim that is
-/// Bound ends, all Bound ones below it have ended.</item>
-/// <item>I4. <see cref="Last"/> only moves to a later registration, and says the last one once no claim is in force any more.</item>
+/// <item>I1. <see cref="Top"/> changes only by CAS, and once Dead it stays Dead: who wants the
+/// owner again makes a new cell.</item>
+/// <item>I2. Only the topmost claim can be pending; before anybody pushes another one, the pending
+/// one is settled (helped).</item>
+/// <item>I3. A Bound claim below a claim that took effect never counts again: before a claim that
+/// is Bound ends, all Bound ones below it have ended.</item>
+/// <item>I4. <see cref="Last"/> only moves to a later registration, and says the last one once no
+/// claim is in force any more.</item>
 /// </list>
 /// </remarks>
 [DebuggerDisplay("{Display,nq}")]
@@ -38,7 +41,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         }
     }
 
-    /// <summary>The last registration of the owner that was over, also one of an earlier cell of it. It tells whether a worker that comes again is the last one.</summary>
+    /// <summary>The last registration of the owner that was over, also one of an earlier cell of
+    /// it. It tells whether a worker that comes again is the last one.</summary>
     public PortClaim? Last
     {
         get
@@ -59,7 +63,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return Hash == hash && Protocol == protocol && owner.SequenceEqual(Owner);
     }
 
-    /// <summary>Notes a registration before it ends: who sees that it has ended, sees what it was. The later one stays, whoever comes first.</summary>
+    /// <summary>Notes a registration before it ends: who sees that it has ended, sees what it was.
+    /// The later one stays, whoever comes first.</summary>
     public void Remember(PortClaim registration)
     {
         for (PortClaim? last = Last; last is null || last.Epoch < registration.Epoch; last = Last)
@@ -72,8 +77,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         }
     }
 
-    /// <summary>Puts a pending claim on top. The CAS publishes the claim and everything written to it before; it fails when anybody else
-    /// moved <see cref="Top"/>.</summary>
+    /// <summary>Puts a pending claim on top. The CAS publishes the claim and everything written to
+    /// it before; it fails when anybody else moved <see cref="Top"/>.</summary>
     public bool TryPush(PortClaim expected, PortClaim claim)
     {
         claim.Cell = this;
@@ -82,7 +87,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return TryReplaceTop(expected, claim);
     }
 
-    /// <summary>After this CAS nobody can push any more; it fails when anybody did since the top was read.</summary>
+    /// <summary>After this CAS nobody can push any more; it fails when anybody did since the top
+    /// was read.</summary>
     public bool TryDie(PortClaim expected) => TryReplaceTop(expected, PortClaim.Dead);
 
     private bool TryReplaceTop(PortClaim expected, PortClaim claim)
@@ -91,15 +97,20 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return ReferenceEquals(Interlocked.CompareExchange(ref _top, claim, expected), expected);
     }
 
-    /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as the owner has claims that matter: one in force, one pending, the
-    /// open lease, and those that ended since the last push.</summary>
-    /// <remarks>
-    /// Linearization. The claim returned was served at some moment of this call, and none is returned only if at some moment none was:
+    /// <summary>What lookups serve: the newest claim in force. Wait-free: at most as many steps as
+    /// the owner has claims that matter: one in force, one pending, the open lease, and those that
+    /// ended since the last push.</summary>
+    /// <remarks> Linearization. The claim returned was served at some moment of this call, and none
+    /// is returned only if at some moment none was:
     /// <list type="bullet">
-    /// <item>A Bound claim below none that took effect was served when <see cref="Top"/> was read, or became so since.</item>
-    /// <item>A pending claim that has taken effect when the walk is over was served when it did.</item>
-    /// <item>A claim that ended as Replaced, met below none that took effect, was replaced by one pushed after <see cref="Top"/> was read, or is
-    /// being used up by the pending one that continues it; so it was served then. (Answering "none" there would be the gap that replacement must not have.)</item>
+    /// <item>A Bound claim below none that took effect was served when <see cref="Top"/> was read,
+    /// or became so since.</item>
+    /// <item>A pending claim that has taken effect when the walk is over was served when it
+    /// did.</item>
+    /// <item>A claim that ended as Replaced, met below none that took effect, was replaced by one
+    /// pushed after <see cref="Top"/> was read, or is being used up by the pending one that
+    /// continues it; so it was served then. (Answering "none" there would be the gap that
+    /// replacement must not have.)</item>
     /// </list>
     /// The claim returned may thus have ended when the caller looks at it.
     /// </remarks>
@@ -110,10 +121,12 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     }
 
     /// <summary>What lookups answer: what is served, if its session is. Wait-free.</summary>
-    /// <remarks>
-    /// Linearization, when none is found. A session that serves no more never serves again. So when the same claim is found once more after its session was
-    /// seen not to serve, it was what was served at that second look, and nobody was. When another one is found, the first was replaced meanwhile, and its
-    /// process may have died after that: that one is looked at instead. <see cref="OwnerIndex.MaxProbes"/> replacements in one lookup are too many to be real.
+    /// <remarks> Linearization, when none is found. A session that serves no more never serves
+    /// again. So when the same claim is found once more after its session was seen not to serve, it
+    /// was what was served at that second look, and nobody was. When another one is found, the
+    /// first was replaced meanwhile, and its process may have died after that: that one is looked
+    /// at instead. <see cref="OwnerIndex.MaxProbes"/> replacements in one lookup are too many to be
+    /// real.
     /// </remarks>
     public PortClaim? Serving()
     {
@@ -168,10 +181,12 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     }
 
     /// <summary>The open lease, if there is one. Wait-free.</summary>
-    /// <remarks>A lease that is used up by the pending claim above it counts as open until that one takes effect. So who reads this first and
-    /// <see cref="Served"/> second sees the lease or what became of it. One that is used up, and nothing that took effect lies above it, was used up by a
-    /// claim that was pushed after <see cref="Top"/> was read, and so was open then. (A lease whose port could not be bound may also have ended without
-    /// another in its place; such a one tells nothing.)</remarks>
+    /// <remarks>A lease that is used up by the pending claim above it counts as open until that one
+    /// takes effect. So who reads this first and <see cref="Served"/> second sees the lease or what
+    /// became of it. One that is used up, and nothing that took effect lies above it, was used up
+    /// by a claim that was pushed after <see cref="Top"/> was read, and so was open then. (A lease
+    /// whose port could not be bound may also have ended without another in its place; such a one
+    /// tells nothing.)</remarks>
     public PortClaim? OpenLease()
     {
         PortClaim? pending = null;
@@ -197,12 +212,15 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return pending is not null && pending.Word.Stage == ClaimStage.Reserved ? pending : null;
     }
 
-    /// <summary>What a lookup of the owner finds: the registration that is served, otherwise the open lease.</summary>
-    /// <remarks>
-    /// Linearization, when neither is found: between the two looks a lease may have come and the registration gone. Unless <see cref="Top"/> moved or a
-    /// pending claim took effect meanwhile, no lease came after the first look, so at the second one the owner had nothing. A claim that came meanwhile
-    /// and took effect is an answer, though it may have ended when the caller looks at it; only one that was refused makes this look again, and then
-    /// somebody else pushed another one: <see cref="OwnerIndex.MaxProbes"/> times in one lookup is once too often to be real.
+    /// <summary>What a lookup of the owner finds: the registration that is served, otherwise the
+    /// open lease.</summary>
+    /// <remarks> Linearization, when neither is found: between the two looks a lease may have come
+    /// and the registration gone. Unless <see cref="Top"/> moved or a pending claim took effect
+    /// meanwhile, no lease came after the first look, so at the second one the owner had nothing. A
+    /// claim that came meanwhile and took effect is an answer, though it may have ended when the
+    /// caller looks at it; only one that was refused makes this look again, and then somebody else
+    /// pushed another one: <see cref="OwnerIndex.MaxProbes"/> times in one lookup is once too often
+    /// to be real.
     /// </remarks>
     public PortClaim? Current()
     {
@@ -216,7 +234,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
                 return served;
             }
 
-            // Still open, so it was when nobody was served; else it was registered and that has ended, or it was released.
+            // Still open, so it was when nobody was served; else it was registered and that has
+            // ended, or it was released.
             if (lease is not null && ReferenceEquals(OpenLease(), lease))
             {
                 return lease;
@@ -268,7 +287,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return null;
     }
 
-    /// <summary>The newest claim in force on a port; it may be superseded by one that is in force on another port.</summary>
+    /// <summary>The newest claim in force on a port; it may be superseded by one that is in force
+    /// on another port.</summary>
     public PortClaim? InForceOn(int port)
     {
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)

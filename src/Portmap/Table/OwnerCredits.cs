@@ -1,9 +1,9 @@
 namespace Portmap.Table;
 
-/// <summary>Bounds the number of live owners exactly without one counter that everybody writes.</summary>
-/// <remarks>
-/// The credits of all stripes and the live owners always sum up to the maximum. A stripe that has none takes from the others.
-/// Progress: TryTake is lock-free, Return is wait-free.
+/// <summary>Bounds the number of live owners exactly without one counter that everybody
+/// writes.</summary>
+/// <remarks> The credits of all stripes and the live owners always sum up to the maximum. A stripe
+/// that has none takes from the others. Progress: TryTake is lock-free, Return is wait-free.
 /// </remarks>
 internal sealed class OwnerCredits
 {

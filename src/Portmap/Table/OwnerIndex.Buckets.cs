@@ -20,7 +20,8 @@ internal sealed partial class OwnerIndex
         };
     }
 
-    /// <summary>The bucket without its dead cells, but for remembered ones, and with one more; null, a cell, or a fresh array.</summary>
+    /// <summary>The bucket without its dead cells, but for remembered ones, and with one more;
+    /// null, a cell, or a fresh array.</summary>
     private object? Living(ref object? bucket, OwnerCell? added, int bit = 0, int side = 0, bool keepsRemembered = true)
     {
         if (bucket is null)
@@ -86,7 +87,8 @@ internal sealed partial class OwnerIndex
                 return;   // it is current already, and its buckets belong to those who add to it
             }
 
-            // Only the first one to fill a bucket succeeds: nobody adds to the table before it is current, so null means not filled.
+            // Only the first one to fill a bucket succeeds: nobody adds to the table before it is
+            // current, so null means not filled.
             int bit = old.Heads.Length;
             Hook.At(Step.FillBucket);
             Interlocked.CompareExchange(ref grown.Heads[i].Bucket, Living(ref bucket, added: null, bit, 0) ?? Buckets.Empty, null);
@@ -116,7 +118,8 @@ internal sealed partial class OwnerIndex
         }
     }
 
-    /// <summary>A struct, because a reference into an array of objects costs a check of the array's type at each look.</summary>
+    /// <summary>A struct, because a reference into an array of objects costs a check of the array's
+    /// type at each look.</summary>
     private struct Head
     {
         public object? Bucket;

@@ -1,10 +1,9 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace Portmap.Table;
 
-/// <summary>Leads from (protocol, owner) to the owner's cell: a hash table whose buckets are replaced whole.</summary>
+/// <summary>Leads from (protocol, owner) to the owner's cell: a hash table whose buckets are
+/// replaced whole.</summary>
 /// <remarks>
 /// <code>
 ///   _buckets[hash &amp; mask]:  null            no owner
@@ -13,27 +12,37 @@ namespace Portmap.Table;
 ///                           Frozen          what was here when the table grew; nothing is added any more
 /// </code>
 /// <list type="bullet">
-/// <item>I1. A cell enters by the CAS of its bucket, after the bucket was seen to hold no living cell of that name. So an owner has at most one
-/// living cell: whoever came between changed the bucket.</item>
-/// <item>I2. A bucket is never written but by CAS from what was read, and each value is or holds a fresh object, so a cell
-/// that lives is never lost; dead ones are left out by whoever writes next, but for those that are remembered: as long as nobody else has had the port of
-/// their last registration. Slots lead to those as well, so there are no more of them than ports; to unlink one would cost each release a second CAS of the
-/// bucket. The next cell of the name takes over what the dead one remembers.</item>
-/// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of the table of twice the size; then that table
-/// becomes the current one. Whoever wants to add meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
-/// <item>I4. A cell dies only after its mark was raised to its newest epoch, and one enters only with an epoch above its mark, looked at after its bucket was
-/// read: so of two cells of one owner the later has the higher epochs. Names share marks: a mark may be too high, never too low.</item>
+/// <item>I1. A cell enters by the CAS of its bucket, after the bucket was seen to hold no living
+/// cell of that name. So an owner has at most one living cell: whoever came between changed the
+/// bucket.</item>
+/// <item>I2. A bucket is never written but by CAS from what was read, and each value is or holds a
+/// fresh object, so a cell that lives is never lost; dead ones are left out by whoever writes next,
+/// but for those that are remembered: as long as nobody else has had the port of their last
+/// registration. Slots lead to those as well, so there are no more of them than ports; to unlink
+/// one would cost each release a second CAS of the bucket. The next cell of the name takes over
+/// what the dead one remembers.</item>
+/// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of
+/// the table of twice the size; then that table becomes the current one. Whoever wants to add
+/// meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
+/// <item>I4. A cell dies only after its mark was raised to its newest epoch, and one enters only
+/// with an epoch above its mark, looked at after its bucket was read: so of two cells of one owner
+/// the later has the higher epochs. Names share marks: a mark may be too high, never too
+/// low.</item>
 /// </list>
-/// Linearization: Find: a reader in a table that was frozen meanwhile answers as of the moment it read which table is current; a name it then misses
-/// was not in it, or its cell has died since. TryInsert: the CAS of the bucket. A cell is gone when its Top is Dead, wherever it still lies.
-/// Progress: Find is wait-free (one bucket, at most <see cref="MaxProbes"/> cells), TryInsert and Retire are lock-free.
+/// Linearization: Find: a reader in a table that was frozen meanwhile answers as of the moment it
+/// read which table is current; a name it then misses was not in it, or its cell has died since.
+/// TryInsert: the CAS of the bucket. A cell is gone when its Top is Dead, wherever it still lies.
+/// Progress: Find is wait-free (one bucket, at most <see cref="MaxProbes"/> cells), TryInsert and
+/// Retire are lock-free.
 /// </remarks>
 internal sealed partial class OwnerIndex
 {
-    /// <summary>No look-up passes more cells; an owner whose bucket is that full is refused.</summary>
+    /// <summary>No look-up passes more cells; an owner whose bucket is that full is
+    /// refused.</summary>
     public const int MaxProbes = 64;
 
-    // A third full at most: five of six owners then have their bucket for themselves, and a look-up is seldom surprised by an array.
+    // A third full at most: five of six owners then have their bucket for themselves, and a look-up
+    // is seldom surprised by an array.
     private const int FirstSize = 4_096, BucketsPerOwner = 3;
 
     private const int Marks = 4_096;
@@ -42,7 +51,7 @@ internal sealed partial class OwnerIndex
     private const int Crowd = 8;
 
     private readonly OwnerCredits _credits;
-    private readonly Seeds _seeds;
+    private readonly OwnerHash _hash;
     private readonly long[] _marks = new long[Marks];
     private readonly int _maxSize;
     private readonly Func<PortClaim, bool> _isRemembered;
@@ -51,17 +60,19 @@ internal sealed partial class OwnerIndex
     /// <param name="maxOwners">The bound on living owners.</param>
     /// <param name="processors">How many threads add at once.</param>
     /// <param name="seed">Of the hash.</param>
-    /// <param name="isRemembered">Whether the dead cell with this last registration stays; null: none does.</param>
+    /// <param name="isRemembered">Whether the dead cell with this last registration stays; null:
+    /// none does.</param>
     public OwnerIndex(int maxOwners, int processors, ulong seed, Func<PortClaim, bool>? isRemembered = null)
     {
         _isRemembered = isRemembered ?? (static _ => false);
         _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners * BucketsPerOwner);
         _current = new Buckets(Math.Min(FirstSize, _maxSize));
         _credits = new OwnerCredits(maxOwners, processors);
-        _seeds = new Seeds(seed);
+        _hash = new OwnerHash(seed);
     }
 
-    /// <summary>Makes room for so many owners at once, before anybody else knows of this index.</summary>
+    /// <summary>Makes room for so many owners at once, before anybody else knows of this
+    /// index.</summary>
     public void MakeRoom(int owners)
     {
         int size = (int)Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Min(owners, MaxOwners) * BucketsPerOwner), (uint)_maxSize);
@@ -72,10 +83,12 @@ internal sealed partial class OwnerIndex
     {
         Inserted,
 
-        /// <summary>Lost the race: somebody changed the bucket, or the owner has a living cell.</summary>
+        /// <summary>Lost the race: somebody changed the bucket, or the owner has a living
+        /// cell.</summary>
         Raced,
 
-        /// <summary>An owner that was here since has left a higher epoch: begin again with one above <see cref="MarkOf"/>.</summary>
+        /// <summary>An owner that was here since has left a higher epoch: begin again with one
+        /// above <see cref="MarkOf"/>.</summary>
         Outrun,
 
         /// <summary>The bound on owners, or on owners of one bucket, is reached.</summary>
@@ -92,7 +105,8 @@ internal sealed partial class OwnerIndex
     public OwnerCell? Find(PortProtocol protocol, ReadOnlySpan<char> owner, int hash) =>
         FindAny(protocol, owner, hash) is { IsDead: false } cell ? cell : null;
 
-    /// <summary>As <see cref="Find(PortProtocol, ReadOnlySpan{char})"/>, dead or alive: a bucket never holds two cells of one name, and a dead one serves nothing.</summary>
+    /// <summary>As <see cref="Find(PortProtocol, ReadOnlySpan{char})"/>, dead or alive: a bucket
+    /// never holds two cells of one name, and a dead one serves nothing.</summary>
     public OwnerCell? FindAny(PortProtocol protocol, ReadOnlySpan<char> owner, int hash)
     {
         Hook.At(Step.ReadTable);
@@ -118,7 +132,8 @@ internal sealed partial class OwnerIndex
         return null;
     }
 
-    /// <summary>Adds a cell whose <see cref="OwnerCell.Top"/> is a pending claim. The CAS publishes both.</summary>
+    /// <summary>Adds a cell whose <see cref="OwnerCell.Top"/> is a pending claim. The CAS publishes
+    /// both.</summary>
     public Insertion TryInsert(OwnerCell cell)
     {
         Hook.At(Step.ReadTable);
@@ -198,8 +213,8 @@ internal sealed partial class OwnerIndex
         }
     }
 
-    /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or somebody pushed meanwhile. Whoever next adds to its
-    /// bucket leaves it out.</summary>
+    /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or
+    /// somebody pushed meanwhile. Whoever next adds to its bucket leaves it out.</summary>
     public void Retire(OwnerCell cell)
     {
         PortClaim top = cell.Top;
@@ -216,43 +231,11 @@ internal sealed partial class OwnerIndex
         }
     }
 
-    /// <summary>A hash of its own seeds per registry, because names come from the wire.</summary>
-    /// <remarks>Multiply and fold over 16 bytes at a time, the first and the last ones side by side, overlapping in a short name: the scheme of wyhash
-    /// (Wang Yi), with four secret numbers so that nobody can choose a name that makes a factor zero. string.GetHashCode alone costs 14 to 20 ns.</remarks>
-    public int Hash(PortProtocol protocol, ReadOnlySpan<char> owner)
-    {
-        ref byte bytes = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(owner));
-        nint length = (nint)owner.Length * sizeof(char);
-        ulong hash = _seeds.D ^ (((ulong)length << 2) + (ulong)protocol);
-        if (length >= 16)
-        {
-            for (nint at = 16; at < length - 16; at += 16)
-            {
-                hash = Fold(Read(ref bytes, at) ^ _seeds.A, Read(ref bytes, at + 8) ^ hash);
-            }
+    /// <summary>The hash by which a name is looked for.</summary>
+    public int Hash(PortProtocol protocol, ReadOnlySpan<char> owner) => _hash.Of(protocol, owner);
 
-            return (int)(Fold(Read(ref bytes, 0) ^ _seeds.A, Read(ref bytes, 8) ^ hash)
-                ^ Fold(Read(ref bytes, length - 16) ^ _seeds.B, Read(ref bytes, length - 8) ^ _seeds.C));
-        }
-
-        ulong first = 0, last = 0;
-        if (length >= 8)
-        {
-            first = Read(ref bytes, 0);
-            last = Read(ref bytes, length - 8);
-        }
-        else
-        {
-            foreach (char c in owner)
-            {
-                first = (first << 16) | c;
-            }
-        }
-
-        return (int)Fold(first ^ _seeds.A, last ^ hash);
-    }
-
-    /// <summary>All living cells, each met at most once; one that is added or dies meanwhile may be missing.</summary>
+    /// <summary>All living cells, each met at most once; one that is added or dies meanwhile may be
+    /// missing.</summary>
     public IEnumerable<OwnerCell> Cells()
     {
         Head[] heads = Volatile.Read(ref _current).Heads;
@@ -277,32 +260,6 @@ internal sealed partial class OwnerIndex
                     }
                 }
             }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Fold(ulong a, ulong b)
-    {
-        ulong high = Math.BigMul(a, b, out ulong low);
-        return high ^ low;
-    }
-
-    private static ulong Read(ref byte bytes, nint at) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, at));
-
-    /// <summary>Four secret numbers made from one.</summary>
-    private readonly struct Seeds(ulong seed)
-    {
-        public readonly ulong A = Mix(seed + 0x9E3779B97F4A7C15);
-        public readonly ulong B = Mix(seed + unchecked(2 * 0x9E3779B97F4A7C15));
-        public readonly ulong C = Mix(seed + unchecked(3 * 0x9E3779B97F4A7C15));
-        public readonly ulong D = Mix(seed + unchecked(4 * 0x9E3779B97F4A7C15));
-
-        /// <summary>The step of SplitMix64 (Steele, Lea, Flood).</summary>
-        private static ulong Mix(ulong z)
-        {
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            return z ^ (z >> 31);
         }
     }
 }

@@ -1,7 +1,9 @@
 namespace Portmap.Table;
 
-/// <summary>What an owner has, as it was at one moment, and the place to push on if nobody else did since. <c>default</c> knows nothing.</summary>
-/// <remarks>Leases are looked at before registrations: so a lease that is used up meanwhile is seen as it was, or as what it became.</remarks>
+/// <summary>What an owner has, as it was at one moment, and the place to push on if nobody else did
+/// since. <c>default</c> knows nothing.</summary>
+/// <remarks>Leases are looked at before registrations: so a lease that is used up meanwhile is seen
+/// as it was, or as what it became.</remarks>
 internal readonly struct OwnerView
 {
     internal OwnerView(OwnerCell cell, PortClaim top)
@@ -23,7 +25,8 @@ internal readonly struct OwnerView
 
     internal PortClaim? Top { get; }
 
-    /// <summary>Something is pending on the owner whose fact has yet to come to the disk: nothing else is known.</summary>
+    /// <summary>Something is pending on the owner whose fact has yet to come to the disk: nothing
+    /// else is known.</summary>
     public bool Waits { get; }
 
     /// <summary>The owner has nothing.</summary>
@@ -47,7 +50,8 @@ internal readonly struct OwnerView
     /// <summary>The epoch of the newest claim of the owner.</summary>
     public long TopEpoch => Top!.Epoch;
 
-    /// <summary>The highest epoch of what the owner has, but for one claim; 0 when it has nothing.</summary>
+    /// <summary>The highest epoch of what the owner has, but for one claim; 0 when it has
+    /// nothing.</summary>
     public long HighestEpoch(PortClaim? except = null) => OwnerCell.HighestEpoch(Top, except);
 
     internal static OwnerView Waiting(OwnerCell cell, PortClaim top) => new(cell, top, waits: true);

@@ -3,16 +3,21 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
 
-/// <summary>One acquisition or one registration: immutable but for its <see cref="ClaimWord"/>, and reached from the slot of its port and from the cell of its owner.</summary>
+/// <summary>One acquisition or one registration: immutable but for its <see cref="ClaimWord"/>, and
+/// reached from the slot of its port and from the cell of its owner.</summary>
 /// <remarks>
 /// <code>
 ///   slot[port] ──► claim ──► cell ──► Top ──► claim (newest) ──Below──► claim ──Below──► …
 /// </code>
-/// A lease goes Pending → Reserved → Ended, a registration Pending → Bound → Ended; a registration never becomes a lease or the other way round.
+/// A lease goes Pending → Reserved → Ended, a registration Pending → Bound → Ended; a registration
+/// never becomes a lease or the other way round.
 /// <list type="bullet">
-/// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each move happens once and whoever made it does what follows from it.</item>
-/// <item>C2. Everything else is written before the claim is published in a slot or a cell, except <see cref="Below"/>, which later only skips
-/// claims that have ended, <see cref="UsesUp"/>, which is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and <see cref="Served"/>.</item>
+/// <item>C1. The word moves only by CAS and only to the right (see <see cref="ClaimStage"/>); each
+/// move happens once and whoever made it does what follows from it.</item>
+/// <item>C2. Everything else is written before the claim is published in a slot or a cell, except
+/// <see cref="Below"/>, which later only skips claims that have ended, <see cref="UsesUp"/>, which
+/// is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and
+/// <see cref="Served"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
@@ -24,8 +29,9 @@ internal sealed class PortClaim : IGuaranteed
     private PortClaim? _usesUp;
     private OwnerCell? _cell;
 
-    // Who stands behind it: what a lease is to its users, the holder of a registration. One field, and bytes for what an enum would take four of:
-    // an acquisition and its release may cost 200 bytes together.
+    // Who stands behind it: what a lease is to its users, the holder of a registration. One field,
+    // and bytes for what an enum would take four of: an acquisition and its release may cost 200
+    // bytes together.
     private readonly object? _party;
     private readonly ushort _port;
     private readonly byte _protocol;
@@ -50,11 +56,14 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>What <see cref="OwnerCell.Top"/> points to once the cell is dead.</summary>
     public static PortClaim Dead { get; } = new(new NewClaim { Protocol = PortProtocol.Tcp, Epoch = 0 }, ClaimWord.Make(ClaimStage.Ended, 0));
 
-    /// <summary>The rank of its fact: of two claims of one owner, or on one port, the later one has the higher.</summary>
+    /// <summary>The rank of its fact: of two claims of one owner, or on one port, the later one has
+    /// the higher.</summary>
     public long Epoch { get; }
 
-    /// <summary>The epoch of the acquisition it goes back to, by which its worker proves itself; its own epoch where there was none. They differ where the lease
-    /// was given a number before the port was known, and where a process was started again with the environment of its predecessor.</summary>
+    /// <summary>The epoch of the acquisition it goes back to, by which its worker proves itself;
+    /// its own epoch where there was none. They differ where the lease was given a number before
+    /// the port was known, and where a process was started again with the environment of its
+    /// predecessor.</summary>
     public long Origin { get; }
 
     /// <summary>Whether a worker that carries an epoch means this claim.</summary>
@@ -70,7 +79,8 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
 
-    /// <summary>How strongly the port is held; written under the lock of its placeholder once the claim is published. Says nothing once it has ended.</summary>
+    /// <summary>How strongly the port is held; written under the lock of its placeholder once the
+    /// claim is published. Says nothing once it has ended.</summary>
     public PortGuarantee Guarantee
     {
         get => (PortGuarantee)Volatile.Read(ref _guarantee);
@@ -80,7 +90,8 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => new(Protocol, Port, Epoch, IsLease, this);
 
-    /// <summary>The number of the set of addresses that the process of a registration listens on; written by the passes.</summary>
+    /// <summary>The number of the set of addresses that the process of a registration listens on;
+    /// written by the passes.</summary>
     public byte Served
     {
         get => Volatile.Read(ref _served);
@@ -90,11 +101,13 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>The process and connection of a registration; null for a lease.</summary>
     public ClaimHolder? Holder => IsLease ? null : Unsafe.As<ClaimHolder>(_party);
 
-    /// <summary>What the lease is to its users; null for a registration, which knows its lease by what it <see cref="UsesUp"/>.</summary>
+    /// <summary>What the lease is to its users; null for a registration, which knows its lease by
+    /// what it <see cref="UsesUp"/>.</summary>
     public object? Lease => IsLease ? _party : null;
 
-    /// <summary>The lease, or the registration it continues, that this claim uses up when it takes effect; forgotten then, so that no chain of old
-    /// claims is kept, nor the lease by its registration (64 bytes a port).</summary>
+    /// <summary>The lease, or the registration it continues, that this claim uses up when it takes
+    /// effect; forgotten then, so that no chain of old claims is kept, nor the lease by its
+    /// registration (64 bytes a port).</summary>
     public PortClaim? UsesUp
     {
         get
@@ -145,7 +158,8 @@ internal sealed class PortClaim : IGuaranteed
         }
     }
 
-    /// <summary>It was in force once, however it ended; false for a registration whose process is gone from sight.</summary>
+    /// <summary>It was in force once, however it ended; false for a registration whose process is
+    /// gone from sight.</summary>
     public bool TookEffect
     {
         get
@@ -157,7 +171,8 @@ internal sealed class PortClaim : IGuaranteed
         }
     }
 
-    /// <summary>What a debugger shows. Reads the fields, so that no step of a test is taken by it.</summary>
+    /// <summary>What a debugger shows. Reads the fields, so that no step of a test is taken by
+    /// it.</summary>
     internal string Display =>
         $"{(IsLease ? "lease" : "registration")} of {_cell?.Owner ?? "nobody"} on {Port}/{Protocol}, epoch {Epoch}: {new ClaimWord(_word).Display}";
 
@@ -168,16 +183,19 @@ internal sealed class PortClaim : IGuaranteed
 
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port.</param>
-    /// <param name="highest">The highest epoch the port has seen: who has the port after the stranger is given a higher one.</param>
+    /// <param name="highest">The highest epoch the port has seen: who has the port after the
+    /// stranger is given a higher one.</param>
     /// <param name="at">When it was found.</param>
     public static PortClaim ForForeign(PortProtocol protocol, int port, long highest, long at) =>
         new(new NewClaim { Protocol = protocol, Port = port, Epoch = highest }, ClaimWord.Make(ClaimStage.Foreign, at)) { Guarantee = PortGuarantee.LedgerOnly };
 
-    /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell in the index.</summary>
+    /// <summary>What keeps a port cool that was released in an earlier run; its owner has no cell
+    /// in the index.</summary>
     public static PortClaim ForCooling(in NewClaim claim, OwnerCell owner, ClaimEnd cause, long endedAt) =>
         new(claim, ClaimWord.Pending(confirmed: false).End(cause, endedAt)) { Cell = owner };
 
-    /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are used up.</summary>
+    /// <summary>Draws an epoch below this lease's and above every older one, or 0 when all 15 are
+    /// used up.</summary>
     public long DrawBelow()
     {
         while (true)
@@ -198,10 +216,11 @@ internal sealed class PortClaim : IGuaranteed
     }
 
     /// <summary>Skips claims below that have ended.</summary>
-    /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is skipped, what it hid must go with it,
-    /// or a reader would take one that was replaced long ago for one that is being replaced now
-    /// (<see cref="OwnerCell.Served"/>). A reader that walks there at this moment may find nothing, and rightly so: when the
-    /// skipped claim ended, nobody was served.</remarks>
+    /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is
+    /// skipped, what it hid must go with it, or a reader would take one that was replaced long ago
+    /// for one that is being replaced now (<see cref="OwnerCell.Served"/>). A reader that walks
+    /// there at this moment may find nothing, and rightly so: when the skipped claim ended, nobody
+    /// was served.</remarks>
     public void SkipEnded()
     {
         bool hid = false;
@@ -223,7 +242,8 @@ internal sealed class PortClaim : IGuaranteed
         }
     }
 
-    /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire and register. Publishes the claim to lookups.</summary>
+    /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire
+    /// and register. Publishes the claim to lookups.</summary>
     public bool TryTakeEffect(ClaimWord pending, long now)
     {
         ClaimWord next = pending.TakeEffect(IsLease ? ClaimStage.Reserved : ClaimStage.Bound, now);
@@ -231,14 +251,16 @@ internal sealed class PortClaim : IGuaranteed
         return Interlocked.CompareExchange(ref _word, next.Bits, pending.Bits) == pending.Bits;
     }
 
-    /// <summary>The CAS by which a pending registration that is in its slot can no longer be refused for the port.</summary>
+    /// <summary>The CAS by which a pending registration that is in its slot can no longer be
+    /// refused for the port.</summary>
     public bool TrySeat(ClaimWord pending)
     {
         Hook.At(Step.Seat);
         return Interlocked.CompareExchange(ref _word, pending.Seated().Bits, pending.Bits) == pending.Bits;
     }
 
-    /// <summary>The CAS by which a claim ends: the linearization point of release, expiry, death and of losing a port. False when it had ended already.</summary>
+    /// <summary>The CAS by which a claim ends: the linearization point of release, expiry, death
+    /// and of losing a port. False when it had ended already.</summary>
     public bool TryEnd(ClaimEnd cause, long now)
     {
         while (true)
@@ -260,14 +282,16 @@ internal sealed class PortClaim : IGuaranteed
     /// <param name="seen">That word.</param>
     /// <param name="cause">Why.</param>
     /// <param name="now">The time.</param>
-    /// <param name="isTold">The fact of another claim tells it, so its own end is not written.</param>
+    /// <param name="isTold">The fact of another claim tells it, so its own end is not
+    /// written.</param>
     public bool TryEndFrom(ClaimWord seen, ClaimEnd cause, long now, bool isTold = false)
     {
         Hook.At(Step.EndClaim);
         return Interlocked.CompareExchange(ref _word, seen.End(cause, now, isTold).Bits, seen.Bits) == seen.Bits;
     }
 
-    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk; false when the claim has come further meanwhile.</summary>
+    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk; false
+    /// when the claim has come further meanwhile.</summary>
     public bool TryMark(ClaimWord seen, ClaimWord marked)
     {
         Hook.At(Step.MarkFact);

@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>Where ports to hand out may be found: free ones, and those that wait for their time. Hints only: the table decides.</summary>
+/// <summary>Where ports to hand out may be found: free ones, and those that wait for their time.
+/// Hints only: the table decides.</summary>
 internal sealed class PortHints : IFreePorts
 {
     private readonly PortLimits _limits;
@@ -63,7 +64,8 @@ internal sealed class PortHints : IFreePorts
         }
     }
 
-    /// <summary>Brings a port whose claim has ended back into play, when its time has come.</summary>
+    /// <summary>Brings a port whose claim has ended back into play, when its time has
+    /// come.</summary>
     public void Cool(int port, long endedAt)
     {
         if (!_limits.HandsOut(port))
@@ -96,7 +98,8 @@ internal sealed class PortHints : IFreePorts
         _foreign.DrainDue(now, _free);
     }
 
-    /// <summary>Frees the cooled ports that their eighth of the delay holds back; true when there was one.</summary>
+    /// <summary>Frees the cooled ports that their eighth of the delay holds back; true when there
+    /// was one.</summary>
     public bool DrainCooled(long now, Func<int, bool> isCooled) => _cooling.DrainOver(now, isCooled, _free);
 
     /// <summary>The approximately longest-cooled port, or 0.</summary>

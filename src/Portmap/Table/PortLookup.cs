@@ -1,13 +1,15 @@
 namespace Portmap.Table;
 
 /// <summary>What is found by port.</summary>
-/// <remarks>The slot only leads to cells, so whoever comes by port asks the same cells as who comes by owner. Progress: wait-free.</remarks>
-internal sealed class PortLookup(TableParts parts)
+/// <remarks>The slot only leads to cells, so whoever comes by port asks the same cells as who comes
+/// by owner. Progress: wait-free.</remarks>
+internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
 {
     /// <summary>What a lookup of the port answers.</summary>
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port, 1 to 65535.</param>
-    /// <param name="state">Bound, Reserved; Recovered or Cooling with the claim that keeps others off; Foreign with its marker; Free with none.</param>
+    /// <param name="state">Bound, Reserved; Recovered or Cooling with the claim that keeps others
+    /// off; Foreign with its marker; Free with none.</param>
     public ClaimView Find(PortProtocol protocol, int port, out PortState state)
     {
         if (CurrentOn(protocol, port, out PortClaim? newest) is { } current)
@@ -96,6 +98,72 @@ internal sealed class PortLookup(TableParts parts)
         return registrations;
     }
 
+    /// <summary>Whether a process of an owner died on a port, which cools since: what a placeholder
+    /// that is kept waits for.</summary>
+    public bool CoolsAfterDeathOf(OwnerKey owner, int port, long now)
+    {
+        PortSpace space = parts.Space(owner.Protocol);
+        object? slot = space.Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && claim.Cell?.Owner == owner.Owner)
+            {
+                return space.CoolsForMs(word, now) > 0;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a port may be taken for an acquisition now.</summary>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="asksFor">Who asks for this very port: it may have one that cools after itself.
+    /// null: anybody.</param>
+    /// <param name="takeCooling">Also one that cools after another.</param>
+    /// <param name="now">The time.</param>
+    public PortView Look(PortProtocol protocol, int port, string? asksFor, bool takeCooling, long now)
+    {
+        PortSpace space = parts.Space(protocol);
+        object? slot = space.Slots[port];
+        long highestEpoch = 0;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            ClaimWord word = claim.Word;
+            highestEpoch = Math.Max(highestEpoch, claim.Epoch);
+            if (word.Stage == ClaimStage.Foreign)
+            {
+                if (!space.IsDue(word, now))
+                {
+                    return new PortView(PortAvailability.Foreign, slot, highestEpoch, word.At);
+                }
+
+                continue;
+            }
+
+            if (word.Stage == ClaimStage.Pending || claim.Cell?.HolderOf(port) is not null)
+            {
+                return new PortView(PortAvailability.InUse, slot, highestEpoch, now);
+            }
+
+            word = claim.Word;   // again: it may have ended between the two looks, and then it cools
+            if (word.Waits)
+            {
+                facts.Queue(claim, word);
+                return new PortView(PortAvailability.Unwritten, slot, highestEpoch, now);
+            }
+
+            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0
+                && (asksFor is null || claim.Cell?.Owner != asksFor))
+            {
+                return new PortView(PortAvailability.Cooling, slot, highestEpoch, word.At);
+            }
+        }
+
+        return new PortView(PortAvailability.Free, slot, highestEpoch, now);
+    }
+
     /// <summary>Whether a stranger's mark lies on a port, or a lease of another owner.</summary>
     public bool IsForeignOrReserved(PortProtocol protocol, int port, string owner)
     {
@@ -147,7 +215,8 @@ internal sealed class PortLookup(TableParts parts)
         return new PortCounts(reserved, bound, cooling, foreign);
     }
 
-    /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and served, or Reserved.</summary>
+    /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and
+    /// served, or Reserved.</summary>
     private static PortClaim? VisibleOn(PortClaim inSlot)
     {
         OwnerCell? cell = inSlot.Cell;
@@ -165,20 +234,23 @@ internal sealed class PortLookup(TableParts parts)
         return lease is not null && lease.Port == inSlot.Port ? lease : null;
     }
 
-    /// <summary>Held for a process that is gone from sight, or has not signed in again after a restart: nobody else gets the port.</summary>
+    /// <summary>Held for a process that is gone from sight, or has not signed in again after a
+    /// restart: nobody else gets the port.</summary>
     private static bool IsHeldUnseen(PortClaim inSlot) => inSlot.Cell?.Served() is { Holder.IsServing: false } served && served.Port == inSlot.Port;
 
     /// <summary>One of the claims in force on a port.</summary>
-    /// <remarks>
-    /// Linearization, when none is found: all that the slot led to had ended or was pending at the first pass. A second look at the
-    /// slot then finds everything that is in force at that moment, for a claim is put there before it takes effect. If one that
-    /// is new there, or was pending before, has taken effect, it did so during this call and is the answer, though it may have
-    /// ended when the caller looks at it; if none has, the port was nobody's at the second look. So of several owners that share
-    /// the port and take turns one is always found.
+    /// <remarks> Linearization, when none is found: all that the slot led to had ended or was
+    /// pending at the first pass. A second look at the slot then finds everything that is in force
+    /// at that moment, for a claim is put there before it takes effect. If one that is new there,
+    /// or was pending before, has taken effect, it did so during this call and is the answer,
+    /// though it may have ended when the caller looks at it; if none has, the port was nobody's at
+    /// the second look. So of several owners that share the port and take turns one is always
+    /// found.
     /// </remarks>
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port.</param>
-    /// <param name="newest">When there is none: of those that were on the port, one that still holds it, else the last to leave.</param>
+    /// <param name="newest">When there is none: of those that were on the port, one that still
+    /// holds it, else the last to leave.</param>
     private PortClaim? CurrentOn(PortProtocol protocol, int port, out PortClaim? newest)
     {
         PortSlots slots = parts.Space(protocol).Slots;

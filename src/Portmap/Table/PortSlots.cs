@@ -2,16 +2,18 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
 
-/// <summary>One slot per port of one protocol: what leads from a port to the claims on it.</summary>
+/// <summary>One slot per port of one protocol: what leads from a port to the claims on
+/// it.</summary>
 /// <remarks>
 /// <code>
 ///   slot: null            nobody ever had the port
 ///         PortClaim       the last claim that took it: pending, in force or ended; or the marker of a stranger
 ///         PortClaim[]     several owners of one process share it (never changed after it was published)
 /// </code>
-/// Of the claims that a slot has led to, it keeps the one with the highest epoch, ended or not: later ones are given higher epochs.
-/// A slot never goes back to null and each value is a fresh object, so a CAS on what was read fails if anything happened to the port in between.
-/// 65,536 slots in chunks of 1,024 that are made when first written.
+/// Of the claims that a slot has led to, it keeps the one with the highest epoch, ended or not:
+/// later ones are given higher epochs. A slot never goes back to null and each value is a fresh
+/// object, so a CAS on what was read fails if anything happened to the port in between. 65,536
+/// slots in chunks of 1,024 that are made when first written.
 /// </remarks>
 internal sealed class PortSlots
 {
@@ -29,7 +31,8 @@ internal sealed class PortSlots
         }
     }
 
-    /// <summary>Publishes the claim, and everything written to it before, to those who come by port.</summary>
+    /// <summary>Publishes the claim, and everything written to it before, to those who come by
+    /// port.</summary>
     public bool TrySet(int port, object? expected, object value)
     {
         ref Slot[]? place = ref _chunks[port >> ChunkShift].Slots;
@@ -45,7 +48,8 @@ internal sealed class PortSlots
         return ReferenceEquals(Interlocked.CompareExchange(ref chunk[port & (ChunkSize - 1)].Value, value, expected), expected);
     }
 
-    /// <summary>The claims a slot value stands for; one claim is seen as a span of one without allocating.</summary>
+    /// <summary>The claims a slot value stands for; one claim is seen as a span of one without
+    /// allocating.</summary>
     public static ReadOnlySpan<PortClaim> Claims(ref object? slot) => slot switch
     {
         null => default,
@@ -53,7 +57,8 @@ internal sealed class PortSlots
         _ => new ReadOnlySpan<PortClaim>(ref Unsafe.As<object?, PortClaim>(ref slot)!),
     };
 
-    /// <summary>The highest epoch of all claims that a port has ever had: whoever replaces what a slot holds keeps the one that has it.</summary>
+    /// <summary>The highest epoch of all claims that a port has ever had: whoever replaces what a
+    /// slot holds keeps the one that has it.</summary>
     public long HighestEpoch(int port)
     {
         object? slot = this[port];
@@ -90,7 +95,8 @@ internal sealed class PortSlots
         }
     }
 
-    // Structs, because a reference into an array of objects costs a check of the array's type at each look.
+    // Structs, because a reference into an array of objects costs a check of the array's type at
+    // each look.
     private struct Slot
     {
         public object? Value;

@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>The ports of one protocol: their slots, the hints that find one to hand out, and the port each owner had last.</summary>
+/// <summary>The ports of one protocol: their slots, the hints that find one to hand out, and the
+/// port each owner had last.</summary>
 internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
 {
     public PortSlots Slots { get; } = new();
@@ -13,7 +14,8 @@ internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
     /// <summary>Whether the marker of a stranger is old enough to be doubted.</summary>
     public bool IsDue(ClaimWord foreign, long now) => now - foreign.At >= Hints.RecheckMs;
 
-    /// <summary>Whether a port cools after a claim that ended so: not if the claim never took effect, or goes on as a registration.</summary>
+    /// <summary>Whether a port cools after a claim that ended so: not if the claim never took
+    /// effect, or goes on as a registration.</summary>
     public static bool Cools(ClaimEnd cause) =>
         cause is not (ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.UsedUp or ClaimEnd.StoreFailed);
 
@@ -26,7 +28,8 @@ internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
             return Math.Max(1, ended.At + delayMs - now);   // its end is not on disk yet
         }
 
-        // Without a delay nothing cools, not even a port whose end is newer than the caller's time, which may be some milliseconds old.
+        // Without a delay nothing cools, not even a port whose end is newer than the caller's time,
+        // which may be some milliseconds old.
         return delayMs == 0 || !Cools(ended.Cause) ? 0 : Math.Max(0, ended.At + delayMs - now);
     }
 }

@@ -2,17 +2,20 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.Table;
 
-/// <summary>The claims of all ports and owners, and every step by which one takes effect or ends.</summary>
+/// <summary>The claims of all ports and owners, and every step by which one takes effect or
+/// ends.</summary>
 /// <remarks>
 /// <code>
 ///   by port    slot[port] ──► claim ─┐
 ///                                    ├─► cell ──Top──► claim ──Below──► claim        a claim counts when its cell serves it
 ///   by owner   index[owner] ─────────┘
 /// </code>
-/// It is closed: what goes in are its verbs, what comes out are values (<see cref="ClaimView"/>, <see cref="OwnerView"/>,
-/// <see cref="PortView"/>). A view is of one moment; a verb that takes one does nothing unless it is still so.
-/// <para>One authority: the word of a claim together with its place below <see cref="OwnerCell.Top"/>. The slot only leads to cells,
-/// so a reader that comes by port asks the same cell as one that comes by owner, and both see a change at the same CAS.</para>
+/// It is closed: what goes in are its verbs, what comes out are values (<see cref="ClaimView"/>,
+/// <see cref="OwnerView"/>, <see cref="PortView"/>). A view is of one moment; a verb that takes one
+/// does nothing unless it is still so.
+/// <para>One authority: the word of a claim together with its place below
+/// <see cref="OwnerCell.Top"/>. The slot only leads to cells, so a reader that comes by port asks
+/// the same cell as one that comes by owner, and both see a change at the same CAS.</para>
 /// <para>States of a claim and who moves it:</para>
 /// <code>
 ///             lease:  Pending ──(3)──► Reserved ──┐
@@ -22,20 +25,24 @@ namespace Portmap.Table;
 /// </code>
 /// <para>Invariants</para>
 /// <list type="bullet">
-/// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps leading to its cell while it is
-/// in force: who wants the slot first looks for a claim in force on that port in every cell the slot leads to, and every
-/// change of a slot is a fresh object.</item>
+/// <item>I1. A claim with a port is put into its slot before it takes effect, and the slot keeps
+/// leading to its cell while it is in force: who wants the slot first looks for a claim in force on
+/// that port in every cell the slot leads to, and every change of a slot is a fresh object.</item>
 /// <item>I2. Claims in force on one port belong to one process, or there is one of them.</item>
-/// <item>I3. An owner has at most one Reserved claim, and lookups serve at most one Bound claim of it (OwnerCell I3).</item>
-/// <item>I4. A lease is used up by the CAS that ends it as UsedUp (by its registration) or BindFailed (by the lease of another
-/// port that takes its place), and by one of them only.</item>
-/// <item>I5. A pending registration that tops its cell can be finished by anybody (<see cref="Finishing"/>); a pending acquisition
-/// that a listening process collides with is ended by that process. So nobody waits for a thread that was suspended.</item>
+/// <item>I3. An owner has at most one Reserved claim, and lookups serve at most one Bound claim of
+/// it (OwnerCell I3).</item>
+/// <item>I4. A lease is used up by the CAS that ends it as UsedUp (by its registration) or
+/// BindFailed (by the lease of another port that takes its place), and by one of them only.</item>
+/// <item>I5. A pending registration that tops its cell can be finished by anybody
+/// (<see cref="Finishing"/>); a pending acquisition that a listening process collides with is ended
+/// by that process. So nobody waits for a thread that was suspended.</item>
 /// </list>
-/// <para>Linearization points: acquire (3), register (4) = <see cref="PortClaim.TryTakeEffect"/>; every ending (5) =
-/// <see cref="PortClaim.TryEndFrom"/>; lookups: the read of <see cref="OwnerCell.Top"/> or the effect of the claim they return
+/// <para>Linearization points: acquire (3), register (4) = <see cref="PortClaim.TryTakeEffect"/>;
+/// every ending (5) = <see cref="PortClaim.TryEndFrom"/>; lookups: the read of
+/// <see cref="OwnerCell.Top"/> or the effect of the claim they return
 /// (<see cref="OwnerCell.Served"/>).</para>
-/// <para>Progress: lookups are wait-free, everything else is lock-free: a step is repeated only because somebody else's took effect.</para>
+/// <para>Progress: lookups are wait-free, everything else is lock-free: a step is repeated only
+/// because somebody else's took effect.</para>
 /// </remarks>
 internal sealed class PortTable
 {
@@ -51,7 +58,7 @@ internal sealed class PortTable
         Facts = new ClaimFacts(_parts);
         _endings = new Endings(_parts, Facts);
         _finishing = new Finishing(_parts, Facts, _endings);
-        Ports = new PortLookup(_parts);
+        Ports = new PortLookup(_parts, Facts);
     }
 
     public PortLimits Limits => _parts.Limits;
@@ -76,18 +83,22 @@ internal sealed class PortTable
 
     public OwnerKey Key(PortProtocol protocol, string owner) => new(protocol, owner, _index.Hash(protocol, owner));
 
-    /// <summary>The port that lookups serve for an owner, or 0. Wait-free; allocates nothing.</summary>
+    /// <summary>The port that lookups serve for an owner, or 0. Wait-free; allocates
+    /// nothing.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int PortOf(PortProtocol protocol, ReadOnlySpan<char> owner) =>
         _index.FindAny(protocol, owner, _index.Hash(protocol, owner))?.Serving()?.Port ?? 0;
 
-    /// <summary>The registration that lookups serve for an owner, else its open lease, else none. Wait-free; allocates nothing.</summary>
+    /// <summary>The registration that lookups serve for an owner, else its open lease, else none.
+    /// Wait-free; allocates nothing.</summary>
     public ClaimView Find(PortProtocol protocol, ReadOnlySpan<char> owner) => new(_index.Find(protocol, owner)?.Current());
 
-    /// <summary>The registration in force of an owner, whether its holder is served or not; or none.</summary>
+    /// <summary>The registration in force of an owner, whether its holder is served or not; or
+    /// none.</summary>
     public ClaimView FindServed(PortProtocol protocol, string owner) => new(_index.Find(protocol, owner)?.Served());
 
-    /// <summary>What each living owner has, each met at most once; one that comes or goes meanwhile may be missing.</summary>
+    /// <summary>What each living owner has, each met at most once; one that comes or goes meanwhile
+    /// may be missing.</summary>
     public IEnumerable<OwnerView> Owners()
     {
         foreach (OwnerCell cell in _index.Cells())
@@ -114,10 +125,12 @@ internal sealed class PortTable
         return default;
     }
 
-    /// <summary>The open lease in the cell of a claim, once what is pending there is finished; or none.</summary>
+    /// <summary>The open lease in the cell of a claim, once what is pending there is finished; or
+    /// none.</summary>
     /// <param name="claim">The claim.</param>
     /// <param name="now">The time.</param>
-    /// <param name="waits">Something is pending there whose fact has yet to come to the disk: nothing is known.</param>
+    /// <param name="waits">Something is pending there whose fact has yet to come to the disk:
+    /// nothing is known.</param>
     public ClaimView FindLeaseBeside(PortClaim claim, long now, out bool waits)
     {
         OwnerCell cell = claim.Cell!;
@@ -125,7 +138,8 @@ internal sealed class PortTable
         return waits ? default : new ClaimView(cell.OpenLease());
     }
 
-    /// <summary>The last registration of an owner that is over, as long as nobody else has had its port since; null when nobody knows.</summary>
+    /// <summary>The last registration of an owner that is over, as long as nobody else has had its
+    /// port since; null when nobody knows.</summary>
     public LastRegistration? LastOf(OwnerKey owner) =>
         _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Last is { } last && _parts.IsRemembered(last)
             ? new LastRegistration(last.Epoch, last.Origin, last.Port)
@@ -158,10 +172,12 @@ internal sealed class PortTable
         claim.Word.IsLive
         || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
 
-    /// <summary>The port an owner has or had last, unless it was given to another owner since; 0 when there is none.</summary>
+    /// <summary>The port an owner has or had last, unless it was given to another owner since; 0
+    /// when there is none.</summary>
     public int LastPort(OwnerKey owner)
     {
-        // A claim that ends is remembered before its cell dies, so a cell that lives and shows nothing is looked at first.
+        // A claim that ends is remembered before its cell dies, so a cell that lives and shows
+        // nothing is looked at first.
         for (PortClaim? claim = _index.Find(owner.Protocol, owner.Owner, owner.Hash)?.Top; claim is not null; claim = claim.Below)
         {
             ClaimWord word = claim.Word;
@@ -179,81 +195,19 @@ internal sealed class PortTable
     /// <summary>Whether a port that is free was the last one of an owner.</summary>
     public bool WasLast(in OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.IsLast(owner.Owner, owner.Hash, port);
 
-    /// <summary>Whether a process of an owner died on a port, which cools since: what a placeholder that is kept waits for.</summary>
-    public bool CoolsAfterDeathOf(OwnerKey owner, int port, long now)
-    {
-        PortSpace space = _parts.Space(owner.Protocol);
-        object? slot = space.Slots[port];
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            ClaimWord word = claim.Word;
-            if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && claim.Cell?.Owner == owner.Owner)
-            {
-                return space.CoolsForMs(word, now) > 0;
-            }
-        }
-
-        return false;
-    }
-
     /// <summary>An epoch that no claim of an owner that has none now has outrun.</summary>
     public long MarkOf(OwnerKey owner) => _index.MarkOf(owner.Hash);
 
     /// <summary>Has the next claim of an owner that has none begin above an epoch.</summary>
     public void RaiseMark(OwnerKey owner, long epoch) => _index.RaiseMark(owner.Hash, epoch);
 
-    /// <summary>Whether a port may be taken for an acquisition now.</summary>
-    /// <param name="protocol">The protocol.</param>
-    /// <param name="port">The port.</param>
-    /// <param name="asksFor">Who asks for this very port: it may have one that cools after itself. null: anybody.</param>
-    /// <param name="takeCooling">Also one that cools after another.</param>
-    /// <param name="now">The time.</param>
-    public PortView Look(PortProtocol protocol, int port, string? asksFor, bool takeCooling, long now)
-    {
-        PortSpace space = _parts.Space(protocol);
-        object? slot = space.Slots[port];
-        long highestEpoch = 0;
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            ClaimWord word = claim.Word;
-            highestEpoch = Math.Max(highestEpoch, claim.Epoch);
-            if (word.Stage == ClaimStage.Foreign)
-            {
-                if (!space.IsDue(word, now))
-                {
-                    return new PortView(PortAvailability.Foreign, slot, highestEpoch, word.At);
-                }
-
-                continue;
-            }
-
-            if (word.Stage == ClaimStage.Pending || claim.Cell?.HolderOf(port) is not null)
-            {
-                return new PortView(PortAvailability.InUse, slot, highestEpoch, now);
-            }
-
-            word = claim.Word;   // again: it may have ended between the two looks, and then it cools
-            if (word.Waits)
-            {
-                Facts.Queue(claim, word);
-                return new PortView(PortAvailability.Unwritten, slot, highestEpoch, now);
-            }
-
-            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0
-                && (asksFor is null || claim.Cell?.Owner != asksFor))
-            {
-                return new PortView(PortAvailability.Cooling, slot, highestEpoch, word.At);
-            }
-        }
-
-        return new PortView(PortAvailability.Free, slot, highestEpoch, now);
-    }
-
-    /// <summary>Frees the ports that have cooled and that their hint holds back; true when there was one.</summary>
+    /// <summary>Frees the ports that have cooled and that their hint holds back; true when there
+    /// was one.</summary>
     public bool FreeCooled(PortProtocol protocol, long now) =>
-        Hints(protocol).DrainCooled(now, port => Look(protocol, port, asksFor: null, takeCooling: false, now).Availability == PortAvailability.Free);
+        Hints(protocol).DrainCooled(now, port => Ports.Look(protocol, port, asksFor: null, takeCooling: false, now).Availability == PortAvailability.Free);
 
-    /// <summary>Makes a pending lease and puts it into the slot of its port, unless anybody did since the port was looked at.</summary>
+    /// <summary>Makes a pending lease and puts it into the slot of its port, unless anybody did
+    /// since the port was looked at.</summary>
     /// <returns>The lease, or null.</returns>
     public PortClaim? TryTake(in PortView seen, in NewClaim lease)
     {
@@ -280,14 +234,16 @@ internal sealed class PortTable
         return claim;
     }
 
-    /// <summary>Puts a pending lease on top of its owner and makes it take effect, or leaves it pending there while its fact is on the
-    /// way to the disk: then <see cref="FinishLease"/> tells what became of it.</summary>
+    /// <summary>Puts a pending lease on top of its owner and makes it take effect, or leaves it
+    /// pending there while its fact is on the way to the disk: then <see cref="FinishLease"/> tells
+    /// what became of it.</summary>
     /// <param name="claim">The pending lease; in its slot already if it has a port.</param>
     /// <param name="owner">The owner.</param>
-    /// <param name="unlessServed">Not if the owner is served. Looked at below the top that the push is made on, so that no
-    /// registration comes between.</param>
+    /// <param name="unlessServed">Not if the owner is served. Looked at below the top that the push
+    /// is made on, so that no registration comes between.</param>
     /// <param name="now">The time.</param>
-    /// <param name="standing">The lease that stands in the way, for <see cref="Publication.AlreadyReserved"/>.</param>
+    /// <param name="standing">The lease that stands in the way, for
+    /// <see cref="Publication.AlreadyReserved"/>.</param>
     public Publication Publish(PortClaim claim, OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
     {
         standing = default;
@@ -309,7 +265,8 @@ internal sealed class PortTable
         }
     }
 
-    /// <summary>What has become of a lease that tops its owner: done also when its fact is not on disk yet.</summary>
+    /// <summary>What has become of a lease that tops its owner: done also when its fact is not on
+    /// disk yet.</summary>
     public Publication FinishLease(PortClaim claim, long now)
     {
         _finishing.FinishOwn(claim, now);
@@ -328,7 +285,8 @@ internal sealed class PortTable
         return outcome;
     }
 
-    /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else did since that was looked at.</summary>
+    /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else
+    /// did since that was looked at.</summary>
     /// <returns>Done, Raced or TooManyOwners.</returns>
     public Publication TryPush(in OwnerView seen, OwnerKey owner, in NewClaim registration, out PortClaim claim)
     {
@@ -342,7 +300,8 @@ internal sealed class PortTable
         return pushed == Publication.Lost ? Publication.Raced : pushed;   // it gets a higher epoch the next time
     }
 
-    /// <summary>Brings a registration that tops its owner as far as it comes now; one that is refused leaves its owner.</summary>
+    /// <summary>Brings a registration that tops its owner as far as it comes now; one that is
+    /// refused leaves its owner.</summary>
     public ClaimView FinishRegistration(PortClaim claim, long now)
     {
         _finishing.FinishOwn(claim, now);
@@ -355,16 +314,20 @@ internal sealed class PortTable
         return view;
     }
 
-    /// <summary>Draws an epoch below that of a lease and above every older one, or 0 when all 15 are used up.</summary>
+    /// <summary>Draws an epoch below that of a lease and above every older one, or 0 when all 15
+    /// are used up.</summary>
     public static long DrawBelow(PortClaim lease) => lease.DrawBelow();
 
-    /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the port becomes available after it.</summary>
+    /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the
+    /// port becomes available after it.</summary>
     public bool TryEnd(ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
 
-    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was promised, so its port does not cool.</summary>
+    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
+    /// promised, so its port does not cool.</summary>
     public void Withdraw(PortClaim lease, long now) => _endings.Withdraw(lease, now);
 
-    /// <summary>Ends a pending acquisition that has nothing but its slot; its port is not offered: the caller knows why it is no good.</summary>
+    /// <summary>Ends a pending acquisition that has nothing but its slot; its port is not offered:
+    /// the caller knows why it is no good.</summary>
     public static void GiveUp(PortClaim lease, long now) => lease.TryEnd(ClaimEnd.Withdrawn, now);
 
     /// <summary>Whether a port cools after a claim that ended so.</summary>
@@ -373,14 +336,17 @@ internal sealed class PortTable
     /// <summary>Whether a claim of ours is in force or pending on a port.</summary>
     public bool IsOurs(PortProtocol protocol, int port) => _endings.IsOurs(protocol, port);
 
-    /// <summary>Marks a port as a stranger's unless a claim of ours, but for one, is in force or pending on it.</summary>
+    /// <summary>Marks a port as a stranger's unless a claim of ours, but for one, is in force or
+    /// pending on it.</summary>
     public bool TryMarkForeign(PortProtocol protocol, int port, long now, PortClaim? except = null) =>
         _endings.TryMarkForeign(protocol, port, now, except);
 
-    /// <summary>Notes how strongly the port of a claim is held; under the lock of its placeholder once the claim took effect.</summary>
+    /// <summary>Notes how strongly the port of a claim is held; under the lock of its placeholder
+    /// once the claim took effect.</summary>
     public static void NoteGuarantee(PortClaim claim, PortGuarantee guarantee) => claim.Guarantee = guarantee;
 
-    /// <summary>Notes the number of the addresses that the process of a registration listens on. By passes, one at a time.</summary>
+    /// <summary>Notes the number of the addresses that the process of a registration listens on. By
+    /// passes, one at a time.</summary>
     public static void NoteAddresses(ClaimView registration, byte addresses) => registration.Claim!.Served = addresses;
 
     /// <summary>Brings ports whose time has come back into play.</summary>

@@ -23,7 +23,8 @@ internal enum PortAvailability
     Denied,
 }
 
-/// <summary>A port as an acquisition finds it, and the place to take if nobody else did since.</summary>
+/// <summary>A port as an acquisition finds it, and the place to take if nobody else did
+/// since.</summary>
 internal readonly struct PortView
 {
     internal PortView(PortAvailability availability, object? slot, long highestEpoch, long sinceMs)

@@ -17,12 +17,14 @@ internal enum Publication
     /// <summary>The lease whose place it should take has ended.</summary>
     LeaseGone,
 
-    /// <summary>A listening process took the port, or a later claim of the owner has a higher epoch: begin anew.</summary>
+    /// <summary>A listening process took the port, or a later claim of the owner has a higher
+    /// epoch: begin anew.</summary>
     Lost,
 
     /// <summary>The fact of the claim could not be written.</summary>
     StoreFailed,
 
-    /// <summary>What the owner has is on the way to the disk: wait for that, then begin again.</summary>
+    /// <summary>What the owner has is on the way to the disk: wait for that, then begin
+    /// again.</summary>
     Waits,
 }

@@ -1,6 +1,7 @@
 namespace Portmap.Table;
 
-/// <summary>The internal steps between which a thread may be suspended; see <see cref="Hook"/>.</summary>
+/// <summary>The internal steps between which a thread may be suspended; see
+/// <see cref="Hook"/>.</summary>
 internal enum Step
 {
     // PortClaim

@@ -1,11 +1,13 @@
 namespace Portmap.Table;
 
-/// <summary>Puts back into a table what an earlier run left. Before anybody else uses the table.</summary>
+/// <summary>Puts back into a table what an earlier run left. Before anybody else uses the
+/// table.</summary>
 internal sealed class TableLoading(PortTable table)
 {
     private readonly TableParts _parts = table.Parts;
 
-    /// <summary>The store told of these owners: they stay remembered whoever has their port.</summary>
+    /// <summary>The store told of these owners: they stay remembered whoever has their
+    /// port.</summary>
     public Func<PortProtocol, string, bool> IsStored { set => _parts.IsStored = value; }
 
     public void MakeRoom(int owners) => _parts.Index.MakeRoom(owners);

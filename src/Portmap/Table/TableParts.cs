@@ -1,7 +1,8 @@
 namespace Portmap.Table;
 
 /// <summary>What the verbs of one table share: the ports of each protocol and the owners.</summary>
-/// <remarks>Everything but the ports of UDP, which are made when first asked for, is set once.</remarks>
+/// <remarks>Everything but the ports of UDP, which are made when first asked for, is set
+/// once.</remarks>
 internal sealed class TableParts
 {
     private readonly PortSpace _tcp;
@@ -24,7 +25,8 @@ internal sealed class TableParts
 
     public OwnerIndex Index { get; }
 
-    /// <summary>Owners that stay remembered whoever has their port, because the store told of them. Set before the table is used.</summary>
+    /// <summary>Owners that stay remembered whoever has their port, because the store told of them.
+    /// Set before the table is used.</summary>
     public Func<PortProtocol, string, bool> IsStored { get; set; } = static (_, _) => false;
 
     public bool HasUdp => Volatile.Read(ref _udp) is not null;
@@ -32,8 +34,9 @@ internal sealed class TableParts
     public PortSpace Space(PortProtocol protocol) =>
         protocol == PortProtocol.Tcp ? _tcp : Volatile.Read(ref _udp) ?? MakeUdp();
 
-    /// <summary>Whether nobody else has had the port of a registration since it ended: as long, its owner is remembered.
-    /// Longer, where the store tells of an earlier one: it must not be taken for the last.</summary>
+    /// <summary>Whether nobody else has had the port of a registration since it ended: as long, its
+    /// owner is remembered. Longer, where the store tells of an earlier one: it must not be taken
+    /// for the last.</summary>
     public bool IsRemembered(PortClaim registration)
     {
         if (IsStored(registration.Protocol, registration.Cell!.Owner))
@@ -68,7 +71,8 @@ internal sealed class TableParts
         return false;
     }
 
-    /// <summary>Makes the port of an ended claim available, which for one that had to be written is when that is on disk.</summary>
+    /// <summary>Makes the port of an ended claim available, which for one that had to be written is
+    /// when that is on disk.</summary>
     public void MakeAvailable(PortClaim claim, ClaimWord ended, long now)
     {
         PortSpace space = Space(claim.Protocol);

@@ -7,7 +7,8 @@ namespace Portmap.Upkeep;
 /// <summary>Notes which addresses registrations serve, as the kernel lists them.</summary>
 internal static class AddressReview
 {
-    /// <summary>Notes those of new registrations, and tells of those whose port somebody else listens on too.</summary>
+    /// <summary>Notes those of new registrations, and tells of those whose port somebody else
+    /// listens on too.</summary>
     public static void Look(RegistryParts parts, List<ClaimView> registrations)
     {
         ListenersNow now = new();

@@ -9,7 +9,8 @@ internal sealed class Expiry(RegistryParts parts, long now)
 {
     private List<ClaimView>? _expired;
 
-    /// <summary>Notes the lease of an owner if it has run out. One whose registration is on the way to the disk is not late.</summary>
+    /// <summary>Notes the lease of an owner if it has run out. One whose registration is on the way
+    /// to the disk is not late.</summary>
     public void Look(in OwnerView owner)
     {
         if (!owner.Lease.IsNone && now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs && !owner.IsPending())
@@ -18,7 +19,8 @@ internal sealed class Expiry(RegistryParts parts, long now)
         }
     }
 
-    /// <summary>Ends what was noted. A port on which somebody listens is a stranger's then, not a cooling one.</summary>
+    /// <summary>Ends what was noted. A port on which somebody listens is a stranger's then, not a
+    /// cooling one.</summary>
     public void End()
     {
         if (_expired is null)

@@ -4,7 +4,8 @@ using Portmap.Table;
 
 namespace Portmap.Upkeep;
 
-/// <summary>The pass that runs all the time: leases that ran out, processes that died, ports whose time has come. Never binds.</summary>
+/// <summary>The pass that runs all the time: leases that ran out, processes that died, ports whose
+/// time has come. Never binds.</summary>
 /// <remarks>
 /// <code>
 ///   1. look at every owner            is its process alive; has its lease run out; are its addresses known
@@ -22,8 +23,9 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
     /// <summary>Told by the first pass that finds nobody Recovered.</summary>
     public Settlement Settlement { get; set; } = Settlement.Done;
 
-    /// <summary>One pass. One that finds another under way leaves it to it, but not one that began an interval ago: its thread may be
-    /// suspended, and each of its steps may be made twice.</summary>
+    /// <summary>One pass. One that finds another under way leaves it to it, but not one that began
+    /// an interval ago: its thread may be suspended, and each of its steps may be made
+    /// twice.</summary>
     public void Run()
     {
         long now = parts.NowMs, other = Volatile.Read(ref _began), mine = now + 1;
@@ -48,7 +50,8 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         }
     }
 
-    /// <summary>The grace after the opening is over: who has not signed in again is looked at once more.</summary>
+    /// <summary>The grace after the opening is over: who has not signed in again is looked at once
+    /// more.</summary>
     public void LookAtRecovered()
     {
         try

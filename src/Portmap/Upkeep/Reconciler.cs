@@ -5,7 +5,8 @@ using Portmap.Table;
 
 namespace Portmap.Upkeep;
 
-/// <summary>Holds the book against what the kernel says, in a pass over all entries. Never binds.</summary>
+/// <summary>Holds the book against what the kernel says, in a pass over all entries. Never
+/// binds.</summary>
 /// <remarks>
 /// <code>
 ///   1. note the sockets of programs       while somebody is there to be asked
@@ -17,8 +18,8 @@ namespace Portmap.Upkeep;
 /// </remarks>
 internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
 {
-    /// <summary>How many passes on end a port must have no listener before its entry ends: one look may fall between two sockets of a
-    /// server that reopens its own.</summary>
+    /// <summary>How many passes on end a port must have no listener before its entry ends: one look
+    /// may fall between two sockets of a server that reopens its own.</summary>
     public const int EnoughSightings = 3;
 
     private readonly Sightings<PortClaim> _silent = new(EnoughSightings);
@@ -46,7 +47,8 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
                 sweep.Run();
             }
 
-            // Also those that wait for their process to come back: a suspected leak of an earlier run ends the same way.
+            // Also those that wait for their process to come back: a suspected leak of an earlier
+            // run ends the same way.
             foreach (PortClaim claim in _silent.Note(silent.Where(claim => claim.Holder is { IsServing: true } or { IsRecovered: true }).Select(claim => claim.Claim!)))
             {
                 EndUnlessGoesOn(new ClaimView(claim));
@@ -62,7 +64,8 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         }
     }
 
-    /// <summary>Programs the host registered for may have forked workers since: their sockets and processes are noted.</summary>
+    /// <summary>Programs the host registered for may have forked workers since: their sockets and
+    /// processes are noted.</summary>
     private void NotePrograms()
     {
         ListenTable?[] ours = new ListenTable?[2];
@@ -79,7 +82,8 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         }
     }
 
-    /// <summary>The entries in force whose port nobody listens on, or not who should; by one read of each protocol that has any.</summary>
+    /// <summary>The entries in force whose port nobody listens on, or not who should; by one read
+    /// of each protocol that has any.</summary>
     private List<ClaimView> Silent()
     {
         ListenTable?[] listeners = new ListenTable?[2];
@@ -100,7 +104,8 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         return silent;
     }
 
-    /// <summary>What an entry in force says; one that was registered by its socket must still have that.</summary>
+    /// <summary>What an entry in force says; one that was registered by its socket must still have
+    /// that.</summary>
     private ReportedListener Reported(ClaimView claim)
     {
         SessionHolder session = SessionHolder.Of(claim)!;

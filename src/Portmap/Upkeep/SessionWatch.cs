@@ -3,7 +3,8 @@ using Portmap.Table;
 
 namespace Portmap.Upkeep;
 
-/// <summary>What follows when a session ends, is lost from sight, or goes on with another process.</summary>
+/// <summary>What follows when a session ends, is lost from sight, or goes on with another
+/// process.</summary>
 internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Sweep sweep) : ISessionEvents
 {
     public RegistryClock Clock => parts.Clock;

@@ -1,6 +1,7 @@
 namespace Portmap.Upkeep;
 
-/// <summary>The moment from which on nothing of the run before is in doubt: each Recovered entry has signed in again or ended, or the grace is over.</summary>
+/// <summary>The moment from which on nothing of the run before is in doubt: each Recovered entry
+/// has signed in again or ended, or the grace is over.</summary>
 /// <remarks>
 /// <code>
 ///   waiting ──► settled     nobody waits any more (a pass sees it), or DisconnectGrace after the opening; the first one counts
@@ -15,7 +16,8 @@ internal sealed class Settlement : IDisposable
 
     /// <param name="time">The clock of the host.</param>
     /// <param name="grace">How long Recovered entries have time to sign in again.</param>
-    /// <param name="look">Looks at the processes of those that have not, when the time is up: what is dead ends.</param>
+    /// <param name="look">Looks at the processes of those that have not, when the time is up: what
+    /// is dead ends.</param>
     public Settlement(TimeProvider time, TimeSpan grace, Action look) => _timer = time.CreateTimer(_ => OnTimer(look), null, grace, Timeout.InfiniteTimeSpan);
 
     private Settlement() => _source.SetResult();

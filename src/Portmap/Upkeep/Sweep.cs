@@ -3,9 +3,10 @@ using Portmap.Table;
 
 namespace Portmap.Upkeep;
 
-/// <summary>Ends the registrations of sessions that are over. Lookups have stopped for them already; this frees the ports.</summary>
-/// <remarks>Any thread may ask for one. Who finds one under way leaves a note, so that thousands of processes that die at once cost
-/// two sweeps and not thousands.</remarks>
+/// <summary>Ends the registrations of sessions that are over. Lookups have stopped for them
+/// already; this frees the ports.</summary>
+/// <remarks>Any thread may ask for one. Who finds one under way leaves a note, so that thousands of
+/// processes that die at once cost two sweeps and not thousands.</remarks>
 internal sealed class Sweep(RegistryParts parts)
 {
     private int _isWanted;
@@ -31,7 +32,8 @@ internal sealed class Sweep(RegistryParts parts)
         }
     }
 
-    /// <summary>As <see cref="Run"/>, without asking whether one is under way: it may be of a suspended thread.</summary>
+    /// <summary>As <see cref="Run"/>, without asking whether one is under way: it may be of a
+    /// suspended thread.</summary>
     public void RunNow()
     {
         long now = parts.NowMs;

@@ -1,12 +1,14 @@
 namespace Portmap.Concurrency.Tests.Audit;
 
-/// <summary>What the stress drives and the audit looks at: the registry, or one of the broken copies under Controls.</summary>
+/// <summary>What the stress drives and the audit looks at: the registry, or one of the broken
+/// copies under Controls.</summary>
 internal interface IPortBook
 {
     /// <summary>An epoch, or 0 when refused.</summary>
     long Acquire(string owner, bool allocatorPicks);
 
-    /// <summary>Registers with the epoch of the owner's last lease (on its port, if it has one) or without.</summary>
+    /// <summary>Registers with the epoch of the owner's last lease (on its port, if it has one) or
+    /// without.</summary>
     /// <returns>The epoch of the registration, or 0 when refused.</returns>
     long Register(int process, string owner, int port, bool withEpoch);
 

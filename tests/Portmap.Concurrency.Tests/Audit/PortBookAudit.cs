@@ -1,6 +1,7 @@
 namespace Portmap.Concurrency.Tests.Audit;
 
-/// <summary>Looks at a book from outside, after all threads have stopped, and lists everything that must not be.</summary>
+/// <summary>Looks at a book from outside, after all threads have stopped, and lists everything that
+/// must not be.</summary>
 internal static class PortBookAudit
 {
     public static async Task<List<string>> FindFaultsAsync(IPortBook book, IReadOnlyList<string> owners)
@@ -66,7 +67,8 @@ internal static class PortBookAudit
     }
 
     /// <summary>The conservation law: acquired − ended = held, claim by claim.</summary>
-    /// <remarks>An end that was faster than what it ends comes alone (<see cref="PortChange"/>), so a claim may be told of by its end only.</remarks>
+    /// <remarks>An end that was faster than what it ends comes alone (<see cref="PortChange"/>), so
+    /// a claim may be told of by its end only.</remarks>
     private static void FindLeaks(IReadOnlyList<Holding> holdings, IReadOnlyList<HistoryEvent> history, List<string> faults)
     {
         ILookup<(PortProtocol, string, long), HistoryEvent> stories = history.ToLookup(step => (step.Protocol, step.Owner, step.Epoch));

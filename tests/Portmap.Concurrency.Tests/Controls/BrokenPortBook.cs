@@ -3,7 +3,8 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests.Controls;
 
-/// <summary>A small port book as one would write it in a hurry, with one seeded bug. Frozen: it exists to be caught by the audit.</summary>
+/// <summary>A small port book as one would write it in a hurry, with one seeded bug. Frozen: it
+/// exists to be caught by the audit.</summary>
 internal sealed class BrokenPortBook(SeededBug bug) : IPortBook
 {
     private readonly Lock _gate = new();
@@ -135,7 +136,8 @@ internal sealed class BrokenPortBook(SeededBug bug) : IPortBook
         }
     }
 
-    /// <summary>Stays in the window until another thread is in one too, or for a little while.</summary>
+    /// <summary>Stays in the window until another thread is in one too, or for a little
+    /// while.</summary>
     private void Linger()
     {
         SpinWait spin = default;

@@ -2,7 +2,8 @@ using Portmap.Concurrency.Tests.Audit;
 
 namespace Portmap.Concurrency.Tests.Controls;
 
-/// <summary>A detector that has never caught anything proves nothing: each must catch its seeded bug, and pass the copy without one.</summary>
+/// <summary>A detector that has never caught anything proves nothing: each must catch its seeded
+/// bug, and pass the copy without one.</summary>
 public class ControlTests
 {
     [Fact]
@@ -21,7 +22,8 @@ public class ControlTests
     [InlineData("LostEnding", "was lost")]
     public async Task Audit_SeededBug_IsCaught(string bug, string fault)
     {
-        // How often threads meet in the window is the scheduler's business, so it gets several runs.
+        // How often threads meet in the window is the scheduler's business, so it gets several
+        // runs.
         for (int seed = 0; seed < 500; seed++)
         {
             BrokenPortBook book = new(Enum.Parse<SeededBug>(bug));

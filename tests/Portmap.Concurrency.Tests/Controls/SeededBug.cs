@@ -1,9 +1,11 @@
 namespace Portmap.Concurrency.Tests.Controls;
 
-/// <summary>What is wrong with a <see cref="BrokenPortBook"/>. Each is a fault that a registry without one atomic step makes.</summary>
+/// <summary>What is wrong with a <see cref="BrokenPortBook"/>. Each is a fault that a registry
+/// without one atomic step makes.</summary>
 internal enum SeededBug
 {
-    /// <summary>Nothing: one lock around everything. Shows that the audit does not cry wolf.</summary>
+    /// <summary>Nothing: one lock around everything. Shows that the audit does not cry
+    /// wolf.</summary>
     None,
 
     /// <summary>Looks whether the port is taken and takes it in two steps.</summary>

@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Disks;
 
-/// <summary>A sync that fails is a failed sync: faults injected below .NET, at the call into libc and at the system call, into a daemon of its own.</summary>
+/// <summary>A sync that fails is a failed sync: faults injected below .NET, at the call into libc
+/// and at the system call, into a daemon of its own.</summary>
 public sealed class FailedSyncTests
 {
     [NeedsFact("gcc")]
@@ -16,7 +17,8 @@ public sealed class FailedSyncTests
         List<string> confirmed = [];
         foreach ((string error, string what) in SyncShim.Errors.Keys.SelectMany(error => new[] { (error, "*"), (error, "/state") }))
         {
-            // The folder is synced only where a new file takes its name, which it does after a failed sync of the file.
+            // The folder is synced only where a new file takes its name, which it does after a
+            // failed sync of the file.
             shim.Fail(error, "*");
             (await daemon.AskAsync($"acquire no-{error}{what.Length}-1")).Should().StartWith("refused StoreFailed ", error);
             shim.Fail(error, what);
@@ -62,7 +64,8 @@ public sealed class FailedSyncTests
             (await next.OpenAsync()).Should().Be("open");
             string[] owners = (await next.AskAsync("list")).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..];
 
-            // All that was confirmed, and at most the one that was refused: its fact may have reached the file, and no end of it could be written any more.
+            // All that was confirmed, and at most the one that was refused: its fact may have
+            // reached the file, and no end of it could be written any more.
             confirmed.Except(owners).Should().BeEmpty(injection);
             owners.Except(confirmed).Should().BeSubsetOf([$"a{confirmed.Count}"], injection);
             await next.CloseAsync();

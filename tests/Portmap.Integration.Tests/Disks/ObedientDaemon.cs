@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Disks;
 
-/// <summary>A daemon in a process of its own that confirms what it is told to, over disks that fail below .NET.</summary>
+/// <summary>A daemon in a process of its own that confirms what it is told to, over disks that fail
+/// below .NET.</summary>
 internal sealed class ObedientDaemon : IAsyncDisposable
 {
     private readonly ChildProcess _process;

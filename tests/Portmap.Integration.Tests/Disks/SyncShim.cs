@@ -4,14 +4,16 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Disks;
 
-/// <summary>shim.c, compiled for one test: what a process syncs and renames, in order, and syncs that fail.</summary>
+/// <summary>shim.c, compiled for one test: what a process syncs and renames, in order, and syncs
+/// that fail.</summary>
 internal sealed class SyncShim
 {
     private readonly string _folder;
 
     private SyncShim(string folder) => _folder = folder;
 
-    /// <summary>Errors of fsync(2). What .NET's own flush tells of them differs from one to the other.</summary>
+    /// <summary>Errors of fsync(2). What .NET's own flush tells of them differs from one to the
+    /// other.</summary>
     public static IReadOnlyDictionary<string, int> Errors { get; } = new Dictionary<string, int>
     {
         ["EIO"] = 5,
@@ -51,7 +53,8 @@ internal sealed class SyncShim
 
     public void Heal() => File.Delete(At("fails"));
 
-    /// <summary>What was called since the last time this was asked: "sync ok PATH", "sync failed PATH", "rename ok PATH".</summary>
+    /// <summary>What was called since the last time this was asked: "sync ok PATH", "sync failed
+    /// PATH", "rename ok PATH".</summary>
     public string[] TakeLog()
     {
         if (!File.Exists(At("log")))

@@ -5,10 +5,12 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>The connection of a brick to its daemon, cut from outside: a forwarder between the two would be who speaks, as far as the kernel says.</summary>
+/// <summary>The connection of a brick to its daemon, cut from outside: a forwarder between the two
+/// would be who speaks, as far as the kernel says.</summary>
 internal static class BrickConnection
 {
-    // tcp(7), pidfd_open(2), pidfd_getfd(2); the numbers are the same on every architecture .NET runs on.
+    // tcp(7), pidfd_open(2), pidfd_getfd(2); the numbers are the same on every architecture .NET
+    // runs on.
     private const int TcpProtocol = 6, TcpRepair = 19, PidfdOpen = 434, PidfdGetfd = 438;
 
     /// <summary>Ends it at the brick's end, as a network does that lost it.</summary>

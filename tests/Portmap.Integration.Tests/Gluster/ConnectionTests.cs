@@ -2,7 +2,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>Connections that come twice or are gone: in glusterd's map the one doubles a brick, the other may leave it there for ever.</summary>
+/// <summary>Connections that come twice or are gone: in glusterd's map the one doubles a brick, the
+/// other may leave it there for ever.</summary>
 public sealed class ConnectionTests
 {
     private const string Brick = "/bricks/b1";
@@ -14,7 +15,8 @@ public sealed class ConnectionTests
         await using GlusterDaemon daemon = await StartAsync();
         (ChildProcess brick, PortEntry entry) = await daemon.StartBrickAsync("b1", Brick, PortBlock.TakeOne());
 
-        // The brick's end only: it connects again after 3 s and signs in a second time, while the daemon still has the first connection.
+        // The brick's end only: it connects again after 3 s and signs in a second time, while the
+        // daemon still has the first connection.
         (await daemon.ChangeAsync(Brick, () => BrickConnection.Cut(brick.Id, daemon.TcpEndPoint, daemonToo: false))).Should().Be(PortChangeKind.Registered, "by itself, over another connection: the claim goes on, which is no end");
         await daemon.StillServesAsync(entry);
 

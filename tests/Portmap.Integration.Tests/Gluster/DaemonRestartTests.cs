@@ -2,7 +2,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>The daemon ends under bricks that go on: they come back by themselves, about 3 s later.</summary>
+/// <summary>The daemon ends under bricks that go on: they come back by themselves, about 3 s
+/// later.</summary>
 public sealed class DaemonRestartTests
 {
     [NeedsFact("glusterfsd", Also = ["gluster"])]

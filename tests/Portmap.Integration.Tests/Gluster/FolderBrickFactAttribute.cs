@@ -1,6 +1,7 @@
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>A fact that needs a brick with a folder behind it; without the right to that, the test is skipped by name.</summary>
+/// <summary>A fact that needs a brick with a folder behind it; without the right to that, the test
+/// is skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class FolderBrickFactAttribute : NeedsFactAttribute
 {

@@ -6,7 +6,8 @@ using System.Threading.Channels;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>Stands between a brick and its daemon: hands on every byte, shows the daemon's answers, and cuts the connection when told.</summary>
+/// <summary>Stands between a brick and its daemon: hands on every byte, shows the daemon's answers,
+/// and cuts the connection when told.</summary>
 internal sealed class Forwarder : IAsyncDisposable
 {
     private readonly TcpListener _listener;
@@ -32,7 +33,8 @@ internal sealed class Forwarder : IAsyncDisposable
     public async Task<byte[]> AnswerAsync() => (await _answers.Reader.ReadAsync().Within())[24..];
 
     /// <summary>Ends every connection there is; new ones are forwarded again.</summary>
-    /// <param name="daemonToo">Whether the daemon is told; otherwise its end stays open until this object goes.</param>
+    /// <param name="daemonToo">Whether the daemon is told; otherwise its end stays open until this
+    /// object goes.</param>
     public void Cut(bool daemonToo)
     {
         foreach ((Socket brick, Socket daemon) in _pairs)

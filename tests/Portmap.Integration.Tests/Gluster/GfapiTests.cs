@@ -3,8 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>libgfapi knows the daemon's address only: it fetches the volfile, asks DUMP what the daemon speaks and PORTBYBRICK where the brick listens,
-/// and then talks to the brick.</summary>
+/// <summary>libgfapi knows the daemon's address only: it fetches the volfile, asks DUMP what the
+/// daemon speaks and PORTBYBRICK where the brick listens, and then talks to the brick.</summary>
 public sealed class GfapiTests
 {
     private const string Brick = "/bricks/b1";
@@ -18,7 +18,8 @@ public sealed class GfapiTests
         daemon.AddVolfile("brick", Volfile.Bricks(daemon.Address, Brick));
         (_, PortEntry entry) = await daemon.StartBrickAsync("brick", Brick, PortBlock.TakeOne());
 
-        // A brick that keeps nothing has no root folder, so that the volume does not open in the end; but its port was found and it was talked to.
+        // A brick that keeps nothing has no root folder, so that the volume does not open in the
+        // end; but its port was found and it was talked to.
         await OpenAsync(daemon);
 
         string log = await File.ReadAllTextAsync(daemon.PathOf("gfapi.log")).Within();

@@ -7,8 +7,9 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>The sample daemon as a process of its own in glusterd's place: on the port that Gluster's programs know, at an address of its own, and with
-/// volfiles. What it serves is looked at over its Unix socket.</summary>
+/// <summary>The sample daemon as a process of its own in glusterd's place: on the port that
+/// Gluster's programs know, at an address of its own, and with volfiles. What it serves is looked
+/// at over its Unix socket.</summary>
 internal sealed class GlusterDaemon : IAsyncDisposable
 {
     /// <summary>The port that GlusterFS' clients have built in.</summary>
@@ -34,7 +35,8 @@ internal sealed class GlusterDaemon : IAsyncDisposable
     public string SocketPath => _folder["d.sock"];
 
     /// <summary>A daemon, up when this returns.</summary>
-    /// <param name="grace">How long the bricks of a connection that ended are served; null is the default.</param>
+    /// <param name="grace">How long the bricks of a connection that ended are served; null is the
+    /// default.</param>
     public static async Task<GlusterDaemon> StartAsync(TimeSpan? grace = null)
     {
         GlusterDaemon daemon = new(grace);
@@ -42,7 +44,8 @@ internal sealed class GlusterDaemon : IAsyncDisposable
         return daemon;
     }
 
-    /// <summary>SIGKILL and another daemon in its place, which knows nothing of the first.</summary>
+    /// <summary>SIGKILL and another daemon in its place, which knows nothing of the
+    /// first.</summary>
     public async Task RestartAsync()
     {
         await StopProcessAsync();
@@ -55,7 +58,8 @@ internal sealed class GlusterDaemon : IAsyncDisposable
     /// <param name="key">The volfile it asks for.</param>
     /// <param name="name">The brick.</param>
     /// <param name="port">Its port.</param>
-    /// <param name="rdmaPort">A second one, as glusterd gives it to bricks with two transports; 0 is none.</param>
+    /// <param name="rdmaPort">A second one, as glusterd gives it to bricks with two transports; 0
+    /// is none.</param>
     /// <param name="daemonPort">Where it looks for its daemon; 0 is <see cref="Port"/>.</param>
     public ChildProcess StartBrick(string key, string name, int port, int rdmaPort = 0, int daemonPort = 0)
     {
@@ -132,14 +136,16 @@ internal sealed class GlusterDaemon : IAsyncDisposable
         return (string.Join('\n', lines), await gluster.ExitAsync());
     }
 
-    /// <summary>Asserts that one brick is served and nothing else: by the map and by the port that <c>gluster</c> prints.</summary>
+    /// <summary>Asserts that one brick is served and nothing else: by the map and by the port that
+    /// <c>gluster</c> prints.</summary>
     public async Task StillServesAsync(PortEntry brick)
     {
         (await Brick2PortAsync(brick.Owner)).Should().Be(($"{brick.Port}", 0));
         (await BoundAsync()).Select(one => (one.Owner, one.Port, one.ProcessId)).Should().Equal((brick.Owner, brick.Port, brick.ProcessId));
     }
 
-    /// <summary>One call of the Gluster Portmap program over TCP from this test process, whom no brick knows.</summary>
+    /// <summary>One call of the Gluster Portmap program over TCP from this test process, whom no
+    /// brick knows.</summary>
     public async Task<byte[]> CallAsync(uint procedure, string name, int port, int last) =>
         await RawCall.InvokeAsync(new IPEndPoint(Address, Port), 34123456, 1, procedure, [.. RawCall.Opaque(name), .. RawCall.Words((uint)port, (uint)last)]);
 

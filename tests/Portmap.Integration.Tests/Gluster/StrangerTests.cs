@@ -2,7 +2,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>What removes or hijacks a live brick in glusterd's map, with the same unmodified programs, touches nothing here.</summary>
+/// <summary>What removes or hijacks a live brick in glusterd's map, with the same unmodified
+/// programs, touches nothing here.</summary>
 public sealed class StrangerTests
 {
     private const string Brick = "/bricks/b1";

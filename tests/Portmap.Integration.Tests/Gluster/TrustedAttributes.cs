@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests.Gluster;
 
-/// <summary>The <c>trusted.*</c> attributes in which a brick keeps its book; only CAP_SYS_ADMIN may set them, and not every file system has them.</summary>
+/// <summary>The <c>trusted.*</c> attributes in which a brick keeps its book; only CAP_SYS_ADMIN may
+/// set them, and not every file system has them.</summary>
 internal static class TrustedAttributes
 {
     /// <summary>Whether this process may set one in the temp folder.</summary>

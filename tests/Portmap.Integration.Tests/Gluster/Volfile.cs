@@ -19,7 +19,8 @@ internal static class Volfile
             {Statistics(name, $"{name}-sink")}
             """)) + ServerOf(address, names);
 
-    /// <summary>A brick that keeps its files in a folder: it needs the right to set trusted attributes.</summary>
+    /// <summary>A brick that keeps its files in a folder: it needs the right to set trusted
+    /// attributes.</summary>
     public static string FolderBrick(IPAddress address, string name, string folder, Guid volume) => $"""
         volume vol1-posix
             type storage/posix
@@ -31,7 +32,8 @@ internal static class Volfile
         {ServerOf(address, [name])}
         """;
 
-    /// <summary>A client of one brick; it asks the daemon at the address for the brick's port.</summary>
+    /// <summary>A client of one brick; it asks the daemon at the address for the brick's
+    /// port.</summary>
     public static string Client(IPAddress address, string name) => $"""
         volume vol1-client-0
             type protocol/client

@@ -3,8 +3,10 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests.Controls;
 
-/// <summary>A small lock-free port table in the manner of ours, with one seeded fault. Frozen: it exists to be caught.</summary>
-/// <remarks>An owner has one claim at a time. A claim counts when its owner leads to it and its state says so; ports and owners by their numbers.</remarks>
+/// <summary>A small lock-free port table in the manner of ours, with one seeded fault. Frozen: it
+/// exists to be caught.</summary>
+/// <remarks>An owner has one claim at a time. A claim counts when its owner leads to it and its
+/// state says so; ports and owners by their numbers.</remarks>
 internal sealed class BrokenTable(SeededFault fault, int ports) : IPlayed
 {
     private const int Pending = 0, Reserved = 1, Bound = 2, Ended = 3;

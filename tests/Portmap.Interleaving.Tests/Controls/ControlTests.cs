@@ -3,7 +3,8 @@ using Portmap.Interleaving.Tests.Scheduling;
 
 namespace Portmap.Interleaving.Tests.Controls;
 
-/// <summary>A detector that has never caught anything proves nothing: each must catch its seeded fault, and pass the table without one.</summary>
+/// <summary>A detector that has never caught anything proves nothing: each must catch its seeded
+/// fault, and pass the table without one.</summary>
 public class ControlTests
 {
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_releaseLease = new(CallKind.ReleaseLease, 0);

@@ -1,6 +1,7 @@
 namespace Portmap.Interleaving.Tests.Controls;
 
-/// <summary>What is wrong with a <see cref="BrokenTable"/>: each a mistake that is easily made in a lock-free table.</summary>
+/// <summary>What is wrong with a <see cref="BrokenTable"/>: each a mistake that is easily made in a
+/// lock-free table.</summary>
 internal enum SeededFault
 {
     /// <summary>Nothing: shows that the detectors do not cry wolf.</summary>

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>Looks at a registry from outside while nobody moves, and says what must not be.</summary>
+/// <summary>Looks at a registry from outside while nobody moves, and says what must not
+/// be.</summary>
 internal static class Audit
 {
     /// <summary>The first way in which the two ways to look disagree, or null.</summary>
@@ -45,7 +46,8 @@ internal static class Audit
         return null;
     }
 
-    /// <summary>Acquires every port of a range that nobody has and complains when one is missing. Nothing cools any more.</summary>
+    /// <summary>Acquires every port of a range that nobody has and complains when one is missing.
+    /// Nothing cools any more.</summary>
     public static string? Leak(PortRegistry registry, PortRange range)
     {
         registry.AssertInvariants();

@@ -27,17 +27,21 @@ internal enum CallKind
     /// <summary>A process is killed and its connection breaks off.</summary>
     Die,
 
-    /// <summary>Time passes until every open lease is over and whatever cools has cooled, and the pass of the registry is made.</summary>
+    /// <summary>Time passes until every open lease is over and whatever cools has cooled, and the
+    /// pass of the registry is made.</summary>
     Pass,
 
-    /// <summary>A pass ended a lease that ran out, or not; part of <see cref="Pass"/>, which ends them one by one.</summary>
+    /// <summary>A pass ended a lease that ran out, or not; part of <see cref="Pass"/>, which ends
+    /// them one by one.</summary>
     Expire,
 
-    /// <summary>A registration of another owner ended a lease on its port; part of that registration, which may be refused for another reason later.</summary>
+    /// <summary>A registration of another owner ended a lease on its port; part of that
+    /// registration, which may be refused for another reason later.</summary>
     Take,
 }
 
-/// <summary>One call, and its answer once there is one. Owners, ports and processes by their numbers in the scene; 0 is no port, -1 no owner and no process.</summary>
+/// <summary>One call, and its answer once there is one. Owners, ports and processes by their
+/// numbers in the scene; 0 is no port, -1 no owner and no process.</summary>
 internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0, int Process = -1)
 {
     /// <summary>The epoch that was given.</summary>
@@ -63,7 +67,8 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
     /// <summary>Whether a call of another owner that may take a port overlapped it.</summary>
     public bool HasRivalOwners { get; init; }
 
-    /// <summary>A pass moved the clock meanwhile, or while a call that overlapped it was under way: the time of its endings may be of before.</summary>
+    /// <summary>A pass moved the clock meanwhile, or while a call that overlapped it was under way:
+    /// the time of its endings may be of before.</summary>
     public bool IsOfUncertainTime { get; init; }
 
     public bool Changes => Kind is not (CallKind.FindPort or CallKind.FindByOwner or CallKind.FindByPort);

@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>The verbs that change, with the refusal as a value: the Try form on a registry in memory, the async one, waited for, on one that confirms.</summary>
+/// <summary>The verbs that change, with the refusal as a value: the Try form on a registry in
+/// memory, the async one, waited for, on one that confirms.</summary>
 internal static class EitherForm
 {
     public static bool Acquire(this PortRegistry registry, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>

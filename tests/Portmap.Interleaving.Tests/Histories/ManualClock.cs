@@ -1,6 +1,7 @@
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>Time that moves by hand in one step and wakes nobody: the passes of the registry are calls of the scenario.</summary>
+/// <summary>Time that moves by hand in one step and wakes nobody: the passes of the registry are
+/// calls of the scenario.</summary>
 internal sealed class ManualClock : TimeProvider
 {
     private long _ms;

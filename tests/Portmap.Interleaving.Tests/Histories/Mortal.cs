@@ -2,8 +2,10 @@ using System.Globalization;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>Something the kernel shows as a process and that dies at once: a thread. /proc/tid/stat is that of a process, with a start time of its own, and is gone when it ends.</summary>
-/// <remarks>Tens of thousands of histories with a death in them cannot wait for as many processes to start. Real processes are killed in the other tests.</remarks>
+/// <summary>Something the kernel shows as a process and that dies at once: a thread. /proc/tid/stat
+/// is that of a process, with a start time of its own, and is gone when it ends.</summary>
+/// <remarks>Tens of thousands of histories with a death in them cannot wait for as many processes
+/// to start. Real processes are killed in the other tests.</remarks>
 internal sealed class Mortal : IDisposable
 {
     private readonly AutoResetEvent _end = new(false);

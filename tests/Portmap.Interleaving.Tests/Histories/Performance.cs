@@ -2,7 +2,8 @@ using Portmap.TestKit.Histories;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>A scenario played once: each call is recorded with its answer and its two moments.</summary>
+/// <summary>A scenario played once: each call is recorded with its answer and its two
+/// moments.</summary>
 internal sealed class Performance
 {
     private readonly Scenario _scenario;
@@ -30,7 +31,8 @@ internal sealed class Performance
         return fault is null ? null : $"{fault}\n{_scenario}\n{string.Join('\n', history.OrderBy(one => one.Began).Select(one => $"  [{one.Began}, {one.Ended}] {one.Call}"))}";
     }
 
-    /// <summary>Everything that was called and answered, with the endings that a call made on its way as calls of their own.</summary>
+    /// <summary>Everything that was called and answered, with the endings that a call made on its
+    /// way as calls of their own.</summary>
     private List<Timed<Call>> History()
     {
         Timed<Call>[] calls = [.. _records.SelectMany(record => record)];

@@ -98,7 +98,8 @@ internal sealed class PlayedRegistry : IPlayed
             _granted.Add(epoch, lease);
         }
 
-        // What the lease says may be of the registration that used it up meanwhile; one for a process that brings its port has none by itself.
+        // What the lease says may be of the registration that used it up meanwhile; one for a
+        // process that brings its port has none by itself.
         return Answer(call, granted, refusal) with { AnswerEpoch = epoch, AnswerPort = call.Kind == CallKind.AcquireOwn ? 0 : NumberOf(lease.Port) };
     }
 

@@ -1,8 +1,10 @@
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>The rules of the design, one call at a time: whether a call may have had its answer in a state, and the state after it.</summary>
+/// <summary>The rules of the design, one call at a time: whether a call may have had its answer in
+/// a state, and the state after it.</summary>
 /// <param name="ports">How many ports the range has.</param>
-/// <param name="cools">Whether a released port cools, and is not handed out meanwhile; else there is no delay.</param>
+/// <param name="cools">Whether a released port cools, and is not handed out meanwhile; else there
+/// is no delay.</param>
 /// <param name="isStored">Whether an ending is written before its port is free.</param>
 internal sealed class RegistrySpecification(int ports, bool cools, bool isStored)
 {
@@ -71,7 +73,8 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
             return state[call.Owner].HasLease;
         }
 
-        // A port that a call under way is about to take or to give back is found by nobody else, so each may hide one.
+        // A port that a call under way is about to take or to give back is found by nobody else, so
+        // each may hide one.
         int free = 0;
         for (int port = 1; port <= ports; port++)
         {
@@ -132,7 +135,8 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         };
     }
 
-    /// <summary>Of two claims on one port, or of one owner, the later one has the higher epoch. One that signs in beside an open lease may rank below that lease.</summary>
+    /// <summary>Of two claims on one port, or of one owner, the later one has the higher epoch. One
+    /// that signs in beside an open lease may rank below that lease.</summary>
     private static bool IsRanked(in RegistryState state, in Call call, bool usesLease)
     {
         OwnerState owner = state[call.Owner];
@@ -212,7 +216,8 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         {
             PortState.Bound => (call.Port, call.AnswerProcess, call.AnswerEpoch) == (owner.Port, owner.Process, owner.Epoch),
             PortState.Reserved => owner.HasLease && (call.Port, call.AnswerEpoch) == (owner.LeasePort, owner.LeaseEpoch),
-            // Until its end is on disk a port shows as Cooling; the end that a pass or a death brings is written after it.
+            // Until its end is on disk a port shows as Cooling; the end that a pass or a death
+            // brings is written after it.
             PortState.Cooling => !state.IsHeld(call.Port) && (state.MayCoolOn(call.Port) || state.Dead != 0 || isStored),
             // A claim under way that has its slot hides what cooled there, and is no entry yet.
             _ => !state.IsHeld(call.Port) && (!state.SurelyCoolsOn(call.Port) || call.Rivals > 0),
@@ -237,7 +242,8 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         OwnerState owner = state[call.Owner];
         if (!call.Succeeded)
         {
-            // One that a registration under way has used up is left to it, though lookups still show it.
+            // One that a registration under way has used up is left to it, though lookups still
+            // show it.
             return owner.LeaseEpoch != call.Epoch || call.Rivals > 0;
         }
 

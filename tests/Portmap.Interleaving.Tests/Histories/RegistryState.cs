@@ -1,6 +1,7 @@
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>What the registry holds, as its specification sees it: at most three owners, ports 1 to 3, at most eight processes.</summary>
+/// <summary>What the registry holds, as its specification sees it: at most three owners, ports 1 to
+/// 3, at most eight processes.</summary>
 internal readonly record struct RegistryState(
     OwnerState A, OwnerState B, OwnerState C, byte Dead, byte SurelyCools, byte MayCool, long HighestOn1, long HighestOn2, long HighestOn3)
 {
@@ -29,7 +30,8 @@ internal readonly record struct RegistryState(
 
     public bool IsHeld(int port) => A.Holds(port) || B.Holds(port) || C.Holds(port);
 
-    /// <summary>An owner was on a port, if only for a moment: who left it before may be forgotten. -1 is any port.</summary>
+    /// <summary>An owner was on a port, if only for a moment: who left it before may be forgotten.
+    /// -1 is any port.</summary>
     public RegistryState Touched(int by, int port)
     {
         RegistryState next = this;
@@ -45,7 +47,8 @@ internal readonly record struct RegistryState(
         return next;
     }
 
-    /// <summary>The claim of an owner on a port has ended: unless somebody else is on it, it cools.</summary>
+    /// <summary>The claim of an owner on a port has ended: unless somebody else is on it, it
+    /// cools.</summary>
     public RegistryState Cool(int port, in Call by) => port == 0 || IsHeld(port) ? this : this with
     {
         SurelyCools = (byte)(by.IsOfUncertainTime ? SurelyCools : SurelyCools | (1 << port)),
@@ -60,10 +63,12 @@ internal readonly record struct RegistryState(
 /// <param name="Port">Of the registration; 0 without one.</param>
 /// <param name="Process">Of the registration.</param>
 /// <param name="Epoch">Of the registration.</param>
-/// <param name="Origin">The epoch of the lease that the registration goes back to, or its own.</param>
+/// <param name="Origin">The epoch of the lease that the registration goes back to, or its
+/// own.</param>
 /// <param name="LeaseEpoch">0 without a lease.</param>
 /// <param name="LeasePort">0 when the process brings it.</param>
-/// <param name="Last">The last registration that is over, and whether another owner may have had its port since.</param>
+/// <param name="Last">The last registration that is over, and whether another owner may have had
+/// its port since.</param>
 /// <param name="HighestBound">The highest epoch of any registration it has had.</param>
 /// <param name="HighestLease">The highest epoch of any lease it has had.</param>
 internal readonly record struct OwnerState(
@@ -82,7 +87,8 @@ internal readonly record struct OwnerState(
     /// <summary>Whether an epoch is that of the registration, or of what it goes back to.</summary>
     public bool IsOf(long epoch) => IsBound && epoch != 0 && (epoch == Epoch || epoch == Origin);
 
-    /// <summary>Whether an epoch is that of the last registration, and the owner has nothing newer.</summary>
+    /// <summary>Whether an epoch is that of the last registration, and the owner has nothing
+    /// newer.</summary>
     public bool IsAgain(long epoch) => !IsBound && !HasLease && epoch != 0 && (epoch == Last.Epoch || epoch == Last.Origin);
 
     public bool Holds(int port) => Port == port || (HasLease && LeasePort == port);

@@ -10,7 +10,8 @@ internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Befor
     /// <summary>Whether there is a store, and a change counts only when it is written.</summary>
     public bool IsStored { get; init; }
 
-    /// <summary>Sessions of two processes that live, of one that may die, and a second one of the first.</summary>
+    /// <summary>Sessions of two processes that live, of one that may die, and a second one of the
+    /// first.</summary>
     public const int Sessions = 4, Mortal = 2;
 
     public bool HasDeath => Before.Concat(Threads.SelectMany(calls => calls)).Any(call => call.Kind == CallKind.Die || call.Process == Mortal);

@@ -2,7 +2,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
-/// <summary>A store in memory that is still writing while others call: each batch takes a few turns of the thread pool, a different number each time.</summary>
+/// <summary>A store in memory that is still writing while others call: each batch takes a few turns
+/// of the thread pool, a different number each time.</summary>
 internal sealed class SlowStore : IPortStore
 {
     private readonly MemoryPortStore _store = new();

@@ -3,7 +3,8 @@ using Portmap.Interleaving.Tests.Histories;
 
 namespace Portmap.Interleaving.Tests.Scheduling;
 
-/// <summary>Plays scenarios under schedules and checks each run: its history, both ways to look at every step, and what is left at the end.</summary>
+/// <summary>Plays scenarios under schedules and checks each run: its history, both ways to look at
+/// every step, and what is left at the end.</summary>
 internal sealed class Explorer : IDisposable
 {
     private readonly Puppets _puppets;
@@ -24,7 +25,8 @@ internal sealed class Explorer : IDisposable
 
     /// <summary>Plays a scenario once.</summary>
     /// <param name="scenario">What happens.</param>
-    /// <param name="schedule">Who runs when; null lets all threads run at once as they like.</param>
+    /// <param name="schedule">Who runs when; null lets all threads run at once as they
+    /// like.</param>
     /// <param name="atEveryStep">Whether both ways to look are compared at every step too.</param>
     /// <returns>What is wrong, with all that is needed to play it again, or null.</returns>
     public string? FindFault(Scenario scenario, Schedule? schedule, bool atEveryStep = false)
@@ -56,7 +58,8 @@ internal sealed class Explorer : IDisposable
         void Watch(Table.Step step, int thread) => fault ??= played.Disagreement() is { } found ? $"before {step} of thread {thread}: {found}\n{scenario}" : null;
     }
 
-    /// <summary>Plays a scenario under every schedule with at most so many forced switches, those with the fewest first.</summary>
+    /// <summary>Plays a scenario under every schedule with at most so many forced switches, those
+    /// with the fewest first.</summary>
     public string? FindFaultInAll(Scenario scenario, int switches, bool atEveryStep = true)
     {
         List<Schedule> level = [Schedule.OneAfterTheOther];

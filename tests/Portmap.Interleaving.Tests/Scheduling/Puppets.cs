@@ -3,14 +3,18 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Interleaving.Tests.Scheduling;
 
-/// <summary>A few threads of which one runs at a time; at each internal step of the registry the schedule says which. The same schedule gives the same run.</summary>
-/// <remarks>Each that does not run is suspended for real: it waits between two steps of the registry until it is called again.</remarks>
+/// <summary>A few threads of which one runs at a time; at each internal step of the registry the
+/// schedule says which. The same schedule gives the same run.</summary>
+/// <remarks>Each that does not run is suspended for real: it waits between two steps of the
+/// registry until it is called again.</remarks>
 internal sealed class Puppets : IDisposable
 {
-    /// <summary>No run of a few operations needs so many steps: whoever makes them waits for a thread that is suspended.</summary>
+    /// <summary>No run of a few operations needs so many steps: whoever makes them waits for a
+    /// thread that is suspended.</summary>
     private const int MaxSteps = 200_000;
 
-    // Not the slim ones: they spin before they wait, and the thread they wait for is on the same processor.
+    // Not the slim ones: they spin before they wait, and the thread they wait for is on the same
+    // processor.
     private readonly AutoResetEvent[] _turns;
     private readonly AutoResetEvent _over = new(false);
     private readonly Thread[] _threads;
@@ -27,7 +31,8 @@ internal sealed class Puppets : IDisposable
     private bool _disposed;
 
     /// <param name="count">How many threads.</param>
-    /// <param name="takeTurns">Whether they only ever take turns; then one processor is enough for them.</param>
+    /// <param name="takeTurns">Whether they only ever take turns; then one processor is enough for
+    /// them.</param>
     public Puppets(int count, bool takeTurns = true)
     {
         int processor = Processor.Next();
@@ -46,8 +51,10 @@ internal sealed class Puppets : IDisposable
     /// <summary>Runs some acts, one per thread, to their end.</summary>
     /// <param name="acts">At most as many as there are threads.</param>
     /// <param name="schedule">Who runs when.</param>
-    /// <param name="watcher">Called at each step, while everybody stands still, by the thread that is about to make it.</param>
-    /// <exception cref="InvalidOperationException">An act failed, or waits for a thread that is suspended.</exception>
+    /// <param name="watcher">Called at each step, while everybody stands still, by the thread that
+    /// is about to make it.</param>
+    /// <exception cref="InvalidOperationException">An act failed, or waits for a thread that is
+    /// suspended.</exception>
     public void Run(IReadOnlyList<Action> acts, Schedule schedule, Action<Step, int>? watcher = null)
     {
         (_acts, _schedule, _watcher) = (acts, schedule, watcher);
@@ -73,7 +80,8 @@ internal sealed class Puppets : IDisposable
         }
     }
 
-    /// <summary>Called by the watcher: another thread goes on here, whatever the schedule says.</summary>
+    /// <summary>Called by the watcher: another thread goes on here, whatever the schedule
+    /// says.</summary>
     public void SwitchTo(int thread) => _wanted = thread;
 
     /// <summary>Runs some acts at once, as the machine likes.</summary>

@@ -2,13 +2,16 @@ using System.Globalization;
 
 namespace Portmap.Interleaving.Tests.Scheduling;
 
-/// <summary>Which thread runs when: thread 0 begins, each runs until it is done, and then the next one in turn; but at some steps another one is forced.</summary>
-/// <param name="Switches">Steps, counted over all threads from 1, and the thread that goes on there; in the order of the steps.</param>
+/// <summary>Which thread runs when: thread 0 begins, each runs until it is done, and then the next
+/// one in turn; but at some steps another one is forced.</summary>
+/// <param name="Switches">Steps, counted over all threads from 1, and the thread that goes on
+/// there; in the order of the steps.</param>
 internal sealed record Schedule(IReadOnlyList<(int Step, int Thread)> Switches)
 {
     public static Schedule OneAfterTheOther { get; } = new([]);
 
-    /// <summary>Random places for a few forced switches: with k of them over n steps a fault of depth k is met once in about n^k runs (PCT, Burckhardt et al. 2010).</summary>
+    /// <summary>Random places for a few forced switches: with k of them over n steps a fault of
+    /// depth k is met once in about n^k runs (PCT, Burckhardt et al. 2010).</summary>
     public static Schedule Any(Random random, int threads, int steps)
     {
         int count = random.Next(1, 6);
@@ -26,7 +29,8 @@ internal sealed record Schedule(IReadOnlyList<(int Step, int Thread)> Switches)
         {
             for (int thread = 0; thread < threads; thread++)
             {
-                // Another thread than the one that goes on anyway, and one that has something left to do.
+                // Another thread than the one that goes on anyway, and one that has something left
+                // to do.
                 if (thread != (step == 0 ? 0 : ranAt[step - 1]) && last[thread] >= step)
                 {
                     yield return new Schedule([.. Switches, (step, thread)]);

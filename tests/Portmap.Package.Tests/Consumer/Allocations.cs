@@ -8,10 +8,11 @@ using Portmap.Rpc;
 
 namespace Consumer;
 
-/// <summary>Measures what lookups allocate, in a process in which nothing else happens. It prints "NAME BYTES LOOKUPS" for each kind.</summary>
-/// <remarks>
-/// The figure is the smallest of several batches. What is set up once, such as a buffer that grows or a thread that starts, falls into some
-/// of the batches. What a lookup allocates falls into all of them.
+/// <summary>Measures what lookups allocate, in a process in which nothing else happens. It prints
+/// "NAME BYTES LOOKUPS" for each kind.</summary>
+/// <remarks> The figure is the smallest of several batches. What is set up once, such as a buffer
+/// that grows or a thread that starts, falls into some of the batches. What a lookup allocates
+/// falls into all of them.
 /// </remarks>
 internal static class Allocations
 {
@@ -22,7 +23,8 @@ internal static class Allocations
     private const string Owner = "/bricks/b1";
     private const uint Gluster = 34123456, PortByBrick = 1, PortmapProgram = 0x20504D50, Lookup = 5;
 
-    /// <summary>Measures every kind, and last a kind that allocates on purpose: whoever reads the figures must find it.</summary>
+    /// <summary>Measures every kind, and last a kind that allocates on purpose: whoever reads the
+    /// figures must find it.</summary>
     public static async Task<int> RunAsync(string socket)
     {
         await using PortRegistry registry = new(new PortRegistryOptions());
@@ -77,7 +79,8 @@ internal static class Allocations
         return right;
     }
 
-    // The client's calls are blocking and allocate nothing, so that all that is allocated is the server's.
+    // The client's calls are blocking and allocate nothing, so that all that is allocated is the
+    // server's.
     private static void Exchange(string name, string socket, byte[] call, bool found, Action? beside = null)
     {
         using Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -119,7 +122,8 @@ internal static class Allocations
         return buffer[..count];
     }
 
-    // After the record mark and the 24 bytes of an accepted reply stands op_ret for Gluster, and whether there is an entry for ours: 0 and 1.
+    // After the record mark and the 24 bytes of an accepted reply stands op_ret for Gluster, and
+    // whether there is an entry for ours: 0 and 1.
     private static bool IsFound(byte[] call, byte[] answer)
     {
         uint result = BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(4 + 24));

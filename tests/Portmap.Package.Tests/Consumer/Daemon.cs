@@ -6,7 +6,8 @@ using Portmap.Rpc;
 
 namespace Consumer;
 
-/// <summary>Starts one worker under each strategy, asks it who it is through the looked-up port, and sees it sign out while it lives.</summary>
+/// <summary>Starts one worker under each strategy, asks it who it is through the looked-up port,
+/// and sees it sign out while it lives.</summary>
 internal static class Daemon
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
@@ -39,7 +40,8 @@ internal static class Daemon
         Console.WriteLine($"looked up: {found && port == entry.Port}");
         Console.WriteLine($"answer: {await AskAsync(address, port)}");
 
-        // The worker says when it has signed out, and lives on until its input closes: what ended the entry is the sign-out, not its death.
+        // The worker says when it has signed out, and lives on until its input closes: what ended
+        // the entry is the sign-out, not its death.
         string? said = await worker.StandardOutput.ReadLineAsync().WaitAsync(s_limit);
         Console.WriteLine($"{said}, still listed: {registry.TryGetPort(request.Owner, out _)}");
         worker.StandardInput.Close();

@@ -5,7 +5,8 @@ using Portmap.Rpc;
 
 namespace Consumer;
 
-/// <summary>Serves its name to one client on the port the daemon gave it, or on its own, then signs out.</summary>
+/// <summary>Serves its name to one client on the port the daemon gave it, or on its own, then signs
+/// out.</summary>
 internal static class Worker
 {
     public static async Task<int> RunAsync(string address)

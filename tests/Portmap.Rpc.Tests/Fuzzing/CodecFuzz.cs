@@ -2,11 +2,13 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>The detector: feeds one input to a codec twice and says what is wrong with what comes of it.</summary>
-/// <remarks>
-/// Once the input lies in one piece among zeros, once in many pieces among ones. What was read must be the same: it may depend neither on the pieces
-/// nor on what lies beside them, which is how an over-read shows. Nothing but the known exceptions may come out of it, no step may leave everything as
-/// it was, and the bytes it takes from the heap are bounded whatever lengths the input announces.
+/// <summary>The detector: feeds one input to a codec twice and says what is wrong with what comes
+/// of it.</summary>
+/// <remarks> Once the input lies in one piece among zeros, once in many pieces among ones. What was
+/// read must be the same: it may depend neither on the pieces nor on what lies beside them, which
+/// is how an over-read shows. Nothing but the known exceptions may come out of it, no step may
+/// leave everything as it was, and the bytes it takes from the heap are bounded whatever lengths
+/// the input announces.
 /// </remarks>
 internal sealed class CodecFuzz(Codec codec)
 {

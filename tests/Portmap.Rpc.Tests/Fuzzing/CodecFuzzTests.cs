@@ -3,7 +3,8 @@ using Portmap.Rpc.Tests.Fuzzing.Controls;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>The codec under a million inputs of any kind, and the proof that the detector sees what it looks for.</summary>
+/// <summary>The codec under a million inputs of any kind, and the proof that the detector sees what
+/// it looks for.</summary>
 public class CodecFuzzTests
 {
     private const int Inputs = 1_000_000;

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>One message as it stands in <c>Corpus/</c>: hex with comments, and a name that says what it is.</summary>
+/// <summary>One message as it stands in <c>Corpus/</c>: hex with comments, and a name that says
+/// what it is.</summary>
 /// <remarks>
 /// <code>
 ///   call-portmap-2-register.hex            what is said: which program, which procedure

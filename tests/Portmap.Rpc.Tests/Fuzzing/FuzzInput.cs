@@ -3,7 +3,8 @@ using CsCheck;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>A stream of bytes that may or may not be messages, and the pieces in which it arrives.</summary>
+/// <summary>A stream of bytes that may or may not be messages, and the pieces in which it
+/// arrives.</summary>
 /// <param name="Bytes">Random bytes, or messages of the corpus, mutated and cut.</param>
 /// <param name="Pieces">The lengths of the pieces, over and over again.</param>
 /// <param name="Program">What the reader takes an answer to be an answer of.</param>

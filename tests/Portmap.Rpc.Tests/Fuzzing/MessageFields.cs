@@ -3,7 +3,8 @@ using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>What each procedure is asked and answered with, field by field, read with the codec that the programs and the client read with.</summary>
+/// <summary>What each procedure is asked and answered with, field by field, read with the codec
+/// that the programs and the client read with.</summary>
 internal static class MessageFields
 {
     private const int Arms = 2;
@@ -64,7 +65,8 @@ internal static class MessageFields
         }
     }
 
-    /// <summary>Reads the arguments of a procedure, as its program does, and notes what was read.</summary>
+    /// <summary>Reads the arguments of a procedure, as its program does, and notes what was
+    /// read.</summary>
     public static void ReadArguments(uint program, uint procedure, ref XdrReader reader, ref HashCode trace)
     {
         switch ((program, procedure))

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>The detector for a server that runs: each input over a connection of its own, which must end in answers or in a close.</summary>
+/// <summary>The detector for a server that runs: each input over a connection of its own, which
+/// must end in answers or in a close.</summary>
 internal sealed class ServerFuzz(PortmapEndpoint endpoint, TimeSpan limit)
 {
     private const uint LastFragment = 0x8000_0000;

@@ -5,11 +5,13 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Fuzzing;
 
-/// <summary>A server that runs, under twenty thousand inputs of any kind: an answer or a close, and nothing that stays.</summary>
+/// <summary>A server that runs, under twenty thousand inputs of any kind: an answer or a close, and
+/// nothing that stays.</summary>
 [Collection(AloneCollection.Name)]
 public sealed class ServerFuzzTests : IDisposable
 {
-    /// <summary>What pools and the registry fill up to is there after the first half; what is kept beyond shows in the second.</summary>
+    /// <summary>What pools and the registry fill up to is there after the first half; what is kept
+    /// beyond shows in the second.</summary>
     private const int HalfOfInputs = 10_000;
 
     private const int InputsForABug = 2_000;

@@ -1,6 +1,7 @@
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>A seeded bug: each call leaves a descriptor and some memory behind. The load tests must see it.</summary>
+/// <summary>A seeded bug: each call leaves a descriptor and some memory behind. The load tests must
+/// see it.</summary>
 internal sealed class LeakingProgram : IRpcProgram
 {
     public const uint Id = 0x4c45_414b;

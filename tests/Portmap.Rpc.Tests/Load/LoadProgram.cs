@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>This assembly as a program: the server and the crowd of the load tests, each a process of its own.</summary>
+/// <summary>This assembly as a program: the server and the crowd of the load tests, each a process
+/// of its own.</summary>
 internal static class LoadProgram
 {
     public const string Serve = "serve";

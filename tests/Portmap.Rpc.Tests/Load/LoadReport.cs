@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>What the server held before and after, and at most; the crowd prints it as one line and the test reads it.</summary>
+/// <summary>What the server held before and after, and at most; the crowd prints it as one line and
+/// the test reads it.</summary>
 internal sealed record LoadReport(Vitals Before, Vitals Most, Vitals After, int Served, double Seconds)
 {
     public static LoadReport Parse(string line)

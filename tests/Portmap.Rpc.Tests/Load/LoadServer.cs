@@ -2,13 +2,15 @@ using System.Globalization;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>A daemon for a crowd, on a Unix socket and on eight loopback addresses, which says how it is.</summary>
+/// <summary>A daemon for a crowd, on a Unix socket and on eight loopback addresses, which says how
+/// it is.</summary>
 internal static class LoadServer
 {
     /// <summary>Fixed: it is the only one in its network.</summary>
     public const int Port = 24_007;
 
-    /// <summary>Several, because each has its own 28,000 ports for those who connect to it.</summary>
+    /// <summary>Several, because each has its own 28,000 ports for those who connect to
+    /// it.</summary>
     public const int Addresses = 8;
 
     private const int Connections = 6_000;

@@ -5,7 +5,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>The server of a load test, in a process of its own beside the crowd, and one connection to ask it how it is.</summary>
+/// <summary>The server of a load test, in a process of its own beside the crowd, and one connection
+/// to ask it how it is.</summary>
 internal sealed class LoadTarget : IAsyncDisposable
 {
     private readonly ChildProcess _server;
@@ -44,7 +45,8 @@ internal sealed class LoadTarget : IAsyncDisposable
         long Number(int at) => BinaryPrimitives.ReadInt64BigEndian(answer.AsSpan(at));
     }
 
-    /// <summary>Asks until nothing is registered and descriptors become no fewer: what a server at rest holds.</summary>
+    /// <summary>Asks until nothing is registered and descriptors become no fewer: what a server at
+    /// rest holds.</summary>
     public async Task<Vitals> RestAsync()
     {
         Vitals least = await AskAsync();
@@ -59,7 +61,8 @@ internal sealed class LoadTarget : IAsyncDisposable
         return least;
     }
 
-    /// <summary>Asks until what is left is what there was before, for as long as a failure may take.</summary>
+    /// <summary>Asks until what is left is what there was before, for as long as a failure may
+    /// take.</summary>
     public async Task<Vitals> SettleAsync(Vitals before)
     {
         using CancellationTokenSource end = Deadline.Source(TimeSpan.FromSeconds(10));

@@ -3,7 +3,8 @@ using Xunit.Abstractions;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>Crowds at a server in a process of its own, in a network of its own. They run last: each takes both processors for seconds.</summary>
+/// <summary>Crowds at a server in a process of its own, in a network of its own. They run last:
+/// each takes both processors for seconds.</summary>
 [Collection(AloneCollection.Name)]
 public sealed class LoadTests(ITestOutputHelper output) : IDisposable
 {

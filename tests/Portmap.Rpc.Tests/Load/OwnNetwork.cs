@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>A network namespace for one process tree: what its connections leave in TIME_WAIT touches nobody else.</summary>
+/// <summary>A network namespace for one process tree: what its connections leave in TIME_WAIT
+/// touches nobody else.</summary>
 internal static class OwnNetwork
 {
     private const int GetFlags = 0x8913;   // SIOCGIFFLAGS
@@ -13,14 +14,16 @@ internal static class OwnNetwork
     private const int FlagsAt = 16;
     private const byte Up = 1;
 
-    /// <summary>How <c>unshare</c> is asked: root just does it, others have to be root of a namespace of users first.</summary>
+    /// <summary>How <c>unshare</c> is asked: root just does it, others have to be root of a
+    /// namespace of users first.</summary>
     public static string Option => Environment.IsPrivilegedProcess ? "-n" : "-rn";
 
     /// <summary>Starts this assembly as a program in a network of its own.</summary>
     public static ChildProcess Start(params IEnumerable<string> arguments) =>
         ChildProcess.Start(new ProcessStartInfo("unshare"), [Option, .. Descriptors(), .. LoadProgram.Command, .. arguments]);
 
-    /// <summary>Brings the loopback interface up, which a new network has down; done here because a bare Debian has no <c>ip</c>.</summary>
+    /// <summary>Brings the loopback interface up, which a new network has down; done here because a
+    /// bare Debian has no <c>ip</c>.</summary>
     public static void RaiseLoopback()
     {
         byte[] request = new byte[RequestBytes];
@@ -38,7 +41,8 @@ internal static class OwnNetwork
         throw new InvalidOperationException($"The loopback interface cannot be brought up: error {Marshal.GetLastPInvokeError()}.");
     }
 
-    // .NET raises the soft limit to the hard one by itself; where the hard one is too low, only root can do something.
+    // .NET raises the soft limit to the hard one by itself; where the hard one is too low, only
+    // root can do something.
     private static string[] Descriptors()
     {
         const int Needed = 8_192;

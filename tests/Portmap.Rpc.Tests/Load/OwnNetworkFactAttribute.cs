@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>A fact that leaves thousands of connections in TIME_WAIT and so needs a network of its own; where the machine gives none, it is skipped by name.</summary>
+/// <summary>A fact that leaves thousands of connections in TIME_WAIT and so needs a network of its
+/// own; where the machine gives none, it is skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class OwnNetworkFactAttribute : NeedsFactAttribute
 {

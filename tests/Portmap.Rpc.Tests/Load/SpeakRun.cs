@@ -4,7 +4,8 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>A daemon and a worker in one process, alone in their network: whose registration is it, with an honest claim and with another process's?</summary>
+/// <summary>A daemon and a worker in one process, alone in their network: whose registration is it,
+/// with an honest claim and with another process's?</summary>
 internal static class SpeakRun
 {
     public static async Task RunAsync()

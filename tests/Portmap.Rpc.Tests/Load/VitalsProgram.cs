@@ -1,6 +1,7 @@
 namespace Portmap.Rpc.Tests.Load;
 
-/// <summary>Says what the server's process holds: descriptors, managed heap after a full collection, entries.</summary>
+/// <summary>Says what the server's process holds: descriptors, managed heap after a full
+/// collection, entries.</summary>
 internal sealed class VitalsProgram(PortRegistry registry) : IRpcProgram
 {
     public const uint Id = 0x5649_5441;
@@ -21,6 +22,7 @@ internal sealed class VitalsProgram(PortRegistry registry) : IRpcProgram
         return ValueTask.FromResult(true);
     }
 
-    // The runtime opens libraries, and symbols for its first stack trace, whenever it first needs them.
+    // The runtime opens libraries, and symbols for its first stack trace, whenever it first needs
+    // them.
     private static bool IsOurs(string descriptor) => !(new FileInfo(descriptor).LinkTarget is { } target && (target.EndsWith(".dll", StringComparison.Ordinal) || target.EndsWith(".pdb", StringComparison.Ordinal)));
 }

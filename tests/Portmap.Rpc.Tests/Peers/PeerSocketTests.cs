@@ -36,8 +36,8 @@ public class PeerSocketTests
         Diagnosed(there, here).Should().Be(expected, "it only says no more");
         client.Dispose();
 
-        // The kernel keeps such a socket until our end is closed, without an inode, and says that it is root's. A process that some other test
-        // has just forked may have it for a moment.
+        // The kernel keeps such a socket until our end is closed, without an inode, and says that
+        // it is root's. A process that some other test has just forked may have it for a moment.
         using CancellationTokenSource limit = Deadline.Source();
         while (Diagnosed(there, here) is not null)
         {

@@ -6,7 +6,8 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Peers;
 
-/// <summary>Who may change what: the kernel says who calls, the options say what that is worth.</summary>
+/// <summary>Who may change what: the kernel says who calls, the options say what that is
+/// worth.</summary>
 public class TrustTests
 {
     private const uint Nobody = 65_534;

@@ -4,7 +4,8 @@ using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Tests.Programs;
 
-/// <summary>The long poll as bytes: what it is answered with, when, and what a reader that stalls costs.</summary>
+/// <summary>The long poll as bytes: what it is answered with, when, and what a reader that stalls
+/// costs.</summary>
 public class WaitForChangeTests
 {
     private const uint Refused = 1;
@@ -98,7 +99,8 @@ public class WaitForChangeTests
     [InlineData(3_000)]
     public async Task WaitForChange_PageAfterPage_TellsEachChangeOnceAndInOrder(int nameLength)
     {
-        // A page is full at 8,192 bytes here, so that it ends after a few changes, or in the middle of many small ones.
+        // A page is full at 8,192 bytes here, so that it ends after a few changes, or in the middle
+        // of many small ones.
         await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = 16_384 });
         await using PortmapClient writer = harness.OpenClient();
         long first = harness.Registry.Snapshot().Revision;

@@ -7,7 +7,8 @@ using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>Every verb of both programs that changes anything, tried by every kind of caller that the options let in.</summary>
+/// <summary>Every verb of both programs that changes anything, tried by every kind of caller that
+/// the options let in.</summary>
 public sealed class CallerRightsTests : IDisposable
 {
     private const string Owner = "/b/1";
@@ -74,7 +75,8 @@ public sealed class CallerRightsTests : IDisposable
         (int port, long epoch) = await AcquireAsync(acquirer);
         if (!verb.Contains("the lease", StringComparison.Ordinal))
         {
-            // The lease is used up in the name of the daemon's user, so that the claim has three parties: who acquired it, its process, its user.
+            // The lease is used up in the name of the daemon's user, so that the claim has three
+            // parties: who acquired it, its process, its user.
             await using PortSession byDaemon = harness.Registry.OpenSession(ownersProcess, PosixFile.OwnUserId);
             await byDaemon.RegisterAsync(new PortClaimRequest(Owner, port) { Epoch = epoch });
             Word(await owner.ExchangeAsync(Claim(PortmapProcedure.Register, port, epoch)), 24).Should().Be(0);

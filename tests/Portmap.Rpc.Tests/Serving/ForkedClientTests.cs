@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>A process that has signed in forks and dies; its child holds the connection, over which the kernel goes on to name the dead one.</summary>
+/// <summary>A process that has signed in forks and dies; its child holds the connection, over which
+/// the kernel goes on to name the dead one.</summary>
 public sealed class ForkedClientTests
 {
     private const string Program = """

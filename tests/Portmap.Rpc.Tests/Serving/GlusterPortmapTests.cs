@@ -297,7 +297,8 @@ public class GlusterPortmapTests
     [Fact]
     public async Task Connection_WhoseOnlyProcessDied_IsClosed()
     {
-        // A child of it may hold the socket: it has to connect anew, for over this one the dead process speaks.
+        // A child of it may hold the socket: it has to connect anew, for over this one the dead
+        // process speaks.
         FakeTimeProvider clock = new();
         await using Harness harness = new(timeProvider: clock);
         (PairStream client, Task served) = harness.Connect(Harness.Claiming);
@@ -337,7 +338,8 @@ public class GlusterPortmapTests
     [Fact]
     public async Task SignOut_OfADeadOwnerByAPeerThatMayNotChange_IsNotPermittedAllTheSame()
     {
-        // Of a dead process anybody may give the port back, so that only the peer's own right stands in the way.
+        // Of a dead process anybody may give the port back, so that only the peer's own right
+        // stands in the way.
         FakeTimeProvider clock = new();
         await using Harness harness = new(timeProvider: clock);
         using Process other = Process.Start(new ProcessStartInfo("sleep", "600"))!;

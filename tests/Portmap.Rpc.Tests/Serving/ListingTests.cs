@@ -4,7 +4,8 @@ using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>What readers of the whole map cost the others: snapshots are counted, and pages are paced.</summary>
+/// <summary>What readers of the whole map cost the others: snapshots are counted, and pages are
+/// paced.</summary>
 public class ListingTests
 {
     [Fact]

@@ -5,12 +5,14 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>A real process of another user at a real socket: what the kernel lets it do, and what the daemon does.</summary>
+/// <summary>A real process of another user at a real socket: what the kernel lets it do, and what
+/// the daemon does.</summary>
 public sealed class OtherUserTests : IAsyncDisposable
 {
     private const int Nobody = 65_534;
 
-    // perl, because it is part of every Debian and another user can always run it; .NET may be installed where only root gets.
+    // perl, because it is part of every Debian and another user can always run it; .NET may be
+    // installed where only root gets.
     private const string Talk = """
         use IO::Socket::UNIX;
         my $s = IO::Socket::UNIX->new(Peer => shift) or do { print "refused $!\n"; exit 0 };
@@ -23,7 +25,8 @@ public sealed class OtherUserTests : IAsyncDisposable
         }
         """;
 
-    // The same over TCP; what is after "fork" is said by a child, with its own process id in the place of 0xffffffff.
+    // The same over TCP; what is after "fork" is said by a child, with its own process id in the
+    // place of 0xffffffff.
     private const string TalkTcp = """
         use IO::Socket::IP;
         my $s = IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift) or die $!;
@@ -301,7 +304,8 @@ public sealed class OtherUserTests : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Which processes the registrations since a revision were of, in their order.</summary>
+    /// <summary>Which processes the registrations since a revision were of, in their
+    /// order.</summary>
     private async Task<Dictionary<string, int>> RegisteredAfterAsync(long revision, int count)
     {
         Dictionary<string, int> processes = [];

@@ -3,13 +3,15 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>Clients that send and never read, at real sockets: they are read no more, and the daemon's heap stays where it was.</summary>
+/// <summary>Clients that send and never read, at real sockets: they are read no more, and the
+/// daemon's heap stays where it was.</summary>
 [Collection(AloneCollection.Name)]
 public sealed class StalledClientTests : IAsyncDisposable
 {
     private const long MaxGrowth = 2 * 1_048_576;
 
-    /// <summary>Far more than the kernel's buffers of one connection hold: reached only when the daemon goes on reading.</summary>
+    /// <summary>Far more than the kernel's buffers of one connection hold: reached only when the
+    /// daemon goes on reading.</summary>
     private const long TooMuch = 64 * 1_048_576;
 
     private readonly PortRegistry _registry = new(new PortRegistryOptions());
@@ -52,7 +54,8 @@ public sealed class StalledClientTests : IAsyncDisposable
         return socket;
     }
 
-    // Nobody reads when the kernel takes nothing more while another client is answered a hundred times, several times over.
+    // Nobody reads when the kernel takes nothing more while another client is answered a hundred
+    // times, several times over.
     private static async Task<long> SendUntilNobodyReadsAsync(Socket socket, byte[] batch, PortmapClient other)
     {
         long sent = 0;

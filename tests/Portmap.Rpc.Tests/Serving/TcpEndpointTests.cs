@@ -39,7 +39,8 @@ public sealed class TcpEndpointTests : IAsyncDisposable
         await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
         await client.PingAsync().Within();
 
-        // Of each end the kernel's list shows the timer that runs: 02 is the one that asks a silent peer, 01 runs until the last bytes are acknowledged.
+        // Of each end the kernel's list shows the timer that runs: 02 is the one that asks a silent
+        // peer, 01 runs until the last bytes are acknowledged.
         string port = server.Endpoints[0].Address!.Port.ToString("X4", System.Globalization.CultureInfo.InvariantCulture);
         string[][] ends;
         using CancellationTokenSource end = Deadline.Source();

@@ -69,7 +69,8 @@ public sealed class UnixEndpointTests : IAsyncDisposable
     [NeedsFact("python3")]
     public async Task Start_OnTheLeftoverOfADeadDaemon_ReplacesIt()
     {
-        // A process of its own, because .NET removes the file when its socket is disposed and a killed daemon does not.
+        // A process of its own, because .NET removes the file when its socket is disposed and a
+        // killed daemon does not.
         using var python = System.Diagnostics.Process.Start("python3", ["-c", $"import socket; socket.socket(socket.AF_UNIX).bind('{SocketPath}')"]);
         await python.WaitForExitAsync().Within();
         File.Exists(SocketPath).Should().BeTrue();

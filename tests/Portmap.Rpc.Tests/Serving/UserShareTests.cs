@@ -4,7 +4,8 @@ using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-/// <summary>What one user can hold, over however many connections: part of the owners, of the ports and of the connections, so that others have the rest.</summary>
+/// <summary>What one user can hold, over however many connections: part of the owners, of the ports
+/// and of the connections, so that others have the rest.</summary>
 public class UserShareTests
 {
     private const uint Other = 1_234;

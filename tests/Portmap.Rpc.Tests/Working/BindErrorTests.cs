@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
-/// <summary>What a worker is told when it cannot bind for another reason than that somebody has the port.</summary>
+/// <summary>What a worker is told when it cannot bind for another reason than that somebody has the
+/// port.</summary>
 public sealed class BindErrorTests
 {
     [Theory]

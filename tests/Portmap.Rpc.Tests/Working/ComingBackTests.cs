@@ -31,7 +31,8 @@ public sealed class ComingBackTests
         await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).Within();
     }
 
-    /// <summary>The system's clock; it notes the waits between attempts, which are shorter than every limit.</summary>
+    /// <summary>The system's clock; it notes the waits between attempts, which are shorter than
+    /// every limit.</summary>
     private sealed class Clock : TimeProvider
     {
         public Channel<TimeSpan> ShortWaits { get; } = Channel.CreateUnbounded<TimeSpan>();

@@ -2,7 +2,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Rpc.Tests.Working;
 
-/// <summary>A Unix socket between workers and a daemon that breaks or answers as a test says, connection by connection, and relays the others.</summary>
+/// <summary>A Unix socket between workers and a daemon that breaks or answers as a test says,
+/// connection by connection, and relays the others.</summary>
 internal sealed class LineToDaemon : IAsyncDisposable
 {
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -33,7 +34,8 @@ internal sealed class LineToDaemon : IAsyncDisposable
         /// <summary>Closed when it is accepted.</summary>
         ClosesAtOnce,
 
-        /// <summary>The first call is answered; at the second one it is closed, and the daemon never sees it.</summary>
+        /// <summary>The first call is answered; at the second one it is closed, and the daemon
+        /// never sees it.</summary>
         ClosesAtTheSecondCall,
 
         /// <summary>The second call reaches the daemon, and its answer never comes.</summary>

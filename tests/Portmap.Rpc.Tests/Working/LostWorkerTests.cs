@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
-/// <summary>A worker learns that it is not found any more, comes back where nobody took its place, and asks the daemon where it was told nothing.</summary>
+/// <summary>A worker learns that it is not found any more, comes back where nobody took its place,
+/// and asks the daemon where it was told nothing.</summary>
 public sealed class LostWorkerTests : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();

@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
-/// <summary>A daemon that is silent, restarts, or is none: workers and clients wait no longer than they were told, and say what they waited for.</summary>
+/// <summary>A daemon that is silent, restarts, or is none: workers and clients wait no longer than
+/// they were told, and say what they waited for.</summary>
 public sealed class UnreachableDaemonTests : IAsyncDisposable
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);

@@ -6,7 +6,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
-/// <summary>A worker against a real server over a real socket, on an address of this test process alone.</summary>
+/// <summary>A worker against a real server over a real socket, on an address of this test process
+/// alone.</summary>
 public sealed class WorkerPortTests : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
@@ -86,7 +87,8 @@ public sealed class WorkerPortTests : IAsyncDisposable
         PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.None }).Within();
         int first = lease.Port;
 
-        // A daemon probes the wildcard; a stranger on this process's own address is only seen by who binds there.
+        // A daemon probes the wildcard; a stranger on this process's own address is only seen by
+        // who binds there.
         List<Socket> strangers = [.. Enumerable.Range(_range.First, _range.Count).Select(Rebind)];
         WorkerPortOptions options = Options(lease);
         options.BindAttempts = 3;

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portmap.TestKit.Crashes;
 
-/// <summary>What a daemon acknowledged before it was killed, against what comes back; see <see cref="CrashMix"/> for what it says.</summary>
+/// <summary>What a daemon acknowledged before it was killed, against what comes back; see
+/// <see cref="CrashMix"/> for what it says.</summary>
 public sealed class CrashBook
 {
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
@@ -12,7 +13,8 @@ public sealed class CrashBook
     public long Acknowledged { get; private set; }
 
     /// <summary>Takes one line. A last line that was cut off by the kill is none.</summary>
-    /// <exception cref="InvalidOperationException">The line is none, or says an epoch that does not come after the owner's earlier ones.</exception>
+    /// <exception cref="InvalidOperationException">The line is none, or says an epoch that does not
+    /// come after the owner's earlier ones.</exception>
     public void Note(string line)
     {
         string[] words = line.Split(' ');
@@ -37,7 +39,8 @@ public sealed class CrashBook
     }
 
     /// <summary>Checks what came back, and goes on from there.</summary>
-    /// <exception cref="InvalidOperationException">Something is lost, or is there that nobody made.</exception>
+    /// <exception cref="InvalidOperationException">Something is lost, or is there that nobody
+    /// made.</exception>
     public void Check(IReadOnlyList<PortEntry> entries, string when)
     {
         Dictionary<(string Owner, PortProtocol Protocol), Holding> found = [];

@@ -2,10 +2,11 @@ using System.Globalization;
 
 namespace Portmap.TestKit.Crashes;
 
-/// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP or both, registrations, replacements and releases, by a
-/// few processes that live. Each thread has owners and processes of its own.</summary>
-/// <remarks>
-/// It says what it is about to do before it does it, and that it was acknowledged afterwards, each with one call:
+/// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP
+/// or both, registrations, replacements and releases, by a few processes that live. Each thread has
+/// owners and processes of its own.</summary>
+/// <remarks> It says what it is about to do before it does it, and that it was acknowledged
+/// afterwards, each with one call:
 /// <code>
 ///   > OWNER PROTOCOL VERB PORT                              begun
 ///   = OWNER PROTOCOL bound PORT EPOCH lease PORT EPOCH      acknowledged, with what the owner has now (0 0: nothing)
@@ -113,7 +114,8 @@ public sealed class CrashMix
         Acknowledge(owner, protocol, was with { Port = entry.Port, Epoch = entry.Epoch ?? 0, Session = session });
     }
 
-    /// <summary>Of a lease for both protocols the other half ends with the first, unless it was used up.</summary>
+    /// <summary>Of a lease for both protocols the other half ends with the first, unless it was
+    /// used up.</summary>
     private async Task GiveBackAsync(string owner, PortProtocol one, PortProtocol protocol)
     {
         long epoch = _holdings[(owner, one)].LeaseEpoch;

@@ -1,11 +1,14 @@
 namespace Portmap.TestKit.Histories;
 
-/// <summary>Whether a history of overlapping calls could have happened one call at a time.</summary>
-/// <remarks>The search of Wing and Gong (Testing and Verifying Concurrent Objects, 1993) with the memory of Lowe (Testing for linearizability, 2017): a
-/// call may come next when no other one ended before it began; a pair of (calls done, state) that led nowhere is not tried again.</remarks>
+/// <summary>Whether a history of overlapping calls could have happened one call at a
+/// time.</summary>
+/// <remarks>The search of Wing and Gong (Testing and Verifying Concurrent Objects, 1993) with the
+/// memory of Lowe (Testing for linearizability, 2017): a call may come next when no other one ended
+/// before it began; a pair of (calls done, state) that led nowhere is not tried again.</remarks>
 public static class Linearizability
 {
-    /// <summary>The specification: whether a call may have had its answer in a state, and the state after it.</summary>
+    /// <summary>The specification: whether a call may have had its answer in a state, and the state
+    /// after it.</summary>
     public delegate bool TryApply<TState, TCall>(in TState state, in TCall call, out TState next);
 
     /// <summary>Finds an order of the calls that the specification allows.</summary>

@@ -4,7 +4,8 @@ using System.Threading.Channels;
 
 namespace Portmap.TestKit.Processes;
 
-/// <summary>A real process under test: its output line by line, its complaints as text, signals, and no survivor when the test ends.</summary>
+/// <summary>A real process under test: its output line by line, its complaints as text, signals,
+/// and no survivor when the test ends.</summary>
 public sealed class ChildProcess : IAsyncDisposable
 {
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
@@ -28,7 +29,8 @@ public sealed class ChildProcess : IAsyncDisposable
     /// <summary>Its number.</summary>
     public int Id => Process.Id;
 
-    /// <summary>What it wrote to standard error so far; all of it once <see cref="ExitAsync"/> has returned.</summary>
+    /// <summary>What it wrote to standard error so far; all of it once <see cref="ExitAsync"/> has
+    /// returned.</summary>
     public string Errors
     {
         get
@@ -53,7 +55,8 @@ public sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>The next line of its standard output.</summary>
-    /// <exception cref="InvalidOperationException">It ended its output instead; the message holds what it complained about.</exception>
+    /// <exception cref="InvalidOperationException">It ended its output instead; the message holds
+    /// what it complained about.</exception>
     public async Task<string> ReadLineAsync()
     {
         if (await _lines.Reader.WaitToReadAsync().Within() && _lines.Reader.TryRead(out string? line))
@@ -65,7 +68,8 @@ public sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>All lines that are left of its standard output, until it ends.</summary>
-    /// <param name="silence">How long it may say nothing; one that goes on speaking is not held up, however long it takes.</param>
+    /// <param name="silence">How long it may say nothing; one that goes on speaking is not held up,
+    /// however long it takes.</param>
     public async Task<IReadOnlyList<string>> ReadToEndAsync(TimeSpan? silence = null)
     {
         List<string> lines = [];
@@ -80,7 +84,8 @@ public sealed class ChildProcess : IAsyncDisposable
         return lines;
     }
 
-    /// <summary>Waits for its end and, other than <see cref="Process.HasExited"/>, for the last of its output.</summary>
+    /// <summary>Waits for its end and, other than <see cref="Process.HasExited"/>, for the last of
+    /// its output.</summary>
     /// <returns>The exit code.</returns>
     public async Task<int> ExitAsync(TimeSpan? limit = null)
     {
@@ -88,7 +93,8 @@ public sealed class ChildProcess : IAsyncDisposable
         return Process.ExitCode;
     }
 
-    /// <summary>Sends a signal that it can answer. After SIGSTOP it stands still when this returns.</summary>
+    /// <summary>Sends a signal that it can answer. After SIGSTOP it stands still when this
+    /// returns.</summary>
     public void Send(Signal signal)
     {
         ArgumentNullException.ThrowIfNull(signal);
@@ -99,7 +105,8 @@ public sealed class ChildProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>The signal has come when kill(2) returns; a thread on another processor may run on for a moment.</summary>
+    /// <summary>The signal has come when kill(2) returns; a thread on another processor may run on
+    /// for a moment.</summary>
     private bool StandsStill() => Directory.EnumerateDirectories($"/proc/{Id}/task").All(task =>
     {
         string stat = File.ReadAllText(Path.Combine(task, "stat"));

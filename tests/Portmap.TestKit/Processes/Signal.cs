@@ -18,7 +18,8 @@ public sealed class Signal
     /// <summary>SIGINT, what Ctrl+C sends.</summary>
     public static Signal Interrupt { get; } = new(2);
 
-    /// <summary>SIGSTOP: it stands still until <see cref="Continue"/>; the number is Linux's.</summary>
+    /// <summary>SIGSTOP: it stands still until <see cref="Continue"/>; the number is
+    /// Linux's.</summary>
     public static Signal Stop { get; } = new(19);
 
     /// <summary>SIGCONT; the number is Linux's.</summary>
@@ -27,7 +28,8 @@ public sealed class Signal
     /// <summary>SIGTERM, what a supervisor sends.</summary>
     public static Signal Terminate { get; } = new(15);
 
-    /// <summary>Has this process not ignore it, which its children would inherit: a shell without job control starts its background jobs deaf to SIGINT.</summary>
+    /// <summary>Has this process not ignore it, which its children would inherit: a shell without
+    /// job control starts its background jobs deaf to SIGINT.</summary>
     internal void Heed()
     {
         const string Mask = "SigIgn:";

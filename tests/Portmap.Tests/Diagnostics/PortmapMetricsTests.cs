@@ -5,8 +5,9 @@ using Portmap.Tests.Support;
 namespace Portmap.Tests.Diagnostics;
 
 /// <summary>Every instrument of the meter, read as a host reads it while things happen.</summary>
-/// <remarks>All registries of the process share the meter, and other tests count as well. What a verb counts, it counts on its caller's thread, so these
-/// tests stay on theirs and count nothing else.</remarks>
+/// <remarks>All registries of the process share the meter, and other tests count as well. What a
+/// verb counts, it counts on its caller's thread, so these tests stay on theirs and count nothing
+/// else.</remarks>
 public sealed class PortmapMetricsTests : IDisposable
 {
     private readonly MeterListener _listener = new();

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Only "address in use" is a stranger; every other error of binding has a reason and a remedy of its own.</summary>
+/// <summary>Only "address in use" is a stranger; every other error of binding has a reason and a
+/// remedy of its own.</summary>
 public sealed class BindErrorTests
 {
     public static TheoryData<SocketError, PortRefusalReason, string, string> Errors { get; } = new()

@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>What the registry says about the host, from the kernel's own files as a test writes them.</summary>
+/// <summary>What the registry says about the host, from the kernel's own files as a test writes
+/// them.</summary>
 public sealed class DiagnosisTests : IDisposable
 {
     private readonly TempFolder _proc = new();

@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Who has my port? Strangers in processes of their own, named by pid and command.</summary>
+/// <summary>Who has my port? Strangers in processes of their own, named by pid and
+/// command.</summary>
 public sealed class ForeignHolderTests
 {
     [NeedsFact("python3")]

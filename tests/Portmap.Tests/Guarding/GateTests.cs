@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>The gate of a guarded port, from the acquisition to the end, as strangers and the owner's process meet it: real sockets.</summary>
+/// <summary>The gate of a guarded port, from the acquisition to the end, as strangers and the
+/// owner's process meet it: real sockets.</summary>
 public sealed class GateTests
 {
     public static TheoryData<string> Addresses { get; } = new() { "0.0.0.0", "::", "127.0.0.1", "::1" };

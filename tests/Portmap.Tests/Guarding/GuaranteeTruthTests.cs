@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>An entry says Exclusive only while the kernel keeps everybody else off: whatever options the owner's socket has, and whoever came in by the open gate.</summary>
+/// <summary>An entry says Exclusive only while the kernel keeps everybody else off: whatever
+/// options the owner's socket has, and whoever came in by the open gate.</summary>
 public sealed class GuaranteeTruthTests
 {
     private const int Nobody = 65_534;

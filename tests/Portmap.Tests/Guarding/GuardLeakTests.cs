@@ -11,7 +11,8 @@ public sealed class DescriptorCountCollection
     public const string Name = "descriptors are counted";
 }
 
-/// <summary>No descriptor outlives its claim, whichever way the claim ends: /proc/self/fd before and after.</summary>
+/// <summary>No descriptor outlives its claim, whichever way the claim ends: /proc/self/fd before
+/// and after.</summary>
 [Collection(DescriptorCountCollection.Name)]
 public sealed class GuardLeakTests
 {
@@ -40,7 +41,8 @@ public sealed class GuardLeakTests
         Descriptors().Should().BeGreaterThan(before);
     }
 
-    /// <summary>The sockets among /proc/self/fd; what else the runtime opens and closes at its own time is not ours.</summary>
+    /// <summary>The sockets among /proc/self/fd; what else the runtime opens and closes at its own
+    /// time is not ours.</summary>
     private static int Descriptors() => ProcessSockets.Of(Environment.ProcessId)!.Count;
 
     private static async Task RunAsync(int acquisitions)

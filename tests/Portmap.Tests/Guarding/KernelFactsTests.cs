@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>What the guard leans on, asked of the kernel that the tests run on, each with the control that shows the question can be answered otherwise.</summary>
+/// <summary>What the guard leans on, asked of the kernel that the tests run on, each with the
+/// control that shows the question can be answered otherwise.</summary>
 public sealed class KernelFactsTests
 {
     [Fact]
@@ -78,7 +79,8 @@ public sealed class KernelFactsTests
     [Fact]
     public void StrictUdpPlaceholder_RefusesEverybody_AndTwoReuseSocketsBothBind()
     {
-        // Why a UDP placeholder steps aside: it keeps the worker out as well, and with SO_REUSEADDR nothing tells the owner from a thief.
+        // Why a UDP placeholder steps aside: it keeps the worker out as well, and with SO_REUSEADDR
+        // nothing tells the owner from a thief.
         int port = PortBlock.TakeOne();
         using (Socket placeholder = Knock.TryTake(port, reuse: false, type: SocketType.Dgram)!)
         {
@@ -105,7 +107,8 @@ public sealed class KernelFactsTests
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    /// <summary>What the kernel chooses for bind to port 0 when it may choose from one port only; 0 when it finds none.</summary>
+    /// <summary>What the kernel chooses for bind to port 0 when it may choose from one port only; 0
+    /// when it finds none.</summary>
     private static int Chosen(int port)
     {
         using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
@@ -121,7 +124,8 @@ public sealed class KernelFactsTests
         }
     }
 
-    /// <summary>The port an outgoing connection leaves from when the kernel may choose from one only; 0 when it finds none.</summary>
+    /// <summary>The port an outgoing connection leaves from when the kernel may choose from one
+    /// only; 0 when it finds none.</summary>
     private static int SourceOf(int port, Socket server)
     {
         using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };

@@ -122,7 +122,8 @@ public sealed class ListenTableTests
     [Fact]
     public async Task Read_Kernel_ListsListenersBeforeConnections()
     {
-        // The read ends at the first line that is no listener; a kernel that lists them in another order would make it miss some.
+        // The read ends at the first line that is no listener; a kernel that lists them in another
+        // order would make it miss some.
         int port = PortBlock.TakeOne();
         using Stranger first = Stranger.Listening(port, IPAddress.Loopback);
         using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -3,7 +3,8 @@ using Portmap.Guarding;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>The contract of every guard, by the one there is on other systems, and what its binds mean.</summary>
+/// <summary>The contract of every guard, by the one there is on other systems, and what its binds
+/// mean.</summary>
 public sealed class ProbingGuardTests : PortGuardContract
 {
     internal override IPortGuard Make() => new ProbingGuard();

@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>The book held against the kernel: a manual clock, real sockets, real processes.</summary>
+/// <summary>The book held against the kernel: a manual clock, real sockets, real
+/// processes.</summary>
 public sealed class ReconcilerTests
 {
     [Fact]

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>A server on one family or one address leaves the others to anybody: the entry says what is served, and a finding names what is not.</summary>
+/// <summary>A server on one family or one address leaves the others to anybody: the entry says what
+/// is served, and a finding names what is not.</summary>
 public sealed class ServedAddressesTests
 {
     [NeedsTheory("python3")]

@@ -26,7 +26,8 @@ public sealed class SocketGuardTests : PortGuardContract
     [Fact]
     public void Place_InsistedOnBehindAnotherDaemonsOpenGate_IsInUseAndLeavesTheGateOpen()
     {
-        // To bind(), TIME_WAIT and a bound, silent socket with SO_REUSEADDR look alike; but only connections are listed in /proc/net/tcp.
+        // To bind(), TIME_WAIT and a bound, silent socket with SO_REUSEADDR look alike; but only
+        // connections are listed in /proc/net/tcp.
         using IPortGuard guard = Make(), another = Make();
         GuardedPort theirs = Place(another, PortProtocol.Tcp);
         another.Open(theirs);
@@ -75,7 +76,8 @@ public sealed class SocketGuardTests : PortGuardContract
     [Fact]
     public void Place_WhatAnEarlierClaimLeftOpen_ClosesBehindWhoListensThere()
     {
-        // The gate was opened, the lease ended, and a program that came in by the gate listens still: that port is a stranger's.
+        // The gate was opened, the lease ended, and a program that came in by the gate listens
+        // still: that port is a stranger's.
         using IPortGuard guard = Make();
         GuardedPort first = Place(guard, PortProtocol.Tcp);
         guard.Open(first);

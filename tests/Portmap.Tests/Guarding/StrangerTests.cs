@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Strangers: what the operating system says about a port before it is handed out. Real sockets on this process's own ports.</summary>
+/// <summary>Strangers: what the operating system says about a port before it is handed out. Real
+/// sockets on this process's own ports.</summary>
 public class StrangerTests
 {
     public static TheoryData<string> Addresses { get; } = new() { "0.0.0.0", "::", "127.0.0.1", "::1" };
@@ -59,7 +60,8 @@ public class StrangerTests
     [Fact]
     public async Task Require_StrangerOnThePreviousPort_IsForeignWithPortAndRemedy()
     {
-        // Glusterd as bug 1322805 reported it: the brick insists on the port it had, and somebody else took it.
+        // Glusterd as bug 1322805 reported it: the brick insists on the port it had, and somebody
+        // else took it.
         PortRange range = PortBlock.Take(3);
         await using Scene scene = Scene.OnRealPorts(range);
         using Stranger stranger = Stranger.Listening(range.First);
@@ -157,7 +159,8 @@ public class StrangerTests
         await using Scene scene = Scene.OnRealPorts(range);
         await TimeWait.LeaveAsync(range.First);
 
-        // A process that another test is just starting holds a copy of every descriptor, the listener's too, until it becomes its program.
+        // A process that another test is just starting holds a copy of every descriptor, the
+        // listener's too, until it becomes its program.
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(range.First));
 
         scene.Acquire("b1").Port.Should().Be(range.First);

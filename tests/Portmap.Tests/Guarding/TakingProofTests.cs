@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Who takes something proves that it listens: another owner's lease, the owner's own registration, a stranger's port.</summary>
+/// <summary>Who takes something proves that it listens: another owner's lease, the owner's own
+/// registration, a stranger's port.</summary>
 public sealed class TakingProofTests
 {
     public static IEnumerable<object[]> Guards { get; } =

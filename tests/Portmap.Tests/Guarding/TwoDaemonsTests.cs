@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Daemons in processes of their own that guard the same ports, and one that has too few descriptors.</summary>
+/// <summary>Daemons in processes of their own that guard the same ports, and one that has too few
+/// descriptors.</summary>
 public sealed class TwoDaemonsTests
 {
     private const int Ports = 200;

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Registrations that are believed only when the kernel says so: real sockets, real processes.</summary>
+/// <summary>Registrations that are believed only when the kernel says so: real sockets, real
+/// processes.</summary>
 public sealed class VerifiedListenerTests
 {
     [Fact]
@@ -131,7 +132,8 @@ public sealed class VerifiedListenerTests
         int before = scene.Registry.Listeners.Reads;
         using Barrier start = new(4);
 
-        // Four threads ask 50 times each before any answer can be read: those who come while a read is under way share the next.
+        // Four threads ask 50 times each before any answer can be read: those who come while a read
+        // is under way share the next.
         Task<PortEntry>[][] asked = await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Factory.StartNew(
             () =>
             {

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Tests.Hosting;
 
-/// <summary>The host's own code that a registry calls: which of it throws, and at which of its calls.</summary>
+/// <summary>The host's own code that a registry calls: which of it throws, and at which of its
+/// calls.</summary>
 public enum HostCode
 {
     Logger,
@@ -13,7 +14,8 @@ public enum HostCode
     Timer,
 }
 
-/// <summary>Counts the calls of one kind of host code, and throws at one of them or at all.</summary>
+/// <summary>Counts the calls of one kind of host code, and throws at one of them or at
+/// all.</summary>
 internal sealed class HostFault(HostCode code, int throwAt)
 {
     public const int Never = -1, Always = 0;
@@ -22,7 +24,8 @@ internal sealed class HostFault(HostCode code, int throwAt)
 
     public int Calls => Volatile.Read(ref _calls);
 
-    /// <summary>Off while the scene is made: a host that cannot even make its registry is told so by the exception.</summary>
+    /// <summary>Off while the scene is made: a host that cannot even make its registry is told so
+    /// by the exception.</summary>
     public bool IsOn { get; set; }
 
     public void Met(HostCode which)
@@ -54,7 +57,8 @@ internal sealed class HostFault(HostCode code, int throwAt)
             fault.Met(HostCode.Logger);
     }
 
-    /// <summary>Hears the meter of all registries of the process, and fails only for what this flow of control does.</summary>
+    /// <summary>Hears the meter of all registries of the process, and fails only for what this flow
+    /// of control does.</summary>
     public sealed class Listener : IDisposable
     {
         private static readonly AsyncLocal<HostFault?> s_here = new();

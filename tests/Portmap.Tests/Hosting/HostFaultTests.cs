@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Hosting;
 
-/// <summary>What the host's own code throws ends where it was called: no verb is left half done by it, and nothing leaks.</summary>
+/// <summary>What the host's own code throws ends where it was called: no verb is left half done by
+/// it, and nothing leaks.</summary>
 public class HostFaultTests
 {
     private const int Ports = 4;
@@ -26,7 +27,8 @@ public class HostFaultTests
         }
     }
 
-    /// <summary>Each verb and each way to end, with real sockets and a real process that is killed.</summary>
+    /// <summary>Each verb and each way to end, with real sockets and a real process that is
+    /// killed.</summary>
     private static async Task<int> PlayAsync(HostCode code, int throwAt, bool isStored)
     {
         HostFault fault = new(code, throwAt);
@@ -108,7 +110,8 @@ public class HostFaultTests
         return fault.Calls;
     }
 
-    /// <summary>The lease; null when the name is wrong, or when the strategy fails twice running.</summary>
+    /// <summary>The lease; null when the name is wrong, or when the strategy fails twice
+    /// running.</summary>
     private static async Task<PortLease?> AcquireAsync(PortRegistry registry, PortRequest request)
     {
         for (int attempt = 0; ; attempt++)

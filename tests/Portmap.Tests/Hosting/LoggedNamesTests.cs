@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Hosting;
 
-/// <summary>Names come from the wire: in logs and messages they steer no terminal, break no line, and fill no disk.</summary>
+/// <summary>Names come from the wire: in logs and messages they steer no terminal, break no line,
+/// and fill no disk.</summary>
 public class LoggedNamesTests
 {
     private static readonly string s_bidi = "user" + (char)0x202E + "nimda" + (char)0x2069;

@@ -1,7 +1,8 @@
 namespace Portmap.Tests.NoLocks;
 
 /// <summary>Something that takes a lock or waits for another thread, and why it is one.</summary>
-/// <param name="Type">Its full name as metadata has it, without the number of its type parameters; one that ends in '.' is a whole namespace.</param>
+/// <param name="Type">Its full name as metadata has it, without the number of its type parameters;
+/// one that ends in '.' is a whole namespace.</param>
 /// <param name="Reason">What it does.</param>
 internal sealed record BlockingMember(string Type, string Reason)
 {

@@ -7,10 +7,12 @@ using System.Reflection.PortableExecutable;
 
 namespace Portmap.Tests.NoLocks;
 
-/// <summary>One use of a member or type: in the code of a method, or as the type of a field (<paramref name="Member"/> is then empty).</summary>
+/// <summary>One use of a member or type: in the code of a method, or as the type of a field
+/// (<paramref name="Member"/> is then empty).</summary>
 /// <param name="By">The outermost type that uses it, with its namespace.</param>
 /// <param name="Where">The method or field.</param>
-/// <param name="Type">The full name of the type that is used, without the number of its type parameters.</param>
+/// <param name="Type">The full name of the type that is used, without the number of its type
+/// parameters.</param>
 /// <param name="Member">The member.</param>
 internal readonly record struct MemberUse(string By, string Where, string Type, string Member);
 
@@ -126,7 +128,8 @@ internal sealed class MemberUses : IDisposable
         }
     }
 
-    /// <summary>The name of a type without what it is made of: List of Lock is named as List here; the calls on its elements name the rest.</summary>
+    /// <summary>The name of a type without what it is made of: List of Lock is named as List here;
+    /// the calls on its elements name the rest.</summary>
     private string NameOf(EntityHandle type) => type.Kind switch
     {
         HandleKind.TypeReference => _names.GetTypeFromReference(_metadata, (TypeReferenceHandle)type, 0),

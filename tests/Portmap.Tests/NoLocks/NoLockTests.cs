@@ -2,10 +2,12 @@ using Portmap.Tests.NoLocks.Controls;
 
 namespace Portmap.Tests.NoLocks;
 
-/// <summary>Promise 5: nobody waits. The code of the shipped assembly names nothing that takes a lock or waits for a thread, but where the design says so.</summary>
+/// <summary>Promise 5: nobody waits. The code of the shipped assembly names nothing that takes a
+/// lock or waits for a thread, but where the design says so.</summary>
 public class NoLockTests
 {
-    /// <summary>What may wait: the store's writer, the guard's sockets, metrics and log, and the set-up of the host's container.</summary>
+    /// <summary>What may wait: the store's writer, the guard's sockets, metrics and log, and the
+    /// set-up of the host's container.</summary>
     private static readonly string[] s_mayWait =
         ["Portmap.Persistence.", "Portmap.Guarding.", "Portmap.Diagnostics.", $"Portmap.{nameof(PortmapServiceCollectionExtensions)}"];
 
@@ -22,7 +24,8 @@ public class NoLockTests
         uses.Should().Contain(use => use.By == "Portmap.Table.ChangeLog" && use.Type == "System.Threading.Tasks.TaskCompletionSource", "lambdas and state machines count");
     }
 
-    /// <summary>The detector is tested: code that uses each thing on the list is found for each thing on the list.</summary>
+    /// <summary>The detector is tested: code that uses each thing on the list is found for each
+    /// thing on the list.</summary>
     [Fact]
     public void Walk_OfCodeThatBlocks_FindsEveryKind()
     {

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Operations;
 
-/// <summary>Only the owner speaks for itself: every verb, tried by every kind of caller. An epoch says which claim is meant and gives no right.</summary>
+/// <summary>Only the owner speaks for itself: every verb, tried by every kind of caller. An epoch
+/// says which claim is meant and gives no right.</summary>
 public class OwnerRightsTests
 {
     private const string Owner = "b1";
@@ -235,7 +236,8 @@ public class OwnerRightsTests
         _ => throw new ArgumentOutOfRangeException(nameof(verb), verb, "unknown"),
     };
 
-    /// <summary>An owner whose lease one session acquired and, if wanted, a process of another user has used up; and everybody who may ask.</summary>
+    /// <summary>An owner whose lease one session acquired and, if wanted, a process of another user
+    /// has used up; and everybody who may ask.</summary>
     private sealed class Cast
     {
         private readonly Scene _scene;

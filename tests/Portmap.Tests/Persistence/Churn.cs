@@ -3,7 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>The changes of a day, a million: owners that are acquired, registered and released again and again, each time on another port. It is the clock of that day, too.</summary>
+/// <summary>The changes of a day, a million: owners that are acquired, registered and released
+/// again and again, each time on another port. It is the clock of that day, too.</summary>
 internal sealed class Churn(int owners, int seed) : TimeProvider
 {
     private static readonly TimeSpan s_perChange = TimeSpan.FromSeconds(86_400 / 1_000_000.0);

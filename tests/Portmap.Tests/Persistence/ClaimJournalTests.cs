@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>When facts come to the disk in the background, and how far ahead the mark of the epochs is.</summary>
+/// <summary>When facts come to the disk in the background, and how far ahead the mark of the epochs
+/// is.</summary>
 public sealed class ClaimJournalTests
 {
     [Theory]

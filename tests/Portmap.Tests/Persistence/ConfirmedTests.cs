@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Confirmed means confirmed: nothing is acknowledged or shown before its fact is on disk, and no number is reusable before its release is.</summary>
+/// <summary>Confirmed means confirmed: nothing is acknowledged or shown before its fact is on disk,
+/// and no number is reusable before its release is.</summary>
 public sealed class ConfirmedTests
 {
     [Fact]

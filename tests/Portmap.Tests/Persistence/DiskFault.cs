@@ -11,7 +11,8 @@ internal enum DiskFault
     /// <summary>It fails, and a part or all of it has happened.</summary>
     Tears,
 
-    /// <summary>The process is killed in the middle of it; the kernel keeps what it was given.</summary>
+    /// <summary>The process is killed in the middle of it; the kernel keeps what it was
+    /// given.</summary>
     Killed,
 
     /// <summary>The host loses its power in the middle of it.</summary>

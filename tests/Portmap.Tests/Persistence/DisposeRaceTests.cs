@@ -3,12 +3,14 @@ using System.Globalization;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A change that races the end of its registry succeeds and is on disk, or throws ObjectDisposedException and is not: never both, never neither.</summary>
+/// <summary>A change that races the end of its registry succeeds and is on disk, or throws
+/// ObjectDisposedException and is not: never both, never neither.</summary>
 public sealed class DisposeRaceTests
 {
     private const int Rounds = 60;
 
-    /// <summary>One change of each kind: what is done before, the change, and the owner it is about.</summary>
+    /// <summary>One change of each kind: what is done before, the change, and the owner it is
+    /// about.</summary>
     private static readonly Dictionary<string, (Action<Run> Before, Action<Run> Change, bool IsRelease)> s_changes = new()
     {
         ["acquires"] = (_ => { }, run => run.Acquire("a"), false),
@@ -271,14 +273,16 @@ public sealed class DisposeRaceTests
 
         public void Release(string owner) => Here.TryRelease(owner, out PortRefusal? refusal).Should().BeTrue("it was refused: {0}", refusal?.Message);
 
-        /// <summary>What the next run would take for the owner's: the newest fact, unless it has ended.</summary>
+        /// <summary>What the next run would take for the owner's: the newest fact, unless it has
+        /// ended.</summary>
         public PortFact? InForce(string owner) =>
             _store.Durable.Where(fact => fact.Owner == owner).OrderBy(fact => fact.Epoch).ThenBy(fact => fact.State).LastOrDefault() is { } newest && newest.State != PortState.Cooling ? newest : null;
 
         public async ValueTask DisposeAsync() => await Registry.DisposeAsync().AsTask().Within();
     }
 
-    /// <summary>A clock that does something the so-and-so-manieth time this thread looks at it.</summary>
+    /// <summary>A clock that does something the so-and-so-manieth time this thread looks at
+    /// it.</summary>
     private sealed class EndingClock : TimeProvider
     {
         private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));

@@ -2,7 +2,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A registration's fact outweighs everything earlier of its port and of its owner: what a run that starts now would read is the last thing that was told.</summary>
+/// <summary>A registration's fact outweighs everything earlier of its port and of its owner: what a
+/// run that starts now would read is the last thing that was told.</summary>
 public sealed class EpochOrderStoreTests
 {
     [Theory]
@@ -57,7 +58,8 @@ public sealed class EpochOrderStoreTests
         scene.StateOf(50_123).Should().Be(PortState.Cooling);
     }
 
-    /// <summary>Somebody comes to the port and leaves it, until it has seen a higher epoch than one that was given before.</summary>
+    /// <summary>Somebody comes to the port and leaves it, until it has seen a higher epoch than one
+    /// that was given before.</summary>
     private static async Task SeeAboveAsync(StoreScene scene, long given)
     {
         long seen = 0;

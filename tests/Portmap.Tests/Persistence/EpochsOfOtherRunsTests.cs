@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>What an epoch of another run means: stale where a whole, confirmed state knows better, else it counts as none, so that the worker can come back.</summary>
+/// <summary>What an epoch of another run means: stale where a whole, confirmed state knows better,
+/// else it counts as none, so that the worker can come back.</summary>
 public sealed class EpochsOfOtherRunsTests
 {
     [Theory]

@@ -4,7 +4,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Facts for tests: made by hand, or at random from few owners and ports so that they collide.</summary>
+/// <summary>Facts for tests: made by hand, or at random from few owners and ports so that they
+/// collide.</summary>
 internal static class FactGen
 {
     private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeSeconds(1_790_000_000);
@@ -48,7 +49,8 @@ internal static class FactGen
         return set;
     }
 
-    /// <summary>What stands of some facts, each as a line with all of its parts, in one order.</summary>
+    /// <summary>What stands of some facts, each as a line with all of its parts, in one
+    /// order.</summary>
     public static List<string> Standing(IEnumerable<PortFact> facts) => Lines(SetOf([.. facts]));
 
     public static List<string> Lines(PortFactSet set) =>

@@ -99,7 +99,8 @@ public class FactLineTests
     [Fact]
     public void Crc32C_OfTheStandardsExamples_IsWhatItSays()
     {
-        // RFC 3720, appendix B.4, and the check value of the catalogue of parametrised CRC algorithms.
+        // RFC 3720, appendix B.4, and the check value of the catalogue of parametrised CRC
+        // algorithms.
         Crc32C.Of("123456789"u8).Should().Be(0xE3069283);
         Crc32C.Of(new byte[32]).Should().Be(0x8A9136AA);
         Crc32C.Of([.. Enumerable.Range(0, 32).Select(i => (byte)i)]).Should().Be(0x46DD794E);

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A store that fails makes typed errors and changes nothing that lookups show; the registry recovers when the store does.</summary>
+/// <summary>A store that fails makes typed errors and changes nothing that lookups show; the
+/// registry recovers when the store does.</summary>
 public sealed class FailingStoreTests
 {
     [Theory]

@@ -2,7 +2,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A store in memory whose fsync the test releases by hand, and that fails when it is told to.</summary>
+/// <summary>A store in memory whose fsync the test releases by hand, and that fails when it is told
+/// to.</summary>
 internal sealed class GatedStore : IPortStore
 {
     private readonly PortFactSet _facts;
@@ -60,7 +61,8 @@ internal sealed class GatedStore : IPortStore
     /// <summary>As if a fact had never been written.</summary>
     public void LosePort(int port) => Replace([PortFact.Mark(Mark), .. Durable.Where(fact => fact.Port != port)]);
 
-    /// <summary>What a daemon that starts after <c>kill -9</c> opens; the old one never gets an answer any more.</summary>
+    /// <summary>What a daemon that starts after <c>kill -9</c> opens; the old one never gets an
+    /// answer any more.</summary>
     public GatedStore AfterKill()
     {
         _isDead = true;

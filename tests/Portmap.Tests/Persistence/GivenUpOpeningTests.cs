@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>An opening that is given up has no hand on the disk any more, wherever it was, and a second one is safe.</summary>
+/// <summary>An opening that is given up has no hand on the disk any more, wherever it was, and a
+/// second one is safe.</summary>
 public sealed class GivenUpOpeningTests
 {
     private static readonly DiskOperation[] s_changes = [DiskOperation.Take, DiskOperation.Create, DiskOperation.Write, DiskOperation.Truncate, DiskOperation.Rename, DiskOperation.Delete];

@@ -3,7 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A line break that is lost costs no fact: the next line is known by its mark, wherever the file is cut into buffers.</summary>
+/// <summary>A line break that is lost costs no fact: the next line is known by its mark, wherever
+/// the file is cut into buffers.</summary>
 public sealed class LostLineBreakTests : IDisposable
 {
     /// <summary>How much is read at once.</summary>
@@ -55,7 +56,8 @@ public sealed class LostLineBreakTests : IDisposable
     [Fact]
     public async Task Load_LineBreakLostAcrossABuffersEdge_GivesAllFacts()
     {
-        // Each way a pair of joined lines may lie on the edge, and the mark of the second one right on it.
+        // Each way a pair of joined lines may lie on the edge, and the mark of the second one right
+        // on it.
         PortFact[] facts = Facts(700);
         for (int shift = 0; shift < 480; shift += 7)
         {

@@ -67,7 +67,8 @@ public class PortFactSetTests
     public void Forget_BetweenTwoBatches_ChangesNothingThatForgettingAtTheEndDoesNot() =>
         Gen.Select(FactGen.Fact.Array[1, 40], FactGen.FactFrom(10).Array[1, 40]).Sample((first, second) =>
         {
-            // Later claims have higher epochs: that much the registry promises of each port and owner.
+            // Later claims have higher epochs: that much the registry promises of each port and
+            // owner.
             PortFactSet early = FactGen.SetOf(first);
             early.Forget(s_now);
             Array.ForEach(second, early.Apply);

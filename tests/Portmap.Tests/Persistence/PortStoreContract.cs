@@ -1,15 +1,18 @@
 namespace Portmap.Tests.Persistence;
 
-/// <summary>What every <see cref="IPortStore"/> owes. Copy this file, inherit the class, and add what your store promises beyond.</summary>
-/// <remarks>It needs the usings of an xunit project and the public types of Portmap, nothing else. That confirmed facts survive a power loss is yours to show: nobody can cut
-/// the power of a medium that he does not know.</remarks>
+/// <summary>What every <see cref="IPortStore"/> owes. Copy this file, inherit the class, and add
+/// what your store promises beyond.</summary>
+/// <remarks>It needs the usings of an xunit project and the public types of Portmap, nothing else.
+/// That confirmed facts survive a power loss is yours to show: nobody can cut the power of a medium
+/// that he does not know.</remarks>
 public abstract class PortStoreContract
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
     private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
     private static readonly Guid s_boot = new("9f1c6a70-27f3-4f0e-8f6d-0a3b5d1c2e4f");
 
-    /// <summary>A store over the state of this test: the same state each time, empty at first. It is opened only after the one before was disposed, or to see that it is refused.</summary>
+    /// <summary>A store over the state of this test: the same state each time, empty at first. It
+    /// is opened only after the one before was disposed, or to see that it is refused.</summary>
     protected abstract IPortStore CreateStore();
 
     [Fact]

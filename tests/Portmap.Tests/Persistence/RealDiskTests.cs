@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>What only a real kernel can show: a full and a read-only file system, and locks that belong to other processes.</summary>
+/// <summary>What only a real kernel can show: a full and a read-only file system, and locks that
+/// belong to other processes.</summary>
 public sealed class RealDiskTests : IDisposable
 {
     private readonly StateFolderOfTest _folder = new(onDisk: true);
@@ -56,7 +57,8 @@ public sealed class RealDiskTests : IDisposable
     [NeedsFact("flock")]
     public async Task Load_WhileAnotherProcessHasTheState_IsToldItsNumberUntilItIsKilled()
     {
-        // The shell writes its number and becomes flock(1), which holds the kernel's lock by itself (-o) while its child sleeps.
+        // The shell writes its number and becomes flock(1), which holds the kernel's lock by itself
+        // (-o) while its child sleeps.
         using Child holder = Child.Start("sh", "-c", $"echo $$ > '{LockPath}'; exec flock -o '{LockPath}' sh -c 'echo locked; sleep 600'");
         (await holder.Process.StandardOutput.ReadLineAsync().Within()).Should().Be("locked");
         await using FilePortStore store = _folder.Store();
@@ -81,7 +83,8 @@ public sealed class RealDiskTests : IDisposable
         return flock.ExitCode == 0;
     }
 
-    /// <summary>A file system that lives in the mount namespace of a child and goes with it.</summary>
+    /// <summary>A file system that lives in the mount namespace of a child and goes with
+    /// it.</summary>
     private Child Mount(string options, out string folder)
     {
         Child child = Child.Start("unshare", "--mount", "sh", "-c", $"mount -t tmpfs -o {options},mode=700 tmpfs '{_folder.Path}' && echo mounted && exec sleep 600");

@@ -6,7 +6,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>The mail of 2016: after a reboot other programs have the ports that bricks had, and bricks must start all the same. A real state folder, real sockets.</summary>
+/// <summary>The mail of 2016: after a reboot other programs have the ports that bricks had, and
+/// bricks must start all the same. A real state folder, real sockets.</summary>
 public sealed class RebootTests : IDisposable
 {
     private const int Bricks = 4;
@@ -25,7 +26,8 @@ public sealed class RebootTests : IDisposable
         await using PortRegistry registry = await OpenAsync(Guid.NewGuid(), reuse);
         registry.Snapshot().Entries.Should().BeEmpty("every process is dead after a reboot, so every entry has ended");
 
-        // Those whose port is free come first: a brick that lost its own may be given the old one of another.
+        // Those whose port is free come first: a brick that lost its own may be given the old one
+        // of another.
         for (int i = Bricks - 1; i >= 0; i--)
         {
             ValueTask<PortLease> acquiring = registry.AcquireAsync(Name(i));

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>What an earlier run left: entries whose process lives and may or may not still listen.</summary>
+/// <summary>What an earlier run left: entries whose process lives and may or may not still
+/// listen.</summary>
 public sealed class RecoveredLeakTests
 {
     [Fact]

@@ -3,7 +3,8 @@ using Portmap.Processes;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>What facts mean together: a lease beside a registration, and which port of an owner is remembered.</summary>
+/// <summary>What facts mean together: a lease beside a registration, and which port of an owner is
+/// remembered.</summary>
 public sealed class RecoveryRulesTests
 {
     private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeSeconds(1_790_000_000);
@@ -63,7 +64,8 @@ public sealed class RecoveryRulesTests
     [InlineData(47, 48)]
     public void Bound_ReplacedByOneThatIsDeadNow_HasEnded(long replaced, long dead)
     {
-        // Killed after the replacement was confirmed and before the end of what it replaced was written.
+        // Killed after the replacement was confirmed and before the end of what it replaced was
+        // written.
         PortFact old = FactGen.Bound("a", 50_000, replaced, processId: 11), next = FactGen.Bound("a", 50_001, dead, processId: 22);
         foreach (PortFact[] order in (PortFact[][])[[old, next], [next, old]])
         {

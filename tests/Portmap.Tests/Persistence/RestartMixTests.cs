@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Everything that comes to a daemon at random, on all processors in turn, stopped anywhere and opened again: what was acknowledged is there.</summary>
+/// <summary>Everything that comes to a daemon at random, on all processors in turn, stopped
+/// anywhere and opened again: what was acknowledged is there.</summary>
 /// <remarks>PORTMAP_RESTARTS=N plays N seeds from PORTMAP_SEED on, one after another.</remarks>
 public sealed class RestartMixTests
 {

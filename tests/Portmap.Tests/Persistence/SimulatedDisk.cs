@@ -2,11 +2,13 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A folder on a disk that fails at the operation it is told to, and forgets at a power loss what was not synced.</summary>
-/// <remarks>
-/// As mean as POSIX lets a disk be. A power loss keeps any of the pages that were not synced, in any order, and any of the names. A failed fsync has made
-/// any of the pages durable and marks the others clean all the same, so that the next fsync succeeds over nothing (Linux does that), also of another
-/// process. A failed rename may have happened. It is a simulation because no real disk can be told to lose power at one operation after the other.
+/// <summary>A folder on a disk that fails at the operation it is told to, and forgets at a power
+/// loss what was not synced.</summary>
+/// <remarks> As mean as POSIX lets a disk be. A power loss keeps any of the pages that were not
+/// synced, in any order, and any of the names. A failed fsync has made any of the pages durable and
+/// marks the others clean all the same, so that the next fsync succeeds over nothing (Linux does
+/// that), also of another process. A failed rename may have happened. It is a simulation because no
+/// real disk can be told to lose power at one operation after the other.
 /// </remarks>
 internal sealed class SimulatedDisk(int seed = 0) : IDisposable
 {
@@ -37,7 +39,8 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
     /// <summary>A seeded bug: what is synced is not.</summary>
     public DiskOperation? LiesAbout { get; init; }
 
-    /// <summary>Whether the process or the host is gone: whatever it still tries has no effect.</summary>
+    /// <summary>Whether the process or the host is gone: whatever it still tries has no
+    /// effect.</summary>
     public bool IsGone { get; private set; }
 
     /// <summary>The folder as a process that starts now finds it.</summary>
@@ -302,7 +305,8 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
 
         public void Dispose()
         {
-            // The kernel gives the lock back whatever happened; a process that is gone has lost it already.
+            // The kernel gives the lock back whatever happened; a process that is gone has lost it
+            // already.
             lock (disk._gate)
             {
                 disk.IsTaken &= !_hasTaken || generation != disk._generation;

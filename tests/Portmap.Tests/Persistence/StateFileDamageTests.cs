@@ -3,7 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A file with every kind of fact, cut at every byte, and with every byte flipped. Real files, read by the real store.</summary>
+/// <summary>A file with every kind of fact, cut at every byte, and with every byte flipped. Real
+/// files, read by the real store.</summary>
 public sealed class StateFileDamageTests : IDisposable
 {
     private readonly StateFolderOfTest _folder = new();
@@ -96,7 +97,8 @@ public sealed class StateFileDamageTests : IDisposable
     [Fact]
     public async Task NameThatLooksLikeALine_InADamagedFile_BecomesNone()
     {
-        // A worker chooses its owner's name. It must not be able to write a line of its own, not even into a damaged file.
+        // A worker chooses its owner's name. It must not be able to write a line of its own, not
+        // even into a damaged file.
         byte[] forged = [.. FactLine.MakeHeader(1), .. System.Text.Encoding.UTF8.GetBytes("x")];
         PortFact honest = FactGen.Bound("\n" + System.Text.Encoding.UTF8.GetString(await LineOfAsync(FactGen.Bound("forged", 1, 1_600))) + System.Text.Encoding.UTF8.GetString(forged), 50_000, 16);
         await _folder.AppendAsync(honest);
@@ -119,7 +121,8 @@ public sealed class StateFileDamageTests : IDisposable
         }
     }
 
-    /// <summary>Every state, both protocols, shared ports, names that need an escape, both ends of every number.</summary>
+    /// <summary>Every state, both protocols, shared ports, names that need an escape, both ends of
+    /// every number.</summary>
     private static PortFact[] EveryKind() =>
     [
         FactGen.Reserved("vol0:/bricks/b1", 50_000, 16, DateTimeOffset.MaxValue),

@@ -3,7 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A real folder for one test, in memory where the machine has such a place: what is tested there is what is read and written, not the disk.</summary>
+/// <summary>A real folder for one test, in memory where the machine has such a place: what is
+/// tested there is what is read and written, not the disk.</summary>
 internal sealed class StateFolderOfTest : IDisposable
 {
     private const string InMemory = "/dev/shm";

@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A state folder that cannot be made or used is not told as a disk that fails: the message names the folder, the errno and what to do.</summary>
+/// <summary>A state folder that cannot be made or used is not told as a disk that fails: the
+/// message names the folder, the errno and what to do.</summary>
 public class StateFolderTroubleTests
 {
     [Theory]

@@ -4,7 +4,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A store that is closed has given its folder back, whoever was starting a process at that moment.</summary>
+/// <summary>A store that is closed has given its folder back, whoever was starting a process at
+/// that moment.</summary>
 public sealed class StateLockTests : IDisposable
 {
     private readonly StateFolderOfTest _folder = new();

@@ -5,7 +5,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A state folder or file that is moved, deleted or replaced under a registry that runs: nothing is confirmed into nowhere.</summary>
+/// <summary>A state folder or file that is moved, deleted or replaced under a registry that runs:
+/// nothing is confirmed into nowhere.</summary>
 public sealed class StateMovedTests : IDisposable
 {
     private readonly StateFolderOfTest _root = new(onDisk: true);

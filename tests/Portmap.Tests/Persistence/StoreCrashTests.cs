@@ -3,9 +3,10 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A whole scenario over the simulated disk, once for each operation that can fail, tear, be killed or lose the power.</summary>
-/// <remarks>Which seeds are played: <see cref="Seeds"/>. A failure names operation, fault and seed, which are the row to add to
-/// <see cref="AnOperation_ThatOnceLostAFact_LosesNothing"/>.</remarks>
+/// <summary>A whole scenario over the simulated disk, once for each operation that can fail, tear,
+/// be killed or lose the power.</summary>
+/// <remarks>Which seeds are played: <see cref="Seeds"/>. A failure names operation, fault and seed,
+/// which are the row to add to <see cref="AnOperation_ThatOnceLostAFact_LosesNothing"/>.</remarks>
 public class StoreCrashTests
 {
     [Theory]
@@ -41,7 +42,8 @@ public class StoreCrashTests
     [InlineData(DiskOperation.SyncFolder, "", true)]
     internal async Task ASyncThatFailed_BeforeTheStateWasOpenedAgain_IsNotForgotten(DiskOperation failing, string name, bool isKilled)
     {
-        // The disk decides at random what a power loss leaves: with so many seeds every outcome comes several times.
+        // The disk decides at random what a power loss leaves: with so many seeds every outcome
+        // comes several times.
         for (int seed = 0; seed < 40; seed++)
         {
             using var disk = new SimulatedDisk(seed);

@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Single duties of the file store, each by the shortest scene in which leaving it out is seen.</summary>
+/// <summary>Single duties of the file store, each by the shortest scene in which leaving it out is
+/// seen.</summary>
 public sealed class StoreDutyTests
 {
     private readonly FakeTimeProvider _time = new(DateTimeOffset.FromUnixTimeSeconds(1_790_000_000));

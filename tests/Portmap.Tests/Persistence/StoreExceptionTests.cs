@@ -3,7 +3,9 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Whatever a store throws, out of memory too (InsufficientMemoryException is an OutOfMemoryException), and whenever: the callers are told StoreFailed, the next use works when the store does, and disposing is quiet.</summary>
+/// <summary>Whatever a store throws, out of memory too (InsufficientMemoryException is an
+/// OutOfMemoryException), and whenever: the callers are told StoreFailed, the next use works when
+/// the store does, and disposing is quiet.</summary>
 public sealed class StoreExceptionTests
 {
     public static TheoryData<string, bool> Kinds { get; } = new()

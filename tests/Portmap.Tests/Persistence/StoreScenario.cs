@@ -3,7 +3,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A day of a small registry over a <see cref="SimulatedDisk"/>, which remembers what was confirmed and what was only tried.</summary>
+/// <summary>A day of a small registry over a <see cref="SimulatedDisk"/>, which remembers what was
+/// confirmed and what was only tried.</summary>
 internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
 {
     private const int Owners = 6;
@@ -15,7 +16,8 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
     private readonly List<PortFact> _tried = [];
     private FilePortStore? _store;
 
-    /// <summary>Opens, changes and reopens until the disk is gone or the day is over. What fails is done again, as the registry does.</summary>
+    /// <summary>Opens, changes and reopens until the disk is gone or the day is over. What fails is
+    /// done again, as the registry does.</summary>
     public async Task PlayAsync(int seed)
     {
         var random = new Random(seed);
@@ -66,7 +68,8 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
         }
     }
 
-    /// <summary>Appends, and waits for the compaction that may begin with it; either may fail.</summary>
+    /// <summary>Appends, and waits for the compaction that may begin with it; either may
+    /// fail.</summary>
     public async Task TryAppendAsync(PortFact fact)
     {
         try
@@ -91,14 +94,16 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
         }
     }
 
-    /// <summary>Opens after a crash and compares with what was confirmed; then writes and opens once more, to see that the store goes on.</summary>
+    /// <summary>Opens after a crash and compares with what was confirmed; then writes and opens
+    /// once more, to see that the store goes on.</summary>
     /// <returns>What could not be read.</returns>
     public async Task<List<string>> ReopenAsync()
     {
         Loaded first = await LoadAsync();
         Check(first);
 
-        // Whoever has loaded a fact relies on it, so it must survive from then on, whether it was ever confirmed or not.
+        // Whoever has loaded a fact relies on it, so it must survive from then on, whether it was
+        // ever confirmed or not.
         _confirmed.AddRange(first.Facts.Claims);
         disk.LosePower();
         disk.Restart();
@@ -137,7 +142,8 @@ internal sealed class StoreScenario(SimulatedDisk disk) : IAsyncDisposable
         }
     }
 
-    /// <summary>What is loaded is what was confirmed, and any part of what was only tried.</summary>
+    /// <summary>What is loaded is what was confirmed, and any part of what was only
+    /// tried.</summary>
     private void Check(Loaded loaded)
     {
         PortFactSet confirmed = FactGen.SetOf([.. _confirmed]);

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A registry on a store, which can be killed and opened again, with a clock the test turns by hand.</summary>
+/// <summary>A registry on a store, which can be killed and opened again, with a clock the test
+/// turns by hand.</summary>
 internal sealed class StoreScene : IAsyncDisposable
 {
     private readonly List<Child> _children = [];

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Options;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>Whatever text comes to a line of the state fits it: a name that would not is refused when the registry is made, and costs nobody a change.</summary>
+/// <summary>Whatever text comes to a line of the state fits it: a name that would not is refused
+/// when the registry is made, and costs nobody a change.</summary>
 public sealed class StrategyNameTests
 {
     [Theory]

@@ -2,7 +2,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A folder in which one kind of operation on one file throws what no disk does, once, a few times or for ever.</summary>
+/// <summary>A folder in which one kind of operation on one file throws what no disk does, once, a
+/// few times or for ever.</summary>
 internal sealed class StrikingFolder(IStateFolder inner) : IStateFolder
 {
     /// <summary>What is struck, and with what; null lets it be.</summary>

@@ -2,7 +2,8 @@ using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>An error that no disk gives, in a compaction or an append: nothing confirmed is lost, the store goes on, and the folder is free when it is closed.</summary>
+/// <summary>An error that no disk gives, in a compaction or an append: nothing confirmed is lost,
+/// the store goes on, and the folder is free when it is closed.</summary>
 public sealed class UnforeseenErrorTests
 {
     private const int AllowedLength = 16 * 1_024;

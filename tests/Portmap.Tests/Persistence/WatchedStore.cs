@@ -1,13 +1,15 @@
 namespace Portmap.Tests.Persistence;
 
-/// <summary>A store around another one: says when it has been disposed, and when two of its members were called at a time. A test may hold it back or
-/// have it throw, before the other one is called.</summary>
+/// <summary>A store around another one: says when it has been disposed, and when two of its members
+/// were called at a time. A test may hold it back or have it throw, before the other one is
+/// called.</summary>
 internal sealed class WatchedStore(IPortStore inner) : IPortStore
 {
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _calls;
 
-    /// <summary>What comes before each call: "Load", "Append" or "Dispose". It may throw at once, fail later, or wait.</summary>
+    /// <summary>What comes before each call: "Load", "Append" or "Dispose". It may throw at once,
+    /// fail later, or wait.</summary>
     public Func<string, Task> Before { get; set; } = _ => Task.CompletedTask;
 
     public Task Disposed => _disposed.Task;

@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
 
-/// <summary>A death is told by the kernel: no pass helps here, the interval between two is an hour.</summary>
+/// <summary>A death is told by the kernel: no pass helps here, the interval between two is an
+/// hour.</summary>
 public sealed class DeathWatchTests
 {
     [Fact]

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
 
-/// <summary>A session ends: its process is looked at at once, and after 10, 50 and 250 ms; a living one is served for the grace period.</summary>
+/// <summary>A session ends: its process is looked at at once, and after 10, 50 and 250 ms; a living
+/// one is served for the grace period.</summary>
 public class DisconnectTests
 {
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);

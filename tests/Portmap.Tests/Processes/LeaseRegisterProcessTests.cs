@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
 
-/// <summary><c>lease.RegisterAsync(Process)</c>: the host registers for a program that cannot sign in.</summary>
+/// <summary><c>lease.RegisterAsync(Process)</c>: the host registers for a program that cannot sign
+/// in.</summary>
 public class LeaseRegisterProcessTests
 {
     private const string Listener =

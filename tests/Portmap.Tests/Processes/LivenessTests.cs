@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
 
-/// <summary>No dead port served: a process that dies takes its entries with it, session or not.</summary>
+/// <summary>No dead port served: a process that dies takes its entries with it, session or
+/// not.</summary>
 public class LivenessTests
 {
     [Fact]
@@ -56,7 +57,8 @@ public class LivenessTests
     [Fact]
     public async Task Register_ProcessWasDeadBeforeItsSessionOpened_IsRefused()
     {
-        // A worker that dies right after it has connected: the daemon learns its pid when there is no process behind it any more.
+        // A worker that dies right after it has connected: the daemon learns its pid when there is
+        // no process behind it any more.
         await using Scene scene = new();
         Child child = scene.StartChild();
         int pid = child.Id;
@@ -176,7 +178,8 @@ public class LivenessTests
 
     private const string ParentThatNeverWaits = "/bin/sleep 600 & echo $!; exec /bin/sleep 600";
 
-    /// <summary>The child of a shell that has become a program which never waits for it: until then the shell might.</summary>
+    /// <summary>The child of a shell that has become a program which never waits for it: until then
+    /// the shell might.</summary>
     private static async Task<int> ChildOfAsync(Child parent)
     {
         string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();

@@ -3,7 +3,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
 
-/// <summary><c>lease.RegisterAsync(Process)</c> with real programs: behind wrappers, that fork, with workers. No pass helps: the interval between two is an hour.</summary>
+/// <summary><c>lease.RegisterAsync(Process)</c> with real programs: behind wrappers, that fork,
+/// with workers. No pass helps: the interval between two is an hour.</summary>
 public sealed class ProgramListenerTests : IDisposable
 {
     private readonly Programs _programs = new();

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
 
-/// <summary><c>AllocatorPicks</c>: the registry picks the number. The contract holds for each order.</summary>
+/// <summary><c>AllocatorPicks</c>: the registry picks the number. The contract holds for each
+/// order.</summary>
 public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrategyContract
 {
     protected override string Name => "AllocatorPicks";

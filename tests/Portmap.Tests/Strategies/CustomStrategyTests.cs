@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
 
-/// <summary>A strategy of the host's own keeps the contract, and one that misbehaves harms nobody: the table decides.</summary>
+/// <summary>A strategy of the host's own keeps the contract, and one that misbehaves harms nobody:
+/// the table decides.</summary>
 public sealed class CustomStrategyTests : PortAllocationStrategyContract
 {
     protected override string Name => "Downwards";
@@ -77,7 +78,8 @@ public sealed class CustomStrategyTests : PortAllocationStrategyContract
             .ShouldExplain(PortRefusalReason.UnknownStrategy, "Guess", "AllocatorPicks", "ProcessBinds", Name);
     }
 
-    /// <summary>From the highest port down, round and round; a cursor per thread, so that one search is not led past a port by another.</summary>
+    /// <summary>From the highest port down, round and round; a cursor per thread, so that one
+    /// search is not led past a port by another.</summary>
     private sealed class Downwards(PortRange range) : IPortAllocationStrategy, IDisposable
     {
         private readonly ThreadLocal<int> _cursor = new();

@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
 
-/// <summary>What every <see cref="IPortAllocationStrategy"/> must keep, seen through a registry that uses it. A new one inherits this class.</summary>
+/// <summary>What every <see cref="IPortAllocationStrategy"/> must keep, seen through a registry
+/// that uses it. A new one inherits this class.</summary>
 public abstract class PortAllocationStrategyContract
 {
     private const int Count = 10;
@@ -152,7 +153,8 @@ public abstract class PortAllocationStrategyContract
         });
     }
 
-    /// <summary>The lease's number, or the process's own choice where the lease leaves it open.</summary>
+    /// <summary>The lease's number, or the process's own choice where the lease leaves it
+    /// open.</summary>
     private static int PortFor(PortLease lease, int choice) => lease.Port != 0 ? lease.Port : choice;
 
     private static PortEntry AcquireAndRegister(Scene scene, PortRange range, int i) => AcquireAndRegister(scene, range.First + i, i);

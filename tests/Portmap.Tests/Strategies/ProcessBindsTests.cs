@@ -2,7 +2,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
 
-/// <summary><c>ProcessBinds</c>: the process or the kernel picks the number, and the registry keeps the book.</summary>
+/// <summary><c>ProcessBinds</c>: the process or the kernel picks the number, and the registry keeps
+/// the book.</summary>
 public sealed class ProcessBindsTests : PortAllocationStrategyContract
 {
     protected override string Name => "ProcessBinds";

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A daemon in a process of its own that lacks a right, or whose system calls fail: this assembly, run as a program, which says what it is refused and why.</summary>
+/// <summary>A daemon in a process of its own that lacks a right, or whose system calls fail: this
+/// assembly, run as a program, which says what it is refused and why.</summary>
 internal static class BindingDaemon
 {
     /// <summary>Runs one without CAP_NET_BIND_SERVICE, which root has and no other user.</summary>
@@ -17,7 +18,8 @@ internal static class BindingDaemon
     public static Task<string[]> RunFailingAsync(string call, string error, string ports) =>
         RunAsync($"strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error} ", ports);
 
-    /// <summary>The program: one line for what became of each request, then one for each finding.</summary>
+    /// <summary>The program: one line for what became of each request, then one for each
+    /// finding.</summary>
     internal static async Task<int> RunAsync(string ports)
     {
         using PortRegistry registry = new(new PortRegistryOptions { Ports = ports, Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree });

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A real process that does nothing for ten minutes, for claims whose process must be alive, or be seen to die.</summary>
+/// <summary>A real process that does nothing for ten minutes, for claims whose process must be
+/// alive, or be seen to die.</summary>
 internal sealed class Child : IDisposable
 {
     private Child(Process process) => Process = process;
@@ -20,7 +21,8 @@ internal sealed class Child : IDisposable
 
     public static Child Start(ProcessStartInfo start) => new(Process.Start(start)!);
 
-    /// <summary>SIGKILL; returns when the process is gone from the process table, not only asked to go.</summary>
+    /// <summary>SIGKILL; returns when the process is gone from the process table, not only asked to
+    /// go.</summary>
     public void Kill()
     {
         Process.Kill();

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>Waits for something another thread does, by looking again and again; there is no pause to guess the length of.</summary>
+/// <summary>Waits for something another thread does, by looking again and again; there is no pause
+/// to guess the length of.</summary>
 internal static class Eventually
 {
     public static async Task TrueAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")

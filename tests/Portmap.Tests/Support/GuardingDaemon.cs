@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A daemon in a process of its own: this assembly, run as a program, with a registry that acquires all it can get of a range and says how it holds it.</summary>
+/// <summary>A daemon in a process of its own: this assembly, run as a program, with a registry that
+/// acquires all it can get of a range and says how it holds it.</summary>
 internal sealed class GuardingDaemon : IDisposable
 {
     private readonly Child _child;
@@ -34,7 +35,8 @@ internal sealed class GuardingDaemon : IDisposable
         return daemon;
     }
 
-    /// <summary>Has it acquire until it is refused. It holds what it got until it is disposed.</summary>
+    /// <summary>Has it acquire until it is refused. It holds what it got until it is
+    /// disposed.</summary>
     public async Task<Dictionary<int, PortGuarantee>> AcquireAllAsync()
     {
         await _child.Process.StandardInput.WriteLineAsync("go").Within();

@@ -3,7 +3,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A server in C whose main thread ends while another one serves: a zombie for /proc, and alive.</summary>
+/// <summary>A server in C whose main thread ends while another one serves: a zombie for /proc, and
+/// alive.</summary>
 internal static class HeadlessServer
 {
     private const string Source = """

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>Another program at a port: real sockets with exactly the options a program would have.</summary>
+/// <summary>Another program at a port: real sockets with exactly the options a program would
+/// have.</summary>
 internal static class Knock
 {
     private const int SolSocket = 1, SoReuseAddr = 2, IpProtoIp = 0, IpLocalPortRange = 51;
@@ -42,14 +43,15 @@ internal static class Knock
         return socket is not null;
     }
 
-    /// <summary>Whether a program gets the port once nobody holds it: a process that another test is just starting holds a copy of every descriptor until it
-    /// becomes its program.</summary>
+    /// <summary>Whether a program gets the port once nobody holds it: a process that another test
+    /// is just starting holds a copy of every descriptor until it becomes its program.</summary>
     public static bool GetsInSoon(int port, bool reuse = true, SocketType type = SocketType.Stream) =>
         SpinWait.SpinUntil(() => GetsIn(port, reuse: reuse, type: type), Deadline.Default);
 
     public static void SetReuse(Socket socket, bool reuse) => socket.SetRawSocketOption(SolSocket, SoReuseAddr, [(byte)(reuse ? 1 : 0), 0, 0, 0]);
 
-    /// <summary>Has the kernel choose this very port when it chooses one by itself (Linux 6.3 and later).</summary>
+    /// <summary>Has the kernel choose this very port when it chooses one by itself (Linux 6.3 and
+    /// later).</summary>
     public static void NarrowTo(Socket socket, int port) =>
         socket.SetRawSocketOption(IpProtoIp, IpLocalPortRange, BitConverter.GetBytes(((uint)port << 16) | (uint)port));
 

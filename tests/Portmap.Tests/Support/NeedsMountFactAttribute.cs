@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A fact that mounts a file system of its own; where that is not allowed, the test is skipped by name.</summary>
+/// <summary>A fact that mounts a file system of its own; where that is not allowed, the test is
+/// skipped by name.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class NeedsMountFactAttribute : NeedsFactAttribute
 {

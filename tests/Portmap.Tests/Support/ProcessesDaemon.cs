@@ -3,8 +3,9 @@ using System.Globalization;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A daemon in a process of its own, for what it sees of processes where /proc or the pid namespace is another one than the test's: it does what it is told,
-/// one line each, and answers with one line.</summary>
+/// <summary>A daemon in a process of its own, for what it sees of processes where /proc or the pid
+/// namespace is another one than the test's: it does what it is told, one line each, and answers
+/// with one line.</summary>
 internal sealed class ProcessesDaemon : IDisposable
 {
     private readonly Child _child;
@@ -115,7 +116,8 @@ internal sealed class ProcessesDaemon : IDisposable
             return "killed";
         }
 
-        // Registers a process, has its number given to another one that began in the same clock tick, and says which number that is.
+        // Registers a process, has its number given to another one that began in the same clock
+        // tick, and says which number that is.
         async Task<string> ReuseAsync(string program, string owner, int port)
         {
             using Process forks = Process.Start(new ProcessStartInfo(program) { RedirectStandardInput = true, RedirectStandardOutput = true })!;

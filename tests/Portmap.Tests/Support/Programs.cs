@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>Servers as they are met in the world: behind wrappers, that fork, that share a port. Each says "NAME PID" for each of its processes that listens.</summary>
+/// <summary>Servers as they are met in the world: behind wrappers, that fork, that share a port.
+/// Each says "NAME PID" for each of its processes that listens.</summary>
 internal sealed class Programs : IDisposable
 {
     private const string Prelude = """
@@ -37,7 +38,8 @@ internal sealed class Programs : IDisposable
         say('master'); rest()
         """;
 
-    /// <summary>A master that does not listen, and workers that each have a socket of their own on the port.</summary>
+    /// <summary>A master that does not listen, and workers that each have a socket of their own on
+    /// the port.</summary>
     public const string ReusePort = """
         for i in range(3):
             if os.fork()==0:
@@ -56,7 +58,8 @@ internal sealed class Programs : IDisposable
     /// <summary>Listens when a line comes.</summary>
     public const string ListensAtALine = "say('idle'); sys.stdin.readline(); s=open_(port); say('listener'); rest()";
 
-    /// <summary>A master that closes its listener when a line comes; its worker has it still.</summary>
+    /// <summary>A master that closes its listener when a line comes; its worker has it
+    /// still.</summary>
     public const string LeavesItToAWorker = """
         s=open_(port)
         if os.fork()==0: say('worker'); rest()

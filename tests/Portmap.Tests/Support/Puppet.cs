@@ -2,10 +2,12 @@ using System.Globalization;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A real process that opens sockets as it is told: with any options, at any address, as any user.</summary>
+/// <summary>A real process that opens sockets as it is told: with any options, at any address, as
+/// any user.</summary>
 internal sealed class Puppet : IDisposable
 {
-    // Lines in: open NAME FAMILY ADDRESS PORT REUSEADDR REUSEPORT V6ONLY LISTEN | listen NAME | close NAME | fork NAME …; lines out: ok, or errno's name.
+    // Lines in: open NAME FAMILY ADDRESS PORT REUSEADDR REUSEPORT V6ONLY LISTEN | listen NAME |
+    // close NAME | fork NAME …; lines out: ok, or errno's name.
     private const string Program =
         """
         import errno, os, socket, sys
@@ -53,12 +55,14 @@ internal sealed class Puppet : IDisposable
     /// <summary>Whether this kind of test may start processes of other users.</summary>
     public static bool IsRoot => Environment.IsPrivilegedProcess;
 
-    /// <param name="user">The user id it runs under; 0 is root, which the test then has to be.</param>
+    /// <param name="user">The user id it runs under; 0 is root, which the test then has to
+    /// be.</param>
     public static Puppet Start(int? user = null) => new(Child.Start(new System.Diagnostics.ProcessStartInfo(
         "python3", ["-u", "-c", Program, (user ?? CurrentUser()).ToString(CultureInfo.InvariantCulture)])
     { RedirectStandardInput = true, RedirectStandardOutput = true }));
 
-    /// <summary>Opens a socket; the answer is "ok" or the name of the error, such as EADDRINUSE.</summary>
+    /// <summary>Opens a socket; the answer is "ok" or the name of the error, such as
+    /// EADDRINUSE.</summary>
     public Task<string> OpenAsync(string name, Place place, int port, bool reuse = true, bool group = false, bool listen = true, bool udp = false) =>
         TellAsync($"open {name} {Words(place, port, reuse, group, listen, udp)}");
 

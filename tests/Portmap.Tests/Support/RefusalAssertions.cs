@@ -1,9 +1,11 @@
 namespace Portmap.Tests.Support;
 
-/// <summary>What every refusal owes its reader: a typed reason, and a sentence with the value, the bound, the holder and the remedy.</summary>
+/// <summary>What every refusal owes its reader: a typed reason, and a sentence with the value, the
+/// bound, the holder and the remedy.</summary>
 internal static class RefusalAssertions
 {
-    /// <summary>Checks the reason and that the message names each of <paramref name="named"/>.</summary>
+    /// <summary>Checks the reason and that the message names each of
+    /// <paramref name="named"/>.</summary>
     public static PortRefusal ShouldExplain(this PortRefusal? refusal, PortRefusalReason reason, params object[] named)
     {
         refusal.Should().NotBeNull();

@@ -2,8 +2,10 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Tests.Support;
 
-/// <summary>A program in C that starts a process, and at a line from its input kills it and starts another one, which gets the same number: by ns_last_pid, in a pid
-/// namespace of its own. It begins with a clock tick and takes 4 ms of it, so that both began in the same one, if it is lucky.</summary>
+/// <summary>A program in C that starts a process, and at a line from its input kills it and starts
+/// another one, which gets the same number: by ns_last_pid, in a pid namespace of its own. It
+/// begins with a clock tick and takes 4 ms of it, so that both began in the same one, if it is
+/// lucky.</summary>
 internal static class ReusedNumber
 {
     private const string Source = """

@@ -1,7 +1,9 @@
 namespace Portmap.Tests.Support;
 
-/// <summary>A registry with a clock the test turns by hand, a session of this process, and whatever child processes the test asks for.</summary>
-/// <remarks>Without sockets (the default) the registry does not ask the operating system, so any port number will do.</remarks>
+/// <summary>A registry with a clock the test turns by hand, a session of this process, and whatever
+/// child processes the test asks for.</summary>
+/// <remarks>Without sockets (the default) the registry does not ask the operating system, so any
+/// port number will do.</remarks>
 internal sealed class Scene : IAsyncDisposable
 {
     public const int First = 20000;
@@ -29,7 +31,8 @@ internal sealed class Scene : IAsyncDisposable
     /// <summary>A session of the test's own process, which lives.</summary>
     public PortSession Here { get; }
 
-    /// <summary>A scene with real sockets: the registry probes, and the ports are this test's own.</summary>
+    /// <summary>A scene with real sockets: the registry probes, and the ports are this test's
+    /// own.</summary>
     public static Scene OnRealPorts(PortRange range, Action<PortRegistryOptions>? configure = null) => new(
         range.ToString(),
         options =>

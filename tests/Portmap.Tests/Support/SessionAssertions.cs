@@ -1,6 +1,7 @@
 namespace Portmap.Tests.Support;
 
-/// <summary>The verbs of a session, with the outcome checked where the test needs only the other half of it.</summary>
+/// <summary>The verbs of a session, with the outcome checked where the test needs only the other
+/// half of it.</summary>
 internal static class SessionAssertions
 {
     public static PortEntry Register(

@@ -21,7 +21,8 @@ internal sealed class Stranger : IDisposable
 
     public static Stranger OnUdp(int port) => Bound(port, IPAddress.Any, SocketType.Dgram);
 
-    /// <summary>Returns when the port is free: a process that another test is just starting holds a copy of every descriptor until it becomes its program.</summary>
+    /// <summary>Returns when the port is free: a process that another test is just starting holds a
+    /// copy of every descriptor until it becomes its program.</summary>
     public void Dispose()
     {
         if (_socket.SafeHandle.IsClosed)

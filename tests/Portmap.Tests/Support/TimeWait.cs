@@ -6,7 +6,8 @@ namespace Portmap.Tests.Support;
 /// <summary>What a closed connection leaves behind.</summary>
 internal static class TimeWait
 {
-    /// <summary>A server that closes first leaves its side of the connection in TIME_WAIT on its port.</summary>
+    /// <summary>A server that closes first leaves its side of the connection in TIME_WAIT on its
+    /// port.</summary>
     public static async Task LeaveAsync(int port)
     {
         using Socket server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -1,6 +1,7 @@
 namespace Portmap.Tests.Support;
 
-/// <summary>A map that is kept from changes alone, by the rule that <see cref="PortChange"/> states.</summary>
+/// <summary>A map that is kept from changes alone, by the rule that <see cref="PortChange"/>
+/// states.</summary>
 internal sealed class WatchMirror
 {
     private readonly Dictionary<(PortProtocol, string, long?), PortEntry> _claims = [];
@@ -30,7 +31,8 @@ internal sealed class WatchMirror
         }
     }
 
-    /// <summary>What lookups answer for an owner: its Bound claim of the highest epoch, else its lease.</summary>
+    /// <summary>What lookups answer for an owner: its Bound claim of the highest epoch, else its
+    /// lease.</summary>
     public PortEntry? Current(PortProtocol protocol, string owner) => _claims.Values
         .Where(entry => entry.Protocol == protocol && entry.Owner == owner && entry.State != PortState.Recovered)
         .OrderByDescending(entry => (entry.State == PortState.Bound, entry.Epoch))

@@ -9,7 +9,8 @@ internal sealed class WatchReader : IAsyncDisposable
     private WatchReader(PortRegistry registry, long afterRevision) =>
         _changes = registry.ChangesAsync(afterRevision, _stop.Token).GetAsyncEnumerator(CancellationToken.None);
 
-    /// <summary>Reads what changes from now on; nothing is missed between this call and the first read.</summary>
+    /// <summary>Reads what changes from now on; nothing is missed between this call and the first
+    /// read.</summary>
     public static WatchReader FromNow(PortRegistry registry)
     {
         long revision = registry.Snapshot().Revision;

@@ -2,7 +2,8 @@ using Portmap.Table;
 
 namespace Portmap.Tests.Table;
 
-/// <summary>Ports that wait: all come out when their time is over, however long nobody has asked.</summary>
+/// <summary>Ports that wait: all come out when their time is over, however long nobody has
+/// asked.</summary>
 public sealed class DelayedPortsTests
 {
     private const int First = 20_000, DelayMs = 8_000, SliceMs = DelayMs / 8;

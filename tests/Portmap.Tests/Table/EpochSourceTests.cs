@@ -4,7 +4,8 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Tests.Table;
 
-/// <summary>Numbers of several processors: each once, and above whatever the caller names.</summary>
+/// <summary>Numbers of several processors: each once, and above whatever the caller
+/// names.</summary>
 public class EpochSourceTests
 {
     [Theory]

@@ -3,7 +3,8 @@ using Portmap.Table;
 
 namespace Portmap.Tests.Table;
 
-/// <summary>The memory of last ports against a plain dictionary, its bound, and threads that end claims at once.</summary>
+/// <summary>The memory of last ports against a plain dictionary, its bound, and threads that end
+/// claims at once.</summary>
 public class LastPortsTests
 {
     [Fact]

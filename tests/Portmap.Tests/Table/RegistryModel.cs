@@ -1,6 +1,7 @@
 namespace Portmap.Tests.Table;
 
-/// <summary>The registry's specification for one operation at a time: plain dictionaries, no concurrency, no cleverness.</summary>
+/// <summary>The registry's specification for one operation at a time: plain dictionaries, no
+/// concurrency, no cleverness.</summary>
 internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, TimeSpan reuseDelay)
 {
     private readonly Dictionary<int, DateTimeOffset> _coolsUntil = [];
@@ -13,7 +14,8 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
 
     public IEnumerable<string> OwnersOn(int port) => Bound.Where(pair => pair.Value.Port == port).Select(pair => pair.Key).Order(StringComparer.Ordinal);
 
-    /// <summary>What the port's state may be; more than one only within a second of the end of a cool-down.</summary>
+    /// <summary>What the port's state may be; more than one only within a second of the end of a
+    /// cool-down.</summary>
     public PortState[] StatesOf(int port, DateTimeOffset now)
     {
         if (Bound.Values.Any(bound => bound.Port == port))
@@ -39,7 +41,8 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
         };
     }
 
-    /// <summary>Ports an acquisition may get: those that may be free, and if none is surely free, those that cool.</summary>
+    /// <summary>Ports an acquisition may get: those that may be free, and if none is surely free,
+    /// those that cool.</summary>
     public HashSet<int> MayBeAcquired(DateTimeOffset now)
     {
         HashSet<int> ports = [];
@@ -86,7 +89,8 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
     public PortRefusalReason? RefusesLease(string owner, int port, int process) =>
         Bound.Any(pair => pair.Key != owner && pair.Value.Port == port && pair.Value.Process != process) ? PortRefusalReason.Conflict : null;
 
-    /// <summary>A registration that is not refused; <paramref name="asked"/> is what it carried and <paramref name="epoch"/> what the registry said.</summary>
+    /// <summary>A registration that is not refused; <paramref name="asked"/> is what it carried and
+    /// <paramref name="epoch"/> what the registry said.</summary>
     public void Register(string owner, int port, int process, long asked, long epoch, DateTimeOffset now)
     {
         Bound.TryGetValue(owner, out Registration? before);
@@ -107,7 +111,8 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
 
         if (!isSame)
         {
-            // One that signs in beside an open lease may rank below that lease, but below nothing else.
+            // One that signs in beside an open lease may rank below that lease, but below nothing
+            // else.
             epoch.Should().BeGreaterThanOrEqualTo(_highestOnPort.GetValueOrDefault(port), "the later one of {0} has the higher", port);
             epoch.Should().BeGreaterThan(before?.Epoch ?? 0);
             (epoch >= _highestOfOwner.GetValueOrDefault(owner) || (lease is not null && !usesLease)).Should().BeTrue("the later one of {0} has the higher", owner);
@@ -147,7 +152,8 @@ internal sealed class RegistryModel(PortRange range, TimeSpan leaseTimeout, Time
         }
     }
 
-    /// <summary>Leases surely over are ended; those within a second of it are as <paramref name="isOver"/> says.</summary>
+    /// <summary>Leases surely over are ended; those within a second of it are as
+    /// <paramref name="isOver"/> says.</summary>
     public void Expire(DateTimeOffset now, Func<string, bool> isOver)
     {
         foreach ((string owner, OpenLease lease) in Leases.ToArray())

@@ -2,7 +2,8 @@ using CsCheck;
 
 namespace Portmap.Tests.Table;
 
-/// <summary>Random histories, one operation at a time: after each one the registry and the plain model agree in all that can be looked up.</summary>
+/// <summary>Random histories, one operation at a time: after each one the registry and the plain
+/// model agree in all that can be looked up.</summary>
 public class RegistryModelTests
 {
     [Fact]

@@ -2,7 +2,8 @@ using CsCheck;
 
 namespace Portmap.Tests.Table;
 
-/// <summary>One step of a random history: few owners, few ports and few processes, so that they meet often.</summary>
+/// <summary>One step of a random history: few owners, few ports and few processes, so that they
+/// meet often.</summary>
 internal abstract record RegistryOperation
 {
     public const int Processes = 3;
@@ -22,7 +23,8 @@ internal abstract record RegistryOperation
 
     public sealed record Acquire(string Owner, bool AllocatorPicks) : RegistryOperation;
 
-    /// <summary>Registers with the epoch of the owner's open lease, on its port, or on this one where the lease has none.</summary>
+    /// <summary>Registers with the epoch of the owner's open lease, on its port, or on this one
+    /// where the lease has none.</summary>
     public sealed record RegisterLease(string Owner, int Port, int Process) : RegistryOperation;
 
     public sealed record Register(string Owner, int Port, int Process) : RegistryOperation;

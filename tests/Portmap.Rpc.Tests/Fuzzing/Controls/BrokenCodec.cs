@@ -3,7 +3,8 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Fuzzing.Controls;
 
-/// <summary>A small codec of its own, right but for one seeded bug: records, and in each the words of a header and one name. Frozen: it is what the detector is tested with.</summary>
+/// <summary>A small codec of its own, right but for one seeded bug: records, and in each the words
+/// of a header and one name. Frozen: it is what the detector is tested with.</summary>
 internal sealed class BrokenCodec(CodecBug bug) : Codec
 {
     public override Reader Open(uint program, uint procedure) => new BrokenReader(bug);

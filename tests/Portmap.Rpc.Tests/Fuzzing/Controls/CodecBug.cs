@@ -3,7 +3,8 @@ namespace Portmap.Rpc.Tests.Fuzzing.Controls;
 /// <summary>A mistake that a codec of this kind is known to make.</summary>
 public enum CodecBug
 {
-    /// <summary>None: the copy is right, and what the detector says about the others is about their bugs.</summary>
+    /// <summary>None: the copy is right, and what the detector says about the others is about their
+    /// bugs.</summary>
     None,
 
     /// <summary>A length is checked against the whole buffer instead of the record.</summary>

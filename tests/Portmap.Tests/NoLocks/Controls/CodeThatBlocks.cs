@@ -5,7 +5,8 @@ using System.Threading.Channels;
 
 namespace Portmap.Tests.NoLocks.Controls;
 
-/// <summary>Uses everything a table operation may not use, each the way it would slip in. Never run; it exists to be found.</summary>
+/// <summary>Uses everything a table operation may not use, each the way it would slip in. Never
+/// run; it exists to be found.</summary>
 internal sealed class CodeThatBlocks
 {
     private readonly object _gate = new();

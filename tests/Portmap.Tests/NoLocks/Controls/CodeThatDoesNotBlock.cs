@@ -2,7 +2,8 @@ using System.Collections.Concurrent;
 
 namespace Portmap.Tests.NoLocks.Controls;
 
-/// <summary>What a table operation may do, near the edge of the list. Never run; it exists to be left alone.</summary>
+/// <summary>What a table operation may do, near the edge of the list. Never run; it exists to be
+/// left alone.</summary>
 internal sealed class CodeThatDoesNotBlock(ConcurrentDictionary<string, int> ports)
 {
     private long _word;
