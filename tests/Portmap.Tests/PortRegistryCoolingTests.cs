@@ -47,6 +47,19 @@ public class PortRegistryCoolingTests
     }
 
     [Fact]
+    public async Task Release_LeasesOfTheWholeRange_AllComeBackAfterTheDelay()
+    {
+        await using Scene scene = new(configure: options => options.ReuseCooling = false);
+        PortLease[] leases = [.. Enumerable.Range(0, 10).Select(i => scene.Acquire($"b{i}"))];
+        Array.ForEach(leases, lease => lease.TryRelease(out _).Should().BeTrue());
+        scene.AcquireRefused("early").ShouldExplain(PortRefusalReason.Exhausted, "10 cooling");
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        Enumerable.Range(0, 10).Select(i => scene.Acquire($"c{i}").Port).Should().BeEquivalentTo(leases.Select(lease => lease.Port));
+    }
+
+    [Fact]
     public async Task Acquire_PortInUseLeftItsMarkManyTimes_FindsTheOneThatCools()
     {
         await using Scene scene = new("20000-20001", options => options.ReuseDelay = TimeSpan.FromSeconds(32));
