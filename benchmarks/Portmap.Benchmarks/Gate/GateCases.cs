@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Portmap.Benchmarks.Persistence;
+using Portmap.Benchmarks.Wire;
 
 namespace Portmap.Benchmarks.Gate;
 
@@ -33,6 +35,7 @@ internal static class GateCases
 
         cases.Add("miss after 10,000,000 owners", MissAfterMany);
         cases.Add("60,000 confirmed at once, by twice 30,000", ConfirmedAtOnce);
+        cases.Add("lookup by wire beside 4 that list 60,000, p99", LookupBesideListings);
         cases.Add("memory, empty registry of all ports", MemoryEmpty);
         cases.Add("memory, by registered port", MemoryByPort);
         return cases;
@@ -161,6 +164,30 @@ internal static class GateCases
         (double signIn, double signOut) = SignInRun.MeasureAsync(2 * Half).GetAwaiter().GetResult();
         return new Measured(
             name, Text($"in {signIn:0.00} s, out {signOut:0.00} s"), Text($"30,000: in {halfIn:0.00} s, out {halfOut:0.00} s"), Figures(ratio: (signIn + signOut) / (2 * (halfIn + halfOut))));
+    }
+
+    /// <summary>What clients that list cost one that looks up, against as many that look
+    /// up.</summary>
+    private static Measured LookupBesideListings(string name)
+    {
+        (double listing, double looking, int read) = RunAsync().GetAwaiter().GetResult();
+        return new Measured(name, Text($"{listing:N0} us, {read} listings"), Text($"beside 4 that look up {looking:N0} us"), Figures(listing / looking), ManyThreads: true);
+
+        static async Task<(double Listing, double Looking, int Read)> RunAsync()
+        {
+            ListingRun run = await ListingRun.StartAsync().ConfigureAwait(false);
+            await using ConfiguredAsyncDisposable end = run.ConfigureAwait(false);
+            await run.BesideListingsAsync().ConfigureAwait(false);
+            await run.BesideLookupsAsync().ConfigureAwait(false);
+            List<(double P99, int Read)> listing = [], looking = [];
+            for (int i = 0; i < Runs; i++)
+            {
+                listing.Add(await run.BesideListingsAsync().ConfigureAwait(false));
+                looking.Add(await run.BesideLookupsAsync().ConfigureAwait(false));
+            }
+
+            return (PairedTimer.Median([.. listing.Select(one => one.P99)]), PairedTimer.Median([.. looking.Select(one => one.P99)]), listing.Sum(one => one.Read));
+        }
     }
 
     private static Measured MemoryEmpty(string name)
