@@ -11,16 +11,12 @@ public sealed class EvenPorts : IPortAllocationStrategy
     {
         int first = search.FindFree(search.Ports.First);
         int found = first;
-        while (found % 2 != 0)
+        for (int i = 0; i < search.Ports.Count && found % 2 != 0; i++)
         {
             found = search.FindFree(found + 1);
-            if (found == first)
-            {
-                return first;                  // once round: no even port is free, or none at all
-            }
         }
 
-        return found;
+        return found % 2 == 0 ? found : first;   // first: an odd port, or Nothing
     }
 }
 

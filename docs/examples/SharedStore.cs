@@ -7,7 +7,7 @@ namespace Examples;
 public interface IKeyValueStore
 {
     /// <summary>Completes when all of it is durable.</summary>
-    Task PutAsync(IReadOnlyDictionary<string, PortFact> changes, CancellationToken cancellationToken);
+    Task PutAsync(IReadOnlyDictionary<string, PortFact> facts, CancellationToken cancellationToken);
 
     /// <summary>All that was put.</summary>
     Task<IReadOnlyCollection<PortFact>> ReadAllAsync(CancellationToken cancellationToken);
@@ -38,13 +38,12 @@ public sealed class SharedStore(IKeyValueStore store) : IPortStore
 
     public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
     {
-        Dictionary<string, PortFact> changes = [];
         foreach (PortFact fact in batch)
         {
             string key = Key(fact);
             if (!_standing.TryGetValue(key, out PortFact? standing) || Outweighs(fact, standing))
             {
-                _standing[key] = changes[key] = fact;
+                _standing[key] = fact;
             }
         }
 
