@@ -63,7 +63,8 @@ public sealed class SharedStore(IKeyValueStore store) : IPortStore
 
     private static string Key(PortFact fact) => fact.IsMark ? "mark" : $"{fact.Protocol}/{fact.Port}/{fact.Owner}";
 
-    // Of one key the highest epoch stands, of one epoch the later state, of one state the later time.
+    // Of one key the highest epoch stands, of one epoch the later state, of one state the later
+    // time.
     private static bool Outweighs(PortFact fact, PortFact standing) =>
         (fact.Epoch, Order(fact.State), fact.At).CompareTo((standing.Epoch, Order(standing.State), standing.At)) > 0;
 
