@@ -50,6 +50,6 @@ internal static partial class PortmapLog
     [LoggerMessage(15, LogLevel.Information, "{Count} more lines '{Kind}' about {Subject} were left out", EventName = "LinesLeftOut")]
     public static partial void LinesLeftOut(ILogger logger, long count, string kind, string subject);
 
-    [LoggerMessage(20, LogLevel.Information, "Process {From} of {Owner} on {Port}/{Protocol} listens no more; process {To} of the same program goes on", EventName = "PassedOn")]
+    [LoggerMessage(21, LogLevel.Information, "Process {From} of {Owner} on {Port}/{Protocol} listens no more; process {To} of the same program goes on", EventName = "PassedOn")]
     public static partial void PassedOn(ILogger logger, string owner, PortProtocol protocol, int port, int from, int to);
 }
