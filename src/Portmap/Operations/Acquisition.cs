@@ -52,7 +52,8 @@ internal struct Acquisition : IOperation
         parts.ThrowIfDisposed();
         strategy = 0;
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
-            ?? CheckPrevious(parts.Settings, request)
+            ?? (request.Ports is null ? null : CheckPorts(parts, request))
+            ?? CheckPrevious(parts, request)
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
 
@@ -246,10 +247,16 @@ internal struct Acquisition : IOperation
         _isPushed = false;
     }
 
-    private static PortRefusal? CheckPrevious(PortRegistrySettings settings, in PortRequest request) =>
+    private static PortRefusal? CheckPorts(RegistryParts parts, in PortRequest request)
+    {
+        _ = parts.Pools.Find(request.Ports, out string? complaint);
+        return complaint is null ? null : Refusals.InvalidPorts(request, complaint);
+    }
+
+    private static PortRefusal? CheckPrevious(RegistryParts parts, in PortRequest request) =>
         request.PreviousPort is < 0 or > 65_535
             ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
-        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !settings.HandsOut(request.PreviousPort)
-            ? Refusals.NotHandedOut(request, settings)
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request.Ports)
+            ? Refusals.NotHandedOut(request, parts.Settings)
         : null;
 }
