@@ -66,9 +66,8 @@ internal static class OperationMutants
         s_operations.This("PortHunt.FindLater: what is cooled comes after what still cools", "PortHunt.cs", "if (_failure is null && _parts.Table.FreeCooled", "if (!MUTANT && _failure is null && _parts.Table.FreeCooled", "PortRegistryCooling"),
         s_operations.This("PortHunt.GiveUp: a stranger's port is offered again at once", "PortHunt.cs", "_parts.Table.TryMarkForeign(taken.Protocol", "if (!MUTANT) _parts.Table.TryMarkForeign(taken.Protocol", "StrangerTests|PortmapMetrics"),
         s_operations.This("Acquisition.HoldAgainst: another session replaces who serves", "Acquisition.cs", "else if (acquirer is not null && !OwnerRights.SpeaksFor", "else if (!MUTANT && acquirer is not null && !OwnerRights.SpeaksFor", "OwnerRightsTests"),
-        s_operations.This("Acquisition.HoldAgainst: unless served is not asked", "Acquisition.cs", "else if (_hunt.Request.UnlessServed)", "else if (!MUTANT && _hunt.Request.UnlessServed)", "UnlessServed"),
         s_operations.This("Acquisition.HoldAgainst: the dead are served", "Acquisition.cs", "if (!session.CheckAlive())\n", "if (!MUTANT && !session.CheckAlive())\n", "UnlessServed|LivenessTests"),
-        s_operations.This("Acquisition.FindOrUndo: what fails stays half taken", "Acquisition.cs", "Undo(now);   // whatever failed", "if (!MUTANT) { Undo(now); }   // whatever failed", "HostFault"),
+        s_operations.This("Acquisition.FindOrUndo: what fails stays half taken", "Acquisition.cs", "Undo(now);   // whatever failed", "if (!MUTANT) { Undo(now); }   // whatever failed", "AcquisitionFaultTests", "Portmap.Interleaving.Tests"),
         s_operations.This("Healing.ReportAsync: bind attempts are not counted", "Healing.cs", "lease.AddTried(port, failed.Epoch);\n        PortRefusal? refusal", "if (!MUTANT) { lease.AddTried(port, failed.Epoch); }\n        PortRefusal? refusal", "PortBindFailureTests"),
         s_operations.This("Healing.MarkForeignIfTaken: whatever is reported becomes a stranger's", "Healing.cs", "&& parts.Guard.IsTaken(protocol, port))", "&& (MUTANT || parts.Guard.IsTaken(protocol, port)))", "PortBindFailure"),
         s_operations.This("Healing.FindAnotherAsync: Require gets another port", "Healing.cs", "== PortReuse.Require && request.PreviousPort == port", "== PortReuse.Require && !MUTANT && request.PreviousPort == port", "PortBindFailure|PortRegistryReuse|GuardingDaemon|StrangerTests"),
@@ -76,7 +75,7 @@ internal static class OperationMutants
         s_operations.This("ClaimEvents.EndOtherHalf: half of a lease stays", "ClaimEvents.cs", "if (other.IsLease)\n", "if (!MUTANT && other.IsLease)\n", "LeaseHalves|PortRegistryProtocol"),
         s_operations.This("ClaimEvents.KindOf: a lost lease is told as released", "ClaimEvents.cs", "ClaimEnd.LostToListener => PortChangeKind.Taken,", "ClaimEnd.LostToListener => MUTANT ? PortChangeKind.Released : PortChangeKind.Taken,", "PortRegistryWatch|WatchMirror|PortmapMetrics"),
         s_operations.This("ClaimEvents.Ended: what goes on loses its placeholder", "ClaimEvents.cs", "if (!goesOn)\n        {\n            parts.Guard.Drop", "if (MUTANT || !goesOn)\n        {\n            parts.Guard.Drop", "GateTests"),
-        s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);", "parts.Guard.Drop(MUTANT ? default : claim.Guarded, keep: false, parts.NowMs);", "GateTests|FailingStore"),
+        s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);", "parts.Guard.Drop(MUTANT ? default : claim.Guarded, keep: false, parts.NowMs);", "GateTests"),
         s_operations.This("InsistedPort.EndDeadHolders: the living too", "InsistedPort.cs", "is { } session && !session.CheckAlive())", "is { } session && (MUTANT || !session.CheckAlive()))", "PortRegistryReuse"),
     ];
 
