@@ -20,7 +20,7 @@ public sealed partial class PortLease : ILease
 {
     private PortClaim? _claim;
     private object? _state;
-    private Rarely? _more;
+    private RareLeaseFacts? _more;
 
     /// <summary>
     /// Completes with the entry when a process has registered (of both protocols, if both were
@@ -107,21 +107,7 @@ public sealed partial class PortLease : ILease
 
     bool ILease.HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
 
-    void ILease.AddTried(int port, long epoch)
-    {
-        Rarely? more = Volatile.Read(ref _more);
-        while (epoch == 0 || more is null || !Array.Exists(more.Tried, tried => tried.Epoch == epoch))
-        {
-            Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], (port, epoch)] }, more);
-            if (ReferenceEquals(seen, more))
-            {
-                return;
-            }
-
-            more = seen;
-        }
-    }
+    void ILease.AddTried(int port, long epoch) => RareLeaseFacts.AddTried(ref _more, port, epoch);
 
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 
@@ -185,16 +171,7 @@ public sealed partial class PortLease : ILease
         }
     }
 
-    private void SetTwin(PortClaim? twin)
-    {
-        Rarely? more = Volatile.Read(ref _more);
-        while (!ReferenceEquals(more?.Twin, twin))
-        {
-            Hook.At(Step.SetTwin);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Twin = twin }, more);
-            more = ReferenceEquals(seen, more) ? Volatile.Read(ref _more) : seen;
-        }
-    }
+    private void SetTwin(PortClaim? twin) => RareLeaseFacts.SetTwin(ref _more, twin);
 
     private void Complete(TaskCompletionSource<PortEntry> source, object outcome)
     {
@@ -209,10 +186,5 @@ public sealed partial class PortLease : ILease
         {
             _ = source.Task.Exception;   // nobody has to await it
         }
-    }
-
-    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, SessionHolder? Acquirer, uint? UserId)
-    {
-        public static Rarely Nothing { get; } = new(null, [], null, null);
     }
 }

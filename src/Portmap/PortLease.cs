@@ -37,7 +37,7 @@ public sealed partial class PortLease
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
         if (acquirer is not null || request.UserId is not null)
         {
-            _more = new Rarely(null, [], acquirer, request.UserId ?? acquirer?.UserId);
+            _more = new RareLeaseFacts(null, [], acquirer, request.UserId ?? acquirer?.UserId);
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
-namespace Portmap;
+namespace Portmap.Operations;
 
 /// <summary>Which leases a program that is about to be started is told of.</summary>
 /// <remarks>
@@ -16,7 +16,7 @@ internal static class PreparedStarts
     /// <summary>Notes a lease, in the place of one that is not open any more.</summary>
     /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
     /// <exception cref="InvalidOperationException">Another open lease has the name.</exception>
-    public static void Add(ProcessStartInfo start, PortLease lease, string? name)
+    public static void Add(ProcessStartInfo start, ILease lease, string? name)
     {
         PortmapVariables.CheckName(name, nameof(name));
         List<Prepared> all = s_starts.GetOrCreateValue(start);
@@ -27,7 +27,7 @@ internal static class PreparedStarts
             return;
         }
 
-        PortLease other = all[same].Lease;
+        ILease other = all[same].Lease;
         if (!ReferenceEquals(other, lease) && other.IsOpen)
         {
             throw new InvalidOperationException(
@@ -38,7 +38,7 @@ internal static class PreparedStarts
         all[same] = new Prepared(name, lease);
     }
 
-    private static string Port(PortLease lease) => lease.Port == 0 ? string.Empty : $" (port {lease.Port})";
+    private static string Port(ILease lease) => lease.Port == 0 ? string.Empty : $" (port {lease.Port})";
 
-    private readonly record struct Prepared(string? Name, PortLease Lease);
+    private readonly record struct Prepared(string? Name, ILease Lease);
 }
