@@ -2,8 +2,8 @@
  * A worker in C, on the stubs that rpcgen makes of portmap.x: acquires a port for an owner, listens on it, registers, looks itself up, serves,
  * and releases. Any language with an ONC RPC library can do the same.
  *
- *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER
- *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT and _EPOCH say which
+ *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER [PORTS]
+ *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT, _EPOCH and _RANGE say which
  *
  * It prints a line after each step ("acquired 49152") and takes the next one when it reads a line or its standard input ends.
  */
@@ -78,7 +78,7 @@ static portmap_entry take(CLIENT *client, const portmap_entry_result *answer)
     return answer->portmap_entry_result_u.entry;
 }
 
-/* Listens on the lease's port, or on any when the lease says 0. Returns -1, and errno says why, when that fails. */
+/* Listens on a port. Returns -1, and errno says why, when that fails. */
 static int listen_on(int port)
 {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -91,6 +91,23 @@ static int listen_on(int port)
     return -1;
 }
 
+/* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,…, or any when there are no
+ * ranges. */
+static int listen_for(int number, const char *ports)
+{
+    if (number != 0 || !ports) return listen_on(number);
+    for (char *at = (char *)ports; *at; at += *at == ',') {
+        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+        for (long port = first; port <= last; port++) {
+            int fd = listen_on((int)port);
+            if (fd >= 0 || errno != EADDRINUSE) return fd;
+        }
+        if (*at && *at != ',') fail("worker: PORTS is not FIRST-LAST,…");
+    }
+    errno = EADDRINUSE;
+    return -1;
+}
+
 static int port_of(int fd)
 {
     struct sockaddr_in at;
@@ -99,7 +116,7 @@ static int port_of(int fd)
     return ntohs(at.sin_port);
 }
 
-struct port { const char *owner; u_quad_t epoch; int number, fd; };
+struct port { const char *owner, *ranges; u_quad_t epoch; int number, fd; };
 
 /* Greets whoever connects, until a line comes in or standard input ends. */
 static void serve(const struct port *ports, int count)
@@ -129,7 +146,7 @@ static const char *told(const char *name, const char *what)
 
 static void listen_and_register(CLIENT *client, struct port *port)
 {
-    while ((port->fd = listen_on(port->number)) < 0) {
+    while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
         portmap_bind_failed_args failed = {
             .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
         portmap_entry lease = take(client, portmap_bind_failed_1(&failed, client));
@@ -162,17 +179,18 @@ int main(int argc, char **argv)
 {
     struct port ports[MAX_PORTS];
     int count = 1, has_names = argc > 2 && strcmp(argv[1], "-n") == 0;
-    if (!has_names && argc != 2) { fprintf(stderr, "usage: worker OWNER | worker -n NAME...\n"); return 2; }
+    if (!has_names && argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS] | worker -n NAME...\n"); return 2; }
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
     if (has_names) {
         for (count = 0; count < argc - 2 && count < MAX_PORTS; count++) {
             const char *name = argv[count + 2];
-            ports[count] = (struct port) { .owner = told(name, "OWNER"), .number = atoi(told(name, "PORT")), .epoch = strtoull(told(name, "EPOCH"), NULL, 10) };
+            ports[count] = (struct port) {
+                .owner = told(name, "OWNER"), .ranges = told(name, "RANGE"), .number = atoi(told(name, "PORT")), .epoch = strtoull(told(name, "EPOCH"), NULL, 10) };
         }
     } else {
-        portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT };
+        portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
         portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));
-        ports[0] = (struct port) { .owner = argv[1], .number = lease.port, .epoch = lease.epoch };
+        ports[0] = (struct port) { .owner = argv[1], .ranges = argc == 3 ? argv[2] : NULL, .number = lease.port, .epoch = lease.epoch };
         step("acquired", lease.port);
         getchar();
     }

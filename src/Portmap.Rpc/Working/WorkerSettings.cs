@@ -8,7 +8,7 @@ namespace Portmap.Rpc.Working;
 /// <summary>What a worker was told, by its options or else by its environment, checked.</summary>
 internal sealed record WorkerSettings
 {
-    private static readonly PortRange s_defaultRange = new(49152, 65535);
+    private static readonly PortRange[] s_defaultPorts = [new(49152, 65535)];
 
     public required PortmapEndpoint Endpoint { get; init; }
 
@@ -20,7 +20,8 @@ internal sealed record WorkerSettings
 
     public required PortProtocol Protocol { get; init; }
 
-    public required PortRange Range { get; init; }
+    /// <summary>Where it picks a port that it is to bring.</summary>
+    public required PickRanges Ports { get; init; }
 
     /// <summary>
     /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
@@ -61,16 +62,16 @@ internal sealed record WorkerSettings
         Told told = new(options.Name);
         int port = (int)told.Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
         long epoch = told.Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
-        PortRange? range = RangeOf(options.Ports ?? told.Get(PortmapVariables.Range), told.NameOf(PortmapVariables.Range));
+        IReadOnlyList<PortRange>? ranges = RangesOf(options.Ports ?? told.Get(PortmapVariables.Range), told.NameOf(PortmapVariables.Range));
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : told.Endpoint,
             Owner = options.Owner ?? told.Get(PortmapVariables.Owner) ?? throw told.NoOwner(),
             Port = port,
             Epoch = epoch,
-            IsToldWhere = port != 0 || epoch != 0 || range is not null,
+            IsToldWhere = port != 0 || epoch != 0 || ranges is not null,
             Protocol = options.Protocol ?? ProtocolOf(told.Get(PortmapVariables.Protocol), told.NameOf(PortmapVariables.Protocol)),
-            Range = range ?? s_defaultRange,
+            Ports = new PickRanges(ranges ?? s_defaultPorts),
             Exclude = ExcludeOf(options.Exclude ?? told.Get(PortmapVariables.Exclude), told.NameOf(PortmapVariables.Exclude)),
             Address = options.Address ?? AddressOf(told.GetShared(PortmapVariables.Address)),
             BindAttempts = (int)told.Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
@@ -105,21 +106,24 @@ internal sealed record WorkerSettings
         _ => throw new FormatException($"{variable}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
     };
 
-    private static PortRange? RangeOf(string? text, string variable)
+    private static IReadOnlyList<PortRange>? RangesOf(string? text, string variable) => text is null ? null : Named(variable, text, PortRange.ParseList);
+
+    // Other than in Ports, a port may stand there twice.
+    private static List<PortRange> ExcludeOf(string? text, string variable) => text is null
+        ? []
+        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(variable, part, PortRange.Parse))];
+
+    private static T Named<T>(string name, string text, Func<string, T> parse)
     {
         try
         {
-            return text is null ? null : PortRange.Parse(text);
+            return parse(text);
         }
         catch (FormatException e)
         {
-            throw new FormatException($"{variable}: {e.Message}", e);
+            throw new FormatException($"{name}: {e.Message}", e);
         }
     }
-
-    private static List<PortRange> ExcludeOf(string? text, string variable) => text is null
-        ? []
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => RangeOf(part, variable)!.Value)];
 
     private static IPAddress AddressOf(string? text) =>
         text is null ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
