@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
 using ManagementDaemon.Demo;
+using ManagementDaemon.PortServer;
 using Portmap;
 using Portmap.Rpc;
 
@@ -37,7 +38,9 @@ internal static class CommandLine
             Description = "With --state: Confirmed (the default: a change counts when it is on disk) or Background.",
             CustomParser = Durability,
         };
-        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability };
+        Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
+        portServer.Validators.Add(CheckPortServer);
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability, portServer };
         serve.Validators.Add(result =>
         {
             if (result.GetResult(durability) is not null && result.GetResult(state) is null)
@@ -54,6 +57,7 @@ internal static class CommandLine
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
             },
             cancellationToken));
         return serve;
@@ -137,6 +141,14 @@ internal static class CommandLine
         if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
         {
             result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
+        }
+    }
+
+    private static void CheckPortServer(OptionResult result)
+    {
+        if (PortServerAddress.Complaint(result.GetValueOrDefault<string>()) is { } complaint)
+        {
+            result.AddError(complaint);
         }
     }
 

@@ -1,3 +1,4 @@
+using ManagementDaemon.PortServer;
 using Portmap;
 using Portmap.Rpc;
 
@@ -18,6 +19,8 @@ internal sealed record DaemonSettings
     public string? StateFolder { get; init; }
 
     public PortDurability? Durability { get; init; }
+
+    public PortServerAddress? PortServer { get; init; }
 
     /// <summary>The demo tells its story itself and wants to hear of trouble only.</summary>
     public bool Quiet { get; init; }
