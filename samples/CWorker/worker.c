@@ -74,7 +74,7 @@ static portmap_entry take(CLIENT *client, const portmap_entry_result *answer)
     return answer->portmap_entry_result_u.entry;
 }
 
-/* Listens on the lease's port, or on any when the lease says 0. Returns -1, and errno says why, when that fails. */
+/* Listens on a port. Returns -1, and errno says why, when that fails. */
 static int listen_on(int port)
 {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -84,6 +84,23 @@ static int listen_on(int port)
     int why = errno;
     close(fd);
     errno = why;
+    return -1;
+}
+
+/* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,…, or any when there are no
+ * ranges. */
+static int listen_for(const portmap_entry *lease, const char *ports)
+{
+    if (lease->port != 0 || !ports) return listen_on(lease->port);
+    for (char *at = (char *)ports; *at; at += *at == ',') {
+        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+        for (long port = first; port <= last; port++) {
+            int fd = listen_on((int)port);
+            if (fd >= 0 || errno != EADDRINUSE) return fd;
+        }
+        if (*at && *at != ',') fail("worker: PORTS is not FIRST-LAST,…");
+    }
+    errno = EADDRINUSE;
     return -1;
 }
 
@@ -108,16 +125,16 @@ static void serve(int fd, const char *owner)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) { fprintf(stderr, "usage: worker OWNER\n"); return 2; }
+    if (argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS]\n"); return 2; }
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
-    portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT };
+    portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
     portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));
     step("acquired", lease.port);
     getchar();
 
     int fd;
     portmap_register_args mine = { .owner = argv[1], .protocol = PORTMAP_TCP, .process_id = getpid() };
-    while ((fd = listen_on(lease.port)) < 0) {
+    while ((fd = listen_for(&lease, argv[2])) < 0) {
         portmap_bind_failed_args failed = {
             .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
         lease = take(client, portmap_bind_failed_1(&failed, client));

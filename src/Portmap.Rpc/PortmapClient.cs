@@ -102,6 +102,7 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
                 writer.WriteInt32(request.Previous ?? 0);
                 PortmapXdr.WriteOptional(writer, request.Strategy);
+                PortmapXdr.WriteOptional(writer, request.Ports);
             },
             PortmapXdr.ReadEntry,
             cancellationToken);

@@ -51,6 +51,7 @@ internal sealed class PortmapProgram(ServerContext context)
             int reuse = request.ReadInt32();
             int previous = request.ReadInt32();
             string? strategy = PortmapXdr.ReadOptional(ref request.Arguments);
+            string? ports = request.Arguments.Remaining == 0 ? null : PortmapXdr.ReadOptional(ref request.Arguments);   // an earlier caller ends here
             if (reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require)
             {
                 throw new InvalidDataException($"{reuse} is not a reuse.");
@@ -67,6 +68,7 @@ internal sealed class PortmapProgram(ServerContext context)
                     Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
                     Previous = previous == 0 ? null : previous,
                     Strategy = strategy,
+                    Ports = ports,
                 }).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);

@@ -66,4 +66,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(20, LogLevel.Error, "The store could not be closed; what was confirmed is kept", EventName = "StoreNotClosed")]
     public static partial void StoreNotClosed(ILogger logger, Exception exception);
+
+    [LoggerMessage(21, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, outside {Ports}, which its lease asks for; it is served all the same", EventName = "RegisteredOutside")]
+    public static partial void RegisteredOutside(ILogger logger, string owner, PortProtocol protocol, int port, string ports, int processId);
 }

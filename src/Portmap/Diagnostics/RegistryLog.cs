@@ -82,6 +82,16 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
         }
     }
 
+    /// <summary>Tells that a process did not bind where its lease wants it to.</summary>
+    public void RegisteredOutside(in PortEntry entry, string ports)
+    {
+        if (Passes(nameof(PortmapLog.RegisteredOutside), entry.Owner, LogLevel.Warning))
+        {
+            string owner = Printable.Of(entry.Owner);
+            PortmapLog.RegisteredOutside(Logger, owner, entry.Protocol, entry.Port, ports, entry.ProcessId ?? 0);
+        }
+    }
+
     public void FoundForeign(PortProtocol protocol, int port)
     {
         if (Passes(nameof(PortmapLog.FoundForeign), Place(protocol, port), LogLevel.Warning))

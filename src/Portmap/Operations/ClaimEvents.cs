@@ -16,7 +16,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         if (SessionHolder.Of(claim) is { } session)
         {
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
-            ILease.Of(used)?.OnRegistered(claim.Claim!);
+            if (ILease.Of(used) is { } lease)
+            {
+                lease.OnRegistered(claim.Claim!);
+                TellOutside(lease, claim);
+            }
         }
         else if (!used.IsNone)
         {
@@ -121,6 +125,14 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         if (claim.Holder is { IsServing: false })
         {
             TellHidden(claim);   // its connection broke off meanwhile, and the look at its owners may have passed
+        }
+    }
+
+    private void TellOutside(ILease lease, ClaimView claim)
+    {
+        if (lease.Ports is { } ports && !parts.Pools.Find(ports, out _).Contains(claim.Port))
+        {
+            parts.Log.RegisteredOutside(parts.Entries.Of(claim), ports);
         }
     }
 
