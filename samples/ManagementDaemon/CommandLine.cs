@@ -37,7 +37,11 @@ internal static class CommandLine
             Description = "With --state: Confirmed (the default: a change counts when it is on disk) or Background.",
             CustomParser = Durability,
         };
-        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability };
+        Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") 
+        {
+            unix, tcp, range, strategy, volfiles, state, durability, metrics,
+        };
         serve.Validators.Add(result =>
         {
             if (result.GetResult(durability) is not null && result.GetResult(state) is null)
@@ -54,6 +58,7 @@ internal static class CommandLine
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                Metrics = result.GetValue(metrics),
             },
             cancellationToken));
         return serve;
@@ -85,6 +90,18 @@ internal static class CommandLine
         }
 
         return endpoint;
+    }
+
+    private static IPEndPoint? Address(ArgumentResult result)
+    {
+        string value = result.Tokens[0].Value;
+        if (IPEndPoint.TryParse(value, out IPEndPoint? address) && address.Port != 0)
+        {
+            return address;
+        }
+
+        result.AddError($"'{value}' is not an address with a port; write it like 127.0.0.1:9464.");
+        return null;
     }
 
     private static PortmapEndpoint? Endpoint(string text, ArgumentResult result)

@@ -56,6 +56,11 @@ internal static class DaemonHost
         });
         builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
+        if (settings.Metrics is { } address)
+        {
+            builder.Services.AddHostedService(_ => new MetricsEndpoint(address));
+        }
+
         return builder.Build();
     }
 

@@ -1,7 +1,5 @@
 using System.Diagnostics.Metrics;
-using System.Text.Json;
 using System.Text.RegularExpressions;
-using OpenTelemetry.Metrics;
 
 namespace Portmap.Hosting.Tests;
 
@@ -118,44 +116,6 @@ public sealed partial class MetricsTests
         written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));
     }
 
-    [Fact]
-    public async Task Dashboard_EachQuery_AsksForWhatPrometheusIsTold()
-    {
-        using TempFolder folder = new();
-        int scrapePort = PortBlock.TakeOne();
-        string address = $"http://{PortBlock.Loopback}:{scrapePort}/";
-        await using AsyncHost host = new(TestHost.Served(folder, services =>
-        {
-            Telling(services, folder);
-            services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter("Portmap", "Portmap.Rpc").AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = (PortBlock.Loopback.ToString(), scrapePort, 0)));
-        }));
-        await host.StartAsync();
-        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
-        using HttpClient client = new();
-        await client.GetStringAsync(address + "metrics").Within();
-        using (Readings readings = new(host.Host.Services))
-        {
-            await UseAsync(registry, folder, readings);
-        }
-
-        string scraped = await client.GetStringAsync(address + "metrics").Within();
-
-        using JsonDocument dashboard = JsonDocument.Parse(RepositoryFiles.Read("samples", "Grafana", "portmap.json"));
-        string[] queries = [.. dashboard.RootElement.GetProperty("panels").EnumerateArray()
-            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!)];
-        string[] names = [.. queries.SelectMany(query => Name().Matches(query).Select(name => name.Value)).Distinct()];
-        names.Should().HaveCountGreaterThan(8);
-        foreach (string name in names)
-        {
-            scraped.Should().MatchRegex($"(?m)^{name}[{{ ]");
-        }
-
-        foreach (string label in queries.SelectMany(query => Label().Matches(query).Select(label => label.Groups["name"].Value)).Distinct())
-        {
-            scraped.Should().Contain($"{label}=\"");
-        }
-    }
-
     /// <summary>A store, passes that come soon, and a finding on any host: fewer ports than
     /// owners.</summary>
     private static void Telling(IServiceCollection services, TempFolder folder) => services.Configure<PortRegistryOptions>(options =>
@@ -193,12 +153,6 @@ public sealed partial class MetricsTests
 
     [GeneratedRegex(@"^\| `(?<name>[a-z.]+)` \| (?<kind>\w+) \| (?<unit>\w+) \| (?<tags>[^|]*)\|", RegexOptions.Multiline)]
     private static partial Regex Row();
-
-    [GeneratedRegex(@"portmap_(?!state|protocol|guarantee|finding\b|strategy|cause|reason|outcome|pass\b|rpc_procedure|rpc_outcome)\w+")]
-    private static partial Regex Name();
-
-    [GeneratedRegex(@"by \((?:le, )?(?<name>\w+)\)")]
-    private static partial Regex Label();
 
     /// <summary>Listens to the meters of one host.</summary>
     private sealed class Readings : IDisposable
