@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Portmap;
 
 /// <summary>
@@ -215,6 +217,12 @@ public sealed class PortRegistryOptions
     /// <summary>How long <see cref="PortRegistry.OpenAsync"/> waits for the stored state.</summary>
     /// <value>100 ms to 1 h. The default is 10 s.</value>
     public TimeSpan OpenTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Makes the meter <c>Portmap</c> of this registry.</summary>
+    /// <value>null, the default, counts on one meter for all registries of the process that have no
+    /// factory; what is counted of one registry alone (open leases, sessions, the store's queue) is
+    /// left out there. <c>AddPortmap</c> takes the host's factory where this is null.</value>
+    public IMeterFactory? MeterFactory { get; set; }
 
     internal List<IPortAllocationStrategy> CustomStrategies { get; } = [];
 

@@ -27,6 +27,8 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private int PageBytes => context.Limits.RecordBytes - PageReserve;
 
+    public override string NameOf(uint procedure) => PortmapProcedure.NameOf(procedure);
+
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
         PortmapProcedure.Acquire => AcquireAsync(connection, request),
@@ -258,6 +260,7 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {
+        request.Outcome = CallOutcome.Refused;
         Log.Refused(context.Logger, connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Portmap.Diagnostics;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -72,7 +71,7 @@ internal struct Acquisition : IOperation
 
         if (refusal is not null)
         {
-            PortmapMetrics.Refused(refusal.Reason);
+            parts.Metrics.Refused(refusal.Reason);
         }
 
         return refusal;

@@ -12,7 +12,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
     public void TookEffect(ClaimView claim, ClaimView used)
     {
-        PortmapMetrics.TookEffect(claim.IsLease);
+        parts.Metrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
@@ -51,7 +51,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
 
         PortChangeKind kind = KindOf(claim.Cause);
-        PortmapMetrics.Ended(kind);
+        parts.Metrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;
         bool isLogged = RegistryLog.Tells(kind) || (!goesOn && parts.Log.TellsChanges);
         if (!isTold && !isLogged)
@@ -75,7 +75,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 
     public void FoundForeign(ClaimView marker)
     {
-        PortmapMetrics.FoundForeign();
+        parts.Metrics.FoundForeign();
         parts.Holders.Want(marker.Protocol, marker.Port);
         parts.Log.FoundForeign(marker.Protocol, marker.Port);
         if (parts.Changes.IsRecording)

@@ -53,6 +53,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <inheritdoc cref="FactWriter.IsIdle"/>
     public bool IsIdle => _writer.IsIdle;
 
+    /// <inheritdoc cref="FactWriter.QueueLength"/>
+    public int QueueLength => _writer.QueueLength;
+
     /// <inheritdoc cref="FactWriter.HasEnded"/>
     public bool HasEnded => _writer.HasEnded;
 
@@ -98,6 +101,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             _writer.TryPush(FactOf(claim.Now(), _parts.NowMs));   // too late only when the registry ends
         }
     }
+
+    long? IFactOutcome.BeginWrite() => _parts.Metrics.BeginWrite(_parts.Clock.Provider);
+
+    void IFactOutcome.EndWrite(long? began, Exception? failure) => _parts.Metrics.EndWrite(began, _parts.Clock.Provider, failure is not null);
 
     PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
     {

@@ -16,6 +16,8 @@ internal sealed class RegistryParts
 
     public required RegistryLog Log { get; init; }
 
+    public required PortmapMetrics Metrics { get; init; }
+
     public required IPortGuard Guard { get; init; }
 
     public required StrategyList Strategies { get; init; }
