@@ -23,9 +23,10 @@ internal readonly record struct LeaseEnvironment(string Owner, int Port, long Ep
         };
         environment[PortmapVariables.Range] = Ports ?? settings.Ports.Text;
         environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
-        if (settings.Exclude.Length > 0)
+        string exclude = string.Join(',', [.. settings.Exclude.Length > 0 ? [settings.Exclude] : (string[])[], .. settings.Kept?.ExceptOf(Owner).Select(range => range.ToString()) ?? []]);
+        if (exclude.Length > 0)
         {
-            environment[PortmapVariables.Exclude] = settings.Exclude;
+            environment[PortmapVariables.Exclude] = exclude;
         }
 
         if ((endpoint ?? settings.Endpoint) is { } address)

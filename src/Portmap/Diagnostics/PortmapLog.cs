@@ -53,6 +53,9 @@ internal static partial class PortmapLog
     [LoggerMessage(20, LogLevel.Information, "Process {From} of {Owner} on {Port}/{Protocol} listens no more; process {To} of the same program goes on", EventName = "PassedOn")]
     public static partial void PassedOn(ILogger logger, string owner, PortProtocol protocol, int port, int from, int to);
 
+    [LoggerMessage(31, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, which is kept for {Kept}; it is served all the same", EventName = "RegisteredKept")]
+    public static partial void RegisteredKept(ILogger logger, string owner, PortProtocol protocol, int port, string kept, int processId);
+
     [LoggerMessage(30, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, outside {Ports}, which its lease asks for; it is served all the same", EventName = "RegisteredOutside")]
     public static partial void RegisteredOutside(ILogger logger, string owner, PortProtocol protocol, int port, string ports, int processId);
 }

@@ -85,6 +85,16 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         }
     }
 
+    /// <summary>Tells that a process listens on a number that is kept for another owner.</summary>
+    public void RegisteredKept(in PortEntry entry, string kept)
+    {
+        if (Passes(nameof(PortmapLog.RegisteredKept), entry.Owner, LogLevel.Warning))
+        {
+            string owner = Printable.Of(entry.Owner), other = Printable.Of(kept);
+            PortmapLog.RegisteredKept(Logger, owner, entry.Protocol, entry.Port, other, entry.ProcessId ?? 0);
+        }
+    }
+
     public void FoundForeign(PortProtocol protocol, int port)
     {
         if (Passes(nameof(PortmapLog.FoundForeign), Place(protocol, port), LogLevel.Warning))

@@ -255,7 +255,7 @@ internal struct Acquisition : IOperation
     private static PortRefusal? CheckPrevious(RegistryParts parts, in PortRequest request) =>
         request.PreviousPort is < 0 or > 65_535
             ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
-        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request.Ports)
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request)
             ? Refusals.NotHandedOut(request, parts.Settings)
         : null;
 }

@@ -49,7 +49,7 @@ internal sealed class AskedPools(PortRegistrySettings settings)
         }
 
         PortPool pool = settings.Ports.Within(ranges, settings.HandsOut);
-        if (pool.Count == 0)
+        if (pool.Count == 0 && settings.Kept?.Ports.Any(pool.Contains) != true)
         {
             complaint = Text($"All its ports are excluded ({settings.Exclude}). Ask for others, or exclude fewer.");
             return settings.Ports;

@@ -21,6 +21,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
                 lease.OnRegistered(claim.Claim!);
                 TellOutside(lease, claim);
             }
+
+            if (parts.Settings.Kept?.OwnerOf(claim.Port) is { } kept && kept != claim.Owner)
+            {
+                parts.Log.RegisteredKept(parts.Entries.Of(claim), kept);
+            }
         }
         else if (!used.IsNone)
         {

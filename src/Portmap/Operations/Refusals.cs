@@ -51,7 +51,7 @@ internal static class Refusals
     public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.InvalidPort,
-            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: {(request.Ports is { } asked ? Text($"it asks for {asked}, and the range") : "the range")} is {settings.Ports.Text}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: {(request.Ports is { } asked ? Text($"it asks for {asked}, and the range") : "the range")} is {settings.Ports.Text}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}{(settings.Kept?.OwnerOf(request.PreviousPort) is { } kept ? $", and it is kept for {kept}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol);
 
     public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
