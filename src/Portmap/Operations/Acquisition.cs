@@ -170,8 +170,9 @@ internal struct Acquisition : IOperation
     /// process is dead: the old entry is cleaned up.</summary>
     private Answer LookAtOwner(OwnerKey owner, PortClaim? replaced, long now)
     {
-        _hunt.After = Math.Max(_hunt.After, _parts.Table.MarkOf(owner));
-        return _parts.Table.Has(owner) ? HoldAgainst(owner, replaced, now) : Answer.Done;
+        bool hasNothing = _parts.Table.HasNothing(owner, out long epoch);
+        _hunt.After = Math.Max(_hunt.After, epoch);
+        return hasNothing ? Answer.Done : HoldAgainst(owner, replaced, now);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it

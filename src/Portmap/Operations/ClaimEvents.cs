@@ -32,6 +32,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             ILease.Of(claim)!.OnHealed(used.Claim!, claim.Claim!);
         }
 
+        if (parts.Log.TellsChanges)
+        {
+            parts.Log.TookEffect(parts.Entries.Of(claim));
+        }
+
         if (parts.Changes.IsRecording)
         {
             TellEffect(claim, used);
@@ -53,13 +58,18 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         PortChangeKind kind = KindOf(claim.Cause);
         PortmapMetrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;
-        if (!isTold && !RegistryLog.Tells(kind))
+        bool isLogged = RegistryLog.Tells(kind) || (!goesOn && parts.Log.TellsChanges);
+        if (!isTold && !isLogged)
         {
             return;
         }
 
         PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
-        parts.Log.Ended(kind, ended);
+        if (isLogged)
+        {
+            parts.Log.Ended(kind, ended);
+        }
+
         if (isTold)
         {
             parts.Changes.Append(kind, ended);

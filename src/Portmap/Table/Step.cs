@@ -39,6 +39,9 @@ internal enum Step
     FillBucket,
     PublishGrown,
     RaiseMark,
+    NoteIdle,
+    BeginWalk,
+    EndWalk,
 
     // OwnerCredits
     TakeCredit,
