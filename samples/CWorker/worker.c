@@ -132,11 +132,18 @@ int main(int argc, char **argv)
     step("acquired", lease.port);
     getchar();
 
+    /* What starts slowly asks for more time, else its lease times out. */
+    portmap_extend_args more = { .owner = argv[1], .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .time_ms = 120000 };
+    portmap_extend_result *extended = portmap_extend_1(&more, client);
+    if (!extended) { clnt_perror(client, "worker: no answer"); return 1; }
+    if (extended->status == PORTMAP_REFUSED) refused(&extended->portmap_extend_result_u.refusal);
+
     int fd;
     portmap_register_args mine = { .owner = argv[1], .protocol = PORTMAP_TCP, .process_id = getpid() };
     while ((fd = listen_for(&lease, argv[2])) < 0) {
         portmap_bind_failed_args failed = {
-            .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
+            .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno,
+            .ports = wanted.ports };
         lease = take(client, portmap_bind_failed_1(&failed, client));
         step("healed", lease.port);
     }

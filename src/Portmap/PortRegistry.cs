@@ -243,7 +243,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Settings = settings,
             Pools = new AskedPools(settings),
             Clock = clock,
-            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
+            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.DisconnectGrace, settings.ForeignRecheck)),
             Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
                 [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Ports, processors, Seed()), .. options.CustomStrategies], options.Strategy),

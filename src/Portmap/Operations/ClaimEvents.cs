@@ -67,7 +67,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
         if (isLogged)
         {
-            parts.Log.Ended(kind, ended);
+            parts.Log.Ended(kind, ended, TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));
         }
 
         if (isTold)
