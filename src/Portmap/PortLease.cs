@@ -71,10 +71,10 @@ public sealed partial class PortLease
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>
-    /// When the lease ends unless a process registers; it ends at the first pass of the registry
-    /// after that. Means nothing once it is not open.
+    /// When the lease ends unless a process registers or it is extended; it ends at the first pass
+    /// of the registry after that. Means nothing once it is not open.
     /// </summary>
-    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(new ClaimView(Claim).AtMs + _registry.Parts.Settings.LeaseTimeoutMs);
+    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_registry.Parts, new ClaimView(Claim)));
 
     internal PortRequest Request => new(Owner)
     {
@@ -84,7 +84,8 @@ public sealed partial class PortLease
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
         UserId = Volatile.Read(ref _more)?.UserId,
-        Ports = Ports,
+        Ports = Volatile.Read(ref _more)?.Ports,
+        LeaseTimeout = Volatile.Read(ref _more)?.TimeoutMs is > 0 and long ms ? TimeSpan.FromMilliseconds(ms) : null,
     };
 
     /// <summary>
@@ -120,7 +121,7 @@ public sealed partial class PortLease
         ArgumentNullException.ThrowIfNull(startInfo);
         PreparedStarts.Add(startInfo, this, name);
         OpenGate();
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
     }
 
     /// <summary>
@@ -204,6 +205,20 @@ public sealed partial class PortLease
 
         return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
     }
+
+    /// <summary>
+    /// Gives a program that starts slowly more time: the lease does not time out before this much
+    /// time from now. Completes when that is confirmed.
+    /// </summary>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; the time is given all the same.</param>
+    /// <exception cref="PortRefusedException">
+    /// LeaseEnded: it is not open any more; InvalidTime; StoreFailed: it has the time in this run,
+    /// and after a restart ends when it was to end before.
+    /// </exception>
+    public ValueTask ExtendAsync(TimeSpan time, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
+        ? ValueTask.FromCanceled(cancellationToken)
+        : Confirmation.Within(Extension.RunAsync(_registry.Parts, this, time), cancellationToken);
 
     /// <summary>
     /// Gives the port back, registered or not; completes when that is confirmed. Doing it twice is
