@@ -125,6 +125,33 @@ public sealed partial class PortLease
     }
 
     /// <summary>
+    /// Starts a program with the socket that the daemon listens on for it
+    /// (<see cref="PortGuardMode.PassSocket"/>), as systemd does: descriptor 3 and those after it,
+    /// LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID, in the order of <see cref="PrepareStart"/>.
+    /// </summary>
+    /// <param name="startInfo">
+    /// The program, prepared for each of its leases. Its streams and user are the daemon's:
+    /// redirections and UserName are not possible, arguments stand in ArgumentList.
+    /// </param>
+    /// <returns>
+    /// The process; <see cref="RegisterAsync"/> registers for it. .NET does not know its exit code.
+    /// </returns>
+    /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It was not prepared, there is no socket to pass, or it asks for what is not possible.
+    /// </exception>
+    /// <exception cref="PortRefusedException">LeaseEnded.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">It was not started.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
+    public Process Start(ProcessStartInfo startInfo)
+    {
+        ArgumentNullException.ThrowIfNull(startInfo);
+        return OperatingSystem.IsLinux()
+            ? ProgramStart.Run(_registry.Parts, this, startInfo)
+            : throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
+    }
+
+    /// <summary>
     /// Lets the owner's process bind the port, for a program that is told its port in another way
     /// than by <see cref="PrepareStart"/>, or that asks for it while it runs.
     /// </summary>
