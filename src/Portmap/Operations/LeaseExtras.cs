@@ -1,3 +1,4 @@
+using Portmap.Diagnostics;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -25,11 +26,20 @@ internal sealed record LeaseExtras
     /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
     public string? Ports { get; init; }
 
+    /// <summary>Its way from the acquisition to its process, where somebody follows it.</summary>
+    public LeaseTrace? Trace { get; init; }
+
     /// <summary>Those of a lease that is about to be acquired; null when it needs none.</summary>
     public static LeaseExtras? Of(in PortRequest request, SessionHolder? acquirer) =>
-        acquirer is null && request.UserId is null && request.Ports is null
+        acquirer is null && request.UserId is null && request.Ports is null && !LeaseTrace.IsWanted
             ? null
-            : new LeaseExtras { Acquirer = acquirer, UserId = request.UserId ?? acquirer?.UserId, Ports = request.Ports };
+            : new LeaseExtras
+            {
+                Acquirer = acquirer,
+                UserId = request.UserId ?? acquirer?.UserId,
+                Ports = request.Ports,
+                Trace = LeaseTrace.Begin(request.Owner, request.Protocol),
+            };
 
     /// <summary>Notes the claim of the second protocol.</summary>
     public static void SetTwin(ref LeaseExtras? place, PortClaim? twin)
