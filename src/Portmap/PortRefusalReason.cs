@@ -139,4 +139,12 @@ public enum PortRefusalReason
     /// the request leaves such an owner alone (<see cref="PortRequest.UnlessServed"/>).
     /// </summary>
     AlreadyServed = 33,
+
+    /// <summary>A block of ports in a row was asked for with a strategy that leaves the number to
+    /// the process.</summary>
+    NeedsNumbers = 34,
+
+    /// <summary>Others took or changed what was asked for together again and again; nothing was
+    /// taken. Ask again.</summary>
+    Contended = 35,
 }

@@ -24,6 +24,8 @@ public sealed class FrozenThreadTests : IDisposable
         ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
         ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
         ["acquires over a session"] = (_ => { }, scene => FrozenScene.AcquireOver(scene.Here, "frozen")),
+        ["acquires several"] = (_ => { }, scene => scene.AcquireAll(contiguous: false)),
+        ["acquires a block"] = (_ => { }, scene => scene.AcquireAll(contiguous: true)),
         ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
         ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
         ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
@@ -44,7 +46,7 @@ public sealed class FrozenThreadTests : IDisposable
     };
 
     /// <summary>Those that are tried on a registry with a store too.</summary>
-    private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease"];
+    private static readonly string[] s_stored = ["acquires the last port of a word", "acquires several", "acquires a block", "registers", "registers its lease", "moves", "releases", "releases a lease"];
 
     [Fact]
     public void Registry_ThreadFrozenAtAnyStep_TheOthersGoOnAndNothingIsLost()

@@ -20,6 +20,9 @@ internal static class FactLine
 {
     public const byte Mark = (byte)'#';
 
+    /// <summary>What stands between the facts of one line; in a name it is escaped.</summary>
+    public const byte Separator = (byte)'\t';
+
     /// <summary>How long a line may be, its line break included.</summary>
     /// <remarks>The longest name takes a quarter of it even if every byte is escaped.</remarks>
     public const int MaxLength = 64 * 1_024;
@@ -54,6 +57,39 @@ internal static class FactLine
     {
         Span<byte> line = to.GetSpan(MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length)));
         int end = Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line));
+        if (end > MaxLength)
+        {
+            return false;
+        }
+
+        to.Advance(end);
+        return true;
+    }
+
+    /// <summary>Writes facts that are to be durable all or none: one line with one
+    /// checksum.</summary>
+    /// <returns>Whether they fit a line.</returns>
+    public static bool TryWriteTogether(ArrayBufferWriter<byte> to, ReadOnlySpan<PortFact> facts)
+    {
+        int most = PrefixLength + 1;
+        foreach (PortFact fact in facts)
+        {
+            most += MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length));
+        }
+
+        Span<byte> line = to.GetSpan(most);
+        int end = PrefixLength;
+        foreach (PortFact fact in facts)
+        {
+            if (end > PrefixLength)
+            {
+                line[end++] = Separator;
+            }
+
+            end += PutClaim(fact, line[(end - PrefixLength)..]) - PrefixLength;
+        }
+
+        end = Seal(line, end);
         if (end > MaxLength)
         {
             return false;
