@@ -15,12 +15,16 @@ internal static class PortmapProcedure
     public const uint List = 6;
     public const uint WaitForChange = 7;
     public const uint LookupPort = 8;
+    public const uint AcquireAll = 9;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
 
     /// <summary>The arm that holds a refusal.</summary>
     public const int Refused = 1;
+
+    /// <summary>How many requests one ask may have.</summary>
+    public const int MaxTogether = 256;
 
     /// <summary>"What the options say" in the reuse of an acquisition.</summary>
     public const int DefaultReuse = -1;
@@ -37,6 +41,7 @@ internal static class PortmapProcedure
         List => "PORTMAP_LIST",
         WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
         LookupPort => "PORTMAP_LOOKUP_PORT",
+        AcquireAll => "PORTMAP_ACQUIRE_ALL",
         _ => $"procedure {procedure}",
     };
 }
