@@ -16,6 +16,7 @@ public class AcquireReleaseBenchmark
     private PortRegistry _registry = null!;
     private ThreadTeam _registryTeam = null!;
     private ThreadTeam _lockTeam = null!;
+    private ThreadTeam _fairTeam = null!;
     private ThreadTeam _concurrentTeam = null!;
     private ThreadTeam _linearTeam = null!;
     private ThreadTeam _randomTeam = null!;
@@ -29,6 +30,7 @@ public class AcquireReleaseBenchmark
         _registry = Books.Registry();
         _registryTeam = Team(number => Books.Churn(_registry, new PortRequest(OwnerOf(number)), PairsPerInvoke / Threads));
         _lockTeam = TeamOf(Books.Lock());
+        _fairTeam = TeamOf(Books.Fair());
         _concurrentTeam = TeamOf(Books.Concurrent());
         _linearTeam = TeamOf(Books.Linear());
         _randomTeam = TeamOf(Books.Random());
@@ -44,6 +46,9 @@ public class AcquireReleaseBenchmark
 
     [Benchmark(Baseline = true, OperationsPerInvoke = PairsPerInvoke)]
     public void LockBitArrayDictionary() => _lockTeam.Run();
+
+    [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
+    public void FairLock() => _fairTeam.Run();
 
     [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
     public void ConcurrentDictionary() => _concurrentTeam.Run();

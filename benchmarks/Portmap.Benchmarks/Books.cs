@@ -23,7 +23,14 @@ internal static class Books
         LeaseTimeout = TimeSpan.FromHours(1),
     });
 
-    public static IPortBook Lock() => new LockBook(Ports.First, Ports.Last, TimeSpan.Zero);
+    /// <summary>The lock with the cheap clock: the plain baseline.</summary>
+    public static IPortBook Lock() => new LockBook<TickClock>(Ports.First, Ports.Last, TimeSpan.Zero);
+
+    /// <summary>The lock as most would write it, with the dear clock.</summary>
+    public static IPortBook StopwatchLock() => new LockBook<StopwatchClock>(Ports.First, Ports.Last, TimeSpan.Zero);
+
+    /// <summary>The lock that checks what ours checks.</summary>
+    public static IPortBook Fair() => new FairBook(Ports.First, Ports.Last, TimeSpan.Zero);
 
     public static IPortBook Concurrent() => new ConcurrentBook(Ports.First, Ports.Last, TimeSpan.Zero);
 

@@ -56,8 +56,7 @@ public class LookupBenchmark
         int sum = 0;
         foreach (string owner in Next())
         {
-            _concurrentDictionary.TryGetValue(owner, out int port);
-            sum += port;
+            sum += _concurrentDictionary.TryGetValue(owner, out int port) ? port : throw Missing(owner);
         }
 
         return sum;
@@ -71,8 +70,7 @@ public class LookupBenchmark
         {
             lock (_gate)
             {
-                _dictionary.TryGetValue(owner, out int port);
-                sum += port;
+                sum += _dictionary.TryGetValue(owner, out int port) ? port : throw Missing(owner);
             }
         }
 
@@ -85,8 +83,7 @@ public class LookupBenchmark
         int sum = 0;
         foreach (string owner in Next())
         {
-            _registry.TryGetPort(owner, out int port);
-            sum += port;
+            sum += _registry.TryGetPort(owner, out int port) ? port : throw Missing(owner);
         }
 
         return sum;
@@ -98,8 +95,7 @@ public class LookupBenchmark
         int sum = 0;
         foreach (string owner in Next())
         {
-            _registry.TryGetPort(owner.AsSpan(), out int port);
-            sum += port;
+            sum += _registry.TryGetPort(owner.AsSpan(), out int port) ? port : throw Missing(owner);
         }
 
         return sum;
@@ -117,6 +113,8 @@ public class LookupBenchmark
 
         return sum;
     }
+
+    private static InvalidOperationException Missing(string owner) => new($"{owner} was not found.");
 
     private ReadOnlySpan<string> Next()
     {

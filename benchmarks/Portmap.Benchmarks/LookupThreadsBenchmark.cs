@@ -63,8 +63,7 @@ public class LookupThreadsBenchmark
         long sum = 0;
         foreach (string owner in ShareOf(number))
         {
-            _registry.TryGetPort(owner, out int port);
-            sum += port;
+            sum += _registry.TryGetPort(owner, out int port) ? port : throw new InvalidOperationException($"{owner} was not found.");
         }
 
         Interlocked.Add(ref _sum, sum);
@@ -75,8 +74,7 @@ public class LookupThreadsBenchmark
         long sum = 0;
         foreach (string owner in ShareOf(number))
         {
-            _concurrentDictionary.TryGetValue(owner, out int port);
-            sum += port;
+            sum += _concurrentDictionary.TryGetValue(owner, out int port) ? port : throw new InvalidOperationException($"{owner} was not found.");
         }
 
         Interlocked.Add(ref _sum, sum);

@@ -8,6 +8,9 @@ internal static class OwnerNames
     /// <summary>How many look-ups are drawn in advance; a power of two.</summary>
     public const int Draws = 65_536;
 
+    /// <summary>One owner, where there is one only.</summary>
+    public const string One = "vol0:/bricks/b0";
+
     private const int Seed = 20_160_331;
 
     public static string[] Make(int count) =>

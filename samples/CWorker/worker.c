@@ -3,6 +3,7 @@
  * and releases. Any language with an ONC RPC library can do the same.
  *
  *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER
+ *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker --row OWNER...      ports in a row for all of them, in one call
  *
  * It prints a line after each step ("acquired 49152") and takes the next one when it reads a line or its standard input ends.
  */
@@ -74,7 +75,7 @@ static portmap_entry take(CLIENT *client, const portmap_entry_result *answer)
     return answer->portmap_entry_result_u.entry;
 }
 
-/* Listens on the lease's port, or on any when the lease says 0. Returns -1, and errno says why, when that fails. */
+/* Listens on a port. Returns -1, and errno says why, when that fails. */
 static int listen_on(int port)
 {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -84,6 +85,23 @@ static int listen_on(int port)
     int why = errno;
     close(fd);
     errno = why;
+    return -1;
+}
+
+/* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,…, or any when there are no
+ * ranges. */
+static int listen_for(const portmap_entry *lease, const char *ports)
+{
+    if (lease->port != 0 || !ports) return listen_on(lease->port);
+    for (char *at = (char *)ports; *at; at += *at == ',') {
+        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+        for (long port = first; port <= last; port++) {
+            int fd = listen_on((int)port);
+            if (fd >= 0 || errno != EADDRINUSE) return fd;
+        }
+        if (*at && *at != ',') fail("worker: PORTS is not FIRST-LAST,…");
+    }
+    errno = EADDRINUSE;
     return -1;
 }
 
@@ -106,18 +124,49 @@ static void serve(int fd, const char *owner)
     }
 }
 
+/* Several ports in a row by one call, all or none. */
+static int serve_row(CLIENT *client, int count, char **owners)
+{
+    portmap_acquire_args *wanted = calloc((size_t)count, sizeof *wanted);
+    for (int i = 0; i < count; i++)
+        wanted[i] = (portmap_acquire_args){ .owner = owners[i], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT };
+    portmap_acquire_all_args all = { .requests = { .requests_len = (u_int)count, .requests_val = wanted }, .contiguous = TRUE };
+    portmap_all_result *answer = portmap_acquire_all_1(&all, client);
+    if (!answer) { clnt_perror(client, "worker: no answer"); return 1; }
+    if (answer->status == PORTMAP_REFUSED) refused(&answer->portmap_all_result_u.refusal.refusal);
+    portmap_entry *leases = answer->portmap_all_result_u.leases.leases_val;
+    for (int i = 0; i < count; i++) step("acquired", leases[i].port);
+    getchar();
+
+    for (int i = 0; i < count; i++) {
+        if (listen_on(leases[i].port) < 0) fail("listen");
+        portmap_register_args mine = { .owner = owners[i], .port = leases[i].port, .epoch = leases[i].epoch, .protocol = PORTMAP_TCP, .process_id = getpid() };
+        step("registered", take(client, portmap_register_1(&mine, client)).port);
+    }
+    getchar();
+
+    for (int i = 0; i < count; i++) {
+        portmap_release_args no_more = { .owner = owners[i], .port = leases[i].port, .epoch = leases[i].epoch, .protocol = PORTMAP_TCP };
+        if (!portmap_release_1(&no_more, client)) { clnt_perror(client, "worker: no answer"); return 1; }
+        step("released", leases[i].port);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) { fprintf(stderr, "usage: worker OWNER\n"); return 2; }
+    int is_row = argc > 2 && strcmp(argv[1], "--row") == 0;
+    if (argc < 2 || (argc > 3 && !is_row)) { fprintf(stderr, "usage: worker OWNER [PORTS] | --row OWNER...\n"); return 2; }
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
-    portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT };
+    if (is_row) return serve_row(client, argc - 2, argv + 2);
+    portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
     portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));
     step("acquired", lease.port);
     getchar();
 
     int fd;
     portmap_register_args mine = { .owner = argv[1], .protocol = PORTMAP_TCP, .process_id = getpid() };
-    while ((fd = listen_on(lease.port)) < 0) {
+    while ((fd = listen_for(&lease, argv[2])) < 0) {
         portmap_bind_failed_args failed = {
             .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
         lease = take(client, portmap_bind_failed_1(&failed, client));

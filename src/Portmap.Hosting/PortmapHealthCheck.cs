@@ -49,15 +49,15 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
     /// handed out when no other is left.</summary>
     private static (int Used, int Ports) Usage(PortRegistry registry)
     {
-        PortRange range = registry.Bounds.Ports;
+        IReadOnlyList<PortRange> ranges = registry.Bounds.Ports;
         int tcp = 0, udp = 0;
-        for (int port = range.First; port <= range.Last; port++)
+        foreach (int port in ranges.SelectMany(range => Enumerable.Range(range.First, range.Count)))
         {
             tcp += IsUsed(registry, port, PortProtocol.Tcp) ? 1 : 0;
             udp += IsUsed(registry, port, PortProtocol.Udp) ? 1 : 0;
         }
 
-        return (Math.Max(tcp, udp), range.Count);
+        return (Math.Max(tcp, udp), ranges.Sum(range => range.Count));
     }
 
     private static bool IsUsed(PortRegistry registry, int port, PortProtocol protocol) =>

@@ -30,7 +30,7 @@ internal sealed class RegistryMetrics : IAsyncDisposable
         _meter = meters?.Create(options) ?? new Meter(options);
         _durations = new BoundDurations(registry, _meter, _tags);
         _meter.CreateObservableGauge("portmap.ports", ObservePorts, "{port}", "Ports by protocol, state and guarantee");
-        _meter.CreateObservableGauge("portmap.ports.limit", () => One(registry.Bounds.Ports.Count), "{port}", "Ports that may be handed out, by protocol; exclusions are among them");
+        _meter.CreateObservableGauge("portmap.ports.limit", () => One(registry.Bounds.Ports.Sum(range => range.Count)), "{port}", "Ports that may be handed out, by protocol; exclusions are among them");
         _meter.CreateObservableGauge("portmap.owners", ObserveOwners, "{owner}", "Owners that lookups find, by protocol");
         _meter.CreateObservableGauge("portmap.owners.limit", () => One(registry.Bounds.MaxOwners), "{owner}", "Owners that may be live at once");
         _meter.CreateObservableGauge("portmap.findings", ObserveFindings, "{finding}", "What weakens the promises, by kind");
@@ -48,14 +48,14 @@ internal sealed class RegistryMetrics : IAsyncDisposable
         _durations.Start();
         foreach (PortProtocol protocol in s_protocols)
         {
-            PortRange range = _registry.Bounds.Ports;
-            long free = range.Count;
+            IReadOnlyList<PortRange> ranges = _registry.Bounds.Ports;
+            long free = ranges.Sum(range => range.Count);
             Dictionary<(PortState State, PortGuarantee? Guarantee), long> counts = [];
             foreach (PortEntry entry in Entries(protocol))
             {
                 (PortState, PortGuarantee?) kind = (entry.State, entry.State is PortState.Cooling or PortState.Foreign ? null : entry.Guarantee);
                 counts[kind] = counts.GetValueOrDefault(kind) + 1;
-                free -= range.Contains(entry.Port) ? 1 : 0;
+                free -= ranges.Any(range => range.Contains(entry.Port)) ? 1 : 0;
             }
 
             foreach (((PortState state, PortGuarantee? guarantee), long count) in counts)

@@ -75,6 +75,10 @@ internal sealed class KernelPorts
         return parts;
     }
 
+    /// <summary>The same of several ranges, in ascending order.</summary>
+    public PortRange[] PartsOf(IEnumerable<PortRange> ranges, bool handedOut) =>
+        [.. ranges.OrderBy(range => range.First).SelectMany(range => PartsOf(range, handedOut))];
+
     /// <summary>CAP_NET_BIND_SERVICE, capability 10 (capabilities(7)), or not to be read.</summary>
     private static bool MayBindAll(string proc)
     {

@@ -7,7 +7,8 @@ namespace Portmap;
 /// <param name="Port">The port, or 0.</param>
 /// <param name="Epoch">The epoch.</param>
 /// <param name="Protocol">The protocol, or both.</param>
-internal readonly record struct LeaseEnvironment(string Owner, int Port, long Epoch, PortProtocol Protocol)
+/// <param name="Ports">The ranges it is to lie in; null is any that are handed out.</param>
+internal readonly record struct LeaseEnvironment(string Owner, int Port, long Epoch, PortProtocol Protocol, string? Ports)
 {
     public void Apply(PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
     {
@@ -20,7 +21,7 @@ internal readonly record struct LeaseEnvironment(string Owner, int Port, long Ep
             PortProtocol.TcpAndUdp => PortmapVariables.TcpAndUdp,
             _ => PortmapVariables.Tcp,
         };
-        environment[PortmapVariables.Range] = settings.Range.ToString();
+        environment[PortmapVariables.Range] = Ports ?? settings.Ports.Text;
         environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
         if (settings.Exclude.Length > 0)
         {

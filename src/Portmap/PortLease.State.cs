@@ -20,7 +20,7 @@ public sealed partial class PortLease : ILease
 {
     private PortClaim? _claim;
     private object? _state;
-    private Rarely? _more;
+    private LeaseExtras? _more;
 
     /// <summary>
     /// Completes with the entry when a process has registered (of both protocols, if both were
@@ -59,6 +59,9 @@ public sealed partial class PortLease : ILease
 
     internal PortClaim Claim => Volatile.Read(ref _claim)!;
 
+    /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
+    internal string? Ports => Volatile.Read(ref _more)?.Ports;
+
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
@@ -73,7 +76,7 @@ public sealed partial class PortLease : ILease
     /// </summary>
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
-        SetTwin(twin);
+        LeaseExtras.SetTwin(ref _more, twin);
         Hook.At(Step.GrantLease);
         Volatile.Write(ref _claim, claim);
     }
@@ -93,6 +96,8 @@ public sealed partial class PortLease : ILease
 
     PortClaim? ILease.Twin => Twin;
 
+    string? ILease.Ports => Ports;
+
     SessionHolder? ILease.Acquirer => Volatile.Read(ref _more)?.Acquirer;
 
     uint? ILease.UserId => Volatile.Read(ref _more)?.UserId;
@@ -107,21 +112,7 @@ public sealed partial class PortLease : ILease
 
     bool ILease.HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
 
-    void ILease.AddTried(int port, long epoch)
-    {
-        Rarely? more = Volatile.Read(ref _more);
-        while (epoch == 0 || more is null || !Array.Exists(more.Tried, tried => tried.Epoch == epoch))
-        {
-            Hook.At(Step.AddTried);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Tried = [.. more?.Tried ?? [], (port, epoch)] }, more);
-            if (ReferenceEquals(seen, more))
-            {
-                return;
-            }
-
-            more = seen;
-        }
-    }
+    void ILease.AddTried(int port, long epoch) => LeaseExtras.AddTried(ref _more, port, epoch);
 
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 
@@ -129,7 +120,7 @@ public sealed partial class PortLease : ILease
     {
         if (ReferenceEquals(Twin, failed))
         {
-            SetTwin(claim);
+            LeaseExtras.SetTwin(ref _more, claim);
         }
         else
         {
@@ -142,7 +133,7 @@ public sealed partial class PortLease : ILease
     {
         if (Twin is { } twin && twin.Protocol == registration.Protocol)
         {
-            SetTwin(registration);
+            LeaseExtras.SetTwin(ref _more, registration);
         }
         else
         {
@@ -185,17 +176,6 @@ public sealed partial class PortLease : ILease
         }
     }
 
-    private void SetTwin(PortClaim? twin)
-    {
-        Rarely? more = Volatile.Read(ref _more);
-        while (!ReferenceEquals(more?.Twin, twin))
-        {
-            Hook.At(Step.SetTwin);
-            Rarely? seen = Interlocked.CompareExchange(ref _more, (more ?? Rarely.Nothing) with { Twin = twin }, more);
-            more = ReferenceEquals(seen, more) ? Volatile.Read(ref _more) : seen;
-        }
-    }
-
     private void Complete(TaskCompletionSource<PortEntry> source, object outcome)
     {
         if (outcome is PortClaim { IsLease: false } registered)
@@ -209,10 +189,5 @@ public sealed partial class PortLease : ILease
         {
             _ = source.Task.Exception;   // nobody has to await it
         }
-    }
-
-    private sealed record Rarely(PortClaim? Twin, (int Port, long Epoch)[] Tried, SessionHolder? Acquirer, uint? UserId)
-    {
-        public static Rarely Nothing { get; } = new(null, [], null, null);
     }
 }

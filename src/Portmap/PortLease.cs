@@ -35,10 +35,7 @@ public sealed partial class PortLease
         _protocol = (byte)request.Protocol;
         _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
-        if (acquirer is not null || request.UserId is not null)
-        {
-            _more = new Rarely(null, [], acquirer, request.UserId ?? acquirer?.UserId);
-        }
+        _more = LeaseExtras.Of(request, acquirer);
     }
 
     /// <summary>The owner.</summary>
@@ -87,6 +84,7 @@ public sealed partial class PortLease
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
         UserId = Volatile.Read(ref _more)?.UserId,
+        Ports = Ports,
     };
 
     /// <summary>
@@ -95,8 +93,8 @@ public sealed partial class PortLease
     /// </summary>
     /// <param name="startInfo">
     /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own),
-    /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE, PORTMAP_EXCLUDE when
-    /// something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.
+    /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
+    /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
@@ -107,7 +105,7 @@ public sealed partial class PortLease
     {
         ArgumentNullException.ThrowIfNull(startInfo);
         OpenGate();
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
     }
 
     /// <summary>
@@ -148,7 +146,7 @@ public sealed partial class PortLease
     /// session or command line, and for a lease with a number also by its user, control group and
     /// age.</para>
     /// <para>A lease without a number takes the lowest port inside
-    /// <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken
+    /// <see cref="PortRequest.Ports"/>, else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken
     /// only when there is none inside after 10 s, or half of the LeaseTimeout if that is
     /// less.</para>
     /// </remarks>

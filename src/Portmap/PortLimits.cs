@@ -6,12 +6,12 @@ namespace Portmap;
 /// changed.</summary>
 internal sealed class PortLimits
 {
-    /// <summary>The ports that are handed out, but for the excluded ones.</summary>
-    public required PortRange Range { get; init; }
+    /// <summary>The ports that are handed out.</summary>
+    public required PortPool All { get; init; }
 
-    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty
-    /// ranges left out.</summary>
-    public required PortRange[][] Tiers { get; init; }
+    /// <summary>From the lowest of them to the highest; what lies between its ranges is
+    /// <see cref="Excluded"/>.</summary>
+    public PortRange Range => All.Span;
 
     /// <summary>A bit for each of 65,536 ports; those of set bits are not handed out.</summary>
     public required BitArray Excluded { get; init; }

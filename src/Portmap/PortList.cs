@@ -28,4 +28,20 @@ internal static class PortList
 
         return ports;
     }
+
+    /// <summary>All ports but those of some ranges.</summary>
+    /// <returns>A bit for each of 65,536 ports.</returns>
+    public static BitArray Outside(IEnumerable<PortRange> ranges)
+    {
+        BitArray ports = new(65_536, defaultValue: true);
+        foreach (PortRange range in ranges)
+        {
+            for (int port = range.First; port <= range.Last; port++)
+            {
+                ports[port] = false;
+            }
+        }
+
+        return ports;
+    }
 }

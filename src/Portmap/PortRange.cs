@@ -52,6 +52,64 @@ public readonly record struct PortRange
     /// <param name="range">The range, or <c>default</c>.</param>
     public static bool TryParse([NotNullWhen(true)] string? text, out PortRange range) => TryParse(text, out range, out _);
 
+    /// <summary>Reads several ranges, as <see cref="PortRegistryOptions.Ports"/> and
+    /// <see cref="PortRequest.Ports"/> take them.</summary>
+    /// <param name="text">
+    /// <c>FIRST-LAST</c> or single numbers, separated by commas, for example
+    /// <c>49152-65535,7000-7099</c>. No port may stand in two of them.
+    /// </param>
+    /// <returns>The ranges in the order they are written.</returns>
+    /// <exception cref="FormatException">
+    /// The text is no such list; the message names every part that is wrong.
+    /// </exception>
+    public static IReadOnlyList<PortRange> ParseList(string text)
+    {
+        List<string> complaints = [];
+        IReadOnlyList<PortRange> ranges = ParseList(text, complaints);
+        return complaints.Count == 0 ? ranges : throw new FormatException(string.Join(' ', complaints));
+    }
+
+    /// <summary>As <see cref="ParseList(string)"/>, with the complaints as a list; what is wrong is
+    /// left out.</summary>
+    internal static PortRange[] ParseList(string? text, List<string> complaints)
+    {
+        List<PortRange> ranges = [];
+        foreach (string part in (text ?? string.Empty).Split(','))
+        {
+            if (!TryParse(part, out PortRange range, out string? complaint))
+            {
+                complaints.Add(complaint);
+                continue;
+            }
+
+            int before = complaints.Count;
+            foreach (PortRange other in ranges)
+            {
+                PortRange both = range.Intersect(other);
+                if (both.Count != 0)
+                {
+                    complaints.Add(range == other
+                        ? $"The range {range} stands there twice; write it once."
+                        : $"The ranges {other} and {range} overlap in {both}; write each port once.");
+                }
+            }
+
+            if (complaints.Count == before)
+            {
+                ranges.Add(range);
+            }
+        }
+
+        return [.. ranges];
+    }
+
+    /// <summary>The ports of both; <c>default</c> when there is none.</summary>
+    internal PortRange Intersect(PortRange other)
+    {
+        int first = Math.Max(First, other.First), last = Math.Min(Last, other.Last);
+        return first > last || first == 0 ? default : new PortRange(first, last);
+    }
+
     /// <summary><c>FIRST-LAST</c>, which <see cref="Parse"/> reads.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{First}-{Last}");
 

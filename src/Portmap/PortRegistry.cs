@@ -84,7 +84,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     /// <summary>The ports that are handed out, exclusions among them, and how many owners may be
     /// live at once: what others need who share them out.</summary>
-    public (PortRange Ports, int MaxOwners) Bounds => (Parts.Settings.Range, Parts.Settings.MaxOwners);
+    public (IReadOnlyList<PortRange> Ports, int MaxOwners) Bounds => (Parts.Settings.Ports.View, Parts.Settings.MaxOwners);
 
     /// <summary>Opens a registry that keeps its state over crashes, power loss and
     /// reboots.</summary>
@@ -241,11 +241,12 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         return new RegistryParts
         {
             Settings = settings,
+            Pools = new AskedPools(settings),
             Clock = clock,
             Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
             Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
-                [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Range, processors, Seed()), .. options.CustomStrategies], options.Strategy),
+                [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Ports, processors, Seed()), .. options.CustomStrategies], options.Strategy),
             Epochs = epochs,
             Changes = new ChangeLog(settings.WatchCapacity, epochs.First),
             NewLease = (request, acquirer) => new PortLease(this, request, acquirer),

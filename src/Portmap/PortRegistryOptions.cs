@@ -25,12 +25,16 @@ public sealed class PortRegistryOptions
 
     /// <summary>The ports that may be handed out.</summary>
     /// <value>
-    /// <c>FIRST-LAST</c>, both included, 1 to 65535. The default is <c>49152-65535</c>, the dynamic
-    /// ports of RFC 6335.
+    /// <c>FIRST-LAST</c>, both included, 1 to 65535, or several separated by commas, which may not
+    /// overlap: <c>49152-65535,7000-7099</c>. The default is <c>49152-65535</c>, the dynamic ports
+    /// of RFC 6335.
     /// </value>
     /// <remarks>
-    /// A process may register a port outside it: a listening process is never refused because of
-    /// the range.
+    /// <para>Their order is kept where they are shown and means nothing to who gets which: ports
+    /// that the kernel never hands out by itself come first, then <see cref="Order"/> decides. A
+    /// request that wants some of them only says so by <see cref="PortRequest.Ports"/>.</para>
+    /// <para>A process may register a port outside: a listening process is never refused because of
+    /// the range.</para>
     /// </remarks>
     public string Ports { get; set; } = "49152-65535";
 

@@ -80,28 +80,20 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
 
     private static void CheckPorts(PortRegistryOptions options, List<string> wrong)
     {
-        if (!PortRange.TryParse(options.Ports, out PortRange range, out string? complaint))
-        {
-            wrong.Add($"{nameof(options.Ports)}: {complaint}");
-        }
-
         List<string> complaints = [];
+        PortRange[] ranges = PortRange.ParseList(options.Ports, complaints);
+        wrong.AddRange(complaints.Select(text => $"{nameof(options.Ports)}: {text}"));
+        complaints = [];
         BitArray excluded = PortList.Parse(options.Exclude, complaints);
         wrong.AddRange(complaints.Select(text => $"{nameof(options.Exclude)}: {text} Several are separated by commas."));
-        int left = 0;
-        for (int port = range.First; port <= range.Last && port != 0; port++)
-        {
-            left += excluded[port] ? 0 : 1;
-        }
-
         if (options.Exclude is null)
         {
             wrong.Add($"{nameof(options.Exclude)} is null; leave it empty to exclude nothing.");
         }
 
-        if (range.Count > 0 && left == 0)
+        if (ranges.Length != 0 && excluded.Or(PortList.Outside(ranges)).HasAllSet())
         {
-            wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {range}; exclude fewer or widen {nameof(options.Ports)}.");
+            wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {string.Join(',', ranges)}; exclude fewer or widen {nameof(options.Ports)}.");
         }
     }
 

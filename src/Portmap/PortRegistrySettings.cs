@@ -1,9 +1,12 @@
+using System.Collections;
+
 namespace Portmap;
 
 /// <summary>The options once they are checked and parsed; never changes.</summary>
 internal sealed class PortRegistrySettings
 {
-    public PortRange Range => Limits.Range;
+    /// <summary>The ports that are handed out.</summary>
+    public PortPool Ports => Limits.All;
 
     public required TimeSpan LeaseTimeout { get; init; }
 
@@ -55,15 +58,11 @@ internal sealed class PortRegistrySettings
 
     public required TimeSpan OpenTimeout { get; init; }
 
-    /// <summary>The ports of the range the kernel never hands out by itself, then the others; empty
-    /// ranges left out.</summary>
-    public PortRange[][] Tiers => Limits.Tiers;
-
     /// <summary>How many ports may be handed out.</summary>
-    public int Count { get; private set; }
+    public int Count => Ports.Count;
 
     /// <summary>How many of them this process may not bind, for want of a privilege.</summary>
-    public int DeniedCount { get; private set; }
+    public required int DeniedCount { get; init; }
 
     public long LeaseTimeoutMs => (long)LeaseTimeout.TotalMilliseconds;
 
@@ -91,14 +90,16 @@ internal sealed class PortRegistrySettings
     public static PortRegistrySettings From(PortRegistryOptions options, KernelPorts kernel)
     {
         PortRegistryOptionsValidator.ThrowIfInvalid(options);
-        PortRange range = PortRange.Parse(options.Ports);
-        PortRegistrySettings settings = new()
+        PortRange[] ranges = PortRange.ParseList(options.Ports, []);
+        BitArray excluded = PortList.Parse(options.Exclude, []);
+        PortPool all = new(ranges, [kernel.PartsOf(ranges, handedOut: false), kernel.PartsOf(ranges, handedOut: true)], port => !excluded[port]);
+        excluded.Or(PortList.Outside(ranges));
+        return new PortRegistrySettings
         {
             Limits = new PortLimits
             {
-                Range = range,
-                Tiers = [.. new[] { kernel.PartsOf(range, handedOut: false), kernel.PartsOf(range, handedOut: true) }.Where(part => part.Count != 0).Select(part => part.ToArray())],
-                Excluded = PortList.Parse(options.Exclude, []),
+                All = all,
+                Excluded = excluded,
                 ReuseDelay = options.ReuseDelay,
                 ForeignRecheck = options.ForeignRecheck,
                 MaxOwners = options.MaxOwners,
@@ -123,13 +124,7 @@ internal sealed class PortRegistrySettings
             Durability = options.Durability,
             BackgroundFlush = options.BackgroundFlush,
             OpenTimeout = options.OpenTimeout,
+            DeniedCount = Enumerable.Range(0, kernel.FirstUnprivileged).Count(port => !excluded[port]),
         };
-        for (int port = range.First; port <= range.Last; port++)
-        {
-            settings.Count += settings.Limits.Excluded[port] ? 0 : 1;
-            settings.DeniedCount += settings.Limits.Excluded[port] || port >= kernel.FirstUnprivileged ? 0 : 1;
-        }
-
-        return settings;
     }
 }

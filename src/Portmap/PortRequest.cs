@@ -40,6 +40,19 @@ public readonly record struct PortRequest(string Owner)
     /// <summary><see cref="Previous"/>, with 0 for none.</summary>
     internal int PreviousPort => _previous;
 
+    /// <summary>The ranges that the port is to lie in.</summary>
+    /// <value>
+    /// As <see cref="PortRegistryOptions.Ports"/>, of which they must be a part: <c>7000-7099</c>.
+    /// null, the default, takes all of it. Ranges that cannot be read, hold a port outside, or hold
+    /// none that is handed out are refused as <see cref="PortRefusalReason.InvalidPort"/>.
+    /// </value>
+    /// <remarks>
+    /// The owner's earlier port is given again only if it lies in them. A process that brings its
+    /// own is told them (PORTMAP_RANGE) and binds there; what it registers outside is taken, as a
+    /// listening process is never refused because of a range, and logged.
+    /// </remarks>
+    public string? Ports { get; init; }
+
     /// <summary>
     /// Whether an owner that is served already keeps what it has: for a host that starts what does
     /// not run, and must start nothing twice.

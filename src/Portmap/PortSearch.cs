@@ -16,12 +16,13 @@ public readonly struct PortSearch
     public const int Nothing = -1;
 
     private readonly IFreePorts? _ports;
+    private readonly PortPool? _pool;
 
-    internal PortSearch(IFreePorts ports, PortRequest request, PortProtocol protocol, int attempt, int avoid)
+    internal PortSearch(IFreePorts ports, PortPool pool, PortRequest request, int attempt, int avoid)
     {
         _ports = ports;
+        _pool = pool;
         Request = request;
-        Protocol = protocol;
         Attempt = attempt;
         Avoid = avoid;
     }
@@ -30,24 +31,31 @@ public readonly struct PortSearch
     public PortRequest Request { get; }
 
     /// <summary>The protocol the free ports are of: TCP where the request is for both.</summary>
-    public PortProtocol Protocol { get; }
+    public PortProtocol Protocol => Request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
     /// <summary>How many ports were tried before in this acquisition; 0 at first.</summary>
     public int Attempt { get; }
 
-    /// <summary>The ports that may be handed out.</summary>
-    public PortRange Ports => _ports?.Range ?? default;
+    /// <summary>
+    /// The ports that will do: those of <see cref="PortRequest.Ports"/>, or all that may be handed
+    /// out.
+    /// </summary>
+    /// <value>One range or several, in the order they were written; none overlaps another.</value>
+    public IReadOnlyList<PortRange> Ports => _pool?.View ?? [];
+
+    /// <summary>The same; null in <c>default</c>.</summary>
+    internal PortPool? Pool => _pool;
 
     private int Avoid { get; }
 
     /// <summary>Finds a port that may be free, in O(1).</summary>
     /// <remarks>
-    /// It is the first at or after a number, wrapping round. Ports that the kernel never hands out
-    /// by itself come before the rest.
+    /// It is the first of <see cref="Ports"/> at or after a number, wrapping round. Ports that the
+    /// kernel never hands out by itself come before the rest.
     /// </remarks>
     /// <param name="from">Where to begin; any number.</param>
     /// <returns>
-    /// A port of the range, or <see cref="Nothing"/>. It is a hint: the table decides.
+    /// One of <see cref="Ports"/>, or <see cref="Nothing"/>. It is a hint: the table decides.
     /// </returns>
-    public int FindFree(int from) => _ports is not null && _ports.FindFree(from, Avoid) is > 0 and int found ? found : Nothing;
+    public int FindFree(int from) => _ports is not null && _ports.FindFree(_pool!, from, Avoid) is > 0 and int found ? found : Nothing;
 }

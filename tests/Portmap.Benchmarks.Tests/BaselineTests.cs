@@ -6,7 +6,7 @@ namespace Portmap.Benchmarks.Tests;
 /// rightly.</summary>
 public class BaselineTests
 {
-    public static TheoryData<string> Names => ["lock", "concurrent", "linear", "random"];
+    public static TheoryData<string> Names => ["lock", "stopwatch", "fair", "concurrent", "linear", "random"];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -65,7 +65,9 @@ public class BaselineTests
 
     private static IPortBook Make(string name, TimeSpan reuseDelay) => name switch
     {
-        "lock" => new LockBook(1_000, 1_015, reuseDelay),
+        "lock" => new LockBook<TickClock>(1_000, 1_015, reuseDelay),
+        "stopwatch" => new LockBook<StopwatchClock>(1_000, 1_015, reuseDelay),
+        "fair" => new FairBook(1_000, 1_015, reuseDelay),
         "concurrent" => new ConcurrentBook(1_000, 1_015, reuseDelay),
         "linear" => new LinearBook(1_000, 1_015, reuseDelay),
         _ => new RandomBook(1_000, 1_015, reuseDelay, seed: 1),

@@ -13,8 +13,6 @@ namespace Portmap.Hosting.Tests;
 [Collection(nameof(MetricsTests))]
 public sealed partial class MetricsTests
 {
-    private static readonly string s_root = Root();
-
     [Fact]
     public async Task Gauges_ARegistryInUse_SayWhatItHolds()
     {
@@ -114,7 +112,7 @@ public sealed partial class MetricsTests
         using Readings readings = new(host.Host.Services);
         await UseAsync(registry, readings);
 
-        string[] written = [.. Row().Matches(await File.ReadAllTextAsync(Path.Combine(s_root, "src", "Portmap.Hosting", "METRICS.md")))
+        string[] written = [.. Row().Matches(RepositoryFiles.Read("src", "Portmap.Hosting", "METRICS.md"))
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
 
         written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));
@@ -142,7 +140,7 @@ public sealed partial class MetricsTests
 
         string scraped = await client.GetStringAsync(address + "metrics").Within();
 
-        using JsonDocument dashboard = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(s_root, "samples", "Grafana", "portmap.json")));
+        using JsonDocument dashboard = JsonDocument.Parse(RepositoryFiles.Read("samples", "Grafana", "portmap.json"));
         string[] queries = [.. dashboard.RootElement.GetProperty("panels").EnumerateArray()
             .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!)];
         string[] names = [.. queries.SelectMany(query => Name().Matches(query).Select(name => name.Value)).Distinct()];
@@ -187,17 +185,6 @@ public sealed partial class MetricsTests
     }
 
     private static int Port(System.Net.Sockets.TcpListener listener) => ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
-        }
-
-        return folder;
-    }
 
     [GeneratedRegex(@"^\| `(?<name>[a-z.]+)` \| (?<kind>\w+) \| (?<unit>\w+) \| (?<tags>[^|]*)\|", RegexOptions.Multiline)]
     private static partial Regex Row();

@@ -34,6 +34,29 @@ public sealed class CWorkerTests
         (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == healed && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
     }
 
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_OfSeveralOwners_AcquiresPortsInARowInOneCall()
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp: false, "AllocatorPicks", "--row", Owner, $"{Owner}/admin", $"{Owner}/metrics");
+        int[] leased = [await scene.StepAsync("acquired"), await scene.StepAsync("acquired"), await scene.StepAsync("acquired")];
+        leased.Should().Equal(leased[0], leased[0] + 1, leased[0] + 2);
+
+        await scene.GoOnAsync();
+        foreach (int port in leased)
+        {
+            (await scene.StepAsync("registered")).Should().Be(port);
+        }
+
+        (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == leased[0] && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
+        await scene.GoOnAsync();
+        foreach (int port in leased)
+        {
+            (await scene.StepAsync("released")).Should().Be(port);
+        }
+
+        (await scene.Worker.ExitAsync()).Should().Be(0, scene.Worker.Errors);
+    }
+
     private static async Task PlayAsync(bool overTcp, string strategy)
     {
         await using Scene scene = await Scene.StartAsync(overTcp, strategy);
@@ -61,7 +84,7 @@ public sealed class CWorkerTests
     {
         public ChildProcess Worker => worker;
 
-        public static async Task<Scene> StartAsync(bool overTcp, string strategy)
+        public static async Task<Scene> StartAsync(bool overTcp, string strategy, params string[] arguments)
         {
             TempFolder folder = new();
             string source = Path.Combine(AppContext.BaseDirectory, "samples", "CWorker");
@@ -74,7 +97,7 @@ public sealed class CWorkerTests
                 "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
             ProcessStartInfo start = new(folder["bin/worker"]);
             start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
-            ChildProcess worker = ChildProcess.Start(start, Owner);
+            ChildProcess worker = ChildProcess.Start(start, arguments.Length == 0 ? [Owner] : arguments);
             return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
         }
 

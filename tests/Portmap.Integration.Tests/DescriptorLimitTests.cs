@@ -51,7 +51,9 @@ public sealed class DescriptorLimitTests : IDisposable
         PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
         (string before, int open) = (Limit(daemon), Directory.GetFiles($"/proc/{daemon.Id}/fd").Length);
 
-        await SetLimitAsync(daemon, open.ToString(CultureInfo.InvariantCulture));
+        // The crowd takes the last ones. A daemon that had none from this moment on could not load
+        // an assembly before it tries to accept, and .NET would end it.
+        await SetLimitAsync(daemon, (open + 8).ToString(CultureInfo.InvariantCulture));
         List<Socket> crowd = await CrowdAsync(40);
         Task<byte[]> last = RawPingAsync(crowd[^1]);
         for (int i = 0; i < 20; i++)

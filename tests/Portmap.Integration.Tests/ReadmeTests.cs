@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
-using Portmap.Rpc;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
@@ -12,17 +14,31 @@ public sealed partial class ReadmeTests
     private static readonly string s_readme = File.ReadAllText(Path.Combine(s_root, "README.md"));
 
     [Fact]
-    public async Task Code_OfTheDaemon_RunsARealBrick()
+    public async Task Code_OfTheDaemonAndTheWorker_ServesAClient()
     {
         using TempFolder folder = new();
-        string endpoint = $"unix:{folder["portmap.sock"]}";
-        PortRegistryOptions options = new() { Endpoint = endpoint, Ports = PortBlock.Take(8).ToString(), StateFolder = folder["state"] };
+        foreach (string file in Directory.EnumerateFiles(Samples.QuickStartWorker))
+        {
+            File.Copy(file, folder[Path.GetFileName(file)]);
+        }
 
-        (PortEntry entry, int processId, bool found, int port) = await RunAsync(options, endpoint, Samples.Brick).Within();
+        ProcessStartInfo start = Samples.QuickStartDaemon;
+        start.WorkingDirectory = folder.FullName;
+        start.Environment["XDG_RUNTIME_DIR"] = folder.FullName;
+        await using ChildProcess daemon = ChildProcess.Start(start);
+        Match served = Served().Match(await daemon.ReadLineAsync());
 
-        found.Should().BeTrue();
-        port.Should().Be(entry.Port);
-        entry.ProcessId.Should().Be(processId);
+        served.Success.Should().BeTrue();
+        (await GreetingAsync(int.Parse(served.Groups["port"].ValueSpan, CultureInfo.InvariantCulture)).Within()).Should().Be("hello");
+        (await daemon.ExitAsync()).Should().Be(0);
+    }
+
+    [Fact]
+    public void Words_BeforeTheReferenceTables_AreAtMost900()
+    {
+        string prose = s_readme[..s_readme.IndexOf("\n## What it promises", StringComparison.Ordinal)];
+
+        prose.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length.Should().BeLessThanOrEqualTo(900);
     }
 
     [Fact]
@@ -56,21 +72,12 @@ public sealed partial class ReadmeTests
         }
     }
 
-    private static async Task<(PortEntry Entry, int ProcessId, bool Found, int Port)> RunAsync(PortRegistryOptions options, string endpoint, ProcessStartInfo start)
+    private static async Task<string?> GreetingAsync(int port)
     {
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options);   // StateFolder: what was confirmed is there after kill -9
-        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { endpoint } });
-        await server.StartAsync();
-
-        PortLease lease = await registry.AcquireAsync("vol0:/bricks/b1");
-        lease.PrepareStart(start);                              // PORTMAP_OWNER, PORTMAP_PORT, …; opens the gate
-        using Process brick = Process.Start(start)!;
-        PortEntry entry = await lease.WhenBound;                // who listens, where; the gate is closed again
-
-        bool found = registry.TryGetPort("vol0:/bricks/b1", out int port);   // wait-free, allocates nothing
-        brick.Kill();
-        await brick.WaitForExitAsync();
-        return (entry, brick.Id, found, port);
+        using TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        using StreamReader reader = new(client.GetStream());
+        return await reader.ReadLineAsync();
     }
 
     private static string Root()
@@ -83,6 +90,9 @@ public sealed partial class ReadmeTests
 
         return folder;
     }
+
+    [GeneratedRegex(@"^web is served on port (?<port>\d+) by process \d+$")]
+    private static partial Regex Served();
 
     [GeneratedRegex(@"<!-- from: (?<file>\S+) -->\n```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
     private static partial Regex CodeBlock();

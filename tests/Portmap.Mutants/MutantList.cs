@@ -14,5 +14,11 @@ internal static class MutantList
     };
 
     public static IReadOnlyList<Mutant> All { get; } =
-        [.. new[] { s_control }.Concat(WireMutants.All).Concat(PersistenceMutants.All).Select((mutant, index) => mutant with { Number = index + 1 })];
+    [
+        .. new[]
+        {
+            [s_control], TableMutants.All, OperationMutants.All, GuardMutants.All, PersistenceMutants.All, HostMutants.All,
+            WireMutants.All, WorkerMutants.All, FleetMutants.All, ToolMutants.All,
+        }.SelectMany(list => list).Select((mutant, index) => mutant with { Number = index + 1 }),
+    ];
 }

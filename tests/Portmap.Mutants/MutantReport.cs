@@ -21,12 +21,12 @@ internal static class MutantReport
         AnsiConsole.MarkupLineInterpolated($"{Summary(results)}");
     }
 
-    public static void Write(FileInfo file, IReadOnlyList<MutantResult> results, int seed)
+    public static void Write(FileInfo file, IReadOnlyList<MutantResult> results)
     {
         StringBuilder text = new();
         text.AppendLine("# Mutants").AppendLine()
             .AppendLine("Made by `dotnet run -c Release --project tests/Portmap.Mutants -- --count 0 --report tests/Portmap.Mutants/RESULTS.md`.").AppendLine()
-            .AppendLine(CultureInfo.InvariantCulture, $"{Summary(results)} Seed {seed}.").AppendLine()
+            .AppendLine(CultureInfo.InvariantCulture, $"{Summary(results)}").AppendLine()
             .AppendLine("| mutant | file | fate | by |").AppendLine("|---|---|---|---|");
         foreach (MutantResult result in results)
         {
@@ -42,6 +42,9 @@ internal static class MutantReport
     private static string Summary(IReadOnlyList<MutantResult> results)
     {
         int alive = results.Count(result => result.Fate == Fate.Alive), explained = results.Count(result => result is { Fate: Fate.Alive, Mutant.AliveBecause: not null });
-        return string.Create(CultureInfo.InvariantCulture, $"{results.Count} mutants: {results.Count(result => result.Fate is Fate.Caught or Fate.Hung)} caught, {alive} alive, of which {explained} are explained; {results.Count(result => result.Fate == Fate.NotRun)} not run.");
+        return string.Create(CultureInfo.InvariantCulture, $"{results.Count} mutants: {results.Count(result => result.Fate is Fate.Caught or Fate.Hung)} caught{Hung(results)}, {alive} alive, of which {explained} are explained; {results.Count(result => result.Fate == Fate.NotRun)} not run.");
     }
+
+    private static string Hung(IReadOnlyList<MutantResult> results) =>
+        results.Count(result => result.Fate == Fate.Hung) is > 0 and int hung ? string.Create(CultureInfo.InvariantCulture, $" ({hung} because their tests hung)") : string.Empty;
 }

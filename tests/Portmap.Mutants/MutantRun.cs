@@ -1,16 +1,35 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace Portmap.Mutants;
 
 /// <summary>One run: draw the mutants, build them all at once, and let the tests look for
 /// each.</summary>
-/// <param name="count">How many are drawn; 0 is all.</param>
-/// <param name="seed">The seed of the draw.</param>
-/// <param name="only">Only those with this text in their name; null is any.</param>
-/// <param name="report">Where the table goes as Markdown; null is nowhere.</param>
-internal sealed class MutantRun(int count, int seed, string? only, FileInfo? report)
+internal sealed class MutantRun
 {
+    /// <summary>Tests of two mutants at a time: more would only slow each other down, and what is
+    /// slow looks hung.</summary>
+    private const int AtOnce = 2;
+
+    private static readonly TestProcess s_all = new(TimeSpan.FromMinutes(10)), s_one = new(TimeSpan.FromSeconds(90));
+
+    /// <summary>How many are drawn; 0 is all.</summary>
+    public int Count { get; init; }
+
+    /// <summary>The seed of the draw.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Only those with this text in their name; null is any.</summary>
+    public string? Only { get; init; }
+
+    /// <summary>After so many seconds, counted from the start of the run, no further mutant is
+    /// begun; 0 is no limit.</summary>
+    public int Seconds { get; init; }
+
+    /// <summary>Where the table goes as Markdown; null is nowhere.</summary>
+    public FileInfo? Report { get; init; }
+
     /// <summary>Says which mutants no longer fit the sources.</summary>
     public static int Check()
     {
@@ -26,13 +45,14 @@ internal sealed class MutantRun(int count, int seed, string? only, FileInfo? rep
 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        long started = Stopwatch.GetTimestamp();
         if (Check() != 0)
         {
             return 1;
         }
 
         Mutant[] drawn = Draw();
-        AnsiConsole.MarkupLineInterpolated($"{drawn.Length} of {MutantList.All.Count} mutants, seed {seed}.");
+        AnsiConsole.MarkupLineInterpolated($"{drawn.Length} of {MutantList.All.Count} mutants, seed {Seed}.");
         string repository = Repository();
         MutantTree tree = new(repository, Path.Combine(repository, "artifacts", "mutants"));
         tree.Write(MutantList.All);
@@ -43,30 +63,35 @@ internal sealed class MutantRun(int count, int seed, string? only, FileInfo? rep
         }
 
         ConcurrentBag<MutantResult> results = [];
-        await AnsiConsole.Progress().StartAsync(async progress =>
+        await Parallel.ForEachAsync(drawn, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (mutant, token) =>
         {
-            ProgressTask task = progress.AddTask("mutants", maxValue: drawn.Length);
-            await Parallel.ForEachAsync(drawn, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken }, async (mutant, token) =>
+            if (Seconds != 0 && Stopwatch.GetElapsedTime(started).TotalSeconds > Seconds)
             {
-                (Fate fate, string by, double seconds) = await TestProcess.RunAsync(tree.AssemblyOf(mutant.Project), mutant.Filter, mutant.Number, token).ConfigureAwait(false);
-                MutantResult result = new(mutant, fate, by, seconds);
-                results.Add(result);
-                task.Increment(1);
-                if (!result.IsRight)
-                {
-                    AnsiConsole.MarkupLineInterpolated($"[red]{fate}[/] {mutant.Id} ({mutant.Project}, {mutant.Filter}) {by}");
-                }
-            }).ConfigureAwait(false);
+                return;
+            }
+
+            (Fate fate, string by, double seconds) = await s_one.RunAsync(tree.AssemblyOf(mutant.Project), mutant.Filter, mutant.Number, token).ConfigureAwait(false);
+            MutantResult result = new(mutant, fate, by, seconds);
+            results.Add(result);
+            if (!result.IsRight)
+            {
+                AnsiConsole.MarkupLineInterpolated($"[red]{fate}[/] {mutant.Id} ({mutant.Project}, {mutant.Filter}) {by}");
+            }
         }).ConfigureAwait(false);
 
         MutantResult[] inOrder = [.. results.OrderBy(result => result.Mutant.Number)];
         MutantReport.Print(inOrder);
-        if (report is not null)
+        if (inOrder.Length < drawn.Length)
         {
-            MutantReport.Write(report, inOrder, seed);
+            AnsiConsole.MarkupLineInterpolated($"After {Seconds} s {drawn.Length - inOrder.Length} of those drawn were left out.");
         }
 
-        return inOrder.All(result => result.IsRight) ? 0 : 1;
+        if (Report is not null)
+        {
+            MutantReport.Write(Report, inOrder);
+        }
+
+        return inOrder.Length > 0 && inOrder.All(result => result.IsRight) ? 0 : 1;
     }
 
     /// <summary>The tests must pass while no mutant is on, or a failure says nothing.</summary>
@@ -76,7 +101,7 @@ internal sealed class MutantRun(int count, int seed, string? only, FileInfo? rep
         foreach (IGrouping<string, Mutant> project in drawn.GroupBy(mutant => mutant.Project))
         {
             string filter = string.Join('|', project.Select(mutant => mutant.Filter).Distinct());
-            (Fate fate, string by, double seconds) = await TestProcess.RunAsync(tree.AssemblyOf(project.Key), filter, mutant: 0, cancellationToken).ConfigureAwait(false);
+            (Fate fate, string by, double seconds) = await s_all.RunAsync(tree.AssemblyOf(project.Key), filter, mutant: 0, cancellationToken).ConfigureAwait(false);
             AnsiConsole.MarkupLineInterpolated($"without mutants: {project.Key} {(fate == Fate.Alive ? "passes" : $"{fate}: {by}")} in {seconds:0} s");
             isWell &= fate == Fate.Alive;
         }
@@ -86,14 +111,14 @@ internal sealed class MutantRun(int count, int seed, string? only, FileInfo? rep
 
     private Mutant[] Draw()
     {
-        Mutant[] from = [.. MutantList.All.Where(mutant => only is null || mutant.Id.Contains(only, StringComparison.OrdinalIgnoreCase))];
-        if (count == 0 || count >= from.Length)
+        Mutant[] from = [.. MutantList.All.Where(mutant => Only is null || mutant.Id.Contains(Only, StringComparison.OrdinalIgnoreCase))];
+        if (Count == 0 || Count >= from.Length)
         {
             return from;
         }
 
-        new Random(seed).Shuffle(from);
-        return [.. from.Take(count).OrderBy(mutant => mutant.Number)];
+        new Random(Seed).Shuffle(from);
+        return [.. from.Take(Count).OrderBy(mutant => mutant.Number)];
     }
 
     private static string Repository()

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Portmap.Mutants;
 
@@ -22,7 +23,7 @@ internal sealed class MutantTree(string repository, string folder)
         """;
 
     /// <summary>The packages whose sources get mutants.</summary>
-    private static readonly string[] s_packages = ["Portmap", "Portmap.Rpc"];
+    private static readonly string[] s_packages = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd", "Portmap.Tool"];
 
     public string Folder { get; } = folder;
 
@@ -31,50 +32,74 @@ internal sealed class MutantTree(string repository, string folder)
     public static IEnumerable<string> Misfits(string repository, IEnumerable<Mutant> mutants)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);
+        Dictionary<string, List<Mutant>> fitting = [];
         foreach (Mutant mutant in mutants)
         {
             string path = Path.Combine(repository, mutant.File);
-            int count = File.Exists(path) ? Count(File.ReadAllText(path), mutant.Find) : -1;
+            string? text = File.Exists(path) ? File.ReadAllText(path) : null;
+            int count = text is null ? -1 : Count(text, mutant.Find);
+            List<Mutant> others = fitting.TryGetValue(mutant.File, out List<Mutant>? before) ? before : fitting[mutant.File] = [];
             string? complaint = !seen.Add(mutant.Id) ? "stands twice in the list"
                 : !mutant.Replace.Contains("MUTANT", StringComparison.Ordinal) ? "has no condition MUTANT"
                 : count == -1 ? $"has no file {mutant.File}"
                 : count != 1 ? $"finds its text {count} times in {mutant.File}, which must be once"
+                : others.Find(other => Overlap(text!, mutant, other)) is { } other ? $"lies over '{other.Id}'"
                 : null;
-            if (complaint is not null)
+            if (complaint is null)
+            {
+                others.Add(mutant);
+            }
+            else
             {
                 yield return $"{mutant.Id}: {complaint}.";
             }
         }
     }
 
+    /// <summary>Makes the copy. What is as it was keeps its time, so that a second run builds only
+    /// what has changed.</summary>
     public void Write(IEnumerable<Mutant> mutants)
     {
-        if (Directory.Exists(Folder))
+        Dictionary<string, string> mutated = [];
+        foreach (IGrouping<string, Mutant> file in mutants.GroupBy(mutant => mutant.File))
         {
-            Directory.Delete(Folder, recursive: true);
-        }
-
-        foreach (string file in Run("git", "ls-files", "--cached", "--others", "--exclude-standard"))
-        {
-            string from = Path.Combine(repository, file);
-            if (File.Exists(from))
+            string text = File.ReadAllText(Path.Combine(repository, file.Key));
+            foreach ((Mutant mutant, int at) in file.Select(mutant => (mutant, text.IndexOf(mutant.Find, StringComparison.Ordinal))).OrderByDescending(one => one.Item2).ToArray())
             {
-                string to = Path.Combine(Folder, file);
-                Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-                File.Copy(from, to);
+                string put = mutant.Replace.Replace("MUTANT", $"global::Portmap.MutantSwitch.Is({mutant.Number})", StringComparison.Ordinal);
+                text = text[..at] + put + text[(at + mutant.Find.Length)..];
             }
-        }
 
-        foreach (Mutant mutant in mutants)
-        {
-            string path = Path.Combine(Folder, mutant.File);
-            string text = mutant.Replace.Replace("MUTANT", $"global::Portmap.MutantSwitch.Is({mutant.Number})", StringComparison.Ordinal);
-            File.WriteAllText(path, File.ReadAllText(path).Replace(mutant.Find, text, StringComparison.Ordinal));
+            mutated[file.Key] = text;
         }
 
         foreach (string package in s_packages)
         {
-            File.WriteAllText(Path.Combine(Folder, "src", package, "MutantSwitch.cs"), Switch);
+            mutated[$"src/{package}/MutantSwitch.cs"] = Switch;
+        }
+
+        HashSet<string> written = [.. mutated.Keys];
+        foreach (string file in Run("git", "ls-files", "--cached", "--others", "--exclude-standard"))
+        {
+            string from = Path.Combine(repository, file);
+            if (File.Exists(from) && written.Add(file))
+            {
+                Put(file, File.ReadAllBytes(from));
+            }
+        }
+
+        foreach ((string file, string text) in mutated)
+        {
+            Put(file, Encoding.UTF8.GetBytes(text));
+        }
+
+        foreach (string file in Directory.EnumerateFiles(Folder, "*.cs", SearchOption.AllDirectories))
+        {
+            string name = Path.GetRelativePath(Folder, file).Replace('\\', '/');
+            if (!written.Contains(name) && !name.Contains("/obj/", StringComparison.Ordinal) && !name.Contains("/bin/", StringComparison.Ordinal))
+            {
+                File.Delete(file);   // of an earlier run
+            }
         }
     }
 
@@ -85,11 +110,21 @@ internal sealed class MutantTree(string repository, string folder)
         foreach (string project in projects)
         {
             Run("dotnet", "build", Path.Combine(Folder, "tests", project), "-c", "Release", "-p:RunAnalyzers=false", "-p:TreatWarningsAsErrors=false",
-                "-p:EnforceCodeStyleInBuild=false", "-v:quiet", "-nologo", "-clp:ErrorsOnly");
+                "-p:EnforceCodeStyleInBuild=false", "-p:GenerateDocumentationFile=false", "-v:quiet", "-nologo", "-clp:ErrorsOnly");
         }
     }
 
     public string AssemblyOf(string project) => Path.Combine(Folder, "tests", project, "bin", "Release", "net10.0", project + ".dll");
+
+    private void Put(string file, byte[] content)
+    {
+        string to = Path.Combine(Folder, file);
+        if (!File.Exists(to) || !File.ReadAllBytes(to).AsSpan().SequenceEqual(content))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.WriteAllBytes(to, content);
+        }
+    }
 
     private string[] Run(string program, params string[] arguments)
     {
@@ -100,6 +135,12 @@ internal sealed class MutantTree(string repository, string folder)
         return process.ExitCode == 0
             ? output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output}");
+    }
+
+    private static bool Overlap(string text, Mutant one, Mutant other)
+    {
+        int at = text.IndexOf(one.Find, StringComparison.Ordinal), otherAt = text.IndexOf(other.Find, StringComparison.Ordinal);
+        return at < otherAt + other.Find.Length && otherAt < at + one.Find.Length;
     }
 
     private static int Count(string text, string part)

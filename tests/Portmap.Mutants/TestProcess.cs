@@ -1,17 +1,18 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Portmap.Mutants;
 
 /// <summary>Runs some tests of one project of the copy, with one mutant switched on or
 /// none.</summary>
-internal static partial class TestProcess
+/// <param name="limit">A mutant may make a test wait without end. Test runs take seconds, so that
+/// this is far beyond what is slow.</param>
+internal sealed partial class TestProcess(TimeSpan limit)
 {
-    /// <summary>A mutant may make a test wait without end. Test runs take seconds, so that this is
-    /// far beyond what is slow.</summary>
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3);
-
-    public static async Task<(Fate Fate, string By, double Seconds)> RunAsync(string assembly, string filter, int mutant, CancellationToken cancellationToken)
+    /// <summary>Runs the tests until one fails or all are over.</summary>
+    public async Task<(Fate Fate, string By, double Seconds)> RunAsync(string assembly, string filter, int mutant, CancellationToken cancellationToken)
     {
         ProcessStartInfo start = new("dotnet", ["test", assembly, "--filter", filter, "--logger", "console;verbosity=normal"])
         {
@@ -22,34 +23,46 @@ internal static partial class TestProcess
         start.Environment.Remove("CI");   // its results file is the gate's
         if (mutant != 0)
         {
-            start.Environment["PORTMAP_MUTANT"] = mutant.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            start.Environment["PORTMAP_MUTANT"] = mutant.ToString(CultureInfo.InvariantCulture);
         }
 
         long started = Stopwatch.GetTimestamp();
         using Process process = Process.Start(start)!;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(s_limit);
-        Task<string> output = process.StandardOutput.ReadToEndAsync(CancellationToken.None), errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        time.CancelAfter(limit);
+        Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
+        StringBuilder said = new();
         try
         {
-            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            while (await process.StandardOutput.ReadLineAsync(time.Token).ConfigureAwait(false) is { } line)
+            {
+                said.AppendLine(line);
+                if (Failed().Match(line) is { Success: true } failed)
+                {
+                    return (Fate.Caught, failed.Groups[1].Value, Stopwatch.GetElapsedTime(started).TotalSeconds);
+                }
+            }
+
+            await process.WaitForExitAsync(time.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
             cancellationToken.ThrowIfCancellationRequested();
-            return (Fate.Hung, $"no end within {s_limit}", Stopwatch.GetElapsedTime(started).TotalSeconds);
+            return (Fate.Hung, string.Create(CultureInfo.InvariantCulture, $"no end within {limit.TotalSeconds:0} s"), Stopwatch.GetElapsedTime(started).TotalSeconds);
+        }
+        finally
+        {
+            process.Kill(entireProcessTree: true);   // one failed test is enough, and a test that waits waits for ever
         }
 
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        string said = await output.ConfigureAwait(false) + await errors.ConfigureAwait(false);
+        string all = said.Append(await errors.ConfigureAwait(false)).ToString();
         return process.ExitCode == 0
-            ? said.Contains("No test matches", StringComparison.Ordinal) ? (Fate.NotRun, "no test matches the filter", seconds) : (Fate.Alive, string.Empty, seconds)
-            : Failed().Match(said) is { Success: true } failed ? (Fate.Caught, failed.Groups[1].Value, seconds)
-            : said.Contains("aborted", StringComparison.OrdinalIgnoreCase) ? (Fate.Hung, "the test process was lost", seconds)
-            : (Fate.NotRun, said.Trim().Split('\n')[^1], seconds);
+            ? all.Contains("No test matches", StringComparison.Ordinal) ? (Fate.NotRun, "no test matches the filter", seconds) : (Fate.Alive, string.Empty, seconds)
+            : all.Contains("aborted", StringComparison.OrdinalIgnoreCase) ? (Fate.Hung, "the test process was lost", seconds)
+            : (Fate.NotRun, all.Trim().Split('\n')[^1], seconds);
     }
 
-    [GeneratedRegex(@"^\s+Failed ([^\s(]+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\s+Failed ([^\s(]+)")]
     private static partial Regex Failed();
 }

@@ -84,6 +84,21 @@ public class BlockTests
     }
 
     [Fact]
+    public async Task TryAcquireAll_RangesByRequest_BoundTheRow()
+    {
+        await using Scene scene = new("20000-20009,20020-20029");
+        scene.Registry.TryAcquireAll(Row(11), contiguous: true, out _, out PortRefusal? refusal).Should().BeFalse("no row goes over what lies between two ranges");
+        refusal.ShouldExplain(PortRefusalReason.Exhausted, "has 10 (20000-20009)");
+        PortRequest[] row = [.. Row(4).Select((request, i) => request with { Ports = i == 3 ? "20023-20025" : "20020-20029,20000-20004" })];
+
+        scene.Registry.TryAcquireAll(row, contiguous: true, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue();
+        leases![0].Port.Should().BeInRange(20020, 20022);
+        row = [.. row.Select((request, i) => request with { Owner = $"other/{i}", Ports = "20000-20004" })];
+        scene.Registry.TryAcquireAll([.. row, .. row.Select(request => request with { Owner = $"{request.Owner}/2" })], contiguous: true, out _, out refusal).Should().BeFalse();
+        refusal.ShouldExplain(PortRefusalReason.Exhausted, "20000-20004", "has 5 (20000-20004)");
+    }
+
+    [Fact]
     public async Task TryAcquireAll_ProcessBinds_IsRefusedWithTheStrategy()
     {
         await using Scene scene = new();

@@ -14,6 +14,10 @@ public class PortRegistryOptionsTests
         { "Ports", o => o.Ports = "65535-49152", "65535-49152.*49152-65535" },
         { "Ports", o => o.Ports = "0-10", "0-10.*65535" },
         { "Ports", o => o.Ports = "1-65536", "1-65536.*65535" },
+        { "Ports", o => o.Ports = "7000-7099,7000-7099", "7000-7099.*twice" },
+        { "Ports", o => o.Ports = "7000-7099,49152-65535,7050-7150", "7000-7099 and 7050-7150 overlap in 7050-7099" },
+        { "Ports", o => o.Ports = "7000-7099,", "FIRST-LAST" },
+        { "Exclude", o => (o.Ports, o.Exclude) = ("7000,7002", "7000-7002"), "7000-7002.*leaves no port" },
         { "Exclude", o => o.Exclude = null!, "50000|empty" },
         { "Exclude", o => o.Exclude = "50000,x", "x" },
         { "Exclude", o => o.Exclude = "50000-", "50000-" },
@@ -66,6 +70,7 @@ public class PortRegistryOptionsTests
     {
         o => o.Ports = "1-65535",
         o => o.Ports = "65535",
+        o => o.Ports = " 49152-65535 , 7000-7099, 80",
         o => o.Exclude = " 50000 , 51000-51999 ",
         o => o.Exclude = "80",
         o => o.Strategy = PortRegistryOptions.AllocatorPicks,

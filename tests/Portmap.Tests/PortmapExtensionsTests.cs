@@ -196,8 +196,8 @@ public class PortmapExtensionsTests
 
         PortRegistry a = services.GetRequiredKeyedService<PortRegistry>("a"), b = services.GetRequiredKeyedService<PortRegistry>("b");
 
-        a.Bounds.Ports.First.Should().Be(20000);
-        b.Bounds.Ports.First.Should().Be(30000);
+        a.Bounds.Ports[0].First.Should().Be(20000);
+        b.Bounds.Ports[0].First.Should().Be(30000);
         b.TryAcquire("b1", out _, out _).Should().BeTrue("it has no store to wait for");
         a.Invoking(it => it.TryAcquire("b1", out _, out _)).Should().Throw<InvalidOperationException>("its changes are confirmed by its store");
         services.GetService<PortRegistry>().Should().BeNull();

@@ -13,7 +13,7 @@ public sealed partial class TraceTests
     [Fact]
     public void Trace_EachStep_NamesAMemberOfItsFile()
     {
-        string folder = Sources();
+        string folder = RepositoryFiles.PathOf("src", "Portmap");
         List<string> wrong = [];
         MatchCollection steps = Step().Matches(File.ReadAllText(Path.Combine(folder, "TRACE.md")));
         foreach (Match step in steps)
@@ -51,17 +51,6 @@ public sealed partial class TraceTests
 
     private static string Shown(PortEntry entry) =>
         (string)typeof(PortEntry).GetProperty("Display", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(entry)!;
-
-    private static string Sources()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
-        }
-
-        return Path.Combine(folder, "src/Portmap");
-    }
 
     [GeneratedRegex(@"\[`(?<type>\w+)\.(?<member>\w+)`\]\((?<file>[\w./]+\.cs)\)")]
     private static partial Regex Step();

@@ -16,4 +16,8 @@ internal interface IPortBook
 }
 
 /// <summary>What an owner has.</summary>
-internal sealed record BookClaim(string Owner, int Port, long Epoch, long Since);
+internal sealed record BookClaim(string Owner, int Port, long Epoch, long Since)
+{
+    /// <summary>Its state, where a book keeps one.</summary>
+    public bool IsOpen { get; set; }
+}

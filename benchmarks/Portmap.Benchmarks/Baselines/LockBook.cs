@@ -1,25 +1,26 @@
 using System.Collections;
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Portmap.Benchmarks.Baselines;
 
 /// <summary>One lock around a BitArray and a Dictionary, next-fit: what most would write
 /// first.</summary>
-internal sealed class LockBook(int first, int last, TimeSpan reuseDelay) : IPortBook
+/// <typeparam name="TClock">What it tells the time by.</typeparam>
+internal sealed class LockBook<TClock>(int first, int last, TimeSpan reuseDelay) : IPortBook
+    where TClock : struct, IBookClock
 {
     private readonly Lock _gate = new();
     private readonly BitArray _free = new(last - first + 1, defaultValue: true);
     private readonly BookClaim?[] _slots = new BookClaim?[last - first + 1];
     private readonly Dictionary<string, BookClaim> _owners = new(StringComparer.Ordinal);
     private readonly Queue<(int Index, long Until)> _cooling = new();
-    private readonly long _reuseDelayTicks = (long)(reuseDelay.TotalSeconds * Stopwatch.Frequency);
+    private readonly long _reuseDelay = (long)(reuseDelay.TotalSeconds * TClock.BySecond);
     private int _cursor;
     private long _epoch;
 
     public bool TryAcquire(string owner, [NotNullWhen(true)] out BookClaim? claim)
     {
-        long now = Stopwatch.GetTimestamp();
+        long now = TClock.Now;
         lock (_gate)
         {
             claim = null;
@@ -52,9 +53,30 @@ internal sealed class LockBook(int first, int last, TimeSpan reuseDelay) : IPort
         }
     }
 
+    /// <summary>Notes that an owner listens on a port that it brings.</summary>
+    public bool TryRegister(string owner, int port, [NotNullWhen(true)] out BookClaim? claim)
+    {
+        long now = TClock.Now;
+        int index = port - first;
+        lock (_gate)
+        {
+            claim = null;
+            if (_slots[index] is not null || _owners.ContainsKey(owner))
+            {
+                return false;
+            }
+
+            _free[index] = false;
+            claim = new BookClaim(owner, port, ++_epoch, now);
+            _slots[index] = claim;
+            _owners.Add(owner, claim);
+            return true;
+        }
+    }
+
     public bool TryRelease(BookClaim claim)
     {
-        long now = Stopwatch.GetTimestamp();
+        long now = TClock.Now;
         lock (_gate)
         {
             int index = claim.Port - first;
@@ -65,7 +87,7 @@ internal sealed class LockBook(int first, int last, TimeSpan reuseDelay) : IPort
 
             _slots[index] = null;
             _owners.Remove(claim.Owner);
-            _cooling.Enqueue((index, now + _reuseDelayTicks));
+            _cooling.Enqueue((index, now + _reuseDelay));
             return true;
         }
     }

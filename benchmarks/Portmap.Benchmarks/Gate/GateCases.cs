@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Portmap.Benchmarks.Persistence;
+using Portmap.Benchmarks.Quick;
+using Portmap.Benchmarks.Wire;
 
 namespace Portmap.Benchmarks.Gate;
 
@@ -16,16 +19,17 @@ internal static class GateCases
     private static Dictionary<string, Func<string, Measured>> Make()
     {
         Dictionary<string, Func<string, Measured>> cases = [];
-        foreach (int owners in (int[])[1, 100, 1_000, 10_000, 60_000])
+        foreach ((string quick, Func<QuickRow> run) in QuickCases.OneThread)
         {
-            cases.Add(Text($"lookup, {owners:N0} owners"), name => Lookup(name, owners));
+            cases.Add(quick, name => Compared(name, run()));
         }
 
         cases.Add("lookup, scaling to 2 threads", LookupScaling);
-        cases.Add("acquire + release, 1 thread", AcquireRelease);
         cases.Add("acquire + release, 2 threads", AcquireReleaseTwo);
         cases.Add("acquire + release, 8 threads, p99.9", Tail);
         cases.Add("acquire, 1 free of 16,384", OneFree);
+        cases.Add("10 in a row, 164 free of 16,384", name => InARow(name, benchmark => benchmark.TenInARow()));
+        cases.Add("no 11 in a row, 164 free of 16,384", name => InARow(name, benchmark => benchmark.OneTooMany()));
         foreach (PortOrder order in Enum.GetValues<PortOrder>())
         {
             cases.Add($"exhausted, {order}", name => Exhausted(name, order));
@@ -33,19 +37,10 @@ internal static class GateCases
 
         cases.Add("miss after 10,000,000 owners", MissAfterMany);
         cases.Add("60,000 confirmed at once, by twice 30,000", ConfirmedAtOnce);
+        cases.Add("lookup by wire beside 4 that list 60,000, p99", LookupBesideListings);
         cases.Add("memory, empty registry of all ports", MemoryEmpty);
         cases.Add("memory, by registered port", MemoryByPort);
         return cases;
-    }
-
-    private static Measured Lookup(string name, int owners)
-    {
-        LookupBenchmark benchmark = new() { Owners = owners };
-        benchmark.Setup();
-        Paired paired = PairedTimer.Measure(() => benchmark.Registry(), () => benchmark.ConcurrentDictionary(), LookupBenchmark.LookupsPerInvoke, owners > 5_000 ? 25 : 6);
-        double bytes = BytesOf(() => benchmark.Registry(), LookupBenchmark.LookupsPerInvoke);
-        benchmark.Cleanup();
-        return Compared(name, paired, "ConcurrentDictionary", bytes);
     }
 
     /// <summary>How much of the second thread each gets, the dictionary's by ours.</summary>
@@ -67,16 +62,6 @@ internal static class GateCases
             name, Text($"x {ours:0.00}"), Text($"ConcurrentDictionary x {dictionary:0.00}"), Figures(ratio: oursOverDictionary2.Ratio / oursOverDictionary1.Ratio), ManyThreads: true);
     }
 
-    private static Measured AcquireRelease(string name)
-    {
-        AcquireReleaseBenchmark benchmark = new() { Threads = 1 };
-        benchmark.Setup();
-        Paired paired = PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke, sliceMs: 10);
-        double bytes = BytesOf(benchmark.Registry, AcquireReleaseBenchmark.PairsPerInvoke);
-        benchmark.Cleanup();
-        return Compared(name, paired, "lock", bytes);
-    }
-
     private static Measured AcquireReleaseTwo(string name)
     {
         AcquireReleaseBenchmark benchmark = new() { Threads = 2 };
@@ -85,7 +70,7 @@ internal static class GateCases
             PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke, sliceMs: 10, slices: 15))];
         benchmark.Cleanup();
         Paired middle = runs.OrderBy(run => run.Ratio).ElementAt(Runs / 2);
-        return Compared(name, middle, "lock", bytes: null) with { ManyThreads = true };
+        return Compared(name, middle, "lock") with { ManyThreads = true };
     }
 
     /// <summary>In how many of 5 runs the slowest thousandth is slower than the lock's.</summary>
@@ -124,7 +109,17 @@ internal static class GateCases
         double clockNs = PairedTimer.Median([.. Enumerable.Range(0, 9).Select(_ => NsOf(100_000, () => { }))]);
         Paired paired = PairedTimer.Measure(() => AcquireNs(full.Ours, request) - clockNs, () => AcquireNs(empty, request) - clockNs);
         full.Cleanup();
-        return Compared(name, paired, "ours, empty range", bytes: null);
+        return Compared(name, paired, "ours, empty range");
+    }
+
+    /// <summary>Against one acquisition and release in the same registry.</summary>
+    private static Measured InARow(string name, Action<BlockBenchmark> ask)
+    {
+        BlockBenchmark benchmark = new() { Free = 164 };
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(() => ask(benchmark), benchmark.OnePort, BlockBenchmark.RowsPerInvoke, sliceMs: 5, slices: 15);
+        benchmark.Cleanup();
+        return Compared(name, paired, "one port");
     }
 
     private static Measured Exhausted(string name, PortOrder order)
@@ -133,7 +128,7 @@ internal static class GateCases
         benchmark.Setup();
         Paired paired = PairedTimer.Measure(() => benchmark.Registry(), () => benchmark.LockBitArrayDictionary(), ExhaustedBenchmark.AnswersPerInvoke, sliceMs: 5, slices: 15);
         benchmark.Cleanup();
-        return Compared(name, paired, "lock", bytes: null) with { Figures = new Dictionary<string, double> { ["nanoseconds"] = paired.OursNs } };
+        return Compared(name, paired, "lock") with { Figures = new Dictionary<string, double> { ["nanoseconds"] = paired.OursNs } };
     }
 
     /// <summary>A registry that has seen many owners come and go, against a new one.</summary>
@@ -148,7 +143,7 @@ internal static class GateCases
 
         string[] missing = OwnerNames.Make(Misses);
         Paired paired = PairedTimer.Measure(() => Miss(aged, missing), () => Miss(fresh, missing), Misses, sliceMs: 6);
-        return Compared(name, paired, "ours, new", bytes: null);
+        return Compared(name, paired, "ours, new");
     }
 
     /// <summary>That nothing in the writer is worse than linear: twice as many take twice as long,
@@ -161,6 +156,30 @@ internal static class GateCases
         (double signIn, double signOut) = SignInRun.MeasureAsync(2 * Half).GetAwaiter().GetResult();
         return new Measured(
             name, Text($"in {signIn:0.00} s, out {signOut:0.00} s"), Text($"30,000: in {halfIn:0.00} s, out {halfOut:0.00} s"), Figures(ratio: (signIn + signOut) / (2 * (halfIn + halfOut))));
+    }
+
+    /// <summary>What clients that list cost one that looks up, against as many that look
+    /// up.</summary>
+    private static Measured LookupBesideListings(string name)
+    {
+        (double listing, double looking, int read) = RunAsync().GetAwaiter().GetResult();
+        return new Measured(name, Text($"{listing:N0} us, {read} listings"), Text($"beside 4 that look up {looking:N0} us"), Figures(listing / looking), ManyThreads: true);
+
+        static async Task<(double Listing, double Looking, int Read)> RunAsync()
+        {
+            ListingRun run = await ListingRun.StartAsync().ConfigureAwait(false);
+            await using ConfiguredAsyncDisposable end = run.ConfigureAwait(false);
+            await run.BesideListingsAsync().ConfigureAwait(false);
+            await run.BesideLookupsAsync().ConfigureAwait(false);
+            List<(double P99, int Read)> listing = [], looking = [];
+            for (int i = 0; i < Runs; i++)
+            {
+                listing.Add(await run.BesideListingsAsync().ConfigureAwait(false));
+                looking.Add(await run.BesideLookupsAsync().ConfigureAwait(false));
+            }
+
+            return (PairedTimer.Median([.. listing.Select(one => one.P99)]), PairedTimer.Median([.. looking.Select(one => one.P99)]), listing.Sum(one => one.Read));
+        }
     }
 
     private static Measured MemoryEmpty(string name)
@@ -227,15 +246,17 @@ internal static class GateCases
         return ticks * 1_000_000_000.0 / Stopwatch.Frequency / times;
     }
 
-    private static double BytesOf(Action work, int operations)
-    {
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        work();
-        return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / operations;
-    }
+    private static Measured Compared(string name, Paired paired, string baseline) =>
+        new(name, Text($"{paired.OursNs:0.0} ns"), Text($"{baseline} {paired.BaselineNs:0.0} ns"), Figures(paired.Ratio));
 
-    private static Measured Compared(string name, Paired paired, string baseline, double? bytes) =>
-        new(name, Text($"{paired.OursNs:0.0} ns"), Text($"{baseline} {paired.BaselineNs:0.0} ns"), bytes is null ? Figures(paired.Ratio) : Figures(paired.Ratio, bytes));
+    /// <summary>Against several baselines: the figure of each is "ratio" and its name.</summary>
+    private static Measured Compared(string name, QuickRow row)
+    {
+        Dictionary<string, double> figures = row.Standings.Skip(1).ToDictionary(standing => $"ratio {standing.Name}", standing => standing.Ratio);
+        figures.Add("bytes", row.Bytes);
+        string baselines = string.Join(", ", row.Standings.Skip(1).Select(standing => Text($"{standing.Name} {standing.Ns:0.0} ns")));
+        return new Measured(name, Text($"{row.Standings[0].Ns:0.0} ns"), baselines, figures);
+    }
 
     private static Dictionary<string, double> Figures(double? ratio = null, double? bytes = null)
     {

@@ -50,6 +50,7 @@ internal static class PortmapXdr
         writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
         writer.WriteInt32(request.Previous ?? 0);
         WriteOptional(writer, request.Strategy);
+        WriteOptional(writer, request.Ports);
     }
 
     public static PortRequest ReadRequest(ref XdrReader reader)
@@ -59,6 +60,7 @@ internal static class PortmapXdr
         int reuse = reader.ReadInt32();
         int previous = reader.ReadInt32();
         string? strategy = ReadOptional(ref reader);
+        string? ports = reader.Remaining == 0 ? null : ReadOptional(ref reader);   // an earlier caller of ACQUIRE ends here
         return reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require
             ? throw new InvalidDataException($"{reuse} is not a reuse.")
             : new PortRequest(OwnerText.Decode(name))
@@ -67,6 +69,7 @@ internal static class PortmapXdr
                 Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
                 Previous = previous == 0 ? null : previous,
                 Strategy = strategy,
+                Ports = ports,
             };
     }
 

@@ -64,7 +64,13 @@ internal sealed class ConnectionSet : IDisposable
             Socket listening = listener.Socket;
             try
             {
-                Serve(await listening.AcceptAsync(_stopping).ConfigureAwait(false));
+                Socket accepted = await listening.AcceptAsync(_stopping).ConfigureAwait(false);
+                bool isLast = SpareDescriptors.AreLastAfter(accepted.Handle);
+                Serve(accepted);
+                if (isLast)
+                {
+                    await PauseAsync("only a few are left", listener).ConfigureAwait(false);
+                }
             }
             catch (Exception) when (_stopping.IsCancellationRequested)
             {
@@ -76,7 +82,7 @@ internal sealed class ConnectionSet : IDisposable
             }
             catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
             {
-                await PauseAsync(e, listener).ConfigureAwait(false);
+                await PauseAsync(e.Message, listener).ConfigureAwait(false);
             }
             catch (Exception e)
             {
@@ -152,7 +158,7 @@ internal sealed class ConnectionSet : IDisposable
     /// Until there are descriptors again. Meanwhile the spare ones are free, for this process goes
     /// on serving those that are connected.
     /// </summary>
-    private async Task PauseAsync(SocketException reason, EndpointListener listener)
+    private async Task PauseAsync(string reason, EndpointListener listener)
     {
         _spare.Release();
         Report(() => _context.LimitLog.AcceptPaused(listener.Endpoint, reason));

@@ -1,3 +1,5 @@
+using Portmap.Native;
+
 namespace Portmap.Rpc.Serving;
 
 /// <summary>How many connections the descriptors of this process leave room for.</summary>
@@ -16,7 +18,7 @@ internal static class Descriptors
 
     /// <summary>As many connections as are wanted, but no more than there is room for.</summary>
     public static int Allow(int connections) =>
-        OperatingSystem.IsLinux() ? Math.Min(connections, RoomFor(KernelSettings.DescriptorLimit(), Open())) : connections;
+        OperatingSystem.IsLinux() ? Math.Min(connections, RoomFor(Posix.DescriptorLimit, Open())) : connections;
 
     /// <param name="limit">How many descriptors the process may have.</param>
     /// <param name="open">How many it has.</param>
@@ -24,7 +26,8 @@ internal static class Descriptors
         1,
         Math.Max(limit / 8, limit - DescriptorShares.OfGuards(limit) - DescriptorShares.OfProcesses(limit) - open - ForTheHost));
 
-    private static int Open()
+    /// <summary>How many this process has.</summary>
+    public static int Open()
     {
         try
         {

@@ -39,11 +39,11 @@ internal sealed class LimitLog(ILogger logger, TimeProvider timeProvider, Server
         }
     }
 
-    public void AcceptPaused(PortmapEndpoint endpoint, Exception reason)
+    public void AcceptPaused(PortmapEndpoint endpoint, string reason)
     {
         if (Passes(_paused, nameof(Log.AcceptPaused)))
         {
-            Log.AcceptPaused(logger, endpoint, reason.Message);
+            Log.AcceptPaused(logger, endpoint, reason);
         }
     }
 

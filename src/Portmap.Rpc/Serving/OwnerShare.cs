@@ -106,9 +106,9 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             return string.Create(CultureInfo.InvariantCulture, $"{limits.Owners} owners are registered or acquired {limits.By}, which is its limit ({limits.OwnersName}); {limits.Remedy}.");
         }
 
-        bool takesOne = (port == 0 && !_owners.ContainsKey((owner, protocol))) || (limits.Range.Contains(port) && !_ports.ContainsKey((port, protocol)));
+        bool takesOne = (port == 0 && !_owners.ContainsKey((owner, protocol))) || (limits.Counts(port) && !_ports.ContainsKey((port, protocol)));
         return takesOne && _ports.Count + ahead >= limits.Ports
-            ? string.Create(CultureInfo.InvariantCulture, $"{limits.Ports} ports of {limits.Range} are taken {limits.By}, which is its limit ({nameof(PortmapServerOptions.MaxPortsPerUser)}, and half of the range); {limits.Remedy}.")
+            ? string.Create(CultureInfo.InvariantCulture, $"{limits.Ports} ports of {string.Join(',', limits.Ranges)} are taken {limits.By}, which is its limit ({nameof(PortmapServerOptions.MaxPortsPerUser)}, and half of the range); {limits.Remedy}.")
             : null;
     }
 
@@ -144,7 +144,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             _ports.Remove((held.Port, protocol));
         }
 
-        held.Port = limits.Range.Contains(port) ? port : 0;
+        held.Port = limits.Counts(port) ? port : 0;
         if (held.Port != 0)
         {
             CollectionsMarshal.GetValueRefOrAddDefault(_ports, (held.Port, protocol), out _)++;

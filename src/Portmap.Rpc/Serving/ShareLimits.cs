@@ -12,10 +12,24 @@ internal sealed record ShareLimits
     /// <summary>
     /// The ports that are counted: those that are handed out. The default, no range, counts none.
     /// </summary>
-    public PortRange Range { get; init; }
+    public IReadOnlyList<PortRange> Ranges { get; init; } = [];
 
     /// <summary>How many of them.</summary>
     public int Ports { get; init; } = int.MaxValue;
+
+    /// <summary>Whether a port is counted.</summary>
+    public bool Counts(int port)
+    {
+        for (int i = 0; i < Ranges.Count; i++)
+        {
+            if (Ranges[i].Contains(port))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Whose it is: "over this connection", "by user 1000".</summary>
     public required string By { get; init; }

@@ -52,13 +52,13 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
 
     private ShareLimits LimitsOf(string user)
     {
-        (PortRange range, int maxOwners) = registry.Bounds;
+        (IReadOnlyList<PortRange> ranges, int maxOwners) = registry.Bounds;
         return new ShareLimits
         {
             Owners = Math.Min(limits.OwnersPerUser, Math.Max(1, maxOwners / 2)),
             OwnersName = $"{nameof(PortmapServerOptions.MaxOwnersPerUser)}, and half of {nameof(PortRegistryOptions.MaxOwners)}",
-            Range = range,
-            Ports = Math.Min(limits.PortsPerUser, Math.Max(1, range.Count / 2)),
+            Ranges = ranges,
+            Ports = Math.Min(limits.PortsPerUser, Math.Max(1, ranges.Sum(range => range.Count) / 2)),
             By = $"by {user}",
             Remedy = "release one, let leases that are not used time out, or have root or the daemon's user ask",
         };

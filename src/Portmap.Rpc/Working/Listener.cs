@@ -152,12 +152,12 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         // Every port of the range was tried; there is none to report, and nothing that the daemon
         // could answer.
         (int denied, SocketException? why) = _picker.Denied;
-        int tried = Enumerable.Range(settings.Range.First, settings.Range.Count).Count(candidate => !settings.Exclude.Any(range => range.Contains(candidate)));
+        int tried = settings.Ports.Ports.Count(candidate => !settings.Exclude.Any(range => range.Contains(candidate)));
         throw denied == tried && why is not null
-            ? new PortRefusedException(PortRefusal.CreateForBind(why, settings.Owner, settings.Range.First, settings.Protocol, settings.Address)!)
+            ? new PortRefusedException(PortRefusal.CreateForBind(why, settings.Owner, settings.Ports.All[0].First, settings.Protocol, settings.Address)!)
             : Refused(
                 PortRefusalReason.Exhausted,
-                $"Every port of {settings.Range} that is not excluded is in use at {settings.Address}{(denied == 0 ? string.Empty : $", or may not be bound by this user ({denied} of them)")}; widen the range (PORTMAP_RANGE) or stop what holds the ports.");
+                $"Every port of {settings.Ports} that is not excluded is in use at {settings.Address}{(denied == 0 ? string.Empty : $", or may not be bound by this user ({denied} of them)")}; widen the range (PORTMAP_RANGE) or stop what holds the ports.");
     }
 
     private async Task<PortEntry> HealAsync(int port, long? epoch, string reason, CancellationToken cancellationToken)

@@ -21,20 +21,16 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
     /// <summary>The ports that the system did not let this user bind, and why.</summary>
     public (int Count, SocketException? Last) Denied { get; private set; }
 
-    /// <returns>The sockets, or null when every port of the range is in use or excluded.</returns>
-    public ListeningSockets? TryPick()
-    {
-        PortRange overlap = EphemeralPorts.OverlapWith(settings.Range);
-        return TryOutside(overlap) ?? TryKernel(overlap) ?? TryAll();
-    }
+    /// <returns>The sockets, or null when every port of the ranges is in use or
+    /// excluded.</returns>
+    public ListeningSockets? TryPick() => TryOutside(settings.Ports.Outside) ?? TryKernel(settings.Ports.Overlap) ?? TryAll(settings.Ports.All);
 
-    private ListeningSockets? TryOutside(PortRange overlap)
+    private ListeningSockets? TryOutside(IReadOnlyList<PortRange> ranges)
     {
-        int count = settings.Range.Count - overlap.Count;
+        int count = PickRanges.Count(ranges);
         for (int i = 0; i < OutsideTries && count > 0; i++)
         {
-            int port = settings.Range.First + random.Next(count);
-            port += overlap.Count > 0 && port >= overlap.First ? overlap.Count : 0;
+            int port = PickRanges.At(ranges, random.Next(count));
             if (!IsExcluded(port) && Open(port, isInsisted: false) is { } sockets)
             {
                 return sockets;
@@ -44,15 +40,18 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
         return null;
     }
 
-    private ListeningSockets? TryKernel(PortRange overlap)
+    private ListeningSockets? TryKernel(IReadOnlyList<PortRange> overlaps)
     {
-        if (overlap.Count == 0 || !OperatingSystem.IsLinux())
+        int count = PickRanges.Count(overlaps);
+        if (count == 0 || !OperatingSystem.IsLinux())
         {
             return null;
         }
 
         for (int i = 0; i < KernelTries; i++)
         {
+            int place = random.Next(count);
+            PortRange overlap = PickRanges.RangeAt(overlaps, ref place);
             try
             {
                 // Null also when only the UDP half of a pair was in use: then another number may
@@ -78,12 +77,12 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
         return null;
     }
 
-    private ListeningSockets? TryAll()
+    private ListeningSockets? TryAll(IReadOnlyList<PortRange> ranges)
     {
-        int start = random.Next(settings.Range.Count);
-        for (int i = 0; i < settings.Range.Count; i++)
+        int count = PickRanges.Count(ranges), start = random.Next(count);
+        for (int i = 0; i < count; i++)
         {
-            int port = settings.Range.First + ((start + i) % settings.Range.Count);
+            int port = PickRanges.At(ranges, (start + i) % count);
             if (!IsExcluded(port) && Open(port, isInsisted: true) is { } sockets)
             {
                 return sockets;

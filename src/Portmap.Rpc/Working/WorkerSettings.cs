@@ -9,7 +9,7 @@ namespace Portmap.Rpc.Working;
 /// <summary>What a worker was told, by its options or else by its environment, checked.</summary>
 internal sealed record WorkerSettings
 {
-    private static readonly PortRange s_defaultRange = new(49152, 65535);
+    private static readonly PortRange[] s_defaultPorts = [new(49152, 65535)];
 
     public required PortmapEndpoint Endpoint { get; init; }
 
@@ -21,7 +21,8 @@ internal sealed record WorkerSettings
 
     public required PortProtocol Protocol { get; init; }
 
-    public required PortRange Range { get; init; }
+    /// <summary>Where it picks a port that it is to bring.</summary>
+    public required PickRanges Ports { get; init; }
 
     /// <summary>
     /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
@@ -60,7 +61,7 @@ internal sealed record WorkerSettings
         CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
         int port = (int)Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
         long epoch = Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
-        PortRange? range = RangeOf(options.Ports, PortmapVariables.Range);
+        IReadOnlyList<PortRange>? ranges = RangesOf(options.Ports, PortmapVariables.Range);
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,
@@ -68,9 +69,9 @@ internal sealed record WorkerSettings
                 ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapVariables.Owner} is not set and the options name no owner; set one of them."),
             Port = port,
             Epoch = epoch,
-            IsToldWhere = port != 0 || epoch != 0 || range is not null,
+            IsToldWhere = port != 0 || epoch != 0 || ranges is not null,
             Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapVariables.Protocol)),
-            Range = range ?? s_defaultRange,
+            Ports = new PickRanges(ranges ?? s_defaultPorts),
             Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapVariables.Exclude)),
             Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapVariables.Address)),
             BindAttempts = (int)Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
@@ -122,22 +123,25 @@ internal sealed record WorkerSettings
         _ => throw new FormatException($"{PortmapVariables.Protocol}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
     };
 
-    private static PortRange? RangeOf(string? option, string name)
+    private static IReadOnlyList<PortRange>? RangesOf(string? option, string name) =>
+        option is null && PortmapEnvironment.Get(name) is null ? null : Named(name, option ?? PortmapEnvironment.Get(name)!, PortRange.ParseList);
+
+    // Other than in Ports, a port may stand there twice.
+    private static List<PortRange> ExcludeOf(string? text) => text is null
+        ? []
+        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(PortmapVariables.Exclude, part, PortRange.Parse))];
+
+    private static T Named<T>(string name, string text, Func<string, T> parse)
     {
-        string? text = option ?? PortmapEnvironment.Get(name);
         try
         {
-            return text is null ? null : PortRange.Parse(text);
+            return parse(text);
         }
         catch (FormatException e)
         {
             throw new FormatException($"{name}: {e.Message}", e);
         }
     }
-
-    private static List<PortRange> ExcludeOf(string? text) => text is null
-        ? []
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => RangeOf(part, PortmapVariables.Exclude)!.Value)];
 
     private static IPAddress AddressOf(string? text) =>
         text is null ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)

@@ -11,7 +11,7 @@ namespace Portmap.Diagnostics;
 /// <param name="logger">The host's logger, or null.</param>
 /// <param name="nowMs">The time in milliseconds.</param>
 /// <param name="delays">The times that some lines name.</param>
-internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog.Delays delays)
+internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog.Delays delays)
 {
     private readonly LineLimit _limit = new();
 
@@ -19,7 +19,8 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
     public ILogger Logger { get; } = ContainedLogger.Of(logger);
 
     /// <summary>
-    /// Whether an end of this kind is told at all: what somebody asked for is not.
+    /// Whether an end of this kind is told to everybody: what somebody asked for is told only where
+    /// <see cref="TellsChanges"/>.
     /// </summary>
     public static bool Tells(PortChangeKind kind) => kind is not (PortChangeKind.Released or PortChangeKind.Replaced);
 
@@ -28,8 +29,14 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
     /// <param name="ended">The entry it was.</param>
     public void Ended(PortChangeKind kind, in PortEntry ended)
     {
+        if (!Tells(kind))
+        {
+            GaveWay(kind, ended);
+            return;
+        }
+
         LogLevel level = kind == PortChangeKind.Died ? LogLevel.Information : LogLevel.Warning;
-        if (!Tells(kind) || !Passes(kind.ToString(), ended.Owner, level))
+        if (!Passes(kind.ToString(), ended.Owner, level))
         {
             return;
         }
@@ -72,6 +79,16 @@ internal sealed class RegistryLog(ILogger? logger, Func<long> nowMs, RegistryLog
         {
             string owner = Printable.Of(entry.Owner);
             PortmapLog.PassedOn(Logger, owner, entry.Protocol, entry.Port, from, entry.ProcessId ?? 0);
+        }
+    }
+
+    /// <summary>Tells that a process did not bind where its lease wants it to.</summary>
+    public void RegisteredOutside(in PortEntry entry, string ports)
+    {
+        if (Passes(nameof(PortmapLog.RegisteredOutside), entry.Owner, LogLevel.Warning))
+        {
+            string owner = Printable.Of(entry.Owner);
+            PortmapLog.RegisteredOutside(Logger, owner, entry.Protocol, entry.Port, ports, entry.ProcessId ?? 0);
         }
     }
 

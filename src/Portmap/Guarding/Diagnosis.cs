@@ -30,7 +30,7 @@ internal static class Diagnosis
         {
             yield return new PortFinding(
                 PortFindingKind.RangeTooSmall,
-                Text($"{settings.Count} ports may be handed out ({settings.Range}{(settings.Exclude.Length == 0 ? string.Empty : " without " + settings.Exclude)})"),
+                Text($"{settings.Count} ports may be handed out ({settings.Ports.Text}{(settings.Exclude.Length == 0 ? string.Empty : " without " + settings.Exclude)})"),
                 meant == owners ? Text($"{owners} owners are live") : Text($"MaxOwners is {meant}"),
                 "Widen Ports or exclude fewer, unless processes serve several owners on one port.");
         }
@@ -42,7 +42,7 @@ internal static class Diagnosis
                 PortFindingKind.RangeNotBindable,
                 Text($"{(denied == settings.Count ? "all" : "some")} ports that may be handed out, {denied} of {settings.Count}, need a privilege to be bound"),
                 Text($"net.ipv4.ip_unprivileged_port_start is {settings.Kernel.FirstUnprivileged}, and this process has no CAP_NET_BIND_SERVICE"),
-                Text($"Set Ports to ports from {settings.Kernel.FirstUnprivileged} on, give the daemon and the workers CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd), or run: sysctl -w net.ipv4.ip_unprivileged_port_start={settings.Range.First}"));
+                Text($"Set Ports to ports from {settings.Kernel.FirstUnprivileged} on, give the daemon and the workers CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd), or run: sysctl -w net.ipv4.ip_unprivileged_port_start={settings.Ports.Span.First}"));
         }
 
         if (settings.GuardLimit < settings.MaxGuards)
@@ -62,8 +62,8 @@ internal static class Diagnosis
 
     private static PortFinding? Overlap(PortRegistrySettings settings)
     {
-        IReadOnlyList<PortRange> parts = settings.Kernel.PartsOf(settings.Range, handedOut: true);
-        if (settings.Kernel.Ephemeral is not { } ephemeral || parts.Count == 0)
+        PortRange[] parts = settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: true);
+        if (settings.Kernel.Ephemeral is not { } ephemeral || parts.Length == 0)
         {
             return null;
         }
@@ -74,7 +74,7 @@ internal static class Diagnosis
         int fewest = Math.Min(FewestEphemeral, has / 2);
         return new PortFinding(
             PortFindingKind.EphemeralOverlap,
-            Text($"{taken} of {settings.Range.Count} ports of {settings.Range} ({ours}) are also handed out by the kernel"),
+            Text($"{taken} of {settings.Ports.Width} ports of {settings.Ports.Text} ({ours}) are also handed out by the kernel"),
             Text($"net.ipv4.ip_local_port_range is {ephemeral}, {Reserve} is '{settings.Kernel.Reserved}'"),
             has - taken >= fewest
                 ? $"Run: {ReserveAlso(settings, ours)}"
@@ -91,7 +91,7 @@ internal static class Diagnosis
     private static string OtherPorts(PortRegistrySettings settings, PortRange last, int mostReserved)
     {
         const int Enough = 1_000;
-        IReadOnlyList<PortRange> within = settings.Kernel.PartsOf(settings.Range, handedOut: false);
+        PortRange[] within = settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: false);
         IReadOnlyList<PortRange> anywhere = settings.Kernel.PartsOf(new PortRange(Math.Max(1_024, settings.Kernel.FirstUnprivileged), 65_535), handedOut: false);
         PortRange[] outside = [.. within.Concat(anywhere.OrderByDescending(part => part.First)).Where(part => part.Count >= Math.Min(Enough, settings.Count))];
         if (outside.Length != 0)

@@ -37,7 +37,7 @@ internal readonly record struct FoundListener(ListenerSight Sight, int Port = 0,
 /// on the port asked for that is of its user is believed to be its. Any thread may use it. Linux
 /// only.
 /// </remarks>
-internal sealed class ListenerSearch(ProcessFamily family, PortRange range)
+internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
 {
     private HashSet<long> _others = [];
 

@@ -57,7 +57,8 @@ internal struct Acquisition : IOperation
         parts.ThrowIfDisposed();
         strategy = 0;
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
-            ?? CheckPrevious(parts.Settings, request)
+            ?? (request.Ports is null ? null : CheckPorts(parts, request))
+            ?? CheckPrevious(parts, request)
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
 
@@ -199,8 +200,9 @@ internal struct Acquisition : IOperation
     /// process is dead: the old entry is cleaned up.</summary>
     private Answer LookAtOwner(OwnerKey owner, PortClaim? replaced, long now)
     {
-        _hunt.After = Math.Max(_hunt.After, _parts.Table.MarkOf(owner));
-        return _parts.Table.Has(owner) ? HoldAgainst(owner, replaced, now) : Answer.Done;
+        bool hasNothing = _parts.Table.HasNothing(owner, out long epoch);
+        _hunt.After = Math.Max(_hunt.After, epoch);
+        return hasNothing ? Answer.Done : HoldAgainst(owner, replaced, now);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
@@ -275,10 +277,16 @@ internal struct Acquisition : IOperation
         _isPushed = false;
     }
 
-    private static PortRefusal? CheckPrevious(PortRegistrySettings settings, in PortRequest request) =>
+    private static PortRefusal? CheckPorts(RegistryParts parts, in PortRequest request)
+    {
+        _ = parts.Pools.Find(request.Ports, out string? complaint);
+        return complaint is null ? null : Refusals.InvalidPorts(request, complaint);
+    }
+
+    private static PortRefusal? CheckPrevious(RegistryParts parts, in PortRequest request) =>
         request.PreviousPort is < 0 or > 65_535
             ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
-        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !settings.HandsOut(request.PreviousPort)
-            ? Refusals.NotHandedOut(request, settings)
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request.Ports)
+            ? Refusals.NotHandedOut(request, parts.Settings)
         : null;
 }

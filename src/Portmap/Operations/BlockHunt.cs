@@ -19,7 +19,7 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
 {
     private PortAvailability _found;   // why the last port could not be had
 
-    private PortRange Range => parts.Settings.Range;
+    private PortRange Range => parts.Settings.Ports.Span;
 
     /// <summary>No other ports will do.</summary>
     private PortHunt.Terms Last => new(IsInsisted: true, parts.Settings.ReuseCooling);
@@ -110,7 +110,7 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
     private bool Search(int from, long now)
     {
         parts.Table.DrainDue(now);
-        foreach (PortRange[] tier in parts.Settings.Tiers)
+        foreach (PortRange[] tier in members.Length == 0 ? [] : members[0].Hunt.Pool.Tiers)
         {
             foreach (PortRange part in tier)
             {

@@ -16,11 +16,20 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         if (SessionHolder.Of(claim) is { } session)
         {
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
-            ILease.Of(used)?.OnRegistered(claim.Claim!);
+            if (ILease.Of(used) is { } lease)
+            {
+                lease.OnRegistered(claim.Claim!);
+                TellOutside(lease, claim);
+            }
         }
         else if (!used.IsNone)
         {
             ILease.Of(claim)!.OnHealed(used.Claim!, claim.Claim!);
+        }
+
+        if (parts.Log.TellsChanges)
+        {
+            parts.Log.TookEffect(parts.Entries.Of(claim));
         }
 
         if (parts.Changes.IsRecording)
@@ -44,13 +53,18 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         PortChangeKind kind = KindOf(claim.Cause);
         PortmapMetrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;
-        if (!isTold && !RegistryLog.Tells(kind))
+        bool isLogged = RegistryLog.Tells(kind) || (!goesOn && parts.Log.TellsChanges);
+        if (!isTold && !isLogged)
         {
             return;
         }
 
         PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
-        parts.Log.Ended(kind, ended);
+        if (isLogged)
+        {
+            parts.Log.Ended(kind, ended);
+        }
+
         if (isTold)
         {
             parts.Changes.Append(kind, ended);
@@ -111,6 +125,14 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         if (claim.Holder is { IsServing: false })
         {
             TellHidden(claim);   // its connection broke off meanwhile, and the look at its owners may have passed
+        }
+    }
+
+    private void TellOutside(ILease lease, ClaimView claim)
+    {
+        if (lease.Ports is { } ports && !parts.Pools.Find(ports, out _).Contains(claim.Port))
+        {
+            parts.Log.RegisteredOutside(parts.Entries.Of(claim), ports);
         }
     }
 

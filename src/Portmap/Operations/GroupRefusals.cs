@@ -38,23 +38,23 @@ internal static class GroupRefusals
             PortRefusalReason.Exhausted,
             () =>
             {
-                PortRegistrySettings settings = parts.Settings;
                 bool isTcp = Array.Exists(requests, request => request.Protocol != PortProtocol.Udp), isUdp = Array.Exists(requests, request => request.Protocol != PortProtocol.Tcp);
-                PortCounts counts = parts.Table.Ports.Count(isTcp ? PortProtocol.Tcp : PortProtocol.Udp);
-                (int first, int length) = LongestRun(parts, isTcp, isUdp);
+                PortPool pool = parts.Pools.Find(requests[0].Ports, out _);
+                PortCounts counts = parts.Table.Ports.Count(isTcp ? PortProtocol.Tcp : PortProtocol.Udp, pool);
+                (int first, int length) = LongestRun(parts, pool, isTcp, isUdp);
                 string longest = length == 0 ? "no port is free" : Text($"the longest run there is has {length} ({first}-{first + length - 1})");
-                return Text($"No {requests.Length} ports in a row of {settings.Range} ({settings.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
+                return Text($"No {requests.Length} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
             },
             requests[0].Owner, 0, requests[0].Protocol);
 
-    private static (int First, int Length) LongestRun(RegistryParts parts, bool isTcp, bool isUdp)
+    private static (int First, int Length) LongestRun(RegistryParts parts, PortPool pool, bool isTcp, bool isUdp)
     {
         (int First, int Length) longest = default;
         int length = 0;
-        PortRange range = parts.Settings.Range;
+        PortRange range = pool.Span;
         for (int port = range.First; port <= range.Last; port++)
         {
-            bool isFree = parts.Settings.HandsOut(port) && (!isTcp || IsFree(parts, PortProtocol.Tcp, port)) && (!isUdp || IsFree(parts, PortProtocol.Udp, port));
+            bool isFree = parts.Settings.HandsOut(port) && pool.Contains(port) && (!isTcp || IsFree(parts, PortProtocol.Tcp, port)) && (!isUdp || IsFree(parts, PortProtocol.Udp, port));
             length = isFree ? length + 1 : 0;
             longest = length > longest.Length ? (port - length + 1, length) : longest;
         }

@@ -21,6 +21,9 @@ internal interface ILease
     /// <summary>What was asked for.</summary>
     PortRequest Request { get; }
 
+    /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
+    string? Ports { get; }
+
     /// <summary>The claim of its (first) protocol: the open lease, or the registration that used it
     /// up.</summary>
     PortClaim Claim { get; }

@@ -15,6 +15,7 @@ internal struct PortHunt
     private readonly byte _strategy;
     private readonly PortClaim? _replaced;
     private readonly PortClaim? _replacedTwin;
+    private readonly PortPool _pool;   // the ports that will do
     private SetAsidePorts _aside;
     private int _ownPort;   // the port that is asked for by its number, or 0
     private int _answer;    // what the strategy named last
@@ -55,9 +56,13 @@ internal struct PortHunt
         _replaced = replaced.Claim;
         _replacedTwin = replaced.Twin;
         Request = request;
+        _pool = parts.Pools.Find(request.Ports, out _);
         Both = request.Protocol == PortProtocol.TcpAndUdp;
         Owner = parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner);
     }
+
+    /// <summary>The ports that will do.</summary>
+    public readonly PortPool Pool => _pool;
 
     /// <summary>Who picks.</summary>
     public readonly byte Strategy => _strategy;
@@ -67,6 +72,9 @@ internal struct PortHunt
     private readonly PortRegistrySettings Settings => _parts.Settings;
 
     private readonly PortHints Hints => _parts.Table.Hints(Protocol);
+
+    /// <summary>Whether this request may be given a port.</summary>
+    private readonly bool HandsOut(int port) => Settings.HandsOut(port) && (Request.Ports is null || _pool.Contains(port));
 
     /// <summary>Finds a port and makes the pending claims.</summary>
     /// <returns>Done, refused, or wait.</returns>
@@ -133,13 +141,14 @@ internal struct PortHunt
     public readonly ulong Window(int from, bool alsoWaiting)
     {
         ulong window = Hints.Window(from, alsoWaiting);
+        window &= Request.Ports is null ? ulong.MaxValue : _pool.Window(from);
         return Both ? window & _parts.Table.Hints(PortProtocol.Udp).Window(from, alsoWaiting) : window;
     }
 
     /// <summary>What a port looks like, without taking it.</summary>
     public readonly PortAvailability LookAt(int port, Terms terms, long now)
     {
-        if (!Settings.HandsOut(port))
+        if (!HandsOut(port))
         {
             return PortAvailability.InUse;
         }
@@ -183,7 +192,7 @@ internal struct PortHunt
         }
 
         _avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;
-        int most = 2 * Settings.Range.Count;
+        int most = 2 * _pool.Width;
         return TryStrategy(most, now) ? Answer.Done : FindLater(most, now);
     }
 
@@ -205,7 +214,7 @@ internal struct PortHunt
 
         // Asked once more while a port is free for certain, so that it is not blamed for one that
         // came back just now.
-        if (_failure is null && Hints.FindFree() is > 0 and int left)
+        if (_failure is null && Hints.FindFree(_pool) is > 0 and int left)
         {
             if (TryStrategy(most: 1, now))
             {
@@ -214,12 +223,12 @@ internal struct PortHunt
 
             if (_failure is null && Hints.IsFree(left))
             {
-                return Refusals.StrategyOfferedNothing(Request, _parts.Strategies.NameOf(_strategy), Hints, _answer);
+                return Refusals.StrategyOfferedNothing(Request, _parts.Strategies.NameOf(_strategy), (Hints, _pool), _answer);
             }
         }
 
         return _failure is null
-            ? Refusals.Exhausted(Request, Settings, _parts.Table.Ports, _aside.Denied)
+            ? Refusals.Exhausted(Request, _pool, _parts.Table.Ports, _aside.Denied)
             : Refusals.StrategyFailed(Request, _parts.Strategies.NameOf(_strategy), _failure);
     }
 
@@ -237,7 +246,7 @@ internal struct PortHunt
     private PortReuse Recall(PortReuse reuse, long now)
     {
         int last = _parts.Table.LastPort(Owner);
-        if (last == 0 || !Settings.HandsOut(last))
+        if (last == 0 || !HandsOut(last))
         {
             return reuse;
         }
@@ -255,7 +264,7 @@ internal struct PortHunt
         int port = Request.PreviousPort;
         Terms terms = new(IsInsisted: true, TakesCooling: reuse == PortReuse.Require && Settings.ReuseCooling);   // no other port will do
         _ownPort = port;
-        PortAvailability found = Settings.HandsOut(port) ? Take(port, terms, now) : PortAvailability.InUse;
+        PortAvailability found = HandsOut(port) ? Take(port, terms, now) : PortAvailability.InUse;
         if (found == PortAvailability.InUse && InsistedPort.EndDeadHolders(_parts, Request, now))
         {
             found = Take(port, terms, now);
@@ -305,7 +314,7 @@ internal struct PortHunt
 
             // The bit is a hint; taking it keeps two threads from trying the same port, and a port
             // that is no good is not offered again.
-            if (hints.TryTakeFree(_answer) && Take(_answer, default, now) == PortAvailability.Free)
+            if ((Request.Ports is null || _pool.Contains(_answer)) && hints.TryTakeFree(_answer) && Take(_answer, default, now) == PortAvailability.Free)
             {
                 return true;
             }
@@ -331,7 +340,7 @@ internal struct PortHunt
     }
 
     private readonly int Pick(int attempt) =>
-        _parts.Strategies[_strategy].Pick(new PortSearch(Hints, Request, Protocol, attempt, _avoid));
+        _parts.Strategies[_strategy].Pick(new PortSearch(Hints, _pool, Request, attempt, _avoid));
 
     /// <summary>Nothing else is free: the approximately longest-cooled port, a stranger's whose
     /// time is over, and last those on which closed connections linger.</summary>
@@ -340,10 +349,10 @@ internal struct PortHunt
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private bool TryLastResorts(long now)
     {
-        int most = DelayedPorts.Generations * Settings.Range.Count;
+        int most = DelayedPorts.Generations * _pool.Width;
         Terms terms = new(IsInsisted: true, Settings.ReuseCooling);
         PortAvailability found = PortAvailability.InUse;
-        for (int i = 0; i < most && found != PortAvailability.Cooling && Hints.TryTakeCooling(now) is > 0 and int cooled; i++)
+        for (int i = 0; i < most && found != PortAvailability.Cooling && Hints.TryTakeCooling(_pool, now) is > 0 and int cooled; i++)
         {
             found = Take(cooled, terms, now);
             if (found == PortAvailability.Free)
@@ -353,7 +362,7 @@ internal struct PortHunt
         }
 
         found = PortAvailability.InUse;
-        for (int i = 0; i < most && found != PortAvailability.Foreign && Hints.TryTakeForeign(now) is > 0 and int foreign; i++)
+        for (int i = 0; i < most && found != PortAvailability.Foreign && Hints.TryTakeForeign(_pool, now) is > 0 and int foreign; i++)
         {
             found = Take(foreign, terms with { TakesCooling = false }, now);
             if (found == PortAvailability.Free)

@@ -51,7 +51,7 @@ internal static class ProgramRegistration
         }
 
         ProcessFamily family = new(root.Identity);
-        ServedProgram program = new(lease.Owner, family, parts.Settings.Range);
+        ServedProgram program = new(lease.Owner, family, parts.Pools.Find(lease.Request.Ports, out _));
         Wait wait = new(parts, lease, process, root, program);
         PortEntry entry = default;
         SessionHolder? session = null;
@@ -98,7 +98,7 @@ internal static class ProgramRegistration
                     found = new FoundListener(ListenerSight.Found, found.Port, root.Identity.Id);   // /proc hides it: the listener on its port is believed to be its
                 }
 
-                if (found.Sight == ListenerSight.Found && (lease.Port != 0 || parts.Settings.Range.Contains(found.Port) || Waited >= PreferRangeMs))
+                if (found.Sight == ListenerSight.Found && (lease.Port != 0 || program.Range.Contains(found.Port) || Waited >= PreferRangeMs))
                 {
                     program.Note(claim.Protocol, found.Port, ours);
                     return found;

@@ -42,10 +42,16 @@ internal static class Refusals
     public static PortRefusal InvalidPort(string owner, int port, PortProtocol protocol, string remedy) =>
         new(PortRefusalReason.InvalidPort, () => Text($"The port {port} is not one of 1..65535; {remedy}."), owner, port, protocol);
 
+    public static PortRefusal InvalidPorts(PortRequest request, string complaint) =>
+        new(
+            PortRefusalReason.InvalidPort,
+            () => Text($"The ports '{request.Ports}' that {request.Owner} asks for cannot be had. {complaint}"),
+            request.Owner, 0, request.Protocol);
+
     public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.InvalidPort,
-            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: the range is {settings.Range}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: {(request.Ports is { } asked ? Text($"it asks for {asked}, and the range") : "the range")} is {settings.Ports.Text}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol);
 
     public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
@@ -58,12 +64,12 @@ internal static class Refusals
         new(PortRefusalReason.PortDenied, () => $"{request.Owner}: {BindError.Explain(SocketError.AccessDenied, port)}", request.Owner, port, request.Protocol);
 
     /// <param name="request">What was asked for.</param>
-    /// <param name="settings">The options.</param>
+    /// <param name="pool">The ports that would do.</param>
     /// <param name="ports">Who has the ports; asked when the text is read.</param>
     /// <param name="denied">The ports that the system did not let us bind, if any.</param>
-    public static PortRefusal Exhausted(PortRequest request, PortRegistrySettings settings, PortLookup ports, HashSet<int>? denied)
+    public static PortRefusal Exhausted(PortRequest request, PortPool pool, PortLookup ports, HashSet<int>? denied)
     {
-        if (denied?.Count == settings.Count)
+        if (denied?.Count == pool.Count)
         {
             return Denied(request, denied.Min());
         }
@@ -73,8 +79,8 @@ internal static class Refusals
             PortRefusalReason.Exhausted,
             () =>
             {
-                PortCounts counts = ports.Count(protocol);
-                return Text($"No port of {settings.Range} ({settings.Count} that may be handed out) is free for {request.Owner} on {protocol}: {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. Widen Ports, shorten ReuseDelay or release what is not used.");
+                PortCounts counts = ports.Count(protocol, pool);
+                return Text($"No port of {pool.Text} ({pool.Count} that may be handed out) is free for {request.Owner} on {protocol}: {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. {(request.Ports is null ? "Widen Ports" : "Ask for more of Ports")}, shorten ReuseDelay or release what is not used.");
             },
             request.Owner, 0, request.Protocol);
     }
@@ -85,15 +91,14 @@ internal static class Refusals
             () => Text($"The strategy {strategy} failed while it picked a port for {request.Owner} on {Transport(request.Protocol)}: {failure.GetType().Name}: {failure.Message.TrimEnd('.')}. Nothing was taken. Mend that strategy, or ask with another one."),
             request.Owner, 0, request.Protocol);
 
-    public static PortRefusal StrategyOfferedNothing(PortRequest request, string strategy, PortHints hints, int answer) =>
+    public static PortRefusal StrategyOfferedNothing(PortRequest request, string strategy, (PortHints Hints, PortPool Pool) free, int answer) =>
         new(
             PortRefusalReason.StrategyOfferedNothing,
             () =>
             {
-                PortRange range = hints.Range;
-                int first = hints.FindFree();
+                int first = free.Hints.FindFree(free.Pool);
                 string last = answer == PortSearch.Nothing ? "nothing" : Text($"{answer}, which it may not hand out");
-                return Text($"The strategy {strategy} offered no port for {request.Owner} on {Transport(request.Protocol)} that can be had, though ports of {range} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
+                return Text($"The strategy {strategy} offered no port for {request.Owner} on {Transport(request.Protocol)} that can be had, though ports of {free.Pool.Text} are free{(first > 0 ? Text($", {first} for one") : string.Empty)}; its last answer was {last}. Let it name every free port sooner or later, or ask with another strategy.");
             },
             request.Owner, 0, request.Protocol);
 

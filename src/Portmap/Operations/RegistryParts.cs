@@ -39,11 +39,19 @@ internal sealed class RegistryParts
     /// <summary>Null without a store.</summary>
     public ClaimJournal? Journal { get; set; }
 
+    /// <summary>The ranges that requests ask for.</summary>
+    public required AskedPools Pools { get; init; }
+
     public ForeignHolders Holders { get; } = new();
 
     public ListenReader Listeners { get; } = new();
 
     public long NowMs => Clock.NowMs;
+
+    /// <summary>Whether a request may be given a port.</summary>
+    /// <param name="port">The port.</param>
+    /// <param name="ranges">What the request asks for; null is any.</param>
+    public bool HandsOut(int port, string? ranges) => Settings.HandsOut(port) && (ranges is null || Pools.Find(ranges, out _).Contains(port));
 
     public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
 

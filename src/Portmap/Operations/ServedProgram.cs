@@ -8,7 +8,7 @@ namespace Portmap.Operations;
 /// on when the process that listens has gone.</summary>
 /// <remarks>The session of the program asks it before it is dead. Any thread may use it: what is
 /// known is replaced whole.</remarks>
-internal sealed class ServedProgram(string owner, ProcessFamily family, PortRange range)
+internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool range)
 {
     private ImmutableArray<Served> _ports = [];
 
@@ -21,6 +21,9 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortRang
     public ProcessFamily Family => family;
 
     public ListenerSearch Search { get; } = new(family, range);
+
+    /// <summary>Where its lease wants it to listen.</summary>
+    public PortPool Range => range;
 
     /// <summary>What was registered for it.</summary>
     public ImmutableArray<Served> Ports => _ports;   // written before the session's claim is published, and by passes, one at a time

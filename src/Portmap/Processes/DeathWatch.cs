@@ -35,7 +35,7 @@ internal sealed class DeathWatch
     public DeathWatch(int places) => _places = new WeakReference<IDeathObserver>?[places];
 
     /// <summary>That of this process.</summary>
-    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(KernelSettings.DescriptorLimit()));
+    public static DeathWatch Shared { get; } = new(DescriptorShares.OfProcesses(Posix.DescriptorLimit));
 
     /// <summary>How many places are taken.</summary>
     public int Count => _places.Count(place => place is not null);

@@ -8,14 +8,14 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
     private readonly Stripes _udpPlaces;
 
     /// <param name="order">What is tried first.</param>
-    /// <param name="range">The ports.</param>
+    /// <param name="ports">The ports.</param>
     /// <param name="processors">How many threads pick at once.</param>
     /// <param name="seed">Where the random order begins.</param>
-    public AllocatorPicks(PortOrder order, PortRange range, int processors, ulong seed)
+    public AllocatorPicks(PortOrder order, PortPool ports, int processors, ulong seed)
     {
         _order = order;
-        _tcpPlaces = Places(order, range, processors, seed);
-        _udpPlaces = Places(order, range, processors, seed + 1);
+        _tcpPlaces = Places(order, ports, processors, seed);
+        _udpPlaces = Places(order, ports, processors, seed + 1);
     }
 
     public string Name => PortRegistryOptions.AllocatorPicks;
@@ -24,11 +24,14 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
     {
         if (_order == PortOrder.LowestFree)
         {
-            return search.FindFree(search.Ports.First);
+            return search.FindFree(1);
         }
 
+        // Who asks for certain ranges has a place there: the one of all ports would be moved far
+        // away from where it was.
+        PortPool pool = search.Pool!;
         Stripes places = search.Protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
-        ref long place = ref places[places.Current];
+        ref long place = ref (search.Request.Ports is null ? ref places[places.Current] : ref pool.Place(search.Protocol));
 
         // A plain read and write: two threads of one processor may begin at the same place, and the
         // table lets one of them have the port.
@@ -37,7 +40,7 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         {
             ulong mixed = Next((ulong)here);
             Volatile.Write(ref place, (long)mixed);
-            return search.FindFree(search.Ports.First + (int)(mixed % (ulong)search.Ports.Count));
+            return search.FindFree(pool.At((int)(mixed % (ulong)pool.Width)));
         }
 
         int found = search.FindFree((int)here);
@@ -49,13 +52,13 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         return found;
     }
 
-    private static Stripes Places(PortOrder order, PortRange range, int processors, ulong seed)
+    private static Stripes Places(PortOrder order, PortPool ports, int processors, ulong seed)
     {
         // Next-fit begins at evenly spread places, so that processors do not meet soon.
         Stripes places = new(processors);
         for (int i = 0; i < places.Count; i++)
         {
-            places[i] = order == PortOrder.Random ? (long)Next(seed + (ulong)i) : range.First + (int)((long)range.Count * i / places.Count);
+            places[i] = order == PortOrder.Random ? (long)Next(seed + (ulong)i) : ports.At((int)((long)ports.Width * i / places.Count));
         }
 
         return places;

@@ -88,8 +88,8 @@ internal sealed class DelayedPorts
         return any;
     }
 
-    /// <summary>Takes one of the approximately longest waiting ports, or 0.</summary>
-    public int TryTakeOldest(long now)
+    /// <summary>Takes the one of some ports that waits approximately longest, or 0.</summary>
+    public int TryTakeOldest(PortPool pool, long now)
     {
         // The current generation last; a port that was put in late stands in an older place and
         // comes earlier, which does no harm.
@@ -97,11 +97,14 @@ internal sealed class DelayedPorts
         for (long generation = current + 1 - Generations; generation <= current; generation++)
         {
             FreePorts? ports = Volatile.Read(ref _generations[((generation % Generations) + Generations) % Generations]);
-            while (ports?.Find(_range.First, _range.Last) is > 0 and int port)
+            for (int i = 0; ports is not null && i < pool.Ranges.Length; i++)
             {
-                if (ports.TryTake(port))
+                while (ports.Find(pool.Ranges[i].First, pool.Ranges[i].Last) is > 0 and int port)
                 {
-                    return port;
+                    if (ports.TryTake(port))
+                    {
+                        return port;
+                    }
                 }
             }
         }

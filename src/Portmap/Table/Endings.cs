@@ -135,10 +135,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
         parts.Events.Withdrew(new ClaimView(claim));
         parts.Offer(claim);
-        if (claim.Cell is { } cell)
-        {
-            parts.Index.Retire(cell);
-        }
+        parts.Index.NoteIdle();
     }
 
     /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell
@@ -218,7 +215,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
             NoteLast(claim, cause);   // before the cell may die, so that at any time one of the two knows the owner's port
         }
 
-        parts.Index.Retire(claim.Cell!);
+        parts.Index.NoteIdle();
         parts.Events.Ended(new ClaimView(claim), new ClaimView(winner), now);
     }
 

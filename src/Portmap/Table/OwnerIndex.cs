@@ -24,7 +24,11 @@ namespace Portmap.Table;
 /// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of
 /// the table of twice the size; then that table becomes the current one. Whoever wants to add
 /// meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
-/// <item>I4. A cell dies only after its mark was raised to its newest epoch, and one enters only
+/// <item>I4. A cell whose claims have all ended is idle: it lives on, with its credit and its place,
+/// for the next claim of its owner, which then takes one CAS. It is retired by whoever needs its
+/// credit or its place, and by each pass. <c>_mayBeIdle</c> is set after the end of a claim and
+/// cleared before a walk, so that no idle cell is missed by the walk and the note.</item>
+/// <item>I5. A cell dies only after its mark was raised to its newest epoch, and one enters only
 /// with an epoch above its mark, looked at after its bucket was read: so of two cells of one owner
 /// the later has the higher epochs. Names share marks: a mark may be too high, never too
 /// low.</item>
@@ -45,6 +49,9 @@ internal sealed partial class OwnerIndex
     // is seldom surprised by an array.
     private const int FirstSize = 4_096, BucketsPerOwner = 3;
 
+    // Up to here the table grows for idle cells as well; from here on they make room first.
+    private const int SizeForIdle = 65_536;
+
     private const int Marks = 4_096;
 
     /// <summary>With more cells in one bucket, dead ones included, the table grows.</summary>
@@ -56,6 +63,8 @@ internal sealed partial class OwnerIndex
     private readonly int _maxSize;
     private readonly Func<PortClaim, bool> _isRemembered;
     private Buckets _current;
+    private int _mayBeIdle;
+    private int _walks;
 
     /// <param name="maxOwners">The bound on living owners.</param>
     /// <param name="processors">How many threads add at once.</param>
@@ -174,13 +183,23 @@ internal sealed partial class OwnerIndex
             }
         }
 
-        if (current.Heads.Length < _maxSize && (cells > Crowd || (living > 0 && EstimatedCount * BucketsPerOwner > current.Heads.Length)))
+        if (current.Heads.Length < _maxSize && (cells > Crowd || (living > 0 && IsFull(current))))
         {
-            Grow(current);
+            // A walk that leaves more than three quarters does grow it, so that the next one is far.
+            if (current.Heads.Length < SizeForIdle || !TryRetireIdle() || EstimatedCount * 4 * BucketsPerOwner > current.Heads.Length * 3)
+            {
+                Grow(current);
+            }
+
             return Insertion.Raced;
         }
 
-        if (living >= MaxProbes || !_credits.TryTake())
+        if (living >= MaxProbes)
+        {
+            return TryRetireAny(CellsOf(ref bucket)) ? Insertion.Raced : Insertion.Full;
+        }
+
+        if (!TryTakeCredit())
         {
             return Insertion.Full;
         }
@@ -213,22 +232,100 @@ internal sealed partial class OwnerIndex
         }
     }
 
+    /// <summary>Notes that a claim has ended, after which its cell may be idle.</summary>
+    public void NoteIdle()
+    {
+        // Read after the CAS of the end, a full fence: who clears it after that walks after that.
+        Hook.At(Step.NoteIdle);
+        if (Volatile.Read(ref _mayBeIdle) == 0)
+        {
+            Volatile.Write(ref _mayBeIdle, 1);
+        }
+    }
+
+    /// <summary>Retires all cells that are idle; false when no claim has ended since the last
+    /// walk.</summary>
+    public bool TryRetireIdle()
+    {
+        Hook.At(Step.BeginWalk);
+        if (Interlocked.Exchange(ref _mayBeIdle, 0) == 0)
+        {
+            return false;
+        }
+
+        RetireIdle();
+        return true;
+    }
+
+    /// <summary>Retires all cells that are idle.</summary>
+    public void RetireIdle()
+    {
+        Interlocked.Increment(ref _walks);
+        foreach (OwnerCell cell in Cells())
+        {
+            Retire(cell);
+        }
+
+        Hook.At(Step.EndWalk);
+        Interlocked.Decrement(ref _walks);
+    }
+
     /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or
     /// somebody pushed meanwhile. Whoever next adds to its bucket leaves it out.</summary>
-    public void Retire(OwnerCell cell)
+    /// <returns>Whether this call did.</returns>
+    public bool Retire(OwnerCell cell)
     {
         PortClaim top = cell.Top;
         if (ReferenceEquals(top, PortClaim.Dead) || cell.HasLiveClaim())
         {
-            return;
+            return false;
         }
 
-        RaiseMark(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I4)
+        RaiseMark(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I5)
 
-        if (cell.TryDie(top))   // fails when somebody pushed since the look above
+        if (!cell.TryDie(top))
         {
-            _credits.Return();
+            return false;   // somebody pushed since the look above
         }
+
+        _credits.Return();
+        return true;
+    }
+
+    private bool TryRetireAny(ReadOnlySpan<OwnerCell> cells)
+    {
+        bool isAny = false;
+        foreach (OwnerCell cell in cells)
+        {
+            isAny |= Retire(cell);
+        }
+
+        return isAny;
+    }
+
+    private bool IsFull(Buckets current) => EstimatedCount * BucketsPerOwner > current.Heads.Length;
+
+    /// <summary>Takes a credit, if need be that of an idle cell.</summary>
+    private bool TryTakeCredit()
+    {
+        if (_credits.TryTake())
+        {
+            return true;
+        }
+
+        Hook.At(Step.BeginWalk);
+        bool isUnderWay = Volatile.Read(ref _walks) != 0;   // maybe of a suspended thread, which has cleared the note
+        while (Interlocked.Exchange(ref _mayBeIdle, 0) != 0 || isUnderWay)
+        {
+            isUnderWay = false;
+            RetireIdle();
+            if (_credits.TryTake())
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>The hash by which a name is looked for.</summary>

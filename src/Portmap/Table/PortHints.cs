@@ -24,17 +24,15 @@ internal sealed class PortHints : IFreePorts
 
     public FreePorts Free { get; }
 
-    public PortRange Range => _limits.Range;
-
     public long CoolingMs => _cooling.DelayMs;
 
     public long RecheckMs => _foreign.DelayMs;
 
     /// <inheritdoc/>
     /// <remarks>Ports that the kernel never hands out by itself come before the rest.</remarks>
-    public int FindFree(int from, int avoid)
+    public int FindFree(PortPool pool, int from, int avoid)
     {
-        foreach (PortRange[] tier in _limits.Tiers)
+        foreach (PortRange[] tier in pool.Tiers)
         {
             int found = FindFree(tier, from, 65_535, avoid);
             found = found != 0 ? found : FindFree(tier, 1, from - 1, avoid);
@@ -44,11 +42,11 @@ internal sealed class PortHints : IFreePorts
             }
         }
 
-        return avoid != 0 && Free.Contains(avoid) ? avoid : 0;
+        return avoid != 0 && Free.Contains(avoid) && pool.Contains(avoid) ? avoid : 0;
     }
 
-    /// <summary>A free port of the range, or 0.</summary>
-    public int FindFree() => Free.Find(Range.First, Range.Last);
+    /// <summary>A free one of some ports, or 0.</summary>
+    public int FindFree(PortPool pool) => FindFree(pool, from: 1, avoid: 0);
 
     public bool IsFree(int port) => Free.Contains(port);
 
@@ -107,11 +105,11 @@ internal sealed class PortHints : IFreePorts
     /// was one.</summary>
     public bool DrainCooled(long now, Func<int, bool> isCooled) => _cooling.DrainOver(now, isCooled, _free);
 
-    /// <summary>The approximately longest-cooled port, or 0.</summary>
-    public int TryTakeCooling(long now) => _cooling.TryTakeOldest(now);
+    /// <summary>The approximately longest-cooled one of some ports, or 0.</summary>
+    public int TryTakeCooling(PortPool pool, long now) => _cooling.TryTakeOldest(pool, now);
 
-    /// <summary>The stranger's port that has waited approximately longest, or 0.</summary>
-    public int TryTakeForeign(long now) => _foreign.TryTakeOldest(now);
+    /// <summary>The stranger's of some ports that has waited approximately longest, or 0.</summary>
+    public int TryTakeForeign(PortPool pool, long now) => _foreign.TryTakeOldest(pool, now);
 
     private int FindFree(PortRange[] tier, int from, int to, int avoid)
     {

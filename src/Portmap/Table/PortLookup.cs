@@ -189,12 +189,12 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
     /// <summary>The ports that anybody ever had.</summary>
     public IEnumerable<int> Used(PortProtocol protocol) => parts.Space(protocol).Slots.Used();
 
-    /// <summary>How many ports of the range are in which state.</summary>
-    public PortCounts Count(PortProtocol protocol)
+    /// <summary>How many of some ports are in which state.</summary>
+    public PortCounts Count(PortProtocol protocol, PortPool pool)
     {
         int reserved = 0, bound = 0, cooling = 0, foreign = 0;
         PortSpace space = parts.Space(protocol);
-        for (int port = parts.Limits.Range.First; port <= parts.Limits.Range.Last; port++)
+        foreach (int port in pool.Ranges.SelectMany(range => Enumerable.Range(range.First, range.Count)))
         {
             object? slot = space.Slots[port];
             foreach (PortClaim claim in PortSlots.Claims(ref slot))

@@ -74,7 +74,15 @@ internal sealed class PortTable
 
     public bool HasUdp => _parts.HasUdp;
 
-    public int EstimatedOwners => _index.EstimatedCount;
+    /// <summary>How many owners have anything; exact when nothing else runs.</summary>
+    public int EstimatedOwners
+    {
+        get
+        {
+            _index.TryRetireIdle();
+            return _index.EstimatedCount;
+        }
+    }
 
     internal TableParts Parts => _parts;
 
@@ -107,8 +115,20 @@ internal sealed class PortTable
         }
     }
 
-    /// <summary>Whether an owner has anything, pending or in force.</summary>
-    public bool Has(OwnerKey owner) => _index.Find(owner.Protocol, owner.Owner, owner.Hash) is not null;
+    /// <summary>Whether an owner has nothing, as one look at its cell tells; if that is not enough,
+    /// <see cref="Look"/> tells.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="epoch">Its next claim lies above this one, as far as is known.</param>
+    public bool HasNothing(OwnerKey owner, out long epoch)
+    {
+        OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
+        PortClaim top = cell?.Top ?? PortClaim.Dead;
+        epoch = Math.Max(top.Epoch, _index.MarkOf(owner.Hash));   // after the top: who makes it dead raises the mark before
+        return top.IsIdle;
+    }
+
+    /// <summary>Takes the places and the credits of owners that have nothing any more.</summary>
+    public void RetireIdle() => _index.TryRetireIdle();
 
     /// <summary>What an owner has, once what is pending on it is finished.</summary>
     public OwnerView Look(OwnerKey owner, long now)
@@ -287,7 +307,7 @@ internal sealed class PortTable
         };
         if (outcome != Publication.Done)
         {
-            _index.Retire(claim.Cell!);
+            _index.NoteIdle();
         }
 
         return outcome;
@@ -327,7 +347,7 @@ internal sealed class PortTable
         ClaimView view = new(claim);
         if (!view.WasBound && !view.IsPending)
         {
-            _index.Retire(claim.Cell!);
+            _index.NoteIdle();
         }
 
         return view;

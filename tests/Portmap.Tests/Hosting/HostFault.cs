@@ -92,7 +92,7 @@ internal sealed class HostFault(HostCode code, int throwAt)
         public int Pick(PortSearch search)
         {
             fault.Met(HostCode.Strategy);
-            return search.FindFree(search.Ports.First);
+            return search.FindFree(search.Ports[0].First);
         }
     }
 

@@ -1,0 +1,27 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Portmap.Benchmarks.Quick;
+
+/// <summary>The processor time of the calling thread, which other work on the machine does not add
+/// to; wall time where the system has no such clock.</summary>
+internal static partial class ThreadClock
+{
+    private const int ThreadCpuTime = 3;   // CLOCK_THREAD_CPUTIME_ID of Linux
+
+    public static long NowNs =>
+        OperatingSystem.IsLinux() && GetTime(ThreadCpuTime, out Timespec time) == 0
+            ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
+            : (long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int GetTime(int clock, out Timespec time);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Timespec
+    {
+        public nint Seconds;
+        public nint Nanoseconds;
+    }
+}

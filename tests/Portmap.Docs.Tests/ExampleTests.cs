@@ -1,0 +1,231 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Examples;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Portmap.Rpc;
+
+namespace Portmap.Docs.Tests;
+
+/// <summary>The examples of the pages run. Each speaks to a daemon of its own.</summary>
+public sealed class ExampleTests
+{
+    [Fact]
+    public async Task HostedDaemon_TwoOwners_StartsAWorkerForEach()
+    {
+        using TempFolder folder = new();
+        CopyBrick(folder, "Worker");
+        string endpoint = $"unix:{folder["portmap.sock"]}";
+        using IHost host = HostedDaemon.Build(
+        [
+            "--contentRoot", folder.FullName, "--Portmap:StateFolder", folder["state"], "--Portmap:Ports", PortBlock.Take(10).ToString(),
+            "--PortmapServer:Endpoints:0", endpoint, "--Logging:LogLevel:Default", "Warning",
+        ]);
+        await host.StartAsync().Within();
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        try
+        {
+            (await BoundAsync(registry, "web")).Port.Should().NotBe((await BoundAsync(registry, "api")).Port);
+        }
+        finally
+        {
+            EndWorkers(registry);
+            await host.StopAsync().Within();
+        }
+    }
+
+    [Fact]
+    public async Task KestrelWorker_StartedByADaemon_AnswersOnItsPort()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+        PortLease lease = await daemon.Registry.AcquireAsync("web");
+        using LeaseVariables variables = new(lease);
+        await using WebApplication app = KestrelWorker.Build(["--Logging:LogLevel:Default", "Warning"]);
+        await app.StartAsync().Within();
+
+        PortEntry entry = await lease.WhenBound.Within();
+        using HttpClient http = new();
+        (await http.GetStringAsync(new Uri($"http://127.0.0.1:{entry.Port}/")).Within()).Should().Be("hello");
+        await app.StopAsync().Within();
+    }
+
+    [NeedsFact("python3")]
+    public async Task ForeignProgram_Python_IsRegisteredWhenItListens()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+
+        PortEntry entry = await ForeignProgram.StartAsync(daemon.Registry, folder.FullName).Within();
+
+        using Process server = Process.GetProcessById(entry.ProcessId!.Value);
+        daemon.Registry.TryGetPort("files", out int port).Should().BeTrue();
+        port.Should().Be(entry.Port);
+        server.Kill();
+    }
+
+    [Fact]
+    public async Task SeveralPorts_OneProcess_HasTwoOwners()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+        using LeaseVariables variables = new(await daemon.Registry.AcquireAsync("web"));
+
+        (WorkerPort main, WorkerPort admin) = await SeveralPorts.ListenAsync().Within();
+
+        await using (main)
+        await using (admin)
+        {
+            daemon.Registry.TryGetPort("web", out int first).Should().BeTrue();
+            daemon.Registry.TryGetPort("web/admin", out int second).Should().BeTrue();
+            (first, second).Should().Be((main.Port, admin.Port));
+        }
+    }
+
+    [Fact]
+    public async Task Clients_OwnerIsServed_FindItAndMirrorIt()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+        PortLease lease = await daemon.Registry.AcquireAsync("web");
+        using LeaseVariables variables = new(lease);
+        WorkerPort worker = await WorkerPort.ListenAsync().Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync();
+        Channel<PortEntry[]> seen = Channel.CreateUnbounded<PortEntry[]>();
+        using CancellationTokenSource stop = Deadline.Source();
+        Task mirroring = Clients.MirrorAsync(client, entries => seen.Writer.TryWrite([.. entries]), stop.Token);
+
+        (await Clients.FindAsync().Within()).Should().Be(worker.Port);
+        await UntilAsync(seen.Reader, entries => entries.Any(entry => entry.State == PortState.Bound && entry.Port == worker.Port));
+        await worker.DisposeAsync();
+        await UntilAsync(seen.Reader, entries => entries.Length == 0);
+        await stop.CancelAsync();
+        Func<Task> ended = () => mirroring.Within();
+        await ended.Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
+    public async Task Firewalls_WorkerIsRestarted_GetsTheSamePort()
+    {
+        using TempFolder folder = new();
+        PortRegistryOptions options = Firewalls.Options(folder["state"]);
+        options.Ports = PortBlock.Take(10).ToString();
+        int first;
+        await using (PortRegistry registry = await PortRegistry.OpenAsync(options))
+        {
+            PortLease lease = await registry.AcquireAsync("web");
+            first = lease.Port;
+            await lease.ReleaseAsync();
+            (await Firewalls.SamePortAsync(registry)).Port.Should().Be(first);
+        }
+    }
+
+    [Fact]
+    public async Task EvenPorts_HalfOfTheRange_AreEven()
+    {
+        PortRegistryOptions options = EvenPortsOptions.Make();
+        options.Probe = false;
+        options.Ports = PortBlock.Take(10).ToString();
+        using PortRegistry registry = new(options);
+
+        List<int> ports = [];
+        for (int i = 0; i < 10; i++)
+        {
+            ports.Add((await registry.AcquireAsync($"owner{i}")).Port);
+        }
+
+        ports.Take(5).Should().OnlyContain(port => port % 2 == 0);
+        ports.Should().OnlyHaveUniqueItems("the other half comes after it");
+    }
+
+    [Fact]
+    public async Task SharedStore_DaemonIsStartedAgain_HasItsLeases()
+    {
+        DictionaryStore shared = new();
+        PortRegistryOptions options = new() { Ports = PortBlock.Take(10).ToString(), Strategy = PortRegistryOptions.AllocatorPicks };
+        int port;
+        await using (PortRegistry registry = await PortRegistry.OpenAsync(options, new SharedStore(shared)))
+        {
+            port = (await registry.AcquireAsync("web")).Port;
+        }
+
+        await using PortRegistry again = await PortRegistry.OpenAsync(options, new SharedStore(shared));
+
+        again.TryGetEntry("web", out PortEntry entry).Should().BeTrue();
+        (entry.State, entry.Port).Should().Be((PortState.Reserved, port));
+    }
+
+    [Fact]
+    public async Task Testing_RegistryInMemory_HandsOutPortsThatNobodyBinds()
+    {
+        using PortRegistry registry = Testing.InMemory(TimeProvider.System);
+
+        PortLease lease = await registry.AcquireAsync("web");
+
+        (lease.Port, lease.Guarantee).Should().Be((50_000, PortGuarantee.LedgerOnly));
+    }
+
+    private static void CopyBrick(TempFolder folder, string name)
+    {
+        string source = Path.GetDirectoryName(Programs.Brick.FileName)!;
+        foreach (string file in Directory.EnumerateFiles(source))
+        {
+            File.Copy(file, folder[Path.GetFileName(file)]);
+        }
+
+        File.Move(folder["Brick"], folder[name]);
+    }
+
+    private static async Task<PortEntry> BoundAsync(PortRegistry registry, string owner)
+    {
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortUpdate update in registry.WatchAsync(cancellationToken: end.Token))
+        {
+            if (registry.TryGetEntry(owner, out PortEntry entry) && entry.State == PortState.Bound)
+            {
+                return entry;
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended.");
+    }
+
+    private static async Task UntilAsync(ChannelReader<PortEntry[]> seen, Func<PortEntry[], bool> matches)
+    {
+        while (!matches(await seen.ReadAsync().Within()))
+        {
+            // Older states of the map.
+        }
+    }
+
+    private static void EndWorkers(PortRegistry registry)
+    {
+        foreach (int processId in registry.Snapshot().Entries.Select(entry => entry.ProcessId).OfType<int>().Distinct())
+        {
+            using Process worker = Process.GetProcessById(processId);
+            worker.Kill();
+        }
+    }
+
+    private sealed class DictionaryStore : IKeyValueStore
+    {
+        private IReadOnlyDictionary<string, PortFact> _facts = new Dictionary<string, PortFact>();
+
+        public Task LockAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public void Unlock()
+        {
+            // Nobody else is here.
+        }
+
+        public Task PutAsync(IReadOnlyDictionary<string, PortFact> changes, CancellationToken cancellationToken)
+        {
+            _facts = new Dictionary<string, PortFact>(changes);
+            return Task.CompletedTask;
+        }
+
+        public Task<IReadOnlyCollection<PortFact>> ReadAllAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyCollection<PortFact>>([.. _facts.Values]);
+    }
+}

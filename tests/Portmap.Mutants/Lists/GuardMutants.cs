@@ -1,0 +1,85 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in what the kernel is asked and told: placeholders, listeners,
+/// processes.</summary>
+internal static class GuardMutants
+{
+    private static readonly ListOf s_guarding = new("src/Portmap/Guarding/", "Portmap.Tests"),
+        s_processes = new("src/Portmap/Processes/", "Portmap.Tests"),
+        s_upkeep = new("src/Portmap/Upkeep/", "Portmap.Tests"),
+        s_sessions = new("src/Portmap/Operations/", "Portmap.Tests");
+
+    public static IEnumerable<Mutant> All => [.. Placeholders, .. Listeners, .. Upkeep, .. Processes];
+
+    private static IEnumerable<Mutant> Placeholders =>
+    [
+        s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ? isIts : !isIts)", "(!MUTANT && held.KeptSince >= 0 ? isIts : !isIts)", "GuaranteeTruthTests.HandOver"),
+        s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "SocketGuard.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
+        s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (behind == Behind.Anybody)", "if (!MUTANT && behind == Behind.Anybody)", "GuaranteeTruthTests"),
+        s_guarding.This("SocketGuard.HandOver: the gate stays open", "SocketGuard.cs", "            held.IsOpen = false;\n            registration.Claim.Guarantee", "            held.IsOpen = MUTANT;\n            registration.Claim.Guarantee", "GateTests"),
+        s_guarding.This("SocketGuard.Open: says more than is true", "SocketGuard.cs", "lease.Claim.Guarantee = after;", "if (!MUTANT) { lease.Claim.Guarantee = after; }", "GateTests"),
+        s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
+        s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),
+        s_guarding.This("SocketGuard.Place: more than MaxGuards", "SocketGuard.cs", "Interlocked.Increment(ref _count) <= maxGuards", "Interlocked.Increment(ref _count) <= (MUTANT ? int.MaxValue : maxGuards)", "SocketGuardTests"),
+        s_guarding.This("SocketGuard.Drop: a dead owner's port is let go", "SocketGuard.cs", "if (keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)", "if (!MUTANT && keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)", "GateTests"),
+        s_guarding.This("Placeholder.Close: the socket stays", "Placeholder.cs", "_socket.Dispose();", "if (!MUTANT) { _socket.Dispose(); }", "GateTests|GuardLeakTests"),
+        s_guarding.This("SocketGuard.Dispose: who places meanwhile holds for ever", "SocketGuard.cs", "if (Volatile.Read(ref _isDisposed) == 0)", "if (MUTANT || Volatile.Read(ref _isDisposed) == 0)", "SocketGuardTests"),
+        s_guarding.This("SocketGuard.DropKept: before its time", "SocketGuard.cs", "held.KeptSince <= since)", "(MUTANT || held.KeptSince <= since))", "GateTests|PortRegistryReuse"),
+        s_guarding.This("SocketGuard.TryPassOn: who listens there still is not looked for", "SocketGuard.cs", "if (held.WasOpen && Listens(lease))", "if (!MUTANT && held.WasOpen && Listens(lease))", "GateTests|SocketGuardTests|StrangerAtTheGate"),
+        s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "&& !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "&& !MUTANT && !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "TakingProof"),
+        s_guarding.This("Placeholder.Guarantee: joined and Exclusive", "Placeholder.cs", "IsJoined ? PortGuarantee.HeldByProcess", "IsJoined && !MUTANT ? PortGuarantee.HeldByProcess", "GuaranteeTruthTests|StrangerAtTheGate"),
+        s_guarding.This("Placeholder.Guarantee: insisted on and Exclusive", "Placeholder.cs", ": _isOpen || _isShared ?", ": _isOpen || (_isShared && !MUTANT) ?", "SocketGuardTests"),
+        s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "made.DualMode = true;", "made.DualMode = !MUTANT;", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts"),
+        s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "if (CanJoin(listener))", "if (!MUTANT && CanJoin(listener))", "GuaranteeTruthTests"),
+        s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
+        s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
+    ];
+
+    private static IEnumerable<Mutant> Listeners =>
+    [
+        s_guarding.This("ListenTable.HasConnections: IPv4 only", "ListenTable.cs", "|| !table.TryReadFile($\"{folder}/tcp6\"", "|| !table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/tcp6\"", "ListenTableTests"),
+        s_guarding.This("ListenTable.Read: IPv4 only", "ListenTable.cs", "&& table.TryReadFile($\"{folder}/{name}6\"", "&& table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/{name}6\"", "ListenTableTests"),
+        s_guarding.This("ListenTable.Read: the line between two buffers is lost", "ListenTable.cs", "kept = rest.Length;", "kept = MUTANT ? 0 : rest.Length;", "ListenTableTests"),
+        s_guarding.This("ListenTable.Read: something else over the file is nobody", "ListenTable.cs", "if (isHeader && rest[..end].IndexOf(", "if (!MUTANT && isHeader && rest[..end].IndexOf(", "ListenTableTests"),
+        s_guarding.This("ListenerCheck.Refuse: whoever listens is believed", "ListenerCheck.cs", ": table.Listens(port, sockets) ? null", ": MUTANT || table.Listens(port, sockets) ? null", "VerifiedListener"),
+        s_guarding.This("ListenerCheck.Refuse: a list that cannot be read means nobody", "ListenerCheck.cs", "return !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)\n                : process", "return !MUTANT && !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)\n                : process", "VerifiedListener|TakingProof"),
+        s_guarding.This("Sightings.Note: one look less", "Sightings.cs", "if (count >= enough)", "if (count >= (MUTANT ? enough - 1 : enough))", "ReconcilerTests"),
+        s_guarding.This("Sightings.Note: who came back is counted on", "Sightings.cs", "_counts = counts;", "_counts = MUTANT && counts.Count == 0 ? _counts : counts;", "ReconcilerTests"),
+        s_guarding.This("ListenerSearch.Judge: a stranger is the program", "ListenerSearch.cs", "if (family.Includes(processId, likelyIsEnough: true))", "if (MUTANT || family.Includes(processId, likelyIsEnough: true))", "ProgramListenerTests"),
+        s_guarding.This("ForeignHolders.LookUp: the process is not named", "ForeignHolders.cs", "sockets[inode] = port;", "if (!MUTANT) { sockets[inode] = port; }", "ForeignHolderTests"),
+        s_guarding.This("ServedFindings.Find: what is left to others is not told", "ServedFindings.cs", "ServedAddresses.LeavesSome(listeners) &&", "!MUTANT && ServedAddresses.LeavesSome(listeners) &&", "ServedAddressesTests"),
+        s_guarding.This("ServedFindings.Shared: a second listener is not told", "ServedFindings.cs", "if (listeners.Count < 2 ||", "if (MUTANT || listeners.Count < 2 ||", "GuaranteeTruthTests|StrangerAtTheGate|DiagnosisTests|ServedAddresses"),
+    ];
+
+    private static IEnumerable<Mutant> Upkeep =>
+    [
+        s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "!MUTANT && now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "PortLeaseTests|ClockTests"),
+        s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
+        s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
+        s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
+        s_upkeep.This("LivenessPass.RunNow: a failing store is not tried again", "LivenessPass.cs", "parts.Journal?.RetryIfFailing();", "if (!MUTANT) { parts.Journal?.RetryIfFailing(); }", "FailingStore|ConfirmedTests|StoreException"),
+        s_upkeep.This("LivenessPass.RunNow: kept placeholders stay for ever", "LivenessPass.cs", "parts.Guard.DropKept(now -", "parts.Guard.DropKept(MUTANT ? -1 : now -", "GateTests"),
+        s_upkeep.This("LivenessPass.RunNow: what throws ends the timer's work", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests"),
+        s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "if (!MUTANT && silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "ReconcilerTests"),
+        s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim)) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim))) ||", "ReconcilerTests"),
+        s_upkeep.This("Reconciler.EndUnlessGoesOn: another one listens there, and it cools", "Reconciler.cs", "parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);", "if (!MUTANT) { parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now); }", "ReconcilerTests"),
+        s_upkeep.This("Sweep.Run: a wish that comes meanwhile is lost", "Sweep.cs", "while (Volatile.Read(ref _isWanted) != 0 && Interlocked", "while (Volatile.Read(ref _isWanted) != 0 && !(MUTANT && Volatile.Read(ref _isUnderWay) == 0 && System.Threading.Interlocked.Exchange(ref _isWanted, 1) == 0) && Interlocked", "FrozenThreadTests.Registry", "Portmap.Interleaving.Tests"),
+        s_upkeep.This("Settlement: the timer settles nothing", "Settlement.cs", "        finally\n        {\n            NobodyWaits();", "        finally\n        {\n            if (!MUTANT) { NobodyWaits(); }\n            else { _timer?.Dispose(); }", "RecoveryTests|Adoption|PortRegistryUnlessServed|RecoveredLeak"),
+    ];
+
+    private static IEnumerable<Mutant> Processes =>
+    [
+        s_processes.This("ProcessIdentity.IsAlive: a number that was given again is the same process", "ProcessIdentity.cs", "Sight.Alive => StartTime == 0 || start == StartTime,", "Sight.Alive => MUTANT || StartTime == 0 || start == StartTime,", "ProcessIdentity|LivenessTests|RecoveryTests|RebootTests"),
+        s_processes.This("ProcessIdentity.Look: what may not be seen is dead", "ProcessIdentity.cs", "&& !Posix.IsThere(processId) ?", "&& (MUTANT || !Posix.IsThere(processId)) ?", "ProcessIdentity|LivenessTests"),
+        s_processes.This("ProcessStat: a zombie lives", "ProcessStat.cs", "(State != 'Z' || Threads > 1)", "(MUTANT || State != 'Z' || Threads > 1)", "ProcessIdentity|LivenessTests"),
+        s_processes.This("DeathWatch.Run: nobody is told", "DeathWatch.cs", "observer.OnProcessExited();", "if (!MUTANT) { observer.OnProcessExited(); }", "DeathWatch"),
+        s_processes.This("DeathWatch.LeavePlace: a place is never free again", "DeathWatch.cs", "Interlocked.CompareExchange(ref _places[place], null, seen);", "if (!MUTANT) { Interlocked.CompareExchange(ref _places[place], null, seen); }", "DeathWatch"),
+        s_processes.This("WatchedProcess.IsSame: two unknown processes are one", "WatchedProcess.cs", "&& (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "&& (MUTANT || Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "PortSessionRegister|DisconnectTests|OwnerRightsTests"),
+        s_sessions.This("SessionHolder.Disconnect: an unknown process is served on", "SessionHolder.cs", "Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "MUTANT || Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "DisconnectTests"),
+        s_sessions.This("SessionHolder.NextLook: one look after the grace only", "SessionHolder.cs", "long at = _look < s_looksMs.Length ?", "long at = !MUTANT && _look < s_looksMs.Length ?", "DisconnectTests"),
+        s_sessions.This("SessionHolder.EndIfLate: the grace never ends", "SessionHolder.cs", ">= (long)_events.Grace.TotalMilliseconds\n", ">= (MUTANT ? long.MaxValue : (long)_events.Grace.TotalMilliseconds)\n", "DisconnectTests"),
+        s_sessions.This("SessionHolder.TryPassOn: nobody goes on for a program", "SessionHolder.cs", "if (_program?.FindSibling(from, this) is not { } sibling)", "if ((MUTANT ? null : _program?.FindSibling(from, this)) is not { } sibling)", "ProgramListenerTests|ReconcilerTests"),
+        s_sessions.This("SessionHolder.CheckAliveToRegister: looked at once for ever", "SessionHolder.cs", "< RegisterLookMs)", "< (MUTANT ? long.MaxValue : RegisterLookMs))", "LivenessTests|PortSessionRegister"),
+        s_sessions.This("SessionHolder.OnProcessExited: not looked at", "SessionHolder.cs", "if (_program is null && IsConnected && TryLookAfterLastWords())", "if (MUTANT || (_program is null && IsConnected && TryLookAfterLastWords()))", "LeaseRegisterProcess|DeathWatch|ProgramListener"),
+    ];
+}

@@ -1,0 +1,57 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in what a host meets: options, containers, metrics, health, Kestrel.</summary>
+internal static class HostMutants
+{
+    private static readonly ListOf s_core = new("src/Portmap/", "Portmap.Tests"),
+        s_hosting = new("src/Portmap.Hosting/", "Portmap.Hosting.Tests"),
+        s_web = new("src/Portmap.AspNetCore/", "Portmap.AspNetCore.Tests");
+
+    public static IEnumerable<Mutant> All => [.. Core, .. Hosting, .. Web];
+
+    private static IEnumerable<Mutant> Core =>
+    [
+        s_core.This("PortmapMetrics.TookEffect: the wrong counter", "Diagnostics/PortmapMetrics.cs", "Add(lease ? s_granted : s_registered);", "Add(lease != MUTANT ? s_granted : s_registered);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(s_ended, \"cause\", cause);", "=> Add(MUTANT ? s_foreign : s_ended, \"cause\", cause);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.Refused: without its reason", "Diagnostics/PortmapMetrics.cs", "Add(s_refused, \"reason\", reason);", "Add(s_refused, \"reason\", MUTANT ? default : reason);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.FoundForeign: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(s_foreign);", "=> Add(MUTANT ? s_granted : s_foreign);", "PortmapMetrics"),
+        s_core.This("AddPortmap: the container's store is ignored", "PortmapServiceCollectionExtensions.cs", "key is null ? provider.GetService<IPortStore>()", "MUTANT ? null : key is null ? provider.GetService<IPortStore>()", "PortmapServiceCollectionExtensions"),
+        s_core.This("AddPortmap: the container's clock is ignored", "PortmapServiceCollectionExtensions.cs", "provider.GetService<TimeProvider>()));", "MUTANT ? null : provider.GetService<TimeProvider>()));", "PortmapServiceCollectionExtensions"),
+        s_core.This("AddPortmap: called twice is one", "PortmapServiceCollectionExtensions.cs", "if (services.Any(service => service.ServiceType == typeof(PortRegistry)", "if (!MUTANT && services.Any(service => service.ServiceType == typeof(PortRegistry)", "PortmapServiceCollectionExtensions"),
+        s_core.This("AddKeyedPortmap: each key has the options of none", "PortmapServiceCollectionExtensions.cs", "key is string name\n", "!MUTANT && key is string name\n", "PortmapServiceCollectionExtensions"),
+        s_core.This("Options: OpenTimeout is not validated", "PortRegistryOptionsValidator.cs", "CheckTime(wrong, nameof(options.OpenTimeout)", "if (!MUTANT) CheckTime(wrong, nameof(options.OpenTimeout)", "PortmapServiceCollectionExtensions|PortRegistryOptions"),
+        s_core.This("Options: a time at its bound is wrong", "PortRegistryOptionsValidator.cs", "if (value < least || value > most)\n        {\n            wrong.Add(string.Create(CultureInfo.InvariantCulture, $\"{name} is {value}; choose a time", "if (value < least || value > most || (MUTANT && value == most))\n        {\n            wrong.Add(string.Create(CultureInfo.InvariantCulture, $\"{name} is {value}; choose a time", "PortRegistryOptions"),
+        s_core.This("Options: all ports may be excluded", "PortRegistryOptionsValidator.cs", "if (range.Count > 0 && left == 0)", "if (!MUTANT && range.Count > 0 && left == 0)", "PortRegistryOptions"),
+        s_core.This("Options: two strategies of one name", "PortRegistryOptionsValidator.cs", "string.IsNullOrEmpty(name) || names.Contains(name)", "string.IsNullOrEmpty(name) || (!MUTANT && names.Contains(name))", "PortRegistryOptions"),
+        s_core.This("Options: a relative state folder", "PortRegistryOptionsValidator.cs", "&& !Path.IsPathFullyQualified(path))", "&& !MUTANT && !Path.IsPathFullyQualified(path))", "PortRegistryOptions"),
+        s_core.This("PortRange.Contains: not its last port", "PortRange.cs", "port >= First && port <= Last &&", "port >= First && port <= (MUTANT ? Last - 1 : Last) &&", "PortRangeTests"),
+        s_core.This("AllocatorPicks.Pick: next-fit begins at the first port again", "Strategies/AllocatorPicks.cs", "Volatile.Write(ref place, found + 1);", "Volatile.Write(ref place, MUTANT ? search.Ports.First : found + 1);", "AllocatorPicksTests"),
+        s_core.This("AllocatorPicks.Pick: random is the lowest", "Strategies/AllocatorPicks.cs", "(int)(mixed % (ulong)search.Ports.Count)", "(MUTANT ? 0 : (int)(mixed % (ulong)search.Ports.Count))", "AllocatorPicksTests"),
+        s_core.This("LineLimit: each line is written", "Diagnostics/LineLimit.cs", "now - told.At >= PauseMs;", "MUTANT || now - told.At >= PauseMs;", "LineLimit|LoggedNames|FailingStore|StrangerTests|Diagnostics"),
+    ];
+
+    private static IEnumerable<Mutant> Hosting =>
+    [
+        s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded)", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed && !MUTANT ? failed : degraded)", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck: a server that does not listen is healthy", "PortmapHealthCheck.cs", "if (endpoints.Count == 0)", "if (!MUTANT && endpoints.Count == 0)", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck: a full range is healthy", "PortmapHealthCheck.cs", "if (share >= FullShare)", "if (!MUTANT && share >= FullShare)", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck: one that does not answer is healthy", "PortmapHealthCheck.cs", "failed.Add($\"{endpoint} does not answer", "if (!MUTANT) failed.Add($\"{endpoint} does not answer", "HealthCheckTests"),
+        s_hosting.This("RegistryMetrics.ObservePorts: what is outside the range is not free inside", "RegistryMetrics.cs", "free -= range.Contains(entry.Port) ? 1 : 0;", "free -= MUTANT || range.Contains(entry.Port) ? 1 : 0;", "MetricsTests"),
+        s_hosting.This("RegistryMetrics.ObserveOwners: leases are owners", "RegistryMetrics.cs", ".Where(entry => entry.State == PortState.Bound).Sum", ".Where(entry => MUTANT || entry.State == PortState.Bound).Sum", "MetricsTests"),
+        s_hosting.This("RegistryMetrics: a registry that is over is asked", "RegistryMetrics.cs", "_isOver = true;", "_isOver = !MUTANT;", "MetricsTests"),
+        s_hosting.This("BoundDurations: from the lease that healed", "BoundDurations.cs", "_acquired.TryAdd((entry.Owner, entry.Protocol), entry.Since);", "if (MUTANT) { _acquired[(entry.Owner, entry.Protocol)] = entry.Since; } else { _acquired.TryAdd((entry.Owner, entry.Protocol), entry.Since); }", "MetricsTests"),
+        s_hosting.This("ServedEndpoint.PostConfigure: workers are told nothing", "ServedEndpoint.cs", "if (named == name && options.Endpoint is null)", "if (!MUTANT && named == name && options.Endpoint is null)", "ServerOptionsTests"),
+        s_hosting.This("ServedEndpoint.Validate: an endpoint nobody serves", "ServedEndpoint.cs", "return served.Length == 0 || served.Contains", "return MUTANT || served.Length == 0 || served.Contains", "ServerOptionsTests"),
+        s_hosting.This("PortmapServerOptionsValidator: open to other hosts", "PortmapServerOptionsValidator.cs", "&& !allowRemote &&", "&& !MUTANT && !allowRemote &&", "ServerOptionsTests"),
+        s_hosting.This("PortmapServerService: stops before the others have", "PortmapServerService.cs", "public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;", "public Task StoppingAsync(CancellationToken cancellationToken) => MUTANT ? StoppedAsync(cancellationToken) : Task.CompletedTask;", "PortmapServerTests"),
+        s_hosting.This("PortmapServerService: a start that was given up keeps the state", "PortmapServerService.cs", "if (_opening is not null && _server is null)", "if (!MUTANT && _opening is not null && _server is null)", "PortmapServerTests"),
+    ];
+
+    private static IEnumerable<Mutant> Web =>
+    [
+        s_web.This("UsePortmap: an owner has two endpoints", "PortmapWebHostBuilderExtensions.cs", "if (services.Any(service => service.ImplementationInstance is PortmapEndPoint other", "if (!MUTANT && services.Any(service => service.ImplementationInstance is PortmapEndPoint other", "UsePortmapTests"),
+        s_web.This("UsePortmap: URLs win over the map", "PortmapWebHostBuilderExtensions.cs", "builder.UseSetting(WebHostDefaults.PreferHostingUrlsKey, bool.FalseString);", "if (!MUTANT) builder.UseSetting(WebHostDefaults.PreferHostingUrlsKey, bool.FalseString);", "KestrelTests.UsePortmap_UrlsSaidAsWell"),
+        s_web.This("PortmapTransport: one that lost its owner goes on", "PortmapTransport.cs", "lifetime.StopApplication();", "if (!MUTANT) { lifetime.StopApplication(); }", "KestrelTests.UsePortmap_OwnerStartedAgainElsewhere"),
+        s_web.This("PortmapListener.UnbindAsync: signs out after its requests", "PortmapListener.cs", "        await port.DisposeAsync().ConfigureAwait(false);\n        await listener.UnbindAsync", "        if (!MUTANT) { await port.DisposeAsync().ConfigureAwait(false); }\n        await listener.UnbindAsync", "KestrelTests.Terminate"),
+    ];
+}

@@ -1,0 +1,93 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in the verbs: who may do what, which port is taken, what a refusal leaves
+/// behind.</summary>
+internal static class OperationMutants
+{
+    private static readonly ListOf s_operations = new("src/Portmap/Operations/", "Portmap.Tests");
+
+    public static IEnumerable<Mutant> All => [.. Registrations, .. Rights, .. Releases, .. Acquisitions, .. Journals];
+
+    private static IEnumerable<Mutant> Registrations =>
+    [
+        s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "PortSessionBesideLease|PortSessionRegister"),
+        s_operations.This("RegistrationRight.Decide: the same again draws a new epoch", "RegistrationRight.cs", "if (!bound.IsNone && bound.Port == wanted.Port &&", "if (!MUTANT && !bound.IsNone && bound.Port == wanted.Port &&", "PortSessionRegister"),
+        s_operations.This("RegistrationRight.ByEpoch: a living process is replaced by its own epoch", "RegistrationRight.cs", "refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "refusal = MUTANT || OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "PortRegistryEpoch|EpochAgain|PortSessionRegister"),
+        s_operations.This("RegistrationRight.ByEpoch: an epoch that is over comes back", "RegistrationRight.cs", "last?.IsOf(wanted.Epoch) == true)", "(MUTANT || last?.IsOf(wanted.Epoch) == true))", "PortRegistryEpoch|EpochAgain"),
+        s_operations.This("RegistrationRight.WithoutEpoch: a living process is replaced without one", "RegistrationRight.cs", "refusal = !bound.IsNone && !OwnerRights.MayReplace(caller, bound) ?", "refusal = !MUTANT && !bound.IsNone && !OwnerRights.MayReplace(caller, bound) ?", "PortSessionRegister"),
+        s_operations.This("RegistrationRight.UsingUp: on any port", "RegistrationRight.cs", ": lease.Port != 0 && lease.Port != wanted.Port ?", ": !MUTANT && lease.Port != 0 && lease.Port != wanted.Port ?", "PortRegistryEpoch|PortSessionRegister|PortLeaseTests"),
+        s_operations.This("Registration.Ask: who takes another's port proves nothing", "Registration.cs", "if (!right.Replaces && !isKept &&", "if (MUTANT || !right.Replaces && !isKept &&", "TakingProof"),
+        s_operations.This("Registration.Ask: who replaces proves nothing", "Registration.cs", "_hasProof = refusal is null;", "refusal = MUTANT && right.Replaces ? null : refusal;\n        _hasProof = refusal is null;", "TakingProof"),
+        s_operations.This("Registration.Check: a dead process registers", "Registration.cs", "?? (session.CheckAliveToRegister(parts.NowMs) ? null", "?? (MUTANT || session.CheckAliveToRegister(parts.NowMs) ? null", "LivenessTests|PortSessionRegister|DisconnectTests"),
+        s_operations.This("Registration.Check: a session that has ended registers", "Registration.cs", "?? (session.IsConnected || session.IsDead ? null", "?? (MUTANT || session.IsConnected || session.IsDead ? null", "DisconnectTests|PortSessionRegister"),
+        s_operations.This("Registration.RankOf: the epoch of the lease, though the port has seen a higher one", "Registration.cs", "return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;", "return MUTANT || lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;", "EpochOrder|PortRegistryEpoch"),
+        s_operations.This("Registration.RankOf: the worker's number is forgotten", "Registration.cs", "right.Origin = lease.Epoch;", "right.Origin = MUTANT ? 0 : lease.Epoch;", "EpochOrder|PortRegistryEpoch|EpochAgain"),
+        s_operations.This("Registration.Rank: the mark is not raised", "Registration.cs", "if (rank < ofOwner)", "if (!MUTANT && rank < ofOwner)", "EpochOrder|PortSessionBesideLease"),
+        s_operations.This("Registration.RefuseHeld: who died holds the port", "Registration.cs", "if (process.CheckAlive())\n            {\n                return Refusals.PortConflict", "if (MUTANT || process.CheckAlive())\n            {\n                return Refusals.PortConflict", "PortSessionRegister|LivenessTests"),
+        s_operations.This("Registration.Finish: a process that died meanwhile is served", "Registration.cs", "if (_session.IsOver)\n            {", "if (!MUTANT && _session.IsOver)\n            {", "ExplorationTests", "Portmap.Interleaving.Tests"),
+        s_operations.This("Registration.VerifyAsync: everybody is believed", "Registration.cs", "return ListenerCheck.Refuse(new(request.Protocol, port, session.Process", "return MUTANT ? null : ListenerCheck.Refuse(new(request.Protocol, port, session.Process", "VerifiedListener"),
+    ];
+
+    private static IEnumerable<Mutant> Rights =>
+    [
+        s_operations.This("OwnerRights.SpeaksFor: another user speaks", "OwnerRights.cs", "user == UserOf(claim))", "(MUTANT || user == UserOf(claim)))", "OwnerRightsTests"),
+        s_operations.This("OwnerRights.SpeaksFor: root does not", "OwnerRights.cs", "caller.IsTrusted\n        || (caller.UserId is", "(caller.IsTrusted && !MUTANT)\n        || (caller.UserId is", "OwnerRightsTests"),
+        s_operations.This("OwnerRights.SpeaksFor: the dead keep their claims", "OwnerRights.cs", "SessionHolder.Of(claim) is { } session ? !session.CheckAlive()", "SessionHolder.Of(claim) is { } session ? !MUTANT && !session.CheckAlive()", "OwnerRightsTests"),
+        s_operations.This("OwnerRights.MayEndUnnamed: of the same user is enough", "OwnerRights.cs", "IsOwn(caller, claim) || SessionHolder.Of(claim)?.CheckAlive() == false;", "(MUTANT && caller.UserId == UserOf(claim)) || IsOwn(caller, claim) || SessionHolder.Of(claim)?.CheckAlive() == false;", "PortSessionRelease|OwnerRightsTests"),
+        s_operations.This("OwnerRights.AgainstUse: a lease may replace anybody's registration", "OwnerRights.cs", "return bound.IsNone || isOfHost ||", "return MUTANT || bound.IsNone || isOfHost ||", "OwnerRightsTests"),
+        s_operations.This("OwnerRights.IsBackFor: anybody is back for an unknown process", "OwnerRights.cs", "caller.UserId == hidden.UserId);", "MUTANT || caller.UserId == hidden.UserId);", "OwnerRightsTests|DisconnectTests"),
+        s_operations.This("EpochFence.Resolve: any number of another run counts", "EpochFence.cs", "return last?.IsOf(epoch) == true ||", "return MUTANT || last?.IsOf(epoch) == true ||", "PortRegistryEpoch|EpochsOfOtherRuns"),
+        s_operations.This("EpochFence.Resolve: a state that was read whole fences nobody", "EpochFence.cs", "(_knowsAll && (isOutrun", "(_knowsAll && !MUTANT && (isOutrun", "EpochsOfOtherRuns"),
+    ];
+
+    private static IEnumerable<Mutant> Releases =>
+    [
+        s_operations.This("Release.Step: the UDP half stays", "Release.cs", "first.Kind == AnswerKind.Done && _lease.Twin", "!MUTANT && first.Kind == AnswerKind.Done && _lease.Twin", "LeaseHalves|PortRegistryProtocol"),
+        s_operations.This("Release.EndByEpoch: whoever knows the epoch", "Release.cs", "return _caller is not null && !OwnerRights.SpeaksFor", "return !MUTANT && _caller is not null && !OwnerRights.SpeaksFor", "OwnerRightsTests|PortSessionRelease"),
+        s_operations.This("Release.EndByEpoch: a lower epoch is done", "Release.cs", "return newest.Epoch > epoch ?", "return !MUTANT && newest.Epoch > epoch ?", "PortRegistryEpoch|PortSessionRelease"),
+        s_operations.This("Release.EndUnnamed: the port does not matter", "Release.cs", "if (_port != 0 && has.Served.Port != _port)", "if (!MUTANT && _port != 0 && has.Served.Port != _port)", "PortSessionRelease"),
+        s_operations.This("Release.EndUnnamed: anybody", "Release.cs", "return OwnerRights.MayEndUnnamed(_caller!, has.Served)", "return MUTANT || OwnerRights.MayEndUnnamed(_caller!, has.Served)", "PortSessionRelease|OwnerRightsTests"),
+        s_operations.This("Release.EndUnnamedLease: the lease of another", "Release.cs", ": OwnerRights.IsOwn(_caller!, lease) ?", ": MUTANT || OwnerRights.IsOwn(_caller!, lease) ?", "PortSessionRelease|OwnerRightsTests"),
+        s_operations.This("Release.RunAsync: answers before the end is on disk", "Release.cs", "if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "if (!MUTANT && await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "ConfirmedTests|FailingStore"),
+    ];
+
+    private static IEnumerable<Mutant> Acquisitions =>
+    [
+        s_operations.This("PortHunt.TakeBoth: the TCP guard stays when UDP is busy", "PortHunt.cs", "_parts.Guard.Drop(claim!.Guarded, keep: false, now);", "if (!MUTANT) { _parts.Guard.Drop(claim!.Guarded, keep: false, now); }", "GateTests|GuardLeak|StrangerTests"),
+        s_operations.This("PortHunt.TakeBoth: the TCP claim stays when UDP is busy", "PortHunt.cs", "PortTable.GiveUp(claim!, now);", "if (!MUTANT) { PortTable.GiveUp(claim!, now); }", "PortRegistryProtocol|StrangerTests|GateTests"),
+        s_operations.This("PortHunt.TakeBoth: the port is not put back for others", "PortHunt.cs", "_aside.Add(port, lingers: false);", "if (!MUTANT) { _aside.Add(port, lingers: false); }", "PortRegistryProtocol|HostFault"),
+        s_operations.This("PortHunt.TakeBoth: the second epoch is not above its port's", "PortHunt.cs", "if (epoch <= seen.HighestEpoch)", "if (!MUTANT && epoch <= seen.HighestEpoch)", "LinearizabilityTests.Registry_AnyScenarioUnder|ExplorationTests", "Portmap.Interleaving.Tests"),
+        s_operations.This("PortHunt.TakePrevious: a dead holder keeps an insisted port", "PortHunt.cs", "if (found == PortAvailability.InUse && InsistedPort.EndDeadHolders", "if (!MUTANT && found == PortAvailability.InUse && InsistedPort.EndDeadHolders", "PortRegistryReuse|LivenessTests"),
+        s_operations.This("PortHunt.TakePrevious: Require gives another", "PortHunt.cs", "return reuse == PortReuse.Require ?", "return !MUTANT && reuse == PortReuse.Require ?", "PortRegistryReuse"),
+        s_operations.This("PortHunt.FindNow: Fresh gives the old port first", "PortHunt.cs", "_avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;", "_avoid = !MUTANT && reuse == PortReuse.Fresh ? Request.PreviousPort : 0;", "PortRegistryReuse"),
+        s_operations.This("PortHunt.Ask: Fresh gives the remembered port first", "PortHunt.cs", "_parts.Table.WasLast(Owner, port))", "!MUTANT && _parts.Table.WasLast(Owner, port))", "PortRegistryMemory"),
+        s_operations.This("PortHunt.TryLastResorts: a port that cools is never taken", "PortHunt.cs", "Terms terms = new(IsInsisted: true, Settings.ReuseCooling);", "Terms terms = new(IsInsisted: true, Settings.ReuseCooling && !MUTANT);", "PortRegistryCooling"),
+        s_operations.This("PortHunt.TryLastResorts: taken though the options forbid it", "PortHunt.cs", "found = Take(cooled, terms, now);", "found = Take(cooled, MUTANT ? terms with { TakesCooling = true } : terms, now);", "PortRegistryCooling"),
+        s_operations.This("PortHunt.FindLater: what is cooled comes after what still cools", "PortHunt.cs", "if (_failure is null && _parts.Table.FreeCooled", "if (!MUTANT && _failure is null && _parts.Table.FreeCooled", "PortRegistryCooling"),
+        s_operations.This("PortHunt.GiveUp: a stranger's port is offered again at once", "PortHunt.cs", "_parts.Table.TryMarkForeign(taken.Protocol", "if (!MUTANT) _parts.Table.TryMarkForeign(taken.Protocol", "StrangerTests|PortmapMetrics"),
+        s_operations.This("Acquisition.HoldAgainst: another session replaces who serves", "Acquisition.cs", "else if (acquirer is not null && !OwnerRights.SpeaksFor", "else if (!MUTANT && acquirer is not null && !OwnerRights.SpeaksFor", "OwnerRightsTests"),
+        s_operations.This("Acquisition.HoldAgainst: unless served is not asked", "Acquisition.cs", "else if (_hunt.Request.UnlessServed)", "else if (!MUTANT && _hunt.Request.UnlessServed)", "UnlessServed"),
+        s_operations.This("Acquisition.HoldAgainst: the dead are served", "Acquisition.cs", "if (!session.CheckAlive())\n", "if (!MUTANT && !session.CheckAlive())\n", "UnlessServed|LivenessTests"),
+        s_operations.This("Acquisition.FindOrUndo: what fails stays half taken", "Acquisition.cs", "Undo(now);   // whatever failed", "if (!MUTANT) { Undo(now); }   // whatever failed", "HostFault|UnforeseenError"),
+        s_operations.This("Healing.ReportAsync: bind attempts are not counted", "Healing.cs", "lease.AddTried(port, failed.Epoch);\n        PortRefusal? refusal", "if (!MUTANT) { lease.AddTried(port, failed.Epoch); }\n        PortRefusal? refusal", "PortBindFailureTests"),
+        s_operations.This("Healing.MarkForeignIfTaken: whatever is reported becomes a stranger's", "Healing.cs", "&& parts.Guard.IsTaken(protocol, port))", "&& (MUTANT || parts.Guard.IsTaken(protocol, port)))", "PortBindFailure"),
+        s_operations.This("Healing.FindAnotherAsync: Require gets another port", "Healing.cs", "== PortReuse.Require && request.PreviousPort == port", "== PortReuse.Require && !MUTANT && request.PreviousPort == port", "PortBindFailure|PortRegistryReuse|GuardingDaemon|StrangerTests"),
+        s_operations.This("Healing.AcquireAnewAsync: a second start takes the owner", "Healing.cs", "if (!has.Served.IsNone && !OwnerRights.MayReplace", "if (!MUTANT && !has.Served.IsNone && !OwnerRights.MayReplace", "OwnerRightsTests"),
+        s_operations.This("ClaimEvents.EndOtherHalf: half of a lease stays", "ClaimEvents.cs", "if (other.IsLease)\n", "if (!MUTANT && other.IsLease)\n", "LeaseHalves|PortRegistryProtocol"),
+        s_operations.This("ClaimEvents.KindOf: a lost lease is told as released", "ClaimEvents.cs", "ClaimEnd.LostToListener => PortChangeKind.Taken,", "ClaimEnd.LostToListener => MUTANT ? PortChangeKind.Released : PortChangeKind.Taken,", "PortRegistryWatch|WatchMirror|PortmapMetrics"),
+        s_operations.This("ClaimEvents.Ended: what goes on loses its placeholder", "ClaimEvents.cs", "if (!goesOn)\n        {\n            parts.Guard.Drop", "if (MUTANT || !goesOn)\n        {\n            parts.Guard.Drop", "GateTests|GuaranteeTruth"),
+        s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);", "parts.Guard.Drop(MUTANT ? default : claim.Guarded, keep: false, parts.NowMs);", "GateTests|HostFault|FailingStore"),
+        s_operations.This("InsistedPort.EndDeadHolders: the living too", "InsistedPort.cs", "is { } session && !session.CheckAlive())", "is { } session && (MUTANT || !session.CheckAlive()))", "PortRegistryReuse"),
+    ];
+
+    private static IEnumerable<Mutant> Journals =>
+    [
+        s_operations.This("ClaimJournal: the flush is four times too slow", "ClaimJournal.cs", "TimeSpan period = parts.Settings.BackgroundFlush / 2;", "TimeSpan period = parts.Settings.BackgroundFlush * (MUTANT ? 2 : 0.5);", "ClaimJournal"),
+        s_operations.This("ClaimJournal.ExtendMark: never", "ClaimJournal.cs", "if (claim.Epoch > Volatile.Read(ref _extendAt))", "if (!MUTANT && claim.Epoch > Volatile.Read(ref _extendAt))", "ClaimJournal"),
+        s_operations.This("ClaimJournal.FactOf: a lease comes back without its time", "ClaimJournal.cs", "PortState.Reserved => at + _parts.Settings.LeaseTimeout,", "PortState.Reserved => MUTANT ? at : at + _parts.Settings.LeaseTimeout,", "RecoveryTests|RestartMix"),
+        s_operations.This("ClaimJournal.FactOf: a port that cooled is free after a restart", "ClaimJournal.cs", "PortState.Cooling when claim.Port != 0 &&", "PortState.Cooling when !MUTANT && claim.Port != 0 &&", "RecoveryTests|RecoveryRules|RestartMix"),
+        s_operations.This("ClaimJournal.FactOf: the process is not written", "ClaimJournal.cs", "ProcessStart = process.StartTime,", "ProcessStart = MUTANT ? 0 : process.StartTime,", "RecoveryTests"),
+        s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
+        s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "ConfirmedTests.|FailingStore"),
+    ];
+}

@@ -1,0 +1,99 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in the lock-free core.</summary>
+internal static class TableMutants
+{
+    private const string Interleaving = "Portmap.Interleaving.Tests", Concurrency = "Portmap.Concurrency.Tests";
+
+    private static readonly ListOf s_table = new("src/Portmap/Table/", "Portmap.Tests");
+
+    public static IEnumerable<Mutant> All => [.. Hints, .. Owners, .. Claims, .. Lookups, .. Numbers];
+
+    private static IEnumerable<Mutant> Hints =>
+    [
+        s_table.This("FreePorts.ClearSummary: no second look", "FreePorts.cs", "if (Volatile.Read(ref _words[word]) != 0)", "if (!MUTANT && Volatile.Read(ref _words[word]) != 0)", "FreePortsTests", Interleaving),
+        s_table.This("FreePorts.Add: the summary is not marked", "FreePorts.cs", "        MarkSummary(word);\n    }\n\n    /// <summary>Takes a port out", "        if (!MUTANT) { MarkSummary(word); }\n    }\n\n    /// <summary>Takes a port out", "FreePortsTests", Interleaving),
+        s_table.This("FreePorts.TryTake: two threads have it", "FreePorts.cs", "if ((before & bit) == 0)", "if (!MUTANT && (before & bit) == 0)", "FreePortsTests|ExplorationTests|AcquireTests", Interleaving),
+        s_table.This("FreePorts.Find: the last port of the range is never found", "FreePorts.cs", "return found <= last ? found + _first : 0;", "return (MUTANT ? found < last : found <= last) ? found + _first : 0;", "AllocatorPicksTests|PortRegistryAcquire"),
+        s_table.This("FreePorts.Find: begins at the word, not at the port", "FreePorts.cs", "& (ulong.MaxValue << index);", "& (MUTANT ? ulong.MaxValue : ulong.MaxValue << index);", "AllocatorPicksTests|PortRegistryAcquire|PortRegistryReuse"),
+        s_table.This("DelayedPorts.DrainDue: too much is skipped after a pause", "DelayedPorts.cs", "due - Generations + 1);", "MUTANT ? due : due - Generations + 1);", "DelayedPortsTests"),
+        s_table.This("DelayedPorts.DrainDue: an eighth of the delay early", "DelayedPorts.cs", "long due = ((now - DelayMs) / _sliceMs) - 1;", "long due = ((now - DelayMs) / _sliceMs) - (MUTANT ? 0 : 1);", "DelayedPortsTests"),
+        s_table.This("DelayedPorts.TryTakeOldest: the newest first", "DelayedPorts.cs", "if (ports.TryTake(port))\n                {\n                    return port;", "if ((!MUTANT || generation == current) && ports.TryTake(port))\n                {\n                    return port;", "PortRegistryCooling"),
+        s_table.This("PortHints.Offer: an excluded port is handed out", "PortHints.cs", "if (_limits.HandsOut(port))\n        {\n            Free.Add(port);", "if (MUTANT || _limits.HandsOut(port))\n        {\n            Free.Add(port);", "PortRegistryAcquire|PortRegistryOptions"),
+        s_table.This("PortHints.FindFree: the wish to avoid a port is forgotten", "PortHints.cs", "found = found != 0 && found == avoid ? Free.Find(found + 1, last) : found;", "found = !MUTANT && found != 0 && found == avoid ? Free.Find(found + 1, last) : found;", "PortRegistryReuse|PortRegistryMemory"),
+        s_table.This("PortHints.FindFree: what is to be avoided is not even the last resort", "PortHints.cs", "return avoid != 0 && Free.Contains(avoid) ? avoid : 0;", "return !MUTANT && avoid != 0 && Free.Contains(avoid) ? avoid : 0;", "PortRegistryReuse|PortRegistryMemory|PortRegistryAcquire"),
+        s_table.This("PortHints.LookAgainLater: never again", "PortHints.cs", "_foreign.Add(port, foundAt);", "if (!MUTANT) { _foreign.Add(port, foundAt); }", "PortBindFailure|StrangerTests"),
+        s_table.This("LastPorts.Remember: nobody is remembered", "LastPorts.cs", "Volatile.Write(ref place, owner);   //", "if (!MUTANT) { Volatile.Write(ref place, owner); }   //", "LastPortsTests"),
+        s_table.This("LastPorts.IsAnybodys: another's hint is overwritten", "LastPorts.cs", "return from >= MaxWords;", "return MUTANT || from >= MaxWords;", "LastPortsTests"),
+        s_table.This("LastPorts.Displace: the port stays the earlier owner's", "LastPorts.cs", "        if (OwnerOf(port) is { } before && !before.Is(protocol, owner.Owner, owner.Hash))\n        {\n            Forget", "        if (!MUTANT && OwnerOf(port) is { } before && !before.Is(protocol, owner.Owner, owner.Hash))\n        {\n            Forget", "LastPortsTests|PortRegistryMemory"),
+    ];
+
+    private static IEnumerable<Mutant> Owners =>
+    [
+        s_table.This("OwnerCredits.TryTake: no second round", "OwnerCredits.cs", "while (EstimatedFree > 0);", "while (!MUTANT && EstimatedFree > 0);", "OwnerCreditsTests", Interleaving),
+        s_table.This("OwnerCredits.Return: lost", "OwnerCredits.cs", "Interlocked.Increment(ref _stripes[_stripes.Current]);", "if (!MUTANT) { Interlocked.Increment(ref _stripes[_stripes.Current]); }", "OwnerCreditsTests", Interleaving),
+        s_table.This("OwnerIndex.TryInsert: a race for the bucket costs a place for an owner", "OwnerIndex.cs", "        _credits.Return();\n        return Insertion.Raced;", "        if (!MUTANT) { _credits.Return(); }\n        return Insertion.Raced;", "ExplorationTests|FrozenThread|Linearizability", Interleaving),
+        s_table.This("OwnerIndex.TryInsert: an owner has two living cells", "OwnerIndex.cs", "                if (other.Is(cell.Protocol, cell.Owner, cell.Hash))\n                {\n                    return Insertion.Raced;", "                if (!MUTANT && other.Is(cell.Protocol, cell.Owner, cell.Hash))\n                {\n                    return Insertion.Raced;", "ExplorationTests", Interleaving),
+        s_table.This("OwnerIndex.Retire: the mark is not raised", "OwnerIndex.cs", "RaiseMark(cell.Hash, top.Epoch);   // before", "if (!MUTANT) { RaiseMark(cell.Hash, top.Epoch); }   // before", "EpochOrder|ExplorationTests|LinearizabilityTests.Registry_AnyScenarioUnder", Interleaving),
+        s_table.This("OwnerIndex.Retire: a cell that matters dies", "OwnerIndex.cs", "|| cell.HasLiveClaim())", "|| (!MUTANT && cell.HasLiveClaim()))", "PortRegistryAcquire|PortSessionRegister"),
+        s_table.This("OwnerIndex.Grow: every second bucket is lost", "OwnerIndex.Buckets.cs", "Living(ref bucket, added: null, bit, bit) ?? Buckets.Empty", "(MUTANT ? null : Living(ref bucket, added: null, bit, bit)) ?? Buckets.Empty", "LookupTests"),
+        s_table.This("OwnerIndex.TryInsert: what the dead cell remembers is dropped", "OwnerIndex.cs", "                    cell.Remember(last);", "                    if (!MUTANT) { cell.Remember(last); }", "EpochAgain|PortRegistryEpoch"),
+        s_table.This("OwnerCell.Remember: the earlier one stays", "OwnerCell.cs", "last is null || last.Epoch < registration.Epoch;", "last is null || (!MUTANT && last.Epoch < registration.Epoch);", "EpochAgain|PortRegistryEpoch"),
+        s_table.This("OwnerCell.Is: both protocols are one", "OwnerCell.cs", "return Hash == hash && Protocol == protocol &&", "return Hash == hash && (MUTANT || Protocol == protocol) &&", "PortRegistryProtocol|LastPortsTests"),
+        s_table.This("OwnerCell.Serving: whose session is gone is served", "OwnerCell.cs", "return served is null || served.Holder!.IsServing ? served", "return MUTANT || served is null || served.Holder!.IsServing ? served", "DisconnectTests"),
+        s_table.This("OwnerCell.ServedFrom: nobody while a replacement is under way", "OwnerCell.cs", "replaced = word.Cause == ClaimEnd.Replaced ? claim : null;", "replaced = !MUTANT && word.Cause == ClaimEnd.Replaced ? claim : null;", "ExplorationTests", Interleaving),
+        s_table.This("OwnerCell.ServedFrom: what took effect during the walk is missed", "OwnerCell.cs", "return pending is not null && pending.Word.WasBound ? pending : replaced;", "return !MUTANT && pending is not null && pending.Word.WasBound ? pending : replaced;", "ExplorationTests|LinearizabilityTests.Registry_AnyScenarioUnder", Interleaving),
+        s_table.This("OwnerCell.OpenLease: one that is being used up is gone", "OwnerCell.cs", "|| (word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "|| (!MUTANT && word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "ExplorationTests|RegistrationGap", Interleaving),
+    ];
+
+    private static IEnumerable<Mutant> Claims =>
+    [
+        s_table.This("Endings.TryEnd: EndBelow is left out", "Endings.cs", "EndBelow(claim, now);   // OwnerCell I3", "if (!MUTANT) { EndBelow(claim, now); }   // OwnerCell I3", "FrozenThreadTests.TryEnd", Interleaving),
+        s_table.This("Endings.TryEnd: the last registration is not noted", "Endings.cs", "claim.Cell!.Remember(claim);", "if (!MUTANT) { claim.Cell!.Remember(claim); }", "EpochAgain|PortRegistryEpoch"),
+        s_table.This("Endings.AfterEnd: the port never comes back", "Endings.cs", "parts.Space(claim.Protocol).Hints.Cool(claim.Port, now);", "if (!MUTANT) { parts.Space(claim.Protocol).Hints.Cool(claim.Port, now); }", "PortRegistryCooling"),
+        s_table.This("Endings.NoteLast: a replaced port is the last one", "Endings.cs", "if (cause is ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed)", "if (!MUTANT && cause is ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed)", "PortRegistryMemory|PortRegistryReuse"),
+        s_table.This("Endings.TryMarkForeign: a port of ours becomes a stranger's", "Endings.cs", "if (IsOurs(slot, port, except))", "if (!MUTANT && IsOurs(slot, port, except))", "PortBindFailure|StrangerTests|ExplorationTests"),
+        s_table.This("Endings.Withdraw: the port is not offered again", "Endings.cs", "        parts.Offer(claim);\n        if (claim.Cell is { } cell)", "        if (!MUTANT) { parts.Offer(claim); }\n        if (claim.Cell is { } cell)", "FailingStore|HostFault|ConfirmedTests|PortRegistryAcquire|AcquireGroup"),
+        s_table.This("Finishing.TakeSlot: a later claim on the port does not matter", "Finishing.cs", "PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "!MUTANT && PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "ExplorationTests|LinearizabilityTests.Registry_AnyScenarioUnder", Interleaving),
+        s_table.This("Finishing.MakeWay: a lease on the port keeps a listener out", "Finishing.cs", "if (held.Stage == ClaimStage.Reserved)", "if (MUTANT && held.Stage == ClaimStage.Reserved) { return Passage.Held; }\n        if (held.Stage == ClaimStage.Reserved)", "PortSessionRegister|TakingProof"),
+        s_table.This("Finishing.MakeWay: a helper that is late ends an innocent lease", "Finishing.cs", "if (IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "if (MUTANT || IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "SuspendedThreadTests", Concurrency),
+        s_table.This("Finishing.MakeBoundGiveWay: another process shares the port", "Finishing.cs", "return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "return MUTANT || process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "PortSessionRegister"),
+        s_table.This("Finishing.MakeBoundGiveWay: a dead holder keeps the port", "Finishing.cs", "if (process.IsOver)\n", "if (!MUTANT && process.IsOver)\n", "PortSessionRegister|DisconnectTests|LivenessTests"),
+        s_table.This("Finishing.Join: who shares the port is dropped from it", "Finishing.cs", "if (isKept || (other.Cell is", "if (isKept || (!MUTANT && other.Cell is", "PortSessionRegister|RegistryModel"),
+        s_table.This("Finishing.AfterEffect: what it supersedes stays", "Finishing.cs", "if (!claim.IsLease)\n        {\n            endings.EndBelow(claim, now);", "if (!MUTANT && !claim.IsLease)\n        {\n            endings.EndBelow(claim, now);", "PortSessionRegister|RegistryModel|PortRegistryWatch"),
+        s_table.This("Finishing.AfterEffect: the background store is told nothing", "Finishing.cs", "if (facts.IsInBackground)\n        {\n            facts.Queue(claim, claim.Word);   // before", "if (!MUTANT && facts.IsInBackground)\n        {\n            facts.Queue(claim, claim.Word);   // before", "ClaimJournal|DisposeRace"),
+        s_table.This("ClaimFacts.Queue: too late and not told", "ClaimFacts.cs", "!claim.TryMark(word, word.Late())", "!MUTANT && !claim.TryMark(word, word.Late())", "DisposeRace"),
+        s_table.This("ClaimFacts.Written: a lease that came as the registry ends is granted", "ClaimFacts.cs", "if (isClosing && claim is { IsLease: true }", "if (!MUTANT && isClosing && claim is { IsLease: true }", "DisposeRace|ConfirmedTests"),
+        s_table.This("ClaimFacts.Failed: what was not written counts", "ClaimFacts.cs", "FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : default;", "!MUTANT && FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : default;", "FailingStore"),
+        s_table.This("ClaimFacts.Written: the port of a written end stays unusable", "ClaimFacts.cs", "parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs);", "if (!MUTANT) { parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs); }", "FailingStore|ConfirmedTests|LinearizabilityTests.Registry_AnyScenarioWhile"),
+        s_table.This("PortTable.Publish: a second lease of an owner", "PortTable.cs", "if (lease is not null && !ReferenceEquals(lease, claim.UsesUp))", "if (!MUTANT && lease is not null && !ReferenceEquals(lease, claim.UsesUp))", "ExplorationTests", Interleaving),
+        s_table.This("PortTable.Publish: unless served is not asked at the push", "PortTable.cs", "|| (unlessServed && cell.Served() is not null)", "|| (!MUTANT && unlessServed && cell.Served() is not null)", "UnlessServed"),
+        s_table.This("PortTable.LastPort: a port that was replaced counts", "PortTable.cs", "&& word.Cause != ClaimEnd.Replaced)))", "&& (MUTANT || word.Cause != ClaimEnd.Replaced))))", "PortRegistryMemory|PortRegistryReuse"),
+        s_table.This("PortTable.LastPort: one that another owner has now is recalled", "PortTable.cs", "return port == 0 || _parts.IsAnothers(owner.Protocol, port, owner.Owner) ? 0 : port;", "return port == 0 || (!MUTANT && _parts.IsAnothers(owner.Protocol, port, owner.Owner)) ? 0 : port;", "PortRegistryMemory|PortRegistryReuse|LastPorts"),
+        s_table.This("PortClaim.DrawBelow: one number for two", "PortClaim.cs", "CompareExchange(ref _drawnBelow, (byte)(drawn + 1), drawn) == drawn", "CompareExchange(ref _drawnBelow, (byte)(drawn + (MUTANT ? 0 : 1)), drawn) == drawn", "EpochOrder|PortSessionBesideLease"),
+    ];
+
+    private static IEnumerable<Mutant> Lookups =>
+    [
+        s_table.This("PortLookup.Look: whoever asks gets a port that cools", "PortLookup.cs", "if (!takeCooling && word.Stage == ClaimStage.Ended", "if (!MUTANT && !takeCooling && word.Stage == ClaimStage.Ended", "PortRegistryCooling"),
+        s_table.This("PortLookup.Look: an owner's own port cools for him too", "PortLookup.cs", "(asksFor is null || claim.Cell?.Owner != asksFor))", "(MUTANT || asksFor is null || claim.Cell?.Owner != asksFor))", "PortRegistryReuse|PortRegistryCooling"),
+        s_table.This("PortLookup.Look: an end that is not written frees the port", "PortLookup.cs", "            if (word.Waits)\n            {\n                facts.Queue", "            if (!MUTANT && word.Waits)\n            {\n                facts.Queue", "FailingStore|ConfirmedTests|Linearizability"),
+        s_table.This("PortLookup.Look: a stranger's port is free at once", "PortLookup.cs", "                if (!space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "                if (!MUTANT && !space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "PortBindFailure|StrangerTests"),
+        s_table.This("PortLookup.CurrentOn: no second look at the slot", "PortLookup.cs", "if (pending is null && ReferenceEquals(second, first))", "if (MUTANT || (pending is null && ReferenceEquals(second, first)))", "ExplorationTests", Interleaving),
+        s_table.This("PortLookup.Count: the owners of one port are several ports", "PortLookup.cs", "                if (holder is not null)\n                {\n                    break;", "                if (!MUTANT && holder is not null)\n                {\n                    break;", "PortRegistryAcquire|PortSessionRegister|Exhaust"),
+        s_table.This("PortLookup.CoolsAfterDeathOf: whoever died there", "PortLookup.cs", "&& claim.Cell?.Owner == owner.Owner)\n            {\n                return space", "&& (MUTANT || claim.Cell?.Owner == owner.Owner))\n            {\n                return space", "GateTests|PortRegistryReuse|PortRegistryMemory"),
+    ];
+
+    private static IEnumerable<Mutant> Numbers =>
+    [
+        s_table.This("EpochSource.Next: not above what it is told", "EpochSource.cs", "NextOf(stripe, Math.Max(last, after))", "NextOf(stripe, MUTANT ? last : Math.Max(last, after))", "EpochSourceTests|EpochOrder"),
+        s_table.This("EpochSource.NextOf: the stripes share numbers", "EpochSource.cs", "long place = (long)stripe * Spacing;", "long place = MUTANT ? 0 : (long)stripe * Spacing;", "EpochSourceTests"),
+        s_table.This("ChangeLog.TryRead: a revision of the future is accepted", "ChangeLog.cs", "after > last)\n        {\n            return false", "(!MUTANT && after > last))\n        {\n            return false", "PortRegistryWatch"),
+        s_table.This("ChangeLog.TryRead: a revision of an earlier run is accepted", "ChangeLog.cs", "if (after < _first ||", "if ((!MUTANT && after < _first) ||", "PortRegistryWatch"),
+        s_table.This("ChangeLog.TryRead: what was overtaken is not told", "ChangeLog.cs", "if (change!.Revision != after)", "if (!MUTANT && change!.Revision != after)", "PortRegistryWatch|WatchMirror"),
+        s_table.This("ChangeLog.Append: what became of a claim is told after its end", "ChangeLog.cs", "if (living.Now().Stage == ClaimStage.Ended)", "if (!MUTANT && living.Now().Stage == ClaimStage.Ended)", "WatchMirror"),
+        s_table.This("ChangeLog.Append: nobody is woken", "ChangeLog.cs", "                    Wake();\n                    return;", "                    if (!MUTANT) { Wake(); }\n                    return;", "PortRegistryWatchTests"),
+        s_table.This("OwnerHash.Of: names of one length are one", "OwnerHash.cs", "return (int)Fold(first ^ _a, last ^ hash);", "return (int)(MUTANT ? hash : Fold(first ^ _a, last ^ hash));", "OwnerNamesTests", Interleaving),
+        s_table.This("RegistryClock: goes back when the host's clock does", "RegistryClock.cs", "now > last;", "MUTANT || now > last;", "ClockTests"),
+    ];
+}

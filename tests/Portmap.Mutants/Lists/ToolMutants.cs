@@ -1,0 +1,21 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in what the command says and how it ends.</summary>
+internal static class ToolMutants
+{
+    private static readonly ListOf s_tool = new("src/Portmap.Tool/", "Portmap.Tool.Tests");
+
+    public static IEnumerable<Mutant> All =>
+    [
+        s_tool.This("release: a living entry needs no force", "Verbs/ReleaseVerb.cs", "if (living.Length != 0 && !force)", "if (!MUTANT && living.Length != 0 && !force)", "ReleaseTests"),
+        s_tool.This("release: an open lease needs force", "Verbs/ReleaseVerb.cs", "entry.State is PortState.Bound or PortState.Recovered && (entry.ProcessId", "(MUTANT || entry.State is PortState.Bound or PortState.Recovered) && (entry.ProcessId", "ReleaseTests"),
+        s_tool.This("lookup --quiet: writes the table", "Verbs/LookupVerb.cs", "if (quiet && !run.Json)", "if (!MUTANT && quiet && !run.Json)", "LookupTests.LookupQuiet"),
+        s_tool.This("lookup: nobody is 0", "Verbs/LookupVerb.cs", "at {client.Endpoint}, and it has no open lease.\");\n            return ExitCode.Nothing;", "at {client.Endpoint}, and it has no open lease.\");\n            return MUTANT ? ExitCode.Done : ExitCode.Nothing;", "LookupTests.Lookup_OfNobody"),
+        s_tool.This("list --state: all the same", "Verbs/ListVerb.cs", "states.Length == 0 || states.Contains", "MUTANT || states.Length == 0 || states.Contains", "LookupTests.List_OfAnotherState"),
+        s_tool.This("state check: damage is 0", "Verbs/StateVerbs.cs", "return complaints.Count == 0 ? ExitCode.Done : ExitCode.Findings;", "return MUTANT || complaints.Count == 0 ? ExitCode.Done : ExitCode.Findings;", "StateTests"),
+        s_tool.This("Words.Of: an owner steers the terminal", "Output/Words.cs", "text.Length == 0 ? None : Printable.Of(text);", "text.Length == 0 ? None : MUTANT ? text : Printable.Of(text);", "LookupTests.List_OfAnOwner"),
+        s_tool.This("StandardOutput.Write: a full disk is not told", "Output/StandardOutput.cs", "if (error is not (0 or Interrupted))", "if (MUTANT && error != 0) { return; }\n            if (error is not (0 or Interrupted))", "LookupTests.List_OntoAFullDisk"),
+        s_tool.This("CommandLine: a daemon that is not there is refused", "CommandLine.cs", "return Fail(exception.Message, ExitCode.Unreachable);\n", "return Fail(exception.Message, MUTANT ? ExitCode.Refused : ExitCode.Unreachable);\n", "UnreachableTests"),
+        s_tool.This("Terminal: NO_COLOR is ignored", "Output/Terminal.cs", "=> string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"NO_COLOR\"));", "=> MUTANT || string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"NO_COLOR\"));", "TerminalTests"),
+    ];
+}

@@ -1,0 +1,32 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in a worker: how it listens, signs in, heals and comes back.</summary>
+internal static class WorkerMutants
+{
+    private static readonly ListOf s_worker = new("src/Portmap.Rpc/", "Portmap.Rpc.Tests");
+
+    public static IEnumerable<Mutant> All =>
+    [
+        s_worker.This("SignIn.SignInAgainAsync: the new epoch is not kept", "Working/SignIn.cs", "Volatile.Write(ref _epochs, epochs);", "if (!MUTANT) { Volatile.Write(ref _epochs, epochs); }", "WorkerPortTests.Worker_SignedInAgain"),
+        s_worker.This("SignIn.SignInAgainAsync: gives up on Conflict", "Working/SignIn.cs", "if (e.Refusal.Reason == PortRefusalReason.Stale)", "if (MUTANT || e.Refusal.Reason == PortRefusalReason.Stale)", "WorkerPortTests.Worker_WhoseOwner"),
+        s_worker.This("SignIn.SignInAgainAsync: a stale one tries for ever", "Working/SignIn.cs", "Lose(e.Refusal);\n                    return false;", "if (!MUTANT) { Lose(e.Refusal);\n                    return false; }", "WorkerPortTests.Worker_WhoseOwnerWasAcquiredAgain|LostWorkerTests"),
+        s_worker.This("SignIn.RegisterAsync: the first half is not rolled back", "Working/SignIn.cs", "await client.ReleaseAsync(Claim(owner, port, epochs[0], protocols[0]), cancellationToken).ConfigureAwait(false);", "if (!MUTANT) { await client.ReleaseAsync(Claim(owner, port, epochs[0], protocols[0]), cancellationToken).ConfigureAwait(false); }", "WorkerPortTests.Worker_WhoseSecondHalf"),
+        s_worker.This("SignIn.RegisterAsync: an epoch that is over stays refused", "Working/SignIn.cs", "when (epoch != 0 && e.Refusal is", "when (!MUTANT && epoch != 0 && e.Refusal is", "LostWorkerTests.Listen_WithAnEpoch"),
+        s_worker.This("SignIn.DisposeAsync: does not sign out", "Working/SignIn.cs", "if (!_lost.Task.IsCompleted)", "if (!MUTANT && !_lost.Task.IsCompleted)", "WorkerPortTests.Listen_WithALease"),
+        s_worker.This("SignIn.DisposeAsync: the UDP half stays", "Working/SignIn.cs", "for (int i = 0; i < _protocols.Length; i++)\n                {\n                    await _client.ReleaseAsync", "for (int i = 0; i < (MUTANT ? 1 : _protocols.Length); i++)\n                {\n                    await _client.ReleaseAsync", "WorkerPortTests.Listen_WithALease"),
+        s_worker.This("SignIn.IsStillOursAsync: what it lost is not seen", "Working/SignIn.cs", "bound.Epoch != _epochs[i])", "(!MUTANT && bound.Epoch != _epochs[i]))", "LostWorkerTests.WhenLost"),
+        s_worker.This("SignIn.SignInAgainAsync: all come back at the same moment", "Working/SignIn.cs", "Connection.Spread(delay, _jitter)", "(MUTANT ? delay : Connection.Spread(delay, _jitter))", "ComingBackTests"),
+        s_worker.This("Listener.IsAboutPort: a Conflict on the port is not healed", "Working/Listener.cs", "PortRefusalReason.Conflict => refusal.Holder is not null &&", "PortRefusalReason.Conflict => !MUTANT && refusal.Holder is not null &&", "WorkerPortTests|BindErrorTests|LineToDaemon"),
+        s_worker.This("Listener.HealAsync: one attempt more", "Working/Listener.cs", "_tried.Count < settings.BindAttempts ? null", "_tried.Count < settings.BindAttempts + (MUTANT ? 1 : 0) ? null", "WorkerPortTests.Listen_WhenNoPort"),
+        s_worker.This("Listener.ListenAsync: a port that was asked for is not given back", "Working/Listener.cs", "await GiveBackAsync(cancellationToken).ConfigureAwait(false);", "if (!MUTANT) { await GiveBackAsync(cancellationToken).ConfigureAwait(false); }", "LostWorkerTests.Listen_ToldNothing"),
+        s_worker.This("Listener.AskForPortAsync: an open lease is not found", "Working/Listener.cs", "return entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;", "return !MUTANT && entry is { State: PortState.Reserved, Port: > 0 } ? entry : null;", "LostWorkerTests.Listen_ToldNothing"),
+        s_worker.This("ListeningSockets.Make: one family only", "Working/ListeningSockets.cs", "socket.DualMode = true;", "socket.DualMode = !MUTANT;", "WorkerPortTests"),
+        s_worker.This("ListeningSockets.TryOpen: TCP stays when UDP is busy", "Working/ListeningSockets.cs", "            tcp?.Dispose();\n", "            if (!MUTANT) { tcp?.Dispose(); }\n", "WorkerPortTests"),
+        s_worker.This("ListeningSockets.OpenTcp: leftovers of connections keep it out", "Working/ListeningSockets.cs", "when (isInsisted && e.SocketErrorCode", "when (!MUTANT && isInsisted && e.SocketErrorCode", "WorkerPortTests"),
+        s_worker.This("ListeningSockets.OpenTcp: anybody joins between bind and listen", "Working/ListeningSockets.cs", "if (isLinux && mayJoin)", "if (isLinux && (MUTANT || mayJoin))", "WorkerPortTests"),
+        s_worker.This("WorkerPort.DisposeAsync: closes before it signs out", "WorkerPort.cs", "await _signIn.DisposeAsync().ConfigureAwait(false);", "if (MUTANT) { _sockets?.Dispose(); }\n        await _signIn.DisposeAsync().ConfigureAwait(false);", "WorkerPortTests.Listen_WithALease"),
+        s_worker.This("WorkerPort.SignInAsync: a socket that does not listen", "WorkerPort.cs", "|| !IsOpenToClients(listening))", "|| (!MUTANT && !IsOpenToClients(listening)))", "WorkerPortTests.SignIn_OfASocketThatDoesNotListen"),
+        s_worker.This("PortPicker.TryAll: the last port of the range is never tried", "Working/PortPicker.cs", "for (int i = 0; i < settings.Range.Count; i++)\n        {\n            int port = settings.Range.First + ((start + i) % settings.Range.Count);", "for (int i = 0; i < settings.Range.Count; i++)\n        {\n            int port = settings.Range.First + ((start + i) % (MUTANT ? settings.Range.Count - 1 : settings.Range.Count));", "WorkerPortTests.Listen_ManyTimes"),
+        s_worker.This("PortPicker.IsExcluded: nothing is", "Working/PortPicker.cs", "            if (range.Contains(port))", "            if (!MUTANT && range.Contains(port))", "WorkerPortTests.Listen_ManyTimes"),
+    ];
+}
