@@ -159,8 +159,37 @@ public sealed class PortmapClient : IAsyncDisposable
             {
                 WriteOwnClaim(writer, request);
                 writer.WriteInt32(errno);
+                PortmapXdr.WriteOptional(writer, request.Ports);
             },
             PortmapXdr.ReadEntry,
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Gives an owner's open lease more time: it does not time out before this much time from now.
+    /// </summary>
+    /// <param name="request">The owner, and the epoch of the lease; null is whichever is
+    /// open.</param>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>When the lease ends now, by the daemon's clock.</returns>
+    /// <exception cref="PortRefusedException">
+    /// InvalidTime; LeaseEnded: there is no such open lease; NotOwner: it is not for this user.
+    /// </exception>
+    public Task<DateTimeOffset> ExtendAsync(PortClaimRequest request, TimeSpan time, CancellationToken cancellationToken = default)
+    {
+        CheckOwner(request.Owner);
+        return _caller.AskAsync(
+            PortmapProcedure.Extend,
+            writer =>
+            {
+                writer.WriteString(request.Owner);
+                writer.WriteInt64(request.Epoch ?? 0);
+                writer.WriteInt32((int)request.Protocol);
+                writer.WriteInt32(Environment.ProcessId);
+                writer.WriteUInt32(PortmapXdr.Milliseconds(time));
+            },
+            PortmapXdr.ReadTime,
             cancellationToken);
     }
 

@@ -147,4 +147,7 @@ public enum PortRefusalReason
     /// <summary>Others took or changed what was asked for together again and again; nothing was
     /// taken. Ask again.</summary>
     Contended = 35,
+
+    /// <summary>The time that a lease is to wait leaves its bounds.</summary>
+    InvalidTime = 36,
 }

@@ -99,6 +99,18 @@ public class BlockTests
     }
 
     [Fact]
+    public async Task TryAcquireAll_KeptPort_IsInTheRowOfItsOwnerOnly()
+    {
+        await using Scene scene = new(configure: options => options.KeptPorts["row/1"] = 20004);
+        PortRequest[] others = [.. Row(6).Select(request => request with { Owner = $"other/{request.Owner}" })];
+        scene.Registry.TryAcquireAll(others, contiguous: true, out _, out PortRefusal? refusal).Should().BeFalse();
+        refusal.ShouldExplain(PortRefusalReason.Exhausted, "has 5 (20005-20009)");
+
+        scene.Registry.TryAcquireAll(Row(3), contiguous: true, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue();
+        leases!.Select(lease => lease.Port).Should().Equal(20003, 20004, 20005);
+    }
+
+    [Fact]
     public async Task TryAcquireAll_ProcessBinds_IsRefusedWithTheStrategy()
     {
         await using Scene scene = new();

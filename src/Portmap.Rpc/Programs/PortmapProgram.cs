@@ -27,6 +27,8 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private int PageBytes => context.Limits.RecordBytes - PageReserve;
 
+    public override string NameOf(uint procedure) => PortmapProcedure.NameOf(procedure);
+
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
         PortmapProcedure.Acquire => AcquireAsync(connection, request),
@@ -34,6 +36,7 @@ internal sealed class PortmapProgram(ServerContext context)
         PortmapProcedure.Register => RegisterAsync(connection, request),
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
         PortmapProcedure.Release => ReleaseAsync(connection, request),
+        PortmapProcedure.Extend => ExtendAsync(connection, request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
         PortmapProcedure.LookupPort => ValueTask.FromResult(LookupPort(request)),
         PortmapProcedure.List => ListAsync(connection, request, cancellationToken),
@@ -156,6 +159,7 @@ internal sealed class PortmapProgram(ServerContext context)
             PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             SocketError error = BindErrno.Read(request.ReadInt32());
+            claim = claim with { Ports = PortmapXdr.ReadAdded(ref request.Arguments) };
             DemandHealing(connection.Peer, claim);
             DemandStranger(error, claim);
             PortLease lease = await connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
@@ -178,6 +182,29 @@ internal sealed class PortmapProgram(ServerContext context)
             connection.Peer.DemandChange(claim.Owner);
             await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(connection, request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> ExtendAsync(RpcConnection connection, RpcCall request)
+    {
+        try
+        {
+            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+            long epoch = request.ReadInt64();
+            var protocol = (PortProtocol)request.ReadInt32();
+            int claimedProcessId = request.ReadInt32();
+            TimeSpan time = TimeSpan.FromMilliseconds(request.ReadUInt32());
+            PortClaimRequest claim = new(OwnerText.Decode(name)) { Epoch = epoch == 0 ? null : epoch, Protocol = protocol };
+            connection.Peer.DemandChange(claim.Owner);
+            PortLease lease = await connection.Sessions.ExtendAsync(claim, claimedProcessId, time).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            request.WriteInt64(lease.ExpiresAt.UtcTicks);
         }
         catch (PortRefusedException e)
         {
@@ -308,6 +335,7 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {
+        request.Outcome = CallOutcome.Refused;
         Log.Refused(context.Logger, connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);

@@ -16,6 +16,7 @@ internal static class PortmapProcedure
     public const uint WaitForChange = 7;
     public const uint LookupPort = 8;
     public const uint AcquireAll = 9;
+    public const uint Extend = 10;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
@@ -42,6 +43,7 @@ internal static class PortmapProcedure
         WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
         LookupPort => "PORTMAP_LOOKUP_PORT",
         AcquireAll => "PORTMAP_ACQUIRE_ALL",
+        Extend => "PORTMAP_EXTEND",
         _ => $"procedure {procedure}",
     };
 }

@@ -51,7 +51,13 @@ internal static class PortmapXdr
         writer.WriteInt32(request.Previous ?? 0);
         WriteOptional(writer, request.Strategy);
         WriteOptional(writer, request.Ports);
+        writer.WriteUInt32(Milliseconds(request.LeaseTimeout is { } own ? own == TimeSpan.Zero ? TimeSpan.FromTicks(1) : own : TimeSpan.Zero));
     }
+
+    /// <summary>A time as the wire has it. What leaves the bounds is refused by the registry: 1 ms
+    /// and the longest there is do as well.</summary>
+    public static uint Milliseconds(TimeSpan time) =>
+        time == TimeSpan.Zero ? 0 : (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue);
 
     public static PortRequest ReadRequest(ref XdrReader reader)
     {
@@ -60,7 +66,8 @@ internal static class PortmapXdr
         int reuse = reader.ReadInt32();
         int previous = reader.ReadInt32();
         string? strategy = ReadOptional(ref reader);
-        string? ports = reader.Remaining == 0 ? null : ReadOptional(ref reader);   // an earlier caller of ACQUIRE ends here
+        string? ports = ReadAdded(ref reader);
+        uint leaseMs = reader.Remaining == 0 ? 0 : reader.ReadUInt32();
         return reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require
             ? throw new InvalidDataException($"{reuse} is not a reuse.")
             : new PortRequest(OwnerText.Decode(name))
@@ -70,6 +77,7 @@ internal static class PortmapXdr
                 Previous = previous == 0 ? null : previous,
                 Strategy = strategy,
                 Ports = ports,
+                LeaseTimeout = leaseMs == 0 ? null : TimeSpan.FromMilliseconds(leaseMs),
             };
     }
 
@@ -176,7 +184,12 @@ internal static class PortmapXdr
 
     public static string? ReadOptional(ref XdrReader reader) => reader.ReadBoolean() ? reader.ReadString(MaxText) : null;
 
-    private static DateTimeOffset ReadTime(ref XdrReader reader)
+    /// <summary>
+    /// Reads what was added to the end of arguments: callers from before that send nothing there.
+    /// </summary>
+    public static string? ReadAdded(ref XdrReader reader) => reader.Remaining == 0 ? null : ReadOptional(ref reader);
+
+    public static DateTimeOffset ReadTime(ref XdrReader reader)
     {
         long ticks = reader.ReadInt64();
         return ticks >= DateTimeOffset.MinValue.Ticks && ticks <= DateTimeOffset.MaxValue.Ticks

@@ -1,4 +1,3 @@
-using Portmap.Diagnostics;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -119,7 +118,7 @@ internal struct GroupAcquisition : IOperation
     {
         if (refusal is not null)
         {
-            PortmapMetrics.Refused(refusal.Reason);
+            parts.Metrics.Refused(refusal.Reason);
             return refusal;
         }
 

@@ -95,6 +95,8 @@ internal enum Step
     AskOutcome,
     AddTried,
     SetTwin,
+    CloseLeaseTime,
+    ExtendLease,
 
     // PortRegistry
     PlaceGuard,

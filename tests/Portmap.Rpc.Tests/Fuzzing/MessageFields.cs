@@ -32,7 +32,7 @@ internal static class MessageFields
                 }
 
                 break;
-            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll):
+            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend):
                 ReadUnion(procedure, ref reader, ref trace);
                 break;
             case (Wire.Gluster, 1):
@@ -76,6 +76,15 @@ internal static class MessageFields
                 trace.Add(reader.ReadUInt64());
                 trace.Add(reader.ReadInt32());
                 trace.Add(PortmapXdr.ReadOptional(ref reader));
+                trace.Add(PortmapXdr.ReadAdded(ref reader));
+                trace.Add(reader.Remaining == 0 ? 0 : reader.ReadUInt32());
+                break;
+            case (Wire.Portmap, PortmapProcedure.Extend):
+                trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
+                trace.Add(reader.ReadInt64());
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadUInt32());
                 break;
             case (Wire.Portmap, PortmapProcedure.AcquireAll):
                 uint count = reader.ReadUInt32();
@@ -104,6 +113,7 @@ internal static class MessageFields
                 if (procedure == PortmapProcedure.BindFailed)
                 {
                     trace.Add(BindErrno.Read(reader.ReadInt32()));
+                    trace.Add(PortmapXdr.ReadAdded(ref reader));
                 }
 
                 break;
@@ -164,6 +174,9 @@ internal static class MessageFields
                     trace.Add(PortmapXdr.ReadEntry(ref reader));
                 }
 
+                break;
+            case PortmapProcedure.Extend:
+                trace.Add(PortmapXdr.ReadTime(ref reader));
                 break;
             case PortmapProcedure.List:
                 trace.Add(reader.ReadInt64());
