@@ -53,7 +53,7 @@ public sealed class FrozenThreadTests : IDisposable
     /// effect hands its port over, what ends lets it go.</summary>
     private static readonly string[] s_guarded =
     [
-        "acquires the last port of a word", "acquires on both protocols", "registers its lease", "moves", "releases", "releases a lease", "makes a pass",
+        "acquires the last port of a word", "acquires on both protocols", "acquires a block", "registers its lease", "moves", "releases", "releases a lease", "makes a pass",
         "ends with its process", "could not bind",
     ];
 

@@ -56,14 +56,7 @@ internal static class FactLine
     public static bool TryWrite(ArrayBufferWriter<byte> to, PortFact fact)
     {
         Span<byte> line = to.GetSpan(MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length)));
-        int end = Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line));
-        if (end > MaxLength)
-        {
-            return false;
-        }
-
-        to.Advance(end);
-        return true;
+        return TryAdvance(to, Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line)));
     }
 
     /// <summary>Writes facts that are to be durable all or none: one line with one
@@ -89,14 +82,7 @@ internal static class FactLine
             end += PutClaim(fact, line[(end - PrefixLength)..]) - PrefixLength;
         }
 
-        end = Seal(line, end);
-        if (end > MaxLength)
-        {
-            return false;
-        }
-
-        to.Advance(end);
-        return true;
+        return TryAdvance(to, Seal(line, end));
     }
 
     /// <summary>
@@ -127,6 +113,17 @@ internal static class FactLine
 
         PutPrefix(Crc32C.Of(line[PrefixLength..]), prefix);
         return line.StartsWith(prefix);
+    }
+
+    private static bool TryAdvance(ArrayBufferWriter<byte> to, int end)
+    {
+        if (end > MaxLength)
+        {
+            return false;
+        }
+
+        to.Advance(end);
+        return true;
     }
 
     private static int Digits(long number)
