@@ -22,7 +22,7 @@ public sealed class GuardedRowTests
         scene.Registry.Guard.Count.Should().Be(7, "one for each port and protocol");
         scene.StateOf(range.First + 5).Should().Be(PortState.Foreign);
         Enumerable.Range(range.First, 5).Should().OnlyContain(port => scene.StateOf(port) == PortState.Free, "what was held of the row that failed was let go of");
-        foreach (PortLease lease in leases)
+        foreach (PortLease lease in leases!)
         {
             lease.TryRelease(out _).Should().BeTrue();
         }
