@@ -68,7 +68,8 @@ public class BlockTests
 
         scene.Registry.TryAcquireAll(row, contiguous: true, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue("{0}", refusal?.Message);
 
-        // 20005 is free on TCP only and 20002 on UDP only: only from 20000 and from 20002 on places 3 or 5 meet them so.
+        // 20005 is free on TCP only and 20002 on UDP only: only from 20000 and from 20002 on places
+        // 3 or 5 meet them so.
         leases![0].Port.Should().BeOneOf(20000, 20002);
         scene.Registry.AssertInvariants();
     }

@@ -11,9 +11,10 @@ namespace Portmap.Operations;
 ///   3. what is cooled and held back by its hint
 ///   4. with what cools (unless the options forbid it), strangers' ports whose time is over, and where closed connections linger
 /// </code>
-/// A run is found in the maps of free ports: 64 places at once, each by the bits of all requests, so
-/// that it takes one pass over the words whatever the range looks like. The maps are hints and the
-/// table decides; a block that fails is given back, and the search goes on behind the port at which it failed.
+/// A run is found in the maps of free ports: 64 places at once, each by the bits of all requests,
+/// so that it takes one pass over the words whatever the range looks like. The maps are hints and
+/// the table decides; a block that fails is given back, and the search goes on behind the port at
+/// which it failed.
 /// </remarks>
 internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
 {

@@ -120,8 +120,8 @@ internal sealed class ClaimFacts(TableParts parts)
     }
 
     /// <summary>A fact may be on disk or not: the pending claim it is of is withdrawn.</summary>
-    /// <returns>The claims whose ends have to be written because of that; none when it was withdrawn
-    /// before, and its end is queued.</returns>
+    /// <returns>The claims whose ends have to be written because of that; none when it was
+    /// withdrawn before, and its end is queued.</returns>
     public ClaimView[] Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
 
