@@ -161,9 +161,9 @@ public sealed partial class PortLease
     /// were seen, it is known by the environment of <see cref="PrepareStart"/>, its process group,
     /// session or command line, and for a lease with a number also by its user, control group and
     /// age.</para>
-    /// <para>A lease without a number takes the lowest port inside
-    /// <see cref="PortRequest.Ports"/>, else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken
-    /// only when there is none inside after 10 s, or half of the LeaseTimeout if that is
+    /// <para>A lease without a number takes the lowest port inside <see cref="PortRequest.Ports"/>,
+    /// else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is
+    /// taken only when there is none inside after 10 s, or half of the LeaseTimeout if that is
     /// less.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>

@@ -212,8 +212,8 @@ internal struct PortHunt
         return AnswerTo(found) ?? (reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null);
     }
 
-    /// <summary>Takes a port that is asked for by its number, also from a registration whose process
-    /// is dead.</summary>
+    /// <summary>Takes a port that is asked for by its number, also from a registration whose
+    /// process is dead.</summary>
     private PortAvailability TakeOwn(int port, bool takesCooling, long now)
     {
         Terms terms = new(IsInsisted: true, takesCooling);

@@ -32,7 +32,7 @@ internal static class MessageFields
                 }
 
                 break;
-            case (Wire.Portmap, > 0 and <= PortmapProcedure.WaitForChange):
+            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.Extend):
                 ReadUnion(procedure, ref reader, ref trace);
                 break;
             case (Wire.Gluster, 1):
