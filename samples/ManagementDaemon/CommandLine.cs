@@ -40,7 +40,11 @@ internal static class CommandLine
         };
         Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
         portServer.Validators.Add(CheckPortServer);
-        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability, portServer };
+        Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
+        {
+            unix, tcp, range, strategy, volfiles, state, durability, portServer, metrics,
+        };
         serve.Validators.Add(result =>
         {
             if (result.GetResult(durability) is not null && result.GetResult(state) is null)
@@ -58,6 +62,7 @@ internal static class CommandLine
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
                 PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
+                Metrics = result.GetValue(metrics),
             },
             cancellationToken));
         return serve;
@@ -89,6 +94,18 @@ internal static class CommandLine
         }
 
         return endpoint;
+    }
+
+    private static IPEndPoint? Address(ArgumentResult result)
+    {
+        string value = result.Tokens[0].Value;
+        if (IPEndPoint.TryParse(value, out IPEndPoint? address) && address.Port != 0)
+        {
+            return address;
+        }
+
+        result.AddError($"'{value}' is not an address with a port; write it like 127.0.0.1:9464.");
+        return null;
     }
 
     private static PortmapEndpoint? Endpoint(string text, ArgumentResult result)

@@ -63,6 +63,11 @@ internal static class DaemonHost
             builder.Services.AddHostedService<PickServer>();
         }
 
+        if (settings.Metrics is { } metrics)
+        {
+            builder.Services.AddHostedService(_ => new MetricsEndpoint(metrics));
+        }
+
         return builder.Build();
     }
 

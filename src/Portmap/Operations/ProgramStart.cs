@@ -26,6 +26,12 @@ internal static class ProgramStart
 
     public static Process Run(RegistryParts parts, ILease lease, ProcessStartInfo start)
     {
+        ArgumentNullException.ThrowIfNull(start, "startInfo");
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
+        }
+
         IReadOnlyList<PreparedStart> prepared = PreparedStarts.Of(start);
         if (!prepared.Any(one => ReferenceEquals(one.Lease, lease)))
         {
