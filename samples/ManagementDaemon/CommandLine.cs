@@ -14,6 +14,8 @@ internal static class CommandLine
 {
     public const string Name = "ManagementDaemon";
 
+    private const int MostBricks = 1_000;
+
     public static RootCommand Build()
     {
         RootCommand root = new("Runs six bricks and two snapd under a management daemon and shows what its port map does.") { Serve(), Stranger() };
@@ -44,9 +46,11 @@ internal static class CommandLine
         Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
         portServer.Validators.Add(CheckPortServer);
         Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
+        Option<int> bricks = new("--bricks") { HelpName = "N", Description = "Keep N bricks of vol1 running: start them again when they die, and leave alone those that live already." };
+        bricks.Validators.Add(CheckBricks);
         Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
         {
-            unix, tcp, range, pool, strategy, volfiles, state, durability, portServer, metrics,
+            unix, tcp, range, pool, strategy, volfiles, state, durability, portServer, bricks, metrics,
         };
         serve.Validators.Add(result =>
         {
@@ -65,6 +69,7 @@ internal static class CommandLine
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                Bricks = result.GetValue(bricks),
                 PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
                 Metrics = result.GetValue(metrics),
             },
@@ -173,6 +178,15 @@ internal static class CommandLine
         if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
         {
             result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
+        }
+    }
+
+    private static void CheckBricks(OptionResult result)
+    {
+        int value = result.GetValueOrDefault<int>();
+        if (value is < 0 or > MostBricks)
+        {
+            result.AddError($"{value} is no number of bricks; choose 0 to {MostBricks}.");
         }
     }
 

@@ -57,6 +57,11 @@ internal static class DaemonHost
         });
         builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
+        if (settings.Bricks > 0)
+        {
+            builder.Services.AddSingleton(settings).AddSingleton<Keeper>().AddHostedService<KeptBricks>();
+        }
+
         if (settings.PortServer is { } address)
         {
             builder.Services.AddSingleton(address);

@@ -29,6 +29,9 @@ internal sealed record DaemonSettings
     /// <summary>Where Prometheus reads the meters.</summary>
     public IPEndPoint? Metrics { get; init; }
 
+    /// <summary>How many bricks to keep running.</summary>
+    public int Bricks { get; init; }
+
     /// <summary>The demo tells its story itself and wants to hear of trouble only.</summary>
     public bool Quiet { get; init; }
 }
