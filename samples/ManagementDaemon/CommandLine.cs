@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
 using ManagementDaemon.Demo;
+using ManagementDaemon.PortServer;
 using Portmap;
 using Portmap.Rpc;
 
@@ -37,10 +38,12 @@ internal static class CommandLine
             Description = "With --state: Confirmed (the default: a change counts when it is on disk) or Background.",
             CustomParser = Durability,
         };
+        Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
+        portServer.Validators.Add(CheckPortServer);
         Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
-        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") 
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
         {
-            unix, tcp, range, strategy, volfiles, state, durability, metrics,
+            unix, tcp, range, strategy, volfiles, state, durability, portServer, metrics,
         };
         serve.Validators.Add(result =>
         {
@@ -58,6 +61,7 @@ internal static class CommandLine
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
                 Metrics = result.GetValue(metrics),
             },
             cancellationToken));
@@ -154,6 +158,14 @@ internal static class CommandLine
         if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
         {
             result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
+        }
+    }
+
+    private static void CheckPortServer(OptionResult result)
+    {
+        if (PortServerAddress.Complaint(result.GetValueOrDefault<string>()) is { } complaint)
+        {
+            result.AddError(complaint);
         }
     }
 

@@ -1,3 +1,4 @@
+using ManagementDaemon.PortServer;
 using ManagementDaemon.Workers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -56,9 +57,15 @@ internal static class DaemonHost
         });
         builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
-        if (settings.Metrics is { } address)
+        if (settings.PortServer is { } address)
         {
-            builder.Services.AddHostedService(_ => new MetricsEndpoint(address));
+            builder.Services.AddSingleton(address);
+            builder.Services.AddHostedService<PickServer>();
+        }
+
+        if (settings.Metrics is { } metrics)
+        {
+            builder.Services.AddHostedService(_ => new MetricsEndpoint(metrics));
         }
 
         return builder.Build();

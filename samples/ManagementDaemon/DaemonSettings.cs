@@ -1,4 +1,5 @@
 using System.Net;
+using ManagementDaemon.PortServer;
 using Portmap;
 using Portmap.Rpc;
 
@@ -19,6 +20,8 @@ internal sealed record DaemonSettings
     public string? StateFolder { get; init; }
 
     public PortDurability? Durability { get; init; }
+
+    public PortServerAddress? PortServer { get; init; }
 
     /// <summary>Where Prometheus reads the meters.</summary>
     public IPEndPoint? Metrics { get; init; }

@@ -94,24 +94,38 @@ public sealed partial class PortLease
     /// <param name="startInfo">
     /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own),
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
-    /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, PORTMAP_ENDPOINT when
-    /// known, and TRACEPARENT where somebody traces the lease.
+    /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
+    /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set
+    /// without it as well. Where somebody traces the lease it gets TRACEPARENT, too.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
     /// <see cref="PortRegistryOptions.Endpoint"/>.
     /// </param>
+    /// <param name="name">
+    /// Which port of a process with several this is: "http", "admin". The worker asks for it by
+    /// <c>WorkerPortOptions.Name</c>. A letter, then letters, digits or '_', 64 at most; case does
+    /// not count. null is the one without a name.
+    /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null)
+    /// <exception cref="ArgumentException">
+    /// <paramref name="name"/> cannot stand in a variable.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// Another lease that is open was given to this start under the same name, or both have none:
+    /// the process would never hear of the first.
+    /// </exception>
+    public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
+        PreparedStarts.Add(startInfo, this, name);
         OpenGate();
         if (Trace?.TraceParent is { } parent)
         {
             startInfo.Environment[PortmapVariables.TraceParent] = parent;
         }
 
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
     }
 
     /// <summary>

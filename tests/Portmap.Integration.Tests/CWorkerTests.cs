@@ -34,6 +34,34 @@ public sealed class CWorkerTests
         (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == healed && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
     }
 
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_OfTwoPortsByName_RegistersBothAndReleasesBoth()
+    {
+        using TempFolder folder = new();
+        string program = await Scene.BuildAsync(folder);
+        await using TestDaemon daemon = await TestDaemon.StartAsync(folder, new PortRegistryOptions { Ports = PortBlock.Take(8).ToString(), Strategy = "AllocatorPicks" });
+        PortLease data = await daemon.Registry.AcquireAsync(Owner).Within(), admin = await daemon.Registry.AcquireAsync(Owner + "/admin").Within();
+        ProcessStartInfo start = new(program);
+        data.PrepareStart(start, name: "data");
+        admin.PrepareStart(start, name: "admin");
+        await using ChildProcess worker = ChildProcess.Start(start, "-n", "data", "admin");
+
+        foreach (PortLease lease in (PortLease[])[data, admin])
+        {
+            PortEntry entry = await lease.WhenBound.Within();
+            (entry.Port, entry.ProcessId, entry.Epoch).Should().Be((lease.Port, worker.Id, lease.Epoch));
+            (await worker.ReadLineAsync()).Should().Be($"registered {lease.Port}");
+            (await worker.ReadLineAsync()).Should().Be($"found {lease.Port}");
+        }
+
+        (await Line.FromAsync(admin.Port)).Should().Be($"C worker {Owner}/admin pid {worker.Id}");
+        (await Line.FromAsync(data.Port)).Should().Be($"C worker {Owner} pid {worker.Id}");
+        await worker.Process.StandardInput.WriteLineAsync().Within();
+        (await worker.ReadLineAsync()).Should().Be($"released {data.Port}");
+        (await worker.ReadLineAsync()).Should().Be($"released {admin.Port}");
+        daemon.Registry.TryGetPort(Owner + "/admin", out _).Should().BeFalse();
+    }
+
     private static async Task PlayAsync(bool overTcp, string strategy)
     {
         await using Scene scene = await Scene.StartAsync(overTcp, strategy);
@@ -64,18 +92,25 @@ public sealed class CWorkerTests
         public static async Task<Scene> StartAsync(bool overTcp, string strategy)
         {
             TempFolder folder = new();
+            string program = await BuildAsync(folder);
+            string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
+            ChildProcess daemon = await Samples.ServeAsync(
+                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
+            ProcessStartInfo start = new(program);
+            start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
+            ChildProcess worker = ChildProcess.Start(start, Owner);
+            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+        }
+
+        /// <summary>Builds the worker.</summary>
+        /// <returns>The program.</returns>
+        public static async Task<string> BuildAsync(TempFolder folder)
+        {
             string source = Path.Combine(AppContext.BaseDirectory, "samples", "CWorker");
             await using ChildProcess build = ChildProcess.Start(
                 new ProcessStartInfo("sh"), Path.Combine(source, "build.sh"), Path.Combine(AppContext.BaseDirectory, "portmap.x"), folder["bin"]);
             (await build.ExitAsync()).Should().Be(0, build.Errors);
-
-            string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
-            ChildProcess daemon = await Samples.ServeAsync(
-                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
-            ProcessStartInfo start = new(folder["bin/worker"]);
-            start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
-            ChildProcess worker = ChildProcess.Start(start, Owner);
-            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+            return folder["bin/worker"];
         }
 
         /// <summary>The port of the worker's next line, which must name this step.</summary>

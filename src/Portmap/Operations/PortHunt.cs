@@ -22,6 +22,7 @@ internal struct PortHunt
     private int _avoid;     // the last resort of a fresh start: the port the owner had before, or 0
     private bool _isUnrecalled;   // the memory is yet to be asked whether a port is the one the owner had last
     private Exception? _failure;   // what the strategy threw
+    private PortClaim? _placing;   // it has its slot, and its placeholder is being made
 
     /// <summary>What was asked for; with the port that the registry remembers.</summary>
     public PortRequest Request;
@@ -89,17 +90,15 @@ internal struct PortHunt
     /// <summary>Takes back what was found, or as much as was found of it.</summary>
     public void Undo(long now)
     {
-        if (Claim is { } claim)
+        foreach (PortClaim? claim in (ReadOnlySpan<PortClaim?>)[Claim, Twin, _placing])
         {
-            _parts.Table.Withdraw(claim, now);
+            if (claim is not null)
+            {
+                _parts.Table.Withdraw(claim, now);
+            }
         }
 
-        if (Twin is { } twin)
-        {
-            _parts.Table.Withdraw(twin, now);
-        }
-
-        Claim = Twin = null;
+        Claim = Twin = _placing = null;
     }
 
     private Answer FindNow(long now)
@@ -370,8 +369,10 @@ internal struct PortHunt
             return PortAvailability.InUse;   // somebody else was faster
         }
 
+        _placing = taken;
         Hook.At(Step.PlaceGuard);
         GuardOutcome outcome = _parts.Guard.Place(taken.Guarded, Request.Guard ?? Settings.Guard, terms.IsInsisted);
+        _placing = null;
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && terms.IsInsisted))
         {
             taken.Guarantee = outcome.Guarantee;
