@@ -148,7 +148,8 @@ static void listen_and_register(CLIENT *client, struct port *port)
 {
     while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
         portmap_bind_failed_args failed = {
-            .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
+            .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno,
+            .ports = port->ranges ? (char **)&port->ranges : NULL };
         portmap_entry lease = take(client, portmap_bind_failed_1(&failed, client));
         port->number = lease.port;
         port->epoch = lease.epoch;
@@ -193,6 +194,12 @@ int main(int argc, char **argv)
         ports[0] = (struct port) { .owner = argv[1], .ranges = argc == 3 ? argv[2] : NULL, .number = lease.port, .epoch = lease.epoch };
         step("acquired", lease.port);
         getchar();
+
+        /* What starts slowly asks for more time, else its lease times out. */
+        portmap_extend_args more = { .owner = argv[1], .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .time_ms = 120000 };
+        portmap_extend_result *extended = portmap_extend_1(&more, client);
+        if (!extended) { clnt_perror(client, "worker: no answer"); return 1; }
+        if (extended->status == PORTMAP_REFUSED) refused(&extended->portmap_extend_result_u.refusal);
     }
 
     for (int i = 0; i < count; i++) listen_and_register(client, &ports[i]);

@@ -23,9 +23,10 @@ internal readonly record struct LeaseEnvironment(string Owner, int Port, long Ep
         });
         Set(PortmapVariables.Range, Ports ?? settings.Ports.Text);
         Set(PortmapVariables.BindAttempts, settings.BindAttempts.ToString(CultureInfo.InvariantCulture));
-        if (settings.Exclude.Length > 0)
+        string exclude = string.Join(',', [.. settings.Exclude.Length > 0 ? [settings.Exclude] : (string[])[], .. settings.Kept?.ExceptOf(Owner).Select(range => range.ToString()) ?? []]);
+        if (exclude.Length > 0)
         {
-            Set(PortmapVariables.Exclude, settings.Exclude);
+            Set(PortmapVariables.Exclude, exclude);
         }
 
         if ((endpoint ?? settings.Endpoint) is { } address)

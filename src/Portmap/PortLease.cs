@@ -71,10 +71,10 @@ public sealed partial class PortLease
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>
-    /// When the lease ends unless a process registers; it ends at the first pass of the registry
-    /// after that. Means nothing once it is not open.
+    /// When the lease ends unless a process registers or it is extended; it ends at the first pass
+    /// of the registry after that. Means nothing once it is not open.
     /// </summary>
-    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(new ClaimView(Claim).AtMs + _registry.Parts.Settings.LeaseTimeoutMs);
+    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_registry.Parts, new ClaimView(Claim)));
 
     internal PortRequest Request => new(Owner)
     {
@@ -84,7 +84,8 @@ public sealed partial class PortLease
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
         UserId = Volatile.Read(ref _more)?.UserId,
-        Ports = Ports,
+        Ports = Volatile.Read(ref _more)?.Ports,
+        LeaseTimeout = Volatile.Read(ref _more)?.TimeoutMs is > 0 and long ms ? TimeSpan.FromMilliseconds(ms) : null,
     };
 
     /// <summary>
@@ -96,7 +97,7 @@ public sealed partial class PortLease
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
     /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
     /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set
-    /// without it as well. Where somebody traces the lease it gets TRACEPARENT, too.
+    /// without it as well. And TRACEPARENT where somebody traces the lease.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
@@ -125,7 +126,34 @@ public sealed partial class PortLease
             startInfo.Environment[PortmapVariables.TraceParent] = parent;
         }
 
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
+    }
+
+    /// <summary>
+    /// Starts a program with the socket that the daemon listens on for it
+    /// (<see cref="PortGuardMode.PassSocket"/>), as systemd does: descriptor 3 and those after it,
+    /// LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID, in the order of <see cref="PrepareStart"/>.
+    /// </summary>
+    /// <param name="startInfo">
+    /// The program, prepared for each of its leases. Its streams and user are the daemon's:
+    /// redirections and UserName are not possible, arguments stand in ArgumentList.
+    /// </param>
+    /// <returns>
+    /// The process; <see cref="RegisterAsync"/> registers for it. .NET does not know its exit code.
+    /// </returns>
+    /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It was not prepared, there is no socket to pass, or it asks for what is not possible.
+    /// </exception>
+    /// <exception cref="PortRefusedException">LeaseEnded.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">It was not started.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
+    public Process Start(ProcessStartInfo startInfo)
+    {
+        ArgumentNullException.ThrowIfNull(startInfo);
+        return OperatingSystem.IsLinux()
+            ? ProgramStart.Run(_registry.Parts, this, startInfo)
+            : throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
     }
 
     /// <summary>
@@ -213,6 +241,20 @@ public sealed partial class PortLease
 
         return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
     }
+
+    /// <summary>
+    /// Gives a program that starts slowly more time: the lease does not time out before this much
+    /// time from now. Completes when that is confirmed.
+    /// </summary>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; the time is given all the same.</param>
+    /// <exception cref="PortRefusedException">
+    /// LeaseEnded: it is not open any more; InvalidTime; StoreFailed: it has the time in this run,
+    /// and after a restart ends when it was to end before.
+    /// </exception>
+    public ValueTask ExtendAsync(TimeSpan time, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
+        ? ValueTask.FromCanceled(cancellationToken)
+        : Confirmation.Within(Extension.RunAsync(_registry.Parts, this, time), cancellationToken);
 
     /// <summary>
     /// Gives the port back, registered or not; completes when that is confirmed. Doing it twice is

@@ -244,7 +244,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Pools = new AskedPools(settings),
             Clock = clock,
             Metrics = PortmapMetrics.Of(options.MeterFactory),
-            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
+            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.DisconnectGrace, settings.ForeignRecheck)),
             Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
                 [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Ports, processors, Seed()), .. options.CustomStrategies], options.Strategy),

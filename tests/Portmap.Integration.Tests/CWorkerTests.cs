@@ -35,6 +35,12 @@ public sealed class CWorkerTests
     }
 
     [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OfARangeThatTheDaemonPicksIn_IsGivenThere() => PlayAsync(overTcp: false, "AllocatorPicks", PortBlock.Take(2));
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OfARangeThatItBindsIn_ListensThere() => PlayAsync(overTcp: false, "ProcessBinds", PortBlock.Take(2));
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
     public async Task Worker_OfTwoPortsByName_RegistersBothAndReleasesBoth()
     {
         using TempFolder folder = new();
@@ -62,9 +68,9 @@ public sealed class CWorkerTests
         daemon.Registry.TryGetPort(Owner + "/admin", out _).Should().BeFalse();
     }
 
-    private static async Task PlayAsync(bool overTcp, string strategy)
+    private static async Task PlayAsync(bool overTcp, string strategy, PortRange? asked = null)
     {
-        await using Scene scene = await Scene.StartAsync(overTcp, strategy);
+        await using Scene scene = await Scene.StartAsync(overTcp, strategy, asked);
         int leased = await scene.StepAsync("acquired");
         (leased == 0).Should().Be(strategy == "ProcessBinds", "who picks the port is the daemon's choice");
         PortEntry lease = (await scene.EntryAsync())!.Value;
@@ -72,6 +78,7 @@ public sealed class CWorkerTests
 
         await scene.GoOnAsync();
         int port = await scene.StepAsync("registered");
+        asked?.Contains(port).Should().BeTrue("it asked for {0} and has {1}", asked, port);
         PortEntry entry = (await scene.EntryAsync())!.Value;
         (entry.State, entry.Port, entry.ProcessId, entry.Epoch).Should().Be((PortState.Bound, port, scene.Worker.Id, lease.Epoch));
         (await scene.StepAsync("found")).Should().Be(port);
@@ -89,16 +96,16 @@ public sealed class CWorkerTests
     {
         public ChildProcess Worker => worker;
 
-        public static async Task<Scene> StartAsync(bool overTcp, string strategy)
+        public static async Task<Scene> StartAsync(bool overTcp, string strategy, PortRange? asked = null)
         {
             TempFolder folder = new();
             string program = await BuildAsync(folder);
             string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
             ChildProcess daemon = await Samples.ServeAsync(
-                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
+                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", string.Join(',', [PortBlock.Take(8), .. asked is { } one ? [one] : (PortRange[])[]]));
             ProcessStartInfo start = new(program);
             start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
-            ChildProcess worker = ChildProcess.Start(start, Owner);
+            ChildProcess worker = ChildProcess.Start(start, [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
             return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
         }
 

@@ -24,6 +24,12 @@ public class PortRegistryOptionsTests
         { "Exclude", o => o.Exclude = "50001-50000", "50001-50000" },
         { "Exclude", o => o.Exclude = "70000", "70000.*65535" },
         { "Exclude", o => o.Exclude = "1-65535", "1-65535.*49152-65535" },
+        { "KeptPorts", o => o.KeptPorts["b1"] = 7000, "'b1'.*7000 is not one of 49152-65535" },
+        { "KeptPorts", o => o.KeptPorts["b1"] = 0, "'b1'.*0 is not one of" },
+        { "KeptPorts", o => o.KeptPorts[""] = 50000, "''.*4,?096|empty" },
+        { "KeptPorts", o => o.KeptPorts["a\0b"] = 50000, "u0000" },
+        { "KeptPorts", o => (o.KeptPorts["b1"], o.Exclude) = (50000, "50000-50001"), "'b1'.*50000 is excluded .50000-50001" },
+        { "KeptPorts", o => (o.KeptPorts["b1"], o.KeptPorts["b2"]) = (50000, 50000), "50000 is kept for '(b1|b2)' already" },
         { "Strategy", o => o.Strategy = null!, "ProcessBinds" },
         { "Strategy", o => o.Strategy = "", "ProcessBinds" },
         { "Strategy", o => o.Strategy = "Guess", "Guess.*AllocatorPicks|Guess.*ProcessBinds" },
@@ -139,6 +145,14 @@ public class PortRegistryOptionsTests
         Action make = () => new PortRegistry(null!).Dispose();
 
         make.Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
+    public void Constructor_GuardPassSocketForAll_IsNamed()
+    {
+        Action make = () => new PortRegistry(new PortRegistryOptions { Guard = PortGuardMode.PassSocket }).Dispose();
+
+        make.Should().Throw<OptionsValidationException>().WithMessage("*Guard is PassSocket*PortRequest.Guard*");
     }
 
     [Theory]

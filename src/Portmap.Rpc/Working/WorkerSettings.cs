@@ -23,6 +23,9 @@ internal sealed record WorkerSettings
     /// <summary>Where it picks a port that it is to bring.</summary>
     public required PickRanges Ports { get; init; }
 
+    /// <summary>The same as it was told; null when nobody did.</summary>
+    public required string? ToldPorts { get; init; }
+
     /// <summary>
     /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
     /// asked.
@@ -72,6 +75,7 @@ internal sealed record WorkerSettings
             IsToldWhere = port != 0 || epoch != 0 || ranges is not null,
             Protocol = options.Protocol ?? ProtocolOf(told.Get(PortmapVariables.Protocol), told.NameOf(PortmapVariables.Protocol)),
             Ports = new PickRanges(ranges ?? s_defaultPorts),
+            ToldPorts = ranges is null ? null : string.Join(',', ranges),
             Exclude = ExcludeOf(options.Exclude ?? told.Get(PortmapVariables.Exclude), told.NameOf(PortmapVariables.Exclude)),
             Address = options.Address ?? AddressOf(told.GetShared(PortmapVariables.Address)),
             BindAttempts = (int)told.Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),

@@ -21,6 +21,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
                 lease.OnRegistered(claim.Claim!);
                 TellOutside(lease, claim);
             }
+
+            if (parts.Settings.Kept?.OwnerOf(claim.Port) is { } kept && kept != claim.Owner)
+            {
+                parts.Log.RegisteredKept(parts.Entries.Of(claim), kept);
+            }
         }
         else if (!used.IsNone)
         {
@@ -62,7 +67,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
         if (isLogged)
         {
-            parts.Log.Ended(kind, ended);
+            parts.Log.Ended(kind, ended, TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));
         }
 
         if (isTold)

@@ -93,10 +93,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     }
 
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
-    /// one now. The later of two facts stands.</summary>
+    /// one now, or its lease has more time. The later of two facts stands.</summary>
     public void QueueAgain(ClaimView claim)
     {
-        if (claim.Now().Stage == ClaimStage.Bound)
+        if (claim.Now().Stage is ClaimStage.Bound or ClaimStage.Reserved)
         {
             _writer.TryPush(FactOf(claim.Now(), _parts.NowMs));   // too late only when the registry ends
         }
@@ -186,7 +186,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             At = at,
             Until = state switch
             {
-                PortState.Reserved => at + _parts.Settings.LeaseTimeout,
+                PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs)),
                 PortState.Cooling when claim.Port != 0 && PortTable.Cools(claim.Cause) => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },

@@ -69,7 +69,7 @@ internal struct PortHunt
     private readonly PortHints Hints => _parts.Table.Hints(Protocol);
 
     /// <summary>Whether this request may be given a port.</summary>
-    private readonly bool HandsOut(int port) => Settings.HandsOut(port) && (Request.Ports is null || _pool.Contains(port));
+    private readonly bool HandsOut(int port) => _parts.HandsOut(port, Request);
 
     /// <summary>Finds a port and makes the pending claims.</summary>
     /// <returns>Done, refused, or wait.</returns>
@@ -104,6 +104,11 @@ internal struct PortHunt
     private Answer FindNow(long now)
     {
         Hints.DrainDue(now);
+        if (Settings.Kept is { } kept && TryKept(kept, now) is { } own)
+        {
+            return own;
+        }
+
         PortReuse reuse = Request.Reuse ?? Settings.Reuse;
         _isUnrecalled = Request.PreviousPort == 0 && !WantsLast(reuse);
         if (Request.PreviousPort == 0 && !_isUnrecalled)
@@ -162,7 +167,7 @@ internal struct PortHunt
     /// <remarks>A fresh start only avoids it: then the memory is asked about the one port that the
     /// strategy names, which takes 17 ns less.</remarks>
     private readonly bool WantsLast(PortReuse reuse) =>
-        reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive);
+        reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) is PortGuardMode.WhileAlive or PortGuardMode.PassSocket);
 
     /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out,
     /// for a port that the process brought stays its business.</summary>
@@ -181,32 +186,46 @@ internal struct PortHunt
         return isKept ? PortReuse.Prefer : reuse;
     }
 
+    /// <summary>Takes the number that is kept for the owner; null when it has none, or it cannot be
+    /// had.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private Answer? TryKept(KeptPorts kept, long now)
+    {
+        int port = kept.PortOf(Request.Owner);
+        if (port == 0 || _replaced is not null || !_pool.Contains(port))
+        {
+            return null;   // a lease that is healed met somebody there, or is for another number
+        }
+
+        return AnswerTo(TakeOwn(port, Settings.ReuseCooling, now));
+    }
+
     /// <summary>Takes the port the owner had before; null when it cannot be had and another one
     /// will do.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer? TakePrevious(PortReuse reuse, long now)
     {
         int port = Request.PreviousPort;
-        Terms terms = new(IsInsisted: true, TakesCooling: reuse == PortReuse.Require && Settings.ReuseCooling);   // no other port will do
-        _ownPort = port;
-        PortAvailability found = HandsOut(port) ? Take(port, terms, now) : PortAvailability.InUse;
-        if (found == PortAvailability.InUse && InsistedPort.EndDeadHolders(_parts, Request, now))
-        {
-            found = Take(port, terms, now);
-        }
-
-        if (found == PortAvailability.Free)
-        {
-            return Answer.Done;
-        }
-
-        if (found == PortAvailability.Unwritten)
-        {
-            return Answer.Wait(AwaitedFact.OfPort);
-        }
-
-        return reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null;
+        PortAvailability found = HandsOut(port)
+            ? TakeOwn(port, takesCooling: reuse == PortReuse.Require && Settings.ReuseCooling, now)   // no other port will do
+            : PortAvailability.InUse;
+        return AnswerTo(found) ?? (reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null);
     }
+
+    /// <summary>Takes a port that is asked for by its number, also from a registration whose process
+    /// is dead.</summary>
+    private PortAvailability TakeOwn(int port, bool takesCooling, long now)
+    {
+        Terms terms = new(IsInsisted: true, takesCooling);
+        _ownPort = port;
+        PortAvailability found = Take(port, terms, now);
+        return found == PortAvailability.InUse && InsistedPort.EndDeadHolders(_parts, Request with { Previous = port }, now)
+            ? Take(port, terms, now)
+            : found;
+    }
+
+    private static Answer? AnswerTo(PortAvailability found) =>
+        found == PortAvailability.Free ? Answer.Done : found == PortAvailability.Unwritten ? Answer.Wait(AwaitedFact.OfPort) : (Answer?)null;
 
     /// <summary>Takes what the strategy names, or leaves the port to the process. Nothing is
     /// pending while the strategy is asked, so nothing is left behind when it throws.</summary>
@@ -354,7 +373,7 @@ internal struct PortHunt
         PortView seen = _parts.Table.Ports.Look(protocol, port, AsksFor(port), terms.TakesCooling, now);
         if (seen.Availability != PortAvailability.Free)
         {
-            PutOff(protocol, port, seen);
+            _parts.Table.Hints(protocol).PutOff(port, seen);
             return seen.Availability;
         }
 
@@ -401,20 +420,6 @@ internal struct PortHunt
             default:
                 _parts.Table.TryMarkForeign(taken.Protocol, port, now, except: taken);
                 return PortAvailability.FoundForeign;
-        }
-    }
-
-    /// <summary>The hint of a port came early: it waits for its time.</summary>
-    private readonly void PutOff(PortProtocol protocol, int port, in PortView seen)
-    {
-        PortHints hints = _parts.Table.Hints(protocol);
-        if (seen.Availability == PortAvailability.Cooling)
-        {
-            hints.Cool(port, seen.SinceMs);
-        }
-        else if (seen.Availability == PortAvailability.Foreign)
-        {
-            hints.LookAgainLater(port, seen.SinceMs);
         }
     }
 

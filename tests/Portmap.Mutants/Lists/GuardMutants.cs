@@ -53,7 +53,7 @@ internal static class GuardMutants
 
     private static IEnumerable<Mutant> Upkeep =>
     [
-        s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "!MUTANT && now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "PortLeaseTests|ClockTests"),
+        s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "!MUTANT && now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "PortLeaseTests|ClockTests"),
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),

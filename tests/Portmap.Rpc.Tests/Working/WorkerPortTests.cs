@@ -389,7 +389,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     public void Environment_AsALeaseSetsIt_IsRead(string? name, string prefix)
     {
         _registry.TryAcquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
-        ProcessStartInfo start = new("worker");
+        System.Diagnostics.ProcessStartInfo start = new("worker");
         lease!.PrepareStart(start, Endpoint, name);
         start.Environment[prefix + "EXCLUDE"] = "50000, 50010-50012";
 
@@ -412,7 +412,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     [Fact]
     public void Environment_OfAnotherPort_IsNotReadButForWhatTheProcessShares()
     {
-        ProcessStartInfo start = new("worker");
+        System.Diagnostics.ProcessStartInfo start = new("worker");
         foreach ((string variable, string value) in ((string, string)[])
             [("OWNER", "web"), ("PORT", "20001"), ("EPOCH", "7"), ("PROTOCOL", "udp"), ("RANGE", "20000-20009"), ("EXCLUDE", "20003"), ("ENDPOINT", Endpoint), ("ADDRESS", "127.0.0.9"), ("BIND_ATTEMPTS", "3")])
         {
@@ -440,7 +440,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     [Fact]
     public void Environment_WithoutThePortThatIsAskedFor_NamesThoseThatAreThere()
     {
-        ProcessStartInfo start = new("worker");
+        System.Diagnostics.ProcessStartInfo start = new("worker");
         (start.Environment["PORTMAP_HTTP_OWNER"], start.Environment["PORTMAP_ADMIN_OWNER"]) = ("web", "web/admin");
 
         Action unnamed = () => In(start, () => WorkerSettings.Resolve(null)), other = () => In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "metrics" }));
@@ -452,7 +452,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     [Fact]
     public void Environment_NumberOfANamedPort_IsNamedWhenItIsNone()
     {
-        ProcessStartInfo start = new("worker");
+        System.Diagnostics.ProcessStartInfo start = new("worker");
         (start.Environment["PORTMAP_HTTP_OWNER"], start.Environment["PORTMAP_HTTP_PORT"]) = ("web", "x");
 
         Action resolve = () => In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "http" }));
@@ -461,7 +461,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
     }
 
     /// <summary>Runs something in an environment that a start would have.</summary>
-    private static T In<T>(ProcessStartInfo start, Func<T> run)
+    private static T In<T>(System.Diagnostics.ProcessStartInfo start, Func<T> run)
     {
         string[] names = [.. start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal))];
         try
