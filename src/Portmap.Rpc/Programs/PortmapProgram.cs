@@ -180,7 +180,13 @@ internal sealed class PortmapProgram(ServerContext context)
         {
             PortClaimRequest claim = ReadClaim(request);
             connection.Peer.DemandChange(claim.Owner);
+            PortEntry? other = ServedByAnother(connection.Peer, claim);
             await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
+            if (other is { } entry)
+            {
+                Log.ReleasedForAnother(context.Logger, connection.Peer.Name, claim.Owner, entry);
+            }
+
             request.WriteInt32(PortmapProcedure.Ok);
         }
         catch (PortRefusedException e)
@@ -213,6 +219,16 @@ internal sealed class PortmapProgram(ServerContext context)
 
         return true;
     }
+
+    /// <summary>What a release takes from a process that is not the caller's; null for what nobody
+    /// serves, and over TCP, where the kernel names no caller.</summary>
+    private PortEntry? ServedByAnother(Peer peer, in PortClaimRequest claim) =>
+        SingleProtocols.Of(claim.Protocol)[0] is PortProtocol.Tcp or PortProtocol.Udp
+        && _registry.TryGetEntry(claim.Owner, out PortEntry entry, SingleProtocols.Of(claim.Protocol)[0])
+        && peer.ProcessId > 0 && entry.State == PortState.Bound && entry.ProcessId is { } process && process != peer.ProcessId
+        && (claim.Epoch is null || claim.Epoch == entry.Epoch)
+            ? entry
+            : null;
 
     private bool Lookup(RpcCall request)
     {
