@@ -11,7 +11,7 @@ namespace Portmap.Benchmarks;
 [MinColumn, MedianColumn]
 public class GuardBenchmark
 {
-    private const int PairsPerInvoke = 256;
+    internal const int PairsPerInvoke = 256;
     private static readonly PortRange s_ports = new(61_000, 65_535);   // outside the usual ephemeral range
 
     private PortRegistry _guarded = null!;

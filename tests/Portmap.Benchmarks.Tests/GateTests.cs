@@ -17,6 +17,17 @@ public class GateTests
     }
 
     [Fact]
+    public void Budgets_OfTheRepository_CanBePassed()
+    {
+        Budgets budgets = Budgets.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "budgets.json")));
+
+        foreach (string name in budgets.Cases)
+        {
+            budgets.Of(name).Should().NotBeEmpty(name).And.OnlyContain(figure => figure.Figure != "slower runs of 5" || figure.Limit < 5, "five of five is all there is: {0}", name);
+        }
+    }
+
+    [Fact]
     public void Verdict_FigureAtItsBudget_Holds() =>
         Verdict.Of([Measured(Case, ratio: 1.5)], Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5 } }""")).Failures.Should().BeEmpty();
 
@@ -83,7 +94,7 @@ public class GateTests
         Budgets.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "budgets.json"))).Cases.Should().BeEquivalentTo(GateCases.All.Keys);
 
     [Fact]
-    public void Cases_OfTheGate_AreAtMost25() => GateCases.All.Should().HaveCountLessThanOrEqualTo(25);
+    public void Cases_OfTheGate_AreAtMost30() => GateCases.All.Should().HaveCountLessThanOrEqualTo(30);
 
     private static Measured Measured(string name, double ratio) => new(name, "ours", "theirs", new Dictionary<string, double> { ["ratio"] = ratio });
 

@@ -36,6 +36,10 @@ internal static class GateCases
         }
 
         cases.Add("miss after 10,000,000 owners", MissAfterMany);
+        cases.Add("guarded acquire + release", Guarded);
+        cases.Add("opening 10,000 entries, the store", name => Opening(name, benchmark => benchmark.Store()));
+        cases.Add("opening 10,000 entries, the registry", name => Opening(name, benchmark => benchmark.Registry()));
+        cases.Add("64 confirmed at once, fsync of 1 ms", Confirmed64);
         cases.Add("60,000 confirmed at once, by twice 30,000", ConfirmedAtOnce);
         cases.Add("lookup by wire beside 4 that list 60,000, p99", LookupBesideListings);
         cases.Add("memory, empty registry of all ports", MemoryEmpty);
@@ -144,6 +148,54 @@ internal static class GateCases
         string[] missing = OwnerNames.Make(Misses);
         Paired paired = PairedTimer.Measure(() => Miss(aged, missing), () => Miss(fresh, missing), Misses, sliceMs: 6);
         return Compared(name, paired, "ours, new");
+    }
+
+    /// <summary>A port held by the kernel and given back, against the system calls alone.</summary>
+    private static Measured Guarded(string name)
+    {
+        GuardBenchmark benchmark = new();
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(() => benchmark.GuardedAcquireRelease(), () => benchmark.BareSystemCalls(), GuardBenchmark.PairsPerInvoke, sliceMs: 15, slices: 15);
+        benchmark.Cleanup();
+        return Compared(name, paired, "bare system calls");
+    }
+
+    /// <summary>A state that was left behind, against reading and checksumming its file.</summary>
+    private static Measured Opening(string name, Func<OpenStateBenchmark, Task> open)
+    {
+        OpenStateBenchmark benchmark = new() { Entries = 10_000 };
+        benchmark.Setup().GetAwaiter().GetResult();
+        try
+        {
+            Paired paired = PairedTimer.Measure(() => open(benchmark).GetAwaiter().GetResult(), () => benchmark.ReadAndChecksum(), operations: 1, sliceMs: 15, slices: 9);
+            return Compared(name, paired, "read and checksum");
+        }
+        finally
+        {
+            benchmark.Cleanup();
+        }
+    }
+
+    /// <summary>What an acquisition costs when 64 wait for the disk together, against one write and
+    /// one fsync for each.</summary>
+    private static Measured Confirmed64(string name)
+    {
+        ConfirmedBenchmark benchmark = new() { SlowerByMs = 1 };
+        List<double> ours = [], theirs = [];
+        for (int i = 0; i < 4; i++)   // the first one compiles
+        {
+            benchmark.Setup();
+            long start = Stopwatch.GetTimestamp();
+            benchmark.OneFsyncEach();
+            theirs.Add(Stopwatch.GetElapsedTime(start).TotalNanoseconds / ConfirmedBenchmark.Serial);
+            start = Stopwatch.GetTimestamp();
+            benchmark.Confirmed64AtOnce().GetAwaiter().GetResult();
+            ours.Add(Stopwatch.GetElapsedTime(start).TotalNanoseconds / (ConfirmedBenchmark.Callers * ConfirmedBenchmark.Each));
+            benchmark.Cleanup();
+        }
+
+        double oursNs = PairedTimer.Median([.. ours.Skip(1)]), theirsNs = PairedTimer.Median([.. theirs.Skip(1)]);
+        return Compared(name, new Paired(oursNs, theirsNs, oursNs / theirsNs), "one fsync each");
     }
 
     /// <summary>That nothing in the writer is worse than linear: twice as many take twice as long,

@@ -11,7 +11,7 @@ namespace Portmap.Benchmarks.Persistence;
 [MemoryDiagnoser]
 public class ConfirmedBenchmark
 {
-    private const int Callers = 64, Each = 400, Serial = 200;
+    internal const int Callers = 64, Each = 400, Serial = 200;
 
     private static readonly byte[] s_line = Encoding.ASCII.GetBytes(new string('x', 200) + "\n");
 

@@ -176,12 +176,9 @@ internal struct PortHunt
     /// <summary>Takes back what was found, or as much as was found of it.</summary>
     public void Undo(long now)
     {
-        foreach (PortClaim? claim in (ReadOnlySpan<PortClaim?>)[Claim, Twin, _placing])
+        foreach (PortClaim claim in ((PortClaim?[])[Claim, Twin, _placing]).OfType<PortClaim>())
         {
-            if (claim is not null)
-            {
-                _parts.Table.Withdraw(claim, now);
-            }
+            _parts.Table.Withdraw(claim, now);
         }
 
         Claim = Twin = _placing = null;
