@@ -9,9 +9,9 @@ public sealed class EvenPorts : IPortAllocationStrategy
 
     public int Pick(PortSearch search)
     {
-        int first = search.FindFree(search.Ports.First);
+        int first = search.FindFree(0);
         int found = first;
-        for (int i = 0; i < search.Ports.Count && found % 2 != 0; i++)
+        for (int left = search.Ports.Sum(range => range.Count); left > 0 && found % 2 != 0; left--)
         {
             found = search.FindFree(found + 1);
         }

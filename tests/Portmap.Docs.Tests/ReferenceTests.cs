@@ -2,10 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Microsoft.Extensions.Logging;
-using Portmap.AspNetCore;
 using Portmap.Etcd;
-using Portmap.Hosting;
 using Portmap.Rpc;
 
 namespace Portmap.Docs.Tests;
@@ -14,12 +11,6 @@ namespace Portmap.Docs.Tests;
 public sealed partial class ReferenceTests
 {
     private const string Folder = "docs/reference/";
-
-    private static readonly Assembly[] s_packages =
-    [
-        typeof(PortRegistry).Assembly, typeof(PortmapServer).Assembly, typeof(FleetMap).Assembly,
-        typeof(PortmapServerServiceCollectionExtensions).Assembly, typeof(PortmapWebHostBuilderExtensions).Assembly,
-    ];
 
     [Theory]
     [InlineData(typeof(PortRegistryOptions), "Portmap")]
@@ -50,22 +41,6 @@ public sealed partial class ReferenceTests
     public void ExitCodes_EachOfAProgram_HasItsRow(string heading, string source) =>
         Table(Pages.Read($"{Folder}exit-codes.md"), heading).Select(cells => cells[0]).Should().BeEquivalentTo(
             Regex.Matches(Pages.Read(source), @"const int \w+ = (\d+);").Select(match => match.Groups[1].Value));
-
-    [Fact]
-    public void LogIds_EachMessage_HasItsRow()
-    {
-        string[] expected =
-        [
-            .. s_packages.SelectMany(assembly => assembly.GetTypes())
-                .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
-                .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>())
-                .OfType<LoggerMessageAttribute>()
-                .Select(message => string.Create(CultureInfo.InvariantCulture, $"{message.EventId} {message.Level}")),
-        ];
-
-        Pages.Rows($"{Folder}log-ids.md").Where(cells => int.TryParse(cells[0], out _)).Select(cells => $"{cells[0]} {cells[1]}")
-            .Should().BeEquivalentTo(expected).And.OnlyHaveUniqueItems("an id says which message it is");
-    }
 
     [Fact]
     public void Wire_EachProcedure_HasItsRow() =>
