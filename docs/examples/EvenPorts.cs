@@ -9,9 +9,9 @@ public sealed class EvenPorts : IPortAllocationStrategy
 
     public int Pick(PortSearch search)
     {
-        int first = search.FindFree(0);
+        int first = search.FindFree(search.Ports[0].First);
         int found = first;
-        for (int left = search.Ports.Sum(range => range.Count); left > 0 && found % 2 != 0; left--)
+        for (int i = 0; i < search.Ports.Sum(range => range.Count) && found % 2 != 0; i++)
         {
             found = search.FindFree(found + 1);
         }

@@ -2,11 +2,13 @@
  * A worker in C, on the stubs that rpcgen makes of portmap.x: acquires a port for an owner, listens on it, registers, looks itself up, serves,
  * and releases. Any language with an ONC RPC library can do the same.
  *
- *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER
+ *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER [PORTS]
+ *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT, _EPOCH and _RANGE say which
  *
  * It prints a line after each step ("acquired 49152") and takes the next one when it reads a line or its standard input ends.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +19,8 @@
 #include <unistd.h>
 #include "portmap.h"
 #include <rpc/clnt_soc.h>
+
+#define MAX_PORTS 8
 
 static void fail(const char *what)
 {
@@ -89,9 +93,9 @@ static int listen_on(int port)
 
 /* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,…, or any when there are no
  * ranges. */
-static int listen_for(const portmap_entry *lease, const char *ports)
+static int listen_for(int number, const char *ports)
 {
-    if (lease->port != 0 || !ports) return listen_on(lease->port);
+    if (number != 0 || !ports) return listen_on(number);
     for (char *at = (char *)ports; *at; at += *at == ',') {
         long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
         for (long port = first; port <= last; port++) {
@@ -112,51 +116,95 @@ static int port_of(int fd)
     return ntohs(at.sin_port);
 }
 
+struct port { const char *owner, *ranges; u_quad_t epoch; int number, fd; };
+
 /* Greets whoever connects, until a line comes in or standard input ends. */
-static void serve(int fd, const char *owner)
+static void serve(const struct port *ports, int count)
 {
-    struct pollfd both[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-    while (poll(both, 2, -1) > 0 && !both[0].revents) {
-        int client = accept(fd, NULL, NULL);
-        dprintf(client, "C worker %s pid %d\n", owner, (int)getpid());
-        close(client);
+    struct pollfd all[MAX_PORTS + 1] = { { .fd = STDIN_FILENO, .events = POLLIN } };
+    for (int i = 0; i < count; i++) all[i + 1] = (struct pollfd) { .fd = ports[i].fd, .events = POLLIN };
+    while (poll(all, count + 1, -1) > 0 && !all[0].revents) {
+        for (int i = 0; i < count; i++) {
+            if (!all[i + 1].revents) continue;
+            int client = accept(ports[i].fd, NULL, NULL);
+            dprintf(client, "C worker %s pid %d\n", ports[i].owner, (int)getpid());
+            close(client);
+        }
     }
+}
+
+/* What the environment says of the port with a name: PORTMAP_HTTP_PORT of "http". */
+static const char *told(const char *name, const char *what)
+{
+    char variable[128];
+    snprintf(variable, sizeof variable, "PORTMAP_%s_%s", name, what);
+    for (char *c = variable; *c; c++) *c = (char)toupper((unsigned char)*c);
+    const char *value = getenv(variable);
+    if (!value) { fprintf(stderr, "worker: %s is not set: no port was acquired under that name\n", variable); exit(2); }
+    return value;
+}
+
+static void listen_and_register(CLIENT *client, struct port *port)
+{
+    while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
+        portmap_bind_failed_args failed = {
+            .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
+        portmap_entry lease = take(client, portmap_bind_failed_1(&failed, client));
+        port->number = lease.port;
+        port->epoch = lease.epoch;
+        step("healed", port->number);
+    }
+    port->number = port_of(port->fd);
+    portmap_register_args mine = {
+        .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid() };
+    take(client, portmap_register_1(&mine, client));
+    step("registered", port->number);
+
+    portmap_lookup_args who = { .owner = (char *)port->owner, .protocol = PORTMAP_TCP };
+    portmap_lookup_result *found = portmap_lookup_1(&who, client);
+    if (!found) { clnt_perror(client, "worker: no answer"); exit(1); }
+    step("found", *found ? (*found)->port : -1);
+}
+
+static void release(CLIENT *client, const struct port *port)
+{
+    portmap_release_args mine_no_more = { .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP };
+    portmap_void_result *released = portmap_release_1(&mine_no_more, client);
+    if (!released) { clnt_perror(client, "worker: no answer"); exit(1); }
+    if (released->status == PORTMAP_REFUSED) refused(&released->portmap_void_result_u.refusal);
+    step("released", port->number);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS]\n"); return 2; }
+    struct port ports[MAX_PORTS];
+    int count = 1, has_names = argc > 2 && strcmp(argv[1], "-n") == 0;
+    if (!has_names && argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS] | worker -n NAME...\n"); return 2; }
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
-    portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
-    portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));
-    step("acquired", lease.port);
-    getchar();
+    if (has_names) {
+        for (count = 0; count < argc - 2 && count < MAX_PORTS; count++) {
+            const char *name = argv[count + 2];
+            ports[count] = (struct port) {
+                .owner = told(name, "OWNER"), .ranges = told(name, "RANGE"), .number = atoi(told(name, "PORT")), .epoch = strtoull(told(name, "EPOCH"), NULL, 10) };
+        }
+    } else {
+        portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
+        portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));
+        ports[0] = (struct port) { .owner = argv[1], .ranges = argc == 3 ? argv[2] : NULL, .number = lease.port, .epoch = lease.epoch };
+        step("acquired", lease.port);
+        getchar();
 
-    int fd;
-    portmap_register_args mine = { .owner = argv[1], .protocol = PORTMAP_TCP, .process_id = getpid() };
-    while ((fd = listen_for(&lease, argv[2])) < 0) {
-        portmap_bind_failed_args failed = {
-            .owner = argv[1], .port = lease.port, .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
-        lease = take(client, portmap_bind_failed_1(&failed, client));
-        step("healed", lease.port);
+        /* What starts slowly asks for more time, else its lease times out. */
+        portmap_extend_args more = { .owner = argv[1], .epoch = lease.epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .time_ms = 120000 };
+        portmap_extend_result *extended = portmap_extend_1(&more, client);
+        if (!extended) { clnt_perror(client, "worker: no answer"); return 1; }
+        if (extended->status == PORTMAP_REFUSED) refused(&extended->portmap_extend_result_u.refusal);
     }
-    mine.port = port_of(fd);
-    mine.epoch = lease.epoch;
-    take(client, portmap_register_1(&mine, client));
-    step("registered", mine.port);
 
-    portmap_lookup_args who = { .owner = argv[1], .protocol = PORTMAP_TCP };
-    portmap_lookup_result *found = portmap_lookup_1(&who, client);
-    if (!found) { clnt_perror(client, "worker: no answer"); return 1; }
-    step("found", *found ? (*found)->port : -1);
-    serve(fd, argv[1]);
+    for (int i = 0; i < count; i++) listen_and_register(client, &ports[i]);
+    serve(ports, count);
     getchar();
-
-    portmap_release_args mine_no_more = { .owner = argv[1], .port = mine.port, .epoch = mine.epoch, .protocol = PORTMAP_TCP };
-    portmap_void_result *released = portmap_release_1(&mine_no_more, client);
-    if (!released) { clnt_perror(client, "worker: no answer"); return 1; }
-    if (released->status == PORTMAP_REFUSED) refused(&released->portmap_void_result_u.refusal);
-    step("released", mine.port);
+    for (int i = 0; i < count; i++) release(client, &ports[i]);
     getchar();
     return 0;
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
 using ManagementDaemon.Demo;
+using ManagementDaemon.PortServer;
 using Portmap;
 using Portmap.Rpc;
 
@@ -37,7 +38,13 @@ internal static class CommandLine
             Description = "With --state: Confirmed (the default: a change counts when it is on disk) or Background.",
             CustomParser = Durability,
         };
-        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.") { unix, tcp, range, strategy, volfiles, state, durability };
+        Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
+        portServer.Validators.Add(CheckPortServer);
+        Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
+        Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
+        {
+            unix, tcp, range, strategy, volfiles, state, durability, portServer, metrics,
+        };
         serve.Validators.Add(result =>
         {
             if (result.GetResult(durability) is not null && result.GetResult(state) is null)
@@ -54,6 +61,8 @@ internal static class CommandLine
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
+                Metrics = result.GetValue(metrics),
             },
             cancellationToken));
         return serve;
@@ -85,6 +94,18 @@ internal static class CommandLine
         }
 
         return endpoint;
+    }
+
+    private static IPEndPoint? Address(ArgumentResult result)
+    {
+        string value = result.Tokens[0].Value;
+        if (IPEndPoint.TryParse(value, out IPEndPoint? address) && address.Port != 0)
+        {
+            return address;
+        }
+
+        result.AddError($"'{value}' is not an address with a port; write it like 127.0.0.1:9464.");
+        return null;
     }
 
     private static PortmapEndpoint? Endpoint(string text, ArgumentResult result)
@@ -137,6 +158,14 @@ internal static class CommandLine
         if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
         {
             result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
+        }
+    }
+
+    private static void CheckPortServer(OptionResult result)
+    {
+        if (PortServerAddress.Complaint(result.GetValueOrDefault<string>()) is { } complaint)
+        {
+            result.AddError(complaint);
         }
     }
 

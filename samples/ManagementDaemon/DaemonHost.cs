@@ -1,3 +1,4 @@
+using ManagementDaemon.PortServer;
 using ManagementDaemon.Workers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -56,6 +57,17 @@ internal static class DaemonHost
         });
         builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
+        if (settings.PortServer is { } address)
+        {
+            builder.Services.AddSingleton(address);
+            builder.Services.AddHostedService<PickServer>();
+        }
+
+        if (settings.Metrics is { } metrics)
+        {
+            builder.Services.AddHostedService(_ => new MetricsEndpoint(metrics));
+        }
+
         return builder.Build();
     }
 

@@ -11,8 +11,6 @@ namespace Portmap.AspNetCore;
 /// <summary>Has Kestrel listen on the port that a port map gives it.</summary>
 public static class PortmapWebHostBuilderExtensions
 {
-    private const string OwnerVariable = "PORTMAP_OWNER";
-
     /// <summary>Has Kestrel listen on its Portmap port: the one that the management daemon gave
     /// this process, or one that it picks itself, as <see cref="WorkerPort.ListenAsync"/>
     /// says.</summary>
@@ -35,11 +33,14 @@ public static class PortmapWebHostBuilderExtensions
     /// no client is sent to a server that does not accept any more. When a daemon is started again
     /// the process signs in again. When the port is another's for good
     /// (<see cref="WorkerPort.WhenLost"/>) the application is stopped.</para>
-    /// <para>Several endpoints are several calls, each with an owner of its own.</para>
+    /// <para>Several endpoints are several calls, each with a name
+    /// (<see cref="WorkerPortOptions.Name"/>) or an owner of its own.</para>
     /// <para>TCP only: HTTP/1.1, HTTP/2, gRPC and HTTPS. HTTP/3 listens on UDP, which stays
     /// unregistered.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name of the port cannot stand in a
+    /// variable.</exception>
     /// <exception cref="InvalidOperationException">A call before named the same owner.</exception>
     public static IWebHostBuilder UsePortmap(
         this IWebHostBuilder builder, Action<ListenOptions>? listen = null, Action<WorkerPortOptions>? configure = null)
@@ -47,7 +48,8 @@ public static class PortmapWebHostBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         WorkerPortOptions options = new();
         configure?.Invoke(options);
-        string? owner = options.Owner ?? Environment.GetEnvironmentVariable(OwnerVariable);
+        PortmapVariables.CheckName(options.Name, nameof(options.Name));
+        string? owner = options.Owner ?? Environment.GetEnvironmentVariable(PortmapVariables.Of(PortmapVariables.Owner, options.Name));
         if (string.IsNullOrEmpty(owner))
         {
             return builder;
@@ -57,12 +59,32 @@ public static class PortmapWebHostBuilderExtensions
         return builder.ConfigureServices(services => Add(services, new PortmapEndPoint(owner, options), listen));
     }
 
+    /// <summary>Has Kestrel listen, with its defaults, on one port of several: the one that
+    /// <see cref="PortLease.PrepareStart"/> gave this name, "http" or "admin".</summary>
+    /// <param name="builder">The web host, as <c>builder.WebHost</c>.</param>
+    /// <param name="name">The name; <see cref="WorkerPortOptions.Name"/> says which are
+    /// possible, and gives a port a name where more is to be said of it.</param>
+    /// <returns><paramref name="builder"/>.</returns>
+    /// <remarks>Nothing changes when the daemon gave no port of that name (PORTMAP_HTTP_OWNER is
+    /// not set for "http"), so an endpoint may be left to the daemon to want or not. All else is as
+    /// the other form says.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> or
+    /// <paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
+    /// <exception cref="InvalidOperationException">A call before named the same port or
+    /// owner.</exception>
+    public static IWebHostBuilder UsePortmap(this IWebHostBuilder builder, string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return builder.UsePortmap(configure: options => options.Name = name);
+    }
+
     private static void Add(IServiceCollection services, PortmapEndPoint endPoint, Action<ListenOptions>? listen)
     {
         if (services.Any(service => service.ImplementationInstance is PortmapEndPoint other && other.Owner == endPoint.Owner))
         {
             throw new InvalidOperationException(
-                $"{nameof(UsePortmap)} was called for '{endPoint.Owner}' already. An owner has one port: name another owner for each further endpoint (configure: options => options.Owner = …).");
+                $"{nameof(UsePortmap)} was called for '{endPoint.Owner}' already. An owner has one port: for each further endpoint name another port (UsePortmap(\"admin\")) or another owner (configure: options => options.Owner = …).");
         }
 
         services.AddSingleton(endPoint);

@@ -1,8 +1,10 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Portmap.Diagnostics;
 using Portmap.Rpc;
 
 namespace Portmap.Hosting;
@@ -75,6 +77,7 @@ public static class PortmapServerServiceCollectionExtensions
             builder.Configure(configure);
         }
 
+        builder.PostConfigure<IServiceProvider>((options, provider) => options.MeterFactory ??= KeyedMeters.Of(provider.GetService<IMeterFactory>(), key));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortmapServerOptions>, PortmapServerOptionsValidator>());
         services.AddSingleton<IPostConfigureOptions<PortRegistryOptions>>(provider => ServedEndpointOf(provider, key));
         services.AddSingleton<IValidateOptions<PortRegistryOptions>>(provider => ServedEndpointOf(provider, key));

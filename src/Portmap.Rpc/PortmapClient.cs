@@ -103,6 +103,7 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteInt32(request.Previous ?? 0);
                 PortmapXdr.WriteOptional(writer, request.Strategy);
                 PortmapXdr.WriteOptional(writer, request.Ports);
+                writer.WriteUInt32(Milliseconds(request.LeaseTimeout is { } own ? own == TimeSpan.Zero ? TimeSpan.FromTicks(1) : own : TimeSpan.Zero));
             },
             PortmapXdr.ReadEntry,
             cancellationToken);
@@ -155,8 +156,37 @@ public sealed class PortmapClient : IAsyncDisposable
             {
                 WriteOwnClaim(writer, request);
                 writer.WriteInt32(errno);
+                PortmapXdr.WriteOptional(writer, request.Ports);
             },
             PortmapXdr.ReadEntry,
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Gives an owner's open lease more time: it does not time out before this much time from now.
+    /// </summary>
+    /// <param name="request">The owner, and the epoch of the lease; null is whichever is
+    /// open.</param>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>When the lease ends now, by the daemon's clock.</returns>
+    /// <exception cref="PortRefusedException">
+    /// InvalidTime; LeaseEnded: there is no such open lease; NotOwner: it is not for this user.
+    /// </exception>
+    public Task<DateTimeOffset> ExtendAsync(PortClaimRequest request, TimeSpan time, CancellationToken cancellationToken = default)
+    {
+        CheckOwner(request.Owner);
+        return _caller.AskAsync(
+            PortmapProcedure.Extend,
+            writer =>
+            {
+                writer.WriteString(request.Owner);
+                writer.WriteInt64(request.Epoch ?? 0);
+                writer.WriteInt32((int)request.Protocol);
+                writer.WriteInt32(Environment.ProcessId);
+                writer.WriteUInt32(Milliseconds(time));
+            },
+            PortmapXdr.ReadTime,
             cancellationToken);
     }
 
@@ -298,6 +328,10 @@ public sealed class PortmapClient : IAsyncDisposable
         writer.WriteInt64(request.Epoch ?? 0);
         writer.WriteInt32((int)request.Protocol);
     }
+
+    // What leaves the bounds is refused by the registry: 1 ms and the longest there is do as well.
+    private static uint Milliseconds(TimeSpan time) =>
+        time == TimeSpan.Zero ? 0 : (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue);
 
     private static void CheckOwner(string owner)
     {

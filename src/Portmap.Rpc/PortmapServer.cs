@@ -100,6 +100,7 @@ public sealed class PortmapServer : IAsyncDisposable
             }
 
             _isStopped = true;
+            _context.Metrics.Dispose();
             int open = _connections?.Count ?? 0;
             await _stopping.CancelAsync().ConfigureAwait(false);
             Close();
@@ -148,6 +149,7 @@ public sealed class PortmapServer : IAsyncDisposable
 
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
         _connections = new ConnectionSet(_context, _programs, _stopping.Token);
+        _context.Metrics.ObserveConnections(() => _isStopped ? null : _connections.Count);
         if (_context.Limits.Connections < _wantedConnections)
         {
             Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);

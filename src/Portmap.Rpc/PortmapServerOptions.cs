@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Portmap.Rpc;
 
 /// <summary>
@@ -201,6 +203,11 @@ public sealed class PortmapServerOptions
     /// <summary>How long a request waits for a change at most, whatever it asks for.</summary>
     /// <value>0 to 1 h. The default is 60 s.</value>
     public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Makes the meter <c>Portmap.Rpc</c> of this server.</summary>
+    /// <value>null, the default, makes one for this server. <c>AddPortmapServer</c> takes the
+    /// host's factory where this is null.</value>
+    public IMeterFactory? MeterFactory { get; set; }
 
     /// <summary>The host's own programs, served beside the built-in ones.</summary>
     /// <value>

@@ -1,3 +1,4 @@
+using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc;
@@ -39,6 +40,9 @@ public sealed class RpcCall
 
     /// <summary>Set by a program that answers later by itself: no answer is written now.</summary>
     internal bool IsDeferred { get; set; }
+
+    /// <summary>What became of it, for who counts.</summary>
+    internal CallOutcome Outcome { get; set; }
 
     /// <summary>
     /// The calling process as the kernel names it for a Unix socket, or null where it does not
@@ -123,6 +127,7 @@ public sealed class RpcCall
         Xid = xid;
         Procedure = procedure;
         IsDeferred = false;
+        Outcome = CallOutcome.Answered;
         _arguments = arguments;
     }
 }

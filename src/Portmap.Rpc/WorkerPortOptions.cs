@@ -10,6 +10,18 @@ namespace Portmap.Rpc;
 /// <remarks>Read once by <see cref="WorkerPort"/>. Not safe for concurrent writes.</remarks>
 public sealed class WorkerPortOptions
 {
+    /// <summary>
+    /// Which of the ports of this process: the name that <see cref="PortLease.PrepareStart"/> gave
+    /// it, "http" or "admin".
+    /// </summary>
+    /// <value>
+    /// A letter, then letters, digits or '_', 64 at most; case does not count. It stands in each
+    /// variable named here: PORTMAP_HTTP_OWNER, PORTMAP_HTTP_PORT and so on. Where one of those is
+    /// not set, PORTMAP_ENDPOINT, PORTMAP_ADDRESS and PORTMAP_BIND_ATTEMPTS count for all ports of
+    /// the process. null, the default, is the port without a name.
+    /// </value>
+    public string? Name { get; set; }
+
     /// <summary>Where the daemon is.</summary>
     /// <value>
     /// <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>. null takes PORTMAP_ENDPOINT, else

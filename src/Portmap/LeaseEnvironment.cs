@@ -10,27 +10,31 @@ namespace Portmap;
 /// <param name="Ports">The ranges it is to lie in; null is any that are handed out.</param>
 internal readonly record struct LeaseEnvironment(string Owner, int Port, long Epoch, PortProtocol Protocol, string? Ports)
 {
-    public void Apply(PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint)
+    public void Apply(PortRegistrySettings settings, IDictionary<string, string?> environment, string? endpoint, string? name)
     {
-        environment[PortmapVariables.Owner] = Owner;
-        environment[PortmapVariables.Port] = Port.ToString(CultureInfo.InvariantCulture);
-        environment[PortmapVariables.Epoch] = Epoch.ToString(CultureInfo.InvariantCulture);
-        environment[PortmapVariables.Protocol] = Protocol switch
+        Set(PortmapVariables.Owner, Owner);
+        Set(PortmapVariables.Port, Port.ToString(CultureInfo.InvariantCulture));
+        Set(PortmapVariables.Epoch, Epoch.ToString(CultureInfo.InvariantCulture));
+        Set(PortmapVariables.Protocol, Protocol switch
         {
             PortProtocol.Udp => PortmapVariables.Udp,
             PortProtocol.TcpAndUdp => PortmapVariables.TcpAndUdp,
             _ => PortmapVariables.Tcp,
-        };
-        environment[PortmapVariables.Range] = Ports ?? settings.Ports.Text;
-        environment[PortmapVariables.BindAttempts] = settings.BindAttempts.ToString(CultureInfo.InvariantCulture);
-        if (settings.Exclude.Length > 0)
+        });
+        Set(PortmapVariables.Range, Ports ?? settings.Ports.Text);
+        Set(PortmapVariables.BindAttempts, settings.BindAttempts.ToString(CultureInfo.InvariantCulture));
+        string exclude = string.Join(',', [.. settings.Exclude.Length > 0 ? [settings.Exclude] : (string[])[], .. settings.Kept?.ExceptOf(Owner).Select(range => range.ToString()) ?? []]);
+        if (exclude.Length > 0)
         {
-            environment[PortmapVariables.Exclude] = settings.Exclude;
+            Set(PortmapVariables.Exclude, exclude);
         }
 
         if ((endpoint ?? settings.Endpoint) is { } address)
         {
-            environment[PortmapVariables.Endpoint] = address;
+            Set(PortmapVariables.Endpoint, address);
+            environment[PortmapVariables.Endpoint] = address;   // for whatever else the process asks of a daemon
         }
+
+        void Set(string variable, string value) => environment[PortmapVariables.Of(variable, name)] = value;
     }
 }

@@ -29,6 +29,17 @@ public readonly record struct PortClaimRequest(string Owner, int? Port = null)
     /// <value>The default is <see cref="PortProtocol.Tcp"/>.</value>
     public PortProtocol Protocol { get; init; }
 
+    /// <summary>
+    /// In a report that a port could not be bound: the ranges that its lease names, which the
+    /// worker was told (PORTMAP_RANGE).
+    /// </summary>
+    /// <value>
+    /// As <see cref="PortRequest.Ports"/>. The other port lies in them also when the registry knows
+    /// the lease no more, because it was started again or another owner's process took the port.
+    /// null, the default, and what is not handed out here is any port.
+    /// </value>
+    public string? Ports { get; init; }
+
     /// <summary>Speaks of whatever an owner has, over TCP.</summary>
     /// <param name="owner">The owner.</param>
     public static implicit operator PortClaimRequest(string owner) => new(owner);

@@ -57,15 +57,23 @@ public sealed partial class PortLease : ILease
         }
     }
 
-    internal PortClaim Claim => Volatile.Read(ref _claim)!;
+    /// <summary>
+    /// Is cancelled when the lease ends before a process has registered, which is when
+    /// <see cref="WhenBound"/> faults: for a host that stops the program then.
+    /// </summary>
+    /// <value>
+    /// So it is when the lease has timed out, was released by whoever may, was lost to another
+    /// owner's process that listens on its port, could not be bound
+    /// <see cref="PortRegistryOptions.BindAttempts"/> times, or when the registry is disposed. A
+    /// lease that a process has used up never cancels it, also when that process ends. Costs
+    /// nothing until it is asked for; what is registered with it runs on the thread pool.
+    /// </value>
+    public CancellationToken Ended => LeaseExtras.EndToken(ref _more, WhenBound);
 
-    /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
-    internal string? Ports => Volatile.Read(ref _more)?.Ports;
+    internal PortClaim Claim => Volatile.Read(ref _claim)!;
 
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
-
-    private (int Port, long Epoch)[] Tried => Volatile.Read(ref _more)?.Tried ?? [];
 
     internal bool IsOpen =>
         Volatile.Read(ref _state) is null or TaskCompletionSource<PortEntry> { Task.IsCompleted: false } && Over() is null;
@@ -96,23 +104,11 @@ public sealed partial class PortLease : ILease
 
     PortClaim? ILease.Twin => Twin;
 
-    string? ILease.Ports => Ports;
-
-    SessionHolder? ILease.Acquirer => Volatile.Read(ref _more)?.Acquirer;
-
-    uint? ILease.UserId => Volatile.Read(ref _more)?.UserId;
-
-    bool ILease.IsOfHost => Volatile.Read(ref _more)?.Acquirer is null or { IsTrusted: true };
+    ref LeaseExtras? ILease.Extras => ref _more;
 
     bool ILease.IsOpen => IsOpen;
 
-    IReadOnlyList<int> ILease.TriedPorts => [.. Tried.Select(tried => tried.Port)];
-
     PortRequest ILease.Request => Request;
-
-    bool ILease.HasTried(int port, long epoch) => Array.IndexOf(Tried, (port, epoch)) >= 0;
-
-    void ILease.AddTried(int port, long epoch) => LeaseExtras.AddTried(ref _more, port, epoch);
 
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 

@@ -71,10 +71,10 @@ public sealed partial class PortLease
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 
     /// <summary>
-    /// When the lease ends unless a process registers; it ends at the first pass of the registry
-    /// after that. Means nothing once it is not open.
+    /// When the lease ends unless a process registers or it is extended; it ends at the first pass
+    /// of the registry after that. Means nothing once it is not open.
     /// </summary>
-    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(new ClaimView(Claim).AtMs + _registry.Parts.Settings.LeaseTimeoutMs);
+    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_registry.Parts, new ClaimView(Claim)));
 
     internal PortRequest Request => new(Owner)
     {
@@ -84,7 +84,8 @@ public sealed partial class PortLease
         Guard = _guard < 0 ? null : (PortGuardMode)_guard,
         Strategy = Strategy,
         UserId = Volatile.Read(ref _more)?.UserId,
-        Ports = Ports,
+        Ports = Volatile.Read(ref _more)?.Ports,
+        LeaseTimeout = Volatile.Read(ref _more)?.TimeoutMs is > 0 and long ms ? TimeSpan.FromMilliseconds(ms) : null,
     };
 
     /// <summary>
@@ -94,18 +95,33 @@ public sealed partial class PortLease
     /// <param name="startInfo">
     /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own),
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
-    /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when known.
+    /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
+    /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set
+    /// without it as well.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
     /// <see cref="PortRegistryOptions.Endpoint"/>.
     /// </param>
+    /// <param name="name">
+    /// Which port of a process with several this is: "http", "admin". The worker asks for it by
+    /// <c>WorkerPortOptions.Name</c>. A letter, then letters, digits or '_', 64 at most; case does
+    /// not count. null is the one without a name.
+    /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null)
+    /// <exception cref="ArgumentException">
+    /// <paramref name="name"/> cannot stand in a variable.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// Another lease that is open was given to this start under the same name, or both have none:
+    /// the process would never hear of the first.
+    /// </exception>
+    public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
+        PreparedStarts.Add(startInfo, this, name);
         OpenGate();
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
     }
 
     /// <summary>
@@ -189,6 +205,20 @@ public sealed partial class PortLease
 
         return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
     }
+
+    /// <summary>
+    /// Gives a program that starts slowly more time: the lease does not time out before this much
+    /// time from now. Completes when that is confirmed.
+    /// </summary>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; the time is given all the same.</param>
+    /// <exception cref="PortRefusedException">
+    /// LeaseEnded: it is not open any more; InvalidTime; StoreFailed: it has the time in this run,
+    /// and after a restart ends when it was to end before.
+    /// </exception>
+    public ValueTask ExtendAsync(TimeSpan time, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
+        ? ValueTask.FromCanceled(cancellationToken)
+        : Confirmation.Within(Extension.RunAsync(_registry.Parts, this, time), cancellationToken);
 
     /// <summary>
     /// Gives the port back, registered or not; completes when that is confirmed. Doing it twice is

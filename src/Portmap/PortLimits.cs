@@ -13,7 +13,8 @@ internal sealed class PortLimits
     /// <see cref="Excluded"/>.</summary>
     public PortRange Range => All.Span;
 
-    /// <summary>A bit for each of 65,536 ports; those of set bits are not handed out.</summary>
+    /// <summary>A bit for each of 65,536 ports; those of set bits are not handed out, or to
+    /// one owner only.</summary>
     public required BitArray Excluded { get; init; }
 
     /// <summary>How long a port cools.</summary>

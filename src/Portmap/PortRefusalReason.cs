@@ -139,4 +139,7 @@ public enum PortRefusalReason
     /// the request leaves such an owner alone (<see cref="PortRequest.UnlessServed"/>).
     /// </summary>
     AlreadyServed = 33,
+
+    /// <summary>The time that a lease is to wait leaves its bounds.</summary>
+    InvalidTime = 36,
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Portmap.Diagnostics;
 using Portmap.Operations;
 
 namespace Portmap;
@@ -60,7 +59,7 @@ public sealed partial class PortRegistry
 
         if (lease is null)
         {
-            PortmapMetrics.Refused(refusal!.Reason);
+            Parts.Metrics.Refused(refusal!.Reason);
             return false;
         }
 

@@ -54,7 +54,6 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         Parts.Table = _table = new PortTable(settings.Limits, clock, events, Environment.ProcessorCount, Seed());
         Parts.Entries = _entries = new PortEntries(_table, clock, Parts.Strategies);
         Parts.Fence = new EpochFence(Parts.Table, Parts.Epochs);
-        PortmapMetrics.Publish();
         _findings = new Findings(Parts.Log);
         _liveness = new LivenessPass(Parts, sweep, _findings);
         _reconciler = new Reconciler(Parts, sweep);
@@ -63,6 +62,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Restore(opened);
         }
 
+        RegistryGauges.Add(Parts);
         TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(settings.LeaseTimeout.TotalMilliseconds / 4, 50, settings.LivenessInterval.TotalMilliseconds));
         _maintenance = clock.Provider.CreateTimer(static state => ((LivenessPass)state!).Run(), _liveness, period, period);
         if (Parts.AsksTheKernel)
@@ -243,7 +243,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Settings = settings,
             Pools = new AskedPools(settings),
             Clock = clock,
-            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.LeaseTimeout, settings.DisconnectGrace, settings.ForeignRecheck)),
+            Metrics = PortmapMetrics.Of(options.MeterFactory),
+            Log = new RegistryLog(logger, () => clock.NowMs, new(settings.DisconnectGrace, settings.ForeignRecheck)),
             Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
                 [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Ports, processors, Seed()), .. options.CustomStrategies], options.Strategy),

@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Portmap;
 
 /// <summary>
@@ -44,6 +46,24 @@ public sealed class PortRegistryOptions
     /// none.
     /// </value>
     public string Exclude { get; set; } = string.Empty;
+
+    /// <summary>Numbers that are kept for certain owners: nobody else is ever given them, and the
+    /// owner gets its own first.</summary>
+    /// <value>
+    /// The owner, and one port of <see cref="Ports"/> that is not excluded; no port for two owners.
+    /// The default is none. A configuration takes the colon for its separator, so an owner that
+    /// holds one is added in code.
+    /// </value>
+    /// <remarks>
+    /// <para>The number holds for both protocols, and comes before whatever
+    /// <see cref="PortRequest.Reuse"/> says: unless <see cref="PortRequest.Ports"/> leaves it out,
+    /// the owner gets it while it can be had, and else another one. Workers that bring their own
+    /// port are told to leave the numbers of others alone (PORTMAP_EXCLUDE).</para>
+    /// <para>A process of another owner that listens there all the same is served, as everybody who
+    /// listens, and logged. While the owner has no lease nothing is bound for it: a program that
+    /// binds its number without asking, as many do that have one, would be kept out.</para>
+    /// </remarks>
+    public IDictionary<string, int> KeptPorts { get; } = new Dictionary<string, int>(StringComparer.Ordinal);
 
     /// <summary>The name of the strategy that requests use which name none.</summary>
     /// <value>
@@ -215,6 +235,12 @@ public sealed class PortRegistryOptions
     /// <summary>How long <see cref="PortRegistry.OpenAsync"/> waits for the stored state.</summary>
     /// <value>100 ms to 1 h. The default is 10 s.</value>
     public TimeSpan OpenTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Makes the meter <c>Portmap</c> of this registry.</summary>
+    /// <value>null, the default, counts on one meter for all registries of the process that have no
+    /// factory; what is counted of one registry alone (open leases, sessions, the store's queue) is
+    /// left out there. <c>AddPortmap</c> takes the host's factory where this is null.</value>
+    public IMeterFactory? MeterFactory { get; set; }
 
     internal List<IPortAllocationStrategy> CustomStrategies { get; } = [];
 

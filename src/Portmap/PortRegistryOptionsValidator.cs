@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Options;
+using Portmap.Diagnostics;
 
 namespace Portmap;
 
@@ -91,9 +92,34 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
             wrong.Add($"{nameof(options.Exclude)} is null; leave it empty to exclude nothing.");
         }
 
+        if (ranges.Length != 0)
+        {
+            CheckKept(options, ranges, excluded, wrong);
+        }
+
         if (ranges.Length != 0 && excluded.Or(PortList.Outside(ranges)).HasAllSet())
         {
             wrong.Add($"{nameof(options.Exclude)} is '{options.Exclude}' and leaves no port of {string.Join(',', ranges)}; exclude fewer or widen {nameof(options.Ports)}.");
+        }
+    }
+
+    private static void CheckKept(PortRegistryOptions options, PortRange[] ranges, BitArray excluded, List<string> wrong)
+    {
+        Dictionary<int, string> owners = [];
+        foreach ((string owner, int port) in options.KeptPorts)
+        {
+            string? complaint = OwnerName.Complaint(owner)
+                ?? (!ranges.Any(range => range.Contains(port))
+                    ? string.Create(CultureInfo.InvariantCulture, $"{port} is not one of {options.Ports}; keep one of those, or widen {nameof(options.Ports)}.")
+                : excluded[port]
+                    ? string.Create(CultureInfo.InvariantCulture, $"{port} is excluded ({options.Exclude}); a port is kept or excluded, so take it from one of them.")
+                : !owners.TryAdd(port, owner)
+                    ? string.Create(CultureInfo.InvariantCulture, $"{port} is kept for '{Printable.Of(owners[port])}' already; keep another one.")
+                : null);
+            if (complaint is not null)
+            {
+                wrong.Add($"{nameof(options.KeptPorts)}: '{Printable.Of(owner)}': {complaint}");
+            }
         }
     }
 

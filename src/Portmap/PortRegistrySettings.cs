@@ -58,6 +58,9 @@ internal sealed class PortRegistrySettings
 
     public required TimeSpan OpenTimeout { get; init; }
 
+    /// <summary>The numbers that are kept for certain owners; null when there are none.</summary>
+    public required KeptPorts? Kept { get; init; }
+
     /// <summary>How many ports may be handed out.</summary>
     public int Count => Ports.Count;
 
@@ -92,6 +95,12 @@ internal sealed class PortRegistrySettings
         PortRegistryOptionsValidator.ThrowIfInvalid(options);
         PortRange[] ranges = PortRange.ParseList(options.Ports, []);
         BitArray excluded = PortList.Parse(options.Exclude, []);
+        KeptPorts? kept = KeptPorts.Of(options.KeptPorts);
+        foreach (int port in kept?.Ports ?? [])
+        {
+            excluded[port] = true;   // for everybody else
+        }
+
         PortPool all = new(ranges, [kernel.PartsOf(ranges, handedOut: false), kernel.PartsOf(ranges, handedOut: true)], port => !excluded[port]);
         excluded.Or(PortList.Outside(ranges));
         return new PortRegistrySettings
@@ -104,6 +113,7 @@ internal sealed class PortRegistrySettings
                 ForeignRecheck = options.ForeignRecheck,
                 MaxOwners = options.MaxOwners,
             },
+            Kept = kept,
             LeaseTimeout = options.LeaseTimeout,
             DisconnectGrace = options.DisconnectGrace,
             LivenessInterval = options.LivenessInterval,

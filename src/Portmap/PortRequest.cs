@@ -14,7 +14,10 @@ namespace Portmap;
 /// </param>
 public readonly record struct PortRequest(string Owner)
 {
+    private static readonly TimeSpan s_zero = TimeSpan.MinValue;
+
     private readonly int _previous;
+    private readonly TimeSpan _leaseTimeout;   // default is none, and s_zero no time: 8 bytes less to copy than a nullable
 
     /// <summary>The transport.</summary>
     /// <value>
@@ -52,6 +55,19 @@ public readonly record struct PortRequest(string Owner)
     /// listening process is never refused because of a range, and logged.
     /// </remarks>
     public string? Ports { get; init; }
+
+    /// <summary>How long the lease waits for its process to register.</summary>
+    /// <value>
+    /// 100 ms to 24 h; anything else is refused as <see cref="PortRefusalReason.InvalidTime"/>.
+    /// null, the default, takes <see cref="PortRegistryOptions.LeaseTimeout"/>. It ends at the
+    /// first pass after that, which is <see cref="PortRegistryOptions.LivenessInterval"/> later at
+    /// most. <see cref="PortLease.ExtendAsync"/> gives it more.
+    /// </value>
+    public TimeSpan? LeaseTimeout
+    {
+        get => _leaseTimeout == default ? null : _leaseTimeout == s_zero ? TimeSpan.Zero : _leaseTimeout;
+        init => _leaseTimeout = value == TimeSpan.Zero ? s_zero : value ?? default;
+    }
 
     /// <summary>
     /// Whether an owner that is served already keeps what it has: for a host that starts what does

@@ -228,6 +228,26 @@ public sealed class PortSession : IAsyncDisposable
     }
 
     /// <summary>
+    /// Gives an owner's open lease more time: it does not time out before this much time from now.
+    /// Completes when that is confirmed.
+    /// </summary>
+    /// <param name="request">The owner, and the epoch of the lease; null is whichever is
+    /// open.</param>
+    /// <param name="time">From now on, 100 ms to 24 h. Less than is left changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; the time is given all the same.</param>
+    /// <returns>The lease.</returns>
+    /// <exception cref="PortRefusedException">
+    /// InvalidOwner, InvalidProtocol, InvalidTime; LeaseEnded: there is no such open lease;
+    /// NotOwner: it is not for this user to use; SessionEnded; StoreFailed.
+    /// </exception>
+    public ValueTask<PortLease> ExtendAsync(PortClaimRequest request, TimeSpan time, CancellationToken cancellationToken = default)
+    {
+        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<PortLease>(cancellationToken) : Confirmation.Within(ExtendAsync(), cancellationToken);
+
+        async Task<PortLease> ExtendAsync() => (PortLease)await Extension.RunAsync(_registry.Parts, _holder, request, time).ConfigureAwait(false);
+    }
+
+    /// <summary>
     /// Says that the connection is gone; see the remarks of the class. Returns at once, and a
     /// second call does nothing.
     /// </summary>

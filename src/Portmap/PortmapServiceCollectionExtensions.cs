@@ -1,7 +1,9 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Portmap.Diagnostics;
 
 namespace Portmap;
 
@@ -80,6 +82,7 @@ public static class PortmapServiceCollectionExtensions
             builder.Configure(configure);
         }
 
+        builder.PostConfigure<IServiceProvider>((options, provider) => options.MeterFactory ??= KeyedMeters.Of(provider.GetService<IMeterFactory>(), key));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortRegistryOptions>, PortRegistryOptionsValidator>());
         services.Add(new ServiceDescriptor(typeof(Lazy<Task<PortRegistry>>), key, Opening, ServiceLifetime.Singleton));
         services.Add(new ServiceDescriptor(typeof(PortRegistry), key, Opened, ServiceLifetime.Singleton));

@@ -4,6 +4,7 @@ namespace Portmap;
 /// <remarks>The names and words are API: programs in other languages read them too.</remarks>
 internal static class PortmapVariables
 {
+    public const string Prefix = "PORTMAP_";
     public const string Endpoint = "PORTMAP_ENDPOINT";
     public const string Owner = "PORTMAP_OWNER";
     public const string Port = "PORTMAP_PORT";
@@ -18,4 +19,26 @@ internal static class PortmapVariables
 
     // The words of Protocol.
     public const string Tcp = "tcp", Udp = "udp", TcpAndUdp = "tcp+udp";
+
+    /// <summary>The longest name of a port.</summary>
+    public const int MaxNameLength = 64;
+
+    /// <summary>The variable for one port of several: PORTMAP_HTTP_PORT for the port
+    /// "http".</summary>
+    /// <param name="variable">One of those above.</param>
+    /// <param name="name">The name of the port; null leaves the variable as it is.</param>
+    public static string Of(string variable, string? name) => name is null ? variable : $"{Prefix}{name.ToUpperInvariant()}_{variable[Prefix.Length..]}";
+
+    /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
+    public static void CheckName(string? name, string parameter)
+    {
+        bool isName = name is null
+            || (name.Length is > 0 and <= MaxNameLength && char.IsAsciiLetter(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'));
+        if (!isName)
+        {
+            throw new ArgumentException(
+                $"'{name}' cannot name a port: the name becomes part of a variable ({Of(Port, "http")}). Choose a letter and then letters, digits or '_', at most {MaxNameLength} in all.",
+                parameter);
+        }
+    }
 }

@@ -177,6 +177,32 @@ public sealed class KestrelTests
     }
 
     [Fact]
+    public async Task UsePortmap_PortsByName_AreEndpointsOfOneProcessAndOneThatWasNotGivenIsLeftOut()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        PortLease web = await daemon.Registry.AcquireAsync("web").Within(), admin = await daemon.Registry.AcquireAsync("web/admin").Within();
+        System.Diagnostics.ProcessStartInfo start = TestDaemon.Program("http1", "--names", "http", "admin", "metrics");
+        web.PrepareStart(start, name: "http");
+        admin.PrepareStart(start, name: "admin");
+        await using var process = ChildProcess.Start(start);
+
+        string[] words = (await process.ReadLineAsync()).Split(' ');
+
+        words[1..].Should().BeEquivalentTo($"http://[::]:{web.Port}", $"http://[::]:{admin.Port}");
+        foreach (PortLease lease in (PortLease[])[web, admin])
+        {
+            PortEntry entry = await lease.WhenBound.Within();
+            (entry.Owner, entry.ProcessId, entry.Epoch).Should().Be((lease.Owner, process.Id, lease.Epoch));
+            (await HttpCalls.GetAsync(entry.Port)).Should().Be($" {process.Id} HTTP/1.1 http");
+        }
+
+        process.Send(Signal.Terminate);
+        (await process.ExitAsync()).Should().Be(0);
+        daemon.Registry.TryGetPort("web", out _).Should().BeFalse();
+        daemon.Registry.TryGetPort("web/admin", out _).Should().BeFalse();
+    }
+
+    [Fact]
     public async Task UsePortmap_NoOwner_ChangesNothing()
     {
         int port = PortBlock.TakeOne();

@@ -16,6 +16,18 @@ public sealed class UsePortmapTests
         again.Should().Throw<InvalidOperationException>().WithMessage("*'web'*already*another owner*");
     }
 
+    [Theory]
+    [InlineData("web-admin")]
+    [InlineData("")]
+    public void UsePortmap_NameThatCannotBeAVariable_IsTold(string name)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+
+        Action use = () => builder.WebHost.UsePortmap(name);
+
+        use.Should().Throw<ArgumentException>().WithMessage($"'{name}' cannot name a port*PORTMAP_HTTP_PORT*");
+    }
+
     [Fact]
     public void UsePortmap_NoOwner_AddsNoService()
     {
@@ -23,6 +35,7 @@ public sealed class UsePortmapTests
         int before = builder.Services.Count;
 
         builder.WebHost.UsePortmap(listen => throw new InvalidOperationException("nothing listens"));
+        builder.WebHost.UsePortmap("http");
 
         builder.Services.Count.Should().Be(before);
     }

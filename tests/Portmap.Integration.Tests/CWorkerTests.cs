@@ -34,9 +34,42 @@ public sealed class CWorkerTests
         (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == healed && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
     }
 
-    private static async Task PlayAsync(bool overTcp, string strategy)
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OfARangeThatTheDaemonPicksIn_IsGivenThere() => PlayAsync(overTcp: false, "AllocatorPicks", PortBlock.Take(2));
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public Task Worker_OfARangeThatItBindsIn_ListensThere() => PlayAsync(overTcp: false, "ProcessBinds", PortBlock.Take(2));
+
+    public async Task Worker_OfTwoPortsByName_RegistersBothAndReleasesBoth()
     {
-        await using Scene scene = await Scene.StartAsync(overTcp, strategy);
+        using TempFolder folder = new();
+        string program = await Scene.BuildAsync(folder);
+        await using TestDaemon daemon = await TestDaemon.StartAsync(folder, new PortRegistryOptions { Ports = PortBlock.Take(8).ToString(), Strategy = "AllocatorPicks" });
+        PortLease data = await daemon.Registry.AcquireAsync(Owner).Within(), admin = await daemon.Registry.AcquireAsync(Owner + "/admin").Within();
+        ProcessStartInfo start = new(program);
+        data.PrepareStart(start, name: "data");
+        admin.PrepareStart(start, name: "admin");
+        await using ChildProcess worker = ChildProcess.Start(start, "-n", "data", "admin");
+
+        foreach (PortLease lease in (PortLease[])[data, admin])
+        {
+            PortEntry entry = await lease.WhenBound.Within();
+            (entry.Port, entry.ProcessId, entry.Epoch).Should().Be((lease.Port, worker.Id, lease.Epoch));
+            (await worker.ReadLineAsync()).Should().Be($"registered {lease.Port}");
+            (await worker.ReadLineAsync()).Should().Be($"found {lease.Port}");
+        }
+
+        (await Line.FromAsync(admin.Port)).Should().Be($"C worker {Owner}/admin pid {worker.Id}");
+        (await Line.FromAsync(data.Port)).Should().Be($"C worker {Owner} pid {worker.Id}");
+        await worker.Process.StandardInput.WriteLineAsync().Within();
+        (await worker.ReadLineAsync()).Should().Be($"released {data.Port}");
+        (await worker.ReadLineAsync()).Should().Be($"released {admin.Port}");
+        daemon.Registry.TryGetPort(Owner + "/admin", out _).Should().BeFalse();
+    }
+
+    private static async Task PlayAsync(bool overTcp, string strategy, PortRange? asked = null)
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp, strategy, asked);
         int leased = await scene.StepAsync("acquired");
         (leased == 0).Should().Be(strategy == "ProcessBinds", "who picks the port is the daemon's choice");
         PortEntry lease = (await scene.EntryAsync())!.Value;
@@ -44,6 +77,7 @@ public sealed class CWorkerTests
 
         await scene.GoOnAsync();
         int port = await scene.StepAsync("registered");
+        asked?.Contains(port).Should().BeTrue("it asked for {0} and has {1}", asked, port);
         PortEntry entry = (await scene.EntryAsync())!.Value;
         (entry.State, entry.Port, entry.ProcessId, entry.Epoch).Should().Be((PortState.Bound, port, scene.Worker.Id, lease.Epoch));
         (await scene.StepAsync("found")).Should().Be(port);
@@ -61,21 +95,28 @@ public sealed class CWorkerTests
     {
         public ChildProcess Worker => worker;
 
-        public static async Task<Scene> StartAsync(bool overTcp, string strategy)
+        public static async Task<Scene> StartAsync(bool overTcp, string strategy, PortRange? asked = null)
         {
             TempFolder folder = new();
+            string program = await BuildAsync(folder);
+            string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
+            ChildProcess daemon = await Samples.ServeAsync(
+                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", string.Join(',', [PortBlock.Take(8), .. asked is { } one ? [one] : (PortRange[])[]]));
+            ProcessStartInfo start = new(program);
+            start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
+            ChildProcess worker = ChildProcess.Start(start, [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
+            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+        }
+
+        /// <summary>Builds the worker.</summary>
+        /// <returns>The program.</returns>
+        public static async Task<string> BuildAsync(TempFolder folder)
+        {
             string source = Path.Combine(AppContext.BaseDirectory, "samples", "CWorker");
             await using ChildProcess build = ChildProcess.Start(
                 new ProcessStartInfo("sh"), Path.Combine(source, "build.sh"), Path.Combine(AppContext.BaseDirectory, "portmap.x"), folder["bin"]);
             (await build.ExitAsync()).Should().Be(0, build.Errors);
-
-            string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
-            ChildProcess daemon = await Samples.ServeAsync(
-                "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", PortBlock.Take(8).ToString());
-            ProcessStartInfo start = new(folder["bin/worker"]);
-            start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
-            ChildProcess worker = ChildProcess.Start(start, Owner);
-            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+            return folder["bin/worker"];
         }
 
         /// <summary>The port of the worker's next line, which must name this step.</summary>

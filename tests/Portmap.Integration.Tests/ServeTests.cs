@@ -22,6 +22,7 @@ public sealed class ServeTests
         { ["--state", "/tmp", "--durability", "Sometimes"], "*'Sometimes'*Confirmed*Background*" },
         { ["--durability", "Background"], "*--durability*--state*" },
         { ["--state", "/etc/passwd"], "*/etc/passwd*folder*" },
+        { ["--metrics", "localhost"], "*'localhost'*127.0.0.1:9464*" },
         { ["--unix"], "*--unix*" },
         { ["--colour", "blue"], "*--colour*" },
     };

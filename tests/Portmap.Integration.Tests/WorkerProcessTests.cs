@@ -34,6 +34,31 @@ public sealed class WorkerProcessTests
     }
 
     [Theory]
+    [InlineData("AllocatorPicks")]
+    [InlineData("ProcessBinds")]
+    public async Task Brick_WithAnAdminPort_ServesBothAndBothGoWithIt(string strategy)
+    {
+        using TempFolder folder = new();
+        await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
+        PortLease data = await daemon.Registry.AcquireAsync(new PortRequest(Brick) { Strategy = strategy }).Within();
+        PortLease admin = await daemon.Registry.AcquireAsync(new PortRequest(Brick + "/admin") { Strategy = strategy }).Within();
+        ProcessStartInfo start = Samples.Brick;
+        admin.PrepareStart(start, name: "admin");
+        (ChildProcess brick, PortEntry dataEntry) = await daemon.LaunchAsync(start, data);
+        PortEntry adminEntry = await admin.WhenBound.Within();
+
+        (await Line.FromAsync(dataEntry.Port)).Should().Be($"brick {Brick} pid {brick.Id}");
+        (await Line.FromAsync(adminEntry.Port)).Should().Be($"{Brick}/admin pid {brick.Id} clients 1");
+        (dataEntry.ProcessId, dataEntry.Epoch, adminEntry.ProcessId, adminEntry.Epoch).Should().Be((brick.Id, data.Epoch, brick.Id, admin.Epoch));
+        long revision = daemon.Registry.Snapshot().Revision;
+        brick.Kill();
+        await daemon.ChangeAsync(revision, change => change.Kind == PortChangeKind.Died && change.Entry.Owner == Brick + "/admin");
+        await daemon.ChangeAsync(revision, change => change.Kind == PortChangeKind.Died && change.Entry.Owner == Brick);
+        daemon.Registry.TryGetPort(Brick, out _).Should().BeFalse();
+        daemon.Registry.TryGetPort(Brick + "/admin", out _).Should().BeFalse();
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task Worker_SigTerm_SignsOutAndEndsWithExitCode0(bool snapd)

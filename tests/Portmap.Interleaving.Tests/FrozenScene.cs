@@ -104,6 +104,8 @@ internal sealed class FrozenScene : IDisposable
         _session!.DisposeAsync().AsTask().Wait();
     }
 
+    public void Extend() => _ = Lease.ExtendAsync(TimeSpan.FromSeconds(1)).AsTask().Exception;
+
     public void ReportBindFailure()
     {
         _ = Lease.WhenBound;

@@ -32,6 +32,7 @@ public sealed class FrozenThreadTests : IDisposable
         ["shares a port"] = (scene => scene.Here.Register(scene.Registry, "first", FrozenScene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
         ["releases"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.Here.Release(scene.Registry, "frozen", out _)),
         ["releases a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.Release(scene.Registry, out _)),
+        ["extends a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Extend()),
         ["looks up"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
         ["makes a pass"] = (scene => scene.LetALeaseRunOut(), scene => scene.Registry.Maintain()),
         ["frees what has cooled"] = (scene => scene.LetAPortCool(), scene => scene.Acquire("frozen")),
@@ -44,7 +45,7 @@ public sealed class FrozenThreadTests : IDisposable
     };
 
     /// <summary>Those that are tried on a registry with a store too.</summary>
-    private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease"];
+    private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease", "extends a lease"];
 
     [Fact]
     public void Registry_ThreadFrozenAtAnyStep_TheOthersGoOnAndNothingIsLost()

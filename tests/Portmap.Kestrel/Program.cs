@@ -1,6 +1,7 @@
 // A web worker as its author writes it, for tests to start, stop and kill: one call makes it a
 // worker of the port map.
 //   Portmap.Kestrel http1|http2|https [second owner]
+//   Portmap.Kestrel http1|http2|https --names NAME...
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -13,8 +14,17 @@ WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders().AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.Services.AddGrpc();
-builder.WebHost.UsePortmap(Listen, options => options.CheckInterval = TimeSpan.FromMilliseconds(200));
-if (args.Length > 1)
+if (args is [_, "--names", .. var names])
+{
+    builder.WebHost.UsePortmap(names[0]);
+    Array.ForEach(names[1..], name => builder.WebHost.UsePortmap(Listen, options => options.Name = name));
+}
+else
+{
+    builder.WebHost.UsePortmap(Listen, options => options.CheckInterval = TimeSpan.FromMilliseconds(200));
+}
+
+if (args.Length == 2)
 {
     builder.WebHost.UsePortmap(Listen, options => (options.Owner, options.Port, options.Epoch) = (args[1], 0, 0));
 }

@@ -46,6 +46,31 @@ public class PortmapClientTests
         await session.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Extend_OpenLease_HasTheTimeOfTheRequestAndThenMore()
+    {
+        Microsoft.Extensions.Time.Testing.FakeTimeProvider clock = new();
+        await using Harness harness = new(timeProvider: clock);
+        await using PortmapClient client = harness.OpenClient();
+        PortEntry lease = await client.AcquireAsync(new PortRequest("b1") { LeaseTimeout = TimeSpan.FromSeconds(5) }).Within();
+
+        DateTimeOffset end = await client.ExtendAsync(new PortClaimRequest("b1") { Epoch = lease.Epoch }, TimeSpan.FromSeconds(30)).Within();
+        end.Should().Be(clock.GetUtcNow() + TimeSpan.FromSeconds(30));
+        clock.Advance(TimeSpan.FromSeconds(29));
+        (await client.GetEntryAsync("b1").Within())!.Value.State.Should().Be(PortState.Reserved);
+
+        foreach (TimeSpan time in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromTicks(1), TimeSpan.FromSeconds(-1), TimeSpan.MaxValue])
+        {
+            Func<Task> extend = () => client.ExtendAsync("b1", time).Within();
+            (await extend.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidTime);
+        }
+
+        Func<Task> nobodys = () => client.ExtendAsync("b2", TimeSpan.FromSeconds(1)).Within();
+        (await nobodys.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.LeaseEnded);
+        Func<Task> acquire = () => client.AcquireAsync(new PortRequest("b2") { LeaseTimeout = TimeSpan.FromDays(2) }).Within();
+        (await acquire.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidTime);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("a\0b")]

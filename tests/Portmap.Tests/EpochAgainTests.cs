@@ -45,6 +45,19 @@ public class EpochAgainTests
         scene.Here.Register("a", port, given).Epoch.Should().BeGreaterThan(given);
     }
 
+    [Fact]
+    public async Task Register_AfterALaterLeaseWasGivenBackUnused_IsAccepted()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("a");
+        (int port, long given) = (lease.Port, lease.Epoch);
+        scene.Here.Register("a", port, given);
+        scene.Here.Release("a");
+        scene.Acquire("a").TryRelease(out _).Should().BeTrue();
+
+        scene.Here.Register("a", port, given).Port.Should().Be(port, "a lease that nobody used is nothing newer");
+    }
+
     [Theory]
     [MemberData(nameof(Times))]
     public async Task Register_WhenTheOwnerHasANewerRegistration_IsStaleThenAndAfterItsDeath(int afterMs, string strategy)

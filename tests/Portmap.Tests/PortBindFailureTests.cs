@@ -45,6 +45,17 @@ public class PortBindFailureTests
     }
 
     [Fact]
+    public async Task ReportBindFailureAsync_OfThePortThatIsRequired_IsRefusedAndGivesNoOther()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Previous = 20_003, Reuse = PortReuse.Require });
+
+        (await lease.ReportBindFailureAsync().AsTask().RefusalAsync()).ShouldExplain(PortRefusalReason.Foreign, 20_003);
+
+        scene.Registry.TryGetEntry("b1", out _).Should().BeFalse("that one or none");
+    }
+
+    [Fact]
     public async Task ReportBindFailureAsync_ProcessBinds_LeavesThePortToTheProcessAgain()
     {
         await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);

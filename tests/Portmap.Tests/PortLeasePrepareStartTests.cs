@@ -80,7 +80,95 @@ public class PortLeasePrepareStartTests
         apply.Should().Throw<ArgumentNullException>();
     }
 
+    [Fact]
+    public async Task PrepareStart_ThreePortsByName_NoneOverwritesAnother()
+    {
+        await using Scene scene = new(configure: options => (options.Endpoint, options.Exclude) = ("unix:/run/a.sock", "20009"));
+        PortLease plain = scene.Acquire("web"), http = scene.Acquire("web/http"), admin = scene.Acquire(new PortRequest("web/admin") { Protocol = PortProtocol.Udp });
+        ProcessStartInfo startInfo = Clean();
+
+        plain.PrepareStart(startInfo);
+        http.PrepareStart(startInfo, name: "http");
+        admin.PrepareStart(startInfo, "tcp:127.0.0.1:1", "Admin_2");
+
+        foreach ((PortLease lease, string prefix, string protocol, string endpoint) in ((PortLease, string, string, string)[])
+            [(plain, "PORTMAP_", "tcp", "tcp:127.0.0.1:1"), (http, "PORTMAP_HTTP_", "tcp", "unix:/run/a.sock"), (admin, "PORTMAP_ADMIN_2_", "udp", "tcp:127.0.0.1:1")])
+        {
+            startInfo.Environment.Should().Contain(new Dictionary<string, string?>
+            {
+                [prefix + "OWNER"] = lease.Owner,
+                [prefix + "PORT"] = lease.Port.ToString(CultureInfo.InvariantCulture),
+                [prefix + "EPOCH"] = lease.Epoch.ToString(CultureInfo.InvariantCulture),
+                [prefix + "PROTOCOL"] = protocol,
+                [prefix + "RANGE"] = "20000-20009",
+                [prefix + "EXCLUDE"] = "20009",
+                [prefix + "BIND_ATTEMPTS"] = "8",
+                [prefix + "ENDPOINT"] = endpoint,
+            });
+        }
+    }
+
+    [Theory]
+    [InlineData(null, null, "without a name")]
+    [InlineData("http", "HTTP", "under the name 'HTTP'")]
+    public async Task PrepareStart_SecondLeaseOfOneName_IsToldAndTheFirstStays(string? first, string? second, string said)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("web"), other = scene.Acquire("web/admin");
+        ProcessStartInfo startInfo = Clean();
+        lease.PrepareStart(startInfo, name: first);
+
+        Action again = () => other.PrepareStart(startInfo, name: second);
+
+        again.Should().Throw<InvalidOperationException>()
+            .WithMessage($"*'web' (port {lease.Port}) already, {said}*'web/admin' (port {other.Port})*PrepareStart(start, name: \"admin\")*ProcessStartInfo of its own*");
+        startInfo.Environment[first is null ? "PORTMAP_OWNER" : "PORTMAP_HTTP_OWNER"].Should().Be("web");
+        other.Guarantee.Should().NotBe(PortGuarantee.Admitting, "no gate is opened for a start that will not be");
+    }
+
+    [Fact]
+    public async Task PrepareStart_SameLeaseAgainOrAfterTheFirstHasEnded_TakesItsPlace()
+    {
+        await using Scene scene = new();
+        ProcessStartInfo startInfo = Clean();
+        PortLease first = scene.Acquire("b1");
+        first.PrepareStart(startInfo);
+        first.PrepareStart(startInfo);
+        first.TryRelease(out _).Should().BeTrue();
+        PortLease second = scene.Acquire("b2");
+
+        second.PrepareStart(startInfo);
+
+        startInfo.Environment["PORTMAP_OWNER"].Should().Be("b2");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("web-admin")]
+    [InlineData("2nd")]
+    [InlineData("ü")]
+    [InlineData("a=b")]
+    [InlineData("aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaa")]
+    public async Task PrepareStart_NameThatCannotBeAVariable_IsTold(string name)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        ProcessStartInfo startInfo = Clean();
+
+        Action apply = () => lease.PrepareStart(startInfo, name: name);
+
+        apply.Should().Throw<ArgumentException>().WithParameterName(nameof(name)).WithMessage($"'{name}' cannot name a port*PORTMAP_HTTP_PORT*letters, digits*");
+        startInfo.Environment.Keys.Should().NotContain(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal));
+    }
+
     private static IDictionary<string, string?> Apply(PortLease lease, string? endpoint = null)
+    {
+        ProcessStartInfo startInfo = Clean();
+        lease.PrepareStart(startInfo, endpoint);
+        return startInfo.Environment;
+    }
+
+    private static ProcessStartInfo Clean()
     {
         ProcessStartInfo startInfo = new("brick");
         foreach (string key in startInfo.Environment.Keys.Where(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal)).ToArray())
@@ -88,7 +176,6 @@ public class PortLeasePrepareStartTests
             startInfo.Environment.Remove(key);
         }
 
-        lease.PrepareStart(startInfo, endpoint);
-        return startInfo.Environment;
+        return startInfo;
     }
 }

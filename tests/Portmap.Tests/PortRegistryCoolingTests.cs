@@ -47,6 +47,32 @@ public class PortRegistryCoolingTests
     }
 
     [Fact]
+    public async Task Release_LeasesOfTheWholeRange_AllComeBackAfterTheDelay()
+    {
+        await using Scene scene = new(configure: options => options.ReuseCooling = false);
+        PortLease[] leases = [.. Enumerable.Range(0, 10).Select(i => scene.Acquire($"b{i}"))];
+        Array.ForEach(leases, lease => lease.TryRelease(out _).Should().BeTrue());
+        scene.AcquireRefused("early").ShouldExplain(PortRefusalReason.Exhausted, "10 cooling");
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        Enumerable.Range(0, 10).Select(i => scene.Acquire($"c{i}").Port).Should().BeEquivalentTo(leases.Select(lease => lease.Port));
+    }
+
+    [Fact]
+    public async Task Acquire_OneHasCooledAndALowerOneCoolsStill_TakesTheOneThatHas()
+    {
+        await using Scene scene = new("20000-20001");
+        PortLease[] leases = [scene.Acquire("a"), scene.Acquire("b")];
+        leases.Single(lease => lease.Port == 20_001).TryRelease(out _).Should().BeTrue();
+        scene.Clock.Advance(TimeSpan.FromSeconds(3));   // within one eighth of the delay
+        leases.Single(lease => lease.Port == 20_000).TryRelease(out _).Should().BeTrue();
+        scene.Clock.Advance(TimeSpan.FromSeconds(57.5));
+
+        scene.Acquire("c").Port.Should().Be(20_001, "it was released more than a minute ago, the other one less");
+    }
+
+    [Fact]
     public async Task Acquire_PortInUseLeftItsMarkManyTimes_FindsTheOneThatCools()
     {
         await using Scene scene = new("20000-20001", options => options.ReuseDelay = TimeSpan.FromSeconds(32));

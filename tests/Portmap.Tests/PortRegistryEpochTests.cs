@@ -196,6 +196,23 @@ public class PortRegistryEpochTests
         scene.PortOf("b1").Should().Be(0);
     }
 
+    [Fact]
+    public async Task Register_EpochsOfRegistrationsThatAreOver_OnlyTheLastOneIsNotStale()
+    {
+        await using Scene scene = new();
+        PortLease first = scene.Acquire("b1");
+        (int port, long old) = (first.Port, first.Epoch);
+        scene.Here.Register("b1", port, old);
+        scene.Here.Release("b1");
+        PortLease second = scene.Acquire("b1");
+        (int lastPort, long last) = (second.Port, second.Epoch);
+        scene.Here.Register("b1", lastPort, last);
+        scene.Here.Release("b1");
+
+        scene.Here.RegisterRefused("b1", port, old).ShouldExplain(PortRefusalReason.Stale, old);
+        scene.Here.Register("b1", lastPort, last).Port.Should().Be(lastPort);
+    }
+
     private static long AcquireAndRelease(Scene scene)
     {
         PortLease lease = scene.Acquire("b1");

@@ -39,6 +39,19 @@ public class PortRegistryMemoryTests
         }
     }
 
+    [Fact]
+    public async Task Prefer_APortThatCouldNotBeBoundCameSince_GivesTheOneBefore()
+    {
+        await using Scene scene = new(configure: options => options.BindAttempts = 1);
+        scene.Here.Register("b1", 20_006);
+        scene.Here.Release("b1");
+        PortLease failed = scene.Acquire("b1");
+        failed.Port.Should().NotBe(20_006);
+        (await failed.ReportBindFailureAsync().AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+
+        scene.Acquire(new PortRequest("b1") { Reuse = PortReuse.Prefer }).Port.Should().Be(20_006, "the other one was never of any use");
+    }
+
     [Theory]
     [MemberData(nameof(Endings))]
     public async Task Prefer_HoweverTheLastClaimEnded_GivesItsPort(string ending)

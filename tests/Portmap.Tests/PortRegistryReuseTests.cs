@@ -11,6 +11,14 @@ public class PortRegistryReuseTests
     public static TheoryData<PortReuse> Wanting { get; } = new() { PortReuse.Prefer, PortReuse.Require };
 
     [Fact]
+    public async Task Fresh_NothingElseIsFree_GivesThePrevious()
+    {
+        await using Scene scene = new("20000", options => options.ReuseDelay = TimeSpan.Zero);
+
+        scene.Acquire(new PortRequest("b1") { Previous = 20000, Reuse = PortReuse.Fresh }).Port.Should().Be(20000, "it is used rather than failing");
+    }
+
+    [Fact]
     public async Task Fresh_PreviousIsFree_GivesAnother()
     {
         await using Scene scene = new("20004-20005");

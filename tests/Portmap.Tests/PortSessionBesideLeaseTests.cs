@@ -45,6 +45,18 @@ public class PortSessionBesideLeaseTests
     }
 
     [Fact]
+    public async Task Register_TwiceBesideALease_TheLaterRanksAboveTheEarlierAndBothBelowTheLease()
+    {
+        await using Scene scene = new();
+        scene.Here.Register("a", 1001);
+        PortLease lease = scene.Acquire("a");
+
+        long earlier = scene.Here.Register("a", 1002).Epoch!.Value, later = scene.Here.Register("a", 1003).Epoch!.Value;
+
+        later.Should().BeGreaterThan(earlier).And.BeLessThan(lease.Epoch);
+    }
+
+    [Fact]
     public async Task Register_OldEpochMovesWhileALeaseIsOpen_RanksBelowTheLease()
     {
         await using Scene scene = new();

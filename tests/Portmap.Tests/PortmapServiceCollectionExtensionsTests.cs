@@ -23,8 +23,9 @@ public class PortmapServiceCollectionExtensionsTests
     {
         using ServiceProvider services = Configure(
             binder,
-            ("Ports", "20000-20001"),
+            ("Ports", "20000-20001,20005"),
             ("Exclude", "20000"),
+            ("KeptPorts:b/kept", "20005"),
             ("Strategy", "AllocatorPicks"),
             ("Order", "LowestFree"),
             ("Reuse", "Prefer"),
@@ -36,6 +37,7 @@ public class PortmapServiceCollectionExtensionsTests
         services.GetRequiredService<PortRegistry>().TryAcquire("b1", out PortLease? lease, out _).Should().BeTrue();
 
         lease!.Port.Should().Be(20001);
+        options.KeptPorts.Should().Equal(new Dictionary<string, int> { ["b/kept"] = 20005 });
         options.Should().BeEquivalentTo(new
         {
             Order = PortOrder.LowestFree,
@@ -43,6 +45,17 @@ public class PortmapServiceCollectionExtensionsTests
             LeaseTimeout = TimeSpan.FromSeconds(5),
             MaxOwners = 7,
         });
+    }
+
+    [Theory]
+    [MemberData(nameof(Binders))]
+    public void AddPortmap_WrongKeptPort_IsNamed(Binder binder)
+    {
+        using ServiceProvider services = Configure(binder, ("Ports", "20000-20001"), ("KeptPorts:b1", "30000"));
+
+        Action resolve = () => services.GetRequiredService<PortRegistry>();
+
+        resolve.Should().Throw<OptionsValidationException>().WithMessage("*KeptPorts*'b1'*30000*20000-20001*");
     }
 
     [Theory]

@@ -10,6 +10,13 @@ internal sealed class GfDumpProgram() : RpcProgram(number: 123_451_501, version:
     private const uint Dump = 1;
     private const uint Ping = 2;
 
+    public override string NameOf(uint procedure) => procedure switch
+    {
+        Dump => "DUMP",
+        Ping => "PING",
+        _ => base.NameOf(procedure),
+    };
+
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken)
     {
         switch (request.Procedure)

@@ -20,6 +20,15 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
     /// <summary>A brick's second listener, under the name that glusterfsd gives it.</summary>
     private const string RdmaSuffix = ".rdma";
 
+    public override string NameOf(uint procedure) => procedure switch
+    {
+        PortByBrick => "PORTBYBRICK",
+        BrickByPort => "BRICKBYPORT",
+        SignIn => "SIGNIN",
+        SignOut => "SIGNOUT",
+        _ => base.NameOf(procedure),
+    };
+
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken)
     {
         switch (request.Procedure)
@@ -117,6 +126,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
 
     private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {
+        request.Outcome = CallOutcome.Refused;
         Log.Refused(logger, connection.Peer.Name, refusal);
         WriteResult(request, -1, GlusterErrno.Of(refusal.Reason));
     }

@@ -27,12 +27,15 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private int PageBytes => context.Limits.RecordBytes - PageReserve;
 
+    public override string NameOf(uint procedure) => PortmapProcedure.NameOf(procedure);
+
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
         PortmapProcedure.Acquire => AcquireAsync(connection, request),
         PortmapProcedure.Register => RegisterAsync(connection, request),
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
         PortmapProcedure.Release => ReleaseAsync(connection, request),
+        PortmapProcedure.Extend => ExtendAsync(connection, request),
         PortmapProcedure.Lookup => ValueTask.FromResult(Lookup(request)),
         PortmapProcedure.LookupPort => ValueTask.FromResult(LookupPort(request)),
         PortmapProcedure.List => ListAsync(connection, request, cancellationToken),
@@ -49,7 +52,8 @@ internal sealed class PortmapProgram(ServerContext context)
             int reuse = request.ReadInt32();
             int previous = request.ReadInt32();
             string? strategy = PortmapXdr.ReadOptional(ref request.Arguments);
-            string? ports = request.Arguments.Remaining == 0 ? null : PortmapXdr.ReadOptional(ref request.Arguments);   // an earlier caller ends here
+            string? ports = PortmapXdr.ReadAdded(ref request.Arguments);
+            uint leaseMs = request.Arguments.Remaining == 0 ? 0 : request.ReadUInt32();
             if (reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require)
             {
                 throw new InvalidDataException($"{reuse} is not a reuse.");
@@ -67,6 +71,7 @@ internal sealed class PortmapProgram(ServerContext context)
                     Previous = previous == 0 ? null : previous,
                     Strategy = strategy,
                     Ports = ports,
+                    LeaseTimeout = leaseMs == 0 ? null : TimeSpan.FromMilliseconds(leaseMs),
                 }).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);
@@ -106,6 +111,7 @@ internal sealed class PortmapProgram(ServerContext context)
             PortClaimRequest claim = ReadClaim(request);
             int claimedProcessId = request.ReadInt32();
             SocketError error = BindErrno.Read(request.ReadInt32());
+            claim = claim with { Ports = PortmapXdr.ReadAdded(ref request.Arguments) };
             DemandHealing(connection.Peer, claim);
             DemandStranger(error, claim);
             PortLease lease = await connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
@@ -128,6 +134,29 @@ internal sealed class PortmapProgram(ServerContext context)
             connection.Peer.DemandChange(claim.Owner);
             await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
+        }
+        catch (PortRefusedException e)
+        {
+            Refuse(connection, request, e.Refusal);
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> ExtendAsync(RpcConnection connection, RpcCall request)
+    {
+        try
+        {
+            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
+            long epoch = request.ReadInt64();
+            var protocol = (PortProtocol)request.ReadInt32();
+            int claimedProcessId = request.ReadInt32();
+            TimeSpan time = TimeSpan.FromMilliseconds(request.ReadUInt32());
+            PortClaimRequest claim = new(OwnerText.Decode(name)) { Epoch = epoch == 0 ? null : epoch, Protocol = protocol };
+            connection.Peer.DemandChange(claim.Owner);
+            PortLease lease = await connection.Sessions.ExtendAsync(claim, claimedProcessId, time).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            request.WriteInt64(lease.ExpiresAt.UtcTicks);
         }
         catch (PortRefusedException e)
         {
@@ -258,6 +287,7 @@ internal sealed class PortmapProgram(ServerContext context)
 
     private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {
+        request.Outcome = CallOutcome.Refused;
         Log.Refused(context.Logger, connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);

@@ -15,6 +15,7 @@ internal static class PortmapProcedure
     public const uint List = 6;
     public const uint WaitForChange = 7;
     public const uint LookupPort = 8;
+    public const uint Extend = 10;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
@@ -37,6 +38,7 @@ internal static class PortmapProcedure
         List => "PORTMAP_LIST",
         WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
         LookupPort => "PORTMAP_LOOKUP_PORT",
+        Extend => "PORTMAP_EXTEND",
         _ => $"procedure {procedure}",
     };
 }

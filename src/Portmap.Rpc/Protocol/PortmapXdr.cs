@@ -100,7 +100,12 @@ internal static class PortmapXdr
 
     public static string? ReadOptional(ref XdrReader reader) => reader.ReadBoolean() ? reader.ReadString(MaxText) : null;
 
-    private static DateTimeOffset ReadTime(ref XdrReader reader)
+    /// <summary>
+    /// Reads what was added to the end of arguments: callers from before that send nothing there.
+    /// </summary>
+    public static string? ReadAdded(ref XdrReader reader) => reader.Remaining == 0 ? null : ReadOptional(ref reader);
+
+    public static DateTimeOffset ReadTime(ref XdrReader reader)
     {
         long ticks = reader.ReadInt64();
         return ticks >= DateTimeOffset.MinValue.Ticks && ticks <= DateTimeOffset.MaxValue.Ticks

@@ -87,6 +87,15 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         return lease;
     }
 
+    public async ValueTask<PortLease> ExtendAsync(PortClaimRequest request, int claimedProcessId, TimeSpan time)
+    {
+        PortClaimRequest either = request with { Protocol = SingleProtocols.Of(request.Protocol)[0] };
+        PortSession session = SessionOf(claimedProcessId, request.Owner);
+        PortLease lease = await session.ExtendAsync(either, time, CancellationToken.None).ConfigureAwait(false);
+        NoteClaim(claimedProcessId, session);
+        return lease;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _closed?.TrySetResult();

@@ -54,9 +54,11 @@ internal sealed partial class RpcConnection
 
         int start = RpcMessage.BeginReply(_out, header.Xid, AcceptStatus.Success);
         _call.Begin(header.Xid, header.Procedure, arguments, start);
+        _began = _context.Metrics.Begin();
         if (header.Procedure == 0)
         {
             _out.EndRecord(start);
+            Count(program, CallOutcome.Answered);
             return ValueTask.FromResult(true);
         }
 
@@ -68,7 +70,7 @@ internal sealed partial class RpcConnection
                 return FinishAsync(program, start, invoked);
             }
 
-            Finish(start, invoked.Result);
+            Finish(program, start, invoked.Result);
         }
         catch (Exception e)
         {
@@ -82,7 +84,7 @@ internal sealed partial class RpcConnection
     {
         try
         {
-            Finish(start, await invoked.ConfigureAwait(false));
+            Finish(program, start, await invoked.ConfigureAwait(false));
         }
         catch (OperationCanceledException) when (_ended.IsCancellationRequested)
         {
@@ -96,10 +98,11 @@ internal sealed partial class RpcConnection
         return true;
     }
 
-    private void Finish(int start, bool isKnown)
+    private void Finish(RpcProgram program, int start, bool isKnown)
     {
         if (_call.IsDeferred)
         {
+            Count(program, CallOutcome.Waits);
             return;
         }
 
@@ -112,6 +115,17 @@ internal sealed partial class RpcConnection
             _out.Truncate(start);
             RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.ProcedureUnavailable);
         }
+
+        Count(program, isKnown ? _call.Outcome : CallOutcome.Unavailable);
+    }
+
+    // What a peer makes up is no tag: it would have a count of its own for ever.
+    private void Count(RpcProgram program, CallOutcome outcome)
+    {
+        if (_began is not null)
+        {
+            _context.Metrics.End(_began, program.Name, outcome == CallOutcome.Unavailable ? "Unknown" : program.NameOf(_call.Procedure), outcome);
+        }
     }
 
     private void Fail(RpcProgram program, int start, Exception e)
@@ -121,9 +135,11 @@ internal sealed partial class RpcConnection
         {
             Log.GarbageArguments(_context.Logger, Peer.Name, program.Name, _call.Procedure, e.Message);
             RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.GarbageArguments);
+            Count(program, CallOutcome.Garbage);
         }
         else
         {
+            Count(program, CallOutcome.Failed);
             Log.ProgramFailed(_context.Logger, e, program.Name, _call.Procedure);
             RpcMessage.WriteReply(_out, _call.Xid, AcceptStatus.SystemError);
         }

@@ -45,6 +45,7 @@ internal sealed partial class RpcConnection : IDisposable
     private readonly RpcCall _call;
     private WaitMark _reading;
     private WaitMark _writing;
+    private long? _began;   // when the call that is answered now was read, for who times it
     private int _pending;
     private bool _isAborted;
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Portmap.Rpc.Serving;
 
 /// <summary>
@@ -13,6 +15,9 @@ internal abstract class RpcProgram(uint number, uint version, string name)
 
     /// <summary>The name by which GF-DUMP lists it.</summary>
     public string Name => name;
+
+    /// <summary>The name of a procedure that there is, for who counts calls.</summary>
+    public virtual string NameOf(uint procedure) => procedure == 0 ? "NULL" : procedure.ToString(CultureInfo.InvariantCulture);
 
     public static RpcProgram Of(IRpcProgram program) => new HostProgram(program);
 

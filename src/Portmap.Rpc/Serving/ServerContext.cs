@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Peers;
 
 namespace Portmap.Rpc.Serving;
@@ -12,6 +13,7 @@ internal sealed class ServerContext
         Limits = ServerLimits.Of(options);
         Trust = new Trust(options);
         Logger = logger;
+        Metrics = new RpcMetrics(options.MeterFactory, timeProvider);
         LimitLog = new LimitLog(logger, timeProvider, Limits);
         TimeProvider = timeProvider;
         Snapshots = new SharedSnapshot(registry, timeProvider);
@@ -32,6 +34,8 @@ internal sealed class ServerContext
     public UserShares Users { get; }
 
     public ILogger Logger { get; }
+
+    public RpcMetrics Metrics { get; }
 
     public LimitLog LimitLog { get; }
 

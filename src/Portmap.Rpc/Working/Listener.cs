@@ -173,7 +173,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         {
             // The last one is reported too: the daemon, whose limit is the same, names who holds
             // them.
-            PortClaimRequest failed = new(settings.Owner, port) { Epoch = epoch, Protocol = settings.Protocol };
+            PortClaimRequest failed = new(settings.Owner, port) { Epoch = epoch, Protocol = settings.Protocol, Ports = settings.ToldPorts };
             next = await link.CallAsync((client, token) => client.ReportBindFailureAsync(failed, cancellationToken: token), cancellationToken).ConfigureAwait(false);
         }
         catch (PortRefusedException e) when (givenUp is null || e.Refusal.Reason == PortRefusalReason.AttemptsExhausted)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
@@ -23,6 +22,9 @@ internal sealed record WorkerSettings
 
     /// <summary>Where it picks a port that it is to bring.</summary>
     public required PickRanges Ports { get; init; }
+
+    /// <summary>The same as it was told; null when nobody did.</summary>
+    public required string? ToldPorts { get; init; }
 
     /// <summary>
     /// Whether somebody said which port, which range or which lease: if nobody did, the daemon is
@@ -59,22 +61,24 @@ internal sealed record WorkerSettings
         CheckTime(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout), mayBeInfinite: false);
         CheckTime(options.CallTimeout, TimeSpan.FromTicks(1), nameof(options.CallTimeout), mayBeInfinite: true);
         CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
-        int port = (int)Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
-        long epoch = Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
-        IReadOnlyList<PortRange>? ranges = RangesOf(options.Ports, PortmapVariables.Range);
+        PortmapVariables.CheckName(options.Name, nameof(options.Name));
+        Told told = new(options.Name);
+        int port = (int)told.Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
+        long epoch = told.Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
+        IReadOnlyList<PortRange>? ranges = RangesOf(options.Ports ?? told.Get(PortmapVariables.Range), told.NameOf(PortmapVariables.Range));
         return new WorkerSettings
         {
-            Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : PortmapEnvironment.Endpoint,
-            Owner = options.Owner ?? PortmapEnvironment.Get(PortmapVariables.Owner)
-                ?? throw new InvalidOperationException($"Nobody said whose port this is: {PortmapVariables.Owner} is not set and the options name no owner; set one of them."),
+            Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : told.Endpoint,
+            Owner = options.Owner ?? told.Get(PortmapVariables.Owner) ?? throw told.NoOwner(),
             Port = port,
             Epoch = epoch,
             IsToldWhere = port != 0 || epoch != 0 || ranges is not null,
-            Protocol = options.Protocol ?? ProtocolOf(PortmapEnvironment.Get(PortmapVariables.Protocol)),
+            Protocol = options.Protocol ?? ProtocolOf(told.Get(PortmapVariables.Protocol), told.NameOf(PortmapVariables.Protocol)),
             Ports = new PickRanges(ranges ?? s_defaultPorts),
-            Exclude = ExcludeOf(options.Exclude ?? PortmapEnvironment.Get(PortmapVariables.Exclude)),
-            Address = options.Address ?? AddressOf(PortmapEnvironment.Get(PortmapVariables.Address)),
-            BindAttempts = (int)Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
+            ToldPorts = ranges is null ? null : string.Join(',', ranges),
+            Exclude = ExcludeOf(options.Exclude ?? told.Get(PortmapVariables.Exclude), told.NameOf(PortmapVariables.Exclude)),
+            Address = options.Address ?? AddressOf(told.GetShared(PortmapVariables.Address)),
+            BindAttempts = (int)told.Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
             Backlog = options.Backlog,
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,
@@ -98,38 +102,20 @@ internal sealed record WorkerSettings
         }
     }
 
-    private static long Number(long? option, string name, long least, long most, long fallback)
-    {
-        long value = fallback;
-        if (option is { } set)
-        {
-            value = set;
-        }
-        else if (PortmapEnvironment.Get(name) is { } text && !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value))
-        {
-            throw new FormatException($"{name}: '{text}' is not a number from {least} to {most}.");
-        }
-
-        return value >= least && value <= most
-            ? value
-            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{name}: {value} is not a number from {least} to {most}."));
-    }
-
-    private static PortProtocol ProtocolOf(string? text) => text switch
+    private static PortProtocol ProtocolOf(string? text, string variable) => text switch
     {
         null or PortmapVariables.Tcp => PortProtocol.Tcp,
         PortmapVariables.Udp => PortProtocol.Udp,
         PortmapVariables.TcpAndUdp => PortProtocol.TcpAndUdp,
-        _ => throw new FormatException($"{PortmapVariables.Protocol}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
+        _ => throw new FormatException($"{variable}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
     };
 
-    private static IReadOnlyList<PortRange>? RangesOf(string? option, string name) =>
-        option is null && PortmapEnvironment.Get(name) is null ? null : Named(name, option ?? PortmapEnvironment.Get(name)!, PortRange.ParseList);
+    private static IReadOnlyList<PortRange>? RangesOf(string? text, string variable) => text is null ? null : Named(variable, text, PortRange.ParseList);
 
     // Other than in Ports, a port may stand there twice.
-    private static List<PortRange> ExcludeOf(string? text) => text is null
+    private static List<PortRange> ExcludeOf(string? text, string variable) => text is null
         ? []
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(PortmapVariables.Exclude, part, PortRange.Parse))];
+        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(variable, part, PortRange.Parse))];
 
     private static T Named<T>(string name, string text, Func<string, T> parse)
     {

@@ -69,4 +69,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(21, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, outside {Ports}, which its lease asks for; it is served all the same", EventName = "RegisteredOutside")]
     public static partial void RegisteredOutside(ILogger logger, string owner, PortProtocol protocol, int port, string ports, int processId);
+
+    [LoggerMessage(22, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, which is kept for {Kept}; it is served all the same", EventName = "RegisteredKept")]
+    public static partial void RegisteredKept(ILogger logger, string owner, PortProtocol protocol, int port, string kept, int processId);
 }

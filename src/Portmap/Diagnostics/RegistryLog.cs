@@ -27,7 +27,8 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
     /// <summary>Tells that a lease or a registration has ended.</summary>
     /// <param name="kind">How it ended.</param>
     /// <param name="ended">The entry it was.</param>
-    public void Ended(PortChangeKind kind, in PortEntry ended)
+    /// <param name="timeout">How long a lease waits for its process.</param>
+    public void Ended(PortChangeKind kind, in PortEntry ended, TimeSpan timeout)
     {
         if (!Tells(kind))
         {
@@ -54,7 +55,7 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
                 PortmapLog.Disconnected(Logger, owner, protocol, port, processId, delays.Grace);
                 break;
             case PortChangeKind.Expired:
-                PortmapLog.Expired(Logger, owner, protocol, port, epoch, delays.Lease);
+                PortmapLog.Expired(Logger, owner, protocol, port, epoch, timeout);
                 break;
             case PortChangeKind.Taken:
                 PortmapLog.Taken(Logger, owner, protocol, port, epoch);
@@ -89,6 +90,16 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
         {
             string owner = Printable.Of(entry.Owner);
             PortmapLog.RegisteredOutside(Logger, owner, entry.Protocol, entry.Port, ports, entry.ProcessId ?? 0);
+        }
+    }
+
+    /// <summary>Tells that a process listens on a number that is kept for another owner.</summary>
+    public void RegisteredKept(in PortEntry entry, string kept)
+    {
+        if (Passes(nameof(PortmapLog.RegisteredKept), entry.Owner, LogLevel.Warning))
+        {
+            string owner = Printable.Of(entry.Owner), other = Printable.Of(kept);
+            PortmapLog.RegisteredKept(Logger, owner, entry.Protocol, entry.Port, other, entry.ProcessId ?? 0);
         }
     }
 
@@ -149,8 +160,7 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
         PortmapLog.LinesLeftOut(Logger, count, kind, subject is null ? "others" : Printable.Of(subject));
 
     /// <summary>The times that some lines name, as the options set them.</summary>
-    /// <param name="Lease">How long a lease waits for its process.</param>
     /// <param name="Grace">How long a process without a connection is served.</param>
     /// <param name="ForeignRecheck">How long a stranger's port is left alone.</param>
-    internal readonly record struct Delays(TimeSpan Lease, TimeSpan Grace, TimeSpan ForeignRecheck);
+    internal readonly record struct Delays(TimeSpan Grace, TimeSpan ForeignRecheck);
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Portmap.Diagnostics;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -53,6 +52,7 @@ internal struct Acquisition : IOperation
         strategy = 0;
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
             ?? (request.Ports is null ? null : CheckPorts(parts, request))
+            ?? (request.LeaseTimeout is null ? null : Extension.CheckTime(request.LeaseTimeout, request.Owner, request.Protocol))
             ?? CheckPrevious(parts, request)
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
@@ -72,7 +72,7 @@ internal struct Acquisition : IOperation
 
         if (refusal is not null)
         {
-            PortmapMetrics.Refused(refusal.Reason);
+            parts.Metrics.Refused(refusal.Reason);
         }
 
         return refusal;
@@ -125,7 +125,7 @@ internal struct Acquisition : IOperation
     {
         Publication.Done => Answer.Done,
         Publication.Raced or Publication.Lost => Answer.Again,
-        Publication.AlreadyReserved => Refusals.AlreadyReserved(_hunt.Owner.Owner, standing, _parts.Clock, _parts.Settings),
+        Publication.AlreadyReserved => Refusals.AlreadyReserved(_hunt.Owner.Owner, standing, _parts),
         Publication.LeaseGone => Refusals.LeaseOver(_lease),
         Publication.TooManyOwners => Refusals.TooManyOwners(_hunt.Owner.Owner, _parts.Settings.MaxOwners),
         Publication.StoreFailed => Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, _parts.Journal!.LastFailure),
@@ -209,7 +209,7 @@ internal struct Acquisition : IOperation
 
         return has.Lease.IsNone || ReferenceEquals(has.Lease.Claim, replaced)
             ? Answer.Done
-            : Refusals.AlreadyReserved(owner.Owner, has.Lease, _parts.Clock, _parts.Settings);
+            : Refusals.AlreadyReserved(owner.Owner, has.Lease, _parts);
     }
 
     private readonly Publication Publish(long now, out ClaimView standing)
@@ -256,7 +256,7 @@ internal struct Acquisition : IOperation
     private static PortRefusal? CheckPrevious(RegistryParts parts, in PortRequest request) =>
         request.PreviousPort is < 0 or > 65_535
             ? Refusals.InvalidPort(request.Owner, request.PreviousPort, request.Protocol, "leave it null when there was none")
-        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request.Ports)
+        : request.PreviousPort != 0 && request.Reuse == PortReuse.Require && !parts.HandsOut(request.PreviousPort, request)
             ? Refusals.NotHandedOut(request, parts.Settings)
         : null;
 }

@@ -25,6 +25,14 @@ internal sealed class AskedPools(PortRegistrySettings settings)
         return text is null ? settings.Ports : FindAsked(text, out complaint);
     }
 
+    /// <summary>The ranges that a worker says its lease names; null when it may be given any
+    /// port.</summary>
+    public string? Told(string? text)
+    {
+        _ = Find(text, out string? complaint);
+        return text == settings.Ports.Text || complaint is not null ? null : text;
+    }
+
     private PortPool FindAsked(string text, out string? complaint)
     {
         complaint = null;
@@ -49,7 +57,7 @@ internal sealed class AskedPools(PortRegistrySettings settings)
         }
 
         PortPool pool = settings.Ports.Within(ranges, settings.HandsOut);
-        if (pool.Count == 0)
+        if (pool.Count == 0 && settings.Kept?.Ports.Any(pool.Contains) != true)
         {
             complaint = Text($"All its ports are excluded ({settings.Exclude}). Ask for others, or exclude fewer.");
             return settings.Ports;

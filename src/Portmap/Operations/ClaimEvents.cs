@@ -12,7 +12,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
     public void TookEffect(ClaimView claim, ClaimView used)
     {
-        PortmapMetrics.TookEffect(claim.IsLease);
+        parts.Metrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
@@ -20,6 +20,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             {
                 lease.OnRegistered(claim.Claim!);
                 TellOutside(lease, claim);
+            }
+
+            if (parts.Settings.Kept?.OwnerOf(claim.Port) is { } kept && kept != claim.Owner)
+            {
+                parts.Log.RegisteredKept(parts.Entries.Of(claim), kept);
             }
         }
         else if (!used.IsNone)
@@ -51,7 +56,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
 
         PortChangeKind kind = KindOf(claim.Cause);
-        PortmapMetrics.Ended(kind);
+        parts.Metrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;
         bool isLogged = RegistryLog.Tells(kind) || (!goesOn && parts.Log.TellsChanges);
         if (!isTold && !isLogged)
@@ -62,7 +67,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
         if (isLogged)
         {
-            parts.Log.Ended(kind, ended);
+            parts.Log.Ended(kind, ended, TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));
         }
 
         if (isTold)
@@ -75,7 +80,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 
     public void FoundForeign(ClaimView marker)
     {
-        PortmapMetrics.FoundForeign();
+        parts.Metrics.FoundForeign();
         parts.Holders.Want(marker.Protocol, marker.Port);
         parts.Log.FoundForeign(marker.Protocol, marker.Port);
         if (parts.Changes.IsRecording)

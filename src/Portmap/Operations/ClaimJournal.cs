@@ -53,6 +53,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <inheritdoc cref="FactWriter.IsIdle"/>
     public bool IsIdle => _writer.IsIdle;
 
+    /// <inheritdoc cref="FactWriter.QueueLength"/>
+    public int QueueLength => _writer.QueueLength;
+
     /// <inheritdoc cref="FactWriter.HasEnded"/>
     public bool HasEnded => _writer.HasEnded;
 
@@ -90,14 +93,18 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     }
 
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
-    /// one now. The later of two facts stands.</summary>
+    /// one now, or its lease has more time. The later of two facts stands.</summary>
     public void QueueAgain(ClaimView claim)
     {
-        if (claim.Now().Stage == ClaimStage.Bound)
+        if (claim.Now().Stage is ClaimStage.Bound or ClaimStage.Reserved)
         {
             _writer.TryPush(FactOf(claim.Now(), _parts.NowMs));   // too late only when the registry ends
         }
     }
+
+    long? IFactOutcome.BeginWrite() => _parts.Metrics.BeginWrite(_parts.Clock.Provider);
+
+    void IFactOutcome.EndWrite(long? began, Exception? failure) => _parts.Metrics.EndWrite(began, _parts.Clock.Provider, failure is not null);
 
     PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
     {
@@ -179,7 +186,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             At = at,
             Until = state switch
             {
-                PortState.Reserved => at + _parts.Settings.LeaseTimeout,
+                PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs)),
                 PortState.Cooling when claim.Port != 0 && PortTable.Cools(claim.Cause) => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },

@@ -31,7 +31,7 @@ internal sealed class Healing(RegistryParts parts)
         bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
         if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
-            return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has).ConfigureAwait(false);
+            return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has, parts.Pools.Told(request.Ports)).ConfigureAwait(false);
         }
 
         ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
@@ -42,6 +42,11 @@ internal sealed class Healing(RegistryParts parts)
 
         if (isCurrent)
         {
+            if (parts.Pools.Told(request.Ports) is { } ports)
+            {
+                LeaseExtras.SetPorts(ref lease.Extras, ports);
+            }
+
             await ReportAsync(lease, request.Protocol, port).ConfigureAwait(false);
         }
 
@@ -124,7 +129,7 @@ internal sealed class Healing(RegistryParts parts)
 
     /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the
     /// owner gets a lease of its own now.</summary>
-    private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has)
+    private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has, string? ports)
     {
         (string owner, int port, PortProtocol protocol) = failed.Place;
         ClaimView newest = has.Newest;
@@ -142,7 +147,7 @@ internal sealed class Healing(RegistryParts parts)
         }
 
         MarkForeignIfTaken(protocol, port, parts.NowMs);
-        PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh };
+        PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh, Ports = ports };
         ILease lease = parts.NewLease(request, session);
         lease.AddTried(port, failed.Epoch);
         Completed<Acquisition> completed = await new Confirmation(parts)
@@ -162,19 +167,5 @@ internal sealed class Healing(RegistryParts parts)
         {
             parts.Table.TryMarkForeign(protocol, port, now);
         }
-    }
-
-    /// <summary>What an owner has, once nothing is pending on it.</summary>
-    private struct Inspection(RegistryParts parts, OwnerKey owner) : IOperation
-    {
-        public OwnerView Has { get; private set; }
-
-        public Answer Step()
-        {
-            Has = parts.Table.Look(owner, parts.NowMs);
-            return Has.Waits ? Answer.Wait(AwaitedFact.OfOwner) : Answer.Done;
-        }
-
-        public readonly PortRefusal? WhenStoreFails(Exception failure) => null;
     }
 }

@@ -22,7 +22,7 @@ internal interface ILease
     PortRequest Request { get; }
 
     /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
-    string? Ports { get; }
+    string? Ports => Volatile.Read(ref Extras)?.Ports;
 
     /// <summary>The claim of its (first) protocol: the open lease, or the registration that used it
     /// up.</summary>
@@ -31,18 +31,21 @@ internal interface ILease
     /// <summary>The claim of the second protocol, or null.</summary>
     PortClaim? Twin { get; }
 
+    /// <summary>What few leases need; null when it needs none.</summary>
+    ref LeaseExtras? Extras { get; }
+
     /// <summary>The session that acquired it; null is the host.</summary>
-    SessionHolder? Acquirer { get; }
+    SessionHolder? Acquirer => Volatile.Read(ref Extras)?.Acquirer;
 
     /// <summary>Whom it is for beside root and the daemon's user; null when nobody else or not
     /// known.</summary>
-    uint? UserId { get; }
+    uint? UserId => Volatile.Read(ref Extras)?.UserId;
 
     /// <summary>The host acquired it, or somebody who may speak for the host.</summary>
-    bool IsOfHost { get; }
+    bool IsOfHost => Acquirer is null or { IsTrusted: true };
 
     /// <summary>The ports that could not be bound, in order.</summary>
-    IReadOnlyList<int> TriedPorts { get; }
+    IReadOnlyList<int> TriedPorts => [.. (Volatile.Read(ref Extras)?.Tried ?? []).Select(tried => tried.Port)];
 
     /// <summary>Nothing has come of it yet.</summary>
     bool IsOpen { get; }
@@ -51,13 +54,13 @@ internal interface ILease
     /// was lost, is told what the first report got.</summary>
     /// <param name="port">The port that could not be bound.</param>
     /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
-    bool HasTried(int port, long epoch);
+    bool HasTried(int port, long epoch) => Array.IndexOf(Volatile.Read(ref Extras)?.Tried ?? [], (port, epoch)) >= 0;
 
     /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that
     /// was given again, and could not be bound again, counts again.</summary>
     /// <param name="port">The port; 0 when it is not known.</param>
     /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
-    void AddTried(int port, long epoch);
+    void AddTried(int port, long epoch) => LeaseExtras.AddTried(ref Extras, port, epoch);
 
     /// <summary>Called before the claims are published; they are what it says from now
     /// on.</summary>

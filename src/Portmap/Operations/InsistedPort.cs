@@ -10,7 +10,7 @@ internal static class InsistedPort
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     public static PortRefusal Refuse(RegistryParts parts, in PortRequest request, PortAvailability found)
     {
-        if (!parts.HandsOut(request.PreviousPort, request.Ports))
+        if (!parts.HandsOut(request.PreviousPort, request))
         {
             return Refusals.NotHandedOut(request, parts.Settings);
         }

@@ -8,7 +8,7 @@ namespace Portmap.Operations;
 /// field.</remarks>
 internal sealed record LeaseExtras
 {
-    private static readonly LeaseExtras s_nothing = new();
+    public static readonly LeaseExtras Nothing = new();
 
     /// <summary>The claim of the second protocol, or null.</summary>
     public PortClaim? Twin { get; init; }
@@ -25,11 +25,57 @@ internal sealed record LeaseExtras
     /// <summary>The ranges it is to lie in; null is any that are handed out.</summary>
     public string? Ports { get; init; }
 
+    /// <summary>How long it waits for its process; 0 is as long as the options say.</summary>
+    public long TimeoutMs { get; init; }
+
+    /// <summary>What it was extended to, by the registry's clock; 0 when it was not.</summary>
+    public long ExtendedToMs { get; init; }
+
+    /// <summary>The claim whose time is over (<see cref="LeaseTimes"/>), or null.</summary>
+    public PortClaim? ClosedFor { get; init; }
+
+    /// <summary>Tells that the lease ended unused; null until somebody asks.</summary>
+    public CancellationTokenSource? End { get; init; }
+
     /// <summary>Those of a lease that is about to be acquired; null when it needs none.</summary>
     public static LeaseExtras? Of(in PortRequest request, SessionHolder? acquirer) =>
-        acquirer is null && request.UserId is null && request.Ports is null
+        acquirer is null && request.UserId is null && request.Ports is null && request.LeaseTimeout is null
             ? null
-            : new LeaseExtras { Acquirer = acquirer, UserId = request.UserId ?? acquirer?.UserId, Ports = request.Ports };
+            : new LeaseExtras
+            {
+                Acquirer = acquirer,
+                UserId = request.UserId ?? acquirer?.UserId,
+                Ports = request.Ports,
+                TimeoutMs = (long)(request.LeaseTimeout?.TotalMilliseconds ?? 0),
+            };
+
+    /// <summary>The token that is cancelled when a lease ends unused.</summary>
+    /// <param name="place">Where the extras are.</param>
+    /// <param name="bound">Faults then.</param>
+    public static CancellationToken EndToken(ref LeaseExtras? place, Task bound)
+    {
+        LeaseExtras? extras = Volatile.Read(ref place);
+        while (extras?.End is null)
+        {
+            CancellationTokenSource made = new();   // without a timer: nothing to dispose of
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { End = made }, extras);
+            if (ReferenceEquals(seen, extras))
+            {
+                // What the host runs by the token runs on the pool, and what it throws ends there.
+                _ = bound.IsFaulted ? made.CancelAsync() : bound.ContinueWith(
+                    static (_, end) => ((CancellationTokenSource)end!).CancelAsync(),
+                    made,
+                    CancellationToken.None,
+                    TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default);
+                return made.Token;
+            }
+
+            extras = seen;
+        }
+
+        return extras.End.Token;
+    }
 
     /// <summary>Notes the claim of the second protocol.</summary>
     public static void SetTwin(ref LeaseExtras? place, PortClaim? twin)
@@ -38,7 +84,18 @@ internal sealed record LeaseExtras
         while (!ReferenceEquals(extras?.Twin, twin))
         {
             Hook.At(Step.SetTwin);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? s_nothing) with { Twin = twin }, extras);
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Twin = twin }, extras);
+            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
+        }
+    }
+
+    /// <summary>Notes the ranges of a lease that came back without them from the store.</summary>
+    public static void SetPorts(ref LeaseExtras? place, string ports)
+    {
+        LeaseExtras? extras = Volatile.Read(ref place);
+        while (extras?.Ports is null)
+        {
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Ports = ports }, extras);
             extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
         }
     }
@@ -50,7 +107,7 @@ internal sealed record LeaseExtras
         while (epoch == 0 || extras is null || !Array.Exists(extras.Tried, tried => tried.Epoch == epoch))
         {
             Hook.At(Step.AddTried);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? s_nothing) with { Tried = [.. extras?.Tried ?? [], (port, epoch)] }, extras);
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Tried = [.. extras?.Tried ?? [], (port, epoch)] }, extras);
             if (ReferenceEquals(seen, extras))
             {
                 return;

@@ -22,6 +22,7 @@ internal struct PortHunt
     private int _avoid;     // the last resort of a fresh start: the port the owner had before, or 0
     private bool _isUnrecalled;   // the memory is yet to be asked whether a port is the one the owner had last
     private Exception? _failure;   // what the strategy threw
+    private PortClaim? _placing;   // it has its slot, and its placeholder is being made
 
     /// <summary>What was asked for; with the port that the registry remembers.</summary>
     public PortRequest Request;
@@ -68,7 +69,7 @@ internal struct PortHunt
     private readonly PortHints Hints => _parts.Table.Hints(Protocol);
 
     /// <summary>Whether this request may be given a port.</summary>
-    private readonly bool HandsOut(int port) => Settings.HandsOut(port) && (Request.Ports is null || _pool.Contains(port));
+    private readonly bool HandsOut(int port) => _parts.HandsOut(port, Request);
 
     /// <summary>Finds a port and makes the pending claims.</summary>
     /// <returns>Done, refused, or wait.</returns>
@@ -89,22 +90,25 @@ internal struct PortHunt
     /// <summary>Takes back what was found, or as much as was found of it.</summary>
     public void Undo(long now)
     {
-        if (Claim is { } claim)
+        foreach (PortClaim? claim in (ReadOnlySpan<PortClaim?>)[Claim, Twin, _placing])
         {
-            _parts.Table.Withdraw(claim, now);
+            if (claim is not null)
+            {
+                _parts.Table.Withdraw(claim, now);
+            }
         }
 
-        if (Twin is { } twin)
-        {
-            _parts.Table.Withdraw(twin, now);
-        }
-
-        Claim = Twin = null;
+        Claim = Twin = _placing = null;
     }
 
     private Answer FindNow(long now)
     {
         Hints.DrainDue(now);
+        if (Settings.Kept is { } kept && TryKept(kept, now) is { } own)
+        {
+            return own;
+        }
+
         PortReuse reuse = Request.Reuse ?? Settings.Reuse;
         _isUnrecalled = Request.PreviousPort == 0 && !WantsLast(reuse);
         if (Request.PreviousPort == 0 && !_isUnrecalled)
@@ -182,32 +186,46 @@ internal struct PortHunt
         return isKept ? PortReuse.Prefer : reuse;
     }
 
+    /// <summary>Takes the number that is kept for the owner; null when it has none, or it cannot be
+    /// had.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    private Answer? TryKept(KeptPorts kept, long now)
+    {
+        int port = kept.PortOf(Request.Owner);
+        if (port == 0 || _replaced is not null || !_pool.Contains(port))
+        {
+            return null;   // a lease that is healed met somebody there, or is for another number
+        }
+
+        return AnswerTo(TakeOwn(port, Settings.ReuseCooling, now));
+    }
+
     /// <summary>Takes the port the owner had before; null when it cannot be had and another one
     /// will do.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer? TakePrevious(PortReuse reuse, long now)
     {
         int port = Request.PreviousPort;
-        Terms terms = new(IsInsisted: true, TakesCooling: reuse == PortReuse.Require && Settings.ReuseCooling);   // no other port will do
-        _ownPort = port;
-        PortAvailability found = HandsOut(port) ? Take(port, terms, now) : PortAvailability.InUse;
-        if (found == PortAvailability.InUse && InsistedPort.EndDeadHolders(_parts, Request, now))
-        {
-            found = Take(port, terms, now);
-        }
-
-        if (found == PortAvailability.Free)
-        {
-            return Answer.Done;
-        }
-
-        if (found == PortAvailability.Unwritten)
-        {
-            return Answer.Wait(AwaitedFact.OfPort);
-        }
-
-        return reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null;
+        PortAvailability found = HandsOut(port)
+            ? TakeOwn(port, takesCooling: reuse == PortReuse.Require && Settings.ReuseCooling, now)   // no other port will do
+            : PortAvailability.InUse;
+        return AnswerTo(found) ?? (reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null);
     }
+
+    /// <summary>Takes a port that is asked for by its number, also from a registration whose process
+    /// is dead.</summary>
+    private PortAvailability TakeOwn(int port, bool takesCooling, long now)
+    {
+        Terms terms = new(IsInsisted: true, takesCooling);
+        _ownPort = port;
+        PortAvailability found = Take(port, terms, now);
+        return found == PortAvailability.InUse && InsistedPort.EndDeadHolders(_parts, Request with { Previous = port }, now)
+            ? Take(port, terms, now)
+            : found;
+    }
+
+    private static Answer? AnswerTo(PortAvailability found) =>
+        found == PortAvailability.Free ? Answer.Done : found == PortAvailability.Unwritten ? Answer.Wait(AwaitedFact.OfPort) : (Answer?)null;
 
     /// <summary>Takes what the strategy names, or leaves the port to the process. Nothing is
     /// pending while the strategy is asked, so nothing is left behind when it throws.</summary>
@@ -355,7 +373,7 @@ internal struct PortHunt
         PortView seen = _parts.Table.Ports.Look(protocol, port, AsksFor(port), terms.TakesCooling, now);
         if (seen.Availability != PortAvailability.Free)
         {
-            PutOff(protocol, port, seen);
+            _parts.Table.Hints(protocol).PutOff(port, seen);
             return seen.Availability;
         }
 
@@ -370,8 +388,10 @@ internal struct PortHunt
             return PortAvailability.InUse;   // somebody else was faster
         }
 
+        _placing = taken;
         Hook.At(Step.PlaceGuard);
         GuardOutcome outcome = _parts.Guard.Place(taken.Guarded, Request.Guard ?? Settings.Guard, terms.IsInsisted);
+        _placing = null;
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && terms.IsInsisted))
         {
             taken.Guarantee = outcome.Guarantee;
@@ -400,20 +420,6 @@ internal struct PortHunt
             default:
                 _parts.Table.TryMarkForeign(taken.Protocol, port, now, except: taken);
                 return PortAvailability.FoundForeign;
-        }
-    }
-
-    /// <summary>The hint of a port came early: it waits for its time.</summary>
-    private readonly void PutOff(PortProtocol protocol, int port, in PortView seen)
-    {
-        PortHints hints = _parts.Table.Hints(protocol);
-        if (seen.Availability == PortAvailability.Cooling)
-        {
-            hints.Cool(port, seen.SinceMs);
-        }
-        else if (seen.Availability == PortAvailability.Foreign)
-        {
-            hints.LookAgainLater(port, seen.SinceMs);
         }
     }
 

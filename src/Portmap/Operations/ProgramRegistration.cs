@@ -116,7 +116,12 @@ internal static class ProgramRegistration
 
         private long Waited => parts.NowMs - _began;
 
-        private long PreferRangeMs => Math.Min((long)s_preferRange.TotalMilliseconds, parts.Settings.LeaseTimeoutMs / 2);
+        /// <summary>It has waited as long as a lease does, and the lease was not given
+        /// more.</summary>
+        private bool IsTimeOver(PortClaim claim) =>
+            Waited >= LeaseTimes.TimeoutMs(parts, lease) && parts.NowMs >= LeaseTimes.EndsAtMs(parts, new ClaimView(claim));
+
+        private long PreferRangeMs => Math.Min((long)s_preferRange.TotalMilliseconds, LeaseTimes.TimeoutMs(parts, lease) / 2);
 
         /// <summary>Throws when there is nothing left to wait for.</summary>
         private void Refuse(FoundListener found, PortClaim claim, bool isRootGone, ListenTable ours)
@@ -137,11 +142,11 @@ internal static class ProgramRegistration
                 ListenerSight.Unseen => "somebody listens there, and no process that this one may look at has that socket",
                 _ => null,
             };
-            if (ours.IsUnreadable || Waited >= parts.Settings.LeaseTimeoutMs || new ClaimView(claim).Cause == ClaimEnd.Expired)
+            if (ours.IsUnreadable || IsTimeOver(claim) || new ClaimView(claim).Cause == ClaimEnd.Expired)
             {
                 throw new PortRefusedException(_whyUnseen is { } why
                     ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
-                    : Refusals.NotListening(lease, root.Identity.Id, parts.Settings));
+                    : Refusals.NotListening(lease, root.Identity.Id, TimeSpan.FromMilliseconds(Waited)));
             }
 
             if (!lease.IsOpen)

@@ -48,10 +48,24 @@ internal static class Refusals
             () => Text($"The ports '{request.Ports}' that {request.Owner} asks for cannot be had. {complaint}"),
             request.Owner, 0, request.Protocol);
 
+    public static PortRefusal InvalidTime(string owner, PortProtocol protocol, TimeSpan time) =>
+        new(
+            PortRefusalReason.InvalidTime,
+            () => Text($"A lease of {owner} cannot wait for {time}; choose a time from {LeaseTimes.Least} to {LeaseTimes.Most}."),
+            owner, 0, protocol);
+
+    /// <summary>What is to be extended is not open.</summary>
+    public static PortRefusal NoSuchLease(PortClaimRequest wanted, long epoch, ClaimView newest) =>
+        new(
+            PortRefusalReason.LeaseEnded,
+            () => Text($"{wanted.Owner} has no open lease{(epoch == 0 ? string.Empty : Text($" of epoch {epoch}"))}{(newest.IsNone ? string.Empty : Text($"; its newest claim has epoch {newest.Epoch} on port {newest.Port}"))}. Acquire again, or leave that claim as it is."),
+            wanted.Owner, wanted.Port ?? 0, wanted.Protocol)
+        { Holder = newest.IsNone ? null : wanted.Owner, HolderEpoch = newest.Epoch, HolderProcessId = ProcessOf(newest) };
+
     public static PortRefusal NotHandedOut(PortRequest request, PortRegistrySettings settings) =>
         new(
             PortRefusalReason.InvalidPort,
-            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: {(request.Ports is { } asked ? Text($"it asks for {asked}, and the range") : "the range")} is {settings.Ports.Text}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is not handed out: {(request.Ports is { } asked ? Text($"it asks for {asked}, and the range") : "the range")} is {settings.Ports.Text}{(settings.Exclude.Length > 0 ? $" without {settings.Exclude}" : string.Empty)}{(settings.Kept?.OwnerOf(request.PreviousPort) is { } kept ? $", and it is kept for {kept}" : string.Empty)}. Widen the range, or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol);
 
     public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
@@ -105,10 +119,10 @@ internal static class Refusals
     public static PortRefusal TooManyOwners(string owner, int maxOwners) =>
         new(PortRefusalReason.TooManyOwners, () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."), owner);
 
-    public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryClock clock, PortRegistrySettings settings) =>
+    public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryParts parts) =>
         new(
             PortRefusalReason.AlreadyReserved,
-            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {clock.ToUtc(lease.AtMs + settings.LeaseTimeoutMs):u}. Use that lease, release it, or wait."),
+            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {parts.Clock.ToUtc(LeaseTimes.EndsAtMs(parts, lease)):u}. Use that lease, release it, or wait."),
             owner, lease.Port, lease.Protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 
@@ -214,12 +228,12 @@ internal static class Refusals
         { HolderProcessId = processId };
     }
 
-    public static PortRefusal NotListening(ILease lease, int processId, PortRegistrySettings settings)
+    public static PortRefusal NotListening(ILease lease, int processId, TimeSpan waited)
     {
         string hint = GateHint(lease);
         return new(
             PortRefusalReason.NotListening,
-            () => Text($"The process {processId} of {lease.Owner} did not listen on {Target(lease)} within {settings.LeaseTimeout}. Look at its log, or raise LeaseTimeout.{hint}"),
+            () => Text($"The process {processId} of {lease.Owner} did not listen on {Target(lease)} within {waited}. Look at its log, raise LeaseTimeout, or extend the lease.{hint}"),
             lease.Owner, lease.Port, lease.Protocol)
         { HolderProcessId = processId };
     }

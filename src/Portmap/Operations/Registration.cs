@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Table;
 
@@ -67,7 +66,7 @@ internal struct Registration : IOperation
 
         if (refusal is not null)
         {
-            PortmapMetrics.Refused(refusal.Reason);
+            parts.Metrics.Refused(refusal.Reason);
         }
 
         return refusal;
@@ -80,7 +79,7 @@ internal struct Registration : IOperation
         if (parts.Settings.VerifyListening)
         {
             PortRefusal? unproven = await VerifyAsync(parts, session, request).WaitAsync(cancellationToken).ConfigureAwait(false);
-            ThrowIfRefused(unproven);
+            ThrowIfRefused(parts, unproven);
         }
 
         if (parts.Table.Confirms)
@@ -112,9 +111,9 @@ internal struct Registration : IOperation
 
     private static async Task<PortEntry> ConfirmAsync(RegistryParts parts, SessionHolder session, PortClaimRequest request)
     {
-        ThrowIfRefused(Check(parts, session, request));
+        ThrowIfRefused(parts, Check(parts, session, request));
         Completed<Registration> completed = await new Confirmation(parts).RunAsync(new Registration(parts, session, request)).ConfigureAwait(false);
-        ThrowIfRefused(completed.Refusal);
+        ThrowIfRefused(parts, completed.Refusal);
         return parts.Entries.Of(completed.Operation.Registered);
     }
 
@@ -130,11 +129,11 @@ internal struct Registration : IOperation
         return ListenerCheck.Refuse(new(request.Protocol, port, session.Process, parts.Settings.VerifyProcess), request.Owner, ours);
     }
 
-    private static void ThrowIfRefused(PortRefusal? refusal)
+    private static void ThrowIfRefused(RegistryParts parts, PortRefusal? refusal)
     {
         if (refusal is not null)
         {
-            PortmapMetrics.Refused(refusal.Reason);
+            parts.Metrics.Refused(refusal.Reason);
             refusal.Throw();
         }
     }

@@ -16,6 +16,8 @@ internal sealed class RegistryParts
 
     public required RegistryLog Log { get; init; }
 
+    public required PortmapMetrics Metrics { get; init; }
+
     public required IPortGuard Guard { get; init; }
 
     public required StrategyList Strategies { get; init; }
@@ -49,9 +51,8 @@ internal sealed class RegistryParts
     public long NowMs => Clock.NowMs;
 
     /// <summary>Whether a request may be given a port.</summary>
-    /// <param name="port">The port.</param>
-    /// <param name="ranges">What the request asks for; null is any.</param>
-    public bool HandsOut(int port, string? ranges) => Settings.HandsOut(port) && (ranges is null || Pools.Find(ranges, out _).Contains(port));
+    public bool HandsOut(int port, in PortRequest request) =>
+        (Settings.HandsOut(port) || Settings.Kept?.PortOf(request.Owner) == port) && (request.Ports is null || Pools.Find(request.Ports, out _).Contains(port));
 
     public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
 

@@ -88,6 +88,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
             Protocol = halves.Length == 2 ? PortProtocol.TcpAndUdp : first.Protocol,
             Strategy = parts.Strategies.NameOf(StrategyOf(first)),
             UserId = first.UserId,
+            LeaseTimeout = TimeOf(first) is var time && time == parts.Settings.LeaseTimeout ? null : time,
         };
 
         // Who acquired it for a user is not stored: it counts as that user, who has a right to no
@@ -99,14 +100,23 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
     private PortClaim RestoreHalf(PortFact half, ILease lease)
     {
-        // For what is left of its time, by the wall clock; never longer than a lease lives now,
-        // also when that was set back.
-        long left = Math.Clamp((long)(half.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, 0, parts.Settings.LeaseTimeoutMs);
-        long at = Math.Max(0, parts.NowMs + left - parts.Settings.LeaseTimeoutMs);
+        // For what is left of its time, by the wall clock; never longer than it was to live, also
+        // when that was set back.
+        long time = LeaseTimes.TimeoutMs(parts, lease);
+        long left = Math.Clamp((long)(half.Until - parts.Clock.ToUtc(parts.NowMs)).TotalMilliseconds, 0, time);
+        long at = Math.Max(0, parts.NowMs + left - time);
 
         // What held the port ended with the daemon.
         PortGuarantee guarantee = half.Port == 0 ? PortGuarantee.HeldByProcess : PortGuarantee.LedgerOnly;
         return Restored(_loading.Restore(OwnerOf(half), ClaimOf(half, lease: lease), guarantee, at));
+    }
+
+    /// <summary>How long a lease was to live from its fact on: the time it was acquired with, or
+    /// extended by.</summary>
+    private static TimeSpan TimeOf(PortFact lease)
+    {
+        TimeSpan time = lease.Until - lease.At;
+        return time < LeaseTimes.Least ? LeaseTimes.Least : time > LeaseTimes.Most ? LeaseTimes.Most : time;
     }
 
     private PortClaim Restored(PortClaim? claim)

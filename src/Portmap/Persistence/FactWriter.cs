@@ -80,6 +80,23 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
     /// <remarks>In this order: what the loop takes out of the stack makes it busy before.</remarks>
     public bool IsIdle => Volatile.Read(ref _head) is null && Volatile.Read(ref _busy) == 0 && Failure is null;
 
+    /// <summary>How many facts wait, about: those in the stack and those that could not be
+    /// written.</summary>
+    /// <remarks>What the loop takes meanwhile ends the walk.</remarks>
+    public int QueueLength
+    {
+        get
+        {
+            int count = _unwritten.Count;
+            for (PortFact? fact = Volatile.Read(ref _head); fact is not null && !ReferenceEquals(fact, s_sealed); fact = fact.Next)
+            {
+                count++;
+            }
+
+            return count;
+        }
+    }
+
     /// <summary>Whether all that was taken in is answered, and nothing comes any more.</summary>
     public bool HasEnded => Volatile.Read(ref _hasEnded);
 
@@ -303,15 +320,19 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
 
     private async ValueTask<Exception?> TryAppendAsync(List<PortFact> batch)
     {
+        long? began = _outcome.BeginWrite();
+        Exception? failure = null;
         try
         {
             await _store.AppendAsync(batch, CancellationToken.None).ConfigureAwait(false);
-            return null;
         }
         catch (Exception exception)
         {
-            return exception;   // of any type: whatever the store met, the next batch is tried
+            failure = exception;   // of any type: whatever the store met, the next batch is tried
         }
+
+        _outcome.EndWrite(began, failure);
+        return failure;
     }
 
     private void Answer(Exception? failure)

@@ -3,6 +3,13 @@ namespace Portmap.Persistence;
 /// <summary>Told by the writer what became of a fact. Must not throw or wait.</summary>
 internal interface IFactOutcome
 {
+    /// <summary>A batch is on its way to the store.</summary>
+    /// <returns>When; null where nobody wants to know.</returns>
+    long? BeginWrite();
+
+    /// <summary>The store has confirmed the batch, or failed.</summary>
+    void EndWrite(long? began, Exception? failure);
+
     /// <summary>The fact is on disk.</summary>
     /// <param name="fact">The fact.</param>
     /// <param name="isClosing">

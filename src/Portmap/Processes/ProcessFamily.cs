@@ -209,17 +209,22 @@ internal sealed class ProcessFamily
         _mark ??= MarkOf(processId);
     }
 
+    /// <summary>The leases that an environment names, of one port or of several.</summary>
     private static string? MarkOf(int processId)
     {
-        string[]? variables = ProcessFiles.EnvironmentOf(processId)?.Split('\0');
-        string? epoch = Last(variables, PortmapVariables.Epoch), owner = Last(variables, PortmapVariables.Owner);
-        return epoch is null || owner is null ? null : $"{owner}\n{epoch}";
-    }
+        Dictionary<string, string> told = [];
+        foreach (string variable in ProcessFiles.EnvironmentOf(processId)?.Split('\0') ?? [])
+        {
+            int end = variable.IndexOf('=', StringComparison.Ordinal);
+            if (end > 0 && variable.StartsWith(PortmapVariables.Prefix, StringComparison.Ordinal)
+                && (variable.AsSpan(0, end).EndsWith("_OWNER") || variable.AsSpan(0, end).EndsWith("_EPOCH")))
+            {
+                told[variable[..end]] = variable;   // of two with one name the last one counts
+            }
+        }
 
-    private static string? Last(string[]? variables, string name) =>
-        variables is null
-            ? null
-            : Array.FindLast(
-                variables,
-                variable => variable.StartsWith(name, StringComparison.Ordinal) && variable.AsSpan(name.Length).StartsWith("="));
+        return told.Keys.Any(name => name.EndsWith("_EPOCH", StringComparison.Ordinal)) && told.Keys.Any(name => name.EndsWith("_OWNER", StringComparison.Ordinal))
+            ? string.Join('\n', told.Values.Order(StringComparer.Ordinal))
+            : null;
+    }
 }

@@ -90,6 +90,19 @@ internal sealed class PortHints : IFreePorts
         }
     }
 
+    /// <summary>The hint of a port came early: it waits for its time.</summary>
+    public void PutOff(int port, in PortView seen)
+    {
+        if (seen.Availability == PortAvailability.Cooling)
+        {
+            Cool(port, seen.SinceMs);
+        }
+        else if (seen.Availability == PortAvailability.Foreign)
+        {
+            LookAgainLater(port, seen.SinceMs);
+        }
+    }
+
     public void DrainDue(long now)
     {
         _cooling.DrainDue(now, _free);

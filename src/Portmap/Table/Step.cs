@@ -89,6 +89,8 @@ internal enum Step
     AskOutcome,
     AddTried,
     SetTwin,
+    CloseLeaseTime,
+    ExtendLease,
 
     // PortRegistry
     PlaceGuard,

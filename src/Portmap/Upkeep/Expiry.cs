@@ -13,7 +13,7 @@ internal sealed class Expiry(RegistryParts parts, long now)
     /// to the disk is not late.</summary>
     public void Look(in OwnerView owner)
     {
-        if (!owner.Lease.IsNone && now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs && !owner.IsPending())
+        if (!owner.Lease.IsNone && now >= LeaseTimes.EndsAtMs(parts, owner.Lease) && !owner.IsPending())
         {
             (_expired ??= []).Add(owner.Lease);
         }
@@ -35,7 +35,7 @@ internal sealed class Expiry(RegistryParts parts, long now)
         {
             ListenTable? listeners = lease.Protocol == PortProtocol.Tcp ? tcp : udp;
             bool isClosed = lease.Guarantee == PortGuarantee.Exclusive;   // then nobody got in, and what UDP shows there is the placeholder
-            if (parts.Table.TryEnd(lease, ClaimEnd.Expired, now) && lease.Port != 0 && !isClosed && listeners?.Listens(lease.Port) == true)
+            if (LeaseTimes.TryClose(parts, lease, now) && parts.Table.TryEnd(lease, ClaimEnd.Expired, now) && lease.Port != 0 && !isClosed && listeners?.Listens(lease.Port) == true)
             {
                 parts.Table.TryMarkForeign(lease.Protocol, lease.Port, now);
             }

@@ -35,6 +35,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
             return;
         }
 
+        long? began = parts.Metrics.BeginPass(parts.Clock.Provider);
         try
         {
             RunNow(now);
@@ -45,6 +46,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         }
         finally
         {
+            parts.Metrics.EndPass(began, parts.Clock.Provider, "Liveness");
             Hook.At(Step.EndPass);
             Interlocked.CompareExchange(ref _began, 0, mine);
         }

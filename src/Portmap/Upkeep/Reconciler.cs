@@ -33,6 +33,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
             return;
         }
 
+        long? began = parts.Metrics.BeginPass(parts.Clock.Provider);
         try
         {
             NotePrograms();
@@ -60,6 +61,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         }
         finally
         {
+            parts.Metrics.EndPass(began, parts.Clock.Provider, "Reconcile");
             Volatile.Write(ref _isUnderWay, 0);
         }
     }

@@ -40,7 +40,7 @@ internal sealed class Plan
         .Room("Calling", "Protocol", "Xdr")
         .Room("client", "Calling", "Protocol", "Xdr")
         .Room("Working", "client", "Calling", "Protocol", "Diagnostics")
-        .Room("contract", "Xdr")
+        .Room("contract", "Xdr", "Diagnostics")
         .Room("Peers", "contract")
         .Room("Serving", "Peers", "contract", "Protocol", "Xdr", "Diagnostics")
         .Room("Programs", "Serving", "Peers", "contract", "Protocol", "Xdr", "Diagnostics")

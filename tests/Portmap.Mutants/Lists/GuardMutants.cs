@@ -53,13 +53,16 @@ internal static class GuardMutants
 
     private static IEnumerable<Mutant> Upkeep =>
     [
-        s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "!MUTANT && now - owner.Lease.AtMs >= parts.Settings.LeaseTimeoutMs", "PortLeaseTests|ClockTests"),
+        s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "!MUTANT && now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "PortLeaseTests|ClockTests"),
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
         s_upkeep.This("LivenessPass.RunNow: a failing store is not tried again", "LivenessPass.cs", "parts.Journal?.RetryIfFailing();", "if (!MUTANT) { parts.Journal?.RetryIfFailing(); }", "FailingStore|ConfirmedTests|StoreException"),
         s_upkeep.This("LivenessPass.RunNow: kept placeholders stay for ever", "LivenessPass.cs", "parts.Guard.DropKept(now -", "parts.Guard.DropKept(MUTANT ? -1 : now -", "GateTests"),
-        s_upkeep.This("LivenessPass.RunNow: what throws ends the timer's work", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests"),
+        s_upkeep.This("LivenessPass.RunNow: what is due is left to the next acquisition", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests") with
+        {
+            AliveBecause = "An acquisition drains what is due before it looks; the pass only takes that work off it.",
+        },
         s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "if (!MUTANT && silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim)) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim))) ||", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: another one listens there, and it cools", "Reconciler.cs", "parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);", "if (!MUTANT) { parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now); }", "ReconcilerTests"),
@@ -77,7 +80,6 @@ internal static class GuardMutants
         s_processes.This("WatchedProcess.IsSame: two unknown processes are one", "WatchedProcess.cs", "&& (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "&& (MUTANT || Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "PortSessionRegister|DisconnectTests|OwnerRightsTests"),
         s_sessions.This("SessionHolder.Disconnect: an unknown process is served on", "SessionHolder.cs", "Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "MUTANT || Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "DisconnectTests"),
         s_sessions.This("SessionHolder.NextLook: one look after the grace only", "SessionHolder.cs", "long at = _look < s_looksMs.Length ?", "long at = !MUTANT && _look < s_looksMs.Length ?", "DisconnectTests"),
-        s_sessions.This("SessionHolder.EndIfLate: the grace never ends", "SessionHolder.cs", ">= (long)_events.Grace.TotalMilliseconds\n", ">= (MUTANT ? long.MaxValue : (long)_events.Grace.TotalMilliseconds)\n", "DisconnectTests"),
         s_sessions.This("SessionHolder.TryPassOn: nobody goes on for a program", "SessionHolder.cs", "if (_program?.FindSibling(from, this) is not { } sibling)", "if ((MUTANT ? null : _program?.FindSibling(from, this)) is not { } sibling)", "ProgramListenerTests|ReconcilerTests"),
         s_sessions.This("SessionHolder.CheckAliveToRegister: looked at once for ever", "SessionHolder.cs", "< RegisterLookMs)", "< (MUTANT ? long.MaxValue : RegisterLookMs))", "LivenessTests|PortSessionRegister"),
         s_sessions.This("SessionHolder.OnProcessExited: not looked at", "SessionHolder.cs", "if (_program is null && IsConnected && TryLookAfterLastWords())", "if (MUTANT || (_program is null && IsConnected && TryLookAfterLastWords()))", "LeaseRegisterProcess|DeathWatch|ProgramListener"),

@@ -26,7 +26,7 @@ internal static class WorkerMutants
         s_worker.This("ListeningSockets.OpenTcp: anybody joins between bind and listen", "Working/ListeningSockets.cs", "if (isLinux && mayJoin)", "if (isLinux && (MUTANT || mayJoin))", "WorkerPortTests"),
         s_worker.This("WorkerPort.DisposeAsync: closes before it signs out", "WorkerPort.cs", "await _signIn.DisposeAsync().ConfigureAwait(false);", "if (MUTANT) { _sockets?.Dispose(); }\n        await _signIn.DisposeAsync().ConfigureAwait(false);", "WorkerPortTests.Listen_WithALease"),
         s_worker.This("WorkerPort.SignInAsync: a socket that does not listen", "WorkerPort.cs", "|| !IsOpenToClients(listening))", "|| (!MUTANT && !IsOpenToClients(listening)))", "WorkerPortTests.SignIn_OfASocketThatDoesNotListen"),
-        s_worker.This("PortPicker.TryAll: the last port of the range is never tried", "Working/PortPicker.cs", "for (int i = 0; i < settings.Range.Count; i++)\n        {\n            int port = settings.Range.First + ((start + i) % settings.Range.Count);", "for (int i = 0; i < settings.Range.Count; i++)\n        {\n            int port = settings.Range.First + ((start + i) % (MUTANT ? settings.Range.Count - 1 : settings.Range.Count));", "WorkerPortTests.Listen_ManyTimes"),
+        s_worker.This("PortPicker.TryAll: the last port of the range is never tried", "Working/PortPicker.cs", "(start + i) % count);", "(start + i) % (MUTANT && count > 1 ? count - 1 : count));", "WorkerPortTests.Listen_ManyTimes"),
         s_worker.This("PortPicker.IsExcluded: nothing is", "Working/PortPicker.cs", "            if (range.Contains(port))", "            if (!MUTANT && range.Contains(port))", "WorkerPortTests.Listen_ManyTimes"),
     ];
 }

@@ -54,6 +54,7 @@ public class CorpusTests
     [InlineData(PortmapProcedure.Register)]
     [InlineData(PortmapProcedure.BindFailed)]
     [InlineData(PortmapProcedure.Release)]
+    [InlineData(PortmapProcedure.Extend)]
     [InlineData(PortmapProcedure.List)]
     [InlineData(PortmapProcedure.WaitForChange)]
     public void Corpus_EveryResultUnion_HasBothItsArms(uint procedure)

@@ -76,6 +76,15 @@ internal static class MessageFields
                 trace.Add(reader.ReadUInt64());
                 trace.Add(reader.ReadInt32());
                 trace.Add(PortmapXdr.ReadOptional(ref reader));
+                trace.Add(PortmapXdr.ReadAdded(ref reader));
+                trace.Add(reader.Remaining == 0 ? 0 : reader.ReadUInt32());
+                break;
+            case (Wire.Portmap, PortmapProcedure.Extend):
+                trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
+                trace.Add(reader.ReadInt64());
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadInt32());
+                trace.Add(reader.ReadUInt32());
                 break;
             case (Wire.Portmap, PortmapProcedure.Register or PortmapProcedure.BindFailed or PortmapProcedure.Release):
                 trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
@@ -90,6 +99,7 @@ internal static class MessageFields
                 if (procedure == PortmapProcedure.BindFailed)
                 {
                     trace.Add(BindErrno.Read(reader.ReadInt32()));
+                    trace.Add(PortmapXdr.ReadAdded(ref reader));
                 }
 
                 break;
@@ -132,6 +142,9 @@ internal static class MessageFields
         {
             case PortmapProcedure.Acquire or PortmapProcedure.Register or PortmapProcedure.BindFailed:
                 trace.Add(PortmapXdr.ReadEntry(ref reader));
+                break;
+            case PortmapProcedure.Extend:
+                trace.Add(PortmapXdr.ReadTime(ref reader));
                 break;
             case PortmapProcedure.List:
                 trace.Add(reader.ReadInt64());

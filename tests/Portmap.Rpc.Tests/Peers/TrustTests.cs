@@ -22,6 +22,7 @@ public class TrustTests
         { "acquire", Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
         { "register", Wire.Portmap, PortmapProcedure.Register, [.. s_claim, .. Wire.Words(0)] },
         { "bind failed", Wire.Portmap, PortmapProcedure.BindFailed, [.. s_claim, .. Wire.Words(0, 0)] },
+        { "extend", Wire.Portmap, PortmapProcedure.Extend, [.. Wire.Text("b1"), .. Wire.Words(0, 0, 0, 0, 1_000)] },
         { "release", Wire.Portmap, PortmapProcedure.Release, s_claim },
         { "Gluster's sign-in", Wire.Gluster, 4, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },
         { "Gluster's sign-out", Wire.Gluster, 5, [.. Wire.Text("b1"), .. Wire.Words(49200, 0)] },

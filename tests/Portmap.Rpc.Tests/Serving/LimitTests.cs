@@ -197,6 +197,7 @@ public class LimitTests
     [InlineData(PortmapProcedure.Register)]
     [InlineData(PortmapProcedure.BindFailed)]
     [InlineData(PortmapProcedure.Release)]
+    [InlineData(PortmapProcedure.Extend)]
     public async Task MaxRecordBytes_RefusalOfALongName_FitsAndSaysWhy(uint procedure)
     {
         const int Limit = 16_384;

@@ -382,13 +382,86 @@ public sealed class WorkerPortTests : IAsyncDisposable
         next.WhenBound.IsCompleted.Should().BeFalse();
     }
 
-    [Fact]
-    public void Environment_AsALeaseSetsIt_IsRead()
+    [Theory]
+    [InlineData(null, "PORTMAP_")]
+    [InlineData("admin_2", "PORTMAP_ADMIN_2_")]
+    public void Environment_AsALeaseSetsIt_IsRead(string? name, string prefix)
     {
         _registry.TryAcquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
         System.Diagnostics.ProcessStartInfo start = new("worker");
-        lease!.PrepareStart(start, Endpoint);
-        start.Environment["PORTMAP_EXCLUDE"] = "50000, 50010-50012";
+        lease!.PrepareStart(start, Endpoint, name);
+        start.Environment[prefix + "EXCLUDE"] = "50000, 50010-50012";
+
+        WorkerSettings settings = In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = name }));
+
+        settings.Should().BeEquivalentTo(new
+        {
+            Endpoint = PortmapEndpoint.Parse(Endpoint),
+            Owner = "b1",
+            Port = 0,
+            lease.Epoch,
+            Protocol = PortProtocol.TcpAndUdp,
+            Ports = new { All = new[] { _range } },
+            Exclude = new[] { new PortRange(50_000, 50_000), new PortRange(50_010, 50_012) },
+            BindAttempts = 8,
+            Logger = NullLogger.Instance,
+        });
+    }
+
+    [Fact]
+    public void Environment_OfAnotherPort_IsNotReadButForWhatTheProcessShares()
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        foreach ((string variable, string value) in ((string, string)[])
+            [("OWNER", "web"), ("PORT", "20001"), ("EPOCH", "7"), ("PROTOCOL", "udp"), ("RANGE", "20000-20009"), ("EXCLUDE", "20003"), ("ENDPOINT", Endpoint), ("ADDRESS", "127.0.0.9"), ("BIND_ATTEMPTS", "3")])
+        {
+            start.Environment["PORTMAP_" + variable] = value;
+        }
+
+        start.Environment["PORTMAP_ADMIN_OWNER"] = "web/admin";
+
+        WorkerSettings settings = In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "admin" }));
+
+        settings.Should().BeEquivalentTo(new
+        {
+            Owner = "web/admin",
+            Port = 0,
+            Epoch = 0L,
+            Protocol = PortProtocol.Tcp,
+            IsToldWhere = false,
+            Exclude = Array.Empty<PortRange>(),
+            Endpoint = PortmapEndpoint.Parse(Endpoint),
+            Address = IPAddress.Parse("127.0.0.9"),
+            BindAttempts = 3,
+        });
+    }
+
+    [Fact]
+    public void Environment_WithoutThePortThatIsAskedFor_NamesThoseThatAreThere()
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        (start.Environment["PORTMAP_HTTP_OWNER"], start.Environment["PORTMAP_ADMIN_OWNER"]) = ("web", "web/admin");
+
+        Action unnamed = () => In(start, () => WorkerSettings.Resolve(null)), other = () => In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "metrics" }));
+
+        unnamed.Should().Throw<InvalidOperationException>().WithMessage("*PORTMAP_OWNER is not set*'admin', 'http'*");
+        other.Should().Throw<InvalidOperationException>().WithMessage("*PORTMAP_METRICS_OWNER is not set*'admin', 'http'*");
+    }
+
+    [Fact]
+    public void Environment_NumberOfANamedPort_IsNamedWhenItIsNone()
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        (start.Environment["PORTMAP_HTTP_OWNER"], start.Environment["PORTMAP_HTTP_PORT"]) = ("web", "x");
+
+        Action resolve = () => In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "http" }));
+
+        resolve.Should().Throw<FormatException>().WithMessage("PORTMAP_HTTP_PORT: 'x'*");
+    }
+
+    /// <summary>Runs something in an environment that a start would have.</summary>
+    private static T In<T>(System.Diagnostics.ProcessStartInfo start, Func<T> run)
+    {
         string[] names = [.. start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal))];
         try
         {
@@ -397,19 +470,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
                 Environment.SetEnvironmentVariable(name, start.Environment[name]);
             }
 
-            var settings = WorkerSettings.Resolve(null);
-            settings.Should().BeEquivalentTo(new
-            {
-                Endpoint = PortmapEndpoint.Parse(Endpoint),
-                Owner = "b1",
-                Port = 0,
-                lease.Epoch,
-                Protocol = PortProtocol.TcpAndUdp,
-                Ports = new { All = new[] { _range } },
-                Exclude = new[] { new PortRange(50_000, 50_000), new PortRange(50_010, 50_012) },
-                BindAttempts = 8,
-                Logger = NullLogger.Instance,
-            });
+            return run();
         }
         finally
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Diagnostics;
@@ -23,7 +24,8 @@ public sealed class PortmapMetricsTests : IDisposable
         using PortRegistry registry = Listen(new PortRegistryOptions());
 
         _instruments.Should().BeEquivalentTo(
-            "portmap.leases.granted", "portmap.registrations", "portmap.claims.ended", "portmap.refusals", "portmap.ports.foreign");
+            "portmap.leases.granted", "portmap.registrations", "portmap.claims.ended", "portmap.refusals", "portmap.ports.foreign",
+            "portmap.store.write.duration", "portmap.pass.duration");
     }
 
     [Fact]
@@ -37,20 +39,20 @@ public sealed class PortmapMetricsTests : IDisposable
         Read().Should().Equal("portmap.leases.granted 1");
 
         registry.TryAcquire("b1", out _, out _).Should().BeFalse();
-        Read().Should().Equal("portmap.refusals reason=AlreadyReserved 1");
+        Read().Should().Equal("portmap.refusals portmap.reason=AlreadyReserved 1");
 
         session.TryRegister(new PortClaimRequest("b1", lease!.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         Read().Should().Contain("portmap.registrations 1").And.NotContain(line => line.StartsWith("portmap.leases", StringComparison.Ordinal));
 
         session.TryRelease("b1", out _).Should().BeTrue();
-        Read().Should().Equal("portmap.claims.ended cause=Released 1");
+        Read().Should().Equal("portmap.claims.ended portmap.cause=Released 1");
 
         session.TryRegister(new PortClaimRequest("b2", Scene.First + 5), out _, out _).Should().BeTrue();
         session.TryRegister(new PortClaimRequest("b2", Scene.First + 6), out _, out _).Should().BeTrue();
-        Read().Should().Equal("portmap.claims.ended cause=Replaced 1", "portmap.registrations 2");
+        Read().Should().Equal("portmap.claims.ended portmap.cause=Replaced 1", "portmap.registrations 2");
 
         session.TryRegister("b3", out _, out _).Should().BeFalse();
-        Read().Should().Equal("portmap.refusals reason=InvalidPort 1");
+        Read().Should().Equal("portmap.refusals portmap.reason=InvalidPort 1");
     }
 
     [Fact]
@@ -62,7 +64,63 @@ public sealed class PortmapMetricsTests : IDisposable
 
         registry.TryAcquire("b1", out _, out _).Should().BeFalse();
 
-        Read().Should().Equal("portmap.ports.foreign 1", "portmap.refusals reason=Exhausted 1");
+        Read().Should().Equal("portmap.ports.foreign 1", "portmap.refusals portmap.reason=Exhausted 1");
+    }
+
+    [Fact]
+    public async Task Factory_OfTheHost_MakesTheMeterAndItsGauges()
+    {
+        using Factory factory = new();
+        FakeTimeProvider clock = new(DateTimeOffset.UnixEpoch.AddYears(56));
+        List<string> read = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (ReferenceEquals(instrument.Meter, factory.Meter))
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => Add($"{instrument.Name} {value}"));
+        listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add($"{instrument.Name} {tags[0].Key}={tags[0].Value}"));
+        listener.Start();
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Probe = false, LivenessInterval = TimeSpan.FromSeconds(1), MeterFactory = factory };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new MemoryPortStore(), null, clock).Within();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        await registry.AcquireAsync("b1").Within();
+        await registry.AcquireAsync("b2").Within();
+        await session.RegisterAsync(new PortClaimRequest("b3", Scene.First + 5)).Within();
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        listener.RecordObservableInstruments();
+
+        read.Should().Contain("portmap.leases.open 2").And.Contain("portmap.sessions 1").And.Contain("portmap.store.queue 0")
+            .And.Contain("portmap.leases.granted 1").And.Contain("portmap.store.write.duration portmap.outcome=Written").And.Contain("portmap.pass.duration portmap.pass=Liveness");
+        lock (read)
+        {
+            read.Clear();
+        }
+
+        await registry.DisposeAsync();
+        listener.RecordObservableInstruments();
+        read.Should().NotContain(line => line.Contains("leases.open", StringComparison.Ordinal), "a registry that is over says nothing");
+
+        void Add(string line)
+        {
+            lock (read)
+            {
+                read.Add(line);
+            }
+        }
+    }
+
+    private sealed class Factory : IMeterFactory
+    {
+        public Meter? Meter { get; private set; }
+
+        public Meter Create(MeterOptions options) => Meter ??= new Meter(options);
+
+        public void Dispose() => Meter?.Dispose();
     }
 
     private PortRegistry Listen(PortRegistryOptions options)

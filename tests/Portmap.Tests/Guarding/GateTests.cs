@@ -44,6 +44,18 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task TryAcquire_OneOwnerTooMany_ItsPlaceholderIsGone()
+    {
+        int port = PortBlock.TakeOne();
+        await using Scene scene = Scene.OnRealPorts(new PortRange(port, port), options => options.MaxOwners = 1);
+        scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
+
+        scene.AcquireRefused("b").Reason.Should().Be(PortRefusalReason.TooManyOwners);
+
+        using Stranger stranger = Stranger.ListeningOnceFree(port);
+    }
+
+    [Fact]
     public async Task PrepareStart_OpensTheGate()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));

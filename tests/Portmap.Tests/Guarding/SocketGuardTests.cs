@@ -89,6 +89,20 @@ public sealed class SocketGuardTests : PortGuardContract
     }
 
     [Fact]
+    public void Place_WhatIsKeptAfterADeathAndAChildListensThere_IsInUse()
+    {
+        using IPortGuard guard = Make();
+        GuardedPort first = Place(guard, PortProtocol.Tcp, PortGuardMode.WhileAlive);
+        guard.Open(first);
+        using Socket? child = Knock.TryTake(first.Port);
+        guard.Drop(first with { IsLease = false }, keep: true, now: 0);
+
+        guard.Place(Lease(PortProtocol.Tcp, first.Port), PortGuardMode.WhileAlive, insisted: false).Finding.Should().Be(GuardFinding.InUse);
+
+        guard.Count.Should().Be(0);
+    }
+
+    [Fact]
     public void Place_WhatAnEarlierClaimLeft_IsTheNewOnesWithoutAMomentInBetween()
     {
         using IPortGuard guard = Make();

@@ -1,3 +1,5 @@
+using Portmap.Guarding;
+using Portmap.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -13,6 +15,15 @@ public sealed class VerifiedListenerTests
         using Stranger socket = Stranger.Listening(port);
 
         (await scene.Here.RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public void Refuse_TheKernelsListCannotBeRead_IsUnverifiableAndNotThatNobodyListens()
+    {
+        ListenTable unread = ListenTable.Read(PortProtocol.Tcp, "/proc/self/nowhere");
+        ReportedListener said = new(PortProtocol.Tcp, 50_000, ProcessIdentity.Of(Environment.ProcessId, out _), IsOwnSocket: false);
+
+        ListenerCheck.Refuse(said, "a", unread)!.ShouldExplain(PortRefusalReason.Unverifiable, "a", 50_000);
     }
 
     [Fact]

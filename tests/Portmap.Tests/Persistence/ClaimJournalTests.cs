@@ -51,6 +51,20 @@ public sealed class ClaimJournalTests
         (scene.Store.Batches.Count - before).Should().BeLessThanOrEqualTo(2);
     }
 
+    [Fact]
+    public async Task Background_SeveralChanges_AreWrittenInTheOrderInWhichTheyHappened()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Durability = PortDurability.Background);
+        string[] owners = ["a0", "a1", "a2", "a3", "a4"];
+        Array.ForEach(owners, owner => scene.Registry.TryAcquire(owner, out _, out _).Should().BeTrue());
+
+        scene.Clock.Advance(scene.Options.BackgroundFlush);
+        await Eventually.TrueAsync(() => scene.Store.Durable.Length == owners.Length);
+
+        scene.Store.Batches.SelectMany(batch => batch).Where(fact => !fact.IsMark).Select(fact => fact.Owner)
+            .Should().Equal(owners, "a person who reads the file reads what happened");
+    }
+
     [Theory]
     [InlineData(PortDurability.Background)]
     [InlineData(PortDurability.Confirmed)]

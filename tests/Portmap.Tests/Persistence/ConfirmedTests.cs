@@ -27,6 +27,27 @@ public sealed class ConfirmedTests
     }
 
     [Fact]
+    public async Task AcquireAsync_PortWhoseEndIsOnItsWayToDisk_IsGivenWhenItIsThere()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+        {
+            options.Ports = "20000";
+            options.ReuseDelay = TimeSpan.Zero;
+        });
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Hold();
+        Task releasing = lease.ReleaseAsync().AsTask();
+        await scene.Store.ArrivedAsync().Within();
+        Task<PortLease> acquiring = scene.Registry.AcquireAsync(new PortRequest("b") { Previous = 20000, Reuse = PortReuse.Require }).AsTask();
+
+        acquiring.IsCompleted.Should().BeFalse("its number is a's until the end is on disk");
+
+        scene.Store.Release();
+        await releasing.Within();
+        (await acquiring.Within()).Port.Should().Be(20000);
+    }
+
+    [Fact]
     public async Task RegisterAsync_FactNotOnDisk_LookupsDoNotShowIt()
     {
         await using StoreScene scene = await StoreScene.OpenAsync();

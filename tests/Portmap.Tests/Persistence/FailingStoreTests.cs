@@ -45,6 +45,42 @@ public sealed class FailingStoreTests
     }
 
     [Fact]
+    public async Task AcquireAsync_StoreFailsAgainAndAgain_TheLogSaysItOnce()
+    {
+        LogLines log = new();
+        GatedStore store = new();
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        await using PortRegistry registry = await PortRegistry.OpenOnAsync(options, store, Guid.NewGuid(), log, new FakeTimeProvider(), CancellationToken.None).Within();
+        for (int round = 1; round <= 2; round++)
+        {
+            store.Fail();
+            for (int i = 0; i < 3; i++)
+            {
+                (await registry.AcquireAsync("a").RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+            }
+
+            store.Heal();
+            await (await registry.AcquireAsync("a").AsTask().Within()).ReleaseAsync().AsTask().Within();
+            log.Of("StoreFailed").Should().HaveCount(round);
+            log.Of("StoreWorks").Should().HaveCount(round);
+        }
+    }
+
+    [Fact]
+    public async Task ReleaseAsync_StoreFailedAndWorksAgain_AnEndIsWrittenWithoutAnybodyAsking()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail();
+        (await lease.ReleaseAsync().AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+
+        scene.Clock.Advance(scene.Options.LivenessInterval);
+
+        await Eventually.TrueAsync(() => Array.Exists(scene.Store.Durable, fact => fact.Owner == "a" && fact.State == PortState.Cooling));
+    }
+
+    [Fact]
     public async Task RegisterAsync_ProcessBringsThePortAndStoreFails_TheSameEpochRegistersLater()
     {
         await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);

@@ -167,6 +167,19 @@ public sealed class StateMovedTests : IDisposable
         File.Exists(Path.Combine(State + ".away", SettledMark.Name)).Should().BeFalse("nobody can say that of what is elsewhere");
     }
 
+    [Fact]
+    public async Task Sync_FolderWasMovedAwayJustNow_SaysSo()
+    {
+        using StateFolder folder = new(State);
+        folder.Take();
+        folder.Sync();
+        await DoAsync("mv $S $S.away");
+
+        Action sync = folder.Sync;
+
+        sync.Should().Throw<StateMovedException>("a name that was made where nobody looks is not made").WithMessage($"*{State}*");
+    }
+
     [NeedsMountFact]
     public async Task AcquireAsync_FolderIsMountedOver_IsRefusedAndThenWrittenWhereThePathLeads()
     {

@@ -52,9 +52,34 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         given.Should().HaveCount(range.Count).And.Contain(range.First).And.Contain(range.Last);
     }
 
-    public sealed class NextFit() : AllocatorPicksTests(PortOrder.NextFit);
+    public sealed class NextFit() : AllocatorPicksTests(PortOrder.NextFit)
+    {
+        [Fact]
+        public async Task Acquire_EachIsGivenBackAtOnce_GoesOnBehindIt()
+        {
+            await using Scene scene = new("1025-9000", options => (options.Order, options.ReuseDelay) = (PortOrder.NextFit, TimeSpan.Zero));
+            List<int> ports = [];
+            for (int i = 0; i < 50; i++)
+            {
+                PortLease lease = scene.Acquire(OwnerOf(i));
+                ports.Add(lease.Port);
+                lease.TryRelease(out _).Should().BeTrue();
+            }
 
-    public sealed class Random() : AllocatorPicksTests(PortOrder.Random);
+            ports.Should().OnlyHaveUniqueItems("a number that was in use a moment ago comes last");
+        }
+    }
+
+    public sealed class Random() : AllocatorPicksTests(PortOrder.Random)
+    {
+        [Fact]
+        public async Task Acquire_SomeOfALargeRange_AreNotInOrder()
+        {
+            await using Scene scene = new("1025-9000", options => options.Order = PortOrder.Random);
+
+            Enumerable.Range(0, 50).Select(i => scene.Acquire(OwnerOf(i)).Port).Should().NotBeInAscendingOrder();
+        }
+    }
 
     public sealed class LowestFree() : AllocatorPicksTests(PortOrder.LowestFree)
     {

@@ -19,6 +19,16 @@ internal sealed class Stranger : IDisposable
         return stranger;
     }
 
+    /// <summary>As <see cref="Listening(int, IPAddress)"/>, on a port that was let go just now: a
+    /// process that is just being started holds a copy of what was closed until it becomes its
+    /// program.</summary>
+    public static Stranger ListeningOnceFree(int port)
+    {
+        IPEndPoint place = new(IPAddress.Any, port);
+        SpinWait.SpinUntil(() => IsFree(place, SocketType.Stream), Deadline.Default).Should().BeTrue("{0} should be free once nobody holds it", place);
+        return Listening(port);
+    }
+
     public static Stranger OnUdp(int port) => Bound(port, IPAddress.Any, SocketType.Dgram);
 
     /// <summary>Returns when the port is free: a process that another test is just starting holds a

@@ -35,6 +35,15 @@ public class EpochSourceTests
             threads: 1);
 
     [Fact]
+    public void Next_TheSameNumberNamedOnTwoProcessors_IsUnique()
+    {
+        EpochSource epochs = new(16_384, 2);
+        long[] drawn = [.. Enumerable.Range(0, 20).Select(i => Processor.Run(i % 2, () => epochs.Next(16_384)))];
+
+        drawn.Should().OnlyHaveUniqueItems();
+    }
+
+    [Fact]
     public void Next_ManyThreads_IsUnique()
     {
         EpochSource epochs = new(0, Environment.ProcessorCount);

@@ -1,0 +1,119 @@
+using System.Collections.Concurrent;
+using Portmap;
+
+namespace ManagementDaemon.PortServer;
+
+/// <summary>The ports that were picked for processes; a port goes back when its process has
+/// died.</summary>
+/// <remarks>Each is a lease on one number of both protocols, held by the ledger alone from the
+/// answer on (StepAside): clients bind as they like, with SO_REUSEADDR or without, and a
+/// placeholder would refuse those without.</remarks>
+internal sealed class PickedPorts(PortRegistry registry)
+{
+    public const int MostPerProcess = 4_096;
+
+    private readonly ConcurrentDictionary<PickingProcess, Hand> _hands = [];
+
+    /// <returns>The port, or 0 when there is none.</returns>
+    public async Task<int> PickAsync(PickingProcess process, CancellationToken cancellationToken)
+    {
+        Hand hand = _hands.GetOrAdd(process, Open);
+        if (hand.TryName(out string owner))
+        {
+            try
+            {
+                PortLease lease = await hand.Session.AcquireAsync(
+                    new PortRequest(owner)
+                    {
+                        Protocol = PortProtocol.TcpAndUdp,
+                        Strategy = PortRegistryOptions.AllocatorPicks,
+                        Guard = PortGuardMode.StepAside,
+                        Reuse = PortReuse.Fresh,
+                    },
+                    cancellationToken);
+                if (hand.TryKeep(lease))
+                {
+                    lease.OpenGate();
+                    return lease.Port;
+                }
+
+                await lease.ReleaseAsync(CancellationToken.None);   // it died meanwhile
+            }
+            catch (PortRefusedException)
+            {
+                // Exhausted, or the process has died: the client is told 0 and says so itself.
+            }
+        }
+
+        return 0;
+    }
+
+    private Hand Open(PickingProcess process)
+    {
+        Hand hand = new(process, registry.OpenSession(process.Id, process.UserId));
+        _ = ReturnAsync(hand);
+        return hand;
+    }
+
+    private async Task ReturnAsync(Hand hand)
+    {
+        await hand.Session.Ended;
+        _hands.TryRemove(hand.Process, out _);
+        foreach (PortLease lease in hand.Close())
+        {
+            try
+            {
+                await lease.ReleaseAsync();
+            }
+            catch (Exception e) when (e is PortRefusedException or ObjectDisposedException)
+            {
+                // The state cannot be written now, or the daemon ends: the lease times out.
+            }
+        }
+
+        await hand.Session.DisposeAsync();
+    }
+
+    /// <summary>What one process holds.</summary>
+    private sealed class Hand(PickingProcess process, PortSession session)
+    {
+        private readonly Lock _lock = new();
+        private readonly List<PortLease> _leases = [];
+        private int _asked;
+        private bool _isClosed;
+
+        public PickingProcess Process => process;
+
+        public PortSession Session => session;
+
+        /// <summary>A name for the next port, unless it has enough.</summary>
+        public bool TryName(out string owner)
+        {
+            int number = Interlocked.Increment(ref _asked);
+            owner = $"portpicker/{process.Id}/{process.StartTime}/{number}";
+            return number <= MostPerProcess;
+        }
+
+        public bool TryKeep(PortLease lease)
+        {
+            lock (_lock)
+            {
+                if (!_isClosed)
+                {
+                    _leases.Add(lease);
+                }
+
+                return !_isClosed;
+            }
+        }
+
+        public List<PortLease> Close()
+        {
+            lock (_lock)
+            {
+                _isClosed = true;
+                return _leases;
+            }
+        }
+    }
+}

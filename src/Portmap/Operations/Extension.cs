@@ -1,0 +1,76 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Gives an open lease more time.</summary>
+/// <remarks>
+/// <code>
+///   1. find the lease           by the object, or by what its owner has
+///   2. hold it against the caller's right
+///   3. give it the time         one CAS, unless its time is closed (LeaseTimes)
+///   4. write its fact again     of two facts of one epoch the one that lasts longer stands
+/// </code>
+/// </remarks>
+internal static class Extension
+{
+    /// <summary>What is wrong with the time somebody asks for, or null.</summary>
+    public static PortRefusal? CheckTime(TimeSpan? time, string owner, PortProtocol protocol) =>
+        time is { } asked && (asked < LeaseTimes.Least || asked > LeaseTimes.Most) ? Refusals.InvalidTime(owner, protocol, asked) : null;
+
+    /// <summary>By the lease.</summary>
+    public static async Task RunAsync(RegistryParts parts, ILease lease, TimeSpan time)
+    {
+        parts.ThrowIfDisposed();
+        CheckTime(time, lease.Owner, lease.Protocol)?.Throw();
+        ClaimView claim = new(lease.Claim);
+        if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds) || !IsOpen(claim.Now()))
+        {
+            Refusals.LeaseOver(lease).Throw();   // the second look: it ended in another way meanwhile
+        }
+
+        if (parts.Journal is not { } journal)
+        {
+            return;
+        }
+
+        journal.QueueAgain(claim);
+        if (lease.Twin is { } twin)
+        {
+            journal.QueueAgain(new ClaimView(twin));
+        }
+
+        if (journal.Confirms && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
+        {
+            Refusals.StoreFailed(lease.Owner, claim.Protocol, failure).Throw();
+        }
+    }
+
+    /// <summary>Over a session, which needs the right to use the lease.</summary>
+    public static async Task<ILease> RunAsync(RegistryParts parts, SessionHolder session, PortClaimRequest request, TimeSpan time)
+    {
+        parts.ThrowIfDisposed();
+        PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
+            ?? CheckTime(time, request.Owner, request.Protocol)
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
+        refusal?.Throw();
+        OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
+        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
+        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
+        OwnerView has = seen.Operation.Has;
+        if (has.Lease.Lease is not ILease lease || (epoch != 0 && epoch != has.Lease.Epoch))
+        {
+            throw new PortRefusedException(Refusals.NoSuchLease(request, epoch, has.Newest));
+        }
+
+        ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
+        if (!against.IsNone)
+        {
+            Refusals.NotOwner(request.Owner, against, session).Throw();
+        }
+
+        await RunAsync(parts, lease, time).ConfigureAwait(false);
+        return lease;
+    }
+
+    private static bool IsOpen(ClaimView claim) => claim is { IsLease: true, Stage: ClaimStage.Pending or ClaimStage.Reserved };
+}

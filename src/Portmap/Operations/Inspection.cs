@@ -1,0 +1,17 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>What an owner has, once nothing is pending on it.</summary>
+internal struct Inspection(RegistryParts parts, OwnerKey owner) : IOperation
+{
+    public OwnerView Has { get; private set; }
+
+    public Answer Step()
+    {
+        Has = parts.Table.Look(owner, parts.NowMs);
+        return Has.Waits ? Answer.Wait(AwaitedFact.OfOwner) : Answer.Done;
+    }
+
+    public readonly PortRefusal? WhenStoreFails(Exception failure) => null;
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics.Metrics;
+using Portmap.Rpc.Diagnostics;
+
+namespace Portmap.Rpc.Tests.Diagnostics;
+
+/// <summary>Calls by procedure and outcome, as a listener is told of them.</summary>
+public sealed class RpcMetricsTests
+{
+    [Fact]
+    public async Task Calls_EachOutcome_IsToldWithItsProcedure()
+    {
+        using Meters meters = new();
+        await using Harness harness = new(new PortmapServerOptions { MeterFactory = meters, Programs = { new Throwing() } });
+        await using Stream stream = harness.Open();
+
+        await stream.ExchangeAsync(Wire.Call(1, Wire.Portmap, 0));
+        await stream.ExchangeAsync(Wire.Call(2, Wire.Gluster, 1, Wire.Text("b1")));
+        await stream.ExchangeAsync(Wire.Call(3, Wire.Gluster, 4, [.. Wire.Text("b1"), .. Wire.Words(0)]));
+        await stream.ExchangeAsync(Wire.Call(4, Wire.GfDump, 77));
+        await stream.ExchangeAsync(Wire.Call(5, Wire.GfDump, 1));
+        await stream.ExchangeAsync(Wire.Call(6, Throwing.Program, 3));
+        await stream.ExchangeAsync(Wire.Call(7, Wire.Portmap, 7, Wire.Words(0, 0, 1)));
+
+        meters.Told.Should().Equal(
+            "Portmap PORTMAP_NULL Answered",
+            "Gluster Portmap PORTBYBRICK Answered",
+            "Gluster Portmap SIGNIN Refused",
+            "GF-DUMP Unknown Unavailable",
+            "GF-DUMP DUMP Garbage",
+            "throwing 3 Failed",
+            "Portmap PORTMAP_WAIT_FOR_CHANGE Waits");
+    }
+
+    [Fact]
+    public async Task Listener_Throws_TheCallIsAnsweredAllTheSame()
+    {
+        using Meters meters = new() { Throws = true };
+        await using Harness harness = new(new PortmapServerOptions { MeterFactory = meters });
+        await using Stream stream = harness.Open();
+
+        (await stream.ExchangeAsync(Wire.Call(1, Wire.Portmap, 0))).Should().Equal(Wire.Success(1));
+    }
+
+    [Fact]
+    public void Begin_NobodyListens_ReadsNoClock()
+    {
+        using RpcMetrics metrics = new(meters: null, TimeProvider.System);
+
+        metrics.Begin().Should().BeNull();
+    }
+
+    private sealed class Throwing : IRpcProgram
+    {
+        public const uint Program = 400_000_001;
+
+        public uint Number => Program;
+
+        public uint Version => 1;
+
+        public string Name => "throwing";
+
+        public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => throw new InvalidOperationException("As asked.");
+    }
+
+    /// <summary>A factory of a meter with a listener of its own.</summary>
+    private sealed class Meters : IMeterFactory
+    {
+        private readonly MeterListener _listener = new();
+        private Meter? _meter;
+
+        public bool Throws { get; init; }
+
+        public List<string> Told { get; } = [];
+
+        public Meter Create(MeterOptions options)
+        {
+            _meter = new Meter(options);
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (ReferenceEquals(instrument.Meter, _meter))
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<double>((_, _, tags, _) =>
+            {
+                if (Throws)
+                {
+                    throw new InvalidOperationException("As asked.");
+                }
+
+                Told.Add(string.Join(' ', tags.ToArray().Select(tag => tag.Value)));
+            });
+            _listener.Start();
+            return _meter;
+        }
+
+        public void Dispose()
+        {
+            _listener.Dispose();
+            _meter?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+using Portmap.Table;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Table;
+
+/// <summary>Steps of the table that only a race, or a number that two names share, leads
+/// to.</summary>
+public sealed class PortTableTests
+{
+    private static PortClaim Ended => PortClaim.ForCooling(
+        new NewClaim { Protocol = PortProtocol.Tcp, Port = Scene.First, Epoch = 16 }, Cell("a", PortProtocol.Tcp), ClaimEnd.Released, endedAt: 0);
+
+    [Fact]
+    public void Is_OtherProtocolOfTheSameHash_IsAnotherOwner()
+    {
+        OwnerCell cell = Cell("a", PortProtocol.Udp);
+
+        cell.Is(PortProtocol.Udp, "a", 1).Should().BeTrue();
+        cell.Is(PortProtocol.Tcp, "a", 1).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task TryMarkForeign_AProcessRegisteredMeanwhile_LeavesItsPort()
+    {
+        await using Scene scene = new();
+        scene.Here.Register("a", Scene.First);
+
+        scene.Registry.Parts.Table.TryMarkForeign(PortProtocol.Tcp, Scene.First, now: 0).Should().BeFalse();
+
+        scene.StateOf(Scene.First).Should().Be(PortState.Bound);
+        scene.PortOf("a").Should().Be(Scene.First);
+    }
+
+    [Fact]
+    public async Task TooManyOwners_PortThatWasTakenForTheOneTooMany_IsFreeAgain()
+    {
+        await using Scene scene = new("20000", options => options.MaxOwners = 1);
+        PortLease only = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
+        for (int i = 0; i < 3; i++)
+        {
+            scene.AcquireRefused("b").Reason.Should().Be(PortRefusalReason.TooManyOwners);
+        }
+
+        only.TryRelease(out _).Should().BeTrue();
+        scene.Acquire("c").Port.Should().Be(20_000);
+    }
+
+    [Fact]
+    public async Task Exhausted_OwnersThatShareAPort_CountAsOnePort()
+    {
+        await using Scene scene = new("20000-20001");
+        scene.Here.Register("a", 20_000);
+        scene.Here.Register("b", 20_000);
+        scene.Acquire("c").Port.Should().Be(20_001);
+
+        scene.AcquireRefused("d").ShouldExplain(PortRefusalReason.Exhausted, "1 are bound", "1 reserved");
+    }
+
+    [Fact]
+    public void Append_OfAClaimThatHasEnded_TellsNothing()
+    {
+        ChangeLog log = new(capacity: 16, first: 0);
+        log.StartAndGetRevision();
+
+        log.Append(PortChangeKind.Registered, default, new ClaimView(Ended));
+
+        log.TryRead(after: 0, out ImmutableArray<PortChange> changes).Should().BeTrue();
+        changes.Should().BeEmpty("its end was told, or will be");
+    }
+
+    private static OwnerCell Cell(string owner, PortProtocol protocol) => new(owner, protocol, hash: 1, PortClaim.Dead);
+}
