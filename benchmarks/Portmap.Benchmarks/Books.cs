@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
 using Portmap.Benchmarks.Baselines;
 
 namespace Portmap.Benchmarks;
@@ -10,8 +12,9 @@ internal static class Books
 
     private const int Seed = 20_160_331;
 
-    public static PortRegistry Registry(PortOrder order = PortOrder.NextFit) => new(new PortRegistryOptions
+    public static PortRegistry Registry(PortOrder order = PortOrder.NextFit, IMeterFactory? meters = null, ILogger<PortRegistry>? logger = null) => new(new PortRegistryOptions
     {
+        MeterFactory = meters,
         Ports = Ports.ToString(),
         Strategy = PortRegistryOptions.AllocatorPicks,
         Order = order,
@@ -21,7 +24,7 @@ internal static class Books
         Probe = false,
         LivenessInterval = TimeSpan.FromHours(1),
         LeaseTimeout = TimeSpan.FromHours(1),
-    });
+    }, logger);
 
     /// <summary>The lock with the cheap clock: the plain baseline.</summary>
     public static IPortBook Lock() => new LockBook<TickClock>(Ports.First, Ports.Last, TimeSpan.Zero);

@@ -8,6 +8,6 @@ public static class Metrics
 {
     public static void Add(HostApplicationBuilder builder)
     {
-        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter("Portmap"));
+        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter("Portmap", "Portmap.Rpc"));
     }
 }

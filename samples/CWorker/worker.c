@@ -148,7 +148,8 @@ static void listen_and_register(CLIENT *client, struct port *port)
 {
     while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
         portmap_bind_failed_args failed = {
-            .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno };
+            .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno,
+            .ports = port->ranges ? (char **)&port->ranges : NULL };
         portmap_entry lease = take(client, portmap_bind_failed_1(&failed, client));
         port->number = lease.port;
         port->epoch = lease.epoch;

@@ -6,6 +6,6 @@ namespace Portmap.AspNetCore;
 /// names are API.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(201, LogLevel.Critical, "Port {Port} is not '{Owner}''s any more, so nobody finds this process: the application stops.")]
+    [LoggerMessage(201, LogLevel.Critical, "Port {Port} is not '{Owner}''s any more, so nobody finds this process: the application stops.", EventName = "Stopping")]
     public static partial void Stopping(ILogger logger, string owner, int port);
 }

@@ -2,8 +2,8 @@ using System.Diagnostics.Metrics;
 
 namespace Portmap.Hosting;
 
-/// <summary>What a registry holds, as gauges, and how long its leases take to be bound. METRICS.md
-/// is the table of the names, which are API.</summary>
+/// <summary>What a registry holds, as gauges, and how long its leases take to be bound.
+/// docs/reference/meters.md is the table of the names, which are API.</summary>
 /// <remarks>Whoever collects pays: a gauge looks at each port when it is asked, and the changes are
 /// read from the first collection on. Nobody listening costs nothing.</remarks>
 internal sealed class RegistryMetrics : IAsyncDisposable

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Working;
 
 namespace Portmap.Rpc;
@@ -105,9 +107,11 @@ public sealed class WorkerPort : IAsyncDisposable
     public static async Task<WorkerPort> ListenAsync(WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
     {
         var settings = WorkerSettings.Resolve(options);
+        using Activity? trace = WorkerTrace.Begin(settings.Owner);
         DaemonLink link = new(settings);
         await using ConfiguredAsyncDisposable closing = link.ConfigureAwait(false);
         (ListeningSockets sockets, SignIn signIn) = await new Listener(settings, link).ListenAsync(cancellationToken).ConfigureAwait(false);
+        trace?.SetTag("portmap.port", sockets.Port).SetTag("portmap.epoch", signIn.Epoch);
         return new WorkerPort(settings, signIn, sockets);
     }
 
@@ -144,9 +148,11 @@ public sealed class WorkerPort : IAsyncDisposable
         {
             Protocol = listening.SocketType == SocketType.Dgram ? PortProtocol.Udp : PortProtocol.Tcp,
         };
+        using Activity? trace = WorkerTrace.Begin(settings.Owner);
         DaemonLink link = new(settings);
         await using ConfiguredAsyncDisposable closing = link.ConfigureAwait(false);
         SignIn signIn = await SignIn.StartAsync(settings, link, local.Port, settings.Epoch, cancellationToken).ConfigureAwait(false);
+        trace?.SetTag("portmap.port", local.Port).SetTag("portmap.epoch", signIn.Epoch);
         return new WorkerPort(settings, signIn, listening, local.Port);
     }
 

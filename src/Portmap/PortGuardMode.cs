@@ -45,4 +45,15 @@ public enum PortGuardMode
     /// <see cref="PortGuarantee.ProbedOnly"/>.
     /// </summary>
     None = 3,
+
+    /// <summary>
+    /// The daemon itself listens, from the acquisition on, and passes the socket to the program
+    /// (<see cref="PortLease.Start"/>): for programs that take sockets as systemd gives them
+    /// (LISTEN_FDS). There is no gate and no window: <see cref="PortGuarantee.Exclusive"/> all the
+    /// time, for UDP as well. Who connects before the program accepts waits. After a death the
+    /// daemon goes on listening for <see cref="PortRegistryOptions.ReuseDelay"/>, and the next
+    /// acquisition of the owner takes the socket over with all who wait. By request only: a program
+    /// that binds by itself is refused its port.
+    /// </summary>
+    PassSocket = 4,
 }

@@ -1,3 +1,4 @@
+using Portmap.Diagnostics;
 using Portmap.Operations;
 using Portmap.Table;
 
@@ -72,6 +73,9 @@ public sealed partial class PortLease : ILease
 
     internal PortClaim Claim => Volatile.Read(ref _claim)!;
 
+    /// <summary>Its way to its process, where somebody follows it.</summary>
+    internal LeaseTrace? Trace => Volatile.Read(ref _more)?.Trace;
+
     /// <summary>The claim of the second protocol, or null.</summary>
     internal PortClaim? Twin => Volatile.Read(ref _more)?.Twin;
 
@@ -84,6 +88,7 @@ public sealed partial class PortLease : ILease
     /// </summary>
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
+        Trace?.Granted(claim.Port, claim.Epoch, _registry.Parts.Strategies.NameOf(claim.Strategy));
         LeaseExtras.SetTwin(ref _more, twin);
         Hook.At(Step.GrantLease);
         Volatile.Write(ref _claim, claim);
@@ -98,6 +103,15 @@ public sealed partial class PortLease : ILease
         {
             Complete(source, outcome);   // the first one counts
         }
+
+        EndTrace(outcome);
+    }
+
+    /// <summary>It was never granted.</summary>
+    internal PortLease? Refused(PortRefusal refusal)
+    {
+        EndTrace(refusal);
+        return null;
     }
 
     PortClaim ILease.Claim => Claim;
@@ -114,6 +128,7 @@ public sealed partial class PortLease : ILease
 
     void ILease.OnHealed(PortClaim failed, PortClaim claim)
     {
+        Trace?.Healed(failed.Port, claim.Port);
         if (ReferenceEquals(Twin, failed))
         {
             LeaseExtras.SetTwin(ref _more, claim);
@@ -169,6 +184,25 @@ public sealed partial class PortLease : ILease
         if (Volatile.Read(ref _state) is TaskCompletionSource<PortEntry> source)
         {
             Complete(source, ended);   // I2
+        }
+
+        EndTrace(ended);
+    }
+
+    private void EndTrace(object outcome)
+    {
+        if (Trace is not { } trace)
+        {
+            return;
+        }
+
+        if (outcome is PortClaim { IsLease: false } registered)
+        {
+            trace.Bound(registered.Port, SessionHolder.Of(new ClaimView(registered))?.ProcessId);
+        }
+        else
+        {
+            trace.Ended(outcome is PortRefusal refusal ? refusal.Reason.ToString() : new ClaimView((PortClaim)outcome).Cause.ToString());
         }
     }
 

@@ -97,7 +97,7 @@ public sealed partial class PortLease
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
     /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
     /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set
-    /// without it as well.
+    /// without it as well. And TRACEPARENT where somebody traces the lease.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
@@ -121,7 +121,39 @@ public sealed partial class PortLease
         ArgumentNullException.ThrowIfNull(startInfo);
         PreparedStarts.Add(startInfo, this, name);
         OpenGate();
+        if (Trace?.TraceParent is { } parent)
+        {
+            startInfo.Environment[PortmapVariables.TraceParent] = parent;
+        }
+
         new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
+    }
+
+    /// <summary>
+    /// Starts a program with the socket that the daemon listens on for it
+    /// (<see cref="PortGuardMode.PassSocket"/>), as systemd does: descriptor 3 and those after it,
+    /// LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID, in the order of <see cref="PrepareStart"/>.
+    /// </summary>
+    /// <param name="startInfo">
+    /// The program, prepared for each of its leases. Its streams and user are the daemon's:
+    /// redirections and UserName are not possible, arguments stand in ArgumentList.
+    /// </param>
+    /// <returns>
+    /// The process; <see cref="RegisterAsync"/> registers for it. .NET does not know its exit code.
+    /// </returns>
+    /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It was not prepared, there is no socket to pass, or it asks for what is not possible.
+    /// </exception>
+    /// <exception cref="PortRefusedException">LeaseEnded.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">It was not started.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
+    public Process Start(ProcessStartInfo startInfo)
+    {
+        ArgumentNullException.ThrowIfNull(startInfo);
+        return OperatingSystem.IsLinux()
+            ? ProgramStart.Run(_registry.Parts, this, startInfo)
+            : throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
     }
 
     /// <summary>
@@ -136,7 +168,11 @@ public sealed partial class PortLease
     /// a lease that is not open, does nothing. A port that a worker acquires or is given over the
     /// wire is opened already.
     /// </remarks>
-    public void OpenGate() => new Gates(_registry.Parts).Open(this);
+    public void OpenGate()
+    {
+        Trace?.Started();
+        new Gates(_registry.Parts).Open(this);
+    }
 
     /// <summary>
     /// Registers a program that cannot sign in by itself: waits until it listens, at most
@@ -161,9 +197,9 @@ public sealed partial class PortLease
     /// were seen, it is known by the environment of <see cref="PrepareStart"/>, its process group,
     /// session or command line, and for a lease with a number also by its user, control group and
     /// age.</para>
-    /// <para>A lease without a number takes the lowest port inside
-    /// <see cref="PortRequest.Ports"/>, else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is taken
-    /// only when there is none inside after 10 s, or half of the LeaseTimeout if that is
+    /// <para>A lease without a number takes the lowest port inside <see cref="PortRequest.Ports"/>,
+    /// else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is
+    /// taken only when there is none inside after 10 s, or half of the LeaseTimeout if that is
     /// less.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>

@@ -54,7 +54,7 @@ public sealed partial class PortRegistry
             PortLease granted = new(this, request);
             Acquisition acquisition = new(Parts, granted, request, strategy);
             refusal = Confirmation.Now(ref acquisition);
-            lease = refusal is null ? granted : null;
+            lease = refusal is null ? granted : granted.Refused(refusal);
         }
 
         if (lease is null)

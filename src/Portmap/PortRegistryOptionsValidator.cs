@@ -38,6 +38,11 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
         CheckEnum(wrong, nameof(options.Order), options.Order);
         CheckEnum(wrong, nameof(options.Reuse), options.Reuse);
         CheckEnum(wrong, nameof(options.Guard), options.Guard);
+        if (options.Guard == PortGuardMode.PassSocket)
+        {
+            wrong.Add($"Guard is {options.Guard}, which would keep every program from its port that binds it by itself; ask for it by request (PortRequest.Guard), for the programs that take sockets.");
+        }
+
         CheckEnum(wrong, nameof(options.Durability), options.Durability);
         TimeSpan day = TimeSpan.FromHours(24), hour = TimeSpan.FromHours(1);
         CheckTime(wrong, nameof(options.LeaseTimeout), options.LeaseTimeout, TimeSpan.FromMilliseconds(100), day);

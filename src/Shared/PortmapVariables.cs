@@ -17,6 +17,10 @@ internal static class PortmapVariables
     /// <summary>Read by workers; no daemon sets it.</summary>
     public const string Address = "PORTMAP_ADDRESS";
 
+    /// <summary>The trace that the lease is part of, as W3C writes it. Others set and read it
+    /// too.</summary>
+    public const string TraceParent = "TRACEPARENT";
+
     // The words of Protocol.
     public const string Tcp = "tcp", Udp = "udp", TcpAndUdp = "tcp+udp";
 

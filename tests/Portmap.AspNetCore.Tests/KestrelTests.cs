@@ -203,6 +203,28 @@ public sealed class KestrelTests
     }
 
     [Fact]
+    public async Task ListenHandle_SocketThatTheDaemonPassed_ServesWhoWaitedAndIsRegistered()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        PortLease lease = await daemon.Registry.AcquireAsync(new PortRequest("web") { Guard = PortGuardMode.PassSocket }).Within();
+        Task<string> early = HttpCalls.GetAsync(lease.Port);
+        System.Diagnostics.ProcessStartInfo start = TestDaemon.Program("http1", "--handle");
+        lease.PrepareStart(start);
+        using System.Diagnostics.Process process = lease.Start(start);
+        try
+        {
+            PortEntry entry = await lease.RegisterAsync(process).Within();
+
+            (entry.ProcessId, entry.Port, entry.Guarantee).Should().Be((process.Id, lease.Port, PortGuarantee.Exclusive));
+            (await early).Should().Be($"web {process.Id} HTTP/1.1 http");
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    [Fact]
     public async Task UsePortmap_NoOwner_ChangesNothing()
     {
         int port = PortBlock.TakeOne();

@@ -2,7 +2,10 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+using Portmap.AspNetCore;
 using Portmap.Etcd;
+using Portmap.Hosting;
 using Portmap.Rpc;
 
 namespace Portmap.Docs.Tests;
@@ -11,6 +14,12 @@ namespace Portmap.Docs.Tests;
 public sealed partial class ReferenceTests
 {
     private const string Folder = "docs/reference/";
+
+    private static readonly Assembly[] s_packages =
+    [
+        typeof(PortRegistry).Assembly, typeof(PortmapServer).Assembly, typeof(FleetMap).Assembly,
+        typeof(PortmapServerServiceCollectionExtensions).Assembly, typeof(PortmapWebHostBuilderExtensions).Assembly,
+    ];
 
     [Theory]
     [InlineData(typeof(PortRegistryOptions), "Portmap")]
@@ -43,6 +52,22 @@ public sealed partial class ReferenceTests
             Regex.Matches(Pages.Read(source), @"const int \w+ = (\d+);").Select(match => match.Groups[1].Value));
 
     [Fact]
+    public void LogIds_EachMessage_HasItsRow()
+    {
+        string[] expected =
+        [
+            .. s_packages.SelectMany(assembly => assembly.GetTypes())
+                .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+                .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>())
+                .OfType<LoggerMessageAttribute>()
+                .Select(message => string.Create(CultureInfo.InvariantCulture, $"{message.EventId} {message.Level} `{message.EventName}`")),
+        ];
+
+        Pages.Rows($"{Folder}log-ids.md").Where(cells => int.TryParse(cells[0], out _)).Select(cells => $"{cells[0]} {cells[1]} {cells[2]}")
+            .Should().BeEquivalentTo(expected).And.OnlyHaveUniqueItems("an id says which message it is");
+    }
+
+    [Fact]
     public void Wire_EachProcedure_HasItsRow() =>
         Pages.Rows($"{Folder}wire.md").Where(cells => int.TryParse(cells[0], out _)).Select(cells => $"{cells[1].Trim('`')} = {cells[0]}").Should().BeEquivalentTo(
             Regex.Matches(Pages.Read("src/Portmap.Rpc/Protocol/portmap.x"), @"^ +\w+ (PORTMAP_\w+)\(.*\) = (\d+);", RegexOptions.Multiline)
@@ -53,12 +78,6 @@ public sealed partial class ReferenceTests
     [InlineData(typeof(PortFindingKind), "findings.md")]
     public void Enumerations_EachMember_HasItsRow(Type type, string page) =>
         FirstCells(page, @"^`(\w+)`$").Should().BeEquivalentTo(Enum.GetNames(type));
-
-    [Fact]
-    public void Meters_EachInstrument_HasItsRow() =>
-        FirstCells("meters.md", @"^`(portmap\.[\w.]+)`$").Should().BeEquivalentTo(
-            Pages.Rows("src/Portmap.Hosting/METRICS.md").Select(cells => cells[0].Trim('`')).Where(name => name.StartsWith("portmap.", StringComparison.Ordinal)),
-            "METRICS.md is held against the instruments themselves by MetricsTests");
 
     private static string Row(PropertyInfo property, object defaults, string section)
     {

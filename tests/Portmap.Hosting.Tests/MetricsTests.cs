@@ -110,7 +110,7 @@ public sealed partial class MetricsTests
         using Readings readings = new(host.Host.Services);
         await UseAsync(registry, folder, readings);
 
-        string[] written = [.. Row().Matches(RepositoryFiles.Read("src", "Portmap.Hosting", "METRICS.md"))
+        string[] written = [.. Row().Matches(RepositoryFiles.Read("docs", "reference", "meters.md"))
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
 
         written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));

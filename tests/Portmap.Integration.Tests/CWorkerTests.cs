@@ -40,6 +40,7 @@ public sealed class CWorkerTests
     [NeedsFact("gcc", Also = ["rpcgen", Header])]
     public Task Worker_OfARangeThatItBindsIn_ListensThere() => PlayAsync(overTcp: false, "ProcessBinds", PortBlock.Take(2));
 
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
     public async Task Worker_OfTwoPortsByName_RegistersBothAndReleasesBoth()
     {
         using TempFolder folder = new();

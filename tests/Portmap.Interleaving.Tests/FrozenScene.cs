@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Portmap.Interleaving.Tests.Histories;
 
 namespace Portmap.Interleaving.Tests;
@@ -7,10 +9,14 @@ namespace Portmap.Interleaving.Tests;
 internal sealed class FrozenScene : IDisposable
 {
     /// <summary>65 ports: the last one has a word of the bitmap for itself.</summary>
-    public const int FirstPort = 20_000, LastPort = 20_064;
+    private const int Count = 65;
 
-    /// <summary>A port nobody was near before, so that its slots are made.</summary>
-    public const int FarPort = 40_000;
+    /// <summary>Of real sockets: the ports that the registry picks from and holds, and those that
+    /// processes listen on. All scenes have the same, one after the other.</summary>
+    private static readonly Lazy<int> s_real = new(() => PortBlock.Take(Count).First), s_realFar = new(() => PortBlock.Take(Far).First);
+
+    /// <summary>How many ports processes listen on.</summary>
+    private const int Far = 5;
 
     private static readonly TimeSpan s_leaseTimeout = TimeSpan.FromSeconds(40), s_reuseDelay = TimeSpan.FromSeconds(20), s_interval = TimeSpan.FromSeconds(1);
 
@@ -19,18 +25,32 @@ internal sealed class FrozenScene : IDisposable
     private readonly CancellationTokenSource _watching = new();
     private Mortal? _mortal;
     private PortSession? _session;
+    private readonly List<Socket> _listening = [];
     private PortLease? _lease;
     private int _owners;
 
     /// <param name="isStored">Whether there is a store, and a change counts only when it is
     /// written.</param>
-    public FrozenScene(bool isStored = false)
+    /// <param name="isGuarded">Whether the kernel is asked: placeholders hold what is acquired, and
+    /// who takes something proves that it listens.</param>
+    public FrozenScene(bool isStored = false, bool isGuarded = false)
     {
+        FirstPort = isGuarded ? s_real.Value : 20_000;
+        FarPort = isGuarded ? s_realFar.Value : 40_000;
+        for (int i = 0; i < Far && isGuarded; i++)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _listening.Add(socket);
+            socket.Bind(new IPEndPoint(IPAddress.Any, FarPort + i));
+            socket.Listen();
+        }
+
         PortRegistryOptions options = new()
         {
             Ports = new PortRange(FirstPort, LastPort).ToString(),
             Strategy = PortRegistryOptions.AllocatorPicks,
-            Probe = false,
+            Guard = isGuarded ? PortGuardMode.WhileAlive : PortGuardMode.UntilRegistered,
+            Probe = isGuarded,
             LeaseTimeout = s_leaseTimeout,
             ReuseDelay = s_reuseDelay,
             LivenessInterval = s_interval,
@@ -41,6 +61,13 @@ internal sealed class FrozenScene : IDisposable
     }
 
     public PortRegistry Registry { get; }
+
+    public int FirstPort { get; }
+
+    public int LastPort => FirstPort + Count - 1;
+
+    /// <summary>A port nobody was near before, so that its slots are made.</summary>
+    public int FarPort { get; }
 
     public PortSession Here { get; }
 
@@ -109,7 +136,14 @@ internal sealed class FrozenScene : IDisposable
     public void ReportBindFailure()
     {
         _ = Lease.WhenBound;
-        _ = Lease.ReportBindFailureAsync().AsTask().Exception;
+        try
+        {
+            Lease.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+        }
+        catch (PortRefusedException)
+        {
+            // the lease may be over, or no other port free
+        }
     }
 
     /// <summary>Somebody waits for changes, so that a change has somebody to wake.</summary>
@@ -149,8 +183,8 @@ internal sealed class FrozenScene : IDisposable
         Registry.TryGetPort("other", out int port).Should().BeTrue(where);
         Registry.TryGetEntry(port, out PortEntry entry).Should().BeTrue(where);
         entry.Owner.Should().Be("other", where);
-        There.Register(Registry, "another", FarPort + 500, out _, out _).Should().BeTrue(where);
-        There.Register(Registry, "another", FarPort + 501, out _, out _).Should().BeTrue(where);
+        There.Register(Registry, "another", FarPort + 3, out _, out _).Should().BeTrue(where);
+        There.Register(Registry, "another", FarPort + 4, out _, out _).Should().BeTrue(where);
         Registry.Snapshot().Entries.Should().Contain(one => one.Owner == "another", where);
         There.Release(Registry, "another", out _).Should().BeTrue(where);
         Registry.Acquire(new PortRequest("brings") { Strategy = PortRegistryOptions.ProcessBinds }, out lease, out _).Should().BeTrue(where);
@@ -188,6 +222,7 @@ internal sealed class FrozenScene : IDisposable
         _watching.Dispose();
         _there.Dispose();
         _mortal?.Dispose();
+        _listening.ForEach(socket => socket.Dispose());
     }
 
     private static string NameOf(int owner) => string.Create(CultureInfo.InvariantCulture, $"owner {owner}");

@@ -20,50 +20,85 @@ public sealed class FrozenThreadTests : IDisposable
     /// <summary>What the frozen thread does, after what has been done before.</summary>
     private static readonly Dictionary<string, (Action<FrozenScene> Before, Action<FrozenScene> Act)> s_acts = new()
     {
-        ["acquires the last port of a word"] = (_ => { }, scene => scene.Acquire("frozen", FrozenScene.LastPort)),
+        ["acquires the last port of a word"] = (_ => { }, scene => scene.Acquire("frozen", scene.LastPort)),
         ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
         ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
         ["acquires over a session"] = (_ => { }, scene => FrozenScene.AcquireOver(scene.Here, "frozen")),
-        ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
         ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
-        ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
         ["takes a leased port"] = (scene => scene.Acquire("loser"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _)),
-        ["moves"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort + 1, out _, out _)),
-        ["shares a port"] = (scene => scene.Here.Register(scene.Registry, "first", FrozenScene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
-        ["releases"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.Here.Release(scene.Registry, "frozen", out _)),
+        ["moves"] = (scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort + 1, out _, out _)),
+        ["shares a port"] = (scene => scene.Here.Register(scene.Registry, "first", scene.FarPort, out _, out _), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
+        ["releases"] = (scene => scene.Here.Register(scene.Registry, "frozen", scene.FirstPort, out _, out _), scene => scene.Here.Release(scene.Registry, "frozen", out _)),
         ["releases a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.Release(scene.Registry, out _)),
         ["extends a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Extend()),
-        ["looks up"] = (scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
+        ["looks up"] = (scene => scene.Here.Register(scene.Registry, "frozen", scene.FirstPort, out _, out _), scene => scene.LookUp("frozen")),
         ["makes a pass"] = (scene => scene.LetALeaseRunOut(), scene => scene.Registry.Maintain()),
         ["frees what has cooled"] = (scene => scene.LetAPortCool(), scene => scene.Acquire("frozen")),
         ["ends with its process"] = (scene => scene.RegisterMortal("mortal"), scene => scene.KillMortal()),
         ["could not bind"] = (scene => scene.Acquire("frozen"), scene => scene.ReportBindFailure()),
         ["is waited for"] = (scene => scene.Acquire("frozen"), scene => _ = scene.Lease.WhenBound),
         ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot()),
-        ["is watched"] = (scene => scene.Watch(), scene => scene.Here.Register(scene.Registry, "frozen", FrozenScene.FarPort, out _, out _)),
+        ["is watched"] = (scene => scene.Watch(), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
         ["is one owner too many for the index"] = (scene => scene.FillIndex(), scene => scene.AddUntilItGrows()),
     };
 
     /// <summary>Those that are tried on a registry with a store too.</summary>
     private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease", "extends a lease"];
 
+    /// <summary>Those that are tried with a store and with placeholders in the kernel: what takes
+    /// effect hands its port over, what ends lets it go.</summary>
+    private static readonly string[] s_guarded =
+    [
+        "acquires the last port of a word", "acquires on both protocols", "registers its lease", "moves", "releases", "releases a lease", "makes a pass",
+        "ends with its process", "could not bind",
+    ];
+
     [Fact]
     public void Registry_ThreadFrozenAtAnyStep_TheOthersGoOnAndNothingIsLost()
     {
-        foreach ((string name, bool isStored) in s_acts.Keys.Select(name => (name, false)).Concat(s_stored.Select(name => (name, true))))
+        FreezeAll(s_acts.Keys);
+        FreezeAll(s_stored, isStored: true);
+
+        Enum.GetValues<Step>().Except(_frozenAt).Should().BeEmpty("a thread must have been frozen at every step");
+    }
+
+    [Fact]
+    public void Registry_ThreadFrozenAtAnyStepWithGuardsAndAStore_TheOthersGoOnAndNothingIsLost()
+    {
+        FreezeAll(s_guarded, isGuarded: true);
+        FreezeAll(s_guarded, isStored: true, isGuarded: true);
+
+        _frozenAt.Should().Contain([Step.PlaceGuard, Step.TakeEffect, Step.EndClaim]);
+    }
+
+    private void FreezeAll(IEnumerable<string> names, bool isStored = false, bool isGuarded = false)
+    {
+        foreach (string name in names)
         {
             (Action<FrozenScene> before, Action<FrozenScene> act) = s_acts[name];
-            foreach ((Step step, int time) in StepsOf(before, act, isStored))
+            foreach ((Step step, int time) in StepsOf(before, act, isStored, isGuarded))
             {
-                using FrozenScene scene = new(isStored);
+                using FrozenScene scene = new(isStored, isGuarded);
                 before(scene);
-                string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name}{(isStored ? " on a store" : "")} was frozen at {step}, for the {time}. time");
+                string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name}{(isStored ? " on a store" : "")}{(isGuarded ? " with guards" : "")} was frozen at {step}, for the {time}. time");
                 Freeze(() => act(scene), () => scene.DoEverything(where), step, time);
-                scene.FindFault().Should().BeNull(where);
+                FindFault(scene).Should().BeNull(where);
             }
         }
 
-        Enum.GetValues<Step>().Except(_frozenAt).Should().BeEmpty("a thread must have been frozen at every step");
+        static string? FindFault(FrozenScene scene)
+        {
+            try
+            {
+                return scene.FindFault();
+            }
+            catch (InvalidOperationException broken)
+            {
+                return broken.Message;
+            }
+        }
     }
 
     [Fact]
@@ -98,9 +133,9 @@ public sealed class FrozenThreadTests : IDisposable
                 () => scene.ReplaceByMortal("frozen"),
                 () =>
                 {
-                    bool isReplaced = scene.Registry.TryGetPort("frozen", out int port) && port == FrozenScene.FarPort;
+                    bool isReplaced = scene.Registry.TryGetPort("frozen", out int port) && port == scene.FarPort;
                     scene.KillMortal();
-                    bool isFree = scene.There.Register(scene.Registry, "other", FrozenScene.FirstPort, out _, out PortRefusal? refusal);
+                    bool isFree = scene.There.Register(scene.Registry, "other", scene.FirstPort, out _, out PortRefusal? refusal);
                     isFree.Should().Be(isReplaced, "the thread was frozen at {0}, for the {1}. time: {2}", step, time, refusal?.Message);
                 },
                 step,
@@ -109,9 +144,9 @@ public sealed class FrozenThreadTests : IDisposable
     }
 
     /// <summary>The steps of an act: each kind, and which time.</summary>
-    private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act, bool isStored = false)
+    private List<(Step Step, int Time)> StepsOf(Action<FrozenScene> before, Action<FrozenScene> act, bool isStored = false, bool isGuarded = false)
     {
-        using FrozenScene scene = new(isStored);
+        using FrozenScene scene = new(isStored, isGuarded);
         before(scene);
         Dictionary<Step, int> times = [];
         _puppets.Run([() => act(scene)], Schedule.OneAfterTheOther, (step, _) => times[step] = times.GetValueOrDefault(step) + 1);

@@ -2,6 +2,7 @@
 // worker of the port map.
 //   Portmap.Kestrel http1|http2|https [second owner]
 //   Portmap.Kestrel http1|http2|https --names NAME...
+//   Portmap.Kestrel http1 --handle      descriptor 3 listens, as systemd's protocol says
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -14,7 +15,16 @@ WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders().AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.Services.AddGrpc();
-if (args is [_, "--names", .. var names])
+if (args is [_, "--handle"])
+{
+    if (Environment.GetEnvironmentVariable("LISTEN_PID") != $"{Environment.ProcessId}")
+    {
+        throw new InvalidOperationException("No socket was passed to this process.");
+    }
+
+    builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenHandle(3, Listen));
+}
+else if (args is [_, "--names", .. var names])
 {
     builder.WebHost.UsePortmap(names[0]);
     Array.ForEach(names[1..], name => builder.WebHost.UsePortmap(Listen, options => options.Name = name));
@@ -24,7 +34,7 @@ else
     builder.WebHost.UsePortmap(Listen, options => options.CheckInterval = TimeSpan.FromMilliseconds(200));
 }
 
-if (args.Length == 2)
+if (args.Length == 2 && args[1] != "--handle")
 {
     builder.WebHost.UsePortmap(Listen, options => (options.Owner, options.Port, options.Epoch) = (args[1], 0, 0));
 }

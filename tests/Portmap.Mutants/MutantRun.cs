@@ -71,11 +71,6 @@ internal sealed class MutantRun
         MutantTree tree = new(repository, Path.Combine(repository, "artifacts", "mutants"));
         tree.Write(MutantList.All);
         tree.Build(drawn.Select(mutant => mutant.Project).Distinct());
-        if (!await AllIsWellWithoutAsync(tree, drawn, cancellationToken).ConfigureAwait(false))
-        {
-            return 1;
-        }
-
         ConcurrentBag<MutantResult> results = [];
         await Parallel.ForEachAsync(drawn, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (mutant, token) =>
         {
@@ -105,17 +100,18 @@ internal sealed class MutantRun
             MutantReport.Write(Report, inOrder);
         }
 
-        return inOrder.Length > 0 && inOrder.All(result => result.IsRight) ? 0 : 1;
+        bool isWell = await PassWithoutAsync(tree, inOrder, cancellationToken).ConfigureAwait(false);
+        return isWell && inOrder.Length > 0 && inOrder.All(result => result.IsRight) ? 0 : 1;
     }
 
-    /// <summary>The tests must pass while no mutant is on, or a failure says nothing. Twice, so that
-    /// one bad moment of the machine does not cost the whole run.</summary>
-    private static async Task<bool> AllIsWellWithoutAsync(MutantTree tree, Mutant[] drawn, CancellationToken cancellationToken)
+    /// <summary>The tests that caught a mutant must pass while none is on, or what they caught says
+    /// nothing. Twice, so that one bad moment of the machine does not cost the whole run.</summary>
+    private static async Task<bool> PassWithoutAsync(MutantTree tree, IEnumerable<MutantResult> results, CancellationToken cancellationToken)
     {
         bool isWell = true;
-        foreach (IGrouping<string, Mutant> project in drawn.GroupBy(mutant => mutant.Project))
+        foreach (IGrouping<string, MutantResult> project in results.Where(result => result.Fate == Fate.Caught).GroupBy(result => result.Mutant.Project))
         {
-            string filter = string.Join('|', project.SelectMany(mutant => mutant.Filter.Split('|')).Distinct());
+            string filter = string.Join('|', project.Select(result => "FullyQualifiedName~" + result.By).Distinct());
             bool passes = false;
             for (int attempt = 0; attempt < 2 && !passes; attempt++)
             {

@@ -147,6 +147,14 @@ public class PortRegistryOptionsTests
         make.Should().Throw<ArgumentNullException>();
     }
 
+    [Fact]
+    public void Constructor_GuardPassSocketForAll_IsNamed()
+    {
+        Action make = () => new PortRegistry(new PortRegistryOptions { Guard = PortGuardMode.PassSocket }).Dispose();
+
+        make.Should().Throw<OptionsValidationException>().WithMessage("*Guard is PassSocket*PortRequest.Guard*");
+    }
+
     [Theory]
     [InlineData("AllocatorPicks")]
     [InlineData("ProcessBinds")]

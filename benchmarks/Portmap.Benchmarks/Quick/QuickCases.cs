@@ -35,6 +35,7 @@ internal static class QuickCases
             ["acquire + release, 10,000 owners"] = AcquireReleaseManyOwners,
             ["register + release by a session"] = RegisterRelease,
             ["acquire + release, somebody watched before"] = AcquireReleaseRecorded,
+            ["acquire + release, a host nobody listens to"] = AcquireReleaseUnheard,
         };
         foreach (int owners in (int[])[1, 100, 1_000, 10_000, 60_000])
         {
@@ -56,6 +57,19 @@ internal static class QuickCases
             SliceNs,
             new("ours", () => Books.Churn(registry, request, Pairs), Pairs),
             Churn("fair", Books.Fair()), Churn("TC", Books.Lock()), Churn("SW", Books.StopwatchLock()));
+    }
+
+    /// <summary>A host's logger on Information and its meters, which nobody collects, beside a
+    /// registry that has neither.</summary>
+    private static QuickRow AcquireReleaseUnheard()
+    {
+        using Meters meters = new();
+        using PortRegistry unheard = Books.Registry(meters: meters, logger: new InformationLogger()), alone = Books.Registry();
+        PortRequest request = new(OwnerNames.One);
+        return Compare(
+            SliceNs,
+            new("ours", () => Books.Churn(unheard, request, Pairs), Pairs),
+            new("alone", () => Books.Churn(alone, request, Pairs), Pairs));
     }
 
     private static QuickRow AcquireReleaseManyOwners()

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Portmap.Rpc.Diagnostics;
 
 /// <summary>What a server counts and times, on the meter "Portmap.Rpc". Names and tags are API;
-/// METRICS.md of Portmap.Hosting is their table.</summary>
+/// docs/reference/meters.md is their table.</summary>
 /// <remarks>What nobody listens to costs one read for a call. What a listener throws ends
 /// here.</remarks>
 internal sealed class RpcMetrics : IDisposable

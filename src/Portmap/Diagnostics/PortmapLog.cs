@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Portmap.Diagnostics;
 
-/// <summary>Every message of the registry. Ids and names are API; LOGS.md is their table.</summary>
+/// <summary>Every message of the registry. Ids and names are API; docs/reference/log-ids.md is their
+/// table.</summary>
 /// <remarks>Those of Debug are written only where <see cref="RegistryLog.TellsChanges"/> was
 /// asked.</remarks>
 internal static partial class PortmapLog

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Portmap.Diagnostics;
 
 /// <summary>What a registry counts and times, on the meter "Portmap". Names and tags are API;
-/// METRICS.md of Portmap.Hosting is their table.</summary>
+/// docs/reference/meters.md is their table.</summary>
 /// <remarks>Registries without a meter factory share one meter. An instrument nobody listens to
 /// costs one read. What a listener throws ends here: it is told of what is done.</remarks>
 internal sealed class PortmapMetrics

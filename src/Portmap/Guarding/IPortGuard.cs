@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Portmap.Guarding;
 
 /// <summary>
@@ -38,6 +40,10 @@ internal interface IPortGuard : IDisposable
     /// </remarks>
     /// <returns>Whether the guarantee of the lease is another one now.</returns>
     bool Open(in GuardedPort lease) => false;
+
+    /// <summary>The socket that the program of a claim is to be started with, or null.</summary>
+    /// <remarks>It may be closed at any moment, as the claim ends.</remarks>
+    Socket? Passed(in GuardedPort claim) => null;
 
     /// <summary>
     /// Whether a placeholder, gate closed, lies on the port for another claim than an epoch's.

@@ -41,6 +41,9 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
 {
     private HashSet<long> _others = [];
 
+    /// <summary>The daemon listens itself and passes its socket to the program.</summary>
+    public bool IsPassed { get; init; }
+
     /// <summary>
     /// Looks for the listener on a port; for 0, on any, and first on one inside the range.
     /// </summary>
@@ -189,8 +192,10 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
         if (holders.Count != 0)
         {
             // What UDP shows of ourselves is the placeholder: it is bound, and nobody listens on
-            // UDP.
-            bool isGuard = protocol == PortProtocol.Udp && holders[0].ProcessId == Environment.ProcessId;
+            // UDP. Of a socket that is passed we are a holder until the program has it; another one
+            // may be a child of ours that is about to become a program, and to lose it.
+            bool isGuard = IsPassed ? holders.Any(holder => holder.ProcessId == Environment.ProcessId)
+                : protocol == PortProtocol.Udp && holders[0].ProcessId == Environment.ProcessId;
             return isGuard ? default : new FoundListener(ListenerSight.Stranger, port, holders[0].ProcessId);
         }
 

@@ -11,6 +11,7 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
 {
     private readonly Socket _socket = socket;
     private readonly bool _isShared = isShared;
+    private bool _isListening;
     private volatile bool _isOpen;
     private GuardedPort _claim = claim;
 
@@ -53,7 +54,8 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
     /// listens.
     /// </remarks>
     public PortGuarantee Guarantee =>
-        IsJoined ? PortGuarantee.HeldByProcess
+        _isListening ? PortGuarantee.Exclusive
+        : IsJoined ? PortGuarantee.HeldByProcess
         : _isOpen || _isShared ? PortGuarantee.Admitting
         : PortGuarantee.Exclusive;
 
@@ -68,6 +70,38 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
                 _isOpen = value;
                 WasOpen |= value;
             }
+        }
+    }
+
+    /// <summary>It stays where it is while its process lives, and after a death until the owner
+    /// returns.</summary>
+    public bool Stays => Mode is PortGuardMode.WhileAlive or PortGuardMode.PassSocket;
+
+    /// <summary>The socket that is passed to the program; null when there is none to be
+    /// passed.</summary>
+    public Socket? Passed => _isListening ? _socket : null;
+
+    /// <summary>Takes in whoever connects, for the program that will get the socket.</summary>
+    /// <returns>False when somebody else listens after all.</returns>
+    public bool TryListen()
+    {
+        try
+        {
+            if (Claim.Protocol == PortProtocol.Tcp)
+            {
+                _socket.Listen(int.MaxValue);   // the kernel takes as many as it allows
+
+                // Connections inherit it, and so does what they leave behind: without it nobody
+                // could bind the port for a minute. Nobody gets in by it, for we listen.
+                SocketOptions.SetReuseAddress(_socket, isOn: true);
+            }
+
+            _isListening = true;
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 

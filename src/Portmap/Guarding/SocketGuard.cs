@@ -12,6 +12,8 @@ namespace Portmap.Guarding;
 ///   open               ── SO_REUSEADDR = 0 ──► closed, it serves   (UntilRegistered: gone)
 ///   closed, it serves  ── its process dies ──► kept, until the owner returns or the delay is over
 ///   any                ── the claim ends ────► gone
+///
+///   PassSocket: it listens from the bind on, knows no gate, and goes by the last two lines alone
 /// </code>
 /// While it is closed the kernel refuses every bind of the port, and every listen of a socket that
 /// was bound while it was open. While it is open a process whose socket has SO_REUSEADDR can bind
@@ -89,7 +91,15 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             SocketOptions.SetReuseAddress(socket, false);
         }
 
-        return outcome with { Guarantee = Hold(new Placeholder(socket, isShared, lease, mode)) };
+        Placeholder made = new(socket, isShared, lease, mode);
+        if (mode == PortGuardMode.PassSocket && !made.TryListen())
+        {
+            socket.Dispose();
+            Interlocked.Decrement(ref _count);
+            return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+        }
+
+        return outcome with { Guarantee = Hold(made) };
     }
 
     public bool Open(in GuardedPort lease)
@@ -101,9 +111,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         lock (held)
         {
-            if (held.IsGone || !ReferenceEquals(held.Claim.Claim, lease.Claim))
+            if (held.IsGone || !ReferenceEquals(held.Claim.Claim, lease.Claim) || held.Passed is not null)
             {
-                return false;   // a process has registered meanwhile, or the lease has ended
+                return false;   // a process has registered meanwhile, or the lease has ended; or there is no gate
             }
 
             PortGuarantee before = lease.Claim.Guarantee;
@@ -138,7 +148,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return;   // it has ended again already, or another owner of the same process shares the port
             }
 
-            if (!isIts || held.Mode != PortGuardMode.WhileAlive)
+            if (!isIts || !held.Stays)
             {
                 Remove(held);
                 return;
@@ -162,6 +172,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
+    public Socket? Passed(in GuardedPort claim) =>
+        Find(claim) is { IsGone: false } held && held.Epoch == claim.Epoch ? held.Passed : null;
+
     public bool KeepsOut(PortProtocol protocol, int port, long epoch) =>
         Count != 0 && _held.TryGetValue(Key(protocol, port), out Placeholder? held)
         && !held.IsGone && !held.IsOpen && held.Epoch != epoch;
@@ -180,7 +193,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
                 return;
             }
 
-            if (keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)
+            if (keep && held.Stays && !claim.IsLease)
             {
                 held.IsOpen = false;
                 held.KeptSince = now;
@@ -248,8 +261,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             }
 
             // One that is open still was left by a lease that ended unregistered: who came in there
-            // is not known, so it is bound anew.
-            if (mode == PortGuardMode.None || held.IsOpen)
+            // is not known, so it is bound anew. One that listens is of no use to a program that
+            // wants to, and the other way round.
+            if (mode == PortGuardMode.None || held.IsOpen || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
             {
                 Remove(held);
                 return null;

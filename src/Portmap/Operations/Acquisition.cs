@@ -72,6 +72,7 @@ internal struct Acquisition : IOperation
 
         if (refusal is not null)
         {
+            lease.SetOutcome(refusal);
             parts.Metrics.Refused(refusal.Reason);
         }
 

@@ -152,7 +152,12 @@ internal sealed class Healing(RegistryParts parts)
         lease.AddTried(port, failed.Epoch);
         Completed<Acquisition> completed = await new Confirmation(parts)
             .RunAsync(new Acquisition(parts, lease, request, parts.Strategies.Default)).ConfigureAwait(false);
-        completed.Refusal?.Throw();
+        if (completed.Refusal is { } refusal)
+        {
+            lease.SetOutcome(refusal);
+            refusal.Throw();
+        }
+
         session.NoteAcquired(lease);
         new Gates(parts).Open(lease);
         return lease;

@@ -1,3 +1,4 @@
+using Portmap.Diagnostics;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -37,9 +38,12 @@ internal sealed record LeaseExtras
     /// <summary>Tells that the lease ended unused; null until somebody asks.</summary>
     public CancellationTokenSource? End { get; init; }
 
+    /// <summary>Its way from the acquisition to its process, where somebody follows it.</summary>
+    public LeaseTrace? Trace { get; init; }
+
     /// <summary>Those of a lease that is about to be acquired; null when it needs none.</summary>
     public static LeaseExtras? Of(in PortRequest request, SessionHolder? acquirer) =>
-        acquirer is null && request.UserId is null && request.Ports is null && request.LeaseTimeout is null
+        acquirer is null && request.UserId is null && request.Ports is null && request.LeaseTimeout is null && !LeaseTrace.IsWanted
             ? null
             : new LeaseExtras
             {
@@ -47,6 +51,7 @@ internal sealed record LeaseExtras
                 UserId = request.UserId ?? acquirer?.UserId,
                 Ports = request.Ports,
                 TimeoutMs = (long)(request.LeaseTimeout?.TotalMilliseconds ?? 0),
+                Trace = LeaseTrace.Begin(request.Owner, request.Protocol),
             };
 
     /// <summary>The token that is cancelled when a lease ends unused.</summary>

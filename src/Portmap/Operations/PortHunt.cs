@@ -167,7 +167,7 @@ internal struct PortHunt
     /// <remarks>A fresh start only avoids it: then the memory is asked about the one port that the
     /// strategy names, which takes 17 ns less.</remarks>
     private readonly bool WantsLast(PortReuse reuse) =>
-        reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) == PortGuardMode.WhileAlive);
+        reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) is PortGuardMode.WhileAlive or PortGuardMode.PassSocket);
 
     /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out,
     /// for a port that the process brought stays its business.</summary>

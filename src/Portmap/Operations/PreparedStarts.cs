@@ -11,7 +11,7 @@ namespace Portmap.Operations;
 /// </remarks>
 internal static class PreparedStarts
 {
-    private static readonly ConditionalWeakTable<ProcessStartInfo, List<Prepared>> s_starts = [];
+    private static readonly ConditionalWeakTable<ProcessStartInfo, List<PreparedStart>> s_starts = [];
 
     /// <summary>Notes a lease, in the place of one that is not open any more.</summary>
     /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
@@ -19,11 +19,11 @@ internal static class PreparedStarts
     public static void Add(ProcessStartInfo start, ILease lease, string? name)
     {
         PortmapVariables.CheckName(name, nameof(name));
-        List<Prepared> all = s_starts.GetOrCreateValue(start);
+        List<PreparedStart> all = s_starts.GetOrCreateValue(start);
         int same = all.FindIndex(one => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase));
         if (same < 0)
         {
-            all.Add(new Prepared(name, lease));
+            all.Add(new PreparedStart(name, lease));
             return;
         }
 
@@ -35,10 +35,14 @@ internal static class PreparedStarts
                 + "Give each port of a process a name of its own (PrepareStart(start, name: \"admin\")), and each process a ProcessStartInfo of its own.");
         }
 
-        all[same] = new Prepared(name, lease);
+        all[same] = new PreparedStart(name, lease);
     }
 
-    private static string Port(ILease lease) => lease.Port == 0 ? string.Empty : $" (port {lease.Port})";
+    /// <summary>What a start was told, in that order.</summary>
+    public static IReadOnlyList<PreparedStart> Of(ProcessStartInfo start) => s_starts.TryGetValue(start, out List<PreparedStart>? all) ? all : [];
 
-    private readonly record struct Prepared(string? Name, ILease Lease);
+    private static string Port(ILease lease) => lease.Port == 0 ? string.Empty : $" (port {lease.Port})";
 }
+
+/// <summary>A lease that a start was told of, under a name or none.</summary>
+internal readonly record struct PreparedStart(string? Name, ILease Lease);

@@ -51,7 +51,7 @@ internal static class ProgramRegistration
         }
 
         ProcessFamily family = new(root.Identity);
-        ServedProgram program = new(lease.Owner, family, parts.Pools.Find(lease.Request.Ports, out _));
+        ServedProgram program = new(lease.Owner, family, parts.Pools.Find(lease.Request.Ports, out _), lease.Request.Guard == PortGuardMode.PassSocket);
         Wait wait = new(parts, lease, process, root, program);
         PortEntry entry = default;
         SessionHolder? session = null;

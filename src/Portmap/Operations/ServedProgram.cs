@@ -8,7 +8,7 @@ namespace Portmap.Operations;
 /// on when the process that listens has gone.</summary>
 /// <remarks>The session of the program asks it before it is dead. Any thread may use it: what is
 /// known is replaced whole.</remarks>
-internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool range)
+internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool range, bool isPassed)
 {
     private ImmutableArray<Served> _ports = [];
 
@@ -20,7 +20,7 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
     /// <summary>All that came from the process that was started.</summary>
     public ProcessFamily Family => family;
 
-    public ListenerSearch Search { get; } = new(family, range);
+    public ListenerSearch Search { get; } = new(family, range) { IsPassed = isPassed };
 
     /// <summary>Where its lease wants it to listen.</summary>
     public PortPool Range => range;

@@ -11,10 +11,10 @@ internal static class HostMutants
 
     private static IEnumerable<Mutant> Core =>
     [
-        s_core.This("PortmapMetrics.TookEffect: the wrong counter", "Diagnostics/PortmapMetrics.cs", "Add(lease ? s_granted : s_registered);", "Add(lease != MUTANT ? s_granted : s_registered);", "PortmapMetrics"),
-        s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(s_ended, \"cause\", cause);", "=> Add(MUTANT ? s_foreign : s_ended, \"cause\", cause);", "PortmapMetrics"),
-        s_core.This("PortmapMetrics.Refused: without its reason", "Diagnostics/PortmapMetrics.cs", "Add(s_refused, \"reason\", reason);", "Add(s_refused, \"reason\", MUTANT ? default : reason);", "PortmapMetrics"),
-        s_core.This("PortmapMetrics.FoundForeign: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(s_foreign);", "=> Add(MUTANT ? s_granted : s_foreign);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.TookEffect: the wrong counter", "Diagnostics/PortmapMetrics.cs", "Add(lease ? _granted : _registered);", "Add(lease != MUTANT ? _granted : _registered);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(_ended, \"portmap.cause\", cause);", "=> Add(MUTANT ? _foreign : _ended, \"portmap.cause\", cause);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.Refused: without its reason", "Diagnostics/PortmapMetrics.cs", "Add(_refused, \"portmap.reason\", reason);", "Add(_refused, \"portmap.reason\", MUTANT ? default : reason);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.FoundForeign: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(_foreign);", "=> Add(MUTANT ? _granted : _foreign);", "PortmapMetrics"),
         s_core.This("AddPortmap: the container's store is ignored", "PortmapServiceCollectionExtensions.cs", "key is null ? provider.GetService<IPortStore>()", "MUTANT ? null : key is null ? provider.GetService<IPortStore>()", "PortmapServiceCollectionExtensions"),
         s_core.This("AddPortmap: the container's clock is ignored", "PortmapServiceCollectionExtensions.cs", "provider.GetService<TimeProvider>()));", "MUTANT ? null : provider.GetService<TimeProvider>()));", "PortmapServiceCollectionExtensions"),
         s_core.This("AddPortmap: called twice is one", "PortmapServiceCollectionExtensions.cs", "if (services.Any(service => service.ServiceType == typeof(PortRegistry)", "if (!MUTANT && services.Any(service => service.ServiceType == typeof(PortRegistry)", "PortmapServiceCollectionExtensions"),
@@ -25,13 +25,14 @@ internal static class HostMutants
         s_core.This("Options: two strategies of one name", "PortRegistryOptionsValidator.cs", "string.IsNullOrEmpty(name) || names.Contains(name)", "string.IsNullOrEmpty(name) || (!MUTANT && names.Contains(name))", "PortRegistryOptions"),
         s_core.This("Options: a relative state folder", "PortRegistryOptionsValidator.cs", "&& !Path.IsPathFullyQualified(path))", "&& !MUTANT && !Path.IsPathFullyQualified(path))", "PortRegistryOptions"),
         s_core.This("PortRange.Contains: not its last port", "PortRange.cs", "port >= First && port <= Last &&", "port >= First && port <= (MUTANT ? Last - 1 : Last) &&", "PortRangeTests"),
-        s_core.This("AllocatorPicks.Pick: next-fit begins at the first port again", "Strategies/AllocatorPicks.cs", "Volatile.Write(ref place, found + 1);", "Volatile.Write(ref place, MUTANT ? search.Ports.First : found + 1);", "AllocatorPicksTests"),
+        s_core.This("AllocatorPicks.Pick: next-fit begins at the first port again", "Strategies/AllocatorPicks.cs", "Volatile.Write(ref place, found + 1);", "Volatile.Write(ref place, MUTANT ? 1 : found + 1);", "AllocatorPicksTests"),
         s_core.This("AllocatorPicks.Pick: random is the lowest", "Strategies/AllocatorPicks.cs", "pool.At((int)(mixed % (ulong)pool.Width))", "pool.At(MUTANT ? 0 : (int)(mixed % (ulong)pool.Width))", "AllocatorPicksTests"),
         s_core.This("LineLimit: each line is written", "Diagnostics/LineLimit.cs", "now - told.At >= PauseMs;", "MUTANT || now - told.At >= PauseMs;", "LoggedNames|StrangerTests"),
     ];
 
     private static IEnumerable<Mutant> Hosting =>
     [
+        s_core.This("PortmapMetrics.EndWrite: a failed write was written", "Diagnostics/PortmapMetrics.cs", "failed ? \"Failed\" : \"Written\"", "failed && !MUTANT ? \"Failed\" : \"Written\"", "PortmapMetrics|MetricsTests"),
         s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded)", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed && !MUTANT ? failed : degraded)", "HealthCheckTests"),
         s_hosting.This("PortmapHealthCheck: a server that does not listen is healthy", "PortmapHealthCheck.cs", "if (endpoints.Count == 0)", "if (!MUTANT && endpoints.Count == 0)", "HealthCheckTests"),
         s_hosting.This("PortmapHealthCheck: a full range is healthy", "PortmapHealthCheck.cs", "if (share >= FullShare)", "if (!MUTANT && share >= FullShare)", "HealthCheckTests"),

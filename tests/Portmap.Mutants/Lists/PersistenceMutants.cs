@@ -96,7 +96,7 @@ internal static class PersistenceMutants
         s_persistence.This("FactWriter.Batch: what failed before is left out", "FactWriter.cs", "batch.AddRange(_unwritten.Claims);", "if (!MUTANT) { batch.AddRange(_unwritten.Claims); }", "FailingStore|Confirmed"),
         s_persistence.This("FactWriter.Take: newest first", "FactWriter.cs", "_taken.Reverse();", "if (!MUTANT) { _taken.Reverse(); }", "ClaimJournal"),
         s_persistence.This("FactWriter.RunAsync: what came last is not written", "FactWriter.cs", "await WriteAsync(seal: true).ConfigureAwait(false);\n        if (Failure", "if (!MUTANT) { await WriteAsync(seal: true).ConfigureAwait(false); }\n        if (Failure", "DisposeRace|ClaimJournal|Confirmed"),
-        s_persistence.This("FactWriter.TryAppendAsync: a failure is taken for success", "FactWriter.cs", "return exception;   // of any type", "return MUTANT ? null : exception;   // of any type", "FailingStore|StoreException"),
+        s_persistence.This("FactWriter.TryAppendAsync: a failure is taken for success", "FactWriter.cs", "_outcome.EndWrite(began, failure);\n        return failure;", "_outcome.EndWrite(began, failure);\n        return MUTANT ? null : failure;", "FailingStore|StoreException"),
         s_persistence.This("FactWriter.CloseAsync: what the store throws gets out", "FactWriter.cs", "catch (Exception exception)\n        {\n            _outcome.NotClosed(exception);", "catch (Exception exception) when (!MUTANT)\n        {\n            _outcome.NotClosed(exception);", "StoreException"),
         s_persistence.This("FactWriter.TryPush: a sealed writer takes more", "FactWriter.cs", "if (ReferenceEquals(head, s_sealed))", "if (!MUTANT && ReferenceEquals(head, s_sealed))", "DisposeRace|ClaimJournal"),
     ];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -281,7 +282,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         await _registry.DisposeAsync();
 
         (_registry, _server) = Daemon();
-        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
+        await using ChildProcess other = ChildProcess.Start(new ProcessStartInfo("sleep"), "60");
         await using PortSession session = _registry.OpenSession(other.Id);
         await session.RegisterAsync(new PortClaimRequest("b1", 1_024)).Within();
         await _server.StartAsync().Within();
@@ -306,7 +307,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
         await _registry.DisposeAsync();
 
         (_registry, _server) = Daemon();
-        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "60");
+        await using ChildProcess other = ChildProcess.Start(new ProcessStartInfo("sleep"), "60");
         await using PortSession session = _registry.OpenSession(other.Id);
         await session.RegisterAsync(new PortClaimRequest("b1", 1_024) { Protocol = PortProtocol.Udp }).Within();
         long revision = _registry.Snapshot().Revision;
@@ -500,6 +501,41 @@ public sealed class WorkerPortTests : IAsyncDisposable
         PortmapServerOptions options = new();
         options.Endpoints.Add(Endpoint);
         return new PortmapServer(registry, options);
+    }
+
+    [Fact]
+    public async Task Listen_WhereSomebodyTraces_IsASpanOfItsCaller()
+    {
+        List<Activity> stopped = [];
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = source => source.Name == "Portmap.Rpc",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = span =>
+            {
+                lock (stopped)
+                {
+                    stopped.Add(span);
+                }
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync("traced").Within();
+        using Activity caller = new Activity("worker").Start();
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(Options(lease)).Within();
+
+        Activity span;
+        lock (stopped)
+        {
+            span = stopped.Single(it => it.TraceId == caller.TraceId);   // other tests listen as well
+        }
+
+        Activity.Current.Should().BeSameAs(caller);
+        span.OperationName.Should().Be("portmap.listen");
+        span.ParentSpanId.Should().Be(caller.SpanId);
+        span.GetTagItem("portmap.port").Should().Be(worker.Port);
     }
 
     private WorkerPortOptions Options(PortLease? lease = null) => new()

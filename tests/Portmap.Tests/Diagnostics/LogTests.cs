@@ -3,18 +3,9 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Diagnostics;
 
-/// <summary>What the registry logs: the table of its lines, and a line for each change.</summary>
+/// <summary>A line for each change, where somebody reads it.</summary>
 public class LogTests
 {
-    [Fact]
-    public void Page_EachLine_StandsThereAsItIs()
-    {
-        IReadOnlyList<string> lines = LogPage.Of(typeof(PortRegistry).Assembly);
-
-        lines.Should().Equal(LogPage.Written("Portmap"));
-        LogPage.Doubles(lines).Should().BeEmpty("hosts filter by ids and names");
-    }
-
     [Fact]
     public async Task Changes_EachThatSomebodyAskedFor_IsALine()
     {

@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using Portmap.Diagnostics;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Diagnostics;
+
+/// <summary>A lease as one trace, as a listener of the source sees it.</summary>
+/// <remarks>Not beside others: the source is the process's, and whoever listens changes what leases
+/// cost.</remarks>
+[CollectionDefinition(nameof(LeaseTraceTests), DisableParallelization = true)]
+[Collection(nameof(LeaseTraceTests))]
+public sealed class LeaseTraceTests
+{
+    [Fact]
+    public async Task Lease_UntilItIsBound_IsOneTraceOfItsCaller()
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+        using Activity caller = new Activity("supervisor").Start();
+
+        PortLease lease = scene.Acquire("traced");
+        Activity.Current.Should().BeSameAs(caller, "the caller goes on in its own span");
+        ProcessStartInfo start = new("worker");
+        lease.PrepareStart(start);
+        scene.Here.Register("traced", lease.Port, lease.Epoch);
+
+        Activity root = spans.Of("portmap.lease");
+        spans.Names.Should().Equal("portmap.acquire", "portmap.start", "portmap.bind", "portmap.lease");
+        spans.All.Should().OnlyContain(span => span.TraceId == caller.TraceId);
+        root.ParentSpanId.Should().Be(caller.SpanId);
+        spans.All.Where(span => span != root).Should().OnlyContain(span => span.ParentSpanId == root.SpanId);
+        root.Status.Should().Be(ActivityStatusCode.Ok);
+        root.GetTagItem("portmap.port").Should().Be(lease.Port);
+        root.GetTagItem("portmap.process").Should().Be(Environment.ProcessId);
+        start.Environment["TRACEPARENT"].Should().Be(spans.Of("portmap.bind").Id, "the worker's part of it is the worker's");
+    }
+
+    [Fact]
+    public async Task Lease_ThatIsReleased_EndsAsAnErrorWithItsReason()
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+
+        scene.Acquire("traced").TryRelease(out _).Should().BeTrue();
+
+        spans.Names.Should().Equal("portmap.acquire", "portmap.start", "portmap.lease");
+        spans.Of("portmap.lease").Should().BeEquivalentTo(new { Status = ActivityStatusCode.Error, StatusDescription = "Released" });
+    }
+
+    [Fact]
+    public async Task Lease_ThatIsRefused_EndsAsAnErrorWithItsReason()
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+        scene.Acquire("traced");
+
+        scene.AcquireRefused("traced");
+
+        spans.Names.Should().Equal("portmap.acquire", "portmap.acquire", "portmap.lease");
+        spans.Of("portmap.lease").StatusDescription.Should().Be(nameof(PortRefusalReason.AlreadyReserved));
+    }
+
+    [Fact]
+    public async Task Lease_WhoseListenerThrows_IsGrantedAllTheSame()
+    {
+        using Spans spans = new() { Throws = true };
+        await using Scene scene = new();
+
+        PortLease lease = scene.Acquire("traced");
+        scene.Here.Register("traced", lease.Port, lease.Epoch);
+
+        scene.PortOf("traced").Should().Be(lease.Port);
+    }
+
+    [Fact]
+    public async Task Lease_NobodyListens_HasNoTraceAndTellsTheWorkerNothing()
+    {
+        await using Scene scene = new();
+
+        PortLease lease = scene.Acquire("silent");
+        ProcessStartInfo start = new("worker");
+        lease.PrepareStart(start);
+
+        lease.Trace.Should().BeNull();
+        LeaseTrace.IsWanted.Should().BeFalse();
+        start.Environment.Should().NotContainKey("TRACEPARENT");
+    }
+
+    private sealed class Spans : IDisposable
+    {
+        private readonly ActivityListener _listener;
+        private readonly List<Activity> _stopped = [];
+
+        public Spans()
+        {
+            _listener = new ActivityListener
+            {
+                ShouldListenTo = source => source.Name == LeaseTrace.SourceName,
+                Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+                ActivityStopped = Stopped,
+            };
+            ActivitySource.AddActivityListener(_listener);
+        }
+
+        public bool Throws { get; init; }
+
+        public IEnumerable<Activity> All => _stopped;
+
+        public IEnumerable<string> Names => _stopped.Select(span => span.OperationName);
+
+        public Activity Of(string name) => _stopped.Single(span => span.OperationName == name);
+
+        public void Dispose() => _listener.Dispose();
+
+        private void Stopped(Activity span)
+        {
+            if (Throws)
+            {
+                throw new InvalidOperationException("As asked.");
+            }
+
+            _stopped.Add(span);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using System.Net;
+using System.Net.Sockets;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary><see cref="PortGuardMode.PassSocket"/>: the placeholder listens, and stays over the
+/// death of the process. Real programs that take it are tested with the other real
+/// processes.</summary>
+public sealed class PassSocketTests
+{
+    private static readonly PortRequest s_request = new("b1") { Guard = PortGuardMode.PassSocket };
+
+    [Fact]
+    public async Task Acquire_PassSocket_ListensAndAnExpiryEndsThat()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request);
+        (await ConnectAsync(lease.Port)).Should().BeTrue();
+        lease.OpenGate();
+        lease.Guarantee.Should().Be(PortGuarantee.Exclusive, "there is no gate");
+
+        scene.Clock.Advance(scene.Options.LeaseTimeout + TimeSpan.FromSeconds(2));
+
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
+        scene.Registry.Guard.Count.Should().Be(0);
+        (await ConnectAsync(lease.Port)).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(PortGuardMode.PassSocket, true)]
+    [InlineData(PortGuardMode.WhileAlive, false)]
+    public async Task Death_ThenTheNextLease_TakesTheListenerOverOrHasAnother(PortGuardMode next, bool listens)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request);
+        Child child = scene.StartChild();
+        PortSession session = scene.SessionOf(child);
+        session.Register("b1", lease.Port, lease.Epoch).Guarantee.Should().Be(PortGuarantee.Exclusive);
+        child.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
+        scene.Registry.TryGetPort("b1", out _).Should().BeFalse();
+        (await ConnectAsync(lease.Port)).Should().BeTrue("the daemon goes on listening");
+
+        PortLease again = scene.Acquire(s_request with { Guard = next });
+
+        again.Port.Should().Be(lease.Port);
+        again.Guarantee.Should().Be(listens ? PortGuarantee.Exclusive : again.Guarantee);
+        (await ConnectAsync(lease.Port)).Should().Be(listens);
+    }
+
+    [Fact]
+    public async Task Death_NobodyComesForReuseDelay_TheListenerGoes()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request);
+        Child child = scene.StartChild();
+        scene.SessionOf(child).Register("b1", lease.Port, lease.Epoch);
+        child.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
+
+        scene.Clock.Advance(scene.Options.ReuseDelay + TimeSpan.FromSeconds(2));
+
+        await Eventually.TrueAsync(() => scene.Registry.Guard.Count == 0);
+        (await ConnectAsync(lease.Port)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Acquire_PassSocketOfAPortThatAStrangerListensOn_IsRefused()
+    {
+        PortRange range = PortBlock.Take(1);
+        using Socket stranger = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        stranger.Bind(new IPEndPoint(IPAddress.Loopback, range.First));
+        stranger.Listen();
+        await using Scene scene = Scene.OnRealPorts(range);
+
+        scene.AcquireRefused(s_request with { Reuse = PortReuse.Require, Previous = range.First }).Reason.Should().Be(PortRefusalReason.Foreign);
+    }
+
+    private static async Task<bool> ConnectAsync(int port)
+    {
+        try
+        {
+            using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(IPAddress.Loopback, port).Within();
+            return true;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            return false;
+        }
+    }
+}
