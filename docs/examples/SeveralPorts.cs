@@ -1,3 +1,4 @@
+using Portmap;
 using Portmap.Rpc;
 
 namespace Examples;
@@ -15,5 +16,19 @@ public static class SeveralPorts
             Epoch = 0,                       // nobody acquired this one
         });
         return (main, admin);
+    }
+
+    public static async Task<IReadOnlyList<PortLease>> AcquireAsync(PortRegistry registry)
+    {
+        IReadOnlyList<PortLease> leases = await registry.AcquireAllAsync(
+            ["web", "web/admin", new PortRequest("web/quic") { Protocol = PortProtocol.Udp }]);
+        return leases;
+    }
+
+    public static async Task<IReadOnlyList<PortLease>> AcquireRowAsync(PortRegistry registry)
+    {
+        PortRequest[] nodes = [.. Enumerable.Range(0, 10).Select(i => new PortRequest($"db/{i}") { Strategy = PortRegistryOptions.AllocatorPicks })];
+        IReadOnlyList<PortLease> row = await registry.AcquireAllAsync(nodes, contiguous: true);
+        return row;
     }
 }

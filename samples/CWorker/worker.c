@@ -3,6 +3,7 @@
  * and releases. Any language with an ONC RPC library can do the same.
  *
  *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER [PORTS]
+ *   worker -r OWNER...     ports in a row for all of them, by one call: all or none
  *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT, _EPOCH and _RANGE say which
  *
  * It prints a line after each step ("acquired 49152") and takes the next one when it reads a line or its standard input ends.
@@ -144,6 +145,24 @@ static const char *told(const char *name, const char *what)
     return value;
 }
 
+/* Several ports in a row by one call: all or none. */
+static int acquire_row(CLIENT *client, int count, char **owners, struct port *ports)
+{
+    portmap_acquire_args wanted[MAX_PORTS] = { 0 };
+    for (int i = 0; i < count; i++)
+        wanted[i] = (portmap_acquire_args) { .owner = owners[i], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT };
+    portmap_acquire_all_args all = { .requests = { .requests_len = (u_int)count, .requests_val = wanted }, .contiguous = TRUE };
+    portmap_all_result *answer = portmap_acquire_all_1(&all, client);
+    if (!answer) { clnt_perror(client, "worker: no answer"); exit(1); }
+    if (answer->status == PORTMAP_REFUSED) refused(&answer->portmap_all_result_u.refusal.refusal);
+    for (int i = 0; i < count; i++) {
+        const portmap_entry *lease = &answer->portmap_all_result_u.leases.leases_val[i];
+        ports[i] = (struct port) { .owner = owners[i], .number = lease->port, .epoch = lease->epoch };
+        step("acquired", lease->port);
+    }
+    return count;
+}
+
 static void listen_and_register(CLIENT *client, struct port *port)
 {
     while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
@@ -179,8 +198,8 @@ static void release(CLIENT *client, const struct port *port)
 int main(int argc, char **argv)
 {
     struct port ports[MAX_PORTS];
-    int count = 1, has_names = argc > 2 && strcmp(argv[1], "-n") == 0;
-    if (!has_names && argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS] | worker -n NAME...\n"); return 2; }
+    int count = 1, has_names = argc > 2 && strcmp(argv[1], "-n") == 0, is_row = argc > 2 && strcmp(argv[1], "-r") == 0;
+    if (!has_names && !is_row && argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS] | worker -n NAME... | worker -r OWNER...\n"); return 2; }
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
     if (has_names) {
         for (count = 0; count < argc - 2 && count < MAX_PORTS; count++) {
@@ -188,6 +207,9 @@ int main(int argc, char **argv)
             ports[count] = (struct port) {
                 .owner = told(name, "OWNER"), .ranges = told(name, "RANGE"), .number = atoi(told(name, "PORT")), .epoch = strtoull(told(name, "EPOCH"), NULL, 10) };
         }
+    } else if (is_row) {
+        count = acquire_row(client, argc - 2 < MAX_PORTS ? argc - 2 : MAX_PORTS, argv + 2, ports);
+        getchar();
     } else {
         portmap_acquire_args wanted = { .owner = argv[1], .protocol = PORTMAP_TCP, .reuse = PORTMAP_REUSE_DEFAULT, .ports = argc == 3 ? &argv[2] : NULL };
         portmap_entry lease = take(client, portmap_acquire_1(&wanted, client));

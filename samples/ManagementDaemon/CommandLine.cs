@@ -14,6 +14,8 @@ internal static class CommandLine
 {
     public const string Name = "ManagementDaemon";
 
+    private const int MostBricks = 1_000;
+
     public static RootCommand Build()
     {
         RootCommand root = new("Runs six bricks and two snapd under a management daemon and shows what its port map does.") { Serve(), Stranger() };
@@ -25,7 +27,10 @@ internal static class CommandLine
     {
         Option<PortmapEndpoint> unix = new("--unix") { HelpName = "PATH", Description = "Accept connections on this Unix domain socket.", CustomParser = UnixEndpoint };
         Option<PortmapEndpoint> tcp = new("--tcp") { HelpName = "ADDRESS:PORT", Description = "Accept connections on this address; port 0 takes a free one.", CustomParser = LoopbackEndpoint };
-        Option<PortRange?> range = new("--range") { HelpName = "FIRST-LAST", Description = "The ports to hand out (default 49152-65535).", CustomParser = Range };
+        Option<string> range = new("--range") { HelpName = "FIRST-LAST,...", Description = "The ports to hand out (default 49152-65535)." };
+        range.Validators.Add(result => CheckRanges(result, result.Tokens[0].Value));
+        Option<string[]> pool = new("--pool") { HelpName = "NAME=FIRST-LAST,...", Description = "Hand out these ports too, to those who ask for them by their ranges; may be given several times." };
+        pool.Validators.Add(result => Array.ForEach([.. result.Tokens], token => CheckPool(result, token.Value)));
         Option<string> strategy = new("--strategy") { HelpName = "NAME", Description = "ProcessBinds (the default) or AllocatorPicks." };
         strategy.Validators.Add(CheckStrategy);
         Option<DirectoryInfo> volfiles = new("--volfiles") { HelpName = "DIR", Description = "Answer Gluster's GETSPEC for key K with DIR/K.vol." };
@@ -41,9 +46,11 @@ internal static class CommandLine
         Option<string> portServer = new("--portserver") { HelpName = "ADDRESS", Description = "Answer portpicker's clients at this Unix socket: a path, or @NAME for one without a file." };
         portServer.Validators.Add(CheckPortServer);
         Option<IPEndPoint?> metrics = new("--metrics") { HelpName = "ADDRESS:PORT", Description = "Show the meters to Prometheus at http://ADDRESS:PORT/metrics.", CustomParser = Address };
+        Option<int> bricks = new("--bricks") { HelpName = "N", Description = "Keep N bricks of vol1 running: start them again when they die, and leave alone those that live already." };
+        bricks.Validators.Add(CheckBricks);
         Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
         {
-            unix, tcp, range, strategy, volfiles, state, durability, portServer, metrics,
+            unix, tcp, range, pool, strategy, volfiles, state, durability, portServer, bricks, metrics,
         };
         serve.Validators.Add(result =>
         {
@@ -56,11 +63,13 @@ internal static class CommandLine
             new DaemonSettings
             {
                 Endpoints = [.. new[] { result.GetValue(unix), result.GetValue(tcp) }.OfType<PortmapEndpoint>()],
-                Ports = result.GetValue(range)?.ToString(),
+                Ports = result.GetValue(range),
+                Pools = [.. (result.GetValue(pool) ?? []).Select(text => new Pool(text[..text.IndexOf('=')], text[(text.IndexOf('=') + 1)..]))],
                 Strategy = result.GetValue(strategy),
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
                 Durability = result.GetValue(durability),
+                Bricks = result.GetValue(bricks),
                 PortServer = result.GetValue(portServer) is { } address ? new PortServerAddress(address.StartsWith('@') ? address : Path.GetFullPath(address)) : null,
                 Metrics = result.GetValue(metrics),
             },
@@ -118,17 +127,28 @@ internal static class CommandLine
         return endpoint;
     }
 
-    private static PortRange? Range(ArgumentResult result)
+    private static void CheckRanges(OptionResult result, string text)
     {
         try
         {
-            return PortRange.Parse(result.Tokens[0].Value);
+            PortRange.ParseList(text);
         }
         catch (FormatException e)
         {
             result.AddError(e.Message);
-            return null;
         }
+    }
+
+    private static void CheckPool(OptionResult result, string text)
+    {
+        int end = text.IndexOf('=');
+        if (end <= 0)
+        {
+            result.AddError($"'{text}' is not a pool; write NAME=FIRST-LAST, for example public=7000-7099.");
+            return;
+        }
+
+        CheckRanges(result, text[(end + 1)..]);
     }
 
     private static void CheckStrategy(OptionResult result)
@@ -158,6 +178,15 @@ internal static class CommandLine
         if (string.IsNullOrWhiteSpace(value) || File.Exists(value))
         {
             result.AddError($"'{value}' cannot be the folder of the state; name a folder, or a path at which one can be made.");
+        }
+    }
+
+    private static void CheckBricks(OptionResult result)
+    {
+        int value = result.GetValueOrDefault<int>();
+        if (value is < 0 or > MostBricks)
+        {
+            result.AddError($"{value} is no number of bricks; choose 0 to {MostBricks}.");
         }
     }
 

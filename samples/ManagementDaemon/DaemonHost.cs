@@ -50,13 +50,18 @@ internal static class DaemonHost
         // misspelt one would leave its default in force without a word.
         builder.Services.AddPortmap().BindConfiguration("Portmap", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options =>
         {
-            options.Ports = settings.Ports ?? options.Ports;
+            options.Ports = string.Join(',', [settings.Ports ?? options.Ports, .. settings.Pools.Select(pool => pool.Ports)]);   // a port of two pools is an error at start
             options.Strategy = settings.Strategy ?? options.Strategy;
             options.StateFolder = settings.StateFolder ?? options.StateFolder;
             options.Durability = settings.Durability ?? options.Durability;
         });
         builder.Services.AddPortmapServer().BindConfiguration("PortmapServer", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options => Apply(settings, options));
         builder.Services.AddSingleton<Supervisor>();
+        if (settings.Bricks > 0)
+        {
+            builder.Services.AddSingleton(settings).AddSingleton<Keeper>().AddHostedService<KeptBricks>();
+        }
+
         if (settings.PortServer is { } address)
         {
             builder.Services.AddSingleton(address);

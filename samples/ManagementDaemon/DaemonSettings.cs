@@ -13,6 +13,9 @@ internal sealed record DaemonSettings
 
     public string? Ports { get; init; }
 
+    /// <summary>Ports beside those, for who asks for them.</summary>
+    public IReadOnlyList<Pool> Pools { get; init; } = [];
+
     public string? Strategy { get; init; }
 
     public DirectoryInfo? Volfiles { get; init; }
@@ -25,6 +28,9 @@ internal sealed record DaemonSettings
 
     /// <summary>Where Prometheus reads the meters.</summary>
     public IPEndPoint? Metrics { get; init; }
+
+    /// <summary>How many bricks to keep running.</summary>
+    public int Bricks { get; init; }
 
     /// <summary>The demo tells its story itself and wants to hear of trouble only.</summary>
     public bool Quiet { get; init; }

@@ -19,6 +19,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
         (int used, int ports) = Usage(registry);
         double share = (double)used / ports;
         List<string> failed = [], degraded = [.. findings.Where(Weakens).Select(finding => finding.ToString())];
+        failed.AddRange(findings.Where(Breaks).Select(finding => finding.ToString()));
         string store = await TryStoreAsync(registry, failed, degraded, cancellationToken).ConfigureAwait(false);
         string[] endpoints = await TryServerAsync(failed, cancellationToken).ConfigureAwait(false);
         if (share >= FullShare)
@@ -39,6 +40,10 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
         string text = string.Create(CultureInfo.InvariantCulture, $"{used} of {ports} ports in use.");
         return new HealthCheckResult(status, string.Join(' ', [.. failed, .. degraded, text]), data: data);
     }
+
+    /// <summary>Findings that say that the registry does not do its work. A store that confirms is
+    /// tried, which says more.</summary>
+    private static bool Breaks(PortFinding finding) => finding.Kind is PortFindingKind.PassOverdue or PortFindingKind.StoreFailing;
 
     /// <summary>Findings that say that a promise does not hold now; the others are advice, and most
     /// hosts have some.</summary>
@@ -73,7 +78,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
         if (options.Durability != PortDurability.Confirmed)
         {
-            return "not tried: it confirms nothing";
+            return registry.Diagnose().Any(finding => finding.Kind == PortFindingKind.StoreFailing) ? "fails" : "not tried: it confirms nothing";
         }
 
         try

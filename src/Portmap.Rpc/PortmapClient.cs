@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
@@ -81,32 +82,34 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
-        request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
-        CheckOwner(request.Owner);
-        if (request.Guard is { } guard)
-        {
-            throw new ArgumentException($"Guard is {guard}, but over the wire the daemon's option decides; leave it null and set it there.", nameof(request));
-        }
+        request = Checked(request, nameof(request));
+        return _caller.AskAsync(PortmapProcedure.Acquire, writer => PortmapXdr.WriteRequest(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+    }
 
-        if (request.UserId is { } user)
-        {
-            throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", nameof(request));
-        }
-
-        return _caller.AskAsync(
-            PortmapProcedure.Acquire,
-            writer =>
-            {
-                writer.WriteString(request.Owner);
-                writer.WriteInt32((int)request.Protocol);
-                writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
-                writer.WriteInt32(request.Previous ?? 0);
-                PortmapXdr.WriteOptional(writer, request.Strategy);
-                PortmapXdr.WriteOptional(writer, request.Ports);
-                writer.WriteUInt32(Milliseconds(request.LeaseTimeout is { } own ? own == TimeSpan.Zero ? TimeSpan.FromTicks(1) : own : TimeSpan.Zero));
-            },
-            PortmapXdr.ReadEntry,
-            cancellationToken);
+    /// <summary>Asks for ports for several owners, all or none.</summary>
+    /// <param name="requests">What is asked for: at most 256 requests; they and the answer have to
+    /// fit the daemon's <see cref="PortmapServerOptions.MaxRecordBytes"/>.</param>
+    /// <param name="contiguous">Whether the ports are to lie in a row, in the order of the
+    /// requests.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The leases in the order of the requests, as the reserved entries they are. The
+    /// gates of guarded ports are open.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="requests"/> is null.</exception>
+    /// <exception cref="PortRefusedException">One refusal for all, as
+    /// <see cref="PortmapExtensions.TryAcquireAll"/> says; <see cref="PortRefusal.Request"/> tells
+    /// which request it is about. LimitReached: too many requests, or the answer would be too
+    /// long.</exception>
+    /// <exception cref="ArgumentException">A request names a <see cref="PortRequest.Guard"/> or a
+    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    public Task<IReadOnlyList<PortEntry>> AcquireAllAsync(IReadOnlyList<PortRequest> requests, bool contiguous = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        PortRequest[] wanted = [.. requests.Select(request => Checked(request, nameof(requests)))];
+        return wanted.Length <= PortmapProcedure.MaxTogether
+            ? _caller.AskAllAsync(wanted, contiguous, cancellationToken)
+            : Task.FromException<IReadOnlyList<PortEntry>>(new PortRefusedException(new PortRefusal(
+                PortRefusalReason.LimitReached,
+                string.Create(CultureInfo.InvariantCulture, $"{wanted.Length} requests are too many for one ask; the bound is {PortmapProcedure.MaxTogether}. Ask for fewer at once."))));
     }
 
     /// <summary>Says that this process listens on a port for an owner.</summary>
@@ -184,7 +187,7 @@ public sealed class PortmapClient : IAsyncDisposable
                 writer.WriteInt64(request.Epoch ?? 0);
                 writer.WriteInt32((int)request.Protocol);
                 writer.WriteInt32(Environment.ProcessId);
-                writer.WriteUInt32(Milliseconds(time));
+                writer.WriteUInt32(PortmapXdr.Milliseconds(time));
             },
             PortmapXdr.ReadTime,
             cancellationToken);
@@ -329,9 +332,19 @@ public sealed class PortmapClient : IAsyncDisposable
         writer.WriteInt32((int)request.Protocol);
     }
 
-    // What leaves the bounds is refused by the registry: 1 ms and the longest there is do as well.
-    private static uint Milliseconds(TimeSpan time) =>
-        time == TimeSpan.Zero ? 0 : (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue);
+    private static PortRequest Checked(PortRequest request, string argument)
+    {
+        request = request.Owner is null ? request with { Owner = string.Empty } : request; // default(PortRequest): the registry says what is wrong
+        CheckOwner(request.Owner);
+        if (request.Guard is { } guard)
+        {
+            throw new ArgumentException($"Guard is {guard}, but over the wire the daemon's option decides; leave it null and set it there.", argument);
+        }
+
+        return request.UserId is { } user
+            ? throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", argument)
+            : request;
+    }
 
     private static void CheckOwner(string owner)
     {

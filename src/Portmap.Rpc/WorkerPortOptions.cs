@@ -53,11 +53,10 @@ public sealed class WorkerPortOptions
     public PortProtocol? Protocol { get; set; }
 
     /// <summary>Where this process picks a port when it is to bring its own.</summary>
-    /// <value>
-    /// <c>FIRST-LAST</c>, or several separated by commas. null takes PORTMAP_RANGE. Without either, and without a port and an
-    /// epoch, the daemon is asked for a port of its range; 49152-65535 is used where the daemon may
-    /// not be asked (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the
-    /// process.
+    /// <value> <c>FIRST-LAST</c>, or several separated by commas. null takes PORTMAP_RANGE. Without
+    /// either, and without a port and an epoch, the daemon is asked for a port of its range;
+    /// 49152-65535 is used where the daemon may not be asked
+    /// (<see cref="PortmapServerOptions.AllowAcquire"/>) or leaves the choice to the process.
     /// </value>
     public string? Ports { get; set; }
 

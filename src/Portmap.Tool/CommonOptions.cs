@@ -35,9 +35,9 @@ internal static class CommonOptions
         CustomParser = ParseProtocol,
     };
 
-    public static Option<PortRange?> MakeRange(string description) => new("--range")
+    public static Option<IReadOnlyList<PortRange>?> MakeRange(string description) => new("--range")
     {
-        HelpName = "FIRST-LAST",
+        HelpName = "FIRST-LAST,...",
         Description = description,
         CustomParser = ParseRange,
     };
@@ -77,11 +77,11 @@ internal static class CommonOptions
         return null;
     }
 
-    private static PortRange? ParseRange(ArgumentResult result)
+    private static IReadOnlyList<PortRange>? ParseRange(ArgumentResult result)
     {
         try
         {
-            return PortRange.Parse(result.Tokens[0].Value);
+            return PortRange.ParseList(result.Tokens[0].Value);
         }
         catch (FormatException exception)
         {

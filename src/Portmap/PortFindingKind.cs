@@ -41,4 +41,16 @@ public enum PortFindingKind
     /// Ports of the range need a privilege to be bound that this process does not have.
     /// </summary>
     RangeNotBindable = 8,
+
+    /// <summary>
+    /// The store fails: what changes is not on disk. Under
+    /// <see cref="PortDurability.Background"/> nobody else is told.
+    /// </summary>
+    StoreFailing = 9,
+
+    /// <summary>
+    /// The passes over leases and processes do not come round: nothing expires, and deaths that the
+    /// kernel does not tell are not seen.
+    /// </summary>
+    PassOverdue = 10,
 }

@@ -115,15 +115,10 @@ public sealed partial class PortLease : ILease
     }
 
     PortClaim ILease.Claim => Claim;
-
     PortClaim? ILease.Twin => Twin;
-
     ref LeaseExtras? ILease.Extras => ref _more;
-
     bool ILease.IsOpen => IsOpen;
-
     PortRequest ILease.Request => Request;
-
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 
     void ILease.OnHealed(PortClaim failed, PortClaim claim)
@@ -159,7 +154,6 @@ public sealed partial class PortLease : ILease
     }
 
     void ILease.SetOutcome(PortRefusal refusal) => SetOutcome(refusal);
-
     void ILease.SetOutcome(PortClaim ended) => OnEnded(ended);
 
     /// <summary>The claim of a lease that was released or has expired, where its word is all that

@@ -104,17 +104,13 @@ public sealed partial class PortLease
     /// <see cref="PortRegistryOptions.Endpoint"/>.
     /// </param>
     /// <param name="name">
-    /// Which port of a process with several this is: "http", "admin". The worker asks for it by
-    /// <c>WorkerPortOptions.Name</c>. A letter, then letters, digits or '_', 64 at most; case does
-    /// not count. null is the one without a name.
+    /// Which port of several: "http", "admin"; the worker asks by <c>WorkerPortOptions.Name</c>. A
+    /// letter, then letters, digits or '_', 64 at most, in any case. null: the one without a name.
     /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    /// <exception cref="ArgumentException">
-    /// <paramref name="name"/> cannot stand in a variable.
-    /// </exception>
+    /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
     /// <exception cref="InvalidOperationException">
-    /// Another lease that is open was given to this start under the same name, or both have none:
-    /// the process would never hear of the first.
+    /// Another open lease was given to this start under that name, or both have none.
     /// </exception>
     public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null, string? name = null)
     {
@@ -138,23 +134,13 @@ public sealed partial class PortLease
     /// The program, prepared for each of its leases. Its streams and user are the daemon's:
     /// redirections and UserName are not possible, arguments stand in ArgumentList.
     /// </param>
-    /// <returns>
-    /// The process; <see cref="RegisterAsync"/> registers for it. .NET does not know its exit code.
-    /// </returns>
+    /// <returns>The process, for <see cref="RegisterAsync"/>; .NET has no exit code of it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">
-    /// It was not prepared, there is no socket to pass, or it asks for what is not possible.
-    /// </exception>
+    /// <exception cref="InvalidOperationException">Not prepared, no socket, or unfit.</exception>
     /// <exception cref="PortRefusedException">LeaseEnded.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">It was not started.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
-    public Process Start(ProcessStartInfo startInfo)
-    {
-        ArgumentNullException.ThrowIfNull(startInfo);
-        return OperatingSystem.IsLinux()
-            ? ProgramStart.Run(_registry.Parts, this, startInfo)
-            : throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
-    }
+    public Process Start(ProcessStartInfo startInfo) => ProgramStart.Run(_registry.Parts, this, startInfo);
 
     /// <summary>
     /// Lets the owner's process bind the port, for a program that is told its port in another way

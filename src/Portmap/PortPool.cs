@@ -68,6 +68,19 @@ internal sealed class PortPool
         return false;
     }
 
+    /// <summary>64 ports from one on, a bit for each that is of the ranges.</summary>
+    public ulong Window(int from)
+    {
+        ulong window = 0;
+        foreach (PortRange range in Ranges)
+        {
+            int first = Math.Max(range.First - from, 0), end = Math.Min(range.Last - from + 1, 64);
+            window |= first < end ? (ulong.MaxValue >> (64 - (end - first))) << first : 0;
+        }
+
+        return window;
+    }
+
     /// <summary>The port that has a place in the order the ranges were written in, counted from
     /// 0.</summary>
     public int At(int index)

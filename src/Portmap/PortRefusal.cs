@@ -15,8 +15,8 @@ public sealed class PortRefusal
     private Func<string>? _build;
     private string? _message;
     private readonly int _port;
-    private readonly int _holderProcessId;
-    private readonly long _holderEpoch;
+    private int _holderProcessId;
+    private long _holderEpoch;
 
     internal PortRefusal(PortRefusalReason reason, Func<string> message, string? owner = null, int port = 0, PortProtocol protocol = PortProtocol.Tcp)
     {
@@ -98,6 +98,10 @@ public sealed class PortRefusal
     /// </summary>
     public long? HolderEpoch { get => _holderEpoch == 0 ? null : _holderEpoch; init => _holderEpoch = value ?? 0; }
 
+    /// <summary>Which of the requests of one ask was refused, from 0 on; null where there was only
+    /// one.</summary>
+    public int? Request { get; init; }
+
     /// <summary>
     /// The entry that stands, Bound or Recovered, with its process, where an acquisition was
     /// refused as <see cref="PortRefusalReason.AlreadyServed"/>; null otherwise.
@@ -131,6 +135,19 @@ public sealed class PortRefusal
 
     /// <summary>The reason and the message.</summary>
     public override string ToString() => $"{Reason}: {Message}";
+
+    /// <summary>The same, of one of several requests in one ask.</summary>
+    internal PortRefusal Of(int request, int count) =>
+        new(Reason, () => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"Request {request + 1} of {count}: {Message} Nothing was taken."), Owner, _port, Protocol)
+        {
+            Request = request,
+            Holder = Holder,
+            _holderProcessId = _holderProcessId,
+            FindHolder = FindHolder,
+            _holderEpoch = _holderEpoch,
+            Entry = Entry,
+            Finding = Finding,
+        };
 
     [DoesNotReturn]
     internal void Throw() => throw new PortRefusedException(this);

@@ -140,6 +140,14 @@ public enum PortRefusalReason
     /// </summary>
     AlreadyServed = 33,
 
+    /// <summary>A block of ports in a row was asked for with a strategy that leaves the number to
+    /// the process.</summary>
+    NeedsNumbers = 34,
+
+    /// <summary>Others took or changed what was asked for together again and again; nothing was
+    /// taken. Ask again.</summary>
+    Contended = 35,
+
     /// <summary>The time that a lease is to wait leaves its bounds.</summary>
     InvalidTime = 36,
 }

@@ -68,6 +68,27 @@ public sealed class PortSession : IAsyncDisposable
             ? ValueTask.FromCanceled<PortLease>(cancellationToken)
             : Confirmation.Within(_registry.AcquireForAsync(_holder, request), cancellationToken);
 
+    /// <summary>Asks for ports for several owners, all or none; completes when that is
+    /// confirmed.</summary>
+    /// <param name="requests">What is asked for, as
+    /// <see cref="PortmapExtensions.AcquireAllAsync"/> says.</param>
+    /// <param name="contiguous">Whether the ports are to lie in a row.</param>
+    /// <param name="cancellationToken">Gives up waiting; leases that took effect stay until they
+    /// time out.</param>
+    /// <returns>The leases in the order of the requests. They do not end with the
+    /// session.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="requests"/> is null.</exception>
+    /// <exception cref="PortRefusedException">As <see cref="AcquireAsync"/> and
+    /// <see cref="PortmapExtensions.AcquireAllAsync"/> refuse; one refusal for all.</exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
+    public ValueTask<IReadOnlyList<PortLease>> AcquireAllAsync(IReadOnlyList<PortRequest> requests, bool contiguous = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<IReadOnlyList<PortLease>>(cancellationToken)
+            : Confirmation.Within(PortmapExtensions.AcquireAllForAsync(_registry.Parts, _holder, [.. requests], contiguous), cancellationToken);
+    }
+
     /// <summary>
     /// Says that the process listens on a port for an owner; completes when that is confirmed.
     /// </summary>

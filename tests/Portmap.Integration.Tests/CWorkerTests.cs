@@ -35,6 +35,31 @@ public sealed class CWorkerTests
     }
 
     [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_OfSeveralOwners_AcquiresPortsInARowInOneCall()
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp: false, "AllocatorPicks", arguments: ["-r", Owner, $"{Owner}/admin", $"{Owner}/metrics"]);
+        int[] leased = [await scene.StepAsync("acquired"), await scene.StepAsync("acquired"), await scene.StepAsync("acquired")];
+        leased.Should().Equal(leased[0], leased[0] + 1, leased[0] + 2);
+
+        await scene.GoOnAsync();
+        foreach (int port in leased)
+        {
+            (await scene.StepAsync("registered")).Should().Be(port);
+            (await scene.StepAsync("found")).Should().Be(port);
+        }
+
+        (await scene.EntryAsync())!.Value.Should().Match<PortEntry>(entry => entry.Port == leased[0] && entry.State == PortState.Bound && entry.ProcessId == scene.Worker.Id);
+        await scene.GoOnAsync();
+        foreach (int port in leased)
+        {
+            (await scene.StepAsync("released")).Should().Be(port);
+        }
+
+        await scene.GoOnAsync();
+        (await scene.Worker.ExitAsync()).Should().Be(0, scene.Worker.Errors);
+    }
+
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
     public Task Worker_OfARangeThatTheDaemonPicksIn_IsGivenThere() => PlayAsync(overTcp: false, "AllocatorPicks", PortBlock.Take(2));
 
     [NeedsFact("gcc", Also = ["rpcgen", Header])]
@@ -96,7 +121,7 @@ public sealed class CWorkerTests
     {
         public ChildProcess Worker => worker;
 
-        public static async Task<Scene> StartAsync(bool overTcp, string strategy, PortRange? asked = null)
+        public static async Task<Scene> StartAsync(bool overTcp, string strategy, PortRange? asked = null, string[]? arguments = null)
         {
             TempFolder folder = new();
             string program = await BuildAsync(folder);
@@ -105,7 +130,7 @@ public sealed class CWorkerTests
                 "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", string.Join(',', [PortBlock.Take(8), .. asked is { } one ? [one] : (PortRange[])[]]));
             ProcessStartInfo start = new(program);
             start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
-            ChildProcess worker = ChildProcess.Start(start, [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
+            ChildProcess worker = ChildProcess.Start(start, arguments ?? [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
             return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
         }
 

@@ -55,6 +55,14 @@ public class ExplorationTests
         ["an owner leaves and comes back with leases"] = (2, [s_acquireOwn, Lease(0, 1, 0)], [[Release(0, 0), s_acquireOwn], [new Call(CallKind.ReleaseLease, 0), s_acquireOwn]]),
         ["a sign-in beside a lease that is registered"] = (2, [Register(0, 1, 0), s_acquire], [[Register(0, 1, 0), Lease(0, 2, 1)], [Register(0, 2, 0), s_byOwner]]),
         ["a shared port as one of its owners goes on"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[Register(0, 1, 3), Release(0, 0)], [Release(1, 0), s_acquireB]]),
+        ["two blocks that overlap"] = (3, [], [[Block(0)], [Block(1)]]),
+        ["two blocks of the same ports, one owner in both"] = (2, [], [[Block(0)], [Block(2)]]),
+        ["a block and an acquisition"] = (2, [], [[Block(0)], [s_acquireB]]),
+        ["a block and an acquisition of its port"] = (2, [], [[Block(0)], [new Call(CallKind.Acquire, 2)]]),
+        ["a block while it is read"] = (2, [], [[Block(0)], [new Call(CallKind.FindByOwner, 1), s_byPort, s_byOwner]]),
+        ["a block and a process on its port"] = (2, [], [[Block(0)], [Register(2, 2, 1), s_byPort]]),
+        ["a block and a sign-in of its owner"] = (3, [Register(1, 1, 0)], [[Block(0)], [Register(1, 1, 0), s_byOwner]]),
+        ["two at once and a lease that comes and goes"] = (3, [s_acquireB], [[new Call(CallKind.AcquireAll, 0)], [new Call(CallKind.ReleaseLease, 1), s_acquireB]]),
         ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),
     };
 
@@ -72,6 +80,8 @@ public class ExplorationTests
 
         explorer.Runs.Should().BeGreaterThan(isQuick ? 200 : 20, "otherwise the steps are not seen");
     }
+
+    private static Call Block(int owner) => new(CallKind.AcquireBlock, owner);
 
     private static Call Register(int owner, int port, int process) => new(CallKind.Register, owner, port, process);
 

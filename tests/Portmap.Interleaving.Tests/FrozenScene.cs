@@ -80,6 +80,9 @@ internal sealed class FrozenScene : IDisposable
 
     public void Acquire(PortRequest request) => _lease = Registry.Acquire(request, out PortLease? lease, out _) ? lease : _lease;
 
+    public void AcquireAll(bool contiguous) =>
+        Registry.AcquireAll(["frozen/2", "frozen", new PortRequest("frozen/3") { Protocol = PortProtocol.TcpAndUdp }], contiguous, out _, out _);
+
     public void AcquireOwn(string owner) => Acquire(new PortRequest(owner) { Strategy = PortRegistryOptions.ProcessBinds });
 
     public static void AcquireOver(PortSession session, string owner) => session.Acquire(owner, out _, out _);
@@ -210,7 +213,7 @@ internal sealed class FrozenScene : IDisposable
             Registry.Maintain();
         }
 
-        string[] owners = ["frozen", "other", "another", "brings", "first", "loser", "mortal", "served", "late", "gone"];
+        string[] owners = ["frozen", "frozen/2", "frozen/3", "other", "another", "brings", "first", "loser", "mortal", "served", "late", "gone"];
         return Audit.Disagreement(Registry, owners, [FirstPort, LastPort, FarPort, FarPort + 1, FarPort + 2])
             ?? Audit.Leak(Registry, new PortRange(FirstPort, LastPort));
     }

@@ -24,6 +24,8 @@ public sealed class FrozenThreadTests : IDisposable
         ["acquires the right to bring a port"] = (_ => { }, scene => scene.AcquireOwn("frozen")),
         ["acquires on both protocols"] = (_ => { }, scene => scene.Acquire(new PortRequest("frozen") { Protocol = PortProtocol.TcpAndUdp })),
         ["acquires over a session"] = (_ => { }, scene => FrozenScene.AcquireOver(scene.Here, "frozen")),
+        ["acquires several"] = (_ => { }, scene => scene.AcquireAll(contiguous: false)),
+        ["acquires a block"] = (_ => { }, scene => scene.AcquireAll(contiguous: true)),
         ["registers"] = (_ => { }, scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
         ["registers its lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),
         ["registers beside a lease"] = (scene => scene.Acquire("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
@@ -45,13 +47,13 @@ public sealed class FrozenThreadTests : IDisposable
     };
 
     /// <summary>Those that are tried on a registry with a store too.</summary>
-    private static readonly string[] s_stored = ["acquires the last port of a word", "registers", "registers its lease", "moves", "releases", "releases a lease", "extends a lease"];
+    private static readonly string[] s_stored = ["acquires the last port of a word", "acquires several", "acquires a block", "registers", "registers its lease", "moves", "releases", "releases a lease", "extends a lease"];
 
     /// <summary>Those that are tried with a store and with placeholders in the kernel: what takes
     /// effect hands its port over, what ends lets it go.</summary>
     private static readonly string[] s_guarded =
     [
-        "acquires the last port of a word", "acquires on both protocols", "registers its lease", "moves", "releases", "releases a lease", "makes a pass",
+        "acquires the last port of a word", "acquires on both protocols", "acquires a block", "registers its lease", "moves", "releases", "releases a lease", "makes a pass",
         "ends with its process", "could not bind",
     ];
 

@@ -34,7 +34,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
         using ZipArchive archive = packages.Open(package);
 
         archive.Entries.Where(IsOurs).Select(entry => entry.FullName)
-            .Should().BeEquivalentTo([$"{package}.nuspec", "README.md", $"lib/net10.0/{package}.dll", $"lib/net10.0/{package}.xml", .. more]);
+            .Should().BeEquivalentTo([$"{package}.nuspec", "README.md", "icon.png", $"lib/net10.0/{package}.dll", $"lib/net10.0/{package}.xml", .. more]);
         File.Exists(Path.Combine(packages.Feed, $"{package}.{packages.Version}.snupkg")).Should().BeTrue("debuggers look for the symbols in a package of their own");
     }
 
@@ -51,10 +51,53 @@ public sealed class PackageContentsTests(PackedPackages packages)
 
         Value("license").Should().Be("MIT");
         Value("readme").Should().Be("README.md");
+        Value("icon").Should().Be("icon.png");
         Value("description").Should().NotBeNullOrWhiteSpace();
         Value("authors").Should().NotBeNullOrWhiteSpace().And.NotBe(package, "that is what the SDK writes when nobody does");
         Value("tags").Should().Contain("port");
         Value("copyright").Should().NotBeNullOrWhiteSpace();
+    }
+
+    [Theory]
+    [InlineData("Portmap", "# Portmap\n")]
+    [InlineData("Portmap.Rpc", "# Portmap.Rpc\n")]
+    [InlineData("Portmap.Hosting", "# Portmap.Hosting\n")]
+    [InlineData("Portmap.AspNetCore", "# Portmap.AspNetCore\n")]
+    [InlineData("Portmap.Etcd", "# Portmap.Etcd\n")]
+    public void Package_HasAPageOfItsOwn(string package, string title)
+    {
+        using ZipArchive archive = packages.Open(package);
+        using StreamReader page = new(archive.GetEntry("README.md")!.Open());
+
+        page.ReadToEnd().ReplaceLineEndings("\n").Should().StartWith(title);
+    }
+
+    [Fact]
+    public void Icon_IsAPictureOf128By128()
+    {
+        using ZipArchive archive = packages.Open("Portmap");
+        using BinaryReader icon = new(archive.GetEntry("icon.png")!.Open());
+
+        byte[] header = icon.ReadBytes(24);
+
+        header[1..4].Should().Equal("PNG"u8.ToArray());
+        header[16..24].Should().Equal(0, 0, 0, 128, 0, 0, 0, 128);
+    }
+
+    [Fact]
+    public async Task Pack_WithTheUrlOfTheSources_NamesItAndItsPageHasNoRelativeLink()
+    {
+        const string Url = "https://forge.example/somebody/portmap";
+        string feed = Path.Combine(packages.Folder, "published");
+
+        await packages.PackOneAsync("Portmap.Etcd", feed, "-p:PortmapUrl=" + Url);
+
+        using ZipArchive archive = ZipFile.OpenRead(Directory.GetFiles(feed, "Portmap.Etcd.*.nupkg").Single());
+        using StreamReader nuspec = new(archive.GetEntry("Portmap.Etcd.nuspec")!.Open()), page = new(archive.Entries.Single(entry => entry.FullName == "README.md").Open());
+        (await nuspec.ReadToEndAsync()).Should().Contain($"<projectUrl>{Url}</projectUrl>").And.Contain($"<repository type=\"git\" url=\"{Url}\"");
+        string text = await page.ReadToEndAsync();
+        text.Should().Contain($"({Url}/blob/HEAD/tests/Portmap.Etcd.Tests/Mirroring/FleetMapTests.cs)").And.Contain($"({Url}/blob/HEAD/src/Portmap.Etcd/DESIGN.md)");
+        text.Should().NotMatchRegex(@"\]\((?!https:|#)");
     }
 
     // Files, not the packages that hold them: only the newer of the SDKs that global.json allows

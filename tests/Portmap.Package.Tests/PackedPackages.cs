@@ -53,9 +53,12 @@ public sealed class PackedPackages : IAsyncLifetime
     /// <summary>Packs the command, of the sources that the packages were packed of.</summary>
     internal Task PackToolAsync(string feed) => PackAsync(Feed + "-sources", "Portmap.Tool", feed);
 
-    private Task<string> PackAsync(string sources, string project, string feed) =>
-        Tool.DotnetAsync(sources, "pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
-            "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror");
+    /// <summary>Packs one package once more, in another way.</summary>
+    internal Task PackOneAsync(string project, string feed, string property) => PackAsync(Feed + "-sources", project, feed, property);
+
+    private Task<string> PackAsync(string sources, string project, string feed, params string[] properties) =>
+        Tool.DotnetAsync(sources, ["pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
+            "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror", .. properties]);
 
     /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
     internal Task<string> BuiltConsumerAsync() => BuiltAsync("jit", Repository.ConsumerSources);

@@ -28,6 +28,8 @@ internal static class GateCases
         cases.Add("acquire + release, 2 threads", AcquireReleaseTwo);
         cases.Add("acquire + release, 8 threads, p99.9", Tail);
         cases.Add("acquire, 1 free of 16,384", OneFree);
+        cases.Add("10 in a row, 164 free of 16,384", name => InARow(name, benchmark => benchmark.TenInARow()));
+        cases.Add("no 11 in a row, 164 free of 16,384", name => InARow(name, benchmark => benchmark.OneTooMany()));
         foreach (PortOrder order in Enum.GetValues<PortOrder>())
         {
             cases.Add($"exhausted, {order}", name => Exhausted(name, order));
@@ -112,6 +114,16 @@ internal static class GateCases
         Paired paired = PairedTimer.Measure(() => AcquireNs(full.Ours, request) - clockNs, () => AcquireNs(empty, request) - clockNs);
         full.Cleanup();
         return Compared(name, paired, "ours, empty range");
+    }
+
+    /// <summary>Against one acquisition and release in the same registry.</summary>
+    private static Measured InARow(string name, Action<BlockBenchmark> ask)
+    {
+        BlockBenchmark benchmark = new() { Free = 164 };
+        benchmark.Setup();
+        Paired paired = PairedTimer.Measure(() => ask(benchmark), benchmark.OnePort, BlockBenchmark.RowsPerInvoke, sliceMs: 5, slices: 15);
+        benchmark.Cleanup();
+        return Compared(name, paired, "one port");
     }
 
     private static Measured Exhausted(string name, PortOrder order)

@@ -16,6 +16,7 @@ internal static class ReportRun
         Write(folder, "throughput", output, Throughput(output));
         Write(folder, "latency", output, Latency(output));
         Write(folder, "fullness", output, Fullness(output));
+        InARow(output);
         Write(folder, "owners", output, Owners(output));
         return 0;
     }
@@ -78,6 +79,22 @@ internal static class ReportRun
 
         Table(output, "Acquire and release, one thread, ns by pair", "free of 16,384", places, names, ns);
         return Lines(new SvgChart("Acquire and release while the range fills up", "free ports of 16,384", places, Duration, isLog: true), names, ns, value => value);
+    }
+
+    private static void InARow(TextWriter output)
+    {
+        int[] free = [16_384, 8_192, 1_638, 164, 10];
+        string[] names = ["ten in a row", "one port", "no eleven in a row"], places = [.. free.Select(Number)];
+        double[][] ns = [.. names.Select(_ => new double[free.Length])];
+        for (int i = 0; i < free.Length; i++)
+        {
+            BlockBenchmark benchmark = new() { Free = free[i] };
+            benchmark.Setup();
+            Fill(ns, i, benchmark.TenInARow, [benchmark.OnePort, () => benchmark.OneTooMany()], BlockBenchmark.RowsPerInvoke, SliceMs);
+            benchmark.Cleanup();
+        }
+
+        Table(output, "Acquire and release ten ports in a row, one thread, ns", "free of 16,384", places, names, ns);
     }
 
     private static SvgChart Owners(TextWriter output)

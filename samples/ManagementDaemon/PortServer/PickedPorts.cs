@@ -12,6 +12,10 @@ internal sealed class PickedPorts(PortRegistry registry)
 {
     public const int MostPerProcess = 4_096;
 
+    /// <summary>As long as a lease may last, and extended before that is over: a port is its
+    /// process's until that has died, whether it listens or not.</summary>
+    private static readonly TimeSpan s_term = TimeSpan.FromHours(24);
+
     private readonly ConcurrentDictionary<PickingProcess, Hand> _hands = [];
 
     /// <returns>The port, or 0 when there is none.</returns>
@@ -29,6 +33,7 @@ internal sealed class PickedPorts(PortRegistry registry)
                         Strategy = PortRegistryOptions.AllocatorPicks,
                         Guard = PortGuardMode.StepAside,
                         Reuse = PortReuse.Fresh,
+                        LeaseTimeout = s_term,
                     },
                     cancellationToken);
                 if (hand.TryKeep(lease))
@@ -57,7 +62,14 @@ internal sealed class PickedPorts(PortRegistry registry)
 
     private async Task ReturnAsync(Hand hand)
     {
-        await hand.Session.Ended;
+        using PeriodicTimer term = new(s_term / 2);
+        Task<bool> over = term.WaitForNextTickAsync().AsTask();
+        while (await Task.WhenAny(hand.Session.Ended, over) == over)
+        {
+            await ExtendAsync(hand);
+            over = term.WaitForNextTickAsync().AsTask();
+        }
+
         _hands.TryRemove(hand.Process, out _);
         foreach (PortLease lease in hand.Close())
         {
@@ -72,6 +84,21 @@ internal sealed class PickedPorts(PortRegistry registry)
         }
 
         await hand.Session.DisposeAsync();
+    }
+
+    private static async Task ExtendAsync(Hand hand)
+    {
+        foreach (PortLease lease in hand.Leases)
+        {
+            try
+            {
+                await lease.ExtendAsync(s_term);
+            }
+            catch (Exception e) when (e is PortRefusedException or ObjectDisposedException)
+            {
+                // It ends when it was to end before; the process may still use the number.
+            }
+        }
     }
 
     /// <summary>What one process holds.</summary>
@@ -92,6 +119,17 @@ internal sealed class PickedPorts(PortRegistry registry)
             int number = Interlocked.Increment(ref _asked);
             owner = $"portpicker/{process.Id}/{process.StartTime}/{number}";
             return number <= MostPerProcess;
+        }
+
+        public PortLease[] Leases
+        {
+            get
+            {
+                lock (_lock)
+                {
+                    return [.. _leases];
+                }
+            }
         }
 
         public bool TryKeep(PortLease lease)

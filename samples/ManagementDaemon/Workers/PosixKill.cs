@@ -12,7 +12,8 @@ internal static class PosixKill
 
     public static void Terminate(Process process)
     {
-        // Our own child, not waited for yet, so the number cannot have gone to another process.
+        // Our own child, not waited for yet, so the number cannot have gone to another process; one
+        // that another daemon started was looked at just now.
         if (!process.HasExited && Kill(process.Id, SigTerm) != 0 && !process.HasExited)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError());

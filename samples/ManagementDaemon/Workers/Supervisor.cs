@@ -20,7 +20,7 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
     public async Task<Worker> LaunchAsync(string program, PortLease lease, CancellationToken cancellationToken)
     {
         ProcessStartInfo start = WorkerProgram.Find(program);
-        start.RedirectStandardError = true;
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;   // a worker that outlives us must not hold our own streams
         lease.PrepareStart(start, server.Endpoints[0].ToString());
         Worker worker = new(program, lease, Run(start));
         Task<string> complaint = ReadComplaintsAsync(worker);
@@ -52,6 +52,9 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
             throw new WorkerFailedException($"{what} ended with exit code {process.ExitCode} instead of 0.");
         }
     }
+
+    /// <summary>A process has ended, or is somebody else's to end.</summary>
+    public void Forget(Process process) => _running.TryRemove(process.Id, out _);
 
     /// <summary>Starts a program that is ended with the supervisor.</summary>
     public Process Run(ProcessStartInfo start)

@@ -81,6 +81,12 @@ internal static partial class Log
     [LoggerMessage(2024, LogLevel.Error, "The socket file of {Endpoint} is gone or another's, and nobody new finds this server there: {Reason}", EventName = "SocketFileLost")]
     public static partial void SocketFileLost(ILogger logger, PortmapEndpoint endpoint, string reason);
 
+    public static void ReleasedForAnother(ILogger logger, string peer, string owner, PortEntry entry) =>
+        WriteReleasedForAnother(logger, peer, Printable.Of(owner), entry.Port, entry.Protocol, entry.ProcessId);
+
+    [LoggerMessage(2025, LogLevel.Warning, "{Peer} released {Owner} on {Port}/{Protocol}, which process {ProcessId} served.", EventName = "ReleasedForAnother")]
+    private static partial void WriteReleasedForAnother(ILogger logger, string peer, string owner, int port, PortProtocol protocol, int? processId);
+
     public static void SignedIn(ILogger logger, string owner, int port, PortmapEndpoint endpoint) =>
         WriteSignedIn(logger, Printable.Of(owner), port, endpoint);
 

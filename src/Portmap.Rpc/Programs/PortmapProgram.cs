@@ -32,6 +32,7 @@ internal sealed class PortmapProgram(ServerContext context)
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
         PortmapProcedure.Acquire => AcquireAsync(connection, request),
+        PortmapProcedure.AcquireAll => AcquireAllAsync(connection, request),
         PortmapProcedure.Register => RegisterAsync(connection, request),
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
         PortmapProcedure.Release => ReleaseAsync(connection, request),
@@ -47,32 +48,11 @@ internal sealed class PortmapProgram(ServerContext context)
     {
         try
         {
-            ReadOnlySpan<byte> name = request.ReadOpaque(int.MaxValue);
-            var protocol = (PortProtocol)request.ReadInt32();
-            int reuse = request.ReadInt32();
-            int previous = request.ReadInt32();
-            string? strategy = PortmapXdr.ReadOptional(ref request.Arguments);
-            string? ports = PortmapXdr.ReadAdded(ref request.Arguments);
-            uint leaseMs = request.Arguments.Remaining == 0 ? 0 : request.ReadUInt32();
-            if (reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require)
-            {
-                throw new InvalidDataException($"{reuse} is not a reuse.");
-            }
-
-            string owner = OwnerText.Decode(name);
-            connection.Peer.DemandAcquire(owner);
+            PortRequest wanted = PortmapXdr.ReadRequest(ref request.Arguments);
+            connection.Peer.DemandAcquire(wanted.Owner);
 
             // No token: what was begun is completed, whether somebody waits for the answer or not.
-            PortLease lease = await connection.Sessions.AcquireAsync(
-                new PortRequest(owner)
-                {
-                    Protocol = protocol,
-                    Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
-                    Previous = previous == 0 ? null : previous,
-                    Strategy = strategy,
-                    Ports = ports,
-                    LeaseTimeout = leaseMs == 0 ? null : TimeSpan.FromMilliseconds(leaseMs),
-                }).ConfigureAwait(false);
+            PortLease lease = await connection.Sessions.AcquireAsync(wanted).ConfigureAwait(false);
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
@@ -83,6 +63,74 @@ internal sealed class PortmapProgram(ServerContext context)
         }
 
         return true;
+    }
+
+    private async ValueTask<bool> AcquireAllAsync(RpcConnection connection, RpcCall request)
+    {
+        try
+        {
+            PortRequest[] wanted = ReadRequests(request);
+            bool contiguous = request.ReadBoolean();
+            foreach (PortRequest one in wanted)
+            {
+                connection.Peer.DemandAcquire(one.Owner);
+            }
+
+            DemandRoom(wanted);
+            IReadOnlyList<PortLease> leases = await connection.Sessions.AcquireAllAsync(wanted, contiguous).ConfigureAwait(false);
+            request.WriteInt32(PortmapProcedure.Ok);
+            request.WriteInt32(leases.Count);
+            foreach (PortLease lease in leases)
+            {
+                lease.OpenGate();   // as for a single one
+                PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
+            }
+        }
+        catch (PortRefusedException e)
+        {
+            Log.Refused(context.Logger, connection.Peer.Name, e.Refusal);
+            request.WriteInt32(PortmapProcedure.Refused);
+            request.WriteInt32(e.Refusal.Request ?? -1);
+            PortmapXdr.WriteRefusal(request.Results, e.Refusal, context.Limits.RecordBytes - RefusalReserve);
+        }
+
+        return true;
+    }
+
+    private static PortRequest[] ReadRequests(RpcCall request)
+    {
+        uint count = request.ReadUInt32();
+        if (count > PortmapProcedure.MaxTogether)
+        {
+            throw new InvalidDataException($"{count} requests are more than {PortmapProcedure.MaxTogether}.");
+        }
+
+        PortRequest[] requests = new PortRequest[count];
+        for (int i = 0; i < requests.Length; i++)
+        {
+            try
+            {
+                requests[i] = PortmapXdr.ReadRequest(ref request.Arguments);
+            }
+            catch (PortRefusedException e)
+            {
+                throw SharedAsk.Refused(e.Refusal, i, requests.Length);
+            }
+        }
+
+        return requests;
+    }
+
+    // Before anything is taken: leases that cannot be told are of no use.
+    private void DemandRoom(PortRequest[] requests)
+    {
+        int bytes = requests.Sum(static request => PortmapXdr.MeasureLease(request));
+        if (bytes > PageBytes)
+        {
+            throw new PortRefusedException(new PortRefusal(
+                PortRefusalReason.LimitReached,
+                string.Create(CultureInfo.InvariantCulture, $"The leases of {requests.Length} requests may take {bytes} bytes, and an answer has room for {PageBytes} (MaxRecordBytes is {context.Limits.RecordBytes}). Ask for fewer at once, or raise that limit.")));
+        }
     }
 
     private async ValueTask<bool> RegisterAsync(RpcConnection connection, RpcCall request)
@@ -132,7 +180,13 @@ internal sealed class PortmapProgram(ServerContext context)
         {
             PortClaimRequest claim = ReadClaim(request);
             connection.Peer.DemandChange(claim.Owner);
+            PortEntry? other = ServedByAnother(connection.Peer, claim);
             await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
+            if (other is { } entry)
+            {
+                Log.ReleasedForAnother(context.Logger, connection.Peer.Name, claim.Owner, entry);
+            }
+
             request.WriteInt32(PortmapProcedure.Ok);
         }
         catch (PortRefusedException e)
@@ -165,6 +219,16 @@ internal sealed class PortmapProgram(ServerContext context)
 
         return true;
     }
+
+    /// <summary>What a release takes from a process that is not the caller's; null for what nobody
+    /// serves, and over TCP, where the kernel names no caller.</summary>
+    private PortEntry? ServedByAnother(Peer peer, in PortClaimRequest claim) =>
+        SingleProtocols.Of(claim.Protocol)[0] is PortProtocol.Tcp or PortProtocol.Udp
+        && _registry.TryGetEntry(claim.Owner, out PortEntry entry, SingleProtocols.Of(claim.Protocol)[0])
+        && peer.ProcessId > 0 && entry.State == PortState.Bound && entry.ProcessId is { } process && process != peer.ProcessId
+        && (claim.Epoch is null || claim.Epoch == entry.Epoch)
+            ? entry
+            : null;
 
     private bool Lookup(RpcCall request)
     {

@@ -15,6 +15,7 @@ internal static class PortmapProcedure
     public const uint List = 6;
     public const uint WaitForChange = 7;
     public const uint LookupPort = 8;
+    public const uint AcquireAll = 9;
     public const uint Extend = 10;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
@@ -22,6 +23,9 @@ internal static class PortmapProcedure
 
     /// <summary>The arm that holds a refusal.</summary>
     public const int Refused = 1;
+
+    /// <summary>How many requests one ask may have.</summary>
+    public const int MaxTogether = 256;
 
     /// <summary>"What the options say" in the reuse of an acquisition.</summary>
     public const int DefaultReuse = -1;
@@ -38,6 +42,7 @@ internal static class PortmapProcedure
         List => "PORTMAP_LIST",
         WaitForChange => "PORTMAP_WAIT_FOR_CHANGE",
         LookupPort => "PORTMAP_LOOKUP_PORT",
+        AcquireAll => "PORTMAP_ACQUIRE_ALL",
         Extend => "PORTMAP_EXTEND",
         _ => $"procedure {procedure}",
     };

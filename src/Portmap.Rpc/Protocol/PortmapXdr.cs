@@ -1,3 +1,4 @@
+using System.Text;
 using Portmap.Rpc.Xdr;
 
 namespace Portmap.Rpc.Protocol;
@@ -6,6 +7,10 @@ namespace Portmap.Rpc.Protocol;
 internal static class PortmapXdr
 {
     private const int MaxText = 65_536;
+
+    /// <summary>All numbers, lengths and padding of a lease, and the name of a strategy of
+    /// ours.</summary>
+    private const int FixedLeaseBytes = 96;
 
     public static void WriteEntry(XdrWriter writer, in PortEntry entry)
     {
@@ -37,6 +42,49 @@ internal static class PortmapXdr
         Addresses = reader.ReadString(AddressText.MaxBytes),
     };
 
+    /// <summary>Writes what is asked for; what the wire does not carry is checked before.</summary>
+    public static void WriteRequest(XdrWriter writer, in PortRequest request)
+    {
+        writer.WriteString(request.Owner);
+        writer.WriteInt32((int)request.Protocol);
+        writer.WriteInt32(request.Reuse is { } reuse ? (int)reuse : PortmapProcedure.DefaultReuse);
+        writer.WriteInt32(request.Previous ?? 0);
+        WriteOptional(writer, request.Strategy);
+        WriteOptional(writer, request.Ports);
+        writer.WriteUInt32(Milliseconds(request.LeaseTimeout is { } own ? own == TimeSpan.Zero ? TimeSpan.FromTicks(1) : own : TimeSpan.Zero));
+    }
+
+    /// <summary>A time as the wire has it. What leaves the bounds is refused by the registry: 1 ms
+    /// and the longest there is do as well.</summary>
+    public static uint Milliseconds(TimeSpan time) =>
+        time == TimeSpan.Zero ? 0 : (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue);
+
+    public static PortRequest ReadRequest(ref XdrReader reader)
+    {
+        ReadOnlySpan<byte> name = reader.ReadOpaque(int.MaxValue);
+        var protocol = (PortProtocol)reader.ReadInt32();
+        int reuse = reader.ReadInt32();
+        int previous = reader.ReadInt32();
+        string? strategy = ReadOptional(ref reader);
+        string? ports = ReadAdded(ref reader);
+        uint leaseMs = reader.Remaining == 0 ? 0 : reader.ReadUInt32();
+        return reuse is < PortmapProcedure.DefaultReuse or > (int)PortReuse.Require
+            ? throw new InvalidDataException($"{reuse} is not a reuse.")
+            : new PortRequest(OwnerText.Decode(name))
+            {
+                Protocol = protocol,
+                Reuse = reuse == PortmapProcedure.DefaultReuse ? null : (PortReuse)reuse,
+                Previous = previous == 0 ? null : previous,
+                Strategy = strategy,
+                Ports = ports,
+                LeaseTimeout = leaseMs == 0 ? null : TimeSpan.FromMilliseconds(leaseMs),
+            };
+    }
+
+    /// <summary>How many bytes the lease of a request takes at most.</summary>
+    public static int MeasureLease(in PortRequest request) =>
+        FixedLeaseBytes + Encoding.UTF8.GetByteCount(request.Owner) + Encoding.UTF8.GetByteCount(request.Strategy ?? string.Empty);
+
     /// <summary>
     /// A lease crosses as the entry it stands for; only there the protocol may be both.
     /// </summary>
@@ -52,6 +100,42 @@ internal static class PortmapXdr
         Guarantee = lease.Guarantee,
         Strategy = lease.Strategy,
     });
+
+    /// <summary>Reads the answer to an ask of several.</summary>
+    /// <exception cref="PortRefusedException">It is a refusal.</exception>
+    public static IReadOnlyList<PortEntry> ReadLeases(ref XdrReader reader)
+    {
+        int status = reader.ReadInt32();
+        if (status == PortmapProcedure.Refused)
+        {
+            int request = reader.ReadInt32();
+            PortRefusal refusal = ReadRefusal(ref reader);
+            throw new PortRefusedException(request < 0 ? refusal : new PortRefusal(refusal.Reason, refusal.Message)
+            {
+                Request = request,
+                Owner = refusal.Owner,
+                Port = refusal.Port,
+                Protocol = refusal.Protocol,
+                Holder = refusal.Holder,
+                HolderProcessId = refusal.HolderProcessId,
+                HolderEpoch = refusal.HolderEpoch,
+            });
+        }
+
+        int count = status == PortmapProcedure.Ok ? reader.ReadInt32() : -1;
+        if (count is < 0 or > PortmapProcedure.MaxTogether)
+        {
+            throw new InvalidDataException($"{status} {count} is neither a list of leases nor a refusal.");
+        }
+
+        PortEntry[] leases = new PortEntry[count];
+        for (int i = 0; i < count; i++)
+        {
+            leases[i] = ReadEntry(ref reader);
+        }
+
+        return leases;
+    }
 
     /// <summary>
     /// Writes a refusal, cut so that it fits: it is of use only where it arrives.

@@ -42,6 +42,26 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             request.Owner, port: 0, request.Protocol, () => session.AcquireAsync(request, CancellationToken.None), static lease => (lease.Epoch, lease.Port));
     }
 
+    /// <inheritdoc cref="AcquireAsync"/>
+    public async ValueTask<IReadOnlyList<PortLease>> AcquireAllAsync(PortRequest[] requests, bool contiguous)
+    {
+        if (requests.Length == 0)
+        {
+            return [];
+        }
+
+        PortSession session = SessionOf(claimedProcessId: 0, requests[0].Owner);
+        using SharedAsk ask = new(Share, _user ??= context.Users.Of(peer));
+        for (int i = 0; i < requests.Length; i++)
+        {
+            ask.Begin(requests[i], i, requests.Length);
+        }
+
+        IReadOnlyList<PortLease> leases = await session.AcquireAllAsync(requests, contiguous, CancellationToken.None).ConfigureAwait(false);
+        ask.Grant(leases);
+        return leases;
+    }
+
     public async ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, int claimedProcessId)
     {
         PortSession session = SessionOf(claimedProcessId, request.Owner);

@@ -41,14 +41,18 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
 
     /// <summary>Counts an owner that is about to be asked for.</summary>
     /// <exception cref="PortRefusedException">TooManyOwners: the limit is reached.</exception>
-    public void Begin(string owner, int port, PortProtocol protocol)
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, 0 when it is not known yet.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="ahead">How many ports the same ask takes besides.</param>
+    public void Begin(string owner, int port, PortProtocol protocol, int ahead = 0)
     {
         lock (_gate)
         {
-            if (Complaint(owner, port, protocol) is not null)
+            if (Complaint(owner, port, protocol, ahead) is not null)
             {
                 Walk();
-                if (Complaint(owner, port, protocol) is { } complaint)
+                if (Complaint(owner, port, protocol, ahead) is { } complaint)
                 {
                     throw new PortRefusedException(new PortRefusal(PortRefusalReason.TooManyOwners, complaint) { Owner = owner, Port = port, Protocol = protocol });
                 }
@@ -95,7 +99,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
     }
 
-    private string? Complaint(string owner, int port, PortProtocol protocol)
+    private string? Complaint(string owner, int port, PortProtocol protocol, int ahead)
     {
         if (_owners.Count >= limits.Owners && !_owners.ContainsKey((owner, protocol)))
         {
@@ -103,7 +107,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
 
         bool takesOne = (port == 0 && !_owners.ContainsKey((owner, protocol))) || (limits.Counts(port) && !_ports.ContainsKey((port, protocol)));
-        return takesOne && _ports.Count >= limits.Ports
+        return takesOne && _ports.Count + ahead >= limits.Ports
             ? string.Create(CultureInfo.InvariantCulture, $"{limits.Ports} ports of {string.Join(',', limits.Ranges)} are taken {limits.By}, which is its limit ({nameof(PortmapServerOptions.MaxPortsPerUser)}, and half of the range); {limits.Remedy}.")
             : null;
     }

@@ -11,15 +11,15 @@ internal static class Picture
 {
     private const int LinesAround = 9;
 
-    public static IRenderable Draw(string endpoint, IReadOnlyList<PortEntry> entries, PortRange range, string rates, string trouble, DateTimeOffset now, int width, int height)
+    public static IRenderable Draw(string endpoint, IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges, string rates, string trouble, DateTimeOffset now, int width, int height)
     {
         List<IRenderable> rows =
         [
             new Text(Words.Text($"portmap top   {Words.Of(endpoint)}   {now.ToLocalTime():HH:mm:ss}   q ends"), new Style(decoration: Decoration.Bold)),
             new Text(trouble.Length == 0 ? $"changes: {rates}" : Words.Of(trouble), trouble.Length == 0 ? Style.Plain : new Style(Color.Red)),
-            new Text(Words.Text($"{range.First} to {range.Last}")),
-            RangeBar.Of(entries, range, width - 1),
-            RangeBar.Legend(entries, range),
+            new Text(string.Join(", ", ranges.Select(range => Words.Text($"{range.First} to {range.Last}")))),
+            RangeBar.Of(entries, ranges, width - 1),
+            RangeBar.Legend(entries, ranges),
         ];
         Check[] found = endpoint.StartsWith("unix:", StringComparison.Ordinal) ? [.. MapChecks.Find(entries).Where(check => check.Result == CheckResult.Found)] : [];
         rows.Add(new Text(found.Length == 0 ? "findings: none" : Cut($"findings: {string.Join("; ", found.Select(check => $"{check.Name} {check.Value}"))}", width), found.Length == 0 ? Style.Plain : new Style(Color.Red)));

@@ -4,7 +4,7 @@ using Spectre.Console.Rendering;
 
 namespace Portmap.Tool.Live;
 
-/// <summary>The range as a bar.</summary>
+/// <summary>The ranges as one bar, one after the other.</summary>
 /// <remarks>
 /// Each place stands for some ports. It shows the state that most of them have, free ones aside.
 /// </remarks>
@@ -12,15 +12,15 @@ internal static class RangeBar
 {
     private static readonly PortState[] s_states = [PortState.Bound, PortState.Reserved, PortState.Recovered, PortState.Cooling, PortState.Foreign];
 
-    public static IRenderable Of(IReadOnlyList<PortEntry> entries, PortRange range, int width)
+    public static IRenderable Of(IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges, int width)
     {
-        int places = Math.Clamp(width, 1, range.Count);
+        int ports = ranges.Sum(range => range.Count), places = Math.Clamp(width, 1, ports);
         int[,] counts = new int[places, Enum.GetValues<PortState>().Length];
         foreach (PortEntry entry in entries)
         {
-            if (range.Contains(entry.Port))
+            if (IndexOf(entry.Port, ranges) is >= 0 and int index)
             {
-                counts[(int)((long)(entry.Port - range.First) * places / range.Count), (int)entry.State]++;
+                counts[(int)((long)index * places / ports), (int)entry.State]++;
             }
         }
 
@@ -36,7 +36,7 @@ internal static class RangeBar
     }
 
     /// <summary>What the glyphs mean, and how many there are of each.</summary>
-    public static IRenderable Legend(IReadOnlyList<PortEntry> entries, PortRange range)
+    public static IRenderable Legend(IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges)
     {
         Paragraph legend = new();
         foreach (PortState state in s_states)
@@ -45,9 +45,27 @@ internal static class RangeBar
             legend.Append(Words.Text($"{Words.Of(state)} {entries.Count(entry => entry.State == state)}   "));
         }
 
-        int used = entries.Where(entry => range.Contains(entry.Port)).Select(entry => (entry.Protocol, entry.Port)).Distinct().GroupBy(pair => pair.Protocol).Select(group => group.Count()).DefaultIfEmpty().Max();
-        legend.Append(Words.Text($"{Glyph(PortState.Free)} free {range.Count - used} of {range.Count}"));
+        int used = entries.Where(entry => IndexOf(entry.Port, ranges) >= 0).Select(entry => (entry.Protocol, entry.Port)).Distinct().GroupBy(pair => pair.Protocol).Select(group => group.Count()).DefaultIfEmpty().Max();
+        int ports = ranges.Sum(range => range.Count);
+        legend.Append(Words.Text($"{Glyph(PortState.Free)} free {ports - used} of {ports}"));
         return legend;
+    }
+
+    /// <summary>The place of a port among those of the ranges, or -1.</summary>
+    private static int IndexOf(int port, IReadOnlyList<PortRange> ranges)
+    {
+        int before = 0;
+        foreach (PortRange range in ranges)
+        {
+            if (range.Contains(port))
+            {
+                return before + port - range.First;
+            }
+
+            before += range.Count;
+        }
+
+        return -1;
     }
 
     /// <summary>Told apart without colours too.</summary>

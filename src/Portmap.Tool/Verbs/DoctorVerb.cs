@@ -17,7 +17,7 @@ internal static class DoctorVerb
 
     public static Command Make()
     {
-        Option<PortRange?> range = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
+        Option<IReadOnlyList<PortRange>?> range = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
         Option<string?> exclude = new("--exclude") { HelpName = "PORTS", Description = "The daemon's Exclude." };
         Option<int?> owners = new("--owners") { HelpName = "COUNT", Description = "How many owners are meant to live at once: the daemon's MaxOwners." };
         Option<int?> guards = new("--guards") { HelpName = "COUNT", Description = "The daemon's MaxGuards." };
@@ -26,7 +26,7 @@ internal static class DoctorVerb
             .Does(async (run, cancellationToken) =>
             {
                 PortRegistryOptions options = new();
-                options.Ports = run.Get(range)?.ToString() ?? options.Ports;
+                options.Ports = run.Get(range) is { } ranges ? string.Join(',', ranges) : options.Ports;
                 options.Exclude = run.Get(exclude) ?? options.Exclude;
                 options.MaxOwners = run.Get(owners) ?? options.MaxOwners;
                 options.MaxGuards = run.Get(guards) ?? options.MaxGuards;

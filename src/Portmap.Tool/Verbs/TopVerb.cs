@@ -18,12 +18,12 @@ internal static class TopVerb
 
     public static Command Make()
     {
-        Option<PortRange?> range = CommonOptions.MakeRange("The ports the bar shows (default: 49152-65535, or from the first to the last entry when some lie outside).");
+        Option<IReadOnlyList<PortRange>?> range = CommonOptions.MakeRange("The ports the bar shows (default: 49152-65535, or from the first to the last entry when some lie outside).");
         return new Command("top", "Shows the map as it changes, on a terminal, until q or Ctrl+C.") { range }
             .Does((run, cancellationToken) => RunAsync(run, run.Get(range), cancellationToken));
     }
 
-    private static async Task<int> RunAsync(Invocation run, PortRange? range, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(Invocation run, IReadOnlyList<PortRange>? ranges, CancellationToken cancellationToken)
     {
         if (!Terminal.IsInteractive || Console.IsInputRedirected || run.Json)
         {
@@ -39,7 +39,7 @@ internal static class TopVerb
         try
         {
             new Thread(() => ReadKeys(end)) { IsBackground = true }.Start();
-            await DrawAsync(run, client, screen, range, end.Token);
+            await DrawAsync(run, client, screen, ranges, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -55,7 +55,7 @@ internal static class TopVerb
         return ExitCode.Done;
     }
 
-    private static async Task DrawAsync(Invocation run, PortmapClient first, IAnsiConsole screen, PortRange? range, CancellationToken cancellationToken)
+    private static async Task DrawAsync(Invocation run, PortmapClient first, IAnsiConsole screen, IReadOnlyList<PortRange>? ranges, CancellationToken cancellationToken)
     {
         Rates rates = new(run.Time);
         Channel<PortChange> changes = Channel.CreateBounded<PortChange>(new BoundedChannelOptions(65_536) { FullMode = BoundedChannelFullMode.DropOldest });
@@ -88,7 +88,7 @@ internal static class TopVerb
                     rates.Add(change.Kind);
                 }
 
-                Draw(run, first.Endpoint, screen, entries, range ?? RangeOf(entries), rates, trouble);
+                Draw(run, first.Endpoint, screen, entries, ranges ?? [RangeOf(entries)], rates, trouble);
                 await PauseAsync(run.Time, changes.Reader, cancellationToken);
             }
         }
@@ -101,14 +101,14 @@ internal static class TopVerb
         }
     }
 
-    private static void Draw(Invocation run, PortmapEndpoint endpoint, IAnsiConsole screen, IReadOnlyList<PortEntry> entries, PortRange range, Rates rates, string trouble)
+    private static void Draw(Invocation run, PortmapEndpoint endpoint, IAnsiConsole screen, IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges, Rates rates, string trouble)
     {
         screen.Profile.Width = Math.Max(Console.WindowWidth, 40);
         int height = Math.Max(Console.WindowHeight, 12);
         using StringWriter text = new();
         IAnsiConsole page = Terminal.OpenCanvas(text);
         page.Profile.Width = screen.Profile.Width;
-        page.Write(Picture.Draw(endpoint.ToString(), entries, range, rates.ToString(), trouble, run.Now, screen.Profile.Width, height));
+        page.Write(Picture.Draw(endpoint.ToString(), entries, ranges, rates.ToString(), trouble, run.Now, screen.Profile.Width, height));
         string[] lines = text.ToString().TrimEnd('\n', '\r').Split('\n');
 
         // Home, each line with what was right of it erased, and all below: no flicker, nothing

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Portmap.Table;
 
@@ -40,6 +41,10 @@ internal struct Acquisition : IOperation
         _replacedTwin = replaced.Twin;
         _hunt = new PortHunt(parts, lease, request, strategy, replaced);
     }
+
+    /// <summary>How it finds its port; for one of several in one ask.</summary>
+    [UnscopedRef]
+    public ref PortHunt Hunt => ref _hunt;
 
     private readonly OwnerKey UdpOwner => _parts.Table.Key(PortProtocol.Udp, _hunt.Owner.Owner);
 
@@ -121,8 +126,33 @@ internal struct Acquisition : IOperation
         return published == Publication.Done ? Confirm() : AnswerOf(published, standing);
     }
 
+    /// <summary>Steps 1 and 2 alone: the claims are in their slots, under the guard, and nothing
+    /// else of it is to be seen.</summary>
+    public Answer Prepare(long now) => FindOrUndo(now);
+
+    /// <summary>Step 1 alone.</summary>
+    public Answer LookAtOwners(long now)
+    {
+        _parts.ThrowIfDisposed();
+        _hunt.After = 0;
+        Answer looked = LookAtOwner(_hunt.Owner, _replaced, now);
+        return looked.Kind == AnswerKind.Done && _hunt.Both ? LookAtOwner(UdpOwner, _replacedTwin, now) : looked;
+    }
+
+    /// <summary>The lease says what was found.</summary>
+    public readonly void Grant() => _lease.Grant(_hunt.Claim!, _hunt.Twin);
+
+    /// <summary>Step 3 alone: the claims top their owners, and stay pending.</summary>
+    public readonly Publication Push(long now, out ClaimView standing)
+    {
+        bool unlessServed = _hunt.Request.UnlessServed;
+        Publication pushed = _parts.Table.Push(_hunt.Claim!, _hunt.Owner, unlessServed, now, out standing);
+        return pushed == Publication.Done && _hunt.Both ? _parts.Table.Push(_hunt.Twin!, UdpOwner, unlessServed, now, out standing) : pushed;
+    }
+
+    /// <summary>What a step that is not done is answered with.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
-    private readonly Answer AnswerOf(Publication published, ClaimView standing) => published switch
+    public readonly Answer AnswerOf(Publication published, ClaimView standing) => published switch
     {
         Publication.Done => Answer.Done,
         Publication.Raced or Publication.Lost => Answer.Again,
@@ -242,7 +272,7 @@ internal struct Acquisition : IOperation
     }
 
     /// <summary>All or nothing: takes back what there is, so that it may begin again.</summary>
-    private void Undo(long now)
+    public void Undo(long now)
     {
         _hunt.Undo(now);
         _isPushed = false;

@@ -92,6 +92,34 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         return true;
     }
 
+    bool IClaimJournal.TryQueue(ReadOnlySpan<PortClaim> group)
+    {
+        PortFact? oldest = null, newest = null;
+        foreach (PortClaim member in group)
+        {
+            ClaimView claim = new(member);
+            PortFact fact = FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs, group[0].Epoch);
+            oldest ??= fact;
+            fact.Next = newest;
+            newest = fact;
+        }
+
+        if (!_writer.TryPush(oldest!, newest!))
+        {
+            return false;
+        }
+
+        foreach (PortClaim member in group)
+        {
+            if (member.Epoch > Volatile.Read(ref _extendAt))
+            {
+                ExtendMark(member.Epoch);
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
     /// one now, or its lease has more time. The later of two facts stands.</summary>
     public void QueueAgain(ClaimView claim)
@@ -164,9 +192,23 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         IsEnd = fact.State == PortState.Cooling,
     };
 
-    private PortFact? EndOf(ClaimView withdrawn) => withdrawn.IsNone ? null : FactOf(withdrawn, withdrawn.AtMs);
+    private PortFact? EndOf(ClaimView[] withdrawn)
+    {
+        PortFact? ends = null;
+        foreach (ClaimView claim in withdrawn)
+        {
+            PortFact end = FactOf(claim, claim.AtMs);
+            end.Next = ends;
+            ends = end;
+        }
 
-    private PortFact FactOf(ClaimView claim, long atMs)
+        return ends;
+    }
+
+    /// <param name="claim">The claim, as it was.</param>
+    /// <param name="atMs">Since when.</param>
+    /// <param name="group">See <see cref="PortFact.Group"/>.</param>
+    private PortFact FactOf(ClaimView claim, long atMs, long group = 0)
     {
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = _parts.Clock.ToUtc(atMs);
@@ -177,6 +219,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Port = claim.Port,
             Owner = claim.Owner,
             Epoch = claim.Epoch,
+            Group = group,
             Origin = claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown) ? claim.Origin : 0,
             State = state,
             ProcessId = process.Id,

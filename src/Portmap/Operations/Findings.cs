@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
@@ -16,8 +17,35 @@ internal sealed class Findings(RegistryLog log)
     [
         .. OfSettings(parts),
         .. parts.AsksTheKernel ? ServedFindings.Find(parts.Table.Owners().Select(owner => owner.Served).Where(served => !served.IsNone).Select(served => parts.Entries.Of(served))) : [],
+        .. OfNow(parts),
         .. _found,
     ];
+
+    /// <summary>What is so now, and may be over soon.</summary>
+    private static IEnumerable<PortFinding> OfNow(RegistryParts parts)
+    {
+        if (parts.Journal is { IsFailing: true } journal)
+        {
+            yield return new PortFinding(
+                PortFindingKind.StoreFailing,
+                string.Create(CultureInfo.InvariantCulture, $"{journal.QueueLength} facts are not on disk: {journal.LastFailure.Message}"),
+                parts.Settings.Durability == PortDurability.Confirmed ? "changes are confirmed when they are on disk" : $"changes are on disk within {parts.Settings.BackgroundFlush}",
+                "Give the folder of the state room, or its rights back; the store is tried again with every pass.");
+        }
+
+        TimeSpan sinceLast = TimeSpan.FromMilliseconds(parts.NowMs - parts.LastPassMs), most = Overdue(parts.Settings.LivenessInterval);
+        if (sinceLast > most && !parts.IsDisposed)
+        {
+            yield return new PortFinding(
+                PortFindingKind.PassOverdue,
+                string.Create(CultureInfo.InvariantCulture, $"the last pass ended {sinceLast.TotalSeconds:0} s ago"),
+                string.Create(CultureInfo.InvariantCulture, $"one every {parts.Settings.LivenessInterval.TotalSeconds:0.###} s (LivenessInterval)"),
+                "Look what keeps the timers of this process from running: threads of the pool that all block, or a pass that hangs in a store, a logger or a strategy of the host's own.");
+        }
+    }
+
+    /// <summary>A pass may be late by a slow disk or a busy host.</summary>
+    private static TimeSpan Overdue(TimeSpan interval) => 5 * interval + TimeSpan.FromSeconds(10);
 
     /// <summary>Adds what is found out later than at the start, such as what a store could not
     /// read. What was said in the same words is not said again.</summary>

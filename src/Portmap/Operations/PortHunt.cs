@@ -62,6 +62,15 @@ internal struct PortHunt
         Owner = parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner);
     }
 
+    /// <summary>The ports that will do.</summary>
+    public readonly PortPool Pool => _pool;
+
+    /// <summary>The number that is kept for the owner, or 0.</summary>
+    private readonly int Kept => Settings.Kept?.PortOf(Request.Owner) ?? 0;
+
+    /// <summary>Who picks.</summary>
+    public readonly byte Strategy => _strategy;
+
     private readonly PortProtocol Protocol => Owner.Protocol;
 
     private readonly PortRegistrySettings Settings => _parts.Settings;
@@ -85,6 +94,83 @@ internal struct PortHunt
         }
 
         return found;
+    }
+
+    /// <summary>Takes one certain port, for a block of several in a row.</summary>
+    public PortAvailability TakeAt(int port, Terms terms, long now)
+    {
+        _aside = default;
+        _ownPort = terms.IsInsisted && IsOwn(port) ? port : 0;
+        PortAvailability found = Take(port, terms, now);
+        if (_aside.IsUsed)
+        {
+            _aside.PutBack(Hints, Claim?.Port ?? 0, now);
+        }
+
+        return found;
+    }
+
+    /// <summary>The number that the request asks for, or 0; with what the registry
+    /// remembers.</summary>
+    public int Wanted(long now, out bool isRequired)
+    {
+        isRequired = false;
+        if (Kept is > 0 and int kept && _pool.Contains(kept))
+        {
+            return kept;
+        }
+
+        PortReuse reuse = Request.Reuse ?? Settings.Reuse;
+        if (Request.PreviousPort == 0 && WantsLast(reuse))
+        {
+            reuse = Recall(reuse, now);
+        }
+
+        isRequired = reuse == PortReuse.Require && Request.PreviousPort != 0;
+        return reuse == PortReuse.Fresh ? 0 : Request.PreviousPort;
+    }
+
+    /// <summary>What the strategy names first: where a block is looked for from.</summary>
+    /// <param name="failure">What it threw.</param>
+    public readonly int PickFirst(out Exception? failure)
+    {
+        failure = null;
+        try
+        {
+            return Pick(attempt: 0);
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+            return PortSearch.Nothing;
+        }
+    }
+
+    /// <summary>What there is to be had of 64 ports from one on, on every protocol asked
+    /// for.</summary>
+    public readonly ulong Window(int from, bool alsoWaiting)
+    {
+        ulong window = Hints.Window(from, alsoWaiting);
+        window &= Request.Ports is null ? ulong.MaxValue : _pool.Window(from);
+        return Both ? window & _parts.Table.Hints(PortProtocol.Udp).Window(from, alsoWaiting) : window;
+    }
+
+    /// <summary>Whether a port is asked for by its number.</summary>
+    private readonly bool IsOwn(int port) => port == Request.PreviousPort || port == Kept;
+
+    /// <summary>What a port looks like, without taking it.</summary>
+    public readonly PortAvailability LookAt(int port, Terms terms, long now)
+    {
+        if (!HandsOut(port))
+        {
+            return PortAvailability.InUse;
+        }
+
+        string? asksFor = terms.IsInsisted && IsOwn(port) ? Request.Owner : null;
+        PortAvailability found = _parts.Table.Ports.Look(Protocol, port, asksFor, terms.TakesCooling, now).Availability;
+        return found == PortAvailability.Free && Both
+            ? _parts.Table.Ports.Look(PortProtocol.Udp, port, asksFor, terms.TakesCooling, now).Availability
+            : found;
     }
 
     /// <summary>Takes back what was found, or as much as was found of it.</summary>
@@ -209,8 +295,8 @@ internal struct PortHunt
         return AnswerTo(found) ?? (reuse == PortReuse.Require ? (Answer?)InsistedPort.Refuse(_parts, Request, found) : null);
     }
 
-    /// <summary>Takes a port that is asked for by its number, also from a registration whose process
-    /// is dead.</summary>
+    /// <summary>Takes a port that is asked for by its number, also from a registration whose
+    /// process is dead.</summary>
     private PortAvailability TakeOwn(int port, bool takesCooling, long now)
     {
         Terms terms = new(IsInsisted: true, takesCooling);
@@ -444,5 +530,5 @@ internal struct PortHunt
     /// <param name="IsInsisted">No other number will do, so what lingers on the port is no
     /// obstacle.</param>
     /// <param name="TakesCooling">Also a port that cools after another owner.</param>
-    private readonly record struct Terms(bool IsInsisted, bool TakesCooling);
+    internal readonly record struct Terms(bool IsInsisted, bool TakesCooling);
 }

@@ -13,9 +13,9 @@ namespace Portmap.Operations;
 /// <code>
 ///   posix_spawn: 3, 4, … are the sockets ──► /bin/sh: LISTEN_PID is its own id ──exec──► the program, under that id
 /// </code>
-/// <para>LISTEN_PID can be said only by who has the id already. A socket that was inherited by .NET's
-/// own start would be so by everything that is started at the same moment: close-on-exec is a mark
-/// of the descriptor, and posix_spawn alone takes it off in the child only. Opening
+/// <para>LISTEN_PID can be said only by who has the id already. A socket that was inherited by
+/// .NET's own start would be so by everything that is started at the same moment: close-on-exec is
+/// a mark of the descriptor, and posix_spawn alone takes it off in the child only. Opening
 /// /proc/PID/fd/N anew does not work for sockets (ENXIO, <em>measured</em>).</para>
 /// </remarks>
 internal static class ProgramStart
@@ -26,6 +26,12 @@ internal static class ProgramStart
 
     public static Process Run(RegistryParts parts, ILease lease, ProcessStartInfo start)
     {
+        ArgumentNullException.ThrowIfNull(start, "startInfo");
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new PlatformNotSupportedException("Sockets are passed to programs on Linux only.");
+        }
+
         IReadOnlyList<PreparedStart> prepared = PreparedStarts.Of(start);
         if (!prepared.Any(one => ReferenceEquals(one.Lease, lease)))
         {

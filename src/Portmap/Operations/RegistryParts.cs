@@ -9,6 +9,7 @@ namespace Portmap.Operations;
 internal sealed class RegistryParts
 {
     private int _isDisposed;
+    private long _lastPassMs;
 
     public required PortRegistrySettings Settings { get; init; }
 
@@ -53,6 +54,9 @@ internal sealed class RegistryParts
     /// <summary>Whether a request may be given a port.</summary>
     public bool HandsOut(int port, in PortRequest request) =>
         (Settings.HandsOut(port) || Settings.Kept?.PortOf(request.Owner) == port) && (request.Ports is null || Pools.Find(request.Ports, out _).Contains(port));
+
+    /// <summary>When a pass ended last, or when the registry began.</summary>
+    public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }
 
     public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
 

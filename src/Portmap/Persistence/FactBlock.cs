@@ -17,6 +17,30 @@ internal static class FactBlock
         }
     }
 
+    /// <summary>Adds the lines of a batch; facts of one group in one line.</summary>
+    /// <remarks>A group that is longer than a line, which names of some hundred bytes make it,
+    /// takes several.</remarks>
+    /// <inheritdoc cref="Encode(PortFact, ArrayBufferWriter{byte})"/>
+    public static void Encode(IReadOnlyList<PortFact> batch, ArrayBufferWriter<byte> to)
+    {
+        for (int i = 0, end; i < batch.Count; i = end)
+        {
+            for (end = i + 1; end < batch.Count && batch[i].Group != 0 && batch[end].Group == batch[i].Group; end++)
+            {
+            }
+
+            if (end - i > 1 && FactLine.TryWriteTogether(to, [.. batch.Skip(i).Take(end - i)]))
+            {
+                continue;
+            }
+
+            for (; i < end; i++)
+            {
+                Encode(batch[i], to);
+            }
+        }
+    }
+
     /// <summary>Writes the first line of a state and then facts, some at a time.</summary>
     /// <param name="file">The file, which is empty.</param>
     /// <param name="facts">The facts.</param>

@@ -20,6 +20,9 @@ internal static class FactLine
 {
     public const byte Mark = (byte)'#';
 
+    /// <summary>What stands between the facts of one line; in a name it is escaped.</summary>
+    public const byte Separator = (byte)'\t';
+
     /// <summary>How long a line may be, its line break included.</summary>
     /// <remarks>The longest name takes a quarter of it even if every byte is escaped.</remarks>
     public const int MaxLength = 64 * 1_024;
@@ -53,14 +56,33 @@ internal static class FactLine
     public static bool TryWrite(ArrayBufferWriter<byte> to, PortFact fact)
     {
         Span<byte> line = to.GetSpan(MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length)));
-        int end = Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line));
-        if (end > MaxLength)
+        return TryAdvance(to, Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line)));
+    }
+
+    /// <summary>Writes facts that are to be durable all or none: one line with one
+    /// checksum.</summary>
+    /// <returns>Whether they fit a line.</returns>
+    public static bool TryWriteTogether(ArrayBufferWriter<byte> to, ReadOnlySpan<PortFact> facts)
+    {
+        int most = PrefixLength + 1;
+        foreach (PortFact fact in facts)
         {
-            return false;
+            most += MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length));
         }
 
-        to.Advance(end);
-        return true;
+        Span<byte> line = to.GetSpan(most);
+        int end = PrefixLength;
+        foreach (PortFact fact in facts)
+        {
+            if (end > PrefixLength)
+            {
+                line[end++] = Separator;
+            }
+
+            end += PutClaim(fact, line[(end - PrefixLength)..]) - PrefixLength;
+        }
+
+        return TryAdvance(to, Seal(line, end));
     }
 
     /// <summary>
@@ -91,6 +113,17 @@ internal static class FactLine
 
         PutPrefix(Crc32C.Of(line[PrefixLength..]), prefix);
         return line.StartsWith(prefix);
+    }
+
+    private static bool TryAdvance(ArrayBufferWriter<byte> to, int end)
+    {
+        if (end > MaxLength)
+        {
+            return false;
+        }
+
+        to.Advance(end);
+        return true;
     }
 
     private static int Digits(long number)

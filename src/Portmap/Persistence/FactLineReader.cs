@@ -29,12 +29,40 @@ internal sealed class FactLineReader
     /// <returns>The fact, or null when anything is wrong with the line.</returns>
     public PortFact? Read(ReadOnlySpan<byte> line)
     {
+        return FactLine.IsSealed(line) ? ReadFact(line[FactLine.PrefixLength..]) : null;
+    }
+
+    /// <summary>Reads a line that may hold the facts of a group.</summary>
+    /// <param name="line">Without its line break.</param>
+    /// <param name="facts">Gets them: all, or none when anything is wrong with the line.</param>
+    /// <returns>Whether the line was intact.</returns>
+    public bool TryRead(ReadOnlySpan<byte> line, List<PortFact> facts)
+    {
+        facts.Clear();
         if (!FactLine.IsSealed(line))
         {
-            return null;
+            return false;
         }
 
-        var rest = new Rest(line[FactLine.PrefixLength..]);
+        line = line[FactLine.PrefixLength..];
+        for (int length = 0; length >= 0; line = line[(length + 1)..])
+        {
+            length = line.IndexOf(FactLine.Separator);
+            if (ReadFact(length < 0 ? line : line[..length]) is not { } fact)
+            {
+                facts.Clear();
+                return false;
+            }
+
+            facts.Add(fact);
+        }
+
+        return true;
+    }
+
+    private PortFact? ReadFact(ReadOnlySpan<byte> text)
+    {
+        var rest = new Rest(text);
         if (rest.Skip("mark epoch="u8))
         {
             return rest.Number(out long mark) && rest.IsEmpty ? PortFact.Mark(mark) : null;

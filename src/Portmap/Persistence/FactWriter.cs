@@ -106,7 +106,13 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
     public Task<Exception?> Turn => Volatile.Read(ref _turn).Task;
 
     /// <returns>False when it comes too late: the writer has been sealed.</returns>
-    public bool TryPush(PortFact fact)
+    public bool TryPush(PortFact fact) => TryPush(fact, fact);
+
+    /// <summary>Puts in facts that come into one batch, next to each other.</summary>
+    /// <param name="oldest">The first of them.</param>
+    /// <param name="newest">The last, which leads to the first by
+    /// <see cref="PortFact.Next"/>.</param>
+    public bool TryPush(PortFact oldest, PortFact newest)
     {
         PortFact? head = Volatile.Read(ref _head);
         while (true)
@@ -116,8 +122,8 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
                 return false;
             }
 
-            fact.Next = head;
-            PortFact? seen = Interlocked.CompareExchange(ref _head, fact, head);   // publishes the fact to the loop
+            oldest.Next = head;
+            PortFact? seen = Interlocked.CompareExchange(ref _head, newest, head);   // publishes the facts to the loop
             if (ReferenceEquals(seen, head))
             {
                 break;
@@ -358,8 +364,10 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
 
     private void Keep(PortFact? fact)
     {
-        if (fact is not null)
+        for (PortFact? next; fact is not null; fact = next)
         {
+            next = fact.Next;
+            fact.Next = null;   // the store may keep it
             _unwritten.Apply(fact);
         }
     }

@@ -101,10 +101,7 @@ internal sealed partial class FilePortStore : IPortStore
     {
         cancellationToken.ThrowIfCancellationRequested();
         _batch.ResetWrittenCount();
-        foreach (PortFact fact in batch)
-        {
-            FactBlock.Encode(fact, _batch);
-        }
+        FactBlock.Encode(batch, _batch);
 
         using CancellationTokenRegistration _ = _folder.LetGoWhen(cancellationToken);
         await GiveWayAsync(_batch.WrittenCount).ConfigureAwait(false);

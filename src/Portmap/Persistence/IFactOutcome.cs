@@ -15,11 +15,13 @@ internal interface IFactOutcome
     /// <param name="isClosing">
     /// Nobody is given anything any more: what is pending and was asked for is withdrawn.
     /// </param>
-    /// <returns>What has to be written because of that; null: nothing.</returns>
+    /// <returns>What has to be written because of that; null: nothing. More than one are linked by
+    /// <see cref="PortFact.Next"/>.</returns>
     PortFact? Written(PortFact fact, bool isClosing);
 
     /// <summary>The fact may be on disk or not.</summary>
-    /// <returns>What has to be written before anything newer; null: nothing.</returns>
+    /// <returns>What has to be written before anything newer; null: nothing. More than one are
+    /// linked by <see cref="PortFact.Next"/>.</returns>
     PortFact? Failed(PortFact fact, Exception failure);
 
     /// <summary>The store could not be disposed.</summary>

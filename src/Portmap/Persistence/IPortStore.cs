@@ -19,6 +19,9 @@ namespace Portmap;
 /// <see cref="PortFact.State"/>, of one state the later <see cref="PortFact.At"/>; of the marks the
 /// highest. A store may drop what does not stand, and ended facts as <see cref="PortFact.Until"/>
 /// says; it never changes a fact.</item>
+/// <item><b>Groups</b>: of facts that share a <see cref="PortFact.Group"/> all are durable or none,
+/// whenever the process is killed. Where a store cannot do that, leases that were asked for
+/// together may come back without each other, and time out.</item>
 /// <item><b>Errors</b>: <see cref="PortRefusedException"/> with
 /// <see cref="PortRefusalReason.StoreFailed"/>, <see cref="PortRefusalReason.StateInUse"/> or
 /// <see cref="PortRefusalReason.StateUnreadable"/> and a text that says what to do. Any other

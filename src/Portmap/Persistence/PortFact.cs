@@ -10,7 +10,7 @@ public sealed class PortFact
     // Facts of one run share their boot: 16 bytes less for each.
     private static object s_lastBoot = Guid.Empty;
 
-    private readonly object? _boot;   // a Guid, or WithOrigin
+    private readonly object? _boot;   // a Guid, or Rarely
     private readonly ushort _port;
     private readonly byte _protocol;
     private readonly byte _state;
@@ -36,8 +36,17 @@ public sealed class PortFact
     /// a restart too.</summary>
     public long Origin
     {
-        get => (_boot as WithOrigin)?.Origin ?? 0;
-        init => _boot = value == 0 ? Boot : new WithOrigin(Boot, value);
+        get => (_boot as Rarely)?.Origin ?? 0;
+        init => _boot = With(Boot, value, Group);
+    }
+
+    /// <summary>What tells the facts of one group, which are next to each other in their batch: a
+    /// store keeps all of them or none. 0 for a fact that stands alone. It says nothing once the
+    /// batch is durable.</summary>
+    public long Group
+    {
+        get => (_boot as Rarely)?.Group ?? 0;
+        init => _boot = With(Boot, Origin, value);
     }
 
     /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or
@@ -62,7 +71,7 @@ public sealed class PortFact
     public Guid BootId
     {
         get => Boot is Guid boot ? boot : Guid.Empty;
-        init => _boot = Origin == 0 ? Share(value) : new WithOrigin(Share(value), Origin);
+        init => _boot = With(Share(value), Origin, Group);
     }
 
     /// <summary>When the claim came into this state.</summary>
@@ -80,7 +89,7 @@ public sealed class PortFact
     /// <summary>Whether this is the mark of the epochs and not a claim.</summary>
     public bool IsMark => Owner.Length == 0;
 
-    private object? Boot => _boot is WithOrigin both ? both.Boot : _boot;
+    private object? Boot => _boot is Rarely both ? both.Boot : _boot;
 
     /// <summary>By what a worker of the claim proves itself: <see cref="Origin"/>, or the epoch
     /// itself.</summary>
@@ -104,6 +113,8 @@ public sealed class PortFact
     /// that it need not be written for each one.</summary>
     /// <param name="epoch">Epochs up to this one may have been given.</param>
     public static PortFact Mark(long epoch) => new() { Epoch = epoch };
+
+    private static object? With(object? boot, long origin, long group) => origin == 0 && group == 0 ? boot : new Rarely(boot, origin, group);
 
     private static object Share(Guid boot)
     {
@@ -138,5 +149,5 @@ public sealed class PortFact
     }
 
     /// <summary>What few facts have, beside what all have.</summary>
-    private sealed record WithOrigin(object? Boot, long Origin);
+    private sealed record Rarely(object? Boot, long Origin, long Group);
 }

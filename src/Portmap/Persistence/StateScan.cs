@@ -22,6 +22,7 @@ internal sealed class StateScan
 
     private readonly FactLineReader _reader = new();
     private readonly PortFactSet _facts;
+    private readonly List<PortFact> _taken = [];   // the facts of the line that is read: one, or those of a group
     private readonly List<Damage> _damages = [];
 
     private StateScan(PortFactSet facts) => _facts = facts;
@@ -156,12 +157,12 @@ internal sealed class StateScan
 
     private bool TryTakeFact(ReadOnlySpan<byte> line)
     {
-        if (_reader.Read(line) is not { } fact)
+        if (!_reader.TryRead(line, _taken))
         {
             return false;
         }
 
-        _facts.Apply(fact);
+        _taken.ForEach(_facts.Apply);
         Lines++;
         return true;
     }

@@ -59,12 +59,42 @@ internal sealed class ClaimFacts(TableParts parts)
         }
     }
 
+    /// <summary>Puts the facts of a group into the queue, to be on disk all or none.</summary>
+    public void Queue(ClaimGroup group)
+    {
+        bool isQueued = true;
+        foreach (PortClaim member in group.Members)
+        {
+            isQueued &= member.Word.IsQueued;
+        }
+
+        if (Journal is not { } journal || isQueued)
+        {
+            return;
+        }
+
+        bool isTaken = journal.TryQueue(group.Members);
+        foreach (PortClaim member in group.Members)
+        {
+            ClaimWord word = member.Word;
+            while (isTaken ? word.Waits && !word.IsQueued && !member.TryMark(word, word.Queued()) : !word.IsLate && !member.TryMark(word, word.Late()))
+            {
+                word = member.Word;
+            }
+
+            if (isTaken && member.Word is { Stage: ClaimStage.Ended } ended)
+            {
+                journal.TryQueue(new ClaimView(member, ended));   // the group ended meanwhile, see above
+            }
+        }
+    }
+
     /// <summary>A fact is on disk.</summary>
     /// <param name="fact">The fact.</param>
     /// <param name="isClosing">Nobody is given anything any more: a lease that is pending is
     /// withdrawn.</param>
-    /// <returns>The claim whose end has to be written because of that, or none.</returns>
-    public ClaimView Written(in FactKey fact, bool isClosing)
+    /// <returns>The claims whose ends have to be written because of that.</returns>
+    public ClaimView[] Written(in FactKey fact, bool isClosing)
     {
         PortClaim? claim = fact.IsEnd ? FindEnded(fact) : FindPending(fact);
         if (isClosing && claim is { IsLease: true } && !fact.IsEnd)
@@ -86,19 +116,24 @@ internal sealed class ClaimFacts(TableParts parts)
             }
         }
 
-        return default;
+        return [];
     }
 
     /// <summary>A fact may be on disk or not: the pending claim it is of is withdrawn.</summary>
-    /// <returns>The claim whose end has to be written because of that; none when it was withdrawn
-    /// before, and its end is queued.</returns>
-    public ClaimView Failed(in FactKey fact) =>
-        FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : default;
+    /// <returns>The claims whose ends have to be written because of that; none when it was
+    /// withdrawn before, and its end is queued.</returns>
+    public ClaimView[] Failed(in FactKey fact) =>
+        FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
 
     /// <summary>Withdraws a pending claim whose fact may be on disk. Until its end is written its
     /// port is nobody's.</summary>
-    private ClaimView Withdraw(PortClaim claim, ClaimEnd cause)
+    private ClaimView[] Withdraw(PortClaim claim, ClaimEnd cause)
     {
+        if (claim is { Word.IsJoined: true, Group: { } group })
+        {
+            return Withdraw(group, cause);
+        }
+
         // No end when it would have used up a claim of its own epoch that goes on: the end could
         // not be told from that one's. What is on disk then waits for the same process to try
         // again, or is found dead at the next opening.
@@ -112,14 +147,43 @@ internal sealed class ClaimFacts(TableParts parts)
                 claim.TryMark(end, end.Queued());
                 if (!goesOn)
                 {
-                    return new ClaimView(claim, end);
+                    return [new ClaimView(claim, end)];
                 }
 
                 parts.MakeAvailable(claim, end, parts.Clock.NowMs);
             }
         }
 
-        return default;
+        return [];
+    }
+
+    /// <summary>As the other one, for all of a group: the facts of its members may be on
+    /// disk.</summary>
+    private ClaimView[] Withdraw(ClaimGroup group, ClaimEnd cause)
+    {
+        foreach (PortClaim member in group.Members)
+        {
+            for (ClaimWord word = member.Word; word is { IsJoined: true, IsQueued: false } && !member.TryMark(word, word.Queued()); word = member.Word)
+            {
+            }
+        }
+
+        if (!group.TryEnd(group.Word, cause, parts.Clock.NowMs))
+        {
+            return [];   // whoever ended it has queued the ends
+        }
+
+        List<ClaimView> ends = [];
+        foreach (PortClaim member in group.Members)
+        {
+            ClaimWord end = member.Word;
+            if (end is { Stage: ClaimStage.Ended, Waits: true } && member.TryMark(end, end.Queued()))
+            {
+                ends.Add(new ClaimView(member, end));
+            }
+        }
+
+        return [.. ends];
     }
 
     /// <summary>The pending claim a fact is of. It tops its owner: nobody puts another one above it

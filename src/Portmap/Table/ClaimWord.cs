@@ -5,9 +5,9 @@ namespace Portmap.Table;
 /// <summary>The one mutable word of a claim.</summary>
 /// <remarks><code>
 ///  63                                   16 15 14 13 12 11 10  9  8  7     3 2     0
-/// ┌───────────────────────────────────────┬─────┬──┬──┬──┬──┬──┬──┬───────┬───────┐
-/// │ milliseconds since the registry began │  –  │ l│ w│ q│ c│ s│ b│ cause │ stage │
-/// └───────────────────────────────────────┴─────┴──┴──┴──┴──┴──┴──┴───────┴───────┘
+/// ┌───────────────────────────────────────┬──┬──┬──┬──┬──┬──┬──┬──┬───────┬───────┐
+/// │ milliseconds since the registry began │ –│ g│ l│ w│ q│ c│ s│ b│ cause │ stage │
+/// └───────────────────────────────────────┴──┴──┴──┴──┴──┴──┴──┴──┴───────┴───────┘
 ///  b: the claim was Bound once (kept when it ends, so that a reader that saw it pending can tell that it took effect)
 ///  s: seated: a pending registration that has its slot, so that only the end of its lease can still refuse it
 ///  c: confirmed: what this stage says counts only when its fact is on disk. Pending and not written it cannot take effect; ended and not
@@ -15,12 +15,13 @@ namespace Portmap.Table;
 ///  q: the fact is in the queue of the store (set after it was put there: who does not see q puts it there himself, twice does no harm)
 ///  w: the fact is on disk
 ///  l: the fact of this stage came too late: the registry was disposed before it was in the queue, so it will never be on disk
+///  g: a pending lease of a group: what becomes of it is decided by the word of the group (ClaimGroup), for all of them at once
 /// </code></remarks>
 [DebuggerDisplay("{Display,nq}")]
 internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 {
     private const int CauseShift = 3, TimeShift = 16;
-    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12, LateFlag = 1 << 13;
+    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12, LateFlag = 1 << 13, GroupFlag = 1 << 14;
 
     public long Bits { get; } = bits;
 
@@ -43,6 +44,9 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public bool IsLate => (Bits & LateFlag) != 0;
 
+    /// <summary>Pending, and decided by its group.</summary>
+    public bool IsJoined => (Bits & GroupFlag) != 0;
+
     /// <summary>Its fact has yet to come to the disk.</summary>
     public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
 
@@ -59,6 +63,12 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public ClaimWord Late() => new(Bits | LateFlag);
 
+    public ClaimWord Joined() => new(Bits | GroupFlag);
+
+    /// <summary>The word of a joined claim once its group is decided.</summary>
+    public ClaimWord Decided(ClaimWord group) =>
+        group.Stage == ClaimStage.Ended ? End(group.Cause, group.At) : TakeEffect(group.Stage, group.At);
+
     public ClaimWord TakeEffect(ClaimStage stage, long at) => new(Make(stage, at).Bits | (Bits & (ConfirmedFlag | QueuedFlag | WrittenFlag)));
 
     /// <summary>The word of the ended claim. Its end has to be written when the claim may be on
@@ -69,7 +79,7 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     /// <summary>What a debugger shows.</summary>
     internal string Display =>
-        $"{Stage}{(Stage == ClaimStage.Ended ? $" ({Cause})" : string.Empty)} at {At} ms{Flag(SeatedFlag, "seated")}{Flag(ConfirmedFlag, "confirmed")}{Flag(QueuedFlag, "queued")}{Flag(WrittenFlag, "written")}{Flag(LateFlag, "late")}";
+        $"{Stage}{(Stage == ClaimStage.Ended ? $" ({Cause})" : string.Empty)} at {At} ms{Flag(SeatedFlag, "seated")}{Flag(ConfirmedFlag, "confirmed")}{Flag(QueuedFlag, "queued")}{Flag(WrittenFlag, "written")}{Flag(LateFlag, "late")}{Flag(GroupFlag, "of a group")}";
 
     public bool Equals(ClaimWord other) => Bits == other.Bits;
 

@@ -112,6 +112,18 @@ internal sealed class DelayedPorts
         return 0;
     }
 
+    /// <summary>See <see cref="FreePorts.Window"/>.</summary>
+    public ulong Window(int from)
+    {
+        ulong window = 0;
+        for (int i = 0; i < Generations; i++)
+        {
+            window |= Volatile.Read(ref _generations[i])?.Window(from) ?? 0;
+        }
+
+        return window;
+    }
+
     private FreePorts Generation(long generation)
     {
         ref FreePorts? place = ref _generations[((generation % Generations) + Generations) % Generations];   // one before the count began is as good as any

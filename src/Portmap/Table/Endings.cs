@@ -80,6 +80,11 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
     /// on disk, the end is written too.</summary>
     public bool TryEndPending(PortClaim claim, ClaimWord seen, ClaimEnd cause, long now)
     {
+        if (seen.IsJoined)
+        {
+            return claim.Group is { } group && TryEndGroup(group, group.Word, cause, now);
+        }
+
         if (!claim.TryEndFrom(seen, cause, now))
         {
             return false;
@@ -93,6 +98,27 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         return true;
     }
 
+    /// <summary>Ends a group that is not decided: none of its members ever takes effect. Ends of
+    /// facts that may be on disk are written; whoever made the group takes back the
+    /// rest.</summary>
+    public bool TryEndGroup(ClaimGroup group, ClaimWord seen, ClaimEnd cause, long now)
+    {
+        if (!group.TryEnd(seen, cause, now))
+        {
+            return false;
+        }
+
+        foreach (PortClaim member in group.Members)
+        {
+            if (member.Word is { Stage: ClaimStage.Ended, Waits: true } ended)
+            {
+                facts.Queue(member, ended);
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
     /// promised, so its port does not cool.</summary>
     public void Withdraw(PortClaim claim, long now)
@@ -100,6 +126,11 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         TryEnd(claim, ClaimEnd.Withdrawn, now);
         for (ClaimWord word = claim.Word; word.IsLive && !TryEndPending(claim, word, ClaimEnd.Withdrawn, now); word = claim.Word)
         {
+        }
+
+        if (claim.Group is not null)
+        {
+            claim.LeaveGroup();   // else the slot would keep all of it
         }
 
         parts.Events.Withdrew(new ClaimView(claim));

@@ -13,6 +13,8 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endings)
 {
+    private readonly GroupFinishing _groups = new(parts, facts, endings);
+
     private enum SlotOutcome
     {
         Won,
@@ -64,6 +66,21 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
                 return false;
             }
 
+            if (word.IsJoined)
+            {
+                if (claim.Group is { } group)
+                {
+                    _groups.Finish(group, now);
+                }
+
+                if (claim.Word.Stage == ClaimStage.Pending)
+                {
+                    return false;   // it waits for the disk
+                }
+
+                continue;
+            }
+
             if (!word.IsSeated)
             {
                 SlotOutcome outcome = claim.IsLease ? SlotOutcome.Won : TakeSlot(claim, now);
@@ -107,6 +124,9 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             }
         }
     }
+
+    /// <inheritdoc cref="GroupFinishing.FinishOwn"/>
+    public ClaimWord FinishOwn(ClaimGroup group, long now) => _groups.FinishOwn(group, now);
 
     /// <summary>As <see cref="Finish"/>, by whoever asked for the claim: where the store writes in
     /// the background, its fact is in the queue afterwards or the claim is late. A helper may have

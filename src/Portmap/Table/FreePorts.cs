@@ -131,6 +131,18 @@ internal sealed class FreePorts
         return 0;
     }
 
+    /// <summary>64 ports from one on, a bit for each that is in: where several in a row are looked
+    /// for. A hint.</summary>
+    public ulong Window(int from)
+    {
+        int index = from - _first, word = index >> 6, shift = index & 63;
+        Hook.At(Step.ReadBits);
+        ulong low = Bits(word) >> shift;
+        return shift == 0 ? low : low | (Bits(word + 1) << (64 - shift));
+    }
+
+    private ulong Bits(int word) => (uint)word < (uint)_words.Length ? Volatile.Read(ref _words[word]) : 0;
+
     /// <summary>Takes all members out and hands each to an action. Members that are added meanwhile
     /// may stay.</summary>
     public void Drain(Action<int> action)

@@ -10,4 +10,7 @@ internal interface IClaimJournal
     /// <summary>Puts the fact of a claim's stage into the queue of the store.</summary>
     /// <returns>False: nothing is written any more.</returns>
     bool TryQueue(ClaimView claim);
+
+    /// <summary>The same for claims whose facts are to be on disk all or none.</summary>
+    bool TryQueue(ReadOnlySpan<PortClaim> group);
 }

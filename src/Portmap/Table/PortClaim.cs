@@ -26,7 +26,7 @@ internal sealed class PortClaim : IGuaranteed
 {
     private long _word;
     private PortClaim? _below;
-    private PortClaim? _usesUp;
+    private object? _usesUp;   // a PortClaim, or the ClaimGroup of one that is joined
     private OwnerCell? _cell;
 
     // Who stands behind it: what a lease is to its users, the holder of a registration. One field,
@@ -113,7 +113,7 @@ internal sealed class PortClaim : IGuaranteed
         get
         {
             Hook.At(Step.ReadUsesUp);
-            return Volatile.Read(ref _usesUp);
+            return Volatile.Read(ref _usesUp) as PortClaim;
         }
 
         set
@@ -122,6 +122,17 @@ internal sealed class PortClaim : IGuaranteed
             {
                 Volatile.Write(ref _usesUp, value);
             }
+        }
+    }
+
+    /// <summary>The group it is decided by, while it is joined; never of a claim that uses up
+    /// another.</summary>
+    public ClaimGroup? Group
+    {
+        get
+        {
+            Hook.At(Step.ReadUsesUp);
+            return Volatile.Read(ref _usesUp) as ClaimGroup;
         }
     }
 
@@ -154,7 +165,8 @@ internal sealed class PortClaim : IGuaranteed
         get
         {
             Hook.At(Step.ReadWord);
-            return new(Volatile.Read(ref _word));
+            ClaimWord word = new(Volatile.Read(ref _word));
+            return word.IsJoined ? Settle(word) : word;
         }
     }
 
@@ -247,6 +259,28 @@ internal sealed class PortClaim : IGuaranteed
         }
     }
 
+    /// <summary>Lets a group decide a pending lease from now on; false when it has ended.</summary>
+    public bool TryJoin(ClaimGroup group)
+    {
+        ClaimWord word = Word;
+        if (word.Stage != ClaimStage.Pending)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _usesUp, group);   // before the word says that there is one
+        Hook.At(Step.JoinGroup);
+        return Interlocked.CompareExchange(ref _word, word.Joined().Bits, word.Bits) == word.Bits;
+    }
+
+    /// <summary>Forgets a group that is decided.</summary>
+    public void LeaveGroup()
+    {
+        _ = Word;   // so that it says itself what was decided
+        Hook.At(Step.ForgetUsesUp);
+        Volatile.Write(ref _usesUp, null);
+    }
+
     /// <summary>The CAS by which a pending claim takes effect: the linearization point of acquire
     /// and register. Publishes the claim to lookups.</summary>
     public bool TryTakeEffect(ClaimWord pending, long now)
@@ -301,5 +335,33 @@ internal sealed class PortClaim : IGuaranteed
     {
         Hook.At(Step.MarkFact);
         return Interlocked.CompareExchange(ref _word, marked.Bits, seen.Bits) == seen.Bits;
+    }
+
+    /// <summary>Writes what its group has decided into the word of a joined claim. By anybody who
+    /// reads it, so that nobody sees one member of a group decided and another not. At most four
+    /// steps: the marks of a word only come.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed, and kept out of every read
+    private ClaimWord Settle(ClaimWord word)
+    {
+        while (word.IsJoined)
+        {
+            if (Group is not { } group)
+            {
+                word = new(Volatile.Read(ref _word));   // it has left the group, and so says itself what was decided
+                continue;
+            }
+
+            ClaimWord decision = group.Word;
+            if (decision.Stage == ClaimStage.Pending)
+            {
+                return word;
+            }
+
+            Hook.At(Step.SettleClaim);
+            long seen = Interlocked.CompareExchange(ref _word, word.Decided(decision).Bits, word.Bits);
+            word = seen == word.Bits ? word.Decided(decision) : new(seen);
+        }
+
+        return word;
     }
 }

@@ -50,6 +50,11 @@ internal sealed class PortHints : IFreePorts
 
     public bool IsFree(int port) => Free.Contains(port);
 
+    /// <summary>64 ports from one on, a bit for each that may be free, or with those that wait for
+    /// their time.</summary>
+    public ulong Window(int from, bool alsoWaiting) =>
+        Free.Window(from) | (alsoWaiting ? _cooling.Window(from) | _foreign.Window(from) : 0);
+
     /// <summary>Takes a port out of the free ones; false when somebody else was faster.</summary>
     public bool TryTakeFree(int port) => Free.TryTake(port);
 

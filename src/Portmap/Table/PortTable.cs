@@ -266,20 +266,28 @@ internal sealed class PortTable
     /// <see cref="Publication.AlreadyReserved"/>.</param>
     public Publication Publish(PortClaim claim, OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
     {
+        Publication pushed = Push(claim, owner, unlessServed, now, out standing);
+        return pushed == Publication.Done ? FinishLease(claim, now) : pushed;
+    }
+
+    /// <summary>Puts a pending lease on top of its owner and leaves it pending.</summary>
+    /// <inheritdoc cref="Publish"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // on the path of every acquisition
+    public Publication Push(PortClaim claim, OwnerKey owner, bool unlessServed, long now, out ClaimView standing)
+    {
         standing = default;
         while (true)
         {
             Publication pushed = _index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell
                 ? PushLease(cell, claim, unlessServed, now, ref standing)
                 : PushFirst(claim, owner);
-            if (pushed == Publication.Done)
-            {
-                return FinishLease(claim, now);
-            }
-
             if (pushed != Publication.Raced)
             {
-                claim.Cell = null;
+                if (pushed != Publication.Done)
+                {
+                    claim.Cell = null;
+                }
+
                 return pushed;
             }
         }
@@ -304,6 +312,17 @@ internal sealed class PortTable
 
         return outcome;
     }
+
+    /// <summary>Lets a group take effect whose members all top their owners; or it waits for the
+    /// disk, or has ended.</summary>
+    /// <returns>Done, Waits, StoreFailed, or Lost: somebody's change came between.</returns>
+    public Publication FinishGroup(ClaimGroup group, long now) => _finishing.FinishOwn(group, now) switch
+    {
+        { Stage: ClaimStage.Reserved } => Publication.Done,
+        { Stage: ClaimStage.Pending } => Publication.Waits,
+        { Cause: ClaimEnd.StoreFailed } => Publication.StoreFailed,
+        _ => Publication.Lost,
+    };
 
     /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else
     /// did since that was looked at.</summary>

@@ -16,6 +16,12 @@ internal enum Step
     MarkFact,
     SkipBelow,
     ForgetUsesUp,
+    SettleClaim,
+
+    // ClaimGroup
+    JoinGroup,
+    ReadGroup,
+    DecideGroup,
 
     // OwnerCell
     CompareName,

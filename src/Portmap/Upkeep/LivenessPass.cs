@@ -118,5 +118,6 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         parts.Holders.LookUpWanted(parts.Log.ForeignHolder);
         findings.LogOnce(parts);
         parts.Log.TellLeftOut();
+        parts.LastPassMs = parts.NowMs;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class Plan
         .Room("Operations", "Table", "Processes", "Strategies", "Diagnostics", "Guarding", "Persistence")
         .Room("Upkeep", "Operations", "Table", "Processes", "Strategies", "Diagnostics", "Guarding", "Persistence")
         .Room(Facade, "Upkeep", "Operations", "Table", "Processes", "Strategies", "Diagnostics", "Guarding", "Persistence")
-        .InRoot(Facade, "PortRegistry", "PortLease", "PortSession", "PortmapServiceCollectionExtensions");
+        .InRoot(Facade, "PortRegistry", "PortLease", "PortSession", "PortmapExtensions");
 
     /// <summary>The wire. How it lies is drawn in src/Portmap.Rpc/DESIGN.md.</summary>
     public static Plan Wire { get; } = new Plan()

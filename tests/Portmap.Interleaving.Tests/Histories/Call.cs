@@ -10,6 +10,12 @@ internal enum CallKind
     /// <summary>Acquires the right to bring a port.</summary>
     AcquireOwn,
 
+    /// <summary>Acquires for an owner and the next one, both or none.</summary>
+    AcquireAll,
+
+    /// <summary>The same, and the ports lie in a row.</summary>
+    AcquireBlock,
+
     Register,
 
     /// <summary>Registers with the epoch of the owner's last lease.</summary>
@@ -61,6 +67,11 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
 
     public long AnswerEpoch { get; init; }
 
+    /// <summary>What the next owner was given, where two were asked for.</summary>
+    public int SecondPort { get; init; }
+
+    public long SecondEpoch { get; init; }
+
     /// <summary>How many calls that change anything overlapped it.</summary>
     public int Rivals { get; init; }
 
@@ -71,9 +82,20 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
     /// the time of its endings may be of before.</summary>
     public bool IsOfUncertainTime { get; init; }
 
+    /// <summary>Whether it acquires for an owner and the next one.</summary>
+    public bool IsOfTwo => Kind is CallKind.AcquireAll or CallKind.AcquireBlock;
+
+    /// <summary>The owner after this one, of three.</summary>
+    public int SecondOwner => (Owner + 1) % 3;
+
+    /// <summary>The acquisitions it stands for.</summary>
+    public IEnumerable<Call> Acquisitions => !IsOfTwo
+        ? [this]
+        : [this with { Kind = CallKind.Acquire }, this with { Kind = CallKind.Acquire, Owner = SecondOwner, AnswerPort = SecondPort, AnswerEpoch = SecondEpoch }];
+
     public bool Changes => Kind is not (CallKind.FindPort or CallKind.FindByOwner or CallKind.FindByPort);
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Kind} owner {Owner} port {Port} process {Process} epoch {Epoch} -> {(Succeeded ? "yes" : Reason)} {State} owner {AnswerOwner} port {AnswerPort} process {AnswerProcess} epoch {AnswerEpoch}");
+        $"{Kind} owner {Owner} port {Port} process {Process} epoch {Epoch} -> {(Succeeded ? "yes" : Reason)} {State} owner {AnswerOwner} port {AnswerPort} process {AnswerProcess} epoch {AnswerEpoch}{(IsOfTwo ? $", second port {SecondPort} epoch {SecondEpoch}" : string.Empty)}");
 }

@@ -9,6 +9,9 @@ internal static class EitherForm
     public static bool Acquire(this PortRegistry registry, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
         registry.Confirms ? Wait(registry.AcquireAsync(request).AsTask(), out lease, out refusal) : registry.TryAcquire(request, out lease, out refusal);
 
+    public static bool AcquireAll(this PortRegistry registry, PortRequest[] requests, bool contiguous, [NotNullWhen(true)] out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal) =>
+        registry.Confirms ? Wait(registry.AcquireAllAsync(requests, contiguous).AsTask(), out leases, out refusal) : registry.TryAcquireAll(requests, contiguous, out leases, out refusal);
+
     public static bool Acquire(this PortSession session, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
         Wait(session.AcquireAsync(request).AsTask(), out lease, out refusal);
 

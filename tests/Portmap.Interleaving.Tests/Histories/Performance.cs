@@ -41,15 +41,18 @@ internal sealed class Performance
         {
             Call = one.Call with
             {
-                Rivals = calls.Where((other, j) => i != j && other.Call.Changes && Overlap(one, other)).Count(),
+                Rivals = calls.Where((other, j) => i != j && other.Call.Changes && Overlap(one, other)).Sum(other => other.Call.IsOfTwo ? 2 : 1),
                 HasRivalOwners = Array.Exists(calls, other => other.Call.Owner != one.Call.Owner && Overlap(one, other)
-                    && other.Call.Kind is (CallKind.Acquire or CallKind.Register or CallKind.RegisterLease)),
+                    && other.Call.Kind is (CallKind.Acquire or CallKind.AcquireAll or CallKind.AcquireBlock or CallKind.Register or CallKind.RegisterLease)),
                 IsOfUncertainTime = calls.Where((other, j) => passes[j] && Overlap(one, other)).Any(),
             },
         })];
-        foreach (Timed<Call> acquired in calls.Where(one => one.Call.Kind is CallKind.Acquire or CallKind.AcquireOwn && one.Call.Succeeded))
+        foreach (Timed<Call> acquired in calls.Where(one => one.Call.Kind is CallKind.Acquire or CallKind.AcquireOwn or CallKind.AcquireAll or CallKind.AcquireBlock && one.Call.Succeeded))
         {
-            AddEndings(history, calls.Length, acquired);
+            foreach (Call one in acquired.Call.Acquisitions)
+            {
+                AddEndings(history, calls.Length, acquired with { Call = one });
+            }
         }
 
         return history;

@@ -44,6 +44,7 @@ internal sealed class PlayedRegistry : IPlayed
     public Call? Do(Call call) => call.Kind switch
     {
         CallKind.Acquire or CallKind.AcquireOwn => Acquire(call),
+        CallKind.AcquireAll or CallKind.AcquireBlock => AcquireAll(call),
         CallKind.Register or CallKind.RegisterLease => Register(call),
         CallKind.Release => Release(call),
         CallKind.ReleaseLease or CallKind.ReleaseEpoch => ReleaseLease(call),
@@ -101,6 +102,33 @@ internal sealed class PlayedRegistry : IPlayed
         // What the lease says may be of the registration that used it up meanwhile; one for a
         // process that brings its port has none by itself.
         return Answer(call, granted, refusal) with { AnswerEpoch = epoch, AnswerPort = call.Kind == CallKind.AcquireOwn ? 0 : NumberOf(lease.Port) };
+    }
+
+    private Call AcquireAll(Call call)
+    {
+        PortRequest[] requests = [s_owners[call.Owner], s_owners[call.SecondOwner]];
+        bool granted = _registry.AcquireAll(requests, call.Kind == CallKind.AcquireBlock, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal);
+        if (leases is null)
+        {
+            return Answer(call, granted, refusal);
+        }
+
+        long[] epochs = [.. leases.Select(lease => lease.Claim.Origin)];
+        lock (_granted)
+        {
+            _granted.Add(epochs[0], leases[0]);
+            _granted.Add(epochs[1], leases[1]);
+        }
+
+        Volatile.Write(ref _leases[call.Owner], leases[0]);
+        Volatile.Write(ref _leases[call.SecondOwner], leases[1]);
+        return Answer(call, granted, refusal) with
+        {
+            AnswerEpoch = epochs[0],
+            AnswerPort = NumberOf(leases[0].Port),
+            SecondEpoch = epochs[1],
+            SecondPort = NumberOf(leases[1].Port),
+        };
     }
 
     private Call Register(Call call)

@@ -15,6 +15,7 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         next = call.Kind switch
         {
             CallKind.Acquire => next.Touched(call.Owner, -1),
+            CallKind.AcquireAll or CallKind.AcquireBlock => next.Touched(call.Owner, -1).Touched(call.SecondOwner, -1),
             CallKind.Register or CallKind.RegisterLease => next.Touched(call.Owner, call.Port),
             _ => next,
         };
@@ -28,6 +29,8 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         {
             case CallKind.Acquire or CallKind.AcquireOwn:
                 return call.Succeeded ? TryAcquire(in state, in call, ref next) : MayRefuseAcquire(in state, in call);
+            case CallKind.AcquireAll or CallKind.AcquireBlock:
+                return call.Succeeded ? TryAcquireBoth(in state, in call, ref next) : MayRefuseBoth(in state, in call);
             case CallKind.Register or CallKind.RegisterLease:
                 return call.Succeeded ? TryRegister(in state, in call, ref next) : MayRefuseRegister(in state, in call, ref next);
             case CallKind.Release:
@@ -64,6 +67,33 @@ internal sealed class RegistrySpecification(int ports, bool cools, bool isStored
         return !owner.HasLease && epoch > owner.HighestEpoch && epoch > state.HighestOn(call.AnswerPort)
             && (call.Kind == CallKind.AcquireOwn ? call.AnswerPort == 0
                 : call.AnswerPort >= 1 && call.AnswerPort <= ports && !state.IsHeld(call.AnswerPort) && !state.SurelyCoolsOn(call.AnswerPort));
+    }
+
+    /// <summary>Both at one moment.</summary>
+    private bool TryAcquireBoth(in RegistryState state, in Call call, ref RegistryState next)
+    {
+        Call[] both = [.. call.Acquisitions];
+        return TryAcquire(in state, in both[0], ref next) && next is var between && TryAcquire(in between, in both[1], ref next)
+            && (call.Kind == CallKind.AcquireAll || call.SecondPort == call.AnswerPort + 1);
+    }
+
+    private bool MayRefuseBoth(in RegistryState state, in Call call)
+    {
+        if (call.Reason == PortRefusalReason.AlreadyReserved)
+        {
+            return state[call.Owner].HasLease || state[call.SecondOwner].HasLease;
+        }
+
+        // Each call under way may hide a port, and stand between two.
+        int free = 0, pairs = 0;
+        for (int port = 1; port <= ports; port++)
+        {
+            bool isFree = !state.IsHeld(port) && !state.MayCoolOn(port);
+            free += isFree ? 1 : 0;
+            pairs += isFree && port < ports && !state.IsHeld(port + 1) && !state.MayCoolOn(port + 1) ? 1 : 0;
+        }
+
+        return call.Reason == PortRefusalReason.Exhausted && (call.Kind == CallKind.AcquireAll ? free < 2 + call.Rivals : pairs <= 2 * call.Rivals);
     }
 
     private bool MayRefuseAcquire(in RegistryState state, in Call call)

@@ -44,7 +44,8 @@ internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Befor
         int owner = random.Next(owners), port = random.Next(1, ports + 1), session = random.Next(mayDie ? Sessions : Mortal);
         return random.Next(20) switch
         {
-            < 3 => new Call(CallKind.Acquire, owner),
+            < 2 => new Call(CallKind.Acquire, owner),
+            2 => new Call(random.Next(2) == 0 ? CallKind.AcquireAll : CallKind.AcquireBlock, owner),
             3 => new Call(CallKind.AcquireOwn, owner),
             < 7 => new Call(CallKind.Register, owner, port, session),
             < 10 => new Call(CallKind.RegisterLease, owner, port, session),

@@ -57,6 +57,7 @@ public class CorpusTests
     [InlineData(PortmapProcedure.Extend)]
     [InlineData(PortmapProcedure.List)]
     [InlineData(PortmapProcedure.WaitForChange)]
+    [InlineData(PortmapProcedure.AcquireAll)]
     public void Corpus_EveryResultUnion_HasBothItsArms(uint procedure)
     {
         int[] arms = [.. CorpusFile.All.Where(file => !file.IsCall && file.Program == Wire.Portmap && file.Procedure == procedure)

@@ -32,7 +32,7 @@ internal static class MessageFields
                 }
 
                 break;
-            case (Wire.Portmap, > 0 and <= PortmapProcedure.WaitForChange):
+            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend):
                 ReadUnion(procedure, ref reader, ref trace);
                 break;
             case (Wire.Gluster, 1):
@@ -86,6 +86,20 @@ internal static class MessageFields
                 trace.Add(reader.ReadInt32());
                 trace.Add(reader.ReadUInt32());
                 break;
+            case (Wire.Portmap, PortmapProcedure.AcquireAll):
+                uint count = reader.ReadUInt32();
+                if (count > PortmapProcedure.MaxTogether)
+                {
+                    throw new InvalidDataException($"{count} are too many.");
+                }
+
+                for (; count > 0; count--)
+                {
+                    trace.Add(PortmapXdr.ReadRequest(ref reader));
+                }
+
+                trace.Add(reader.ReadBoolean());
+                break;
             case (Wire.Portmap, PortmapProcedure.Register or PortmapProcedure.BindFailed or PortmapProcedure.Release):
                 trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
                 trace.Add(reader.ReadInt32());
@@ -133,6 +147,11 @@ internal static class MessageFields
 
         if (arm == PortmapProcedure.Refused)
         {
+            if (procedure == PortmapProcedure.AcquireAll)
+            {
+                trace.Add(reader.ReadInt32());
+            }
+
             PortRefusal refusal = PortmapXdr.ReadRefusal(ref reader);
             trace.Add((refusal.Reason, refusal.Message, refusal.Owner, refusal.Port, refusal.Holder, refusal.HolderProcessId, refusal.HolderEpoch));
             return;
@@ -142,6 +161,19 @@ internal static class MessageFields
         {
             case PortmapProcedure.Acquire or PortmapProcedure.Register or PortmapProcedure.BindFailed:
                 trace.Add(PortmapXdr.ReadEntry(ref reader));
+                break;
+            case PortmapProcedure.AcquireAll:
+                int leases = reader.ReadInt32();
+                if (leases is < 0 or > PortmapProcedure.MaxTogether)
+                {
+                    throw new InvalidDataException($"{leases} leases are too many.");
+                }
+
+                for (; leases > 0; leases--)
+                {
+                    trace.Add(PortmapXdr.ReadEntry(ref reader));
+                }
+
                 break;
             case PortmapProcedure.Extend:
                 trace.Add(PortmapXdr.ReadTime(ref reader));

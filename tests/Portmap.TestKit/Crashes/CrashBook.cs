@@ -69,6 +69,7 @@ public sealed class CrashBook
                 $"{when}: nobody shares port {port.Key} but owners of one process");
         }
 
+        Dictionary<long, bool> together = [];   // what was begun together, and whether it is there
         foreach ((string Owner, PortProtocol Protocol) key in _acknowledged.Keys.Union(found.Keys).Union(_underWay.Keys).ToArray())
         {
             Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
@@ -76,6 +77,11 @@ public sealed class CrashBook
             Require(
                 MayBecome(was, now, verb, port),
                 $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
+            if (verb == "together")
+            {
+                Require(together.TryAdd(port, now != was) || together[port] == (now != was), $"{when}: {key} had {was} and has {now}, and what was asked for together with it came out otherwise");
+            }
+
             _acknowledged[key] = now;
             _highest[key] = Math.Max(_highest.GetValueOrDefault(key), Math.Max(now.Epoch, now.LeaseEpoch));
         }
@@ -86,7 +92,7 @@ public sealed class CrashBook
     /// <summary>What was acknowledged, or with the one change that was under way.</summary>
     private static bool MayBecome(Holding was, Holding now, string? verb, long port) => now == was || verb switch
     {
-        "acquire" => now.Epoch == was.Epoch && now.Port == was.Port && now.LeaseEpoch > Math.Max(was.Epoch, was.LeaseEpoch),
+        "acquire" or "together" => now.Epoch == was.Epoch && now.Port == was.Port && now.LeaseEpoch > Math.Max(was.Epoch, was.LeaseEpoch),
         "register" => now.Port == port && now.Epoch >= was.LeaseEpoch && now.Epoch > was.Epoch && now.LeaseEpoch == 0,
         "giveback" => now == was with { LeasePort = 0, LeaseEpoch = 0 },
         "replace" => now.Port == port && now.Epoch > was.Epoch && now.LeaseEpoch == was.LeaseEpoch,

@@ -3,12 +3,13 @@ using System.Globalization;
 namespace Portmap.TestKit.Crashes;
 
 /// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP
-/// or both, registrations, replacements and releases, by a few processes that live. Each thread has
+/// or both, alone or several together, registrations, replacements and releases, by a few processes that live. Each thread has
 /// owners and processes of its own.</summary>
 /// <remarks> It says what it is about to do before it does it, and that it was acknowledged
 /// afterwards, each with one call:
 /// <code>
 ///   > OWNER PROTOCOL VERB PORT                              begun
+///   > OWNER PROTOCOL together NUMBER                        the same, of what was begun with one number all or none
 ///   = OWNER PROTOCOL bound PORT EPOCH lease PORT EPOCH      acknowledged, with what the owner has now (0 0: nothing)
 /// </code>
 /// </remarks>
@@ -27,6 +28,7 @@ public sealed class CrashMix
     private readonly int[] _processes;
     private readonly PortSession[] _sessions;
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _holdings = [];
+    private int _asks;
 
     /// <param name="registry">The registry, just opened.</param>
     /// <param name="thread">The number of the thread, whose owners these are.</param>
@@ -57,13 +59,17 @@ public sealed class CrashMix
     public async Task StepAsync(Random random)
     {
         int number = random.Next(Owners);
-        string owner = Name(number.ToString(CultureInfo.InvariantCulture));
-        PortProtocol protocol = (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp, PortProtocol.TcpAndUdp] is { } all ? all[number % 3] : default;
+        string owner = NameOf(number);
+        PortProtocol protocol = ProtocolOf(number);
         PortProtocol one = protocol == PortProtocol.TcpAndUdp ? s_single[random.Next(2)] : protocol;
         Holding now = _holdings.GetValueOrDefault((owner, one));
-        bool anyLease = Array.Exists(s_single, half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch != 0);
+        bool anyLease = HasLease(owner);
         int choice = random.Next(10);
-        if (!anyLease && choice < 4)
+        if (!anyLease && choice < 2)
+        {
+            await AcquireTogetherAsync([.. Enumerable.Range(0, Owners).Where(other => !HasLease(NameOf(other)))], random);
+        }
+        else if (!anyLease && choice < 4)
         {
             await AcquireAsync(owner, protocol, random.Next(2) == 0 ? "ProcessBinds" : "AllocatorPicks");
         }
@@ -92,7 +98,7 @@ public sealed class CrashMix
 
     private async Task AcquireAsync(string owner, PortProtocol protocol, string strategy)
     {
-        PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? s_single : [protocol];
+        PortProtocol[] halves = HalvesOf(protocol);
         _say(string.Concat(halves.Select(half => $"> {owner} {half} acquire 0\n")));
         try
         {
@@ -103,6 +109,30 @@ public sealed class CrashMix
         {
             Acknowledge(owner, halves, was => was);   // nothing has changed, and that is acknowledged
         }
+    }
+
+    /// <summary>For all these owners at once; in a row, where the registry picks.</summary>
+    private async Task AcquireTogetherAsync(int[] numbers, Random random)
+    {
+        bool contiguous = random.Next(2) == 0;
+        PortRequest[] requests = [.. numbers.Select(number => new PortRequest(NameOf(number))
+        {
+            Protocol = ProtocolOf(number),
+            Strategy = contiguous || random.Next(2) == 0 ? "AllocatorPicks" : "ProcessBinds",
+        })];
+        int ask = ++_asks;
+        _say(string.Concat(requests.SelectMany(request => HalvesOf(request.Protocol).Select(half => string.Create(CultureInfo.InvariantCulture, $"> {request.Owner} {half} together {(_thread * 1_000_000) + ask}\n")))));
+        IReadOnlyList<PortLease>? leases = null;
+        try
+        {
+            leases = await _registry.AcquireAllAsync(requests, contiguous);
+        }
+        catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.Exhausted)
+        {
+            // Nothing has changed, and that is acknowledged.
+        }
+
+        _say(string.Concat(requests.Select((request, i) => Note(request.Owner, HalvesOf(request.Protocol), was => leases is null ? was : was with { LeasePort = leases[i].Port, LeaseEpoch = leases[i].Epoch }))));
     }
 
     private async Task RegisterAsync(string owner, PortProtocol protocol, int session, int port, long epoch, string verb)
@@ -127,7 +157,9 @@ public sealed class CrashMix
 
     private void Acknowledge(string owner, PortProtocol protocol, Holding now) => Acknowledge(owner, [protocol], _ => now);
 
-    private void Acknowledge(string owner, PortProtocol[] halves, Func<Holding, Holding> change)
+    private void Acknowledge(string owner, PortProtocol[] halves, Func<Holding, Holding> change) => _say(Note(owner, halves, change));
+
+    private string Note(string owner, PortProtocol[] halves, Func<Holding, Holding> change)
     {
         string lines = string.Empty;
         foreach (PortProtocol half in halves)
@@ -137,8 +169,16 @@ public sealed class CrashMix
             lines += string.Create(CultureInfo.InvariantCulture, $"= {owner} {half} bound {now.Port} {now.Epoch} lease {now.LeasePort} {now.LeaseEpoch}\n");
         }
 
-        _say(lines);
+        return lines;
     }
+
+    private static PortProtocol ProtocolOf(int number) => (number % 3) switch { 0 => PortProtocol.Tcp, 1 => PortProtocol.Udp, _ => PortProtocol.TcpAndUdp };
+
+    private static PortProtocol[] HalvesOf(PortProtocol protocol) => protocol == PortProtocol.TcpAndUdp ? s_single : [protocol];
+
+    private bool HasLease(string owner) => Array.Exists(s_single, half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch != 0);
+
+    private string NameOf(int number) => Name(number.ToString(CultureInfo.InvariantCulture));
 
     private string Name(string owner) => string.Create(CultureInfo.InvariantCulture, $"t{_thread}/{owner}");
 

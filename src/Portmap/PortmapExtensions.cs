@@ -19,7 +19,7 @@ namespace Portmap;
 /// <c>Lazy&lt;Task&lt;PortRegistry&gt;&gt;</c> before: <c>Portmap.Hosting</c> does, as the host
 /// starts.</para>
 /// </remarks>
-public static class PortmapServiceCollectionExtensions
+public static partial class PortmapExtensions
 {
     /// <summary>
     /// Adds one <see cref="PortRegistry"/> as a singleton, made from

@@ -7,7 +7,7 @@ namespace Portmap.Tests;
 
 /// <summary>The host binds the options from its configuration, by the reflection binder or by the
 /// generated one; both must say what is wrong.</summary>
-public class PortmapServiceCollectionExtensionsTests
+public class PortmapExtensionsTests
 {
     public enum Binder
     {
@@ -230,14 +230,14 @@ public class PortmapServiceCollectionExtensionsTests
     [Fact]
     public void AddPortmap_NullServices_Throws()
     {
-        Action add = () => PortmapServiceCollectionExtensions.AddPortmap(null!);
+        Action add = () => PortmapExtensions.AddPortmap(null!);
 
         add.Should().Throw<ArgumentNullException>();
     }
 
     [Fact]
     public void GeneratedBinder_ThisAssembly_HasOne() =>
-        typeof(PortmapServiceCollectionExtensionsTests).Assembly.GetTypes()
+        typeof(PortmapExtensionsTests).Assembly.GetTypes()
             .Should().Contain(type => type.Namespace == "Microsoft.Extensions.Configuration.Binder.SourceGeneration", "else both rows test the same binder");
 
     private static ServiceProvider Configure(Binder binder, params (string Key, string? Value)[] values)

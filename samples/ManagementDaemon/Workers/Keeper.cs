@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Portmap;
+
+namespace ManagementDaemon.Workers;
+
+/// <summary>Keeps a worker running: starts it again when it dies, later each time, and gives up
+/// when that does not help. A worker that lives already, started by an earlier daemon, is left
+/// alone and looked after from then on.</summary>
+internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogger<Keeper> logger)
+{
+    /// <summary>How often in a row a worker may die before it has run for
+    /// <see cref="s_settled"/>.</summary>
+    public const int MostDeaths = 5;
+
+    private static readonly TimeSpan s_firstWait = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_settled = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_untilDeathIsKnown = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Keeps one until it is cancelled, and ends it then.</summary>
+    /// <exception cref="WorkerFailedException">It died too often.</exception>
+    public async Task KeepAsync(string program, PortRequest request, CancellationToken cancellationToken)
+    {
+        int deaths = 0;
+        while (true)
+        {
+            long began = Stopwatch.GetTimestamp();
+            string end;
+            try
+            {
+                using Process worker = await FindOrStartAsync(program, request, cancellationToken);
+                await WaitOrEndAsync(worker, cancellationToken);
+                end = "it died";
+            }
+            catch (WorkerFailedException e)
+            {
+                end = e.Message;
+            }
+
+            deaths = Stopwatch.GetElapsedTime(began) >= s_settled ? 1 : deaths + 1;
+            if (deaths > MostDeaths)
+            {
+                Log.GivenUp(logger, program, request.Owner, MostDeaths, end);
+                throw new WorkerFailedException($"{program} for {request.Owner} was started {MostDeaths} times in vain: {end}");
+            }
+
+            TimeSpan wait = TimeSpan.FromTicks(Math.Min(s_firstWait.Ticks << (deaths - 1), s_longestWait.Ticks));
+            Log.StartsAgain(logger, program, request.Owner, wait.TotalMilliseconds, end);
+            await Task.Delay(wait, cancellationToken);
+        }
+    }
+
+    private async Task<Process> FindOrStartAsync(string program, PortRequest request, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                PortLease lease = await registry.AcquireAsync(request with { UnlessServed = true }, cancellationToken);
+                Worker worker = await supervisor.LaunchAsync(program, lease, cancellationToken);
+                return worker.Process;
+            }
+            catch (PortRefusedException refused) when (refused.Refusal.Entry is { ProcessId: { } processId })
+            {
+                // It serves, or it did under the daemon before this one and signs in by itself.
+                if (TryFind(processId) is { } living)
+                {
+                    Log.Adopted(logger, program, request.Owner, processId);
+                    return living;
+                }
+
+                await Task.Delay(s_untilDeathIsKnown, cancellationToken);
+            }
+            catch (PortRefusedException refused)
+            {
+                throw new WorkerFailedException(refused.Message);
+            }
+        }
+    }
+
+    private static Process? TryFind(int processId)
+    {
+        try
+        {
+            return Process.GetProcessById(processId);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    private async Task WaitOrEndAsync(Process worker, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await worker.WaitForExitAsync(cancellationToken);
+            supervisor.Forget(worker);
+        }
+        catch (OperationCanceledException)
+        {
+            PosixKill.Terminate(worker);
+            await worker.WaitForExitAsync(CancellationToken.None);
+            supervisor.Forget(worker);
+            throw;
+        }
+    }
+}

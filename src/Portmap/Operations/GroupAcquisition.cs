@@ -1,0 +1,273 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Gives several owners their ports, all or none.</summary>
+/// <remarks>
+/// <code>
+///   1. look at all owners, find all ports     pending claims in their slots, under the guard, each as an acquisition of its own would
+///   2. join them to a group                   from here on one word decides
+///   3. push each on top of its owner          whoever meets one of them before all are there ends the group: begin again
+///   4. finish the group                       facts written together, where the registry confirms; then one CAS: lookups show all leases
+/// </code>
+/// What is refused in step 1 or 3, or not written, was never seen by a lookup or a watcher.
+/// <para>Rivals: two asks for the same owners may end each other's group, so each begins again at
+/// most <see cref="MaxTries"/> times; then it is Contended. Blocks are taken from the lowest port
+/// upwards, so of two that overlap the one that stands higher goes on.</para>
+/// </remarks>
+internal struct GroupAcquisition : IOperation
+{
+    /// <summary>How many requests one ask may have: their facts are one line of the
+    /// state.</summary>
+    public const int MaxRequests = 256;
+
+    /// <summary>How often an ask begins again because others came between.</summary>
+    public const int MaxTries = 64;
+
+    private readonly RegistryParts _parts;
+    private readonly Acquisition[] _members;
+    private readonly BlockHunt? _block;
+    private readonly int[] _order;
+    private ClaimGroup? _group;   // all members top their owners; it waits for the disk
+    private int _tries;
+    private bool _hasWaited;
+
+    private GroupAcquisition(RegistryParts parts, Acquisition[] members, bool contiguous)
+    {
+        _parts = parts;
+        _members = members;
+        _block = contiguous ? new BlockHunt(parts, members) : null;
+        _order = [.. Enumerable.Range(0, members.Length)];
+        if (!contiguous)
+        {
+            // A number that is asked for comes before one that is picked, so that none is given
+            // away within the ask.
+            PortRegistrySettings settings = parts.Settings;
+            int[] ranks = Array.ConvertAll(members, member => -(int)(member.Hunt.Request.Reuse ?? settings.Reuse));
+            Array.Sort(ranks, _order);
+        }
+    }
+
+    /// <summary>Checks an ask and makes the operation of it.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="requests">What is asked for.</param>
+    /// <param name="contiguous">Ports in a row, in the order of the requests.</param>
+    /// <param name="acquirer">The session that acquires; null is the host.</param>
+    /// <param name="made">The operation, and the leases it will grant, which are nobody's
+    /// yet.</param>
+    /// <returns>What is wrong with the ask, or null.</returns>
+    public static PortRefusal? TryMake(
+        RegistryParts parts, ReadOnlySpan<PortRequest> requests, bool contiguous, SessionHolder? acquirer, out (GroupAcquisition Operation, ILease[] Leases) made)
+    {
+        made = default;
+        parts.ThrowIfDisposed();
+        if (requests.Length > MaxRequests)
+        {
+            return GroupRefusals.TooManyTogether(requests.Length, MaxRequests);
+        }
+
+        HashSet<(bool IsUdp, string Owner)> owners = [];
+        Acquisition[] members = new Acquisition[requests.Length];
+        ILease[] leases = new ILease[requests.Length];
+        for (int i = 0; i < requests.Length; i++)
+        {
+            PortRequest request = requests[i];
+            PortRefusal? refusal = Acquisition.Check(parts, request, out byte strategy)
+                ?? (acquirer is { IsConnected: false } ? Refusals.SessionEnded(acquirer, request.Owner) : null)
+                ?? ((request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner))) || (request.Protocol != PortProtocol.Tcp && !owners.Add((true, request.Owner)))
+                    ? GroupRefusals.TwiceInOneAsk(request)
+                    : null);
+            if (refusal is not null)
+            {
+                return refusal.Of(i, requests.Length);
+            }
+
+            leases[i] = parts.NewLease(request, acquirer);
+            members[i] = new Acquisition(parts, leases[i], request, strategy);
+        }
+
+        made = (new GroupAcquisition(parts, members, contiguous), leases);
+        return null;
+    }
+
+    /// <summary>Acquires at once, on a registry that does not confirm.</summary>
+    public static PortRefusal? Now(RegistryParts parts, PortRequest[] requests, bool contiguous, out ILease[] leases)
+    {
+        PortRefusal? refusal = TryMake(parts, requests, contiguous, acquirer: null, out (GroupAcquisition Operation, ILease[] Leases) made);
+        refusal ??= Confirmation.Now(ref made.Operation);
+        leases = made.Leases;
+        return Tell(parts, refusal, leases);
+    }
+
+    /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait
+    /// for.</summary>
+    /// <exception cref="PortRefusedException">It was refused.</exception>
+    public static async Task<ILease[]> RunAsync(RegistryParts parts, PortRequest[] requests, bool contiguous, SessionHolder? acquirer)
+    {
+        PortRefusal? refusal = TryMake(parts, requests, contiguous, acquirer, out (GroupAcquisition Operation, ILease[] Leases) made);
+        refusal ??= (await new Confirmation(parts).RunAsync(made.Operation).ConfigureAwait(false)).Refusal;
+        Tell(parts, refusal, made.Leases)?.Throw();
+        foreach (ILease lease in made.Leases)
+        {
+            acquirer?.NoteAcquired(lease);
+        }
+
+        return made.Leases;
+    }
+
+    private static PortRefusal? Tell(RegistryParts parts, PortRefusal? refusal, ILease[] leases)
+    {
+        if (refusal is not null)
+        {
+            parts.Metrics.Refused(refusal.Reason);
+            return refusal;
+        }
+
+        foreach (ILease lease in leases)
+        {
+            if (parts.IsDisposed)
+            {
+                lease.SetOutcome(Refusals.RegistryDisposed(lease));   // it was disposed meanwhile, and may not have seen this lease
+            }
+        }
+
+        return null;
+    }
+
+    public Answer Step()
+    {
+        Answer answer = Try(_parts.NowMs);
+        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !_hasWaited && _parts.Journal is { Confirms: true, IsIdle: false })
+        {
+            answer = Answer.Wait(AwaitedFact.OfAnyEnd);
+        }
+
+        _hasWaited |= answer.Kind == AnswerKind.Wait;
+        return answer;
+    }
+
+    public readonly PortRefusal? WhenStoreFails(Exception failure) =>
+        _group is not null || _members.Length == 0 ? null : Refusals.StoreFailed(_members[0].Hunt.Owner.Owner, _members[0].Hunt.Owner.Protocol, failure);
+
+    private Answer Try(long now)
+    {
+        if (_group is null)
+        {
+            Answer pushed = PushOrUndo(now);
+            if (pushed.Kind != AnswerKind.Done)
+            {
+                return pushed;
+            }
+        }
+
+        Publication finished = _parts.Table.FinishGroup(_group!, now);
+        if (finished == Publication.Waits)
+        {
+            return Answer.Wait(AwaitedFact.Own);
+        }
+
+        if (finished == Publication.Done)
+        {
+            foreach (PortClaim claim in _group!.Members)
+            {
+                _parts.ThrowIfLate(new ClaimView(claim));
+            }
+
+            return Answer.Done;
+        }
+
+        Undo(now);
+        return finished == Publication.StoreFailed
+            ? Refusals.StoreFailed(_members[0].Hunt.Owner.Owner, _members[0].Hunt.Owner.Protocol, _parts.Journal!.LastFailure)
+            : BeginAgain();
+    }
+
+    /// <summary>Others came between, which took effect themselves.</summary>
+    private Answer BeginAgain() => ++_tries < MaxTries ? Answer.Again : GroupRefusals.Contended(_members.Length, MaxTries);
+
+    private Answer PushOrUndo(long now)
+    {
+        Answer answer = Answer.Again;
+        try
+        {
+            answer = Push(now);
+        }
+        finally
+        {
+            if (answer.Kind != AnswerKind.Done)
+            {
+                Undo(now);   // whatever failed there: nothing stays half taken
+            }
+        }
+
+        return answer.Kind == AnswerKind.Again ? BeginAgain() : answer;
+    }
+
+    private Answer Push(long now)
+    {
+        Answer found = _block is null ? FindEach(now) : _block.Find(now);
+        if (found.Kind != AnswerKind.Done)
+        {
+            return found;
+        }
+
+        if (!TryJoin())
+        {
+            return Answer.Again;   // a process that listens took a port meanwhile
+        }
+
+        for (int i = 0; i < _members.Length; i++)
+        {
+            Publication pushed = _members[i].Push(now, out ClaimView standing);
+            if (pushed != Publication.Done)
+            {
+                return Of(i, _members[i].AnswerOf(pushed, standing));
+            }
+        }
+
+        return Answer.Done;
+    }
+
+    private readonly Answer FindEach(long now)
+    {
+        foreach (int i in _order)
+        {
+            Answer found = _members[i].Prepare(now);
+            if (found.Kind != AnswerKind.Done)
+            {
+                return Of(i, found);
+            }
+        }
+
+        return Answer.Done;
+    }
+
+    private bool TryJoin()
+    {
+        List<PortClaim> claims = new(_members.Length);
+        foreach (ref Acquisition member in _members.AsSpan())
+        {
+            claims.Add(member.Hunt.Claim!);
+            if (member.Hunt.Twin is { } twin)
+            {
+                claims.Add(twin);
+            }
+        }
+
+        ClaimGroup group = new([.. claims]);
+        _group = group;
+        return claims.TrueForAll(claim => claim.TryJoin(group));
+    }
+
+    private void Undo(long now)
+    {
+        foreach (ref Acquisition member in _members.AsSpan())
+        {
+            member.Undo(now);
+        }
+
+        _group = null;
+    }
+
+    private readonly Answer Of(int request, Answer answer) => answer.Refusal is { } refusal ? refusal.Of(request, _members.Length) : answer;
+}

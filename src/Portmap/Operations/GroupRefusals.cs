@@ -1,0 +1,69 @@
+using System.Globalization;
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>Why an ask of several requests is refused, beside what refuses a single
+/// one.</summary>
+internal static class GroupRefusals
+{
+    public static PortRefusal TooManyTogether(int count, int most) =>
+        new(PortRefusalReason.LimitReached, () => Text($"{count} requests are too many for one ask; the bound is {most}. Ask for fewer at once."));
+
+    public static PortRefusal TwiceInOneAsk(PortRequest request) =>
+        new(
+            PortRefusalReason.AlreadyReserved,
+            () => Text($"{request.Owner} stands twice in one ask for {request.Protocol}, and an owner has at most one open lease of a protocol. Give each port an owner of its own, such as {request.Owner}/2."),
+            request.Owner, 0, request.Protocol);
+
+    public static PortRefusal Contended(int count, int tries) =>
+        new(PortRefusalReason.Contended, () => Text($"{count} requests in one ask met changes of others to their owners or ports {tries} times in a row, and nothing was taken. Ask again, or have one caller ask for these owners."));
+
+    public static PortRefusal NeedsNumbers(PortRequest request, string strategy) =>
+        new(
+            PortRefusalReason.NeedsNumbers,
+            () => $"Ports in a row need a strategy that names them, and {strategy} leaves the port of {request.Owner} to its process. Ask with Strategy = {PortRegistryOptions.AllocatorPicks}, or not for ports in a row.",
+            request.Owner, 0, request.Protocol);
+
+    public static PortRefusal NotInARow(PortRequest request, int place) =>
+        new(
+            PortRefusalReason.InvalidPort,
+            () => Text($"{request.Owner} requires port {request.PreviousPort}, and in this row it would be {place}. Require the ports of one row in the order of the requests, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol);
+
+    /// <param name="parts">Who has the ports; asked when the text is read.</param>
+    /// <param name="requests">What was asked for.</param>
+    public static PortRefusal NoBlock(RegistryParts parts, PortRequest[] requests) =>
+        new(
+            PortRefusalReason.Exhausted,
+            () =>
+            {
+                bool isTcp = Array.Exists(requests, request => request.Protocol != PortProtocol.Udp), isUdp = Array.Exists(requests, request => request.Protocol != PortProtocol.Tcp);
+                PortPool pool = parts.Pools.Find(requests[0].Ports, out _);
+                PortCounts counts = parts.Table.Ports.Count(isTcp ? PortProtocol.Tcp : PortProtocol.Udp, pool);
+                (int first, int length) = LongestRun(parts, pool, isTcp, isUdp);
+                string longest = length == 0 ? "no port is free" : Text($"the longest run there is has {length} ({first}-{first + length - 1})");
+                return Text($"No {requests.Length} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
+            },
+            requests[0].Owner, 0, requests[0].Protocol);
+
+    private static (int First, int Length) LongestRun(RegistryParts parts, PortPool pool, bool isTcp, bool isUdp)
+    {
+        (int First, int Length) longest = default;
+        int length = 0;
+        PortRange range = pool.Span;
+        for (int port = range.First; port <= range.Last; port++)
+        {
+            bool isFree = parts.Settings.HandsOut(port) && pool.Contains(port) && (!isTcp || IsFree(parts, PortProtocol.Tcp, port)) && (!isUdp || IsFree(parts, PortProtocol.Udp, port));
+            length = isFree ? length + 1 : 0;
+            longest = length > longest.Length ? (port - length + 1, length) : longest;
+        }
+
+        return longest;
+    }
+
+    private static bool IsFree(RegistryParts parts, PortProtocol protocol, int port) =>
+        parts.Table.Ports.Look(protocol, port, asksFor: null, parts.Settings.ReuseCooling, parts.NowMs).Availability == PortAvailability.Free;
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

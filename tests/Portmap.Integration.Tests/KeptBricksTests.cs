@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using Portmap.Rpc;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Integration.Tests;
+
+/// <summary><c>serve --bricks</c>: workers that die are started again, those that live over a
+/// restart of the daemon are adopted, and one that cannot run is given up.</summary>
+public sealed class KeptBricksTests
+{
+    private const string First = "vol1:/bricks/b1", Second = "vol1:/bricks/b2";
+
+    [Fact]
+    public async Task Bricks_KilledBesideTheDaemonAndWithIt_EachIsStartedOnceAndTheLivingAreAdopted()
+    {
+        using TempFolder folder = new();
+        string[] options = ["--unix", folder["d.sock"], "--range", $"{PortBlock.Take(12)}", "--state", folder["state"], "--bricks", "2"];
+        List<int> all = [];
+        try
+        {
+            ChildProcess daemon = await Samples.ServeAsync(options);
+            (int first, int second) = (await ServedAsync(folder, First, all), await ServedAsync(folder, Second, all));
+
+            Kill(first);
+            int again = await ServedAsync(folder, First, all, unlike: first);
+
+            daemon.Kill();
+            await daemon.ExitAsync();
+            Kill(again);
+            await daemon.DisposeAsync();
+            daemon = await Samples.ServeAsync(options);
+            (await ServedAsync(folder, First, all, unlike: again)).Should().NotBe(first);
+            (await ServedAsync(folder, Second, all)).Should().Be(second, "it lives and was left alone");
+
+            daemon.Send(Signal.Terminate);
+            (await daemon.ExitAsync()).Should().Be(0, daemon.Errors);
+            daemon.Errors.Should().Contain($"Brick for {Second} lives already, pid {second}");
+            all.Should().HaveCount(4).And.OnlyContain(id => !File.Exists($"/proc/{id}/stat"), "what it keeps ends with it, adopted or not");
+            await daemon.DisposeAsync();
+        }
+        finally
+        {
+            all.ForEach(Kill);
+        }
+    }
+
+    [Fact]
+    public async Task Bricks_ThatCannotListen_AreGivenUpAfterFiveStarts()
+    {
+        using TempFolder folder = new();
+        ProcessStartInfo start = Samples.ManagementDaemon;
+        start.Environment["PORTMAP_ADDRESS"] = "192.0.2.1";   // no address of this host: bricks inherit it
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"], "--range", $"{PortBlock.Take(12)}", "--bricks", "1");
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+
+        using CancellationTokenSource end = Deadline.Source();
+        while (!daemon.Errors.Contains("given up after 5 starts", StringComparison.Ordinal))
+        {
+            end.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        daemon.Errors.Should().Contain($"Brick for {First} is given up").And.Contain("192.0.2.1").And.Contain("started again in 100 ms").And.Contain("started again in 1600 ms");
+        daemon.Send(Signal.Terminate);
+        (await daemon.ExitAsync()).Should().Be(0);
+    }
+
+    /// <summary>Waits, over the wire, until an owner is served by another process.</summary>
+    private static async Task<int> ServedAsync(TempFolder folder, string owner, List<int> all, int unlike = 0)
+    {
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end.Token))
+        {
+            foreach (PortEntry entry in update.Snapshot?.Entries ?? update.Changes.Select(change => change.Entry))
+            {
+                if (entry.Owner == owner && entry is { State: PortState.Bound, ProcessId: { } id } && id != unlike)
+                {
+                    if (!all.Contains(id))
+                    {
+                        all.Add(id);
+                    }
+
+                    return id;
+                }
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended by itself.");
+    }
+
+    private static void Kill(int processId)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(processId);
+            process.Kill();
+        }
+        catch (ArgumentException)
+        {
+            // It is gone.
+        }
+    }
+}

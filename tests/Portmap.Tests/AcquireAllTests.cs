@@ -1,0 +1,180 @@
+using System.Globalization;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests;
+
+/// <summary>Several ports in one ask: all or none, in the order of the requests, in a row where
+/// that is asked for.</summary>
+public class AcquireAllTests
+{
+    private static readonly PortRequest[] s_three = ["a", "b", "c"];
+
+    [Fact]
+    public async Task TryAcquireAll_FreePorts_GivesLeasesInTheOrderOfTheRequests()
+    {
+        await using Scene scene = new();
+        PortRequest[] requests = ["a", new("b") { Protocol = PortProtocol.Udp }, new("c") { Protocol = PortProtocol.TcpAndUdp }, new("d") { Strategy = PortRegistryOptions.ProcessBinds }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue();
+
+        refusal.Should().BeNull();
+        leases!.Select(lease => (lease.Owner, lease.Protocol)).Should().Equal(requests.Select(request => (request.Owner, request.Protocol)));
+        leases![3].Port.Should().Be(0);
+        foreach (PortLease lease in leases)
+        {
+            PortProtocol protocol = lease.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
+            scene.Registry.TryGetEntry(lease.Owner, out PortEntry entry, protocol).Should().BeTrue();
+            entry.Should().BeEquivalentTo(new { State = PortState.Reserved, lease.Port, lease.Epoch });
+        }
+
+        scene.StateOf(leases[2].Port, PortProtocol.Udp).Should().Be(PortState.Reserved);
+        scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task AcquireAllAsync_Leases_LiveForThemselves()
+    {
+        await using Scene scene = new();
+        IReadOnlyList<PortLease> leases = await scene.Registry.AcquireAllAsync(s_three, contiguous: true);
+
+        leases[1].TryRelease(out _).Should().BeTrue();
+        PortEntry bound = await scene.Here.RegisterAsync(new PortClaimRequest("a", leases[0].Port) { Epoch = leases[0].Epoch });
+
+        bound.Epoch.Should().Be(leases[0].Epoch);
+        (await leases[0].WhenBound).Port.Should().Be(leases[0].Port);
+        scene.StateOf(leases[1].Port).Should().Be(PortState.Cooling);
+        scene.StateOf(leases[2].Port).Should().Be(PortState.Reserved);
+        scene.Clock.Advance(TimeSpan.FromSeconds(120));
+        scene.Registry.Maintain();
+        scene.StateOf(leases[2].Port).Should().NotBe(PortState.Reserved, "each times out for itself");
+        scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_NoRequest_GivesNothing()
+    {
+        await using Scene scene = new();
+        foreach (bool contiguous in (bool[])[false, true])
+        {
+            scene.Registry.TryAcquireAll([], contiguous, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue();
+            leases.Should().BeEmpty();
+        }
+    }
+
+    public static TheoryData<string, PortRequest, PortRefusalReason> Wrong => new()
+    {
+        { "an open lease", "held", PortRefusalReason.AlreadyReserved },
+        { "twice", "a", PortRefusalReason.AlreadyReserved },
+        { "twice, by one half", new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, PortRefusalReason.AlreadyReserved },
+        { "a name", "", PortRefusalReason.InvalidOwner },
+        { "a strategy", new PortRequest("x") { Strategy = "none" }, PortRefusalReason.UnknownStrategy },
+        { "a port in use", new PortRequest("x") { Reuse = PortReuse.Require, Previous = 20000 }, PortRefusalReason.InUse },
+        { "a port outside", new PortRequest("x") { Reuse = PortReuse.Require, Previous = 30000 }, PortRefusalReason.InvalidPort },
+        { "a served owner", new PortRequest("served") { UnlessServed = true }, PortRefusalReason.AlreadyServed },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public async Task TryAcquireAll_OneIsRefused_NamesItAndLeavesNothing(string what, PortRequest wrong, PortRefusalReason reason)
+    {
+        await using Scene scene = new();
+        scene.Acquire(new PortRequest("held") { Reuse = PortReuse.Require, Previous = 20000 });
+        await scene.Here.RegisterAsync(new PortClaimRequest("served", 20001));
+        PortSnapshot before = scene.Registry.Snapshot();
+
+        foreach (bool contiguous in (bool[])[false, true])
+        {
+            scene.Registry.TryAcquireAll(["a", "b", wrong, "c"], contiguous, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeFalse(what);
+
+            leases.Should().BeNull();
+            refusal!.Reason.Should().Be(reason, "{0}: {1}", what, refusal.Message);
+            refusal.Request.Should().Be(2);
+            refusal.Owner.Should().Be(wrong.Owner);
+            refusal.Message.Should().Contain("Request 3 of 4").And.Contain("Nothing was taken");
+            PortSnapshot after = scene.Registry.Snapshot();
+            after.Entries.Should().Equal(before.Entries);
+            after.Revision.Should().Be(before.Revision, "watchers were told of nothing");
+            scene.Registry.AssertInvariants();
+        }
+
+        foreach (int port in Enumerable.Range(20002, 8))
+        {
+            scene.StateOf(port).Should().Be(PortState.Free, "{0}: {1} does not cool", what, port);
+            scene.Acquire(new PortRequest(port.ToString(CultureInfo.InvariantCulture)) { Reuse = PortReuse.Require, Previous = port });
+        }
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_MoreThanThereAre_IsExhaustedAndLeavesNothing()
+    {
+        await using Scene scene = new("20000-20003");
+        scene.Registry.TryAcquireAll([.. "abcde".Select(owner => new PortRequest(owner.ToString()))], contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.Exhausted, "Request 5 of 5");
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
+        scene.Registry.TryAcquireAll([.. "abcd".Select(owner => new PortRequest(owner.ToString()))], contiguous: true, out _, out _).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_MoreOwnersThanMay_IsTooManyOwnersAndLeavesNothing()
+    {
+        await using Scene scene = new(configure: options => options.MaxOwners = 2);
+        long revision = scene.Registry.Snapshot().Revision;
+
+        scene.Registry.TryAcquireAll(s_three, contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.TooManyOwners, "Request 3 of 3");
+        scene.Registry.Snapshot().Should().BeEquivalentTo(new { Entries = Array.Empty<PortEntry>(), Revision = revision });
+        scene.Registry.TryAcquireAll(["a", "b"], contiguous: false, out _, out _).Should().BeTrue("the places of the others came back");
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_TooManyRequests_IsLimitReached()
+    {
+        await using Scene scene = new("20000-20999");
+        PortRequest[] requests = [.. Enumerable.Range(0, 257).Select(i => new PortRequest(i.ToString(CultureInfo.InvariantCulture)))];
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+        refusal.ShouldExplain(PortRefusalReason.LimitReached, 257, 256);
+        scene.Registry.TryAcquireAll(requests[1..], contiguous: true, out _, out _).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_ARequiredPortAmongOthers_IsNotGivenAwayWithinTheAsk()
+    {
+        await using Scene scene = new("20000-20001", options => options.Order = PortOrder.LowestFree);
+        scene.Registry.TryAcquireAll(["a", new("b") { Reuse = PortReuse.Require, Previous = 20000 }], contiguous: false, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue();
+        leases!.Select(lease => lease.Port).Should().Equal(20001, 20000);
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_StrategyThrows_IsStrategyFailedAndLeavesNothing()
+    {
+        await using Scene scene = new(configure: options => options.AddStrategy(new Throws()));
+        foreach (bool contiguous in (bool[])[false, true])
+        {
+            scene.Registry.TryAcquireAll(["a", new("b") { Strategy = "Throws" }], contiguous, out _, out PortRefusal? refusal).Should().BeFalse();
+            refusal.ShouldExplain(PortRefusalReason.StrategyFailed, "Throws", "Request 2 of 2");
+            scene.Registry.Snapshot().Entries.Should().BeEmpty();
+        }
+    }
+
+    [Fact]
+    public async Task Watch_AllAcquired_TellsEachOnce()
+    {
+        await using Scene scene = new();
+        long revision = scene.Registry.Snapshot().Revision;
+        scene.Registry.TryAcquireAll(s_three, contiguous: true, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue();
+
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync(revision).GetAsyncEnumerator();
+        (await updates.MoveNextAsync().AsTask().Within()).Should().BeTrue();
+
+        updates.Current.Changes.Select(change => (change.Kind, change.Entry.Epoch)).Should().Equal(leases!.Select(lease => (PortChangeKind.Acquired, (long?)lease.Epoch)));
+    }
+
+    private sealed class Throws : IPortAllocationStrategy
+    {
+        public string Name => "Throws";
+
+        public int Pick(PortSearch search) => throw new InvalidOperationException("no");
+    }
+}
