@@ -27,7 +27,7 @@ public sealed partial class PortLease
     /// <param name="registry">The registry.</param>
     /// <param name="request">What was asked for.</param>
     /// <param name="acquirer">The session that acquires; null is the host.</param>
-    internal PortLease(PortRegistry registry, PortRequest request, SessionHolder? acquirer = null)
+    internal PortLease(PortRegistry registry, in PortRequest request, SessionHolder? acquirer = null)
     {
         _registry = registry;
         Owner = request.Owner;

@@ -52,8 +52,7 @@ public sealed partial class PortRegistry
         if (refusal is null)
         {
             PortLease granted = new(this, request);
-            Acquisition acquisition = new(Parts, granted, request, strategy);
-            refusal = Confirmation.Now(ref acquisition);
+            refusal = Acquisition.Now(Parts, granted, request, strategy);
             lease = refusal is null ? granted : granted.Refused(refusal);
         }
 

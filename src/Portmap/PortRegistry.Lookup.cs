@@ -48,14 +48,7 @@ public sealed partial class PortRegistry
     public bool TryGetEntry(int port, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
         entry = default;
-        if (!HasSlot(port, protocol))
-        {
-            return false;
-        }
-
-        ClaimView found = _table.Ports.Find(protocol, port, out PortState state);
-        entry = state == PortState.Free ? default : _entries.Of(found, state);
-        return state != PortState.Free;
+        return HasSlot(port, protocol) && _entries.TryFind(protocol, port, out entry);
     }
 
     /// <summary>Lists the entries of all owners that share a port: one, or several of one
@@ -106,9 +99,6 @@ public sealed partial class PortRegistry
         long begin = Parts.Changes.StartAndGetRevision();
         return new StoppableSequence<PortUpdate>(token => reader.ReadAsync(afterRevision, begin, snapshots, token), cancellationToken);
     }
-
-    /// <summary>The entry of a claim as it is now.</summary>
-    internal PortEntry EntryOf(ClaimView claim) => _entries.Of(claim);
 
     private bool HasSlot(int port, PortProtocol protocol) =>
         port is >= 1 and <= 65_535 && (protocol == PortProtocol.Tcp || (protocol == PortProtocol.Udp && _table.HasUdp));

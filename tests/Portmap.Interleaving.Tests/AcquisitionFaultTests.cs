@@ -1,3 +1,4 @@
+using System.Globalization;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -14,7 +15,8 @@ public sealed class AcquisitionFaultTests : IDisposable
     [InlineData(PortProtocol.TcpAndUdp, 2)]
     public void TryAcquire_ThrowsAsAPlaceholderIsMade_LeavesBothProtocolsOfThePortFree(PortProtocol protocol, int time)
     {
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false });
+        int port = PortBlock.TakeOne();
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = port.ToString(CultureInfo.InvariantCulture), Strategy = PortRegistryOptions.AllocatorPicks });
         int times = 0;
         Hook.Reached = step =>
         {
@@ -30,6 +32,6 @@ public sealed class AcquisitionFaultTests : IDisposable
         Hook.Reached = null;
         registry.AssertInvariants();
         registry.TryAcquire(new PortRequest("b") { Protocol = protocol }, out PortLease? lease, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
-        lease!.Port.Should().Be(20_000);
+        lease!.Port.Should().Be(port);
     }
 }

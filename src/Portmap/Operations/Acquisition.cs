@@ -62,6 +62,19 @@ internal struct Acquisition : IOperation
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
 
+    /// <summary>Acquires on a registry that does not confirm.</summary>
+    /// <returns>Why it was refused, or null.</returns>
+    public static PortRefusal? Now(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)
+    {
+        if (PlainAcquisition.Fits(parts, request, strategy) && PlainAcquisition.TryGrant(parts, lease, request, strategy))
+        {
+            return null;
+        }
+
+        Acquisition acquisition = new(parts, lease, request, strategy);
+        return Confirmation.Now(ref acquisition);
+    }
+
     /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait
     /// for.</summary>
     public static async Task<PortRefusal?> RunAsync(RegistryParts parts, ILease lease, PortRequest request)
@@ -201,7 +214,7 @@ internal struct Acquisition : IOperation
     /// process is dead: the old entry is cleaned up.</summary>
     private Answer LookAtOwner(OwnerKey owner, PortClaim? replaced, long now)
     {
-        bool hasNothing = _parts.Table.HasNothing(owner, out long epoch);
+        bool hasNothing = _parts.Table.HasNothing(owner, out _, out long epoch);
         _hunt.After = Math.Max(_hunt.After, epoch);
         return hasNothing ? Answer.Done : HoldAgainst(owner, replaced, now);
     }

@@ -46,7 +46,7 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// <summary>What the owner had last, now that nothing of it is in force; null when nobody
     /// knows.</summary>
     public LastRegistration? LastOf(OwnerKey owner) =>
-        table.LastOf(owner) is { } last ? last
+        table.Memory.LastOf(owner) is { } last ? last
         : _stored?.TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
         : null;
 }

@@ -13,6 +13,21 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
 
     public PortEntry Of(ClaimView claim) => Of(claim, CountOwners(claim));
 
+    /// <summary>The entry of a port; false when it is free as far as the table knows.</summary>
+    public bool TryFind(PortProtocol protocol, int port, out PortEntry entry)
+    {
+        ClaimView only = table.Ports.FindOnly(protocol, port);
+        if (!only.IsNone)
+        {
+            entry = Of(only, owners: 1);
+            return true;
+        }
+
+        ClaimView found = table.Ports.Find(protocol, port, out PortState state);
+        entry = state == PortState.Free ? default : Of(found, state);
+        return state != PortState.Free;
+    }
+
     /// <summary>The entry of a port as a lookup of the port finds it.</summary>
     /// <param name="found">What was found.</param>
     /// <param name="state">Its state, not Free.</param>

@@ -21,6 +21,7 @@ internal struct PortHunt
     private int _answer;    // what the strategy named last
     private int _avoid;     // the last resort of a fresh start: the port the owner had before, or 0
     private bool _isUnrecalled;   // the memory is yet to be asked whether a port is the one the owner had last
+    private bool _isMisled;   // the strategy named a port that had its bit and could not be had
     private Exception? _failure;   // what the strategy threw
     private PortClaim? _placing;   // it has its slot, and its placeholder is being made
 
@@ -226,18 +227,20 @@ internal struct PortHunt
         }
 
         // Asked once more while a port is free for certain, so that it is not blamed for one that
-        // came back just now.
-        if (_failure is null && Hints.FindFree(_pool) is > 0 and int left)
+        // came back just now, nor for one whose bit it met while the port was held.
+        for (int i = 0; i < most && _failure is null && Hints.FindFree(_pool) is > 0 and int left; i++)
         {
             if (TryStrategy(most: 1, now))
             {
                 return Answer.Done;
             }
 
-            if (_failure is null && Hints.IsFree(left))
+            if (_failure is null && !_isMisled && _parts.Table.Ports.IsFree(Protocol, left) && Hints.IsFree(left))
             {
                 return Refusals.StrategyOfferedNothing(Request, _parts.Strategies.NameOf(_strategy), (Hints, _pool), _answer);
             }
+
+            _parts.Table.Ports.TakeOff(Protocol, left);
         }
 
         return _failure is null
@@ -258,7 +261,7 @@ internal struct PortHunt
     /// unless the request itself asks for a fresh one.</returns>
     private PortReuse Recall(PortReuse reuse, long now)
     {
-        int last = _parts.Table.LastPort(Owner);
+        int last = _parts.Table.Memory.LastPort(Owner);
         if (last == 0 || !HandsOut(last))
         {
             return reuse;
@@ -316,6 +319,7 @@ internal struct PortHunt
     {
         PortHints hints = Hints;
         _answer = PortSearch.Nothing;
+        _isMisled = false;
         for (int attempt = 0; attempt < most; attempt++)
         {
             try
@@ -339,12 +343,18 @@ internal struct PortHunt
                 break;
             }
 
-            // The bit is a hint; taking it keeps two threads from trying the same port, and a port
-            // that is no good is not offered again.
-            if ((Request.Ports is null || _pool.Contains(_answer)) && hints.TryTakeFree(_answer) && Take(_answer, default, now) == PortAvailability.Free)
+            if (!hints.IsFree(_answer) || (Request.Ports is not null && !_pool.Contains(_answer)))
+            {
+                continue;   // known to be no good, or nothing that was offered
+            }
+
+            if (Take(_answer, default, now) == PortAvailability.Free)
             {
                 return true;
             }
+
+            _isMisled = true;
+            _aside.TakeOff(_parts.Table, Protocol, _answer);
         }
 
         return false;
@@ -355,7 +365,7 @@ internal struct PortHunt
     private int Ask(int attempt)
     {
         int port = Pick(attempt);
-        if (_isUnrecalled && port is > 0 and <= 65_535 && _parts.Table.WasLast(Owner, port))
+        if (_isUnrecalled && port is > 0 and <= 65_535 && _parts.Table.Memory.WasLast(Owner, port))
         {
             _isUnrecalled = false;
             _avoid = port;
@@ -482,28 +492,7 @@ internal struct PortHunt
             return PortAvailability.Free;
         }
 
-        return GiveUp(taken, outcome.Finding, now);
-    }
-
-    /// <summary>The operating system says that a port which was free for the table is no
-    /// good.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
-    private PortAvailability GiveUp(PortClaim taken, GuardFinding finding, long now)
-    {
-        int port = taken.Port;
-        PortTable.GiveUp(taken, now);
-        switch (finding)
-        {
-            case GuardFinding.Lingering:
-                _aside.Add(port, lingers: true);
-                return PortAvailability.InUse;
-            case GuardFinding.Denied:
-                _aside.AddDenied(port);
-                return PortAvailability.Denied;
-            default:
-                _parts.Table.TryMarkForeign(taken.Protocol, port, now, except: taken);
-                return PortAvailability.FoundForeign;
-        }
+        return _aside.GiveUp(_parts.Table, taken, outcome.Finding, now);
     }
 
     private void BringOwn()

@@ -57,6 +57,12 @@ internal struct Registration : IOperation
     {
         entry = default;
         PortRefusal? refusal = Check(parts, session, request);
+        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, out ClaimView registered))
+        {
+            entry = parts.Entries.Of(registered);
+            return null;
+        }
+
         if (refusal is null)
         {
             Registration registration = new(parts, session, request);

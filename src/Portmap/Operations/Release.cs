@@ -65,6 +65,14 @@ internal struct Release : IOperation
     /// <returns>Why it was refused, or null.</returns>
     public static PortRefusal? Now(RegistryParts parts, ILease lease)
     {
+        parts.ThrowIfEnded();
+        PortClaim claim = lease.Claim;
+        if (lease.Twin is null && parts.Table.TryRelease(claim, parts.NowMs))
+        {
+            parts.ThrowIfLate(new ClaimView(claim));
+            return null;
+        }
+
         Release release = new(parts, lease);
         return Confirmation.Now(ref release);
     }
@@ -75,6 +83,11 @@ internal struct Release : IOperation
         if (Check(request) is { } refusal)
         {
             return refusal;
+        }
+
+        if (PlainRegistration.TryRelease(parts, caller, request))
+        {
+            return null;
         }
 
         Release release = new(parts, caller, request);

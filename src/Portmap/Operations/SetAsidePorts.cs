@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Portmap.Guarding;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -28,7 +30,40 @@ internal struct SetAsidePorts
         }
     }
 
-    public void AddDenied(int port) => (Denied ??= []).Add(port);
+    /// <summary>A port that was named and could not be had is named no more: not while it is set
+    /// aside, nor while somebody has it.</summary>
+    public readonly void TakeOff(PortTable table, PortProtocol protocol, int port)
+    {
+        if (Denied?.Contains(port) == true || _ports?.Exists(aside => aside.Port == port) == true)
+        {
+            table.Hints(protocol).TryTakeFree(port);
+        }
+        else
+        {
+            table.Ports.TakeOff(protocol, port);
+        }
+    }
+
+    /// <summary>The operating system says that a port which was free for the table is no
+    /// good.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
+    public PortAvailability GiveUp(PortTable table, PortClaim taken, GuardFinding finding, long now)
+    {
+        int port = taken.Port;
+        PortTable.GiveUp(taken, now);
+        switch (finding)
+        {
+            case GuardFinding.Lingering:
+                Add(port, lingers: true);
+                return PortAvailability.InUse;
+            case GuardFinding.Denied:
+                (Denied ??= []).Add(port);
+                return PortAvailability.Denied;
+            default:
+                table.TryMarkForeign(taken.Protocol, port, now, except: taken);
+                return PortAvailability.FoundForeign;
+        }
+    }
 
     /// <summary>Brings them back into play, but for the one that was taken.</summary>
     public readonly void PutBack(PortHints hints, int taken, long now)

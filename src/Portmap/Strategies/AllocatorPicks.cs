@@ -22,16 +22,23 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
 
     public int Pick(PortSearch search)
     {
+        // Who asks for certain ranges has a place there: the one of all ports would be moved far
+        // away from where it was.
+        PortPool pool = search.Pool!;
+        return Pick(new OfSearch(search), pool, ref search.Request.Ports is null ? ref PlaceOf(search.Protocol) : ref pool.Place(search.Protocol));
+    }
+
+    /// <summary>As <see cref="Pick(PortSearch)"/>, for a request that asks for no range, without a
+    /// search.</summary>
+    public int Pick(IFreePorts free, PortPool pool, PortProtocol protocol) => Pick(new OfAll(free, pool), pool, ref PlaceOf(protocol));
+
+    private int Pick<T>(in T search, PortPool pool, ref long place)
+        where T : struct, IFinder
+    {
         if (_order == PortOrder.LowestFree)
         {
             return search.FindFree(1);
         }
-
-        // Who asks for certain ranges has a place there: the one of all ports would be moved far
-        // away from where it was.
-        PortPool pool = search.Pool!;
-        Stripes places = search.Protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
-        ref long place = ref (search.Request.Ports is null ? ref places[places.Current] : ref pool.Place(search.Protocol));
 
         // A plain read and write: two threads of one processor may begin at the same place, and the
         // table lets one of them have the port.
@@ -50,6 +57,29 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         }
 
         return found;
+    }
+
+    private ref long PlaceOf(PortProtocol protocol)
+    {
+        Stripes places = protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
+        return ref places[places.Current];
+    }
+
+    /// <summary>Where it picks from: a type of its own for each case, so that neither is a
+    /// call.</summary>
+    private interface IFinder
+    {
+        int FindFree(int from);
+    }
+
+    private readonly struct OfSearch(PortSearch search) : IFinder
+    {
+        public int FindFree(int from) => search.FindFree(from);
+    }
+
+    private readonly struct OfAll(IFreePorts free, PortPool pool) : IFinder
+    {
+        public int FindFree(int from) => free.FindFree(pool, from, avoid: 0) is > 0 and int found ? found : PortSearch.Nothing;
     }
 
     private static Stripes Places(PortOrder order, PortPool ports, int processors, ulong seed)

@@ -170,6 +170,14 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
                 return false;
             }
 
+            foreach (PortClaim claim in PortSlots.Claims(ref slot))
+            {
+                if (claim.Cell is { } cell && cell.LastPort == port)
+                {
+                    space.Last.Remember(cell, port);   // the slot told so, and tells it no more
+                }
+            }
+
             PortClaim marker = PortClaim.ForForeign(protocol, port, PortSlots.HighestEpoch(PortSlots.Claims(ref slot)), now);
             if (space.Slots.TrySet(port, slot, marker))
             {
@@ -212,7 +220,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
         if (claim.Port != 0)
         {
-            NoteLast(claim, cause);   // before the cell may die, so that at any time one of the two knows the owner's port
+            NoteLast(claim, cause);
         }
 
         parts.Index.NoteIdle();
@@ -221,14 +229,13 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
     private void NoteLast(PortClaim claim, ClaimEnd cause)
     {
-        LastPorts last = parts.Space(claim.Protocol).Last;
-        if (cause is ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed)
+        OwnerCell cell = claim.Cell!;
+        if (cause is not (ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed))
         {
-            last.Displace(claim.Cell!, claim.Port);   // the owner has another one now, or this one was never any use to it
+            Hook.At(Step.NoteLastPort);
+            cell.LastPort = claim.Port;   // else the owner has another one now, or this one was never any use to it
         }
-        else
-        {
-            last.Remember(claim.Cell!, claim.Port);
-        }
+
+        parts.Space(claim.Protocol).Last.Displace(cell, claim.Port);
     }
 }

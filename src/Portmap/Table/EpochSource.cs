@@ -15,9 +15,10 @@ namespace Portmap.Table;
 /// <list type="bullet">
 /// <item>I1. A number is of one stripe only, by its place, and of one caller only: the CAS of the
 /// stripe only ever raises it.</item>
-/// <item>I2. Callers name the highest epoch they know: that of the owner's claims, or once it has
-/// none the mark that its last cell left (<see cref="OwnerIndex.MarkOf"/>), and that of the claims
-/// on the port (<see cref="PortSlots.HighestEpoch(int)"/>).</item>
+/// <item>I2. Callers name the highest epoch they know: that of the owner's claims, the last one of
+/// its idle cell among them, or once it has no cell the mark that its last cell left
+/// (<see cref="EpochMarks"/>), and that of the claims on the port
+/// (<see cref="PortSlots.HighestEpoch(int)"/>).</item>
 /// </list>
 /// Progress: lock-free.
 /// </remarks>

@@ -131,12 +131,20 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     /// <summary>As <see cref="Finish"/>, by whoever asked for the claim: where the store writes in
     /// the background, its fact is in the queue afterwards or the claim is late. A helper may have
     /// made it take effect and not have queued it yet.</summary>
-    public void FinishOwn(PortClaim claim, long now)
+    /// <returns>Whether this call made it take effect.</returns>
+    public bool FinishOwn(PortClaim claim, long now)
     {
-        if (!Finish(claim, now) && facts.IsInBackground && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
+        if (Finish(claim, now))
+        {
+            return true;
+        }
+
+        if (facts.IsInBackground && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
         {
             facts.Queue(claim, word);   // a fact may be there twice
         }
+
+        return false;
     }
 
     /// <summary>Finishes what is pending on an owner and ends what is superseded, so that the cell

@@ -8,11 +8,12 @@ namespace Portmap.Table;
 ///   summary  ┌─ one bit per word: 1 = the word may hold a bit ─┐        65,536 ports: 16 summary words
 ///   words    ┌─ one bit per port, 64 to a word ────────────────┐        and 1,024 words
 /// </code>
-/// A hint and never an authority: a bit may be set for a port that is taken (the slot decides) and
-/// is set again after a claim has ended.
+/// A hint and never an authority: the bit of a port stays while the port is held (the slot
+/// decides), so that one which comes back soon costs no write; it is set again after a claim has
+/// ended, if somebody took it off (<see cref="PortLookup.TakeOff"/>).
 /// <list type="bullet">
 /// <item>I1. A bit is cleared by an atomic step, and only one thread sees itself clear it: the one
-/// that then tries the port, or moves it to where it waits.</item>
+/// that found the port no good, and then looks at it again or moves it to where it waits.</item>
 /// <item>I2. A summary bit may be set over an empty word, never clear over a non-empty one for
 /// ever: who clears it looks at the word again afterwards, and who sets a bit in a word sets the
 /// summary bit afterwards.</item>

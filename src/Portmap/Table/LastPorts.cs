@@ -17,9 +17,10 @@ namespace Portmap.Table;
 /// </list>
 /// So the memory is bounded by the ports, however many names come and go: 8 bytes and a name for
 /// each, and 256 KiB of hints. It is a memory, not a right: the table decides who gets a port.
-/// Written when a claim has ended and before its owner's cell dies; read by acquisitions, never by
-/// lookups. Progress: Recall and IsLast are wait-free (at most <see cref="MaxWords"/> words),
-/// Remember and Displace are lock-free.
+/// While an owner has a cell, that knows its last port (<see cref="OwnerCell.LastPort"/>), and is
+/// asked first; this is written when the cell is retired, before it dies. Read by acquisitions,
+/// never by lookups. Progress: Recall and IsLast are wait-free (at most <see cref="MaxWords"/>
+/// words), Remember and Displace are lock-free.
 /// </remarks>
 internal sealed class LastPorts(PortProtocol protocol)
 {
@@ -102,11 +103,14 @@ internal sealed class LastPorts(PortProtocol protocol)
     /// whoever had it before has it no more.</summary>
     public void Displace(OwnerCell owner, int port)
     {
-        if (OwnerOf(port) is { } before && !before.Is(protocol, owner.Owner, owner.Hash))
+        if (OwnerOf(port) is { } before && !ReferenceEquals(before, owner) && !before.Is(protocol, owner.Owner, owner.Hash))
         {
             Forget(port, before);
         }
     }
+
+    /// <summary>Whether another owner than one is remembered by a port.</summary>
+    public bool IsAnothers(int port, string owner) => OwnerOf(port) is { } cell && cell.Owner != owner;
 
     private static int PortIn(ulong word, int lane) => (int)(ushort)(word >> (lane * LaneBits));
 

@@ -2,10 +2,12 @@ using System.Diagnostics;
 
 namespace Portmap.Table;
 
-/// <summary>One live owner of one protocol: the name and the newest of its claims.</summary>
+/// <summary>One owner of one protocol that has something, or had a short while ago: the name and
+/// the newest of its claims.</summary>
 /// <remarks>
 /// <code>
 ///   Top ──► newest ──Below──► older …        what lookups serve: the first Bound claim from Top down
+///   Top ──► ended, and nothing below         idle: the next claim of the owner takes its place, unless somebody retires the cell before
 ///   Top ──► Dead                             nobody may push any more; the index drops the cell
 /// </code>
 /// <list type="bullet">
@@ -23,6 +25,7 @@ namespace Portmap.Table;
 internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, PortClaim top)
 {
     private readonly byte _protocol = (byte)protocol;
+    private ushort _lastPort;
     private PortClaim _top = top;
     private PortClaim? _last;
 
@@ -50,6 +53,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             Hook.At(Step.ReadLast);
             return Volatile.Read(ref _last);
         }
+    }
+
+    /// <summary>The port of the last claim of this cell that is to be remembered; 0 when there was
+    /// none. <see cref="LastPorts"/> is told when the cell is retired.</summary>
+    public int LastPort
+    {
+        get => Volatile.Read(ref _lastPort);
+        set => Volatile.Write(ref _lastPort, (ushort)value);
     }
 
     /// <summary>What a debugger shows.</summary>
@@ -84,6 +95,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         claim.Cell = this;
         claim.Below = expected;
         claim.SkipEnded();
+        return TryReplaceTop(expected, claim);
+    }
+
+    /// <summary>As <see cref="TryPush"/>, on a top that <see cref="PortClaim.IsIdle"/>: nothing
+    /// that matters lies below.</summary>
+    public bool TryPushOnIdle(PortClaim expected, PortClaim claim)
+    {
+        claim.Cell = this;
         return TryReplaceTop(expected, claim);
     }
 
@@ -225,6 +244,11 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     public PortClaim? Current()
     {
         PortClaim top = Top;
+        if (top.Word.Stage == ClaimStage.Bound && top.Holder!.IsServing)
+        {
+            return top;   // nearly always; the first of what Serving looks at
+        }
+
         bool isNew = top.Word.Stage == ClaimStage.Pending;
         for (int look = 0; look < OwnerIndex.MaxProbes; look++)
         {

@@ -24,10 +24,9 @@ namespace Portmap.Table;
 /// <item>I3. To grow, every bucket is frozen and its living cells are put into the two buckets of
 /// the table of twice the size; then that table becomes the current one. Whoever wants to add
 /// meanwhile does the same work and does not wait; each step is a CAS that succeeds once.</item>
-/// <item>I4. A cell whose claims have all ended is idle: it lives on, with its credit and its place,
-/// for the next claim of its owner, which then takes one CAS. It is retired by whoever needs its
-/// credit or its place, and by each pass. <c>_mayBeIdle</c> is set after the end of a claim and
-/// cleared before a walk, so that no idle cell is missed by the walk and the note.</item>
+/// <item>I4. A cell whose claims have all ended is idle: it lives on, with its credit and its
+/// place, for the next claim of its owner, which then takes one CAS. It is retired by whoever needs
+/// its credit or its place, and by each pass (<see cref="IdleNote"/>).</item>
 /// <item>I5. A cell dies only after its mark was raised to its newest epoch, and one enters only
 /// with an epoch above its mark, looked at after its bucket was read: so of two cells of one owner
 /// the later has the higher epochs. Names share marks: a mark may be too high, never too
@@ -52,27 +51,26 @@ internal sealed partial class OwnerIndex
     // Up to here the table grows for idle cells as well; from here on they make room first.
     private const int SizeForIdle = 65_536;
 
-    private const int Marks = 4_096;
-
     /// <summary>With more cells in one bucket, dead ones included, the table grows.</summary>
     private const int Crowd = 8;
 
     private readonly OwnerCredits _credits;
     private readonly OwnerHash _hash;
-    private readonly long[] _marks = new long[Marks];
+    private readonly IdleNote _idle = new();
     private readonly int _maxSize;
     private readonly Func<PortClaim, bool> _isRemembered;
+    private readonly Action<OwnerCell> _remember;
     private Buckets _current;
-    private int _mayBeIdle;
-    private int _walks;
 
     /// <param name="maxOwners">The bound on living owners.</param>
     /// <param name="processors">How many threads add at once.</param>
     /// <param name="seed">Of the hash.</param>
     /// <param name="isRemembered">Whether the dead cell with this last registration stays; null:
     /// none does.</param>
-    public OwnerIndex(int maxOwners, int processors, ulong seed, Func<PortClaim, bool>? isRemembered = null)
+    /// <param name="remember">Called before a cell dies.</param>
+    public OwnerIndex(int maxOwners, int processors, ulong seed, Func<PortClaim, bool>? isRemembered = null, Action<OwnerCell>? remember = null)
     {
+        _remember = remember ?? (static _ => { });
         _isRemembered = isRemembered ?? (static _ => false);
         _maxSize = (int)BitOperations.RoundUpToPowerOf2((uint)maxOwners * BucketsPerOwner);
         _current = new Buckets(Math.Min(FirstSize, _maxSize));
@@ -88,21 +86,8 @@ internal sealed partial class OwnerIndex
         _current = size > _current.Heads.Length ? new Buckets(size) : _current;
     }
 
-    public enum Insertion
-    {
-        Inserted,
-
-        /// <summary>Lost the race: somebody changed the bucket, or the owner has a living
-        /// cell.</summary>
-        Raced,
-
-        /// <summary>An owner that was here since has left a higher epoch: begin again with one
-        /// above <see cref="MarkOf"/>.</summary>
-        Outrun,
-
-        /// <summary>The bound on owners, or on owners of one bucket, is reached.</summary>
-        Full,
-    }
+    /// <summary>The epochs that owners left when they went.</summary>
+    public EpochMarks Marks { get; } = new();
 
     public int MaxOwners => _credits.Maximum;
 
@@ -143,7 +128,7 @@ internal sealed partial class OwnerIndex
 
     /// <summary>Adds a cell whose <see cref="OwnerCell.Top"/> is a pending claim. The CAS publishes
     /// both.</summary>
-    public Insertion TryInsert(OwnerCell cell)
+    public OwnerInsertion TryInsert(OwnerCell cell)
     {
         Hook.At(Step.ReadTable);
         Buckets current = Volatile.Read(ref _current);
@@ -153,12 +138,12 @@ internal sealed partial class OwnerIndex
         if (bucket is Frozen)
         {
             Grow(current);
-            return Insertion.Raced;
+            return OwnerInsertion.Raced;
         }
 
-        if (cell.Top.Epoch < MarkOf(cell.Hash))
+        if (cell.Top.Epoch < Marks.Of(cell.Hash))
         {
-            return Insertion.Outrun;
+            return OwnerInsertion.Outrun;
         }
 
         int living = 0, cells = 0;
@@ -176,7 +161,7 @@ internal sealed partial class OwnerIndex
             {
                 if (other.Is(cell.Protocol, cell.Owner, cell.Hash))
                 {
-                    return Insertion.Raced;
+                    return OwnerInsertion.Raced;
                 }
 
                 living++;
@@ -185,89 +170,61 @@ internal sealed partial class OwnerIndex
 
         if (current.Heads.Length < _maxSize && (cells > Crowd || (living > 0 && IsFull(current))))
         {
-            // A walk that leaves more than three quarters does grow it, so that the next one is far.
+            // A walk that leaves more than three quarters does grow it, so that the next one is
+            // far.
             if (current.Heads.Length < SizeForIdle || !TryRetireIdle() || EstimatedCount * 4 * BucketsPerOwner > current.Heads.Length * 3)
             {
                 Grow(current);
             }
 
-            return Insertion.Raced;
+            return OwnerInsertion.Raced;
         }
 
         if (living >= MaxProbes)
         {
-            return TryRetireAny(CellsOf(ref bucket)) ? Insertion.Raced : Insertion.Full;
+            return Array.Exists(CellsOf(ref bucket).ToArray(), Retire) ? OwnerInsertion.Raced : OwnerInsertion.Full;
         }
 
         if (!TryTakeCredit())
         {
-            return Insertion.Full;
+            return OwnerInsertion.Full;
         }
 
         object? joined = Living(ref bucket, cell, keepsRemembered: cells < MaxProbes);
         Hook.At(Step.InsertCell);
         if (ReferenceEquals(Interlocked.CompareExchange(ref head, joined, bucket), bucket))
         {
-            return Insertion.Inserted;
+            return OwnerInsertion.Inserted;
         }
 
         _credits.Return();
-        return Insertion.Raced;
-    }
-
-    /// <summary>An epoch that no claim of an owner without a cell has outrun.</summary>
-    public long MarkOf(int hash) => Volatile.Read(ref _marks[hash & (Marks - 1)]);
-
-    /// <summary>Raises the mark of an owner. A CAS, so that none of two is lost.</summary>
-    public void RaiseMark(int hash, long epoch)
-    {
-        ref long mark = ref _marks[hash & (Marks - 1)];
-        for (long seen = Volatile.Read(ref mark); seen < epoch; seen = Volatile.Read(ref mark))
-        {
-            Hook.At(Step.RaiseMark);
-            if (Interlocked.CompareExchange(ref mark, epoch, seen) == seen)
-            {
-                return;
-            }
-        }
+        return OwnerInsertion.Raced;
     }
 
     /// <summary>Notes that a claim has ended, after which its cell may be idle.</summary>
-    public void NoteIdle()
-    {
-        // Read after the CAS of the end, a full fence: who clears it after that walks after that.
-        Hook.At(Step.NoteIdle);
-        if (Volatile.Read(ref _mayBeIdle) == 0)
-        {
-            Volatile.Write(ref _mayBeIdle, 1);
-        }
-    }
+    public void NoteIdle() => _idle.Note();
 
     /// <summary>Retires all cells that are idle; false when no claim has ended since the last
     /// walk.</summary>
     public bool TryRetireIdle()
     {
-        Hook.At(Step.BeginWalk);
-        if (Interlocked.Exchange(ref _mayBeIdle, 0) == 0)
+        if (!_idle.TryBegin())
         {
             return false;
         }
 
         RetireIdle();
+        _idle.End();
         return true;
     }
 
     /// <summary>Retires all cells that are idle.</summary>
     public void RetireIdle()
     {
-        Interlocked.Increment(ref _walks);
         foreach (OwnerCell cell in Cells())
         {
             Retire(cell);
         }
-
-        Hook.At(Step.EndWalk);
-        Interlocked.Decrement(ref _walks);
     }
 
     /// <summary>Retires a cell none of whose claims matters any more; does nothing when one does or
@@ -281,7 +238,8 @@ internal sealed partial class OwnerIndex
             return false;
         }
 
-        RaiseMark(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I5)
+        _remember(cell);   // before it is dead, so that at any time one of the two knows the owner's last port
+        Marks.Raise(cell.Hash, top.Epoch);   // before it is dead: whoever makes the next one sees it (I5)
 
         if (!cell.TryDie(top))
         {
@@ -292,40 +250,24 @@ internal sealed partial class OwnerIndex
         return true;
     }
 
-    private bool TryRetireAny(ReadOnlySpan<OwnerCell> cells)
-    {
-        bool isAny = false;
-        foreach (OwnerCell cell in cells)
-        {
-            isAny |= Retire(cell);
-        }
-
-        return isAny;
-    }
-
     private bool IsFull(Buckets current) => EstimatedCount * BucketsPerOwner > current.Heads.Length;
 
     /// <summary>Takes a credit, if need be that of an idle cell.</summary>
     private bool TryTakeCredit()
     {
-        if (_credits.TryTake())
+        bool isTaken = _credits.TryTake();
+        if (!isTaken && _idle.IsWalkUnderWay)
         {
-            return true;
+            RetireIdle();   // it may be of a suspended thread, which has taken the note
+            isTaken = _credits.TryTake();
         }
 
-        Hook.At(Step.BeginWalk);
-        bool isUnderWay = Volatile.Read(ref _walks) != 0;   // maybe of a suspended thread, which has cleared the note
-        while (Interlocked.Exchange(ref _mayBeIdle, 0) != 0 || isUnderWay)
+        while (!isTaken && TryRetireIdle())
         {
-            isUnderWay = false;
-            RetireIdle();
-            if (_credits.TryTake())
-            {
-                return true;
-            }
+            isTaken = _credits.TryTake();
         }
 
-        return false;
+        return isTaken;
     }
 
     /// <summary>The hash by which a name is looked for.</summary>

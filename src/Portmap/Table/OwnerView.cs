@@ -54,5 +54,7 @@ internal readonly struct OwnerView
     /// nothing.</summary>
     public long HighestEpoch(PortClaim? except = null) => OwnerCell.HighestEpoch(Top, except);
 
+    internal static OwnerView Idle(OwnerCell cell, PortClaim top) => new(cell, top, waits: false);
+
     internal static OwnerView Waiting(OwnerCell cell, PortClaim top) => new(cell, top, waits: true);
 }

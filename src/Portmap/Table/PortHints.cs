@@ -86,15 +86,6 @@ internal sealed class PortHints : IFreePorts
         }
     }
 
-    public void LookAgainLater(int port, long foundAt)
-    {
-        if (_limits.HandsOut(port))
-        {
-            Free.TryTake(port);
-            _foreign.Add(port, foundAt);
-        }
-    }
-
     /// <summary>The hint of a port came early: it waits for its time.</summary>
     public void PutOff(int port, in PortView seen)
     {
@@ -105,6 +96,15 @@ internal sealed class PortHints : IFreePorts
         else if (seen.Availability == PortAvailability.Foreign)
         {
             LookAgainLater(port, seen.SinceMs);
+        }
+    }
+
+    public void LookAgainLater(int port, long foundAt)
+    {
+        if (_limits.HandsOut(port))
+        {
+            Free.TryTake(port);
+            _foreign.Add(port, foundAt);
         }
     }
 

@@ -5,6 +5,23 @@ namespace Portmap.Table;
 /// by owner. Progress: wait-free.</remarks>
 internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
 {
+    /// <summary>The registration that lookups serve on a port, where it has the port alone and tops
+    /// its owner, as it nearly always does; else none: <see cref="Find"/> tells.</summary>
+    /// <remarks>Linearization: it was the top of its owner when that was read, and nobody pushes
+    /// above a pending claim; so if it is found Bound after that, there was a moment of this call
+    /// at which it was served. Its holder is read last, and one that serves no more never serves
+    /// again.</remarks>
+    public ClaimView FindOnly(PortProtocol protocol, int port)
+    {
+        if (parts.Space(protocol).Slots[port] is PortClaim only && only.Cell is { } cell && ReferenceEquals(cell.Top, only))
+        {
+            ClaimView seen = new(only);
+            return seen.Stage == ClaimStage.Bound && seen.Holder!.IsServing ? seen : default;
+        }
+
+        return default;
+    }
+
     /// <summary>What a lookup of the port answers.</summary>
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port, 1 to 65535.</param>
@@ -69,10 +86,15 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         return owners;
     }
 
-    /// <summary>How many owners lookups see on a port.</summary>
+    /// <summary>How many owners lookups see on a port that has one at least.</summary>
     public int CountOwners(PortProtocol protocol, int port)
     {
         object? slot = parts.Space(protocol).Slots[port];
+        if (slot is PortClaim)
+        {
+            return 1;   // who asks has seen it
+        }
+
         int count = 0;
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
@@ -164,6 +186,34 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         return new PortView(PortAvailability.Free, slot, highestEpoch, now);
     }
 
+    /// <summary>A port was named as free, and is not: its bit goes, unless it has become free
+    /// since.</summary>
+    /// <remarks>The bit of a port stays while the port is held, so that one which comes back costs
+    /// no write of it; whoever meets it takes it off. Who ended the claim, or drained the port, may
+    /// have seen the bit before that, and then relies on it: so the port is looked at again. Taking
+    /// the bit is a full fence, as the CAS that ends a claim is; one of the two sees the
+    /// other.</remarks>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    public void TakeOff(PortProtocol protocol, int port)
+    {
+        PortHints hints = parts.Space(protocol).Hints;
+        if (!hints.TryTakeFree(port))
+        {
+            return;
+        }
+
+        PortView seen = Look(protocol, port, asksFor: null, takeCooling: false, parts.Clock.NowMs);   // at the time it is now: a port may have been drained meanwhile
+        if (seen.Availability == PortAvailability.Free)
+        {
+            hints.Offer(port);
+        }
+        else
+        {
+            hints.PutOff(port, seen);
+        }
+    }
+
     /// <summary>Whether a stranger's mark lies on a port, or a lease of another owner.</summary>
     public bool IsForeignOrReserved(PortProtocol protocol, int port, string owner)
     {
@@ -179,6 +229,10 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
 
         return false;
     }
+
+    /// <summary>Whether an acquisition may have a port now, whoever asks.</summary>
+    public bool IsFree(PortProtocol protocol, int port) =>
+        Look(protocol, port, asksFor: null, takeCooling: false, parts.Clock.NowMs).Availability == PortAvailability.Free;
 
     /// <summary>Whether an owner other than one has a claim in force on a port.</summary>
     public bool IsAnothers(PortProtocol protocol, int port, string owner) => parts.IsAnothers(protocol, port, owner);

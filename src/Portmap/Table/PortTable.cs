@@ -59,6 +59,7 @@ internal sealed class PortTable
         _endings = new Endings(_parts, Facts);
         _finishing = new Finishing(_parts, Facts, _endings);
         Ports = new PortLookup(_parts, Facts);
+        Memory = new OwnerMemory(_parts);
     }
 
     public PortLimits Limits => _parts.Limits;
@@ -68,6 +69,9 @@ internal sealed class PortTable
 
     /// <summary>What is found by port.</summary>
     public PortLookup Ports { get; }
+
+    /// <summary>What owners had last.</summary>
+    public OwnerMemory Memory { get; }
 
     /// <summary>Whether a claim counts only when its fact is on disk.</summary>
     public bool Confirms => Facts.Confirms;
@@ -118,12 +122,14 @@ internal sealed class PortTable
     /// <summary>Whether an owner has nothing, as one look at its cell tells; if that is not enough,
     /// <see cref="Look"/> tells.</summary>
     /// <param name="owner">The owner.</param>
+    /// <param name="seen">The place for its next claim, if it has nothing.</param>
     /// <param name="epoch">Its next claim lies above this one, as far as is known.</param>
-    public bool HasNothing(OwnerKey owner, out long epoch)
+    public bool HasNothing(OwnerKey owner, out OwnerView seen, out long epoch)
     {
         OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
         PortClaim top = cell?.Top ?? PortClaim.Dead;
-        epoch = Math.Max(top.Epoch, _index.MarkOf(owner.Hash));   // after the top: who makes it dead raises the mark before
+        seen = ReferenceEquals(top, PortClaim.Dead) ? default : OwnerView.Idle(cell!, top);
+        epoch = Math.Max(top.Epoch, _index.Marks.Of(owner.Hash));   // after the top: who makes it dead raises the mark before
         return top.IsIdle;
     }
 
@@ -158,13 +164,6 @@ internal sealed class PortTable
         return waits ? default : new ClaimView(cell.OpenLease());
     }
 
-    /// <summary>The last registration of an owner that is over, as long as nobody else has had its
-    /// port since; null when nobody knows.</summary>
-    public LastRegistration? LastOf(OwnerKey owner) =>
-        _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Last is { } last && _parts.IsRemembered(last)
-            ? new LastRegistration(last.Epoch, last.Origin, last.Port)
-            : null;
-
     /// <summary>Whether an epoch is that of a live claim of the owner.</summary>
     /// <param name="owner">The owner.</param>
     /// <param name="epoch">The epoch.</param>
@@ -192,35 +191,11 @@ internal sealed class PortTable
         claim.Word.IsLive
         || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
 
-    /// <summary>The port an owner has or had last, unless it was given to another owner since; 0
-    /// when there is none.</summary>
-    public int LastPort(OwnerKey owner)
-    {
-        // A claim that ends is remembered before its cell dies, so a cell that lives and shows
-        // nothing is looked at first.
-        for (PortClaim? claim = _index.Find(owner.Protocol, owner.Owner, owner.Hash)?.Top; claim is not null; claim = claim.Below)
-        {
-            ClaimWord word = claim.Word;
-            if (claim.Port != 0
-                && (word.Stage == ClaimStage.Bound
-                    || (word.Stage == ClaimStage.Ended && word.WasBound && word.Cause != ClaimEnd.Replaced && _parts.IsNewestOn(claim))))
-            {
-                return claim.Port;
-            }
-        }
-
-        int port = _parts.Space(owner.Protocol).Last.Recall(owner.Owner, owner.Hash);
-        return port == 0 || _parts.IsAnothers(owner.Protocol, port, owner.Owner) ? 0 : port;
-    }
-
-    /// <summary>Whether a port that is free was the last one of an owner.</summary>
-    public bool WasLast(in OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.IsLast(owner.Owner, owner.Hash, port);
-
     /// <summary>An epoch that no claim of an owner that has none now has outrun.</summary>
-    public long MarkOf(OwnerKey owner) => _index.MarkOf(owner.Hash);
+    public long MarkOf(OwnerKey owner) => _index.Marks.Of(owner.Hash);
 
     /// <summary>Has the next claim of an owner that has none begin above an epoch.</summary>
-    public void RaiseMark(OwnerKey owner, long epoch) => _index.RaiseMark(owner.Hash, epoch);
+    public void RaiseMark(OwnerKey owner, long epoch) => _index.Marks.Raise(owner.Hash, epoch);
 
     /// <summary>Frees the ports that have cooled and that their hint holds back; true when there
     /// was one.</summary>
@@ -233,18 +208,7 @@ internal sealed class PortTable
     public PortClaim? TryTake(in PortView seen, in NewClaim lease)
     {
         PortClaim claim = PortClaim.Pending(lease, Confirms);
-        PortSpace space = _parts.Space(lease.Protocol);
-        if (!space.Slots.TrySet(lease.Port, seen.Slot, claim))
-        {
-            return null;
-        }
-
-        if (space.Hints.Free.Contains(lease.Port))
-        {
-            space.Hints.Free.TryTake(lease.Port);   // it came by another way than its bit
-        }
-
-        return claim;
+        return _parts.Space(lease.Protocol).Slots.TrySet(lease.Port, seen.Slot, claim) ? claim : null;
     }
 
     /// <summary>Makes a pending lease whose process brings the port.</summary>
@@ -294,11 +258,31 @@ internal sealed class PortTable
         }
     }
 
+    /// <summary>As <see cref="Publish"/>, where the owner had nothing. Raced when anybody pushed
+    /// since, and then nothing has happened.</summary>
+    public Publication PublishOnIdle(in OwnerView seen, OwnerKey owner, PortClaim lease, long now)
+    {
+        Publication pushed = seen.Cell is not { } cell ? PushFirst(lease, owner)
+            : cell.TryPushOnIdle(seen.Top!, lease) ? Publication.Done
+            : Publication.Raced;
+        if (pushed == Publication.Done)
+        {
+            return FinishLease(lease, now);
+        }
+
+        lease.Cell = null;
+        return pushed;
+    }
+
     /// <summary>What has become of a lease that tops its owner: done also when its fact is not on
     /// disk yet.</summary>
     public Publication FinishLease(PortClaim claim, long now)
     {
-        _finishing.FinishOwn(claim, now);
+        if (_finishing.FinishOwn(claim, now))
+        {
+            return Publication.Done;
+        }
+
         Publication outcome = claim.Word.Cause switch
         {
             ClaimEnd.Withdrawn => Publication.Lost,   // a process that listens on the port was faster
@@ -361,6 +345,25 @@ internal sealed class PortTable
     /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the
     /// port becomes available after it.</summary>
     public bool TryEnd(ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
+
+    /// <summary>Ends an open lease that tops its owner, as it nearly always does. False when
+    /// anything is otherwise: nothing has happened then.</summary>
+    public bool TryRelease(PortClaim lease, long now) =>
+        lease.Word is { Stage: ClaimStage.Reserved } word
+        && ReferenceEquals(lease.Cell!.Top, lease)
+        && _endings.TryEndFrom(lease, word, ClaimEnd.Released, now, winner: null);
+
+    /// <summary>Ends the registration that tops an owner, as it nearly always does, if a holder has
+    /// it. False when anything is otherwise: nothing has happened then.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">Its port; 0 for any.</param>
+    /// <param name="holder">Whose it is to be.</param>
+    /// <param name="now">The time.</param>
+    public bool TryRelease(OwnerKey owner, int port, ClaimHolder holder, long now) =>
+        _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Top is { IsLease: false, Word.Stage: ClaimStage.Bound } top
+        && ReferenceEquals(top.Holder, holder)
+        && (port == 0 || top.Port == port)
+        && _endings.TryEnd(top, ClaimEnd.Released, now);
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
     /// promised, so its port does not cool.</summary>
@@ -441,9 +444,9 @@ internal sealed class PortTable
         claim.Cell = cell;
         return _index.TryInsert(cell) switch
         {
-            OwnerIndex.Insertion.Inserted => Publication.Done,
-            OwnerIndex.Insertion.Outrun => Publication.Lost,
-            OwnerIndex.Insertion.Full => Publication.TooManyOwners,
+            OwnerInsertion.Inserted => Publication.Done,
+            OwnerInsertion.Outrun => Publication.Lost,
+            OwnerInsertion.Full => Publication.TooManyOwners,
             _ => Publication.Raced,
         };
     }

@@ -45,6 +45,7 @@ internal enum Step
     FillBucket,
     PublishGrown,
     RaiseMark,
+    NoteLastPort,
     NoteIdle,
     BeginWalk,
     EndWalk,

@@ -63,13 +63,13 @@ internal sealed class TableLoading(PortTable table)
     private bool TryInsert(PortClaim claim, OwnerKey owner)
     {
         claim.Cell = new OwnerCell(owner.Owner, owner.Protocol, owner.Hash, claim);
-        OwnerIndex.Insertion insertion;
+        OwnerInsertion insertion;
         do
         {
             insertion = _parts.Index.TryInsert(claim.Cell);   // once more when the index has grown
         }
-        while (insertion == OwnerIndex.Insertion.Raced);
-        return insertion != OwnerIndex.Insertion.Full;
+        while (insertion == OwnerInsertion.Raced);
+        return insertion != OwnerInsertion.Full;
     }
 
     /// <summary>A cell that is in no index: nothing but its name counts.</summary>

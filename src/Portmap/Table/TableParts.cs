@@ -14,7 +14,7 @@ internal sealed class TableParts
         Clock = clock;
         Events = events;
         _tcp = new PortSpace(limits, PortProtocol.Tcp);
-        Index = new OwnerIndex(limits.MaxOwners, processors, seed, IsRemembered);
+        Index = new OwnerIndex(limits.MaxOwners, processors, seed, IsRemembered, cell => OwnerMemory.Keep(Space(cell.Protocol), cell));
     }
 
     public PortLimits Limits { get; }
@@ -54,14 +54,6 @@ internal sealed class TableParts
         }
 
         return false;
-    }
-
-    /// <summary>Whether nobody has taken the port of a claim since: its slot leads to the claim
-    /// still. The owner's cell may live on without any claim in force.</summary>
-    public bool IsNewestOn(PortClaim claim)
-    {
-        object? slot = Space(claim.Protocol).Slots[claim.Port];
-        return PortSlots.Claims(ref slot).Contains(claim);
     }
 
     /// <summary>Whether an owner other than one has a claim in force on a port.</summary>

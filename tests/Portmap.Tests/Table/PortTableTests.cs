@@ -27,9 +27,9 @@ public sealed class PortTableTests
         PortClaim last = Ended;
         OwnerCell dead = Cell("a", PortProtocol.Tcp), next = new("a", PortProtocol.Tcp, 1, PortClaim.Pending(new NewClaim { Protocol = PortProtocol.Tcp, Epoch = 32 }, confirmed: false));
         dead.Remember(last);
-        index.TryInsert(dead).Should().Be(OwnerIndex.Insertion.Inserted);
+        index.TryInsert(dead).Should().Be(OwnerInsertion.Inserted);
 
-        index.TryInsert(next).Should().Be(OwnerIndex.Insertion.Inserted);
+        index.TryInsert(next).Should().Be(OwnerInsertion.Inserted);
 
         next.Last.Should().BeSameAs(last);
     }

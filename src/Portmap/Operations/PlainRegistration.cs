@@ -1,0 +1,72 @@
+using Portmap.Table;
+
+namespace Portmap.Operations;
+
+/// <summary>The registration that most are, in one line: without a store and without an epoch, for
+/// an owner that has nothing, on a port that nobody keeps; and the release of such a one.</summary>
+/// <remarks>Step for step what <see cref="Registration"/> and <see cref="Release"/> do. Where
+/// anything is otherwise they answer false, nothing that anybody could see has happened, and those
+/// begin from the start.</remarks>
+internal static class PlainRegistration
+{
+    /// <summary>Registers.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="session">Who says it.</param>
+    /// <param name="request">What it says; checked.</param>
+    /// <param name="registered">The claim that stands.</param>
+    public static bool TryRegister(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out ClaimView registered)
+    {
+        registered = default;
+        PortTable table = parts.Table;
+        if (parts.Journal is not null || request.Epoch is not null and not 0)
+        {
+            return false;
+        }
+
+        OwnerKey owner = table.Key(request.Protocol, request.Owner);
+        int port = request.Port ?? 0;
+        if (!table.HasNothing(owner, out OwnerView seen, out long epoch) || (parts.AsksTheKernel && TakesSomething(parts, owner, port)))
+        {
+            return false;
+        }
+
+        NewClaim wanted = new()
+        {
+            Protocol = owner.Protocol,
+            Port = port,
+            Epoch = parts.Epochs.Next(Math.Max(epoch, table.Ports.HighestEpoch(owner.Protocol, port))),
+            Holder = session,
+        };
+        if (table.TryPush(seen, owner, wanted, out PortClaim claim) != Publication.Done)
+        {
+            return false;
+        }
+
+        long now = parts.NowMs;
+        registered = table.FinishRegistration(claim, now);
+        if (!registered.WasBound)
+        {
+            return false;   // it was refused for its port
+        }
+
+        if (session.IsOver)
+        {
+            table.TryEnd(registered, session.EndCause, now);   // it died meanwhile, and the sweep may have passed before this took effect
+        }
+
+        return true;
+    }
+
+    /// <summary>Releases what a session registered.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="caller">The session.</param>
+    /// <param name="request">The claim; checked.</param>
+    public static bool TryRelease(RegistryParts parts, SessionHolder caller, in PortClaimRequest request) =>
+        parts.Journal is null
+        && request.Epoch is null or 0
+        && caller.IsConnected
+        && parts.Table.TryRelease(parts.Table.Key(request.Protocol, request.Owner), request.Port ?? 0, caller, parts.NowMs);
+
+    private static bool TakesSomething(RegistryParts parts, OwnerKey owner, int port) =>
+        parts.Guard.KeepsOut(owner.Protocol, port, epoch: 0) || parts.Table.Ports.IsForeignOrReserved(owner.Protocol, port, owner.Owner);
+}
