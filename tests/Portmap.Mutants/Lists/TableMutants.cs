@@ -55,7 +55,10 @@ internal static class TableMutants
         s_table.This("Endings.TryMarkForeign: a port of ours becomes a stranger's", "Endings.cs", "if (IsOurs(slot, port, except))", "if (!MUTANT && IsOurs(slot, port, except))", "PortTableTests"),
         s_table.This("Endings.Withdraw: the port is not offered again", "Endings.cs", "parts.Offer(claim);", "if (!MUTANT) { parts.Offer(claim); }", "PortTableTests"),
         s_table.This("Finishing.TakeSlot: a later claim on the port does not matter", "Finishing.cs", "PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "!MUTANT && PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "ExplorationTests|LinearizabilityTests.Registry_AnyScenarioUnder", Interleaving),
-        s_table.This("Finishing.MakeWay: a helper that is late ends an innocent lease", "Finishing.cs", "if (IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "if (MUTANT || IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "SuspendedThreadTests", Concurrency),
+        s_table.This("Finishing.MakeWay: a helper that is late ends an innocent lease", "Finishing.cs", "if (IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "if (MUTANT || IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "SuspendedThreadTests", Concurrency) with
+        {
+            AliveBecause = "A lease that came later has a higher epoch, by which the late helper is outrun before it looks: a second line.",
+        },
         s_table.This("Finishing.MakeBoundGiveWay: another process shares the port", "Finishing.cs", "return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "return MUTANT || process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "PortSessionRegister"),
         s_table.This("Finishing.MakeBoundGiveWay: a dead holder keeps the port", "Finishing.cs", "if (process.IsOver)\n", "if (!MUTANT && process.IsOver)\n", "PortSessionRegister|DisconnectTests|LivenessTests") with
         {
@@ -70,10 +73,11 @@ internal static class TableMutants
         s_table.This("ClaimFacts.Written: the port of a written end stays unusable", "ClaimFacts.cs", "parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs);", "if (!MUTANT) { parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs); }", "FailingStore|ConfirmedTests|LinearizabilityTests.Registry_AnyScenarioWhile"),
         s_table.This("PortTable.Publish: a second lease of an owner", "PortTable.cs", "if (lease is not null && !ReferenceEquals(lease, claim.UsesUp))", "if (!MUTANT && lease is not null && !ReferenceEquals(lease, claim.UsesUp))", "ExplorationTests", Interleaving),
         s_table.This("PortTable.Publish: unless served is not asked at the push", "PortTable.cs", "|| (unlessServed && cell.Served() is not null)", "|| (!MUTANT && unlessServed && cell.Served() is not null)", "UnlessServedTests", Interleaving),
-        s_table.This("PortTable.LastPort: a port that was replaced counts", "PortTable.cs", "&& word.Cause != ClaimEnd.Replaced)))", "&& (MUTANT || word.Cause != ClaimEnd.Replaced))))", "PortRegistryMemory|PortRegistryReuse") with
+        s_table.This("PortTable.LastPort: a port that was replaced counts", "PortTable.cs", "word.Cause != ClaimEnd.Replaced && _parts.IsNewestOn(claim)", "(MUTANT || word.Cause != ClaimEnd.Replaced) && _parts.IsNewestOn(claim)", "PortRegistryMemory|PortRegistryReuse") with
         {
             AliveBecause = "A replaced claim lies below the one that replaced it, which the walk meets first, and is unlinked together with it.",
         },
+        s_table.This("TableParts.IsNewestOn: a port that another has had since is remembered", "TableParts.cs", "return PortSlots.Claims(ref slot).Contains(claim);", "return MUTANT || PortSlots.Claims(ref slot).Contains(claim);", "PortRegistryMemory"),
         s_table.This("PortTable.LastPort: one that another owner has now is recalled", "PortTable.cs", "return port == 0 || _parts.IsAnothers(owner.Protocol, port, owner.Owner) ? 0 : port;", "return port == 0 || (!MUTANT && _parts.IsAnothers(owner.Protocol, port, owner.Owner)) ? 0 : port;", "PortRegistryMemory|PortRegistryReuse|LastPorts"),
         s_table.This("PortClaim.DrawBelow: one number for two", "PortClaim.cs", "CompareExchange(ref _drawnBelow, (byte)(drawn + 1), drawn) == drawn", "CompareExchange(ref _drawnBelow, (byte)(drawn + (MUTANT ? 0 : 1)), drawn) == drawn", "EpochOrder|PortSessionBesideLease"),
     ];
