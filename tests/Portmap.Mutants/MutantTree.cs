@@ -5,7 +5,8 @@ namespace Portmap.Mutants;
 
 /// <summary>A copy of the working tree that holds all mutants at once, each behind a condition, so
 /// that one build serves all.</summary>
-/// <remarks>The environment variable <c>PORTMAP_MUTANT</c> names the number of the one that is
+/// <remarks>The environment variable <c>MUTANT_OF_PORTMAP</c> (tests clear what begins with PORTMAP_
+/// for the programs they start) names the number of the one that is
 /// switched on; without it the copy behaves as the sources it was made of.</remarks>
 internal sealed class MutantTree(string repository, string folder)
 {
@@ -14,7 +15,7 @@ internal sealed class MutantTree(string repository, string folder)
 
         internal static class MutantSwitch
         {
-            private static readonly string? s_on = System.Environment.GetEnvironmentVariable("PORTMAP_MUTANT");
+            private static readonly string? s_on = System.Environment.GetEnvironmentVariable("MUTANT_OF_PORTMAP");
             private static readonly int s_number = s_on is null ? 0 : int.Parse(s_on, System.Globalization.CultureInfo.InvariantCulture);
 
             public static bool Is(int number) => s_number == number;

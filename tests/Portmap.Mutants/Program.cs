@@ -14,7 +14,7 @@ Option<string?> project = new("--project") { Description = "Only those that test
 Option<int> seconds = new("--seconds") { Description = "After so many seconds no further one is begun; those left are reported. 0 is no limit." };
 Option<FileInfo?> report = new("--report") { Description = "Writes the table into this file as well." };
 Option<bool> check = new("--check") { Description = "Only says whether each mutant still fits its file." };
-Option<bool> list = new("--list") { Description = "Only says the number, name, project and filter of each: PORTMAP_MUTANT=NUMBER switches one on in artifacts/mutants." };
+Option<bool> list = new("--list") { Description = "Only says the number, name, project and filter of each: MUTANT_OF_PORTMAP=NUMBER switches one on in artifacts/mutants." };
 RootCommand command = new("Runs tests against sources with one small fault in them, and says which faults no test noticed.") { count, seed, only, project, seconds, report, check, list };
 command.SetAction((result, token) =>
 {

@@ -24,7 +24,7 @@ internal sealed partial class TestProcess(TimeSpan limit)
         start.Environment["PORTMAP_HISTORIES"] = "3000";   // a fault that so many do not show takes another test
         if (mutant != 0)
         {
-            start.Environment["PORTMAP_MUTANT"] = mutant.ToString(CultureInfo.InvariantCulture);
+            start.Environment["MUTANT_OF_PORTMAP"] = mutant.ToString(CultureInfo.InvariantCulture);
         }
 
         long started = Stopwatch.GetTimestamp();

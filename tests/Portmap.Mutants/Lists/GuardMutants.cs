@@ -21,7 +21,7 @@ internal static class GuardMutants
         s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),
         s_guarding.This("SocketGuard.Place: more than MaxGuards", "SocketGuard.cs", "Interlocked.Increment(ref _count) <= maxGuards", "Interlocked.Increment(ref _count) <= (MUTANT ? int.MaxValue : maxGuards)", "SocketGuardTests"),
-        s_guarding.This("SocketGuard.Drop: a dead owner's port is let go", "SocketGuard.cs", "if (keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)", "if (!MUTANT && keep && held.Mode == PortGuardMode.WhileAlive && !claim.IsLease)", "GateTests"),
+        s_guarding.This("SocketGuard.Drop: a dead owner's port is let go", "SocketGuard.cs", "if (keep && held.Stays && !claim.IsLease)", "if (!MUTANT && keep && held.Stays && !claim.IsLease)", "GateTests"),
         s_guarding.This("Placeholder.Close: the socket stays", "Placeholder.cs", "_socket.Dispose();", "if (!MUTANT) { _socket.Dispose(); }", "GateTests|GuardLeakTests"),
         s_guarding.This("SocketGuard.Dispose: who places meanwhile holds for ever", "SocketGuard.cs", "if (Volatile.Read(ref _isDisposed) == 0)", "if (MUTANT || Volatile.Read(ref _isDisposed) == 0)", "SocketGuardTests"),
         s_guarding.This("SocketGuard.DropKept: before its time", "SocketGuard.cs", "held.KeptSince <= since)", "(MUTANT || held.KeptSince <= since))", "GateTests|PortRegistryReuse"),
@@ -66,7 +66,6 @@ internal static class GuardMutants
         s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "if (!MUTANT && silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim)) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim))) ||", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: another one listens there, and it cools", "Reconciler.cs", "parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);", "if (!MUTANT) { parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now); }", "ReconcilerTests"),
-        s_upkeep.This("Sweep.Run: a wish that comes meanwhile is lost", "Sweep.cs", "while (Volatile.Read(ref _isWanted) != 0 && Interlocked", "while (Volatile.Read(ref _isWanted) != 0 && !(MUTANT && Volatile.Read(ref _isUnderWay) == 0 && System.Threading.Interlocked.Exchange(ref _isWanted, 1) == 0) && Interlocked", "FrozenThreadTests.Registry", "Portmap.Interleaving.Tests"),
         s_upkeep.This("Settlement: the timer settles nothing", "Settlement.cs", "        finally\n        {\n            NobodyWaits();", "        finally\n        {\n            if (!MUTANT) { NobodyWaits(); }\n            else { _timer?.Dispose(); }", "RecoveryTests|Adoption|PortRegistryUnlessServed|RecoveredLeak"),
     ];
 

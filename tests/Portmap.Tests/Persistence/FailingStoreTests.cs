@@ -73,6 +73,11 @@ public sealed class FailingStoreTests
         PortLease lease = await scene.AcquireAsync("a");
         scene.Store.Fail();
         (await lease.ReleaseAsync().AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        for (int i = 0; i < 2; i++)
+        {
+            await scene.Registry.FlushAsync().Within();   // no attempt is under way any more
+        }
+
         scene.Store.Heal();
 
         scene.Clock.Advance(scene.Options.LivenessInterval);
