@@ -24,6 +24,20 @@ public class LeaseHalvesTests
         scene.Registry.AssertInvariants();
     }
 
+    [Fact]
+    public async Task TryRelease_OneHalfIsRegistered_BothEnd()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp });
+        int port = lease.Port;
+        scene.Here.Register("a", port, lease.Epoch);
+
+        lease.TryRelease(out _).Should().BeTrue();
+
+        scene.PortOf("a").Should().Be(0);
+        scene.StateOf(port, PortProtocol.Udp).Should().Be(PortState.Cooling, "the half that nobody used is given back with the other");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

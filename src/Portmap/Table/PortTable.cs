@@ -202,7 +202,8 @@ internal sealed class PortTable
         {
             ClaimWord word = claim.Word;
             if (claim.Port != 0
-                && (word.Stage == ClaimStage.Bound || (word.Stage == ClaimStage.Ended && word.WasBound && word.Cause != ClaimEnd.Replaced)))
+                && (word.Stage == ClaimStage.Bound
+                    || (word.Stage == ClaimStage.Ended && word.WasBound && word.Cause != ClaimEnd.Replaced && _parts.IsNewestOn(claim))))
             {
                 return claim.Port;
             }

@@ -56,6 +56,14 @@ internal sealed class TableParts
         return false;
     }
 
+    /// <summary>Whether nobody has taken the port of a claim since: its slot leads to the claim
+    /// still. The owner's cell may live on without any claim in force.</summary>
+    public bool IsNewestOn(PortClaim claim)
+    {
+        object? slot = Space(claim.Protocol).Slots[claim.Port];
+        return PortSlots.Claims(ref slot).Contains(claim);
+    }
+
     /// <summary>Whether an owner other than one has a claim in force on a port.</summary>
     public bool IsAnothers(PortProtocol protocol, int port, string owner)
     {

@@ -10,7 +10,7 @@ internal static class OperationMutants
 
     private static IEnumerable<Mutant> Registrations =>
     [
-        s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "PortSessionBesideLease|PortRegistryEpoch|PortSessionRegister"),
+        s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "LeaseHalvesTests"),
         s_operations.This("RegistrationRight.Decide: the same again draws a new epoch", "RegistrationRight.cs", "if (!bound.IsNone && bound.Port == wanted.Port &&", "if (!MUTANT && !bound.IsNone && bound.Port == wanted.Port &&", "PortSessionRegister"),
         s_operations.This("RegistrationRight.ByEpoch: a living process is replaced by its own epoch", "RegistrationRight.cs", "refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "refusal = MUTANT || OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "PortRegistryEpoch|EpochAgain|PortSessionRegister"),
         s_operations.This("RegistrationRight.ByEpoch: an epoch that is over comes back", "RegistrationRight.cs", "last?.IsOf(wanted.Epoch) == true)", "(MUTANT || last?.IsOf(wanted.Epoch) == true))", "PortRegistryEpoch|EpochAgain"),
@@ -42,7 +42,7 @@ internal static class OperationMutants
 
     private static IEnumerable<Mutant> Releases =>
     [
-        s_operations.This("Release.Step: the UDP half stays", "Release.cs", "first.Kind == AnswerKind.Done && _lease.Twin", "!MUTANT && first.Kind == AnswerKind.Done && _lease.Twin", "LeaseHalves|PortRegistryProtocol"),
+        s_operations.This("Release.Step: the UDP half stays", "Release.cs", "first.Kind == AnswerKind.Done && _lease.Twin", "!MUTANT && first.Kind == AnswerKind.Done && _lease.Twin", "LeaseHalvesTests"),
         s_operations.This("Release.EndByEpoch: whoever knows the epoch", "Release.cs", "return _caller is not null && !OwnerRights.SpeaksFor", "return !MUTANT && _caller is not null && !OwnerRights.SpeaksFor", "OwnerRightsTests|PortSessionRelease"),
         s_operations.This("Release.EndByEpoch: a lower epoch is done", "Release.cs", "return newest.Epoch > epoch ?", "return !MUTANT && newest.Epoch > epoch ?", "PortRegistryEpoch|PortSessionRelease"),
         s_operations.This("Release.EndUnnamed: the port does not matter", "Release.cs", "if (_port != 0 && has.Served.Port != _port)", "if (!MUTANT && _port != 0 && has.Served.Port != _port)", "PortSessionRelease"),

@@ -44,6 +44,18 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task TryAcquire_BothProtocolsAndUdpIsAStrangers_TheTcpPlaceholderIsGone()
+    {
+        int port = PortBlock.TakeOne();
+        await using Scene scene = Scene.OnRealPorts(new PortRange(port, port));
+        using Stranger udp = Stranger.OnUdp(port);
+
+        scene.AcquireRefused(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).Reason.Should().Be(PortRefusalReason.Exhausted);
+
+        using Stranger tcp = Stranger.ListeningOnceFree(port);
+    }
+
+    [Fact]
     public async Task TryAcquire_OneOwnerTooMany_ItsPlaceholderIsGone()
     {
         int port = PortBlock.TakeOne();

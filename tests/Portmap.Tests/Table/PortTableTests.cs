@@ -21,6 +21,20 @@ public sealed class PortTableTests
     }
 
     [Fact]
+    public void TryInsert_OwnerWhoseCellHasDied_TheNewOneKnowsItsLastRegistration()
+    {
+        OwnerIndex index = new(maxOwners: 16, processors: 1, seed: 1, isRemembered: _ => true);
+        PortClaim last = Ended;
+        OwnerCell dead = Cell("a", PortProtocol.Tcp), next = new("a", PortProtocol.Tcp, 1, PortClaim.Pending(new NewClaim { Protocol = PortProtocol.Tcp, Epoch = 32 }, confirmed: false));
+        dead.Remember(last);
+        index.TryInsert(dead).Should().Be(OwnerIndex.Insertion.Inserted);
+
+        index.TryInsert(next).Should().Be(OwnerIndex.Insertion.Inserted);
+
+        next.Last.Should().BeSameAs(last);
+    }
+
+    [Fact]
     public async Task TryMarkForeign_AProcessRegisteredMeanwhile_LeavesItsPort()
     {
         await using Scene scene = new();
