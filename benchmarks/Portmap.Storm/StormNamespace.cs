@@ -11,7 +11,7 @@ internal static class StormNamespace
     public const string Inside = "--inside";
 
     /// <summary>The ephemeral range of the namespace, which is also the range that all contestants
-    /// hand out: the overlap of the mail, made complete.</summary>
+    /// hand out. On real hosts the two overlap in part.</summary>
     public static PortRange Ports { get; } = new(49_152, 50_175);
 
     /// <summary>Runs this program once more, inside; says why, and ends cleanly, where that is not

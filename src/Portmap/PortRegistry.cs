@@ -12,8 +12,8 @@ using Portmap.Upkeep;
 
 namespace Portmap;
 
-/// <summary>Answers one question for everything that runs on a host: which process serves which
-/// port? Hands out ports and keeps the book of who listens where.</summary>
+/// <summary>Hands out ports to the processes of a host, and answers which process listens on which
+/// port.</summary>
 /// <remarks>
 /// <para>All members are safe for any number of threads, and no table operation takes a lock:
 /// lookups are wait-free and allocate nothing, the rest is lock-free. One made by the constructor

@@ -156,8 +156,8 @@ public sealed class PortRegistryOptions
 
     /// <summary>How many owners may be live at once, both protocols counted.</summary>
     /// <value>
-    /// 1 to 1,048,576. The default is 65,536. The owner index takes 8 bytes each, rounded up to a
-    /// power of two.
+    /// 1 to 1,048,576. The default is 65,536. The index takes 24 to 48 bytes for each owner that
+    /// there is, and grows with them.
     /// </value>
     public int MaxOwners { get; set; } = 65_536;
 
@@ -189,8 +189,8 @@ public sealed class PortRegistryOptions
     /// The default is true. Without it every lease is <see cref="PortGuarantee.LedgerOnly"/>.
     /// </value>
     /// <remarks>
-    /// <b>Switching it off gives up promise 2:</b> a stranger's port will be handed out. It is
-    /// meant for measurements and for ledgers of other hosts.
+    /// <b>When it is off, ports that other programs use are handed out too.</b> It is meant for
+    /// tests, for measurements, and for registries of other hosts' ports.
     /// </remarks>
     public bool Probe { get; set; } = true;
 

@@ -11,12 +11,12 @@ namespace Portmap;
 /// <para>All members are safe for any thread.</para>
 /// <para>Disposing it says that the connection is gone. The process is looked at then at once and
 /// again after 10, 50 and 250 ms, because the kernel closes sockets before the process shows as
-/// dead. Dead: its registrations end. Alive: they are served for
+/// dead. If it is dead, its registrations end. If it lives, they are served for
 /// <see cref="PortRegistryOptions.DisconnectGrace"/>, in which it may register them again over a
-/// new session. Unknown: lookups stop at once, and the entries wait out the grace for their owner
-/// only.</para>
-/// <para>It is not a lease: it may register owners that nobody acquired (the process binds, the
-/// registry keeps the book).</para>
+/// new session. If the process is unknown, lookups do not return its entries any more, and only
+/// their owner can have them back within that time.</para>
+/// <para>It is not a lease: it may register owners that nobody acquired, because a process may bind
+/// a port by itself and tell the registry afterwards.</para>
 /// </remarks>
 [DebuggerDisplay("{_holder.Display,nq}")]
 public sealed class PortSession : IAsyncDisposable

@@ -5,9 +5,10 @@ using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
 
-/// <summary>The five systems of the mail "Brick port allocation by GlusterD": what was reported,
-/// each patch, the window that remained, and the long-term solution. The first two play one scene:
-/// a brick had a port, was killed, and a stranger has taken the port.</summary>
+/// <summary>The five designs of the mail "Brick port allocation by GlusterD" (gluster-devel,
+/// 2016-03-31): what was reported, each patch, the window that remained, and the long-term
+/// solution. The first two play one scene: a brick had a port, was killed, and another program has
+/// taken the port.</summary>
 public sealed class MailScenariosTests
 {
     private const string Brick = "vol0:/bricks/b1";

@@ -12,8 +12,14 @@ namespace Portmap.Persistence;
 /// </remarks>
 internal sealed class StateScan
 {
-    /// <summary>The version that is read and written.</summary>
-    public const int Version = 1;
+    /// <summary>
+    /// The version that is written; each one before it is read too, and written anew in this one.
+    /// </summary>
+    /// <remarks>
+    /// 2: several claims of one line. A reader of version 1 would take such a line for one claim of
+    /// an owner with a long name.
+    /// </remarks>
+    public const int Version = 2;
 
     /// <summary>Of a name of 20 characters.</summary>
     private const int TypicalLine = 200;
@@ -59,8 +65,10 @@ internal sealed class StateScan
     /// <summary>Whether there is anything that makes this a state file.</summary>
     public bool IsState => FileVersion > 0 || Lines > 0 || IsCutHeader;
 
-    /// <summary>Whether the file is as it was written, so that it can be appended to.</summary>
-    public bool IsClean => FileVersion > 0 && _damages.Count == 0 && LostBreaks == 0 && TornBytes == 0 && !EndsOpen;
+    /// <summary>
+    /// Whether the file is as this version writes it, so that it can be appended to.
+    /// </summary>
+    public bool IsClean => FileVersion == Version && _damages.Count == 0 && LostBreaks == 0 && TornBytes == 0 && !EndsOpen;
 
     /// <summary>Reads a file.</summary>
     /// <param name="file">The file.</param>

@@ -12,7 +12,7 @@ internal sealed record BlockingMember(string Type, string Reason)
     /// <summary>Members of the type that are fine; every other one counts.</summary>
     public IReadOnlyList<string> Except { get; init; } = [];
 
-    /// <summary>What no table operation may use: promise 5 of the design.</summary>
+    /// <summary>What no table operation may use: none may take a lock.</summary>
     public static IReadOnlyList<BlockingMember> All { get; } =
     [
         new("System.Threading.Monitor", "the lock statement; a suspended holder stops everybody"),

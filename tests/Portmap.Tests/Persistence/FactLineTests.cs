@@ -87,7 +87,7 @@ public class FactLineTests
     [InlineData("tcp 7 bound epoch=1 pid=1 start=1 boot=- at=- until=- by=x")]
     [InlineData("mark epoch=")]
     [InlineData("mark epoch=1 more")]
-    [InlineData("portmap-state 1")]
+    [InlineData("portmap-state 2")]
     public void Read_SealedButNoFact_IsNothing(string text)
     {
         byte[] body = System.Text.Encoding.UTF8.GetBytes(text);

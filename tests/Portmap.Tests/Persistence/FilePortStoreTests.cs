@@ -18,7 +18,7 @@ public sealed class FilePortStoreTests : PortStoreContract, IDisposable
         string[] lines = await File.ReadAllLinesAsync(_folder.StatePath);
 
         lines.Should().HaveCount(4);
-        lines[0].Should().MatchRegex("^#[0-9a-f]{8} portmap-state 1$");
+        lines[0].Should().MatchRegex("^#[0-9a-f]{8} portmap-state 2$");
         lines[1].Should().MatchRegex("^#[0-9a-f]{8} tcp 49152 bound epoch=16 pid=4321 start=987654321 boot=9f1c6a70-27f3-4f0e-8f6d-0a3b5d1c2e4f "
             + "at=20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z until=- by=AllocatorPicks owner=vol0:/bricks/b 1$");
         lines[2].Should().EndWith(@" by=AllocatorPicks owner=two\x0alines");
@@ -84,7 +84,7 @@ public sealed class FilePortStoreTests : PortStoreContract, IDisposable
     }
 
     [Theory]
-    [InlineData(2)]
+    [InlineData(StateScan.Version + 1)]
     [InlineData(int.MaxValue)]
     public async Task Load_NewerVersion_IsRefusedAndLeftAsItWas(int version)
     {
@@ -94,7 +94,7 @@ public sealed class FilePortStoreTests : PortStoreContract, IDisposable
         PortRefusal refusal = await RefusalAsync(_folder.Store());
 
         refusal.Reason.Should().Be(PortRefusalReason.StateUnreadable);
-        refusal.Message.Should().Contain($"version {version}").And.Contain("knows 1");
+        refusal.Message.Should().Contain($"version {version}").And.Contain($"knows {StateScan.Version}");
         (await File.ReadAllBytesAsync(_folder.StatePath)).Should().Equal(content);
         _folder.Files("*").Should().Equal(_folder.StatePath);
     }

@@ -122,7 +122,7 @@ public sealed class LostLineBreakTests : IDisposable
     public async Task Load_NewerVersionWhoseLineBreakIsLost_IsRefusedAndLeftAsItIs(bool lost)
     {
         byte[] whole = await WriteAsync(Facts(3));
-        byte[] header = FactLine.MakeHeader(2);
+        byte[] header = FactLine.MakeHeader(StateScan.Version + 1);
         byte[] newer = [.. header[..^1], .. lost ? [] : "?"u8.ToArray(), .. whole[FactLine.Header.Length..]];
         await File.WriteAllBytesAsync(_folder.StatePath, newer);
         PortRefusedException refused = await Assert.ThrowsAsync<PortRefusedException>(_folder.LoadAsync);

@@ -99,7 +99,7 @@ public sealed class StateFileDamageTests : IDisposable
     {
         // A worker chooses its owner's name. It must not be able to write a line of its own, not
         // even into a damaged file.
-        byte[] forged = [.. FactLine.MakeHeader(1), .. System.Text.Encoding.UTF8.GetBytes("x")];
+        byte[] forged = [.. FactLine.MakeHeader(StateScan.Version), .. System.Text.Encoding.UTF8.GetBytes("x")];
         PortFact honest = FactGen.Bound("\n" + System.Text.Encoding.UTF8.GetString(await LineOfAsync(FactGen.Bound("forged", 1, 1_600))) + System.Text.Encoding.UTF8.GetString(forged), 50_000, 16);
         await _folder.AppendAsync(honest);
         byte[] whole = await File.ReadAllBytesAsync(_folder.StatePath);

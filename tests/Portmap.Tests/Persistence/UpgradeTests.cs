@@ -1,3 +1,5 @@
+using Portmap.Persistence;
+
 namespace Portmap.Tests.Persistence;
 
 /// <summary>A state that an earlier version wrote is read whole.</summary>
@@ -17,6 +19,17 @@ public sealed class UpgradeTests
 
         complaints.Should().BeEmpty();
         lines.Should().HaveCount(6).And.Contain(line => line.Contains("Tcp 20000 'web' 1883161969324736528 of 0 Bound", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Load_StateOf010_IsWrittenAnewInTheVersionOfNow()
+    {
+        using StateFolderOfTest folder = Folder();
+
+        await folder.LoadAsync();
+
+        (await File.ReadAllBytesAsync(folder.StatePath)).AsSpan(0, FactLine.Header.Length).SequenceEqual(FactLine.Header)
+            .Should().BeTrue("0.1.0 must refuse what it would misread");
     }
 
     [Fact]
