@@ -14,10 +14,10 @@ internal sealed class Stripes
     private const uint AskEach = 64;
 
     [ThreadStatic]
-    private static uint t_asked;
+    private static uint s_asked;
 
     [ThreadStatic]
-    private static int t_processor;
+    private static int s_processor;
 
     private readonly long[] _cells;
     private readonly int _mask;
@@ -39,13 +39,13 @@ internal sealed class Stripes
     {
         get
         {
-            uint asked = t_asked++;
+            uint asked = s_asked++;
             if (asked % AskEach == 0)
             {
-                t_processor = Thread.GetCurrentProcessorId();
+                s_processor = Thread.GetCurrentProcessorId();
             }
 
-            return t_processor & _mask;
+            return s_processor & _mask;
         }
     }
 

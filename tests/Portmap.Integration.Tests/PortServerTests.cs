@@ -109,8 +109,8 @@ public sealed class PortServerTests
     public async Task Ask_ByAnotherUserForOurProcess_IsTold0()
     {
         await using Scene scene = await Scene.StartAsync(ports: 4);
-        const string ask = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect('\\0'+sys.argv[1]); s.sendall((sys.argv[2]+'\\n').encode()); print(s.recv(99).decode().strip())";
-        ProcessStartInfo start = new("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", ask, scene.Address[1..], Environment.ProcessId.ToString(CultureInfo.InvariantCulture)]);
+        const string Ask = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect('\\0'+sys.argv[1]); s.sendall((sys.argv[2]+'\\n').encode()); print(s.recv(99).decode().strip())";
+        ProcessStartInfo start = new("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", Ask, scene.Address[1..], Environment.ProcessId.ToString(CultureInfo.InvariantCulture)]);
 
         await using ChildProcess stranger = ChildProcess.Start(start);
 
