@@ -56,6 +56,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         Parts.Fence = new EpochFence(Parts.Table, Parts.Epochs);
         _findings = new Findings(Parts.Log);
         _liveness = new LivenessPass(Parts, sweep, _findings);
+        Parts.LastPassMs = Parts.NowMs;   // overdue counts from here
         _reconciler = new Reconciler(Parts, sweep);
         if (opened is not null)
         {

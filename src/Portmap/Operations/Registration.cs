@@ -167,7 +167,7 @@ internal struct Registration : IOperation
         }
 
         _parts.ThrowIfDisposed();
-        return Push(seen, Rank(ref right, seen), right);
+        return Push(seen, Rank(ref right, seen), right, now);
     }
 
     private readonly OwnerClaims Claims(in OwnerView seen, long now)
@@ -265,7 +265,7 @@ internal struct Registration : IOperation
         return 0;
     }
 
-    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right)
+    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right, long now)
     {
         NewClaim registration = new()
         {
@@ -284,6 +284,11 @@ internal struct Registration : IOperation
         }
 
         _claim = pushed == Publication.Done ? claim : null;
+        if (_claim is not null && right.Beside is not null && seen.Served is { IsNone: false, Stage: ClaimStage.Ended })
+        {
+            PortTable.GiveUp(claim, now);   // it was to stand beside the lease because of a registration that has gone: decide again
+        }
+
         return Answer.Again;
     }
 

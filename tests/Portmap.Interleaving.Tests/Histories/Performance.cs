@@ -42,7 +42,7 @@ internal sealed class Performance
             Call = one.Call with
             {
                 Rivals = calls.Where((other, j) => i != j && other.Call.Changes && Overlap(one, other)).Sum(other => other.Call.IsOfTwo ? 2 : 1),
-                HasRivalOwners = Array.Exists(calls, other => other.Call.Owner != one.Call.Owner && Overlap(one, other)
+                HasRivalOwners = Array.Exists(calls, other => (other.Call.Owner != one.Call.Owner || other.Call.IsOfTwo) && Overlap(one, other)
                     && other.Call.Kind is (CallKind.Acquire or CallKind.AcquireAll or CallKind.AcquireBlock or CallKind.Register or CallKind.RegisterLease)),
                 IsOfUncertainTime = calls.Where((other, j) => passes[j] && Overlap(one, other)).Any(),
             },
