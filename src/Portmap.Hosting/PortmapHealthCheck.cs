@@ -15,12 +15,13 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         PortRegistry registry = services.Registry(key);
-        IReadOnlyList<PortFinding> findings = registry.Diagnose();
         (int used, int ports) = Usage(registry);
         double share = (double)used / ports;
-        List<string> failed = [], degraded = [.. findings.Where(Weakens).Select(finding => finding.ToString())];
-        failed.AddRange(findings.Where(Breaks).Select(finding => finding.ToString()));
+        List<string> failed = [], degraded = [];
         string store = await TryStoreAsync(registry, failed, degraded, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<PortFinding> findings = registry.Diagnose();   // after the store was tried, which may have ended what it would say
+        failed.AddRange(findings.Where(Breaks).Select(finding => finding.ToString()));
+        degraded.AddRange(findings.Where(Weakens).Select(finding => finding.ToString()));
         string[] endpoints = await TryServerAsync(failed, cancellationToken).ConfigureAwait(false);
         if (share >= FullShare)
         {

@@ -23,6 +23,9 @@ internal sealed class MutantRun
     /// <summary>Only those with this text in their name; null is any.</summary>
     public string? Only { get; init; }
 
+    /// <summary>Only those with one of these names; null is any.</summary>
+    public IReadOnlySet<string>? Held { get; init; }
+
     /// <summary>Only those that tests of this project look for; null is any.</summary>
     public string? Project { get; init; }
 
@@ -32,6 +35,11 @@ internal sealed class MutantRun
 
     /// <summary>Where the table goes as Markdown; null is nowhere.</summary>
     public FileInfo? Report { get; init; }
+
+    /// <summary>The names of those that a table which <see cref="Report"/> wrote tells as
+    /// caught.</summary>
+    public static HashSet<string> CaughtIn(IEnumerable<string> table) =>
+        [.. table.Select(row => row.Split(" | ")).Where(row => row is [_, _, nameof(Fate.Caught), ..]).Select(row => row[0].TrimStart('|', ' '))];
 
     /// <summary>Says which mutants no longer fit the sources.</summary>
     public static int Check()
@@ -128,7 +136,8 @@ internal sealed class MutantRun
 
     private Mutant[] Draw()
     {
-        Mutant[] from = [.. MutantList.All.Where(mutant => Only is null || mutant.Id.Contains(Only, StringComparison.OrdinalIgnoreCase)).Where(mutant => Project is null || mutant.Project == Project)];
+        Mutant[] from = [.. MutantList.All.Where(mutant => Only is null || mutant.Id.Contains(Only, StringComparison.OrdinalIgnoreCase)).Where(mutant => Project is null || mutant.Project == Project)
+            .Where(mutant => Held is null || Held.Contains(mutant.Id))];
         if (Count == 0 || Count >= from.Length)
         {
             return from;
