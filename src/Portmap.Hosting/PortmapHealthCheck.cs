@@ -18,7 +18,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
         (int used, int ports) = Usage(registry);
         double share = (double)used / ports;
         List<string> failed = [], degraded = [];
-        string store = await TryStoreAsync(registry, failed, degraded, cancellationToken).ConfigureAwait(false);
+        string? tried = await TryStoreAsync(registry, failed, degraded, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<PortFinding> findings = registry.Diagnose();   // after the store was tried, which may have ended what it would say
         failed.AddRange(findings.Where(Breaks).Select(finding => finding.ToString()));
         degraded.AddRange(findings.Where(Weakens).Select(finding => finding.ToString()));
@@ -30,7 +30,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
         Dictionary<string, object> data = new()
         {
-            ["store"] = store,
+            ["store"] = tried ?? (findings.Any(finding => finding.Kind == PortFindingKind.StoreFailing) ? "fails" : "not tried: it confirms nothing"),
             ["endpoints"] = endpoints,
             ["used"] = used,
             ["ports"] = ports,
@@ -69,7 +69,8 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
     private static bool IsUsed(PortRegistry registry, int port, PortProtocol protocol) =>
         registry.TryGetEntry(port, out PortEntry entry, protocol) && entry.State is not (PortState.Free or PortState.Cooling);
 
-    private async Task<string> TryStoreAsync(PortRegistry registry, List<string> failed, List<string> degraded, CancellationToken cancellationToken)
+    /// <returns>How the store is; null when it confirms nothing, and so was not tried.</returns>
+    private async Task<string?> TryStoreAsync(PortRegistry registry, List<string> failed, List<string> degraded, CancellationToken cancellationToken)
     {
         PortRegistryOptions options = services.RegistryOptions(key);
         if (options.StateFolder is null && services.Store(key) is null)
@@ -79,7 +80,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
         if (options.Durability != PortDurability.Confirmed)
         {
-            return registry.Diagnose().Any(finding => finding.Kind == PortFindingKind.StoreFailing) ? "fails" : "not tried: it confirms nothing";
+            return null;
         }
 
         try

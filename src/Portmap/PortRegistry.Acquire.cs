@@ -62,7 +62,7 @@ public sealed partial class PortRegistry
             return false;
         }
 
-        EndIfDisposed(lease);
+        LeaseOutcome.EndIfDisposed(lease, Parts);
         return true;
     }
 
@@ -74,7 +74,7 @@ public sealed partial class PortRegistry
         PortRefusal? refusal = await Acquisition.RunAsync(Parts, lease, request).ConfigureAwait(false);
         refusal?.Throw();
         acquirer?.NoteAcquired(lease);
-        EndIfDisposed(lease);
+        LeaseOutcome.EndIfDisposed(lease, Parts);
         return lease;
     }
 
@@ -83,14 +83,6 @@ public sealed partial class PortRegistry
         if (Parts.Table.Confirms)
         {
             throw new InvalidOperationException($"This registry confirms its changes (Durability is {PortDurability.Confirmed}), which takes the disk's time: use {instead}.");
-        }
-    }
-
-    private void EndIfDisposed(PortLease granted)
-    {
-        if (Parts.IsDisposed)
-        {
-            granted.SetOutcome(Refusals.RegistryDisposed(granted));   // it was disposed meanwhile, and may not have seen this lease
         }
     }
 }

@@ -97,17 +97,7 @@ internal struct Acquisition : IOperation
         return refusal;
     }
 
-    public Answer Step()
-    {
-        Answer answer = Try(_parts.NowMs);
-        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !_hasWaited && _parts.Journal is { Confirms: true, IsIdle: false })
-        {
-            answer = Answer.Wait(AwaitedFact.OfAnyEnd);
-        }
-
-        _hasWaited |= answer.Kind == AnswerKind.Wait;
-        return answer;
-    }
+    public Answer Step() => Confirmation.AfterPendingEnds(_parts, Try(_parts.NowMs), ref _hasWaited);
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
         _isPushed ? null : Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, failure);

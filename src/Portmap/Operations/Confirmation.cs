@@ -29,6 +29,22 @@ internal sealed class Confirmation(RegistryParts parts)
         }
     }
 
+    /// <summary>What a step of an acquisition answers. Before it is told that nothing is free, the
+    /// ends that are on their way to the disk come there, once.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="answer">The answer of the step.</param>
+    /// <param name="hasWaited">Whether the acquisition has waited for anything.</param>
+    public static Answer AfterPendingEnds(RegistryParts parts, Answer answer, ref bool hasWaited)
+    {
+        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !hasWaited && parts.Journal is { Confirms: true, IsIdle: false })
+        {
+            answer = Answer.Wait(AwaitedFact.OfAnyEnd);
+        }
+
+        hasWaited |= answer.Kind == AnswerKind.Wait;
+        return answer;
+    }
+
     /// <summary>Waits for what was begun, at most as long as the caller wants to.</summary>
     public static ValueTask<T> Within<T>(Task<T> task, CancellationToken cancellationToken) => new(task.WaitAsync(cancellationToken));
 

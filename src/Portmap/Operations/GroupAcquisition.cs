@@ -125,26 +125,13 @@ internal struct GroupAcquisition : IOperation
 
         foreach (ILease lease in leases)
         {
-            if (parts.IsDisposed)
-            {
-                lease.SetOutcome(Refusals.RegistryDisposed(lease));   // it was disposed meanwhile, and may not have seen this lease
-            }
+            LeaseOutcome.EndIfDisposed(lease, parts);
         }
 
         return null;
     }
 
-    public Answer Step()
-    {
-        Answer answer = Try(_parts.NowMs);
-        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !_hasWaited && _parts.Journal is { Confirms: true, IsIdle: false })
-        {
-            answer = Answer.Wait(AwaitedFact.OfAnyEnd);
-        }
-
-        _hasWaited |= answer.Kind == AnswerKind.Wait;
-        return answer;
-    }
+    public Answer Step() => Confirmation.AfterPendingEnds(_parts, Try(_parts.NowMs), ref _hasWaited);
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
         _group is not null || _members.Length == 0 ? null : Refusals.StoreFailed(_members[0].Hunt.Owner.Owner, _members[0].Hunt.Owner.Protocol, failure);

@@ -80,6 +80,16 @@ internal struct LeaseOutcome
         EndTrace(lease, ended);
     }
 
+    /// <summary>Ends a lease that was granted while the registry was disposed, which may not have
+    /// seen it.</summary>
+    public static void EndIfDisposed(ILease lease, RegistryParts parts)
+    {
+        if (parts.IsDisposed)
+        {
+            lease.SetOutcome(Refusals.RegistryDisposed(lease));
+        }
+    }
+
     public static void EndTrace(ILease lease, object outcome)
     {
         if (Volatile.Read(ref lease.Extras)?.Trace is not { } trace)
