@@ -11,7 +11,16 @@ internal sealed class RegistryParts
     private int _isDisposed;
     private long _lastPassMs;
 
-    public required PortRegistrySettings Settings { get; init; }
+    public required PortRegistrySettings Settings
+    {
+        get;
+        init
+        {
+            field = value;
+            Listeners = new ListenReader(value.Host);
+            Holders = new ForeignHolders(value.Host);
+        }
+    }
 
     public required RegistryClock Clock { get; init; }
 
@@ -45,9 +54,9 @@ internal sealed class RegistryParts
     /// <summary>The ranges that requests ask for.</summary>
     public required AskedPools Pools { get; init; }
 
-    public ForeignHolders Holders { get; } = new();
+    public ForeignHolders Holders { get; private init; } = null!;
 
-    public ListenReader Listeners { get; } = new();
+    public ListenReader Listeners { get; private init; } = null!;
 
     public long NowMs => Clock.NowMs;
 
@@ -58,7 +67,7 @@ internal sealed class RegistryParts
     /// <summary>When a pass ended last, or when the registry began.</summary>
     public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }
 
-    public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
+    public bool AsksTheKernel => Settings.Probe && (OperatingSystem.IsLinux() || Settings.Host is not null);
 
     public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
