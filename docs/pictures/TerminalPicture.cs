@@ -53,8 +53,8 @@ internal static class TerminalPicture
         int column = span.Column + span.Text.Length - leading.Length;
         string style = (span.Colour, span.IsBold) switch
         {
-            (< 0 or > 15, false) => string.Empty,
-            (< 0 or > 15, true) => " class=\"b\"",
+            ( < 0 or > 15, false) => string.Empty,
+            ( < 0 or > 15, true) => " class=\"b\"",
             (_, false) => Text($" class=\"c{span.Colour}\""),
             _ => Text($" class=\"c{span.Colour} b\""),
         };
