@@ -10,6 +10,7 @@ internal sealed class RegistryParts
 {
     private int _isDisposed;
     private long _lastPassMs;
+    private FleetBonds? _fleet;
 
     public required PortRegistrySettings Settings
     {
@@ -54,6 +55,9 @@ internal sealed class RegistryParts
     /// <summary>The ranges that requests ask for.</summary>
     public required AskedPools Pools { get; init; }
 
+    /// <summary>What is held in the fleet; null while the registry is joined to none.</summary>
+    public FleetBonds? Fleet => Volatile.Read(ref _fleet);
+
     public ForeignHolders Holders { get; private init; } = null!;
 
     public ListenReader Listeners { get; private init; } = null!;
@@ -70,6 +74,12 @@ internal sealed class RegistryParts
     public bool AsksTheKernel => Settings.Probe && (OperatingSystem.IsLinux() || Settings.Host is not null);
 
     public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
+
+    /// <summary>Joins a fleet; false when there is one.</summary>
+    public bool TryJoin(FleetBonds fleet) => Interlocked.CompareExchange(ref _fleet, fleet, null) is null;
+
+    /// <summary>Parts from it.</summary>
+    public void Part(FleetBonds fleet) => Interlocked.CompareExchange(ref _fleet, null, fleet);
 
     /// <summary>Ends what is done for others; false when it had ended.</summary>
     public bool TryDispose() => Interlocked.Exchange(ref _isDisposed, 1) == 0;
