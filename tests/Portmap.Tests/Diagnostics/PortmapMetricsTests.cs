@@ -114,6 +114,34 @@ public sealed class PortmapMetricsTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Write_StoreFailsAndWorksAgain_IsTimedUnderWhatCameOfIt()
+    {
+        using Factory factory = new();
+        ConcurrentQueue<string> outcomes = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (ReferenceEquals(instrument.Meter, factory.Meter) && instrument.Name == "portmap.store.write.duration")
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) => outcomes.Enqueue($"{tags[0].Key}={tags[0].Value}"));
+        listener.Start();
+        Persistence.GatedStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, MeterFactory = factory }, store, null, new FakeTimeProvider()).Within();
+        await registry.AcquireAsync("b1").Within();
+        outcomes.Should().OnlyContain(outcome => outcome == "portmap.outcome=Written").And.NotBeEmpty();
+        outcomes.Clear();
+
+        store.Fail();
+        (await registry.AcquireAsync("b2").RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+
+        outcomes.Should().Contain("portmap.outcome=Failed").And.NotContain("portmap.outcome=Written");
+        store.Heal();
+    }
+
     private sealed class Factory : IMeterFactory
     {
         public Meter? Meter { get; private set; }

@@ -47,6 +47,31 @@ public sealed class ConfirmedTests
     }
 
     [Fact]
+    public async Task AcquireAsync_NothingIsWrittenAfterTheEndItWaitsFor_IsGivenAllTheSame()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+        {
+            options.Ports = "20000-20001";
+            options.ReuseDelay = TimeSpan.Zero;
+        });
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Hold();
+        Task<PortLease> first = scene.Registry.AcquireAsync("other").AsTask();
+        await scene.Store.ArrivedAsync().Within();
+        Task released = lease.ReleaseAsync().AsTask();   // into the batch after that one, and so its note is used up
+        scene.Store.ReleaseOne();
+        await first.Within();
+        await scene.Store.ArrivedAsync().Within();
+        Task<PortLease> acquiring = scene.Registry.AcquireAsync(new PortRequest("b") { Previous = lease.Port, Reuse = PortReuse.Require }).AsTask();
+        acquiring.IsCompleted.Should().BeFalse("the end is at the gate");
+
+        scene.Store.Release();
+
+        (await acquiring.Within()).Port.Should().Be(lease.Port);
+        await released.Within();
+    }
+
+    [Fact]
     public async Task RegisterAsync_FactNotOnDisk_LookupsDoNotShowIt()
     {
         await using StoreScene scene = await StoreScene.OpenAsync();

@@ -87,6 +87,14 @@ internal sealed class GatedStore : IPortStore
         gate?.SetResult();
     }
 
+    /// <summary>Lets the batch at the gate through; the next one waits there.</summary>
+    public void ReleaseOne()
+    {
+        TaskCompletionSource? gate = _gate;
+        Hold();
+        gate?.SetResult();
+    }
+
     /// <summary>From now on a batch fails; it may be on disk all the same.</summary>
     public void Fail(bool durableAllTheSame = false)
     {
