@@ -155,6 +155,7 @@ public sealed partial class MetricsTests
         await UseAsync(registry, folder, readings);
 
         string[] written = [.. Row().Matches(RepositoryFiles.Read("docs", "reference", "meters.md"))
+            .Where(row => !row.Groups["name"].Value.StartsWith("portmap.fleet.", StringComparison.Ordinal))   // Portmap.Etcd's own test
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
 
         written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));
@@ -339,9 +340,7 @@ public sealed partial class MetricsTests
     /// <summary>As those of a factory are: disposed by nobody but the factory.</summary>
     private sealed class LastingMeter(MeterOptions options, object scope) : Meter(new MeterOptions(options.Name) { Scope = scope })
     {
-        protected override void Dispose(bool disposing)
-        {
-        }
+        protected override void Dispose(bool disposing) => base.Dispose(false);
     }
 
     /// <summary>A clock that stands until it is moved.</summary>

@@ -7,7 +7,7 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// every second is there all the same.</summary>
 internal sealed class SlowStore(bool fails) : IPortStore
 {
-    private readonly MemoryPortStore _store = new();
+    private readonly FakePortStore _store = new();
     private volatile bool _fails;
     private int _batches;
 

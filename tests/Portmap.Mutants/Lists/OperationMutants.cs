@@ -95,6 +95,6 @@ internal static class OperationMutants
         s_operations.This("ClaimJournal.FactOf: a port that cooled is free after a restart", "ClaimJournal.cs", "PortState.Cooling when claim.Port != 0 &&", "PortState.Cooling when !MUTANT && claim.Port != 0 &&", "RecoveryTests|RecoveryRules|RestartMix"),
         s_operations.This("ClaimJournal.FactOf: the process is not written", "ClaimJournal.cs", "ProcessStart = process.StartTime,", "ProcessStart = MUTANT ? 0 : process.StartTime,", "RecoveryTests"),
         s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
-        s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "ConfirmedTests.|FailingStore"),
+        s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "LastTurnTests"),
     ];
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Diagnostics;
@@ -85,7 +84,7 @@ public sealed class PortmapMetricsTests : IDisposable
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add($"{instrument.Name} {tags[0].Key}={tags[0].Value}"));
         listener.Start();
         PortRegistryOptions options = new() { Ports = Scene.TenPorts, Probe = false, LivenessInterval = TimeSpan.FromSeconds(1), MeterFactory = factory };
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new MemoryPortStore(), null, clock).Within();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new FakePortStore(), null, clock).Within();
         PortSession session = registry.OpenSession(Environment.ProcessId);
         await registry.AcquireAsync("b1").Within();
         await registry.AcquireAsync("b2").Within();
@@ -129,7 +128,7 @@ public sealed class PortmapMetricsTests : IDisposable
         };
         listener.SetMeasurementEventCallback<double>((_, _, tags, _) => outcomes.Enqueue($"{tags[0].Key}={tags[0].Value}"));
         listener.Start();
-        Persistence.GatedStore store = new();
+        FakePortStore store = new();
         await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, MeterFactory = factory }, store, null, new FakeTimeProvider()).Within();
         await registry.AcquireAsync("b1").Within();
         outcomes.Should().OnlyContain(outcome => outcome == "portmap.outcome=Written").And.NotBeEmpty();
