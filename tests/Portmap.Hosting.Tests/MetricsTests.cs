@@ -62,6 +62,28 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task BoundDuration_OwnerGaveALeaseBackBefore_CountsFromItsOwn()
+    {
+        ManualClock clock = new();
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        readings.Collect();
+        await (await registry.AcquireAsync("b1").Within()).ReleaseAsync().Within();
+        clock.Advance(TimeSpan.FromSeconds(7));
+        PortLease lease = await registry.AcquireAsync("b1").Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
+
+        (await readings.BoundDuration.Within()).Value.Should().Be(3.0);
+    }
+
+    [Fact]
     public async Task BoundDuration_ALeaseThatGotAnotherPort_CountsFromTheFirst()
     {
         ManualClock clock = new();

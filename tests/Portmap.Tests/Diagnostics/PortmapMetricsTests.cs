@@ -114,6 +114,42 @@ public sealed class PortmapMetricsTests : IDisposable
     }
 
     [Fact]
+    public async Task Gauges_FactsThatWaitAndAProcessOfSeveralOwners_AreCounted()
+    {
+        using Factory factory = new();
+        ConcurrentDictionary<string, long> read = new();
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (ReferenceEquals(instrument.Meter, factory.Meter))
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => read[instrument.Name] = value);
+        listener.Start();
+        FakePortStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, MeterFactory = factory }, store, null, new FakeTimeProvider()).Within();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        await session.RegisterAsync(new PortClaimRequest("b1", Scene.First)).Within();
+        await session.RegisterAsync(new PortClaimRequest("b1/admin", Scene.First)).Within();
+        store.Hold();
+        Task first = registry.AcquireAsync("b2").AsTask();
+        await store.ArrivedAsync().Within();
+        Task second = registry.AcquireAsync("b3").AsTask();   // behind the one under way
+
+        listener.RecordObservableInstruments();
+
+        read["portmap.store.queue"].Should().Be(1);
+        read["portmap.sessions"].Should().Be(1, "it is one process");
+        store.Release();
+        await Task.WhenAll(first, second).Within();
+        listener.RecordObservableInstruments();
+        read["portmap.leases.open"].Should().Be(2);
+        read["portmap.store.queue"].Should().Be(0);
+    }
+
+    [Fact]
     public async Task Write_StoreFailsAndWorksAgain_IsTimedUnderWhatCameOfIt()
     {
         using Factory factory = new();

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Portmap.Persistence;
 
 namespace Portmap.Tests.Persistence;
 
