@@ -1,7 +1,7 @@
 namespace Portmap.Mutants.Lists;
 
-/// <summary>Faults in what few programs ask for: several at once, ports in a row, kept numbers, more
-/// time; and in what one thread does for another.</summary>
+/// <summary>Faults in what few programs ask for: several at once, ports in a row, kept numbers,
+/// more time; and in what one thread does for another.</summary>
 internal static class GroupMutants
 {
     private const string Interleaving = "Portmap.Interleaving.Tests";
