@@ -69,6 +69,9 @@ public readonly record struct PortRequest(string Owner)
         init => _leaseTimeout = value == TimeSpan.Zero ? s_zero : value ?? default;
     }
 
+    /// <summary>Whether <see cref="LeaseTimeout"/> is not null.</summary>
+    internal bool HasLeaseTimeout => _leaseTimeout != default;
+
     /// <summary>
     /// Whether an owner that is served already keeps what it has: for a host that starts what does
     /// not run, and must start nothing twice.

@@ -46,7 +46,7 @@ internal sealed record LeaseExtras
 
     /// <summary>Those of a lease that is about to be acquired; null when it needs none.</summary>
     public static LeaseExtras? Of(in PortRequest request, SessionHolder? acquirer) =>
-        acquirer is null && request.UserId is null && request.Ports is null && request.LeaseTimeout is null && !LeaseTrace.IsWanted
+        acquirer is null && request.UserId is null && request.Ports is null && !request.HasLeaseTimeout && !LeaseTrace.IsWanted
             ? null
             : new LeaseExtras
             {

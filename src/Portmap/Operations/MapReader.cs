@@ -31,7 +31,7 @@ internal sealed class MapReader(RegistryParts parts)
         {
             cancellationToken.ThrowIfCancellationRequested();
             Task changed = parts.Changes.Changed;   // before the look, so that a change that comes after the look wakes us
-            if (!parts.Changes.TryRead(revision, out ImmutableArray<PortChange> changes))
+            if (!parts.Changes.TryRead(revision, parts.Entries.Making, out ImmutableArray<PortChange> changes))
             {
                 PortUpdate anew = snapshots ? new PortUpdate(Snapshot()) : new PortUpdate(parts.Changes.StartAndGetRevision(), []);
                 revision = anew.Revision;

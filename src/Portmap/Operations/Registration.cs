@@ -277,7 +277,7 @@ internal struct Registration : IOperation
             Holder = _session,
             UsesUp = right.UsesUp,
         };
-        Publication pushed = _parts.Table.TryPush(seen, _wanted.Owner, registration, out PortClaim claim);
+        Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
         {
             return Refusals.TooManyOwners(_wanted.Owner.Owner, _parts.Settings.MaxOwners);

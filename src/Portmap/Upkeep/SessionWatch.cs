@@ -47,7 +47,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
             parts.Log.PassedOn(entry, from);
             if (parts.Changes.IsRecording)
             {
-                parts.Changes.Append(PortChangeKind.Registered, entry);
+                parts.Changes.Append(PortChangeKind.Registered, parts.Entries.FactsOf(served));
             }
         }
     }

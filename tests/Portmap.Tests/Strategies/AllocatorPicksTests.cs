@@ -1,3 +1,4 @@
+using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
@@ -67,6 +68,41 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
             }
 
             ports.Should().OnlyHaveUniqueItems("a number that was in use a moment ago comes last");
+        }
+
+        [Fact]
+        public async Task Acquire_OnTwoProcessors_EachGoesRoundInAShareOfItsOwn()
+        {
+            await using Scene scene = new("1025-3072", options => (options.Order, options.ReuseDelay) = (PortOrder.NextFit, TimeSpan.Zero));
+            HashSet<int>[] ports = [.. Enumerable.Range(0, Processor.Count).Select(processor => Processor.Run(processor, () => Churn(scene, 3_000)))];
+
+            if (ports.Length > 1)
+            {
+                ports[0].Should().NotIntersectWith(ports[1]);
+            }
+
+            ports.Should().OnlyContain(own => own.Count >= 256, "a number comes round late");
+        }
+
+        [Fact]
+        public async Task Acquire_OnOneProcessor_ReachesTheSharesOfAll()
+        {
+            await using Scene scene = new("1025-3072", options => options.Order = PortOrder.NextFit);
+
+            Processor.Run(0, () => Enumerable.Range(0, 2_048).Select(i => scene.Acquire(OwnerOf(i)).Port).ToHashSet()).Should().HaveCount(2_048);
+        }
+
+        private static HashSet<int> Churn(Scene scene, int pairs)
+        {
+            HashSet<int> ports = [];
+            for (int i = 0; i < pairs; i++)
+            {
+                PortLease lease = scene.Acquire("b1");
+                ports.Add(lease.Port);
+                lease.TryRelease(out _);
+            }
+
+            return ports;
         }
     }
 
