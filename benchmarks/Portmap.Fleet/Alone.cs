@@ -58,7 +58,7 @@ internal sealed class Alone(string endpoints) : IDisposable
     }
 
     /// <summary>Reads a whole fleet, as a mirror does, and drops it.</summary>
-    public Task ListAsync(string prefix) => Listing.ReadAllAsync(Client, new FleetKeys(prefix, "nobody"), static _ => { }, CancellationToken.None);
+    public Task ListAsync(string prefix) => Listing.ReadAllAsync(Client, new FleetKeys(prefix, "nobody"), static (in ListedKey _) => { }, CancellationToken.None);
 
     /// <summary>How many keys begin so.</summary>
     public async Task<long> CountAsync(string prefix)

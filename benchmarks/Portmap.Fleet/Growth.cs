@@ -42,14 +42,10 @@ internal static class Growth
             alones.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
             long before = GC.GetTotalMemory(forceFullCollection: true);
             Member mirror = new("looker", etcd.Endpoints, isPublishing: false);
-            TimeSpan paused = GC.GetTotalPauseDuration();
-            int full = GC.CollectionCount(2), small = GC.CollectionCount(0);
-            long allocated = GC.GetTotalAllocatedBytes();
             start = Stopwatch.GetTimestamp();
             mirror.Fleet.Start();
             await mirror.Fleet.Map.WhenListed;
             listings.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-            Console.WriteLine($"DEBUG {hosts} listing {listings[^1]:0.00} alone {alones[^1]:0.00} paused {(GC.GetTotalPauseDuration() - paused).TotalSeconds:0.00} gen2 {GC.CollectionCount(2) - full} gen0 {GC.CollectionCount(0) - small} alloc/entry {(GC.GetTotalAllocatedBytes() - allocated) / entries}");
             Check(mirror, entries);
             bytes.Add((double)(GC.GetTotalMemory(forceFullCollection: true) - before) / entries);
             mirrors.Add(mirror);

@@ -42,10 +42,10 @@ internal sealed class Listing
     /// <returns>The revision of all pages.</returns>
     /// <exception cref="EtcdException">RevisionGone: it was compacted between two pages; begin
     /// anew.</exception>
-    public static async Task<long> ReadAsync(EtcdClient client, ByteString prefix, Action<KeyValue> each, CancellationToken cancellationToken, long revision = 0)
+    public static async Task<long> ReadAsync(EtcdClient client, ByteString prefix, EachKey each, CancellationToken cancellationToken, long revision = 0)
     {
         Listing listing = new(client, revision);
-        await foreach (RangeResponse page in listing.PagesAsync([prefix, FleetKeys.EndOf(prefix)], cancellationToken).ConfigureAwait(false))
+        await foreach (RangePage page in listing.PagesAsync([prefix, FleetKeys.EndOf(prefix)], cancellationToken).ConfigureAwait(false))
         {
             TakeIn(page, each);
         }
@@ -55,21 +55,21 @@ internal sealed class Listing
 
     /// <summary>Reads all keys of a fleet.</summary>
     /// <inheritdoc cref="ReadAsync"/>
-    public static async Task<long> ReadAllAsync(EtcdClient client, FleetKeys keys, Action<KeyValue> each, CancellationToken cancellationToken)
+    public static async Task<long> ReadAllAsync(EtcdClient client, FleetKeys keys, EachKey each, CancellationToken cancellationToken)
     {
         List<ByteString> hosts = [];
         Listing listing = new(client, revision: 0);
-        await foreach (RangeResponse page in listing.PagesAsync([keys.Hosts, FleetKeys.EndOf(keys.Hosts)], cancellationToken).ConfigureAwait(false))
+        await foreach (RangePage page in listing.PagesAsync([keys.Hosts, FleetKeys.EndOf(keys.Hosts)], cancellationToken).ConfigureAwait(false))
         {
-            hosts.AddRange(page.Kvs.Select(pair => pair.Key));
+            TakeIn(page, (in ListedKey host) => hosts.Add(ByteString.CopyFrom(host.Key)));
         }
 
-        Channel<RangeResponse> pages = Channel.CreateBounded<RangeResponse>(1);
+        Channel<RangePage> pages = Channel.CreateBounded<RangePage>(1);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task reading = ReadAheadAsync(listing, Cuts(keys, hosts), pages.Writer, either.Token);
         try
         {
-            await foreach (RangeResponse page in pages.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            await foreach (RangePage page in pages.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 TakeIn(page, each);
             }
@@ -106,20 +106,18 @@ internal sealed class Listing
         return keys.EntriesOf(host, protocol);
     }
 
-    private static void TakeIn(RangeResponse page, Action<KeyValue> each)
+    private static void TakeIn(RangePage page, EachKey each)
     {
-        foreach (KeyValue pair in page.Kvs)
-        {
-            each(pair);
-        }
+        page.Tell(each);
+        page.Dispose();   // else the collector has it
     }
 
     /// <summary>Never throws: what goes wrong is told to the reader of the channel.</summary>
-    private static async Task ReadAheadAsync(Listing listing, List<ByteString> cuts, ChannelWriter<RangeResponse> pages, CancellationToken cancellationToken)
+    private static async Task ReadAheadAsync(Listing listing, List<ByteString> cuts, ChannelWriter<RangePage> pages, CancellationToken cancellationToken)
     {
         try
         {
-            await foreach (RangeResponse page in listing.PagesAsync(cuts, cancellationToken).ConfigureAwait(false))
+            await foreach (RangePage page in listing.PagesAsync(cuts, cancellationToken).ConfigureAwait(false))
             {
                 await pages.WriteAsync(page, cancellationToken).ConfigureAwait(false);
             }
@@ -133,7 +131,7 @@ internal sealed class Listing
     }
 
     /// <summary>All pages of the ranges between the cuts.</summary>
-    private async IAsyncEnumerable<RangeResponse> PagesAsync(
+    private async IAsyncEnumerable<RangePage> PagesAsync(
         List<ByteString> cuts, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (int i = 1; i < cuts.Count; i++)
@@ -141,32 +139,26 @@ internal sealed class Listing
             ByteString? from = cuts[i - 1];
             while (from is not null)
             {
-                RangeResponse page = await PageAsync(from, cuts[i], cancellationToken).ConfigureAwait(false);
-                Revision = Revision == 0 ? page.Header.Revision : Revision;
-                long bytes = 0;
-                foreach (KeyValue pair in page.Kvs)
+                RangePage page = await PageAsync(from, cuts[i], cancellationToken).ConfigureAwait(false);
+                Revision = Revision == 0 ? page.Revision : Revision;
+                if (page.Count != 0)
                 {
-                    bytes += pair.Key.Length + pair.Value.Length;
+                    _limit = (int)Math.Clamp(PageBytes / Math.Max(1, page.Bytes / page.Count), LeastPageKeys, (long)_limit * Growth);
                 }
 
-                if (page.Kvs.Count != 0)
-                {
-                    _limit = (int)Math.Clamp(PageBytes / Math.Max(1, bytes / page.Kvs.Count), LeastPageKeys, (long)_limit * Growth);
-                }
-
-                from = page.More && page.Kvs.Count != 0 ? FleetKeys.After(page.Kvs[^1].Key) : null;
+                from = page.IsMore && page.Count != 0 ? FleetKeys.After(page.LastKey) : null;
                 yield return page;
             }
         }
     }
 
-    private async Task<RangeResponse> PageAsync(ByteString from, ByteString end, CancellationToken cancellationToken)
+    private async Task<RangePage> PageAsync(ByteString from, ByteString end, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                return await _client.RangeAsync(
+                return await _client.PageAsync(
                     new RangeRequest { Key = from, RangeEnd = end, Limit = _limit, Revision = Revision }, cancellationToken).ConfigureAwait(false);
             }
             catch (EtcdException exception) when (exception.Failure == EtcdFailure.TooLarge && _limit > LeastPageKeys)

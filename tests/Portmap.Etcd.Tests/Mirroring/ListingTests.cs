@@ -35,7 +35,7 @@ public class ListingTests
 
         await client.TxnAsync(new TxnRequest().Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v2/e/a/b"), ByteString.CopyFromUtf8("{}"), 0)), CancellationToken.None);
         List<string> read = [];
-        long revision = await Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), pair => read.Add(pair.Key.ToStringUtf8()), CancellationToken.None).Within();
+        long revision = await Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey pair) => read.Add(System.Text.Encoding.UTF8.GetString(pair.Key)), CancellationToken.None).Within();
 
         read.Should().BeEquivalentTo(keys.Select(key => "/portmap/v1/" + key));
         read.Should().BeInAscendingOrder(StringComparer.Ordinal);
@@ -49,12 +49,12 @@ public class ListingTests
         using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
         await client.TxnAsync(new TxnRequest().Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v1/h/a"), ByteString.CopyFromUtf8("{}"), 0)), CancellationToken.None);
 
-        Func<Task> read = () => Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), _ => throw new InvalidDataException("mine"), CancellationToken.None).Within();
+        Func<Task> read = () => Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey _) => throw new InvalidDataException("mine"), CancellationToken.None).Within();
         await read.Should().ThrowAsync<InvalidDataException>().WithMessage("mine");
 
         await etcd.First.KillAsync();
         await read.Should().ThrowAsync<EtcdException>();
     }
 
-    private static string Name(string begin, int i) => string.Create(CultureInfo.InvariantCulture, $"{begin}{i}");
+    private static string Name(string begin, int i) => string.Create(CultureInfo.InvariantCulture, $"{begin}{i:D3}");
 }
