@@ -209,7 +209,7 @@ public sealed partial class PortLease
     /// refuses.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// <paramref name="process"/> was not started.
+    /// <paramref name="process"/> was not started, or the host is simulated.
     /// </exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default)

@@ -12,7 +12,16 @@ internal sealed class RegistryParts
     private long _lastPassMs;
     private FleetBonds? _fleet;
 
-    public required PortRegistrySettings Settings { get; init; }
+    public required PortRegistrySettings Settings
+    {
+        get;
+        init
+        {
+            field = value;
+            Listeners = new ListenReader(value.Host);
+            Holders = new ForeignHolders(value.Host);
+        }
+    }
 
     public required RegistryClock Clock { get; init; }
 
@@ -49,9 +58,9 @@ internal sealed class RegistryParts
     /// <summary>What is held in the fleet; null while the registry is joined to none.</summary>
     public FleetBonds? Fleet => Volatile.Read(ref _fleet);
 
-    public ForeignHolders Holders { get; } = new();
+    public ForeignHolders Holders { get; private init; } = null!;
 
-    public ListenReader Listeners { get; } = new();
+    public ListenReader Listeners { get; private init; } = null!;
 
     public long NowMs => Clock.NowMs;
 
@@ -62,7 +71,7 @@ internal sealed class RegistryParts
     /// <summary>When a pass ended last, or when the registry began.</summary>
     public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }
 
-    public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
+    public bool AsksTheKernel => Settings.Probe && (OperatingSystem.IsLinux() || Settings.Host is not null);
 
     public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
