@@ -10,6 +10,7 @@ namespace Portmap.Table;
 internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 {
     /// <summary>The claim as it is now.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // here and below: a view that is called on lies in memory, and is copied there
     public ClaimView(PortClaim? claim)
         : this(claim, claim is null ? default : claim.Word)
     {
@@ -38,18 +39,38 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 
     public byte Strategy => Claim!.Strategy;
 
-    public bool IsLease => Claim is { IsLease: true };
+    public bool IsLease
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Claim is { IsLease: true };
+    }
 
     /// <summary>The process and connection of a registration; null for a lease.</summary>
-    public ClaimHolder? Holder => Claim?.Holder;
+    public ClaimHolder? Holder
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Claim?.Holder;
+    }
 
     /// <summary>What the lease is to its users; null for a registration.</summary>
-    public object? Lease => Claim?.Lease;
+    public object? Lease
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Claim?.Lease;
+    }
 
-    public ClaimStage Stage => Word.Stage;
+    public ClaimStage Stage
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Word.Stage;
+    }
 
     /// <summary>Why it ended.</summary>
-    public ClaimEnd Cause => Word.Cause;
+    public ClaimEnd Cause
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Word.Cause;
+    }
 
     /// <summary>When it came to its stage, in milliseconds of the registry's clock.</summary>
     public long AtMs => Word.At;
@@ -70,6 +91,9 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => Claim!.Guarded;
+
+    /// <summary>Whether it may have its port together with others.</summary>
+    public bool IsShared => Claim!.IsShared;
 
     /// <summary>The number of the addresses its process listens on, as the passes noted
     /// it.</summary>
