@@ -1,10 +1,12 @@
+using System.Net;
+
 namespace Portmap.Guarding;
 
 /// <summary>
 /// Who listens on which port, for one pass: the kernel is asked once for each protocol.
 /// </summary>
 /// <remarks>Used by one thread.</remarks>
-internal sealed class ListenersNow
+internal sealed class ListenersNow(SimulatedHost? host)
 {
     private readonly ILookup<int, PortSocket>?[] _byPort = new ILookup<int, PortSocket>?[2];
     private readonly bool[] _isAsked = new bool[2];
@@ -18,9 +20,14 @@ internal sealed class ListenersNow
         if (!_isAsked[(int)protocol])
         {
             _isAsked[(int)protocol] = true;
-            _byPort[(int)protocol] = PortSockets.Listening(protocol, port: 0)?.ToLookup(listener => listener.Port);
+            _byPort[(int)protocol] = Listening(protocol)?.ToLookup(listener => listener.Port);
         }
 
         return _byPort[(int)protocol] is { } all ? [.. all[port]] : null;
     }
+
+    private IEnumerable<PortSocket>? Listening(PortProtocol protocol) => host is null
+        ? PortSockets.Listening(protocol, port: 0)
+        : host.Sockets(protocol, 0).Where(socket => socket.Listens)
+            .Select(socket => new PortSocket(socket.Port, IPAddress.IPv6Any, IsV6Only: false, Listens: true, UserId: 0, socket.ProcessId));
 }

@@ -22,6 +22,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
                 TellOutside(lease, claim);
             }
 
+            parts.Fleet?.Registered(claim.Owner);
             if (parts.Settings.Kept?.OwnerOf(claim.Port) is { } kept && kept != claim.Owner)
             {
                 parts.Log.RegisteredKept(parts.Entries.Of(claim), kept);
@@ -55,6 +56,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             parts.Guard.Drop(claim.Guarded, keep: claim.Cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
 
+        parts.Fleet?.Ended(claim.Owner);
         PortChangeKind kind = KindOf(claim.Cause);
         parts.Metrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;

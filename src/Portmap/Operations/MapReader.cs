@@ -9,6 +9,7 @@ internal sealed class MapReader(RegistryParts parts)
     /// <summary>Everything there is, and where to go on from.</summary>
     public PortSnapshot Snapshot()
     {
+        parts.Fleet?.EndLost();
         long revision = parts.Changes.StartAndGetRevision();   // before the look: what comes during it is told again
         return new PortSnapshot([.. parts.Entries.All()], revision);
     }

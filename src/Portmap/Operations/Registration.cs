@@ -207,7 +207,7 @@ internal struct Registration : IOperation
             return null;
         }
 
-        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: false), owner, isKept);
+        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: false), owner, isKept, _parts.Listeners);
         _hasProof = refusal is null;
         return refusal;
     }

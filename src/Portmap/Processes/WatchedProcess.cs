@@ -22,10 +22,12 @@ internal sealed class WatchedProcess : IDisposable
     private readonly SafeFileHandle? _descriptor;
     private readonly IDeathObserver? _observer;
     private readonly int _place;
+    private readonly SimulatedHost? _host;
     private int _hasExited;
 
-    private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer)
+    private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer, SimulatedHost? host = null)
     {
+        _host = host;
         Identity = identity;
         _descriptor = descriptor;
         _place = place;
@@ -71,9 +73,15 @@ internal sealed class WatchedProcess : IDisposable
     /// held when there are too many.
     /// </param>
     /// <param name="isDead">There is no such process.</param>
-    public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead)
+    /// <param name="host">The host it is of, when that is made up.</param>
+    public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead, SimulatedHost? host = null)
     {
         isDead = false;
+        if (host is not null)
+        {
+            return new WatchedProcess(ProcessIdentity.Of(processId, host, out isDead), null, -1, null, host);
+        }
+
         if (processId <= 0 || processId == Environment.ProcessId || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
         {
             return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);   // we ourselves live as long as this is asked
@@ -95,7 +103,7 @@ internal sealed class WatchedProcess : IDisposable
     }
 
     /// <summary>One that is known by its identity alone, from the store.</summary>
-    public static WatchedProcess Of(ProcessIdentity identity) => new(identity, null, -1, null);
+    public static WatchedProcess Of(ProcessIdentity identity, SimulatedHost? host) => new(identity, null, -1, null, host);
 
     /// <summary>
     /// Has the observer told when it ends; where that cannot be had, passes will see it.
@@ -111,7 +119,7 @@ internal sealed class WatchedProcess : IDisposable
     /// <summary>
     /// Whether it lives, as far as anybody can tell: one nothing is known about is believed to.
     /// </summary>
-    public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive();
+    public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive(_host);
 
     /// <summary>Whether another one is the same process.</summary>
     /// <remarks>

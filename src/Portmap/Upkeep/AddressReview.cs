@@ -11,7 +11,7 @@ internal static class AddressReview
     /// listens on too.</summary>
     public static void Look(RegistryParts parts, List<ClaimView> registrations)
     {
-        ListenersNow now = new();
+        ListenersNow now = new(parts.Settings.Host);
         foreach (ClaimView claim in registrations)
         {
             IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
@@ -26,7 +26,7 @@ internal static class AddressReview
     /// <summary>Notes what servers have opened or closed since they were looked at.</summary>
     public static void Refresh(RegistryParts parts)
     {
-        ListenersNow now = new();
+        ListenersNow now = new(parts.Settings.Host);
         foreach (OwnerView owner in parts.Table.Owners())
         {
             ClaimView claim = owner.Served;

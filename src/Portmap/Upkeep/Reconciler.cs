@@ -117,7 +117,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
     private void EndUnlessGoesOn(ClaimView claim)
     {
         SessionHolder session = SessionHolder.Of(claim)!;
-        if (ListenerCheck.MayListenElsewhere(Reported(claim)) || session.TryPassOn(session.Watched))
+        if (ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners) || session.TryPassOn(session.Watched))
         {
             return;
         }

@@ -9,6 +9,8 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
 {
     public RegistryClock Clock => parts.Clock;
 
+    public SimulatedHost? Host => parts.Settings.Host;
+
     public TimeSpan Grace => parts.Settings.DisconnectGrace;
 
     public bool WatchesProcesses => parts.Settings.Probe;

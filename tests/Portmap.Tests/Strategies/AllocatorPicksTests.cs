@@ -53,6 +53,8 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         given.Should().HaveCount(range.Count).And.Contain(range.First).And.Contain(range.Last);
     }
 
+    private static string OwnerOf(int i) => FormattableString.Invariant($"owner{i}");
+
     public sealed class NextFit() : AllocatorPicksTests(PortOrder.NextFit)
     {
         [Fact]
@@ -122,15 +124,15 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         [Fact]
         public async Task Acquire_GapsInTheRange_FillsTheLowestFirst()
         {
-            await using Scene scene = MakeScene(out PortRange range, options => options.ReuseDelay = TimeSpan.Zero);
+            await using Scene scene = new(configure: options => (options.Order, options.ReuseDelay) = (PortOrder.LowestFree, TimeSpan.Zero));
             List<PortLease> leases = [.. Enumerable.Range(0, 6).Select(i => scene.Acquire(OwnerOf(i)))];
             await leases[1].ReleaseAsync().Within();
             await leases[4].ReleaseAsync().Within();
 
-            leases.Select(lease => lease.Port).Should().Equal(Enumerable.Range(range.First, 6));
-            scene.Acquire("next").Port.Should().Be(range.First + 1);
-            scene.Acquire("after").Port.Should().Be(range.First + 4);
-            scene.Acquire("then").Port.Should().Be(range.First + 6);
+            leases.Select(lease => lease.Port).Should().Equal(Enumerable.Range(Scene.First, 6));
+            scene.Acquire("next").Port.Should().Be(Scene.First + 1);
+            scene.Acquire("after").Port.Should().Be(Scene.First + 4);
+            scene.Acquire("then").Port.Should().Be(Scene.First + 6);
         }
     }
 }
