@@ -64,18 +64,21 @@ internal struct Registration : IOperation
             return null;
         }
 
-        if (refusal is null)
-        {
-            Registration registration = new(parts, session, request);
-            refusal = Confirmation.Now(ref registration);
-            entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
-        }
-
+        refusal ??= StepsNow(parts, session, request, out entry);
         if (refusal is not null)
         {
             parts.Metrics.Refused(refusal.Reason);
         }
 
+        return refusal;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
+    private static PortRefusal? StepsNow(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
+    {
+        Registration registration = new(parts, session, request);
+        PortRefusal? refusal = Confirmation.Now(ref registration);
+        entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
         return refusal;
     }
 

@@ -10,7 +10,6 @@ namespace Portmap.Table;
 internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 {
     /// <summary>The claim as it is now.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // here and below: a view that is called on lies in memory, and is copied there
     public ClaimView(PortClaim? claim)
         : this(claim, claim is null ? default : claim.Word)
     {
@@ -39,38 +38,18 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 
     public byte Strategy => Claim!.Strategy;
 
-    public bool IsLease
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Claim is { IsLease: true };
-    }
+    public bool IsLease => Claim is { IsLease: true };
 
     /// <summary>The process and connection of a registration; null for a lease.</summary>
-    public ClaimHolder? Holder
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Claim?.Holder;
-    }
+    public ClaimHolder? Holder => Claim?.Holder;
 
     /// <summary>What the lease is to its users; null for a registration.</summary>
-    public object? Lease
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Claim?.Lease;
-    }
+    public object? Lease => Claim?.Lease;
 
-    public ClaimStage Stage
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Word.Stage;
-    }
+    public ClaimStage Stage => Word.Stage;
 
     /// <summary>Why it ended.</summary>
-    public ClaimEnd Cause
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Word.Cause;
-    }
+    public ClaimEnd Cause => Word.Cause;
 
     /// <summary>When it came to its stage, in milliseconds of the registry's clock.</summary>
     public long AtMs => Word.At;

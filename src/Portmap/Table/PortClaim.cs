@@ -168,7 +168,6 @@ internal sealed class PortClaim : IGuaranteed
 
     public ClaimWord Word
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]   // read by each step
         get
         {
             Hook.At(Step.ReadWord);
