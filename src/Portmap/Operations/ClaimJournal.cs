@@ -215,7 +215,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     {
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = _parts.Clock.ToUtc(atMs);
-        ProcessIdentity process = SessionHolder.Of(claim)?.Process ?? default;
+
+        // One that never took effect has used up no lease, and is nobody's last registration.
+        bool neverWas = claim is { IsLease: false, Stage: ClaimStage.Ended, WasBound: false };
+        ProcessIdentity process = neverWas ? default : SessionHolder.Of(claim)?.Process ?? default;
         return new PortFact
         {
             Protocol = claim.Protocol,
@@ -223,7 +226,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Owner = claim.Owner,
             Epoch = claim.Epoch,
             Group = group,
-            Origin = claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown) ? claim.Origin : 0,
+            Origin = !neverWas && (claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
             State = state,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,
