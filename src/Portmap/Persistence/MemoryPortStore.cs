@@ -16,7 +16,7 @@ internal sealed class MemoryPortStore : IPortStore
         }
 
         _isOpen = true;
-        foreach (PortFact fact in _facts.Mark is { } mark ? [mark, .. _facts.Claims] : _facts.Claims.ToArray())
+        foreach (PortFact fact in _facts.Mark is { } mark ? [mark, .. _facts.Claims] : _facts.ToArray())
         {
             onFact(fact);
         }
