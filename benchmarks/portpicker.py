@@ -1,5 +1,5 @@
 # Unmodified portpicker clients with their own portserver and with the sample daemon, one after the other, in one run. See PORTPICKER.md.
-#   python3 benchmarks/portpicker.py FIRST-LAST            needs Debian's python3-portpicker, and samples/ManagementDaemon built for Release
+#   python3 benchmarks/portpicker.py FIRST-LAST [ROUNDS]   with ROUNDS beside the stranger only, so many times; needs Debian's python3-portpicker, and samples/ManagementDaemon built for Release
 import os
 import random
 import signal
@@ -10,7 +10,7 @@ import tempfile
 import time
 
 LIBRARY = "/usr/lib/python3/dist-packages"
-PROCESSES, PICKS, ROUNDS = 20, 50, 3
+PROCESSES, PICKS = 20, 50
 sys.path.insert(0, LIBRARY)
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 daemon = os.path.join(root, "samples/ManagementDaemon/bin/Release/net10.0/ManagementDaemon")
@@ -57,7 +57,7 @@ def stranger(first, last):
             kept.pop(0).close()
 
 
-def measure(name, command, address, storm, ports):
+def measure(name, command, address, storm, ports, rounds):
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     strangers = []
     try:
@@ -70,7 +70,7 @@ def measure(name, command, address, storm, ports):
             strangers = [subprocess.Popen([sys.executable, __file__, "stranger", *map(str, ports)])]
         took = lost = doubled = picked = 0
         wall = 0.0
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             clients = [subprocess.Popen([sys.executable, __file__, "client", address, str(PICKS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
             time.sleep(1)
             began = time.perf_counter()
@@ -91,7 +91,7 @@ def measure(name, command, address, storm, ports):
                 c.kill()
                 c.wait()
             time.sleep(1)
-        print(f"| {name} | {'yes' if storm else 'no'} | {picked:,} of {ROUNDS * PROCESSES * PICKS:,} | {picked / wall:,.0f} | {1000 * took / max(picked, 1):.2f} | {lost} | {doubled} |", flush=True)
+        print(f"| {name} | {'yes' if storm else 'no'} | {picked:,} of {rounds * PROCESSES * PICKS:,} | {picked / wall:,.0f} | {1000 * took / max(picked, 1):.2f} | {lost} | {doubled} |", flush=True)
     finally:
         for s in strangers:
             s.kill()
@@ -105,13 +105,14 @@ match sys.argv[1:]:
         client(address, int(count))
     case ["stranger", first, last]:
         stranger(int(first), int(last))
-    case [pool]:
+    case [pool, *more]:
+        rounds = int(more[0]) if more else 3
         ports = [int(p) for p in pool.split("-")]
         print("| server | stranger | picked | picks/s | mean of a pick, ms | lost to strangers | given twice |\n|---|---|---|---|---|---|---|")
         with tempfile.TemporaryDirectory() as folder:
-            for storm in (False, True):
+            for storm in (True,) if more else (False, True):
                 a, b = f"@pick-own-{os.getpid()}-{storm}", f"@pick-map-{os.getpid()}-{storm}"
-                measure("portpicker's portserver", [sys.executable, f"{LIBRARY}/portserver.py", "--portserver_static_pool", pool, "--portserver_address", a], a, storm, ports)
-                measure("Portmap, --portserver", [daemon, "serve", "--unix", f"{folder}/d.sock", "--range", pool, "--portserver", b], b, storm, ports)
+                measure("portpicker's portserver", [sys.executable, f"{LIBRARY}/portserver.py", "--portserver_static_pool", pool, "--portserver_address", a], a, storm, ports, rounds)
+                measure("Portmap, --portserver", [daemon, "serve", "--unix", f"{folder}/d.sock", "--range", pool, "--portserver", b], b, storm, ports, rounds)
     case _:
         sys.exit("usage: portpicker.py FIRST-LAST")
