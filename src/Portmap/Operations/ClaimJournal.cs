@@ -13,6 +13,9 @@ namespace Portmap.Operations;
 /// </remarks>
 internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposable, IDisposable
 {
+    /// <summary>Ranges that take more characters are not stored: a line has its limit.</summary>
+    private const int LongestPorts = 1_024;
+
     private readonly RegistryParts _parts;
     private readonly Findings _findings;
     private readonly FactWriter _writer;
@@ -229,6 +232,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             ProcessStart = process.StartTime,
             UserId = state == PortState.Cooling ? null : OwnerRights.UserOf(claim),
             BootId = _bootId,
+            Ports = state == PortState.Reserved && ILease.Of(claim)?.Ports is { Length: <= LongestPorts } ports ? ports : null,
             At = at,
             Until = state switch
             {

@@ -43,39 +43,43 @@ internal struct Registration : IOperation
 
     /// <summary>What is wrong with a registration, before anything is done. Looks at the
     /// process.</summary>
-    public static PortRefusal? Check(RegistryParts parts, SessionHolder session, in PortClaimRequest request)
+    public static PortRefusal? Check(RegistryParts parts, SessionHolder session, in PortClaimRequest request, long now)
     {
         parts.ThrowIfDisposed();
         Place place = new(request.Owner, request.Port ?? 0, request.Protocol);
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? (place.Port is < 1 or > 65_535 ? Refusals.InvalidPort(place.Owner, place.Port, place.Protocol, "register the port the process listens on") : null)
             ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, request.Owner))
-            ?? (session.CheckAliveToRegister(parts.NowMs) ? null : Refusals.ProcessDead(place, session.ProcessId));
+            ?? (session.CheckAliveToRegister(now) ? null : Refusals.ProcessDead(place, session.ProcessId));
     }
 
     /// <summary>Registers on a registry that does not confirm.</summary>
     public static PortRefusal? Now(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
     {
         entry = default;
-        PortRefusal? refusal = Check(parts, session, request);
-        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, out ClaimView registered))
+        long now = parts.NowMs;
+        PortRefusal? refusal = Check(parts, session, request, now);
+        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
         {
             entry = parts.Entries.Of(registered);
             return null;
         }
 
-        if (refusal is null)
-        {
-            Registration registration = new(parts, session, request);
-            refusal = Confirmation.Now(ref registration);
-            entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
-        }
-
+        refusal ??= StepsNow(parts, session, request, out entry);
         if (refusal is not null)
         {
             parts.Metrics.Refused(refusal.Reason);
         }
 
+        return refusal;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
+    private static PortRefusal? StepsNow(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
+    {
+        Registration registration = new(parts, session, request);
+        PortRefusal? refusal = Confirmation.Now(ref registration);
+        entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
         return refusal;
     }
 
@@ -118,7 +122,7 @@ internal struct Registration : IOperation
 
     private static async Task<PortEntry> ConfirmAsync(RegistryParts parts, SessionHolder session, PortClaimRequest request)
     {
-        ThrowIfRefused(parts, Check(parts, session, request));
+        ThrowIfRefused(parts, Check(parts, session, request, parts.NowMs));
         Completed<Registration> completed = await new Confirmation(parts).RunAsync(new Registration(parts, session, request)).ConfigureAwait(false);
         ThrowIfRefused(parts, completed.Refusal);
         return parts.Entries.Of(completed.Operation.Registered);

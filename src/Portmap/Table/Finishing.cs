@@ -379,6 +379,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             }
         }
 
+        joined?.ForEach(static one => one.MarkShared());
         return joined is null ? claim : joined.ToArray();
     }
 }

@@ -1,5 +1,3 @@
-using Portmap.Persistence;
-
 namespace Portmap.Interleaving.Tests.Histories;
 
 /// <summary>A store in memory that is still writing while others call: each batch takes a few turns
