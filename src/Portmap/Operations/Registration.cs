@@ -21,6 +21,7 @@ internal struct Registration : IOperation
     private readonly SessionHolder _session;
     private WantedRegistration _wanted;
     private PortClaim? _claim;      // it tops its owner
+    private ILease? _lease;         // which the claim uses up
     private PortClaim? _beside;
     private long _epochBeside;
     private bool _hasProof;         // the kernel's list was asked, and somebody listens
@@ -171,7 +172,7 @@ internal struct Registration : IOperation
         }
 
         _parts.ThrowIfDisposed();
-        return Push(seen, Rank(ref right, seen), right, now);
+        return Push(seen, Rank(ref right, seen), right);
     }
 
     private readonly OwnerClaims Claims(in OwnerView seen, long now)
@@ -269,7 +270,7 @@ internal struct Registration : IOperation
         return 0;
     }
 
-    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right, long now)
+    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right)
     {
         NewClaim registration = new()
         {
@@ -279,7 +280,7 @@ internal struct Registration : IOperation
             Origin = right.Origin,
             Strategy = right.Strategy,
             Holder = _session,
-            UsesUp = right.UsesUp,
+            UsesUp = right.UsesUp ?? right.ReliesOn,
         };
         Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
@@ -288,11 +289,7 @@ internal struct Registration : IOperation
         }
 
         _claim = pushed == Publication.Done ? claim : null;
-        if (_claim is not null && right.Beside is not null && seen.Served is { IsNone: false, Stage: ClaimStage.Ended })
-        {
-            PortTable.GiveUp(claim, now);   // it was to stand beside the lease because of a registration that has gone: decide again
-        }
-
+        _lease = right.UsesUp?.Lease as ILease;
         return Answer.Again;
     }
 
@@ -304,6 +301,11 @@ internal struct Registration : IOperation
         if (claim.WasBound)
         {
             _parts.ThrowIfLate(claim);
+            if (_lease is { IsOpen: true } untold)
+            {
+                untold.OnRegistered(_claim!);   // whoever made it take effect may be suspended before it tells
+            }
+
             if (_session.IsOver)
             {
                 _parts.Table.TryEnd(claim, _session.EndCause, now);   // it died meanwhile, and the sweep may have passed before this took effect

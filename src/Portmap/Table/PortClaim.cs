@@ -112,8 +112,9 @@ internal sealed class PortClaim : IGuaranteed
     public object? Lease => IsLease ? _party : null;
 
     /// <summary>The lease, or the registration it continues, that this claim uses up when it takes
-    /// effect; forgotten then, so that no chain of old claims is kept, nor the lease by its
-    /// registration (64 bytes a port).</summary>
+    /// effect, or the registration it relies on (<see cref="ReliesOn"/>); forgotten then, so that
+    /// no chain of old claims is kept, nor the lease by its registration (64 bytes a
+    /// port).</summary>
     public PortClaim? UsesUp
     {
         get
@@ -130,6 +131,10 @@ internal sealed class PortClaim : IGuaranteed
             }
         }
     }
+
+    /// <summary>Whether this registration may only be because an older one of its owner, which it
+    /// replaces, is in force; not when it goes on with its epoch.</summary>
+    public bool ReliesOn(PortClaim used) => !IsLease && !used.IsLease && used.Epoch != Epoch;
 
     /// <summary>The group it is decided by, while it is joined; never of a claim that uses up
     /// another.</summary>
@@ -189,7 +194,7 @@ internal sealed class PortClaim : IGuaranteed
         {
             ClaimWord word = Word;
             return IsLease
-                ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone))
+                ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed))
                 : word.WasBound && Holder!.IsServing;
         }
     }
@@ -338,8 +343,8 @@ internal sealed class PortClaim : IGuaranteed
         return Interlocked.CompareExchange(ref _word, seen.End(cause, now, isTold).Bits, seen.Bits) == seen.Bits;
     }
 
-    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk; false
-    /// when the claim has come further meanwhile.</summary>
+    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk, or
+    /// another claim relies on it; false when the claim has come further meanwhile.</summary>
     public bool TryMark(ClaimWord seen, ClaimWord marked)
     {
         Hook.At(Step.MarkFact);
