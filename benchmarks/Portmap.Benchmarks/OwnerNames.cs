@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Portmap.Benchmarks;
 
-/// <summary>Owners as a daemon has them, and random look-ups among them.</summary>
+/// <summary>Owners as a daemon has them, and random lookups among them.</summary>
 internal static class OwnerNames
 {
-    /// <summary>How many look-ups are drawn in advance; a power of two.</summary>
+    /// <summary>How many lookups are drawn in advance; a power of two.</summary>
     public const int Draws = 65_536;
 
     /// <summary>One owner, where there is one only.</summary>

@@ -2,13 +2,13 @@ using Portmap.Rpc;
 
 namespace Portmap.Wire;
 
-/// <summary>What the server allocates for a look-up: it runs in this process, its client does
+/// <summary>What the server allocates for a lookup: it runs in this process, its client does
 /// not.</summary>
 internal static class Allocation
 {
     private const int Calls = 1_000_000;
 
-    /// <returns>Bytes per served look-up.</returns>
+    /// <returns>Bytes per served lookup.</returns>
     public static async Task<double> MeasureAsync(LoadClient client)
     {
         const string Address = "127.78.77.4:24007";

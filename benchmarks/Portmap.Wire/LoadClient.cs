@@ -13,7 +13,7 @@ internal sealed class LoadClient : IDisposable
 
     private string Program => Path.Combine(_folder.FullName, "load");
 
-    /// <summary>Look-ups of random ones of the bricks that are signed in.</summary>
+    /// <summary>Lookups of random ones of the bricks that are signed in.</summary>
     public Figure LookUp(Server server, int bricks, int calls, int outstanding) => LookUp(server.Address, server.IsPinned, bricks, calls, outstanding);
 
     /// <inheritdoc cref="LookUp(Server, int, int, int)"/>

@@ -30,7 +30,7 @@ internal static class Program
             MeasureOneAtATime(client, contest, report);
         }
 
-        report.AddBytes("bytes allocated per served look-up, over 1,000,000", await Allocation.MeasureAsync(client), most: 1);
+        report.AddBytes("bytes allocated per served lookup, over 1,000,000", await Allocation.MeasureAsync(client), most: 1);
         Console.WriteLine(report.Text);
         if (args is [{ } path])
         {

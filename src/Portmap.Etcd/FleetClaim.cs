@@ -16,9 +16,6 @@ namespace Portmap.Etcd;
 [DebuggerDisplay("{Owner,nq} epoch {Epoch} {IsHeld ? \"held\" : \"lost\",nq}")]
 public sealed class FleetClaim : IAsyncDisposable
 {
-    /// <summary>The name of the environment variable with <see cref="Epoch"/>.</summary>
-    internal const string EpochVariable = "PORTMAP_FLEET_EPOCH";
-
     private readonly CancellationTokenSource _lost = new();
     private readonly FleetOwners _owners;
     private readonly LeaseTerm _term;
@@ -82,7 +79,7 @@ public sealed class FleetClaim : IAsyncDisposable
             throw new PortRefusedException(new PortRefusal(PortRefusalReason.LeaseEnded, Printable.Of(message)) { Owner = Owner });
         }
 
-        startInfo.Environment[EpochVariable] = Epoch.ToString(CultureInfo.InvariantCulture);
+        startInfo.Environment[PortmapVariables.FleetEpoch] = Epoch.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>Gives the owner back. Stop its workers first. Doing it twice is no error.</summary>

@@ -24,9 +24,11 @@ public sealed class FleetOwners
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
     private readonly WakeUp _doubt;
+    private readonly FleetMetrics _metrics;
 
-    internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time)
+    internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time, FleetMetrics metrics)
     {
+        _metrics = metrics;
         _client = client;
         _keys = keys;
         _lease = lease;
@@ -49,15 +51,36 @@ public sealed class FleetOwners
     /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
     /// <exception cref="PortRefusedException">InvalidOwner. Conflict: another host has it, which
     /// <see cref="PortRefusal.Holder"/> and <see cref="PortRefusal.HolderEpoch"/> name.
-    /// AlreadyReserved: this host has it, or is claiming it. StoreFailed: etcd did not confirm it
+    /// AlreadyReserved: this host has it, or is claiming it. NoFleet:
+    /// <see cref="PortmapFleetOptions.ReadOnly"/>. StoreFailed: etcd did not confirm it
     /// within <see cref="PortmapFleetOptions.RequestTimeout"/>, or this host has no lease
     /// there.</exception>
     public async Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
+        try
+        {
+            FleetClaim claim = await ClaimOnceAsync(owner, cancellationToken).ConfigureAwait(false);
+            _metrics.Claimed("Held");
+            return claim;
+        }
+        catch (PortRefusedException exception)
+        {
+            _metrics.Claimed(exception.Refusal.Reason.ToString());
+            throw;
+        }
+    }
+
+    private async Task<FleetClaim> ClaimOnceAsync(string owner, CancellationToken cancellationToken)
+    {
         if (OwnerName.Complaint(owner) is { } complaint)
         {
             throw Refused(PortRefusalReason.InvalidOwner, owner, $"{complaint}");
+        }
+
+        if (_options.ReadOnly)
+        {
+            throw Refused(PortRefusalReason.NoFleet, owner, $"'{owner}' cannot be claimed: this part of the fleet only looks. Set ReadOnly to false.");
         }
 
         if (Held.Find(owner) is { IsHeld: true } held)
@@ -111,7 +134,7 @@ public sealed class FleetOwners
     /// <summary>Ends a claim here at once, and at etcd as soon as that can be told.</summary>
     internal void Lose(FleetClaim claim)
     {
-        if (TryEnd(claim))
+        if (TryEnd(claim, isLost: true))
         {
             FleetLog.ClaimLost(_logger, Printable.Of(claim.Owner), claim.Epoch);
             _ = LetGoAsync(_keys.Claim(claim.Owner), Txn.IsCreatedAt(_keys.Claim(claim.Owner), claim.Epoch), claim.Term);
@@ -120,7 +143,7 @@ public sealed class FleetOwners
 
     internal async Task ReleaseAsync(FleetClaim claim)
     {
-        if (!TryEnd(claim))
+        if (!TryEnd(claim, isLost: false))
         {
             return;
         }
@@ -247,12 +270,14 @@ public sealed class FleetOwners
         }
     }
 
-    private bool TryEnd(FleetClaim claim)
+    private bool TryEnd(FleetClaim claim, bool isLost)
     {
         if (!claim.TryLose())
         {
             return false;
         }
+
+        _metrics.ClaimEnded(isLost);
 
         Held.Remove(claim);
         Changed?.Invoke(claim.Owner);

@@ -28,16 +28,21 @@ public sealed class PortmapFleet : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly IDisposable? _joined;
+    private readonly FleetMetrics _metrics;
     private Task? _running;
     private int _stopped;
 
     /// <summary>Makes it; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="options">The options; they are checked.</param>
-    /// <param name="registry">What this host serves; null for a host that only looks up and
-    /// claims.</param>
+    /// <param name="registry">What this host serves; null for a host that only looks up and claims.
+    /// One that is published is joined to the fleet, so that it grants
+    /// <see cref="PortScope.Fleet"/>.</param>
     /// <param name="logger">Told of what goes wrong, and when it is over.</param>
     /// <param name="timeProvider">The clock; null is the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">Another fleet publishes the registry: set
+    /// <see cref="PortmapFleetOptions.Publish"/> to false in all but one.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is
     /// wrong: each one is named with its bound.</exception>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A PEM file holds no
@@ -51,22 +56,26 @@ public sealed class PortmapFleet : IAsyncDisposable
         TimeProvider time = timeProvider ?? TimeProvider.System;
         _time = time;
         FleetKeys keys = new(options.Prefix, options.Host);
+        _metrics = new FleetMetrics(options.MeterFactory, time);
         _client = new EtcdClient(options, time);
         _lease = new HostLease(_client, keys, options, _logger, time);
-        Owners = new FleetOwners(_client, keys, _lease, options, _logger, time);
+        Owners = new FleetOwners(_client, keys, _lease, options, _logger, time, _metrics);
         MirrorIndex index = new(_subscribers);
-        _follower = new Follower(_client, keys, index, options, _logger, time);
+        _follower = new Follower(_client, keys, index, options, _logger, time) { Metrics = _metrics };
         Map = new FleetMap(index, _subscribers, _follower, Owners.Held, options, _stop.Token);
-        if (registry is not null && options.Publish)
+        if (registry is not null && options is { Publish: true, ReadOnly: false })
         {
             _feed = new RegistryFeed(registry);
-            Publisher publisher = _publisher = new Publisher(_client, keys, _lease, _feed, Owners.Held, options, _logger, time);
+            Publisher publisher = _publisher = new Publisher(_client, keys, _lease, _feed, Owners.Held, options, _logger, time) { Metrics = _metrics };
             Owners.Changed += owner =>
             {
                 publisher.Dirty.Add(new OwnerKey(owner, PortProtocol.Tcp));
                 publisher.Dirty.Add(new OwnerKey(owner, PortProtocol.Udp));
             };
+            _joined = Join(registry);
         }
+
+        AddGauges();
     }
 
     /// <summary>The map of the whole fleet.</summary>
@@ -77,10 +86,13 @@ public sealed class PortmapFleet : IAsyncDisposable
 
     /// <summary>How this host's part is doing now.</summary>
     public FleetStatus Status => new(
-        _lease.Current is { } term && term.Left > TimeSpan.Zero,
+        _options.ReadOnly ? _follower is { Trouble: null, WhenListed.IsCompleted: true } : _lease.Current is { } term && term.Left > TimeSpan.Zero,
         _publisher?.IsPublished ?? false,
         _publisher?.Dirty.Count ?? 0,
-        _lease.Trouble ?? _publisher?.Trouble ?? (_options.Mirror ? _follower.Trouble : null));
+        (_options.ReadOnly ? null : _lease.Trouble) ?? _publisher?.Trouble ?? (_options.Mirror ? _follower.Trouble : null))
+    {
+        IsDenied = _lease is { IsDenied: true, Trouble: not null } || _follower is { IsDenied: true, Trouble: not null },
+    };
 
     /// <summary>Begins to publish and to follow. It waits for nothing:
     /// <see cref="FleetMap.WhenListed"/> and <see cref="Status"/> tell how far it is.</summary>
@@ -94,7 +106,7 @@ public sealed class PortmapFleet : IAsyncDisposable
             throw new InvalidOperationException("The fleet was started before; one start is enough.");
         }
 
-        List<Task> loops = [RunAsync(_lease.RunAsync), RunAsync(Owners.RunAsync)];
+        List<Task> loops = _options.ReadOnly ? [] : [RunAsync(_lease.RunAsync), RunAsync(Owners.RunAsync)];
         if (_options.Mirror)
         {
             loops.Add(RunAsync(_follower.RunAsync));
@@ -119,6 +131,7 @@ public sealed class PortmapFleet : IAsyncDisposable
             return;
         }
 
+        _joined?.Dispose();
         await _stop.CancelAsync().ConfigureAwait(false);
         if (_running is { } running)
         {
@@ -128,6 +141,38 @@ public sealed class PortmapFleet : IAsyncDisposable
 
         _subscribers.End();
         _client.Dispose();
+        _metrics.Dispose();
+    }
+
+    private IDisposable Join(PortRegistry registry)
+    {
+        try
+        {
+            return registry.UseFleet(ClaimAsync);
+        }
+        catch
+        {
+            _client.Dispose();
+            _metrics.Dispose();
+            throw;
+        }
+    }
+
+    private void AddGauges()
+    {
+        _metrics.AddGauge("portmap.fleet.lease.left", "s", "How long this host's lease at etcd is held for sure; 0 without one", () => Math.Max(0, _lease.Current?.Left.TotalSeconds ?? 0));
+        _metrics.AddGauge("portmap.fleet.entries.published", "{entry}", "Entries that etcd has of this host", () => _publisher?.PublishedCount);
+        _metrics.AddGauge("portmap.fleet.entries.pending", "{entry}", "Owners that etcd is still to be told of", () => _publisher?.Dirty.Count);
+        _metrics.AddGauge("portmap.fleet.claims.held", "{claim}", "Owners that this host holds alone in the fleet", () => Owners.Held.All.Count());
+        _metrics.AddGauge("portmap.fleet.map.entries", "{entry}", "Entries of the fleet's map", () => Map.Count);
+        _metrics.AddGauge("portmap.fleet.map.hosts", "{host}", "Hosts that show signs of life", () => Map.EnumerateHosts().Length);
+        _metrics.AddGauge("portmap.fleet.map.staleness", "s", "How old the map may be; nothing before the first listing", () => Map.Staleness == TimeSpan.MaxValue ? null : Map.Staleness.TotalSeconds);
+    }
+
+    private async Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)> ClaimAsync(string owner)
+    {
+        FleetClaim claim = await Owners.ClaimAsync(owner).ConfigureAwait(false);
+        return (claim.Epoch, () => claim.IsHeld, claim.Lost, claim);
     }
 
     private async Task RunAsync(Func<CancellationToken, Task> loop)

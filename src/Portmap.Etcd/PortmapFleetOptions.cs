@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Portmap.Etcd;
 
 /// <summary>Where the fleet's etcd is, who this host is, and how long things may take.</summary>
@@ -35,6 +37,12 @@ public sealed class PortmapFleetOptions
     /// <summary>Whether this host publishes what its registry serves.</summary>
     /// <value>The default is true. Without a registry nothing is published.</value>
     public bool Publish { get; set; } = true;
+
+    /// <summary>Whether this host only looks: it takes no lease, writes nothing and claims
+    /// nothing.</summary>
+    /// <value>The default is false. True is for gateways and tools, whose role in etcd need not let
+    /// them write.</value>
+    public bool ReadOnly { get; set; }
 
     /// <summary>Whether this host keeps the map of the whole fleet in its memory.</summary>
     /// <value>The default is true. When it is false <see cref="FleetMap"/> stays empty.</value>
@@ -87,6 +95,11 @@ public sealed class PortmapFleetOptions
     /// <remarks>After every failure, lost connection or lost lease it is compared at
     /// once.</remarks>
     public TimeSpan AuditInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Makes the meter <c>Portmap.Etcd</c> of this host.</summary>
+    /// <value>null, the default, makes one of its own. <c>AddPortmapFleet</c> takes the host's
+    /// factory where this is null.</value>
+    public IMeterFactory? MeterFactory { get; set; }
 
     /// <summary>How many updates are kept for one slow reader of
     /// <see cref="FleetMap.WatchAsync"/>.</summary>

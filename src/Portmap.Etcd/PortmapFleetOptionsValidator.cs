@@ -97,6 +97,11 @@ internal sealed class PortmapFleetOptionsValidator : IValidateOptions<PortmapFle
             wrong.Add("KeyFile is set and CertificateFile is not; name the certificate of the key.");
         }
 
+        if (options is { ReadOnly: true, Mirror: false })
+        {
+            wrong.Add("ReadOnly is true and Mirror is false, so that there is nothing to do; leave Mirror on.");
+        }
+
         if (options.User is null != options.Password is null)
         {
             wrong.Add("Of User and Password only one is set; set both or none.");

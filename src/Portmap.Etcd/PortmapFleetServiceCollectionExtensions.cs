@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -37,6 +38,7 @@ public static class PortmapFleetServiceCollectionExtensions
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortmapFleetOptions>, PortmapFleetOptionsValidator>());
         builder.ValidateOnStart();
+        builder.PostConfigure<IServiceProvider>((options, provider) => options.MeterFactory ??= provider.GetService<IMeterFactory>());
         services.AddSingleton(static provider => new PortmapFleet(
             provider.GetRequiredService<IOptions<PortmapFleetOptions>>().Value,
             provider.GetService<PortRegistry>(),

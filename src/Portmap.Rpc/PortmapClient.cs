@@ -107,11 +107,38 @@ public sealed class PortmapClient : IAsyncDisposable
     /// </remarks>
     /// <exception cref="PortRefusedException">It was refused.</exception>
     /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a
-    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    /// <see cref="PortRequest.UserId"/>, which the wire does not carry, or is of
+    /// <see cref="PortScope.Fleet"/>: use <see cref="AcquireFleetAsync"/>.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = Checked(request, nameof(request));
         return _caller.AskAsync(PortmapProcedure.Acquire, writer => PortmapXdr.WriteRequest(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+    }
+
+    /// <summary>Asks for a port for an owner that one host of a fleet holds at a time.</summary>
+    /// <param name="request">The owner, and what else matters; its
+    /// <see cref="PortRequest.Scope"/> makes no difference.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The lease, as <see cref="AcquireAsync"/> gives it, and the fencing epoch in the
+    /// fleet: higher for each later holder, on whichever host.</returns>
+    /// <remarks>When the host loses the owner, the lease and its registration end there:
+    /// <see cref="WorkerPort.WhenLost"/> tells a worker, within
+    /// <see cref="WorkerPortOptions.CheckInterval"/>.</remarks>
+    /// <exception cref="PortRefusedException">NoFleet: the daemon is joined to none. Conflict:
+    /// <see cref="PortRefusal.Holder"/> is the host that has the owner. Else as
+    /// <see cref="PortRegistry.AcquireAsync"/> refuses.</exception>
+    /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a
+    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    /// <exception cref="InvalidDataException">The daemon is of a version before this
+    /// call.</exception>
+    public Task<(PortEntry Lease, long FleetEpoch)> AcquireFleetAsync(PortRequest request, CancellationToken cancellationToken = default)
+    {
+        request = Checked(request with { Scope = PortScope.Host }, nameof(request));
+        return _caller.AskAsync(
+            PortmapProcedure.AcquireFleet,
+            writer => PortmapXdr.WriteRequest(writer, request),
+            static (ref XdrReader reader) => (PortmapXdr.ReadEntry(ref reader), reader.ReadInt64()),
+            cancellationToken);
     }
 
     /// <summary>Asks for ports for several owners, all or none.</summary>
@@ -128,7 +155,8 @@ public sealed class PortmapClient : IAsyncDisposable
     /// which request it is about. LimitReached: too many requests, or the answer would be too
     /// long.</exception>
     /// <exception cref="ArgumentException">A request names a <see cref="PortRequest.Guard"/> or a
-    /// <see cref="PortRequest.UserId"/>, which the wire does not carry.</exception>
+    /// <see cref="PortRequest.UserId"/>, or is of <see cref="PortScope.Fleet"/>, which the wire
+    /// does not carry here.</exception>
     public Task<IReadOnlyList<PortEntry>> AcquireAllAsync(IReadOnlyList<PortRequest> requests, bool contiguous = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
@@ -367,6 +395,11 @@ public sealed class PortmapClient : IAsyncDisposable
         if (request.Guard is { } guard)
         {
             throw new ArgumentException($"Guard is {guard}, but over the wire the daemon's option decides; leave it null and set it there.", argument);
+        }
+
+        if (request.Scope != PortScope.Host)
+        {
+            throw new ArgumentException($"Scope is {request.Scope}, which this call does not carry; ask for such an owner by {nameof(AcquireFleetAsync)}.", argument);
         }
 
         return request.UserId is { } user

@@ -157,7 +157,7 @@ public sealed class WorkerPort : IAsyncDisposable
     }
 
     /// <summary>
-    /// Signs out, then closes the sockets that it made: a look-up must not find a port that nobody
+    /// Signs out, then closes the sockets that it made: a lookup must not find a port that nobody
     /// serves.
     /// </summary>
     public async ValueTask DisposeAsync()

@@ -17,6 +17,9 @@ internal sealed class KernelPorts
     {
     }
 
+    /// <summary>Of a host of which nothing is known, and where everything is allowed.</summary>
+    public static KernelPorts Unknown { get; } = new();
+
     /// <inheritdoc cref="KernelSettings.EphemeralRange"/>
     public PortRange? Ephemeral { get; private init; }
 

@@ -19,8 +19,9 @@ public enum PortChangeKind
     Died = 4,
 
     /// <summary>
-    /// The session ended and nobody signed in again within the grace period. Of a process nothing
-    /// is known about it is told at once, when lookups stop, and again when the entry ends.
+    /// The session ended and nobody signed in again within the grace period. For a
+    /// process of which nothing is known, it is told twice: at once, when lookups no longer return
+    /// the entry, and again when the entry ends.
     /// </summary>
     Disconnected = 5,
 

@@ -10,9 +10,14 @@ namespace Portmap;
 [DebuggerDisplay("{Display,nq}")]
 public readonly record struct PortEntry
 {
+    // Kept small: 56 bytes, which are written and copied by each look.
     private readonly Unequalled _addresses;
     private readonly long _epoch;
+    private readonly long _sinceTicks;
     private readonly int _processId;
+    private readonly byte _protocol;
+    private readonly byte _state;
+    private readonly byte _guarantee;
 
     /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
     public string Owner { get => field ?? string.Empty; init; }
@@ -24,10 +29,10 @@ public readonly record struct PortEntry
     public int Port { get; init; }
 
     /// <summary><see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>.</summary>
-    public PortProtocol Protocol { get; init; }
+    public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (byte)value; }
 
     /// <summary>The state.</summary>
-    public PortState State { get; init; }
+    public PortState State { get => (PortState)_state; init => _state = (byte)value; }
 
     /// <summary>
     /// The fencing token of the claim; null for a port that nobody of ours holds.
@@ -39,8 +44,11 @@ public readonly record struct PortEntry
     /// </summary>
     public int? ProcessId { get => _processId == 0 ? null : _processId; init => _processId = value ?? 0; }
 
-    /// <summary>When the claim came into this state.</summary>
-    public DateTimeOffset Since { get; init; }
+    /// <summary>When the claim came into this state, in UTC.</summary>
+    public DateTimeOffset Since { get => new(_sinceTicks, TimeSpan.Zero); init => _sinceTicks = value.UtcTicks; }
+
+    /// <summary><see cref="Since"/>, in <see cref="DateTimeOffset.UtcTicks"/>.</summary>
+    internal long SinceTicks { init => _sinceTicks = value; }
 
     /// <summary>How many owners share the port; more than one only within one process.</summary>
     public int OwnerCount { get; init; }
@@ -60,7 +68,7 @@ public readonly record struct PortEntry
     public string Addresses { get => _addresses.Text ?? string.Empty; init => _addresses = new Unequalled(value); }
 
     /// <summary>How strongly the port is held.</summary>
-    public PortGuarantee Guarantee { get; init; }
+    public PortGuarantee Guarantee { get => (PortGuarantee)_guarantee; init => _guarantee = (byte)value; }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
     public string Strategy { get => field ?? string.Empty; init; }

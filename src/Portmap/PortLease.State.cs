@@ -31,12 +31,25 @@ public sealed partial class PortLease : ILease
     /// So it is when the lease has timed out, was released by whoever may, was lost to another
     /// owner's process that listens on its port, could not be bound
     /// <see cref="PortRegistryOptions.BindAttempts"/> times, or when the registry is disposed. A
-    /// lease that a process has used up never cancels it, also when that process ends. Costs
-    /// nothing until it is asked for; what is registered with it runs on the thread pool.
+    /// lease that a process has used up never cancels it, also when that process ends; but one of
+    /// <see cref="PortScope.Fleet"/> does when this host loses the owner, also then. Costs nothing
+    /// until it is asked for; what is registered with it runs on the thread pool.
     /// </value>
     public CancellationToken Ended => LeaseExtras.EndToken(ref _more, WhenBound);
 
+    /// <summary>
+    /// The fencing epoch of the owner in the fleet, for a lease of <see cref="PortScope.Fleet"/>;
+    /// null otherwise.
+    /// </summary>
+    /// <value>
+    /// Above 0, and higher for each later holder, on whichever host. It tells nothing beside
+    /// <see cref="Epoch"/>, which orders the claims of this host only.
+    /// </value>
+    public long? FleetEpoch => Bond?.Epoch;
+
     internal PortClaim Claim => Volatile.Read(ref _claim)!;
+
+    private FleetBond? Bond => Volatile.Read(ref _more)?.Bond;
 
     /// <summary>Its way to its process, where somebody follows it.</summary>
     internal LeaseTrace? Trace => Volatile.Read(ref _more)?.Trace;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Portmap.Operations;
 using Portmap.Table;
 
@@ -97,7 +98,8 @@ public sealed partial class PortLease
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
     /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
     /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set
-    /// without it as well. And TRACEPARENT where somebody traces the lease.
+    /// without it as well. A lease of <see cref="PortScope.Fleet"/> adds PORTMAP_FLEET_EPOCH. And
+    /// TRACEPARENT where somebody traces the lease.
     /// </param>
     /// <param name="endpoint">
     /// Where the daemon listens, <c>unix:PATH</c> or <c>tcp:ADDRESS:PORT</c>; null takes
@@ -112,9 +114,18 @@ public sealed partial class PortLease
     /// <exception cref="InvalidOperationException">
     /// Another open lease was given to this start under that name, or both have none.
     /// </exception>
+    /// <exception cref="PortRefusedException">
+    /// LeaseEnded: this host lost the owner in the fleet, and no worker is to be started for it.
+    /// </exception>
     public void PrepareStart(ProcessStartInfo startInfo, string? endpoint = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(startInfo);
+        if (Bond is { } bond)
+        {
+            FleetAcquisition.DemandHeld(this, bond);
+            startInfo.Environment[PortmapVariables.Of(PortmapVariables.FleetEpoch, name)] = bond.Epoch.ToString(CultureInfo.InvariantCulture);
+        }
+
         PreparedStarts.Add(startInfo, this, name);
         OpenGate();
         if (Trace?.TraceParent is { } parent)
@@ -134,7 +145,8 @@ public sealed partial class PortLease
     /// The program, prepared for each of its leases. Its streams and user are the daemon's:
     /// redirections and UserName are not possible, arguments stand in ArgumentList.
     /// </param>
-    /// <returns>The process, for <see cref="RegisterAsync"/>; .NET has no exit code of it.</returns>
+    /// <returns>The process, for <see cref="RegisterAsync"/>; .NET has no exit code of
+    /// it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
     /// <exception cref="InvalidOperationException">Not prepared, no socket, or unfit.</exception>
     /// <exception cref="PortRefusedException">LeaseEnded.</exception>
@@ -197,7 +209,7 @@ public sealed partial class PortLease
     /// refuses.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// <paramref name="process"/> was not started.
+    /// <paramref name="process"/> was not started, or the host is simulated.
     /// </exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     public Task<PortEntry> RegisterAsync(Process process, CancellationToken cancellationToken = default)

@@ -7,8 +7,8 @@ namespace Portmap;
 public enum PortOrder
 {
     /// <summary>
-    /// The next free one after the last one picked on this core; a number comes round late. The
-    /// default.
+    /// The next free one after the last one picked on this core; a number comes round late. Each
+    /// core begins in a part of the range of its own, where that is large enough. The default.
     /// </summary>
     NextFit = 0,
 

@@ -7,6 +7,10 @@ namespace Portmap;
 /// </remarks>
 internal sealed class PortPool
 {
+    /// <summary>A share is no smaller: a number that is given back at once comes round
+    /// late.</summary>
+    private const int LeastShare = 256;
+
     private readonly long[] _places = new long[2];
 
     /// <param name="ranges">The ranges, of which none overlaps another.</param>
@@ -17,10 +21,23 @@ internal sealed class PortPool
         Ranges = ranges;
         View = Array.AsReadOnly(ranges);
         Tiers = Array.FindAll(tiers, tier => tier.Length != 0);
+        First = Tiers is [[var first, ..], ..] ? first : default;
         Text = string.Join(',', ranges);
         Span = new PortRange(ranges.Min(range => range.First), ranges.Max(range => range.Last));
         Width = ranges.Sum(range => range.Count);
         Count = ranges.Sum(range => Enumerable.Range(range.First, range.Count).Count(handsOut));
+    }
+
+    private PortPool(PortPool all, PortRange[][] tiers)
+    {
+        Ranges = all.Ranges;
+        View = all.View;
+        Tiers = tiers;
+        First = tiers is [[var first, ..], ..] ? first : default;
+        Text = all.Text;
+        Span = all.Span;
+        Width = all.Width;
+        Count = all.Count;
     }
 
     /// <summary>The ranges, in the order they were written.</summary>
@@ -32,6 +49,9 @@ internal sealed class PortPool
     /// <summary>The ports of the ranges that the kernel never hands out by itself, then the others;
     /// each in ascending order, empty ones left out.</summary>
     public PortRange[][] Tiers { get; }
+
+    /// <summary>Where a search begins: of each tier the first part comes first.</summary>
+    public PortRange First { get; }
 
     /// <summary>The ranges as <see cref="PortRange.ParseList(string)"/> reads them.</summary>
     public string Text { get; }
@@ -54,6 +74,13 @@ internal sealed class PortPool
             Array.ConvertAll(Tiers, tier => tier.SelectMany(part => ascending.Select(part.Intersect)).Where(part => part.Count != 0).ToArray()),
             handsOut);
     }
+
+    /// <summary>The same ports, for one of several who each begin somewhere else: of each tier a
+    /// share first, then all of it.</summary>
+    /// <param name="share">Which one, from 0.</param>
+    /// <param name="shares">Of how many; small ranges are cut into fewer.</param>
+    public PortPool Shared(int share, int shares) =>
+        new(this, [.. Tiers.SelectMany(tier => (PortRange[][])[Array.ConvertAll(tier, part => ShareOf(part, share, shares)), tier])]);
 
     public bool Contains(int port)
     {
@@ -101,4 +128,11 @@ internal sealed class PortPool
     /// <summary>Where the next search of these ports begins, for a strategy that goes on from its
     /// last one.</summary>
     public ref long Place(PortProtocol protocol) => ref _places[protocol == PortProtocol.Udp ? 1 : 0];
+
+    private static PortRange ShareOf(PortRange part, int share, int shares)
+    {
+        shares = Math.Clamp(part.Count / LeastShare, 1, shares);
+        share %= shares;
+        return new PortRange(part.First + (int)((long)part.Count * share / shares), part.First + (int)((long)part.Count * (share + 1) / shares) - 1);
+    }
 }

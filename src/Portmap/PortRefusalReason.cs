@@ -150,4 +150,8 @@ public enum PortRefusalReason
 
     /// <summary>The time that a lease is to wait leaves its bounds.</summary>
     InvalidTime = 36,
+
+    /// <summary>The owner is to be held once in a fleet (<see cref="PortScope.Fleet"/>), and the
+    /// registry is joined to none.</summary>
+    NoFleet = 37,
 }

@@ -14,7 +14,8 @@ public sealed partial class PortRegistry
     /// <returns>The lease. What lookups answer stays as it is until a process registers with
     /// it.</returns>
     /// <exception cref="PortRefusedException">As <see cref="TryAcquire"/> refuses, and StoreFailed:
-    /// the lease could not be written and was withdrawn.</exception>
+    /// the lease could not be written and was withdrawn. With <see cref="PortScope.Fleet"/> also as
+    /// the fleet refuses: Conflict, with the host that has the owner; StoreFailed.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
@@ -23,7 +24,7 @@ public sealed partial class PortRegistry
             return ValueTask.FromCanceled<PortLease>(cancellationToken);
         }
 
-        if (Parts.Table.Confirms)
+        if (Parts.Table.Confirms || request.Scope != PortScope.Host)
         {
             return Confirmation.Within(AcquireForAsync(acquirer: null, request), cancellationToken);
         }
@@ -40,9 +41,10 @@ public sealed partial class PortRegistry
     /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy;
     /// AlreadyReserved: the owner has an open lease; Exhausted; TooManyOwners; StrategyFailed and
     /// StrategyOfferedNothing of a strategy of the host's own; with a required port also Foreign
-    /// and InUse; with <see cref="PortRequest.UnlessServed"/> also AlreadyServed.</param>
+    /// and InUse; with <see cref="PortRequest.UnlessServed"/> also AlreadyServed; NoFleet.</param>
     /// <exception cref="InvalidOperationException">The registry confirms
-    /// (<see cref="PortDurability.Confirmed"/>): use <see cref="AcquireAsync"/>.</exception>
+    /// (<see cref="PortDurability.Confirmed"/>), or the owner is to be claimed in the fleet: use
+    /// <see cref="AcquireAsync"/>.</exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public bool TryAcquire(PortRequest request, [NotNullWhen(true)] out PortLease? lease, [NotNullWhen(false)] out PortRefusal? refusal)
     {
@@ -70,6 +72,11 @@ public sealed partial class PortRegistry
     /// host.</summary>
     internal async Task<PortLease> AcquireForAsync(SessionHolder? acquirer, PortRequest request)
     {
+        if (request.Scope != PortScope.Host)
+        {
+            return (PortLease)(await FleetAcquisition.RunAsync(Parts, [request], async single => [await AcquireForAsync(acquirer, single[0]).ConfigureAwait(false)]).ConfigureAwait(false))[0];
+        }
+
         PortLease lease = new(this, request, acquirer);
         PortRefusal? refusal = await Acquisition.RunAsync(Parts, lease, request).ConfigureAwait(false);
         refusal?.Throw();

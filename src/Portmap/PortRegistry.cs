@@ -112,7 +112,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task<PortRegistry> OpenAsync(
         PortRegistryOptions options, IPortStore? store = null, ILogger<PortRegistry>? logger = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
-        OpenOnAsync(options, store, BootIdentity.Current, logger, timeProvider ?? TimeProvider.System, cancellationToken);
+        OpenOnAsync(options, store, options?.SimulatedHost?.BootId ?? BootIdentity.Current, logger, timeProvider ?? TimeProvider.System, cancellationToken);
 
     /// <summary>As <see cref="OpenAsync"/>, in a certain boot of the host.</summary>
     internal static async Task<PortRegistry> OpenOnAsync(
@@ -129,7 +129,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         StoreOpening opening = new(store, cancellationToken);
         try
         {
-            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay)
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host)
                 .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
@@ -163,7 +163,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public PortSession OpenSession(int? processId)
     {
         int process = Checked(processId);
-        uint? user = ProcessUser.Of(process);
+        uint? user = Parts.Settings.Host is null ? ProcessUser.Of(process) : null;
         return new PortSession(this, new SessionHolder(Parts.Sessions, process, user) { IsVouchedFor = user is null });
     }
 
@@ -246,7 +246,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
             Clock = clock,
             Metrics = PortmapMetrics.Of(options.MeterFactory),
             Log = new RegistryLog(logger, () => clock.NowMs, new(settings.DisconnectGrace, settings.ForeignRecheck)),
-            Guard = !settings.Probe ? new NoGuard() : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
+            Guard = !settings.Probe ? new NoGuard() : settings.Host is { } host ? new SimulatedGuard(host) : OperatingSystem.IsLinux() ? new SocketGuard(settings.GuardLimit) : new ProbingGuard(),
             Strategies = new StrategyList(
                 [new ProcessBinds(), new AllocatorPicks(settings.Order, settings.Ports, processors, Seed()), .. options.CustomStrategies], options.Strategy),
             Epochs = epochs,

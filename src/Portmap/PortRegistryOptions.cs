@@ -244,6 +244,9 @@ public sealed class PortRegistryOptions
 
     internal List<IPortAllocationStrategy> CustomStrategies { get; } = [];
 
+    /// <summary>What is asked instead of the operating system; null asks that.</summary>
+    internal SimulatedHost? SimulatedHost { get; private set; }
+
     /// <summary>
     /// Adds a strategy of the host's own; <see cref="Strategy"/> and
     /// <see cref="PortRequest.Strategy"/> choose it by its name.
@@ -257,6 +260,43 @@ public sealed class PortRegistryOptions
     {
         ArgumentNullException.ThrowIfNull(strategy);
         CustomStrategies.Add(strategy);
+        return this;
+    }
+
+    /// <summary>
+    /// Has the registry ask these functions, and never the operating system, which ports are in
+    /// use, who listens, and which processes live: for tests. <c>Portmap.Testing</c> brings such a
+    /// host.
+    /// </summary>
+    /// <param name="sockets">
+    /// The sockets of a protocol, TCP or UDP, on one port, or with port 0 on any: the port, the
+    /// process that has it, and whether it listens (UDP: is bound).
+    /// </param>
+    /// <param name="startOf">
+    /// When a process began, as a number above 0 that another process of the same id does not have;
+    /// null when it does not live.
+    /// </param>
+    /// <param name="bootId">
+    /// The boot of the host, which <see cref="PortRegistry.OpenAsync"/> holds stored facts against;
+    /// null is the real host's.
+    /// </param>
+    /// <returns>These options, for chaining.</returns>
+    /// <remarks>
+    /// <para>The functions are called by any thread, and must not throw. A death is seen by the
+    /// next pass (<see cref="LivenessInterval"/>), or at once when the session is disposed.</para>
+    /// <para>Nothing can be held there, so leases with a number are
+    /// <see cref="PortGuarantee.ProbedOnly"/>, and <see cref="PortRegistry.Diagnose"/> says why.
+    /// The kernel's ephemeral range and the limit of descriptors play no part.
+    /// <see cref="PortLease.RegisterAsync"/> and <see cref="PortLease.Start"/> need a real process
+    /// and are refused.</para>
+    /// </remarks>
+    /// <exception cref="ArgumentNullException">A function is null.</exception>
+    public PortRegistryOptions SimulateHost(
+        Func<PortProtocol, int, IEnumerable<(int Port, int ProcessId, bool Listens)>> sockets, Func<int, long?> startOf, Guid? bootId = null)
+    {
+        ArgumentNullException.ThrowIfNull(sockets);
+        ArgumentNullException.ThrowIfNull(startOf);
+        SimulatedHost = new SimulatedHost(sockets, startOf, bootId);
         return this;
     }
 }

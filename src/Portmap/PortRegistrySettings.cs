@@ -38,6 +38,9 @@ internal sealed class PortRegistrySettings
 
     public required KernelPorts Kernel { get; init; }
 
+    /// <summary>What is asked instead of the operating system, or null.</summary>
+    public required SimulatedHost? Host { get; init; }
+
     public required PortReuse Reuse { get; init; }
 
     public required PortOrder Order { get; init; }
@@ -85,7 +88,7 @@ internal sealed class PortRegistrySettings
             ? throw new ArgumentException(
                 $"StateFolder is '{options.StateFolder}', but this constructor makes a registry that lives in memory only. Use {nameof(PortRegistry.OpenAsync)}.",
                 nameof(options))
-            : From(options, KernelPorts.Read());
+            : From(options, options.SimulatedHost is null ? KernelPorts.Read() : KernelPorts.Unknown);
     }
 
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">A value is wrong;
@@ -131,6 +134,7 @@ internal sealed class PortRegistrySettings
             Endpoint = options.Endpoint,
             Exclude = options.Exclude,
             Kernel = kernel,
+            Host = options.SimulatedHost,
             Durability = options.Durability,
             BackgroundFlush = options.BackgroundFlush,
             OpenTimeout = options.OpenTimeout,

@@ -69,6 +69,9 @@ public readonly record struct PortRequest(string Owner)
         init => _leaseTimeout = value == TimeSpan.Zero ? s_zero : value ?? default;
     }
 
+    /// <summary>Whether <see cref="LeaseTimeout"/> is not null.</summary>
+    internal bool HasLeaseTimeout => _leaseTimeout != default;
+
     /// <summary>
     /// Whether an owner that is served already keeps what it has: for a host that starts what does
     /// not run, and must start nothing twice.
@@ -81,6 +84,23 @@ public readonly record struct PortRequest(string Owner)
     /// stands, with its process. For both protocols one that is served is enough.
     /// </value>
     public bool UnlessServed { get; init; }
+
+    /// <summary>Among whom the owner is to have at most one holder.</summary>
+    /// <value>
+    /// The default is <see cref="PortScope.Host"/>. With <see cref="PortScope.Fleet"/> the owner is
+    /// claimed in the fleet first (<see cref="PortLease.FleetEpoch"/>), which takes a request over
+    /// the network: <see cref="PortRegistry.AcquireAsync"/> only. It is refused as
+    /// <see cref="PortRefusalReason.Conflict"/>, with the host, where another one has it; and as
+    /// <see cref="UnlessServed"/> says, where a process of this host serves it.
+    /// </value>
+    /// <remarks>
+    /// When the claim is lost, the lease and its registration end at once:
+    /// <see cref="PortLease.Ended"/> is cancelled and lookups find the owner no more, also as the
+    /// first thing of a process that was suspended for too long. When the registration ends, the
+    /// claim is given back. A process that registers without the lease, or that is healed after the
+    /// lease was over, is served as one of this host only.
+    /// </remarks>
+    public PortScope Scope { get; init; }
 
     /// <summary>How the port is kept from others until the process listens.</summary>
     /// <value>

@@ -57,5 +57,8 @@ public readonly struct PortSearch
     /// <returns>
     /// One of <see cref="Ports"/>, or <see cref="Nothing"/>. It is a hint: the table decides.
     /// </returns>
-    public int FindFree(int from) => _ports is not null && _ports.FindFree(_pool!, from, Avoid) is > 0 and int found ? found : Nothing;
+    public int FindFree(int from) => FindFree(_pool!, from);
+
+    /// <summary>As <see cref="FindFree(int)"/>, of the same ports in another order.</summary>
+    internal int FindFree(PortPool pool, int from) => _ports is not null && _ports.FindFree(pool, from, Avoid) is > 0 and int found ? found : Nothing;
 }

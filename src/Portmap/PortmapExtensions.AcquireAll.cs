@@ -66,5 +66,7 @@ public static partial class PortmapExtensions
 
     /// <summary>Acquires for a session, or for the host.</summary>
     internal static async Task<IReadOnlyList<PortLease>> AcquireAllForAsync(RegistryParts parts, SessionHolder? acquirer, PortRequest[] requests, bool contiguous) =>
-        Array.ConvertAll(await GroupAcquisition.RunAsync(parts, requests, contiguous, acquirer).ConfigureAwait(false), lease => (PortLease)lease);
+        Array.ConvertAll(
+            await FleetAcquisition.RunAsync(parts, requests, all => GroupAcquisition.RunAsync(parts, all, contiguous, acquirer)).ConfigureAwait(false),
+            lease => (PortLease)lease);
 }

@@ -14,6 +14,8 @@ internal static class PortmapVariables
     public const string Exclude = "PORTMAP_EXCLUDE";
     public const string BindAttempts = "PORTMAP_BIND_ATTEMPTS";
 
+    public const string FleetEpoch = "PORTMAP_FLEET_EPOCH";
+
     /// <summary>Read by workers; no daemon sets it.</summary>
     public const string Address = "PORTMAP_ADDRESS";
 

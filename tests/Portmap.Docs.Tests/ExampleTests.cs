@@ -156,16 +156,6 @@ public sealed class ExampleTests
         (entry.State, entry.Port).Should().Be((PortState.Reserved, port));
     }
 
-    [Fact]
-    public async Task Testing_RegistryInMemory_HandsOutPortsThatNobodyBinds()
-    {
-        using PortRegistry registry = Testing.InMemory(TimeProvider.System);
-
-        PortLease lease = await registry.AcquireAsync("web");
-
-        (lease.Port, lease.Guarantee).Should().Be((50_000, PortGuarantee.LedgerOnly));
-    }
-
     private static void CopyBrick(TempFolder folder, string name)
     {
         string source = Path.GetDirectoryName(Programs.Brick.FileName)!;

@@ -26,15 +26,13 @@ internal static class ReadmeExamples
         }
     }
 
-    public static async Task ClaimAsync(IHost host, PortRegistry registry)
+    public static async Task AcquireAsync(PortRegistry registry)
     {
-        FleetOwners owners = host.Services.GetRequiredService<FleetOwners>();
-        await using FleetClaim claim = await owners.ClaimAsync("vol0/rebalance");   // or a refusal that names the holder
-        PortLease lease = await registry.AcquireAsync("vol0/rebalance");
+        PortRequest request = new("vol0/rebalance") { Scope = PortScope.Fleet };
+        PortLease lease = await registry.AcquireAsync(request);   // or a refusal that names the host that has it
         ProcessStartInfo start = new("rebalance");
-        lease.PrepareStart(start);
-        claim.PrepareStart(start);                  // PORTMAP_FLEET_EPOCH
+        lease.PrepareStart(start);                                // PORTMAP_FLEET_EPOCH among the rest
         using Process worker = Process.Start(start)!;
-        claim.Lost.Register(worker.Kill);           // released, or the host's time is over
+        lease.Ended.Register(worker.Kill);                        // the time of this host is over
     }
 }

@@ -61,15 +61,14 @@ public sealed class HealthCheckTests
     public async Task Check_StoreThatFails_IsUnhealthyUntilItWorksAgain()
     {
         using TempFolder folder = new();
-        GatedStore store = new();
-        store.Open();
+        FakePortStore store = new();
         await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(store).AddHealthChecks().AddPortmap()));
         await host.StartAsync();
         (await CheckAsync(host)).Status.Should().Be(HealthStatus.Healthy);
 
-        store.Fails = true;
+        store.Fail(new IOException("the disk is gone"));
         HealthReportEntry failed = await CheckAsync(host);
-        store.Fails = false;
+        store.Heal();
         HealthReportEntry works = await CheckAsync(host);
 
         failed.Status.Should().Be(HealthStatus.Unhealthy);

@@ -111,6 +111,7 @@ public sealed partial class MetricsTests
         await UseAsync(registry, folder, readings);
 
         string[] written = [.. Row().Matches(RepositoryFiles.Read("docs", "reference", "meters.md"))
+            .Where(row => !row.Groups["name"].Value.StartsWith("portmap.fleet.", StringComparison.Ordinal))   // Portmap.Etcd's own test
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
 
         written.Should().BeEquivalentTo(readings.Instruments.Select(instrument => instrument.TrimEnd()));

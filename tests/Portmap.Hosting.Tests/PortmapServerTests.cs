@@ -25,7 +25,8 @@ public sealed class PortmapServerTests
     [Fact]
     public async Task Start_StateThatTakesLong_BlocksNoThreadAndStartsNobody()
     {
-        GatedStore store = new();
+        FakePortStore store = new();
+        store.Hold();
         using TempFolder folder = new();
         Neighbour neighbour = new(folder.Socket());
         await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(store).AddSingleton<IHostedService>(neighbour)));
@@ -34,11 +35,11 @@ public sealed class PortmapServerTests
         // inside would not.
         Task<Task> call = Task.Factory.StartNew(() => host.Host.StartAsync(), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Task start = await call.Within();
-        await store.Loading.Within();
+        await store.ArrivedAsync().Within();
 
         start.IsCompleted.Should().BeFalse();
         neighbour.Pings.Should().BeEmpty();
-        store.Open();
+        store.Release();
         await start.Within();
         neighbour.Pings.Should().Equal("start");
     }
@@ -46,19 +47,20 @@ public sealed class PortmapServerTests
     [Fact]
     public async Task Start_GivenUpWhileTheStateIsRead_LetsGoOfTheState()
     {
-        GatedStore store = new();
+        FakePortStore store = new();
+        store.Hold();
         using TempFolder folder = new();
         using CancellationTokenSource end = new();
         await using (AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(store))))
         {
             Task start = host.Host.StartAsync(end.Token);
-            await store.Loading.Within();
+            await store.ArrivedAsync().Within();
             await end.CancelAsync();
             await FluentActions.Awaiting(() => start.Within()).Should().ThrowAsync<OperationCanceledException>();
-            store.Open();
+            store.Release();
         }
 
-        await store.Disposed.Within();
+        await store.WhenDisposed.Within();
     }
 
     [Fact]
@@ -125,8 +127,7 @@ public sealed class PortmapServerTests
     public async Task AddKeyed_TwoOfThem_AreTwoMapsOfOneProcess()
     {
         using TempFolder folder = new();
-        GatedStore storeOfB = new();
-        storeOfB.Open();
+        FakePortStore storeOfB = new();
         await using AsyncHost host = new(TestHost.Build(services =>
         {
             services.AddKeyedSingleton<IPortStore>("b", storeOfB);
@@ -143,7 +144,7 @@ public sealed class PortmapServerTests
 
         host.Host.Services.GetRequiredKeyedService<PortRegistry>("b").TryGetEntry("b1", out _).Should().BeTrue();
         host.Host.Services.GetRequiredKeyedService<PortRegistry>("a").TryGetEntry("b1", out _).Should().BeFalse();
-        storeOfB.Loading.IsCompleted.Should().BeTrue();
+        storeOfB.ArrivedAsync().IsCompleted.Should().BeTrue();
         host.Host.Services.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get("a").Endpoint.Should().Be(folder.Socket("a"));
         host.Host.Services.GetService<PortRegistry>().Should().BeNull();
         await host.StopAsync();

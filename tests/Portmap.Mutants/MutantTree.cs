@@ -24,7 +24,7 @@ internal sealed class MutantTree(string repository, string folder)
         """;
 
     /// <summary>The packages whose sources get mutants.</summary>
-    private static readonly string[] s_packages = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd", "Portmap.Tool"];
+    private static readonly string[] s_packages = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd", "Portmap.Testing", "Portmap.Tool"];
 
     public string Folder { get; } = folder;
 

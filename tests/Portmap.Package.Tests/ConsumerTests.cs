@@ -41,6 +41,14 @@ public sealed class ConsumerTests(PackedPackages packages)
         output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal("health: Healthy", "answer: this is web", "exit code 0, still listed: False");
     }
 
+    [Fact]
+    public async Task TestConsumer_BuiltFromThePackagesAlone_ItsTestsPass()
+    {
+        string output = await packages.TestedConsumerAsync();
+
+        output.Should().MatchRegex(@"Passed!.*Failed:\s+0, Passed:\s+[1-9]\d,", "the contracts' tests are among them");
+    }
+
     private async Task RunsFromAcquireToSignOutAsync(string program)
     {
         string socket = Path.Combine(packages.Folder, Path.GetRandomFileName());

@@ -15,6 +15,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Hosting", "Portmap.Rpc", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions")]
     [InlineData("Portmap.AspNetCore", "Portmap.Rpc")]
     [InlineData("Portmap.Etcd", "Portmap", "Google.Protobuf", "Grpc.Net.Client", "Microsoft.Extensions.Hosting.Abstractions")]
+    [InlineData("Portmap.Testing", "Portmap", "Microsoft.Extensions.TimeProvider.Testing", "xunit.assert", "xunit.extensibility.core")]
     public void Package_DependsOnWhatItMayAndNothingElse(string package, params string[] dependencies)
     {
         packages.Metadata(package).Descendants()
@@ -29,6 +30,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Hosting")]
     [InlineData("Portmap.AspNetCore")]
     [InlineData("Portmap.Etcd")]
+    [InlineData("Portmap.Testing")]
     public void Package_CarriesAssemblyDocumentationAndReadme(string package, params string[] more)
     {
         using ZipArchive archive = packages.Open(package);
@@ -44,6 +46,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Hosting")]
     [InlineData("Portmap.AspNetCore")]
     [InlineData("Portmap.Etcd")]
+    [InlineData("Portmap.Testing")]
     public void Package_SaysWhatItIs(string package)
     {
         XElement metadata = packages.Metadata(package);
@@ -64,6 +67,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Hosting", "# Portmap.Hosting\n")]
     [InlineData("Portmap.AspNetCore", "# Portmap.AspNetCore\n")]
     [InlineData("Portmap.Etcd", "# Portmap.Etcd\n")]
+    [InlineData("Portmap.Testing", "# Portmap.Testing\n")]
     public void Package_HasAPageOfItsOwn(string package, string title)
     {
         using ZipArchive archive = packages.Open(package);

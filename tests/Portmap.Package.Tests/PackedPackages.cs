@@ -12,7 +12,7 @@ public sealed class PackedPackages : IAsyncLifetime
     private readonly string _suffix = string.Create(CultureInfo.InvariantCulture, $"test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}");
 
     /// <summary>The packages there are.</summary>
-    internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd"];
+    internal static string[] Names { get; } = ["Portmap", "Portmap.Rpc", "Portmap.Hosting", "Portmap.AspNetCore", "Portmap.Etcd", "Portmap.Testing"];
 
     /// <summary>The tests of a collection run one after the other, so nobody else reads or writes
     /// it meanwhile.</summary>
@@ -66,6 +66,11 @@ public sealed class PackedPackages : IAsyncLifetime
     /// <summary>The daemon in a .NET host and its web server, built once from the
     /// packages.</summary>
     internal Task<string> BuiltHostConsumerAsync() => BuiltAsync("host", Repository.HostConsumerSources);
+
+    /// <summary>The tests of a supervisor, run once from the packages.</summary>
+    /// <returns>What the run says.</returns>
+    internal Task<string> TestedConsumerAsync() => ConsumerAsync("test", Repository.TestConsumerSources, consumer =>
+        Tool.DotnetAsync(consumer.Folder, ["test", "-c", "Release", .. consumer.Properties]));
 
     /// <summary>The consumer, published once under this name, with warnings as errors: a consumer
     /// must not get one because of us.</summary>

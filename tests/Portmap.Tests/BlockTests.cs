@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Table;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
@@ -40,6 +41,18 @@ public class BlockTests
 
             scene.Registry.AssertInvariants();
         }
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_NoRow_IsNotLookedForAmongHeldPortsAgain()
+    {
+        await using Scene scene = new("20000-20299", options => (options.MaxOwners, options.ReuseDelay) = (1_000, TimeSpan.Zero));
+        Hold(scene, Enumerable.Range(20_000, 300).Where(port => port % 3 != 0));
+        scene.Registry.TryAcquireAll(Row(2), contiguous: true, out _, out _).Should().BeFalse();
+
+        PortHints hints = scene.Registry.Parts.Table.Hints(PortProtocol.Tcp);
+
+        Enumerable.Range(20_000, 299).Count(port => hints.IsFree(port) && hints.IsFree(port + 1)).Should().Be(0, "the bit of a held port goes when it is met");
     }
 
     [Fact]

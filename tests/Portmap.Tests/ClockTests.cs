@@ -1,4 +1,3 @@
-using Portmap.Persistence;
 using Portmap.Table;
 using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
@@ -124,7 +123,7 @@ public class ClockTests
     {
         FakeTimeProvider clock = new(new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero));
         PortRegistryOptions options = new() { Ports = Scene.TenPorts, Probe = false };
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new MemoryPortStore(), timeProvider: clock).Within();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new FakePortStore(), timeProvider: clock).Within();
         PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
 
         lease.Epoch.Should().BePositive().And.BeLessThan(long.MaxValue / 4 * 3, "later runs begin above it");

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using Portmap.Persistence;
 
 namespace Portmap.Tests;
 
@@ -122,7 +121,7 @@ public class PortmapExtensionsTests
     [Fact]
     public async Task AddPortmap_StoreInTheContainer_IsTheRegistrys()
     {
-        MemoryPortStore store = new();
+        FakePortStore store = new();
         for (int run = 0; run < 2; run++)
         {
             ServiceCollection collection = new();
@@ -177,7 +176,7 @@ public class PortmapExtensionsTests
     public async Task AddPortmap_OpeningAwaitedBefore_IsTheRegistryOfTheContainer()
     {
         ServiceCollection collection = new();
-        collection.AddSingleton<IPortStore>(new MemoryPortStore());
+        collection.AddSingleton<IPortStore>(new FakePortStore());
         collection.AddPortmap(options => options.Probe = false);
         await using ServiceProvider services = collection.BuildServiceProvider();
 
@@ -200,7 +199,7 @@ public class PortmapExtensionsTests
     [Fact]
     public async Task AddKeyedPortmap_TwoKeys_AreTwoRegistriesWithTheirOwnOptionsAndStores()
     {
-        MemoryPortStore store = new();
+        FakePortStore store = new();
         ServiceCollection collection = new();
         collection.AddKeyedSingleton<IPortStore>("a", store);
         collection.AddKeyedPortmap("a", options => (options.Ports, options.Probe) = ("20000-20009", false));

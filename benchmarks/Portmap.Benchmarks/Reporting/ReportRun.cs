@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portmap.Benchmarks.Gate;
+using Portmap.Charts;
 
 namespace Portmap.Benchmarks.Reporting;
 
@@ -21,7 +22,7 @@ internal static class ReportRun
         return 0;
     }
 
-    private static SvgChart Throughput(TextWriter output)
+    private static LineChart Throughput(TextWriter output)
     {
         int[] threads = [1, 2, 4, 8];
         string[] names = ["Portmap", "lock + BitArray + Dictionary", "ConcurrentDictionary", "linear list (glusterd)", "random probes (Nomad)"];
@@ -36,11 +37,11 @@ internal static class ReportRun
         }
 
         Table(output, "Acquire and release, ns by pair of all threads together", "threads", [.. threads.Select(Number)], names, ns);
-        SvgChart chart = new("Acquire and release: million pairs a second, 2 cores", "threads", [.. threads.Select(Number)], value => Text($"{value:0.#}"), isLog: false);
+        LineChart chart = new("Acquire and release: million pairs a second, 2 cores", "threads", [.. threads.Select(Number)], value => Text($"{value:0.#}"), isLog: false);
         return Lines(chart, names, ns, value => 1_000 / value);
     }
 
-    private static SvgChart Latency(TextWriter output)
+    private static LineChart Latency(TextWriter output)
     {
         const int Milliseconds = 400, Runs = 5;
         double[] shares = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -61,10 +62,10 @@ internal static class ReportRun
 
         double[][] ns = [.. all.Select(book => book.Select(PairedTimer.Median).ToArray())];
         Table(output, "A pair of acquire and release, 8 threads on 2 cores, ns (median of 5 runs)", "percentile", places, names, ns);
-        return Lines(new SvgChart("A pair of acquire and release, 8 threads on 2 cores", "percentile", places, Duration, isLog: true), names, ns, value => value);
+        return Lines(new LineChart("A pair of acquire and release, 8 threads on 2 cores", "percentile", places, Duration, isLog: true), names, ns, value => value);
     }
 
-    private static SvgChart Fullness(TextWriter output)
+    private static LineChart Fullness(TextWriter output)
     {
         int[] free = [16_384, 8_192, 1_638, 164, 16, 1];
         string[] names = ["Portmap", "lock + BitArray + Dictionary", "random probes (Nomad)"], places = [.. free.Select(Number)];
@@ -78,7 +79,7 @@ internal static class ReportRun
         }
 
         Table(output, "Acquire and release, one thread, ns by pair", "free of 16,384", places, names, ns);
-        return Lines(new SvgChart("Acquire and release while the range fills up", "free ports of 16,384", places, Duration, isLog: true), names, ns, value => value);
+        return Lines(new LineChart("Acquire and release while the range fills up", "free ports of 16,384", places, Duration, isLog: true), names, ns, value => value);
     }
 
     private static void InARow(TextWriter output)
@@ -97,7 +98,7 @@ internal static class ReportRun
         Table(output, "Acquire and release ten ports in a row, one thread, ns", "free of 16,384", places, names, ns);
     }
 
-    private static SvgChart Owners(TextWriter output)
+    private static LineChart Owners(TextWriter output)
     {
         int[] owners = [1, 100, 1_000, 10_000, 60_000];
         string[] names = ["Portmap", "ConcurrentDictionary", "lock + Dictionary", "linear list (glusterd)"], places = [.. owners.Select(Number)];
@@ -115,7 +116,7 @@ internal static class ReportRun
         }
 
         Table(output, "From an owner to its port, random order, ns", "owners", places, names, ns);
-        return Lines(new SvgChart("From an owner to its port, random order", "owners", places, Duration, isLog: true), names, ns, value => value);
+        return Lines(new LineChart("From an owner to its port, random order", "owners", places, Duration, isLog: true), names, ns, value => value);
     }
 
     /// <summary>Ours against each baseline in turn; ours is the median of those.</summary>
@@ -131,7 +132,7 @@ internal static class ReportRun
         ns[0][at] = PairedTimer.Median(oursNs);
     }
 
-    private static SvgChart Lines(SvgChart chart, string[] names, double[][] ns, Func<double, double> value)
+    private static LineChart Lines(LineChart chart, string[] names, double[][] ns, Func<double, double> value)
     {
         for (int i = 0; i < names.Length; i++)
         {
@@ -155,10 +156,10 @@ internal static class ReportRun
         output.WriteLine();
     }
 
-    private static void Write(string folder, string name, TextWriter output, SvgChart chart)
+    private static void Write(string folder, string name, TextWriter output, LineChart chart)
     {
         string file = Path.Combine(folder, name + ".svg");
-        File.WriteAllText(file, chart.ToString());
+        chart.Save(file);
         output.WriteLine($"{file} is written.");
         output.WriteLine();
     }

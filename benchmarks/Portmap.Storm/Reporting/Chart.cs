@@ -1,24 +1,17 @@
-using System.Text;
+using Portmap.Charts;
 using ScottPlot;
-using SkiaSharp;
 
 namespace Portmap.Storm.Reporting;
 
-/// <summary>The results as a picture: what was lost, and how long it took. Opaque, so that it can
-/// be read on a dark page too.</summary>
+/// <summary>The results as a picture: what was lost, and how long it took.</summary>
 internal static class Chart
 {
     private const int Width = 940;
     private const int Height = 400;
-    private const string Font = "DejaVu Sans";
 
-    private static readonly Color s_text = Color.FromHex("#1f2328");
-    private static readonly Color s_grid = Color.FromHex("#d8dee4");
-
-    // Okabe and Ito's colours, which colour-blind readers tell apart.
-    private static readonly Color s_passersBy = Color.FromHex("#E69F00");
-    private static readonly Color s_adversary = Color.FromHex("#D55E00");
-    private static readonly Color s_starts = Color.FromHex("#0072B2");
+    private static readonly Color s_starts = ChartStyle.Palette[0];
+    private static readonly Color s_adversary = ChartStyle.Palette[1];
+    private static readonly Color s_passersBy = ChartStyle.Palette[2];
 
     /// <summary>Writes <c>storm.svg</c>, and the same as <c>storm.png</c> to look at.</summary>
     public static void Draw(IReadOnlyList<RoundResult> handOffs, IReadOnlyList<RoundResult> starts, string folder)
@@ -36,16 +29,7 @@ internal static class Chart
         Losses(both.GetPlot(0), groups);
         Times(both.GetPlot(1), groups);
 
-        using MemoryStream svg = new();
-        using (SKCanvas canvas = SKSvgCanvas.Create(new SKRect(0, 0, Width, Height), svg))
-        {
-            both.Render(canvas, new PixelRect(0, Width, Height, 0));
-        }
-
-        // Who looks at it may not have the font that it was laid out with; Verdana has the same
-        // widths.
-        string text = Encoding.UTF8.GetString(svg.ToArray()).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal);
-        File.WriteAllText(Path.Combine(folder, "storm.svg"), text);
+        ChartStyle.Save(both, Path.Combine(folder, "storm.svg"), Width, Height);
         both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);
     }
 
@@ -68,8 +52,8 @@ internal static class Chart
             ScottPlot.Plottables.BarPlot plotted = plot.Add.Bars(bars);
             plotted.LegendText = drawn.Name;
             plotted.ValueLabelStyle.FontSize = 12;
-            plotted.ValueLabelStyle.FontName = Font;
-            plotted.ValueLabelStyle.ForeColor = s_text;
+            plotted.ValueLabelStyle.FontName = ChartStyle.Font;
+            plotted.ValueLabelStyle.ForeColor = ChartStyle.Words;
         }
 
         plot.Axes.Left.SetTicks([.. groups[0].Results.Select((_, row) => Place(row, 1))], [.. groups[0].Results.Select(result => result.Contestant)]);
@@ -106,17 +90,8 @@ internal static class Chart
     private static void Dress(Plot plot)
     {
         plot.Axes.SetLimitsY(-4 + 0.45, 0.45);
-        plot.FigureBackground.Color = plot.DataBackground.Color = Colors.White;
-        plot.Axes.Color(s_text);
-        plot.Axes.Title.Label.FontSize = 14;
-        plot.Axes.Left.TickLabelStyle.FontSize = plot.Axes.Bottom.TickLabelStyle.FontSize = 12;
-        plot.Axes.Left.MajorTickStyle.Length = 0;
-        plot.Axes.Right.FrameLineStyle.Width = plot.Axes.Top.FrameLineStyle.Width = plot.Axes.Left.FrameLineStyle.Width = 0;
-        plot.Grid.XAxisStyle.MajorLineStyle.Color = s_grid;
+        ChartStyle.Dress(plot);
         plot.Grid.YAxisStyle.IsVisible = false;
-        plot.Legend.FontSize = 12;
-        (plot.Legend.OutlineWidth, plot.Legend.ShadowColor) = (0, Colors.Transparent);
-        plot.Font.Set(Font);
     }
 
     /// <summary>Rows go down; the bars of one row lie close together.</summary>

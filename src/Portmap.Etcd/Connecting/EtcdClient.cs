@@ -110,6 +110,11 @@ internal sealed class EtcdClient : IDisposable
     internal EtcdException Failed(Exception exception, EtcdMember member)
     {
         EtcdException failure = EtcdException.Of(exception, member.Endpoint);
+        if (failure.Failure == EtcdFailure.TokenGone && _options.User is null)
+        {
+            failure = new EtcdException(EtcdFailure.Denied, $"{failure.Message}. It asks for a user: set User and Password.", exception);
+        }
+
         switch (failure.Failure)
         {
             case EtcdFailure.Unavailable:

@@ -19,12 +19,14 @@ namespace Portmap.Etcd.Leasing;
 /// </remarks>
 internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
+    private readonly TimeProvider _leaseClock = BootTime.Of(time);
     private readonly HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
     private TaskCompletionSource _changed = NewSignal();
     private LeaseTerm? _current;
     private const string Nothing = "Etcd has not answered yet.";
 
     private string? _trouble = Nothing;
+    private bool _isDenied;
     private long _lastId;
 
     /// <summary>The connection broke and is back: what etcd knows may be of an earlier
@@ -36,6 +38,9 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     /// <summary>What stands in the way, or null.</summary>
     public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <summary>Etcd answered last that this host may not.</summary>
+    public bool IsDenied => Volatile.Read(ref _isDenied);
 
     /// <summary>Waits until there is a lease.</summary>
     public async Task<LeaseTerm> WhenHeldAsync(CancellationToken cancellationToken)
@@ -146,7 +151,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     private async Task RunTermAsync(Backoff backoff, CancellationToken stop)
     {
-        Lifetime begin = Lifetime.Begin(time);
+        Lifetime begin = Lifetime.Begin(_leaseClock);
         LeaseGrantResponse grant = await client.GrantAsync(options.LeaseTtl, stop).ConfigureAwait(false);
         LeaseTerm term = new(grant.ID, TimeSpan.FromSeconds(grant.TTL), begin.For(TimeSpan.FromSeconds(grant.TTL)));
         _lastId = term.Id;
@@ -160,6 +165,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
             backoff.Reset();
             Volatile.Write(ref _trouble, null);
+            Volatile.Write(ref _isDenied, false);
             Set(term);
             FleetLog.Leased(logger, options.Host, term.Id, term.Ttl);
             await KeepAliveAsync(term, stop).ConfigureAwait(false);
@@ -201,7 +207,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                 Task<LeaseKeepAliveResponse> reading = stream.ReadAsync(stop);
                 while (true)
                 {
-                    Lifetime begin = Lifetime.Begin(time);
+                    Lifetime begin = Lifetime.Begin(_leaseClock);
                     await stream.WriteAsync(new LeaseKeepAliveRequest { ID = term.Id }, stop).ConfigureAwait(false);
                     LeaseKeepAliveResponse answer = await WithinAsync(reading, stream, limit, stop).ConfigureAwait(false);
                     if (answer.TTL <= 0)
@@ -266,6 +272,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     private void Note(EtcdException exception)
     {
+        Volatile.Write(ref _isDenied, exception.Failure == EtcdFailure.Denied);
         if (Interlocked.Exchange(ref _trouble, exception.Message) is null or Nothing)
         {
             FleetLog.Trouble(logger, exception.Message);

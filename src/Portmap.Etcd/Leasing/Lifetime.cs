@@ -2,8 +2,9 @@ namespace Portmap.Etcd.Leasing;
 
 /// <summary>Until when a lease is held for sure, by two clocks.</summary>
 /// <remarks>Etcd counts from when it hears of it, which is later than when it was asked. A tenth is
-/// taken off for clocks that run at different speeds. The monotonic clock stands still while a
-/// machine is suspended, the wall clock does not: over is over by either.</remarks>
+/// taken off for clocks that run at different speeds. The timestamps go on while a machine is
+/// suspended (<see cref="BootTime"/>); those of a virtual machine that was stopped from outside do
+/// not, and the wall clock is set right then: over is over by either.</remarks>
 internal sealed class Lifetime
 {
     private const int MarginPart = 10;

@@ -28,6 +28,10 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
     private KeyValue? _anchor;
     private long _freshAt;
     private string? _trouble;
+    private bool _isDenied;
+    private string _cause = "First";
+
+    public required FleetMetrics Metrics { get; init; }
 
     /// <summary>Completes with the first listing.</summary>
     public Task WhenListed => _listed.Task;
@@ -38,6 +42,9 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
     /// <summary>What stands in the way, or null.</summary>
     public string? Trouble => Volatile.Read(ref _trouble);
+
+    /// <summary>Etcd answered last that this host may not.</summary>
+    public bool IsDenied => Volatile.Read(ref _isDenied);
 
     public async Task RunAsync(CancellationToken stop)
     {
@@ -61,8 +68,10 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                 if (exception.Failure == EtcdFailure.RevisionGone)
                 {
                     _anchor = null;
+                    _cause = "Compacted";
                 }
 
+                Volatile.Write(ref _isDenied, exception.Failure == EtcdFailure.Denied);
                 if (Interlocked.Exchange(ref _trouble, exception.Message) is null)
                 {
                     FleetLog.MirrorBroke(logger, exception.Message);
@@ -84,10 +93,13 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
         {
             RangeResponse then = await client.RangeAsync(
                 new RangeRequest { Key = anchor.Key, Revision = anchor.ModRevision }, cancellationToken).ConfigureAwait(false);
-            return then.Kvs is [var found] && found.ModRevision == anchor.ModRevision && found.Value == anchor.Value;
+            bool isSame = then.Kvs is [var found] && found.ModRevision == anchor.ModRevision && found.Value == anchor.Value;
+            _cause = isSame ? _cause : "OtherHistory";
+            return isSame;
         }
         catch (EtcdException exception) when (exception.Failure == EtcdFailure.RevisionGone)
         {
+            _cause = "Compacted";
             return false;
         }
     }
@@ -116,6 +128,8 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
         index.Replace(revision, entries, addresses);
         Volatile.Write(ref _freshAt, begun);
         FleetLog.Listed(logger, entries.Count, revision);
+        Metrics.Listed(_cause);
+        _cause = "NoMark";
         _listed.TrySetResult();
     }
 

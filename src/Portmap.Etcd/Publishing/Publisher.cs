@@ -30,6 +30,12 @@ internal sealed class Publisher(
     private bool _isDisturbed;
     private bool _isCompared;
     private string? _trouble;
+    private int _publishedCount;
+
+    public required FleetMetrics Metrics { get; init; }
+
+    /// <summary>How many entries etcd has of this host, as far as is known.</summary>
+    public int PublishedCount => Volatile.Read(ref _publishedCount);
 
     /// <summary>What stands in the way, or null.</summary>
     public string? Trouble => Volatile.Read(ref _trouble);
@@ -98,6 +104,8 @@ internal sealed class Publisher(
         Volatile.Write(ref _isCompared, false);
         Dirty.Clear();
         await CompareAsync(term, cancellationToken).ConfigureAwait(false);
+        Metrics.Compared();
+        Volatile.Write(ref _publishedCount, _published.Count);
         Volatile.Write(ref _isCompared, true);
         long compared = time.GetTimestamp();
         List<OwnerKey> taken = [];
@@ -183,7 +191,7 @@ internal sealed class Publisher(
             batch.Changes.Add((owner, isWanted ? wanted : null));
         }
 
-        TxnResponse[] responses = await Task.WhenAll(batches.Select(one => client.TxnAsync(one.Request, cancellationToken))).ConfigureAwait(false);
+        TxnResponse[] responses = await Task.WhenAll(batches.Select(one => SendAsync(one.Request, cancellationToken))).ConfigureAwait(false);
         for (int i = 0; i < responses.Length; i++)
         {
             if (!responses[i].Succeeded)
@@ -202,6 +210,24 @@ internal sealed class Publisher(
                     _published.Remove(owner);
                 }
             }
+        }
+
+        Volatile.Write(ref _publishedCount, _published.Count);
+    }
+
+    private async Task<TxnResponse> SendAsync(TxnRequest request, CancellationToken cancellationToken)
+    {
+        long? began = Metrics.BeginBatch();
+        bool isWritten = false;
+        try
+        {
+            TxnResponse response = await client.TxnAsync(request, cancellationToken).ConfigureAwait(false);
+            isWritten = response.Succeeded;
+            return response;
+        }
+        finally
+        {
+            Metrics.EndBatch(began, isWritten);
         }
     }
 

@@ -31,7 +31,8 @@ internal sealed class PortmapProgram(ServerContext context)
 
     public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) => request.Procedure switch
     {
-        PortmapProcedure.Acquire => AcquireAsync(connection, request),
+        PortmapProcedure.Acquire => AcquireAsync(connection, request, PortScope.Host),
+        PortmapProcedure.AcquireFleet => AcquireAsync(connection, request, PortScope.Fleet),
         PortmapProcedure.AcquireAll => AcquireAllAsync(connection, request),
         PortmapProcedure.Register => RegisterAsync(connection, request),
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
@@ -44,11 +45,11 @@ internal sealed class PortmapProgram(ServerContext context)
         _ => ValueTask.FromResult(false),
     };
 
-    private async ValueTask<bool> AcquireAsync(RpcConnection connection, RpcCall request)
+    private async ValueTask<bool> AcquireAsync(RpcConnection connection, RpcCall request, PortScope scope)
     {
         try
         {
-            PortRequest wanted = PortmapXdr.ReadRequest(ref request.Arguments);
+            PortRequest wanted = PortmapXdr.ReadRequest(ref request.Arguments) with { Scope = scope };
             connection.Peer.DemandAcquire(wanted.Owner);
 
             // No token: what was begun is completed, whether somebody waits for the answer or not.
@@ -56,6 +57,10 @@ internal sealed class PortmapProgram(ServerContext context)
             lease.OpenGate();   // who asks over the wire is told the number now, so it is about to bind
             request.WriteInt32(PortmapProcedure.Ok);
             PortmapXdr.WriteLease(request.Results, lease, context.TimeProvider.GetUtcNow());
+            if (scope == PortScope.Fleet)
+            {
+                request.WriteInt64(lease.FleetEpoch ?? 0);
+            }
         }
         catch (PortRefusedException e)
         {

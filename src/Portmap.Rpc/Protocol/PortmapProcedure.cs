@@ -17,6 +17,7 @@ internal static class PortmapProcedure
     public const uint LookupPort = 8;
     public const uint AcquireAll = 9;
     public const uint Extend = 10;
+    public const uint AcquireFleet = 11;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
@@ -44,6 +45,7 @@ internal static class PortmapProcedure
         LookupPort => "PORTMAP_LOOKUP_PORT",
         AcquireAll => "PORTMAP_ACQUIRE_ALL",
         Extend => "PORTMAP_EXTEND",
+        AcquireFleet => "PORTMAP_ACQUIRE_FLEET",
         _ => $"procedure {procedure}",
     };
 }

@@ -42,9 +42,22 @@ internal sealed class PortmapMetrics
     /// <param name="meters">The host's, or null where it has none.</param>
     public static PortmapMetrics Of(IMeterFactory? meters) => meters is null ? s_shared : new PortmapMetrics(meters.Create(MeterName));
 
-    public void TookEffect(bool lease) => Add(lease ? _granted : _registered);
+    public void TookEffect(bool lease)
+    {
+        Counter<long> counter = lease ? _granted : _registered;
+        if (counter.Enabled)
+        {
+            Add(counter);
+        }
+    }
 
-    public void Ended(PortChangeKind cause) => Add(_ended, "portmap.cause", cause);
+    public void Ended(PortChangeKind cause)
+    {
+        if (_ended.Enabled)
+        {
+            Add(_ended, "portmap.cause", cause);
+        }
+    }
 
     public void Refused(PortRefusalReason reason) => Add(_refused, "portmap.reason", reason);
 

@@ -18,7 +18,7 @@ internal sealed record ForeignHolder(int ProcessId, string Command);
 /// Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays
 /// unnamed. Safe for any thread. Linux only.
 /// </remarks>
-internal sealed class ForeignHolders
+internal sealed class ForeignHolders(SimulatedHost? host)
 {
     /// <summary>How many answers are kept; past it the oldest passes' are forgotten.</summary>
     private const int Capacity = 4_096;
@@ -31,7 +31,7 @@ internal sealed class ForeignHolders
     /// <summary>A port was found in use just now.</summary>
     public void Want(PortProtocol protocol, int port)
     {
-        if (OperatingSystem.IsLinux() && _wanted.Count < Capacity)
+        if (IsKnowable && _wanted.Count < Capacity)
         {
             _known.TryRemove((protocol, port), out _);
             _wanted.Enqueue((protocol, port));
@@ -72,13 +72,15 @@ internal sealed class ForeignHolders
     {
         HashSet<(PortProtocol, int)> missing =
             [.. ports.Where(port => port != 0).Select(port => (protocol, port)).Where(port => !_known.ContainsKey(port))];
-        if (missing.Count != 0 && OperatingSystem.IsLinux())
+        if (missing.Count != 0 && IsKnowable)
         {
             LookUp(missing);
         }
 
         return [.. ports.Select(port => Known(protocol, port))];
     }
+
+    private bool IsKnowable => host is not null || OperatingSystem.IsLinux();
 
     private ForeignHolder? Known(PortProtocol protocol, int port) =>
         _known.TryGetValue((protocol, port), out ForeignHolder? holder) && !ReferenceEquals(holder, s_unknown) ? holder : null;
@@ -88,6 +90,16 @@ internal sealed class ForeignHolders
         if (_known.Count + ports.Count > Capacity)
         {
             _known.Clear();
+        }
+
+        if (host is not null)
+        {
+            foreach ((PortProtocol Protocol, int Port) port in ports)
+            {
+                _known[port] = host.Sockets(port.Protocol, port.Port).Select(socket => new ForeignHolder(socket.ProcessId, string.Empty)).FirstOrDefault(s_unknown);
+            }
+
+            return;
         }
 
         Dictionary<long, (PortProtocol, int)> sockets = [];

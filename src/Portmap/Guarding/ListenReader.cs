@@ -8,11 +8,14 @@ namespace Portmap.Guarding;
 /// The read an asker is answered with began after it had asked, so a socket that listened by then
 /// is in it. Safe for any thread; the reads run on a thread of the pool, never on the asker's.
 /// </remarks>
-internal sealed class ListenReader
+internal sealed class ListenReader(SimulatedHost? host)
 {
     private readonly Lock _gate = new();
     private readonly Line[] _lines = [new(PortProtocol.Tcp), new(PortProtocol.Udp)];
     private int _reads;
+
+    /// <summary>The host that is asked, when it is made up.</summary>
+    public SimulatedHost? Host { get; } = host;
 
     /// <summary>How often the kernel was asked.</summary>
     public int Reads => Volatile.Read(ref _reads);
@@ -21,7 +24,7 @@ internal sealed class ListenReader
     public ListenTable Read(PortProtocol protocol)
     {
         NoteRead();
-        return ListenTable.Read(protocol);
+        return Host is null ? ListenTable.Read(protocol) : ListenTable.Of(Host, protocol);
     }
 
     /// <summary>Somebody else asks the kernel.</summary>

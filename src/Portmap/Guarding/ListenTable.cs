@@ -33,6 +33,9 @@ internal sealed class ListenTable
     /// </remarks>
     public bool IsComplete => WhyIncomplete is null;
 
+    /// <summary>It is of a host that is made up, where a process is its sockets.</summary>
+    public bool IsSimulated { get; private init; }
+
     /// <summary>What could not be read, and why; null when all was.</summary>
     public string? WhyIncomplete { get; private set; }
 
@@ -82,6 +85,25 @@ internal sealed class ListenTable
 
         return table;
     }
+
+    /// <summary>Who listens in a host that is made up.</summary>
+    public static ListenTable Of(SimulatedHost host, PortProtocol protocol)
+    {
+        ListenTable table = new() { IsSimulated = true };
+        foreach ((int port, int processId, bool listens) in host.Sockets(protocol, 0))
+        {
+            if (listens)
+            {
+                table._ports[port >> 6] |= 1UL << port;
+                table._listeners.Add(new Listener((ushort)port, processId, User: uint.MaxValue, IsConnected: false));
+            }
+        }
+
+        return table;
+    }
+
+    /// <summary>The sockets of a process; null where they may not be read.</summary>
+    public HashSet<long>? SocketsOf(int processId) => IsSimulated ? [processId] : ProcessSockets.Of(processId);
 
     /// <summary>
     /// Whether TCP connections of a port are left, in TIME_WAIT or alive: then these keep a strict

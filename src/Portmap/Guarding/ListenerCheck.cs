@@ -30,7 +30,7 @@ internal static class ListenerCheck
             return null;
         }
 
-        return ProcessSockets.Of(process.Id) is not { } sockets
+        return table.SocketsOf(process.Id) is not { } sockets
             ? ListenerRefusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/fd may not be read"))
             : table.Listens(port, sockets) ? null
             : !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
@@ -59,7 +59,7 @@ internal static class ListenerCheck
 
         if (!read.TryGetValue(entry.Process, out HashSet<long>? sockets))
         {
-            read.Add(entry.Process, sockets = ProcessSockets.Of(entry.Process.Id));
+            read.Add(entry.Process, sockets = table.SocketsOf(entry.Process.Id));
         }
 
         return sockets is null || table.Listens(entry.Port, sockets);
@@ -69,20 +69,20 @@ internal static class ListenerCheck
     /// Whether the process has a network of its own, where it listens, or cannot be looked at.
     /// </summary>
     /// <remarks>What cannot be seen is not ended.</remarks>
-    public static bool MayListenElsewhere(in ReportedListener entry)
+    public static bool MayListenElsewhere(in ReportedListener entry, ListenReader reader)
     {
         if (!entry.Process.IsKnown)
         {
             return true;
         }
 
-        ListenTable its = TableOf(entry, ours: null);
+        ListenTable its = TableOf(entry, reader.Host is null ? null : reader.Read(entry.Protocol));
         return !its.IsComplete || Listens(entry, its, []);
     }
 
     /// <summary>Who listens in the network of the process.</summary>
     private static ListenTable TableOf(in ReportedListener said, ListenTable? ours) =>
-        ProcessFiles.ForeignNetworkOf(said.Process.Id) is { } folder
+        ours is not { IsSimulated: true } && ProcessFiles.ForeignNetworkOf(said.Process.Id) is { } folder
             ? ListenTable.Read(said.Protocol, folder)
             : ours ?? ListenTable.Read(said.Protocol);
 }

@@ -1,11 +1,14 @@
+using System.Net;
+
 namespace Portmap.Guarding;
 
 /// <summary>
 /// Who listens on which port, for one pass: the kernel is asked once for each protocol.
 /// </summary>
 /// <remarks>Used by one thread.</remarks>
-/// <param name="counted">Who counts how often that is.</param>
-internal sealed class ListenersNow(ListenReader? counted = null)
+/// <param name="host">The host, if it is made up.</param>
+/// <param name="counted">Who counts how often the kernel is asked.</param>
+internal sealed class ListenersNow(SimulatedHost? host, ListenReader? counted = null)
 {
     private readonly PortSocket[]?[] _sockets = new PortSocket[]?[2];   // by port, ascending
     private readonly int[]?[] _ports = new int[]?[2];
@@ -47,7 +50,7 @@ internal sealed class ListenersNow(ListenReader? counted = null)
     /// <summary>The same as a table; read from /proc/net where the kernel cannot be
     /// asked.</summary>
     public ListenTable Table(PortProtocol protocol) =>
-        _tables[(int)protocol] ??= All(protocol) is { } sockets ? ListenTable.Of(sockets) : ListenTable.Read(protocol);
+        _tables[(int)protocol] ??= host is not null ? ListenTable.Of(host, protocol) : All(protocol) is { } sockets ? ListenTable.Of(sockets) : ListenTable.Read(protocol);
 
     private PortSocket[]? All(PortProtocol protocol)
     {
@@ -55,7 +58,7 @@ internal sealed class ListenersNow(ListenReader? counted = null)
         {
             _isAsked[(int)protocol] = true;
             counted?.NoteRead();
-            if (PortSockets.Listening(protocol, port: 0) is { } listed)
+            if (Listening(protocol) is { } listed)
             {
                 PortSocket[] sockets = [.. listed];
                 int[] ports = Array.ConvertAll(sockets, socket => socket.Port);
@@ -66,4 +69,9 @@ internal sealed class ListenersNow(ListenReader? counted = null)
 
         return _sockets[(int)protocol];
     }
+
+    private IEnumerable<PortSocket>? Listening(PortProtocol protocol) => host is null
+        ? PortSockets.Listening(protocol, port: 0)
+        : host.Sockets(protocol, 0).Where(socket => socket.Listens)
+            .Select(socket => new PortSocket(socket.Port, IPAddress.IPv6Any, IsV6Only: false, Listens: true, UserId: 0, socket.ProcessId));
 }

@@ -18,11 +18,12 @@ internal static class ListeningProof
     /// A placeholder of ours lies on the port. UDP shows it like a socket of somebody's, and while
     /// it is there nobody else is.
     /// </param>
+    /// <param name="reader">Whom a host that is made up asks instead.</param>
     /// <returns>Else why the registration is refused.</returns>
-    public static PortRefusal? Demand(in ReportedListener said, string owner, bool isHeld)
+    public static PortRefusal? Demand(in ReportedListener said, string owner, bool isHeld, ListenReader reader)
     {
         (PortProtocol protocol, int port, _, _) = said;
-        bool? listens = isHeld && protocol == PortProtocol.Udp ? false : Listens(protocol, port);
+        bool? listens = isHeld && protocol == PortProtocol.Udp ? false : reader.Host is null ? Listens(protocol, port) : reader.Read(protocol).Listens(port);
         if (listens == true || ListensInItsOwnNetwork(said))
         {
             return null;

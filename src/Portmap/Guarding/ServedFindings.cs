@@ -13,11 +13,11 @@ internal static class ServedFindings
     private const int MostNamed = 20;
 
     /// <param name="registrations">The registrations in force.</param>
-    public static IEnumerable<PortFinding> Find(IEnumerable<PortEntry> registrations)
+    /// <param name="now">Who listens.</param>
+    public static IEnumerable<PortFinding> Find(IEnumerable<PortEntry> registrations, ListenersNow now)
     {
         List<string> partly = [];
         int left = 0;
-        ListenersNow now = new();
         foreach (PortEntry entry in registrations)
         {
             if (now.On(entry.Protocol, entry.Port) is not { } listeners)

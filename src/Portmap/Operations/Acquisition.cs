@@ -56,8 +56,9 @@ internal struct Acquisition : IOperation
         parts.ThrowIfDisposed();
         strategy = 0;
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
+            ?? (request.Scope == PortScope.Host ? null : FleetAcquisition.RefuseAtOnce(parts, request))
             ?? (request.Ports is null ? null : CheckPorts(parts, request))
-            ?? (request.LeaseTimeout is null ? null : Extension.CheckTime(request.LeaseTimeout, request.Owner, request.Protocol))
+            ?? (!request.HasLeaseTimeout ? null : Extension.CheckTime(request.LeaseTimeout, request.Owner, request.Protocol))
             ?? CheckPrevious(parts, request)
             ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }

@@ -7,18 +7,19 @@ namespace Portmap.Operations;
 /// <remarks>
 /// <code>
 ///   1. a block whose place is required or preferred, by any request       that one; a required one or none
-///   2. from the first port that the first strategy names, wrapping        among the ports the kernel never hands out by itself, then among all
+///   2. from the first port that the first strategy names, wrapping        among the ports the kernel never hands out by itself, then the others, then across
 ///   3. what is cooled and held back by its hint
 ///   4. with what cools (unless the options forbid it), strangers' ports whose time is over, and where closed connections linger
 /// </code>
 /// A run is found in the maps of free ports: 64 places at once, each by the bits of all requests,
 /// so that it takes one pass over the words whatever the range looks like. The maps are hints and
-/// the table decides; a block that fails is given back, and the search goes on behind the port at
-/// which it failed.
+/// the table decides; a block that fails is given back, the bit of the port at which it failed is
+/// taken off, and the search goes on behind that port.
 /// </remarks>
 internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
 {
     private PortAvailability _found;   // why the last port could not be had
+    private bool _hasMet;   // there was a run in the maps
 
     private PortRange Range => parts.Settings.Ports.Span;
 
@@ -110,8 +111,15 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
 
     private bool Search(int from, long now)
     {
+        if (members.Length == 0)
+        {
+            return true;
+        }
+
         parts.Table.DrainDue(now);
-        foreach (PortRange[] tier in members.Length == 0 ? [] : members[0].Hunt.Pool.Tiers)
+        _hasMet = false;
+        PortRange[][] tiers = members[0].Hunt.Pool.Tiers;
+        foreach (PortRange[] tier in tiers)
         {
             foreach (PortRange part in tier)
             {
@@ -122,14 +130,32 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
             }
         }
 
-        if (SearchFrom(from, Range, default, now))
+        if (Array.Exists(tiers, tier => Array.Exists(tier, part => SearchAcross(part, now))))
         {
             return true;
         }
 
         bool anyFreed = parts.Table.FreeCooled(PortProtocol.Tcp, now);
         anyFreed |= parts.Table.HasUdp && parts.Table.FreeCooled(PortProtocol.Udp, now);
-        return (anyFreed && SearchFrom(from, Range, default, now)) || SearchFrom(from, Range, Last, now);
+        return (anyFreed && SearchFrom(from, Range, default, now))
+            || ((_hasMet || HasWaiting()) && SearchFrom(from, Range, Last, now));
+    }
+
+    /// <summary>Looks for blocks that begin in a part of the ports and end behind it.</summary>
+    private bool SearchAcross(PortRange part, long now) =>
+        Search(Math.Max(part.First, part.Last - members.Length + 2), Math.Min(part.Last + members.Length - 1, Range.Last), default, now);
+
+    private bool HasWaiting()
+    {
+        foreach (ref Acquisition member in members.AsSpan())
+        {
+            if (member.Hunt.HasWaiting)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private bool SearchFrom(int from, PortRange range, PortHunt.Terms terms, long now)
@@ -156,6 +182,8 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
                 return true;
             }
 
+            _hasMet = true;
+            members[failed].Hunt.PassOver(place + failed);
             place += failed + 1;
         }
 

@@ -22,6 +22,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
                 TellOutside(lease, claim);
             }
 
+            parts.Fleet?.Registered(claim.Owner);
             if (parts.Settings.Kept?.OwnerOf(claim.Port) is { } kept && kept != claim.Owner)
             {
                 parts.Log.RegisteredKept(parts.Entries.Of(claim), kept);
@@ -55,6 +56,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             parts.Guard.Drop(claim.Guarded, keep: claim.Cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
 
+        parts.Fleet?.Ended(claim.Owner);
         PortChangeKind kind = KindOf(claim.Cause);
         parts.Metrics.Ended(kind);
         bool isTold = parts.Changes.IsRecording && !goesOn;
@@ -64,10 +66,10 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             return;
         }
 
-        PortEntry ended = parts.Entries.OfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
+        EntryFacts ended = PortEntries.FactsOfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
         if (isLogged)
         {
-            parts.Log.Ended(kind, ended, TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));
+            parts.Log.Ended(kind, parts.Entries.Of(ended), TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));
         }
 
         if (isTold)
@@ -85,7 +87,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         parts.Log.FoundForeign(marker.Protocol, marker.Port);
         if (parts.Changes.IsRecording)
         {
-            parts.Changes.Append(PortChangeKind.FoundForeign, parts.Entries.Of(marker, PortState.Foreign));
+            parts.Changes.Append(PortChangeKind.FoundForeign, new EntryFacts { Claim = marker, State = PortState.Foreign });
         }
     }
 
@@ -123,10 +125,10 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
     {
         if (!claim.IsLease && used.IsLease && used.Epoch != claim.Epoch)
         {
-            parts.Changes.Append(PortChangeKind.Replaced, parts.Entries.OfEnded(used));   // else of its epoch no end would be told
+            parts.Changes.Append(PortChangeKind.Replaced, PortEntries.FactsOfEnded(used));   // else of its epoch no end would be told
         }
 
-        parts.Changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, parts.Entries.Of(claim), living: claim);
+        parts.Changes.Append(claim.IsLease ? PortChangeKind.Acquired : PortChangeKind.Registered, parts.Entries.FactsOf(claim), living: claim);
         if (claim.Holder is { IsServing: false })
         {
             TellHidden(claim);   // its connection broke off meanwhile, and the look at its owners may have passed
@@ -142,7 +144,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
     }
 
     private void TellHidden(ClaimView claim) =>
-        parts.Changes.Append(PortChangeKind.Disconnected, parts.Entries.OfEnded(claim), living: claim);
+        parts.Changes.Append(PortChangeKind.Disconnected, PortEntries.FactsOfEnded(claim), living: claim);
 
     private void TellLease(ClaimView claim, ClaimView winner, long now)
     {

@@ -16,7 +16,7 @@ internal sealed class Findings(RegistryLog log)
     public IReadOnlyList<PortFinding> All(RegistryParts parts) =>
     [
         .. OfSettings(parts),
-        .. parts.AsksTheKernel ? ServedFindings.Find(parts.Table.Owners().Select(owner => owner.Served).Where(served => !served.IsNone).Select(served => parts.Entries.Of(served))) : [],
+        .. parts.AsksTheKernel ? ServedFindings.Find(parts.Table.Owners().Select(owner => owner.Served).Where(served => !served.IsNone).Select(served => parts.Entries.Of(served)), new ListenersNow(parts.Settings.Host)) : [],
         .. OfNow(parts),
         .. _found,
     ];

@@ -18,7 +18,7 @@ internal sealed class Gates(RegistryParts parts)
     {
         if (claim.IsLease && parts.Guard.Open(claim.Guarded) && parts.Changes.IsRecording)
         {
-            parts.Changes.Append(PortChangeKind.GuaranteeChanged, parts.Entries.Of(claim), living: claim);
+            parts.Changes.Append(PortChangeKind.GuaranteeChanged, parts.Entries.FactsOf(claim), living: claim);
         }
     }
 }

@@ -96,6 +96,7 @@ internal sealed class Healing(RegistryParts parts)
         if (refusal is not null)
         {
             lease.SetOutcome(refusal);
+            parts.Fleet?.Ended(lease.Owner);
             refusal.Throw();
         }
     }

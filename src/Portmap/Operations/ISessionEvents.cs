@@ -8,6 +8,9 @@ internal interface ISessionEvents
 {
     RegistryClock Clock { get; }
 
+    /// <summary>The host of its process, when that is made up.</summary>
+    SimulatedHost? Host { get; }
+
     /// <summary>How long an owner has to come back after its connection broke off.</summary>
     TimeSpan Grace { get; }
 

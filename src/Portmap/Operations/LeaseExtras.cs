@@ -35,6 +35,9 @@ internal sealed record LeaseExtras
     /// <summary>The claim whose time is over (<see cref="LeaseTimes"/>), or null.</summary>
     public PortClaim? ClosedFor { get; init; }
 
+    /// <summary>Its owner's claim in the fleet; null for one of this host only.</summary>
+    public FleetBond? Bond { get; init; }
+
     /// <summary>Tells that the lease ended unused; null until somebody asks.</summary>
     public CancellationTokenSource? End { get; init; }
 
@@ -43,7 +46,7 @@ internal sealed record LeaseExtras
 
     /// <summary>Those of a lease that is about to be acquired; null when it needs none.</summary>
     public static LeaseExtras? Of(in PortRequest request, SessionHolder? acquirer) =>
-        acquirer is null && request.UserId is null && request.Ports is null && request.LeaseTimeout is null && !LeaseTrace.IsWanted
+        acquirer is null && request.UserId is null && request.Ports is null && !request.HasLeaseTimeout && !LeaseTrace.IsWanted
             ? null
             : new LeaseExtras
             {
@@ -73,6 +76,7 @@ internal sealed record LeaseExtras
                     CancellationToken.None,
                     TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
                     TaskScheduler.Default);
+                extras?.Bond?.Lost.UnsafeRegister(static end => _ = ((CancellationTokenSource)end!).CancelAsync(), made);
                 return made.Token;
             }
 
@@ -90,6 +94,17 @@ internal sealed record LeaseExtras
         {
             Hook.At(Step.SetTwin);
             LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Twin = twin }, extras);
+            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
+        }
+    }
+
+    /// <summary>Notes the claim in the fleet, before anybody has the lease.</summary>
+    public static void SetBond(ref LeaseExtras? place, FleetBond bond)
+    {
+        LeaseExtras? extras = Volatile.Read(ref place);
+        while (!ReferenceEquals(extras?.Bond, bond))
+        {
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Bond = bond }, extras);
             extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
         }
     }

@@ -9,6 +9,7 @@ internal sealed class MapReader(RegistryParts parts)
     /// <summary>Everything there is, and where to go on from.</summary>
     public PortSnapshot Snapshot()
     {
+        parts.Fleet?.EndLost();
         long revision = parts.Changes.StartAndGetRevision();   // before the look: what comes during it is told again
         return new PortSnapshot([.. parts.Entries.All()], revision);
     }
@@ -30,7 +31,7 @@ internal sealed class MapReader(RegistryParts parts)
         {
             cancellationToken.ThrowIfCancellationRequested();
             Task changed = parts.Changes.Changed;   // before the look, so that a change that comes after the look wakes us
-            if (!parts.Changes.TryRead(revision, out ImmutableArray<PortChange> changes))
+            if (!parts.Changes.TryRead(revision, parts.Entries.Making, out ImmutableArray<PortChange> changes))
             {
                 PortUpdate anew = snapshots ? new PortUpdate(Snapshot()) : new PortUpdate(parts.Changes.StartAndGetRevision(), []);
                 revision = anew.Revision;

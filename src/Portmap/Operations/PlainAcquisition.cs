@@ -35,7 +35,7 @@ internal static class PlainAcquisition
     {
         PortTable table = parts.Table;
         OwnerKey owner = table.Key(request.Protocol, request.Owner);
-        if (!table.HasNothing(owner, out OwnerView seen, out long epoch))
+        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch))
         {
             return false;
         }
@@ -43,10 +43,16 @@ internal static class PlainAcquisition
         long now = parts.NowMs;
         PortHints hints = table.Hints(owner.Protocol);
         hints.DrainDue(now);
-        int port = Unsafe.As<AllocatorPicks>(parts.Strategies[strategy]).Pick(hints, parts.Settings.Ports, owner.Protocol);
-        if (port <= 0 || table.Memory.WasLast(seen, owner, port))
+        AllocatorPicks picks = Unsafe.As<AllocatorPicks>(parts.Strategies[strategy]);
+        int port = picks.Pick(hints, owner.Protocol, avoid: 0);
+        if (port > 0 && table.Memory.WasLast(place, owner, port))
         {
-            return false;   // nothing is free, or it is the one that a fresh start avoids
+            port = picks.Pick(hints, owner.Protocol, avoid: port);   // a fresh start has it only when there is no other
+        }
+
+        if (port <= 0)
+        {
+            return false;   // nothing is free
         }
 
         PortView found = table.Ports.Look(owner.Protocol, port, asksFor: null, takeCooling: false, now);
@@ -74,7 +80,7 @@ internal static class PlainAcquisition
         }
 
         lease.Grant(taken, twin: null);
-        if (table.PublishOnIdle(seen, owner, taken, now) == Publication.Done)
+        if (table.PublishOnIdle(place, owner, taken, now) == Publication.Done)
         {
             return true;
         }

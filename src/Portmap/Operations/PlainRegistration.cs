@@ -25,7 +25,7 @@ internal static class PlainRegistration
 
         OwnerKey owner = table.Key(request.Protocol, request.Owner);
         int port = request.Port ?? 0;
-        if (!table.HasNothing(owner, out OwnerView seen, out long epoch) || (parts.AsksTheKernel && TakesSomething(parts, owner, port)))
+        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch) || (parts.AsksTheKernel && TakesSomething(parts, owner, port)))
         {
             return false;
         }
@@ -37,7 +37,7 @@ internal static class PlainRegistration
             Epoch = parts.Epochs.Next(Math.Max(epoch, table.Ports.HighestEpoch(owner.Protocol, port))),
             Holder = session,
         };
-        if (table.TryPush(seen, owner, wanted, out PortClaim claim) != Publication.Done)
+        if (table.TryPush(place, owner, wanted, out PortClaim claim) != Publication.Done)
         {
             return false;
         }

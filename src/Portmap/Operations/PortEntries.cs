@@ -7,6 +7,8 @@ namespace Portmap.Operations;
 /// <summary>Makes the entries that users see out of what the table shows.</summary>
 internal sealed class PortEntries(PortTable table, RegistryClock clock, StrategyList strategies)
 {
+    private Func<EntryFacts, PortEntry>? _making;
+
     /// <summary>The addresses that registrations serve, by the numbers that their claims
     /// keep.</summary>
     public ServedAddresses Addresses { get; } = new();
@@ -33,8 +35,58 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     /// <param name="state">Its state, not Free.</param>
     public PortEntry Of(ClaimView found, PortState state) => state is PortState.Cooling or PortState.Foreign ? Idle(found, state) : Of(found);
 
-    /// <summary>The entry of a claim that is over, or that lookups do not serve any more.</summary>
-    public PortEntry OfEnded(ClaimView claim, PortState state = PortState.Cooling) => Of(claim, owners: 0) with { State = state };
+    /// <summary>Makes the entries of changes.</summary>
+    public Func<EntryFacts, PortEntry> Making => _making ??= facts => Of(facts);
+
+    /// <summary>What the entry of a claim says.</summary>
+    public EntryFacts FactsOf(ClaimView claim)
+    {
+        SessionHolder? session = SessionHolder.Of(claim);
+        return new EntryFacts
+        {
+            Claim = claim,
+            State = StateOf(session),
+            ProcessId = session?.ProcessId ?? 0,
+            OwnerCount = CountOwners(claim),
+            Guarantee = claim.Guarantee,
+            Addresses = claim.Addresses,
+        };
+    }
+
+    /// <summary>The same of a claim that is over, or that lookups do not serve any more.</summary>
+    public static EntryFacts FactsOfEnded(ClaimView claim, PortState state = PortState.Cooling) => new()
+    {
+        Claim = claim,
+        State = state,
+        ProcessId = SessionHolder.Of(claim)?.ProcessId ?? 0,
+        Guarantee = claim.Guarantee,
+        Addresses = claim.Addresses,
+    };
+
+    /// <summary>The entry that some facts tell of.</summary>
+    public PortEntry Of(in EntryFacts facts)
+    {
+        if (facts.Claim.Stage == ClaimStage.Foreign)
+        {
+            return Idle(facts.Claim, facts.State);
+        }
+
+        PortClaim of = facts.Claim.Claim!;
+        return new PortEntry
+        {
+            Owner = facts.Claim.Owner,
+            Port = of.Port,
+            Protocol = of.Protocol,
+            State = facts.State,
+            Epoch = of.Epoch,
+            ProcessId = facts.ProcessId,
+            SinceTicks = clock.ToUtcTicks(facts.Claim.AtMs),
+            OwnerCount = facts.OwnerCount,
+            Guarantee = facts.Guarantee,
+            Addresses = Addresses.TextOf(facts.Addresses),
+            Strategy = strategies.NameOf(of.Strategy),
+        };
+    }
 
     /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
     public List<PortEntry> All()
@@ -73,7 +125,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
         Protocol = found.Protocol,
         State = state,
         Epoch = state == PortState.Foreign ? 0 : found.Epoch,
-        Since = clock.ToUtc(found.AtMs),
+        SinceTicks = clock.ToUtcTicks(found.AtMs),
         Guarantee = PortGuarantee.LedgerOnly,
         Strategy = state == PortState.Foreign ? string.Empty : strategies.NameOf(found.Strategy),
     };
@@ -87,16 +139,19 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
             Owner = claim.Owner,
             Port = of.Port,
             Protocol = of.Protocol,
-            State = session is null ? PortState.Reserved : session.IsRecovered ? PortState.Recovered : PortState.Bound,
+            State = StateOf(session),
             Epoch = of.Epoch,
             ProcessId = session?.ProcessId ?? 0,
-            Since = clock.ToUtc(claim.AtMs),
+            SinceTicks = clock.ToUtcTicks(claim.AtMs),
             OwnerCount = owners,
             Guarantee = of.Guarantee,
             Addresses = Addresses.TextOf(claim.Addresses),
             Strategy = strategies.NameOf(of.Strategy),
         };
     }
+
+    private static PortState StateOf(SessionHolder? session) =>
+        session is null ? PortState.Reserved : session.IsRecovered ? PortState.Recovered : PortState.Bound;
 
     private int CountOnce(ClaimView claim, Dictionary<(PortProtocol, int), int> owners)
     {

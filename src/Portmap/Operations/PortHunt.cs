@@ -174,6 +174,20 @@ internal struct PortHunt
             : found;
     }
 
+    /// <summary>A port of a row was met in the maps and cannot be had: its bit goes, so that the
+    /// next row is looked for elsewhere.</summary>
+    public readonly void PassOver(int port)
+    {
+        _parts.Table.Ports.TakeOff(Protocol, port);
+        if (Both)
+        {
+            _parts.Table.Ports.TakeOff(PortProtocol.Udp, port);
+        }
+    }
+
+    /// <summary>Whether some ports of a protocol asked for wait for their time.</summary>
+    public readonly bool HasWaiting => Hints.HasWaiting || (Both && _parts.Table.Hints(PortProtocol.Udp).HasWaiting);
+
     /// <summary>Takes back what was found, or as much as was found of it.</summary>
     public void Undo(long now)
     {

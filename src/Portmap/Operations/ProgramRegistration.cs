@@ -38,6 +38,11 @@ internal static class ProgramRegistration
     public static async Task<PortEntry> RunAsync(RegistryParts parts, ILease lease, Process process, CancellationToken cancellationToken)
     {
         int processId = process.Id;
+        if (parts.Settings.Host is not null)
+        {
+            throw new InvalidOperationException($"The host of this registry is simulated ({nameof(PortRegistryOptions.SimulateHost)}), and process {processId} is a real one, whose sockets nobody would look for. Let the worker sign in over a session.");
+        }
+
         using PeriodicTimer poll = new(s_poll, parts.Clock.Provider);   // before the first await: no tick of the clock is missed
         using WatchedProcess root = WatchedProcess.Open(processId, observer: null, out bool isDead);
         if (process.HasExited || isDead)

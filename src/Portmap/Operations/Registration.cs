@@ -206,7 +206,7 @@ internal struct Registration : IOperation
             return null;
         }
 
-        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: false), owner, isKept);
+        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: false), owner, isKept, _parts.Listeners);
         _hasProof = refusal is null;
         return refusal;
     }
@@ -277,7 +277,7 @@ internal struct Registration : IOperation
             Holder = _session,
             UsesUp = right.UsesUp,
         };
-        Publication pushed = _parts.Table.TryPush(seen, _wanted.Owner, registration, out PortClaim claim);
+        Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
         {
             return Refusals.TooManyOwners(_wanted.Owner.Owner, _parts.Settings.MaxOwners);

@@ -12,8 +12,18 @@ internal sealed class RegistryParts
     private long _lastPassMs;
     private long _sessionMoves;
     private int _unwatchedSessions;
+    private FleetBonds? _fleet;
 
-    public required PortRegistrySettings Settings { get; init; }
+    public required PortRegistrySettings Settings
+    {
+        get;
+        init
+        {
+            field = value;
+            Listeners = new ListenReader(value.Host);
+            Holders = new ForeignHolders(value.Host);
+        }
+    }
 
     public required RegistryClock Clock { get; init; }
 
@@ -47,9 +57,12 @@ internal sealed class RegistryParts
     /// <summary>The ranges that requests ask for.</summary>
     public required AskedPools Pools { get; init; }
 
-    public ForeignHolders Holders { get; } = new();
+    /// <summary>What is held in the fleet; null while the registry is joined to none.</summary>
+    public FleetBonds? Fleet => Volatile.Read(ref _fleet);
 
-    public ListenReader Listeners { get; } = new();
+    public ForeignHolders Holders { get; private init; } = null!;
+
+    public ListenReader Listeners { get; private init; } = null!;
 
     public long NowMs => Clock.NowMs;
 
@@ -72,9 +85,15 @@ internal sealed class RegistryParts
     /// <summary>When a pass ended last, or when the registry began.</summary>
     public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }
 
-    public bool AsksTheKernel => Settings.Probe && OperatingSystem.IsLinux();
+    public bool AsksTheKernel => Settings.Probe && (OperatingSystem.IsLinux() || Settings.Host is not null);
 
     public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
+
+    /// <summary>Joins a fleet; false when there is one.</summary>
+    public bool TryJoin(FleetBonds fleet) => Interlocked.CompareExchange(ref _fleet, fleet, null) is null;
+
+    /// <summary>Parts from it.</summary>
+    public void Part(FleetBonds fleet) => Interlocked.CompareExchange(ref _fleet, null, fleet);
 
     /// <summary>Ends what is done for others; false when it had ended.</summary>
     public bool TryDispose() => Interlocked.Exchange(ref _isDisposed, 1) == 0;

@@ -9,7 +9,7 @@ namespace Portmap.Operations;
 ///   1. look at the owner        nothing there: it is given back already
 ///   2. find the claim meant     by the lease object, by its epoch, or whichever the owner has
 ///   3. hold it against the caller's right
-///   4. end it                   lookups stop here; the number is free when the end is on disk
+///   4. end it                   lookups no longer find it; the number is free when the end is on disk
 /// </code>
 /// Doing it twice is no error.
 /// </remarks>

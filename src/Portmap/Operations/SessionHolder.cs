@@ -51,7 +51,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         _program = program;
         UserId = userId;
         _isOfTrustedUser = ProcessUser.Own is not { } own || userId == own || userId == ProcessUser.Root;
-        _process = WatchedProcess.Open(processId, observer: this, out bool isDead);
+        _process = WatchedProcess.Open(processId, observer: this, out bool isDead, events.Host);
         if (isDead)
         {
             MoveTo(HolderState.Dead);   // gone before it could be looked at; a process of another pid namespace is 0
@@ -71,7 +71,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     {
         _events = events;
         UserId = userId;
-        _process = WatchedProcess.Of(recovered);
+        _process = WatchedProcess.Of(recovered, events.Host);
         _lookedAt = events.Clock.NowMs;
         if (!recovered.IsKnown)
         {

@@ -1,5 +1,3 @@
-using Portmap.Processes;
-
 namespace Portmap.Persistence;
 
 /// <summary>
@@ -25,10 +23,10 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
     private Task _opening = Task.CompletedTask;
 
     /// <summary>Begins to open. Called once.</summary>
-    public Task<OpenedStore> Begin(RunStart start, TimeSpan reuseDelay)
+    public Task<OpenedStore> Begin(RunStart start, TimeSpan reuseDelay, SimulatedHost? host)
     {
         Task<OpenedStore> opening = OpenedStore.OpenAsync(
-            store, start, reuseDelay, static (ProcessIdentity process) => process.IsAlive(), _limit.Token);
+            store, start, reuseDelay, process => process.IsAlive(host), _limit.Token);
         _opening = opening;
         return opening;
     }

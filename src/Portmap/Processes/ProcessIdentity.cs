@@ -47,6 +47,13 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         return new ProcessIdentity(processId, isDead ? 0 : start);
     }
 
+    /// <summary>As <see cref="Of(int, out bool)"/>, of a host that may be made up.</summary>
+    public static ProcessIdentity Of(int processId, SimulatedHost? host, out bool isDead) =>
+        host is null ? Of(processId, out isDead) : new ProcessIdentity(processId, host.StartOrZero(processId, out isDead));
+
+    /// <summary>As <see cref="IsAlive()"/>, in a host that may be made up.</summary>
+    public bool IsAlive(SimulatedHost? host) => host?.IsAlive(Id, StartTime) ?? IsAlive();
+
     /// <summary>
     /// Whether this very process lives: dead is gone for the kernel, another start time, state X,
     /// or Z with one thread. One that cannot be looked at, because descriptors ran out or /proc is

@@ -23,10 +23,12 @@ internal sealed class WatchedProcess : IDisposable
     private readonly IDeathObserver? _observer;
     private readonly int _place;
     private readonly bool _isInBook;
+    private readonly SimulatedHost? _host;
     private int _hasExited;
 
-    private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer)
+    private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer, SimulatedHost? host = null)
     {
+        _host = host;
         Identity = identity;
         _descriptor = descriptor;
         _place = place;
@@ -73,9 +75,15 @@ internal sealed class WatchedProcess : IDisposable
     /// held when there are too many.
     /// </param>
     /// <param name="isDead">There is no such process.</param>
-    public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead)
+    /// <param name="host">The host it is of, when that is made up.</param>
+    public static WatchedProcess Open(int processId, IDeathObserver? observer, out bool isDead, SimulatedHost? host = null)
     {
         isDead = false;
+        if (host is not null)
+        {
+            return new WatchedProcess(ProcessIdentity.Of(processId, host, out isDead), null, -1, null, host);
+        }
+
         if (processId <= 0 || processId == Environment.ProcessId || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
         {
             return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);   // we ourselves live as long as this is asked
@@ -97,14 +105,14 @@ internal sealed class WatchedProcess : IDisposable
     }
 
     /// <summary>One that is known by its identity alone, from the store.</summary>
-    public static WatchedProcess Of(ProcessIdentity identity) => new(identity, null, -1, null);
+    public static WatchedProcess Of(ProcessIdentity identity, SimulatedHost? host) => new(identity, null, -1, null, host);
 
     /// <summary>The same process with a descriptor, for one that has none.</summary>
     /// <param name="observer">For whom it is.</param>
     /// <returns>Null where it cannot be had, or the process has ended.</returns>
     public WatchedProcess? TryHold(IDeathObserver observer)
     {
-        if (_descriptor is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
+        if (_descriptor is not null || _host is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
             || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs || !DeathWatch.Shared.HasPlace)
         {
             return null;
@@ -143,7 +151,7 @@ internal sealed class WatchedProcess : IDisposable
     /// <summary>
     /// Whether it lives, as far as anybody can tell: one nothing is known about is believed to.
     /// </summary>
-    public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive();
+    public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive(_host);
 
     /// <summary>
     /// Whether a pass, which has read the book of the watch, has to look at it to know that it

@@ -1,9 +1,14 @@
 namespace Portmap.Strategies;
 
 /// <summary>The registry picks, for ports that must be known before the process starts.</summary>
+/// <remarks>Next-fit goes round in a share of the ports for each processor, and leaves it when it
+/// is full. So two processors seldom write the same slots and bits, and what each reads of the
+/// claims that had its ports before is in its own cache.</remarks>
 internal sealed class AllocatorPicks : IPortAllocationStrategy
 {
     private readonly PortOrder _order;
+    private readonly PortPool _ports;
+    private readonly PortPool[] _shared;   // the same in the order of each processor
     private readonly Stripes _tcpPlaces;
     private readonly Stripes _udpPlaces;
 
@@ -16,21 +21,39 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         _order = order;
         _tcpPlaces = Places(order, ports, processors, seed);
         _udpPlaces = Places(order, ports, processors, seed + 1);
+        _ports = ports;
+        _shared = [.. Enumerable.Range(0, _tcpPlaces.Count).Select(share => order == PortOrder.NextFit ? ports.Shared(share, _tcpPlaces.Count) : ports)];
     }
 
     public string Name => PortRegistryOptions.AllocatorPicks;
 
     public int Pick(PortSearch search)
     {
-        // Who asks for certain ranges has a place there: the one of all ports would be moved far
-        // away from where it was.
-        PortPool pool = search.Pool!;
-        return Pick(new OfSearch(search), pool, ref search.Request.Ports is null ? ref PlaceOf(search.Protocol) : ref pool.Place(search.Protocol));
+        if (search.Request.Ports is not null)
+        {
+            // Who asks for certain ranges has a place there: the one of all ports would be moved
+            // far away from where it was.
+            PortPool asked = search.Pool!;
+            return Pick(new OfSearch(search, asked), asked, ref asked.Place(search.Protocol));
+        }
+
+        Stripes places = PlacesOf(search.Protocol);
+        int share = places.Current;
+        return Pick(new OfSearch(search, _shared[share]), _ports, ref places[share]);
     }
 
     /// <summary>As <see cref="Pick(PortSearch)"/>, for a request that asks for no range, without a
     /// search.</summary>
-    public int Pick(IFreePorts free, PortPool pool, PortProtocol protocol) => Pick(new OfAll(free, pool), pool, ref PlaceOf(protocol));
+    /// <param name="free">Where free ports may be found.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="avoid">The port that comes last, or 0.</param>
+    public int Pick(IFreePorts free, PortProtocol protocol, int avoid)
+    {
+        Stripes places = PlacesOf(protocol);
+        int share = places.Current;
+        PortPool pool = avoid == 0 ? _shared[share] : _ports;   // there may be no other port, and then it is looked for once and not twice
+        return Pick(new OfAll(free, pool, avoid), _ports, ref places[share]);
+    }
 
     private int Pick<T>(in T search, PortPool pool, ref long place)
         where T : struct, IFinder
@@ -59,11 +82,7 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         return found;
     }
 
-    private ref long PlaceOf(PortProtocol protocol)
-    {
-        Stripes places = protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
-        return ref places[places.Current];
-    }
+    private Stripes PlacesOf(PortProtocol protocol) => protocol == PortProtocol.Udp ? _udpPlaces : _tcpPlaces;
 
     /// <summary>Where it picks from: a type of its own for each case, so that neither is a
     /// call.</summary>
@@ -72,19 +91,19 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         int FindFree(int from);
     }
 
-    private readonly struct OfSearch(PortSearch search) : IFinder
+    private readonly struct OfSearch(PortSearch search, PortPool pool) : IFinder
     {
-        public int FindFree(int from) => search.FindFree(from);
+        public int FindFree(int from) => search.FindFree(pool, from);
     }
 
-    private readonly struct OfAll(IFreePorts free, PortPool pool) : IFinder
+    private readonly struct OfAll(IFreePorts free, PortPool pool, int avoid) : IFinder
     {
-        public int FindFree(int from) => free.FindFree(pool, from, avoid: 0) is > 0 and int found ? found : PortSearch.Nothing;
+        public int FindFree(int from) => free.FindFree(pool, from, avoid) is > 0 and int found ? found : PortSearch.Nothing;
     }
 
     private static Stripes Places(PortOrder order, PortPool ports, int processors, ulong seed)
     {
-        // Next-fit begins at evenly spread places, so that processors do not meet soon.
+        // Next-fit begins at evenly spread places, also where the ports are too few for shares.
         Stripes places = new(processors);
         for (int i = 0; i < places.Count; i++)
         {

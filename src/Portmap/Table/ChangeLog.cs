@@ -6,12 +6,13 @@ namespace Portmap.Table;
 /// <summary>The last changes, numbered without gaps, for any number of readers.</summary>
 /// <remarks>
 /// <code>
-///   ring[revision &amp; mask] ──► change (its revision is in it)      _last: the newest revision, or one behind while its writer is on the way
+///   ring[revision &amp; mask] ──► change (its revision is in it)      _last: a revision that is or was there; the newest one, or some behind it
 /// </code>
 /// <list type="bullet">
-/// <item>I1. A change enters by the CAS of its place from the change one turn older, so revisions
-/// have no gaps; whoever finds the place filled moves <c>_last</c> on and tries the next
-/// one.</item>
+/// <item>I1. A change enters by the CAS of its place from the change one turn older, behind a
+/// revision that is or was there, so revisions have no gaps; whoever finds the place filled tries
+/// the one behind what fills it. <c>_last</c> only says where to begin: of two who write it either
+/// may stay, and a place that was passed never holds an older revision again.</item>
 /// <item>I2. What became of a claim is never told after its end: the claim's word is read after the
 /// place and before the CAS, and the end enters only after the word says it. So either the end is
 /// seen there, and nothing is told, or the end has yet to enter, and does so at a later
@@ -19,7 +20,8 @@ namespace Portmap.Table;
 /// <item>I3. A reader that finds a newer revision in a place has been overtaken and is told
 /// so.</item>
 /// </list>
-/// Progress: Append is lock-free; readers await and never hold a writer up.
+/// A change keeps what may be otherwise later, and is made an entry when it is read. Progress:
+/// Append is lock-free; readers await and never hold a writer up.
 /// </remarks>
 internal sealed class ChangeLog
 {
@@ -72,47 +74,36 @@ internal sealed class ChangeLog
             Interlocked.Exchange(ref _recording, 1);   // a full fence: a change that takes effect after the caller's next read of the table sees it
         }
 
-        long last = Volatile.Read(ref _last);
-        while (Volatile.Read(ref Place(last + 1)) is { } change && change.Revision == last + 1)
-        {
-            last++;
-        }
-
-        return last;
+        return Newest();
     }
 
     /// <summary>Adds a change.</summary>
     /// <param name="kind">What happened.</param>
-    /// <param name="entry">The entry after it.</param>
+    /// <param name="facts">The entry after it.</param>
     /// <param name="living">The claim that must not have ended, for what is no ending.</param>
-    public void Append(PortChangeKind kind, in PortEntry entry, ClaimView living = default)
+    public void Append(PortChangeKind kind, in EntryFacts facts, ClaimView living = default)
     {
+        Change? change = null;
         while (true)
         {
-            long revision = Volatile.Read(ref _last) + 1;
-            ref Change? place = ref Place(revision);
-            Change? old = Volatile.Read(ref place);
-            if (old is null || old.Revision < revision)
+            long revision = Newest(out Change? old) + 1;
+            if (living.Now().Stage == ClaimStage.Ended)
             {
-                if (living.Now().Stage == ClaimStage.Ended)
-                {
-                    return;   // I2: its end is told, or will be
-                }
-
-                // Publishes the change to readers; fails when another writer had the place (I1).
-                Change change = new(new PortChange(revision, kind, entry));
-                Hook.At(Step.PlaceChange);
-                if (ReferenceEquals(Interlocked.CompareExchange(ref place, change, old), old))
-                {
-                    Hook.At(Step.CountChange);
-                    Interlocked.CompareExchange(ref _last, revision, revision - 1);
-                    Wake();
-                    return;
-                }
+                return;   // I2: its end is told, or will be
             }
 
-            Hook.At(Step.CountChange);
-            Interlocked.CompareExchange(ref _last, revision, revision - 1);   // help a writer that stopped between its two steps
+            change ??= new Change(kind, facts);
+            change.Revision = revision;
+
+            // Publishes the change to readers; fails when another writer had the place (I1).
+            Hook.At(Step.PlaceChange);
+            if (ReferenceEquals(Interlocked.CompareExchange(ref Place(revision), change, old), old))
+            {
+                Hook.At(Step.CountChange);
+                Volatile.Write(ref _last, revision);
+                Wake();
+                return;
+            }
         }
     }
 
@@ -124,9 +115,12 @@ internal sealed class ChangeLog
 
     /// <summary>Reads what has come after a revision: all there is, which may be nothing, and at
     /// most <see cref="MaxRead"/>.</summary>
+    /// <param name="after">The revision.</param>
+    /// <param name="makeEntry">Makes the entries.</param>
+    /// <param name="changes">The changes.</param>
     /// <returns>False when it cannot be told without a gap (I3): the revision is not kept any more,
     /// or was never one of this run.</returns>
-    public bool TryRead(long after, out ImmutableArray<PortChange> changes)
+    public bool TryRead(long after, Func<EntryFacts, PortEntry> makeEntry, out ImmutableArray<PortChange> changes)
     {
         changes = [];
         long last = StartAndGetRevision();
@@ -150,11 +144,31 @@ internal sealed class ChangeLog
                 return false;   // overtaken while it read
             }
 
-            read.Add(change.Value);
+            read.Add(new PortChange(after, change.Kind, makeEntry(change.Facts)));
         }
 
         changes = read.MoveToImmutable();
         return true;
+    }
+
+    /// <summary>The newest revision.</summary>
+    private long Newest() => Newest(out _);
+
+    /// <summary>The newest revision, and what is in the place of the next one.</summary>
+    private long Newest(out Change? next)
+    {
+        long last = Volatile.Read(ref _last);
+        while (true)
+        {
+            Hook.At(Step.ReadChange);
+            next = Volatile.Read(ref Place(last + 1));
+            if (next is null || next.Revision <= last)
+            {
+                return last;
+            }
+
+            last = next.Revision;   // one further, or where the turns that were missed have come to
+        }
     }
 
     private ref Change? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
@@ -168,10 +182,31 @@ internal sealed class ChangeLog
         }
     }
 
-    private sealed class Change(PortChange value)
+    /// <summary>56 bytes.</summary>
+    private sealed class Change(PortChangeKind kind, in EntryFacts facts)
     {
-        public PortChange Value { get; } = value;
+        private readonly PortClaim? _claim = facts.Claim.Claim;
+        private readonly ClaimWord _word = facts.Claim.Word;
+        private readonly int _processId = facts.ProcessId;
+        private readonly int _ownerCount = facts.OwnerCount;
+        private readonly byte _kind = (byte)kind;
+        private readonly byte _state = (byte)facts.State;
+        private readonly byte _guarantee = (byte)facts.Guarantee;
+        private readonly byte _addresses = facts.Addresses;
 
-        public long Revision => Value.Revision;
+        /// <summary>Written before it is in its place.</summary>
+        public long Revision { get; set; }
+
+        public PortChangeKind Kind => (PortChangeKind)_kind;
+
+        public EntryFacts Facts => new()
+        {
+            Claim = new ClaimView(_claim, _word),
+            State = (PortState)_state,
+            ProcessId = _processId,
+            OwnerCount = _ownerCount,
+            Guarantee = (PortGuarantee)_guarantee,
+            Addresses = _addresses,
+        };
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portmap.Table;
 
 /// <summary>Ports that wait for a fixed time, approximately oldest first: those that cool, and
@@ -42,14 +44,25 @@ internal sealed class DelayedPorts
     public void Add(int port, long now) => Generation(now / _sliceMs).Add(port);
 
     /// <summary>Hands every port whose time is over to an action.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // asked at each acquisition
     public void DrainDue(long now, Action<int> action)
+    {
+        if (IsDue(now, Volatile.Read(ref _drained)))
+        {
+            DrainAllDue(now, action);
+        }
+    }
+
+    /// <summary>Whether a generation is due; no division where none is, and nothing ever waits
+    /// without a delay.</summary>
+    private bool IsDue(long now, long drained) => DelayMs != 0 && now - DelayMs >= (drained + 2) * _sliceMs;
+
+    private void DrainAllDue(long now, Action<int> action)
     {
         while (true)
         {
-            // Asked at each acquisition: no division where nothing is due, and nothing ever waits
-            // without a delay.
             long drained = Volatile.Read(ref _drained);
-            if (now - DelayMs < (drained + 2) * _sliceMs || DelayMs == 0)
+            if (!IsDue(now, drained))
             {
                 return;
             }
@@ -110,6 +123,23 @@ internal sealed class DelayedPorts
         }
 
         return 0;
+    }
+
+    /// <summary>Whether any port waits; exact when nothing else runs.</summary>
+    public bool HasAny
+    {
+        get
+        {
+            foreach (ref FreePorts? generation in _generations.AsSpan())
+            {
+                if (Volatile.Read(ref generation) is { HasAny: true })
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
     }
 
     /// <summary>See <see cref="FreePorts.Window"/>.</summary>

@@ -71,6 +71,9 @@ internal sealed class FreePorts
         }
     }
 
+    /// <summary>Whether it has a member; exact when nothing else runs.</summary>
+    public bool HasAny => NextMarkedWord(0) >= 0;
+
     public bool Contains(int port)
     {
         int index = port - _first;

@@ -92,6 +92,11 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     /// it before; it fails when anybody else moved <see cref="Top"/>.</summary>
     public bool TryPush(PortClaim expected, PortClaim claim)
     {
+        if (expected.IsIdle && claim.Below is null)
+        {
+            return TryPushOnIdle(expected, claim);
+        }
+
         claim.Cell = this;
         claim.Below = expected;
         claim.SkipEnded();

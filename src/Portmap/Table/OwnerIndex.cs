@@ -40,11 +40,11 @@ namespace Portmap.Table;
 /// </remarks>
 internal sealed partial class OwnerIndex
 {
-    /// <summary>No look-up passes more cells; an owner whose bucket is that full is
+    /// <summary>No lookup passes more cells; an owner whose bucket is that full is
     /// refused.</summary>
     public const int MaxProbes = 64;
 
-    // A third full at most: five of six owners then have their bucket for themselves, and a look-up
+    // A third full at most: five of six owners then have their bucket for themselves, and a lookup
     // is seldom surprised by an array.
     private const int FirstSize = 4_096, BucketsPerOwner = 3;
 

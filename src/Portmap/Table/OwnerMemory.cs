@@ -45,8 +45,8 @@ internal sealed class OwnerMemory(TableParts parts)
             : parts.Space(owner.Protocol).Last.IsLast(owner.Owner, owner.Hash, port);
 
     /// <inheritdoc cref="WasLast(in OwnerKey, int)"/>
-    public bool WasLast(in OwnerView seen, in OwnerKey owner, int port) =>
-        seen.Cell is { LastPort: > 0 and int last } ? last == port : WasLast(owner, port);
+    public bool WasLast(OwnerPlace place, in OwnerKey owner, int port) =>
+        place.Cell is { LastPort: > 0 and int last } ? last == port : WasLast(owner, port);
 
     /// <summary>Has the port of a cell remembered that is to be retired.</summary>
     public static void Keep(PortSpace space, OwnerCell cell)

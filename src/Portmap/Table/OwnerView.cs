@@ -54,7 +54,8 @@ internal readonly struct OwnerView
     /// nothing.</summary>
     public long HighestEpoch(PortClaim? except = null) => OwnerCell.HighestEpoch(Top, except);
 
-    internal static OwnerView Idle(OwnerCell cell, PortClaim top) => new(cell, top, waits: false);
+    /// <summary>The place for its next claim, unless somebody else pushes one first.</summary>
+    public OwnerPlace Place => new(Cell, Top);
 
     internal static OwnerView Waiting(OwnerCell cell, PortClaim top) => new(cell, top, waits: true);
 }

@@ -29,6 +29,11 @@ internal sealed class PortHints : IFreePorts
     /// <remarks>Ports that the kernel never hands out by itself come before the rest.</remarks>
     public int FindFree(PortPool pool, int from, int avoid)
     {
+        if (pool.First.Contains(from) && from != avoid && Free.Contains(from))
+        {
+            return from;   // nearly always, for who goes on where he was
+        }
+
         foreach (PortRange[] tier in pool.Tiers)
         {
             int found = FindFree(tier, from, 65_535, avoid);
@@ -51,6 +56,9 @@ internal sealed class PortHints : IFreePorts
     /// their time.</summary>
     public ulong Window(int from, bool alsoWaiting) =>
         Free.Window(from) | (alsoWaiting ? _cooling.Window(from) | _foreign.Window(from) : 0);
+
+    /// <summary>Whether any port waits for its time; exact when nothing else runs.</summary>
+    public bool HasWaiting => _cooling.HasAny || _foreign.HasAny;
 
     /// <summary>Takes a port out of the free ones; false when somebody else was faster.</summary>
     public bool TryTakeFree(int port) => Free.TryTake(port);

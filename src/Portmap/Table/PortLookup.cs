@@ -164,7 +164,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
                 continue;
             }
 
-            if (word.Stage == ClaimStage.Pending || claim.Cell?.HolderOf(port) is not null)
+            if (word.Stage == ClaimStage.Pending || (!IsAllOver(slot, claim, word) && claim.Cell?.HolderOf(port) is not null))
             {
                 return new PortView(PortAvailability.InUse, slot, highestEpoch, now);
             }
@@ -268,6 +268,15 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
 
         return new PortCounts(reserved, bound, cooling, foreign);
     }
+
+    /// <summary>Whether a claim that has the slot alone has ended, and its owner has nothing on the
+    /// port, as the claim alone tells: most are so that lie in a free port, and their cells are not
+    /// looked at.</summary>
+    /// <remarks>What the owner has had since would stand in the slot after it, or has yet to take
+    /// the slot and meets there whoever takes it now. What the owner had before lies below, and
+    /// nothing does.</remarks>
+    private static bool IsAllOver(object? slot, PortClaim claim, ClaimWord word) =>
+        word.Stage == ClaimStage.Ended && ReferenceEquals(slot, claim) && claim.Below is null;
 
     /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and
     /// served, or Reserved.</summary>

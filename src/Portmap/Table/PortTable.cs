@@ -122,13 +122,13 @@ internal sealed class PortTable
     /// <summary>Whether an owner has nothing, as one look at its cell tells; if that is not enough,
     /// <see cref="Look"/> tells.</summary>
     /// <param name="owner">The owner.</param>
-    /// <param name="seen">The place for its next claim, if it has nothing.</param>
+    /// <param name="place">The place for its next claim, if it has nothing.</param>
     /// <param name="epoch">Its next claim lies above this one, as far as is known.</param>
-    public bool HasNothing(OwnerKey owner, out OwnerView seen, out long epoch)
+    public bool HasNothing(OwnerKey owner, out OwnerPlace place, out long epoch)
     {
         OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
         PortClaim top = cell?.Top ?? PortClaim.Dead;
-        seen = ReferenceEquals(top, PortClaim.Dead) ? default : OwnerView.Idle(cell!, top);
+        place = ReferenceEquals(top, PortClaim.Dead) ? default : new OwnerPlace(cell, top);
         epoch = Math.Max(top.Epoch, _index.Marks.Of(owner.Hash));   // after the top: who makes it dead raises the mark before
         return top.IsIdle;
     }
@@ -260,10 +260,10 @@ internal sealed class PortTable
 
     /// <summary>As <see cref="Publish"/>, where the owner had nothing. Raced when anybody pushed
     /// since, and then nothing has happened.</summary>
-    public Publication PublishOnIdle(in OwnerView seen, OwnerKey owner, PortClaim lease, long now)
+    public Publication PublishOnIdle(OwnerPlace place, OwnerKey owner, PortClaim lease, long now)
     {
-        Publication pushed = seen.Cell is not { } cell ? PushFirst(lease, owner)
-            : cell.TryPushOnIdle(seen.Top!, lease) ? Publication.Done
+        Publication pushed = place.Cell is not { } cell ? PushFirst(lease, owner)
+            : cell.TryPushOnIdle(place.Top!, lease) ? Publication.Done
             : Publication.Raced;
         if (pushed == Publication.Done)
         {
@@ -312,12 +312,12 @@ internal sealed class PortTable
     /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else
     /// did since that was looked at.</summary>
     /// <returns>Done, Raced or TooManyOwners.</returns>
-    public Publication TryPush(in OwnerView seen, OwnerKey owner, in NewClaim registration, out PortClaim claim)
+    public Publication TryPush(OwnerPlace place, OwnerKey owner, in NewClaim registration, out PortClaim claim)
     {
         claim = PortClaim.Pending(registration, Confirms);
-        if (seen.Cell is { } cell)
+        if (place.Cell is { } cell)
         {
-            return cell.TryPush(seen.Top!, claim) ? Publication.Done : Publication.Raced;
+            return cell.TryPush(place.Top!, claim) ? Publication.Done : Publication.Raced;
         }
 
         Publication pushed = PushFirst(claim, owner);

@@ -23,7 +23,10 @@ internal sealed class RegistryClock(TimeProvider provider, long beganMs = 0)
 
     public long NowMs => _isSystem ? Environment.TickCount64 - _startMs + _beganMs : ReadProvider();
 
-    public DateTimeOffset ToUtc(long ms) => _startUtc.AddTicks((ms - _beganMs) * TimeSpan.TicksPerMillisecond);
+    public DateTimeOffset ToUtc(long ms) => new(ToUtcTicks(ms), TimeSpan.Zero);
+
+    /// <summary>As <see cref="ToUtc"/>, in <see cref="DateTimeOffset.UtcTicks"/>.</summary>
+    public long ToUtcTicks(long ms) => _startUtc.UtcTicks + ((ms - _beganMs) * TimeSpan.TicksPerMillisecond);
 
     /// <summary>When something came about; what the wall clock puts before the count began, or
     /// after now because it was set back since, is at its end.</summary>

@@ -78,6 +78,7 @@ internal enum Step
 
     // ChangeLog
     StartRecording,
+    ReadChange,
     PlaceChange,
     CountChange,
     WakeReaders,

@@ -11,7 +11,7 @@ internal static class AddressReview
     /// listens on too.</summary>
     public static void Look(RegistryParts parts, List<ClaimView> registrations)
     {
-        ListenersNow now = new();
+        ListenersNow now = new(parts.Settings.Host);
         foreach (ClaimView claim in registrations)
         {
             IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);

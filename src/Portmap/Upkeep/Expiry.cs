@@ -29,8 +29,8 @@ internal sealed class Expiry(RegistryParts parts, long now)
         }
 
         // One read tells for all of them whether somebody listens there.
-        ListenTable? tcp = parts.AsksTheKernel ? ListenTable.Read(PortProtocol.Tcp) : null;
-        ListenTable? udp = tcp is not null && _expired.Exists(lease => lease.Protocol == PortProtocol.Udp) ? ListenTable.Read(PortProtocol.Udp) : null;
+        ListenTable? tcp = parts.AsksTheKernel ? parts.Listeners.Read(PortProtocol.Tcp) : null;
+        ListenTable? udp = tcp is not null && _expired.Exists(lease => lease.Protocol == PortProtocol.Udp) ? parts.Listeners.Read(PortProtocol.Udp) : null;
         foreach (ClaimView lease in _expired)
         {
             ListenTable? listeners = lease.Protocol == PortProtocol.Tcp ? tcp : udp;

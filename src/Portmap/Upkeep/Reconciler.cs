@@ -37,7 +37,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         long? began = parts.Metrics.BeginPass(parts.Clock.Provider);
         try
         {
-            List<ClaimView> silent = Walk(new ListenersNow(parts.Listeners));
+            List<ClaimView> silent = Walk(new ListenersNow(parts.Settings.Host, parts.Listeners));
             if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))
             {
                 sweep.Run();
@@ -113,7 +113,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
     private void EndUnlessGoesOn(ClaimView claim)
     {
         SessionHolder session = SessionHolder.Of(claim)!;
-        if (ListenerCheck.MayListenElsewhere(Reported(claim)) || session.TryPassOn(session.Watched))
+        if (ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners) || session.TryPassOn(session.Watched))
         {
             return;
         }

@@ -9,6 +9,8 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
 {
     public RegistryClock Clock => parts.Clock;
 
+    public SimulatedHost? Host => parts.Settings.Host;
+
     public TimeSpan Grace => parts.Settings.DisconnectGrace;
 
     public bool WatchesProcesses => parts.Settings.Probe;
@@ -49,7 +51,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
             parts.Log.PassedOn(entry, from);
             if (parts.Changes.IsRecording)
             {
-                parts.Changes.Append(PortChangeKind.Registered, entry);
+                parts.Changes.Append(PortChangeKind.Registered, parts.Entries.FactsOf(served));
             }
         }
     }

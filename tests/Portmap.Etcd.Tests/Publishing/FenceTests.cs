@@ -26,11 +26,22 @@ public class FenceTests
         wire.Mend();
         a.Register("b2", 20_002);
         await a.UntilSameAsync(a);
+        await UntilFencedAsync();   // what follows the map may be told before what keeps the lease
         TxnResponse outcome = await client.TxnAsync(late, CancellationToken.None).Within();
 
         outcome.Succeeded.Should().BeFalse("the host wrote its key again before it went on");
         a.Sees("a").Should().Equal(a.Serves());
         (await HostAsync()).Lease.Should().Be(host.Lease, "the lease was not lost");
+
+        async Task UntilFencedAsync()
+        {
+            using CancellationTokenSource limit = Deadline.Source();
+            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(10));
+            while ((await HostAsync()).ModRevision == host.ModRevision)
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+        }
 
         async Task<KeyValue> HostAsync() =>
             (await client.RangeAsync(new RangeRequest { Key = ByteString.CopyFromUtf8("/portmap/v1/h/a") }, CancellationToken.None).Within()).Kvs.Single();

@@ -45,6 +45,25 @@ public class RoleTests
 
         await Seen.UntilAsync(() => wrong.Fleet.Status.Trouble?.Contains("authentication failed", StringComparison.Ordinal) == true);
         await Seen.UntilAsync(() => none.Fleet.Status.Trouble?.Contains("user name is empty", StringComparison.Ordinal) == true);
+        await Seen.UntilAsync(() => wrong.Fleet.Status.IsDenied && none.Fleet.Status.IsDenied);
+    }
+
+    /// <summary>A gateway's role: it may read, and that is enough.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ReadOnly_RoleThatMayOnlyRead_Follows()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await CtlAsync(etcd, "role", "add", "gateway");
+        await CtlAsync(etcd, "role", "grant-permission", "gateway", "read", "--prefix=true", "/portmap/v1/");
+        await CtlAsync(etcd, "user", "add", $"gateway:{Password}");
+        await CtlAsync(etcd, "user", "grant-role", "gateway", "gateway");
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password));
+        await using Host gateway = Host.Look(etcd.Endpoints, options => (options.User, options.Password, options.ReadOnly) = ("gateway", Password, true));
+
+        a.Register("b1", 20_001);
+
+        await gateway.Map.UntilAsync(map => map.TryFind("b1", out _));
+        await Seen.UntilAsync(() => gateway.Fleet.Status is { IsConnected: true, IsDenied: false });
     }
 
     /// <summary>Etcd forgets its tokens when it ends: who has an old one must ask for another,

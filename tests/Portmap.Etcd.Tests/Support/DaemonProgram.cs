@@ -25,14 +25,22 @@ internal static class DaemonProgram
             case [Hold, string endpoints, string host, string seconds, string owner]:
                 await HoldAsync(endpoints, host, Number(seconds), owner);
                 return 0;
+            case [ScopeProgram.Serve, string endpoints, string host, string seconds, string owner]:
+                await ScopeProgram.ServeAsync(endpoints, host, TimeSpan.FromSeconds(Number(seconds)), owner);
+                return 0;
+            case [ScopeProgram.Work]:
+                await ScopeProgram.WorkAsync();
+                return 0;
             default:
-                await Console.Error.WriteLineAsync("publish ENDPOINTS HOST TTL COUNT LONGER | hold ENDPOINTS HOST TTL OWNER");
+                await Console.Error.WriteLineAsync("publish ENDPOINTS HOST TTL COUNT LONGER | hold ENDPOINTS HOST TTL OWNER | serve ENDPOINTS HOST TTL OWNER | work");
                 return 2;
         }
     }
 
-    public static ChildProcess Start(params string[] arguments) => ChildProcess.Start(
-        new ProcessStartInfo(Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"))),
+    public static ChildProcess Start(params string[] arguments) => ChildProcess.Start(Prepare(arguments));
+
+    public static ProcessStartInfo Prepare(params string[] arguments) => new(
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet")),
         ["exec", typeof(DaemonProgram).Assembly.Location, .. arguments]);
 
     private static async Task PublishAsync(string endpoints, string name, int seconds, int count, string longer)

@@ -6,7 +6,7 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// of the thread pool, a different number each time.</summary>
 internal sealed class SlowStore : IPortStore
 {
-    private readonly MemoryPortStore _store = new();
+    private readonly FakePortStore _store = new();
     private int _batches;
 
     public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) =>

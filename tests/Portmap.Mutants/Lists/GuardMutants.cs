@@ -66,7 +66,7 @@ internal static class GuardMutants
             AliveBecause = "An acquisition drains what is due before it looks; the pass only takes that work off it.",
         },
         s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "if (!MUTANT && silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "ReconcilerTests"),
-        s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim)) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim))) ||", "ReconcilerTests"),
+        s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners)) ||", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: another one listens there, and it cools", "Reconciler.cs", "parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);", "if (!MUTANT) { parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now); }", "ReconcilerTests"),
         s_upkeep.This("Settlement: the timer settles nothing", "Settlement.cs", "        finally\n        {\n            NobodyWaits();", "        finally\n        {\n            if (!MUTANT) { NobodyWaits(); }\n            else { _timer?.Dispose(); }", "RecoveryTests|Adoption|PortRegistryUnlessServed|RecoveredLeak"),
     ];

@@ -11,8 +11,8 @@ internal static class HostMutants
 
     private static IEnumerable<Mutant> Core =>
     [
-        s_core.This("PortmapMetrics.TookEffect: the wrong counter", "Diagnostics/PortmapMetrics.cs", "Add(lease ? _granted : _registered);", "Add(lease != MUTANT ? _granted : _registered);", "PortmapMetrics"),
-        s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(_ended, \"portmap.cause\", cause);", "=> Add(MUTANT ? _foreign : _ended, \"portmap.cause\", cause);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.TookEffect: the wrong counter", "Diagnostics/PortmapMetrics.cs", "= lease ? _granted : _registered;", "= lease != MUTANT ? _granted : _registered;", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "Add(_ended, \"portmap.cause\", cause);", "Add(MUTANT ? _foreign : _ended, \"portmap.cause\", cause);", "PortmapMetrics"),
         s_core.This("PortmapMetrics.Refused: without its reason", "Diagnostics/PortmapMetrics.cs", "Add(_refused, \"portmap.reason\", reason);", "Add(_refused, \"portmap.reason\", MUTANT ? default : reason);", "PortmapMetrics"),
         s_core.This("PortmapMetrics.FoundForeign: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(_foreign);", "=> Add(MUTANT ? _granted : _foreign);", "PortmapMetrics"),
         s_core.This("AddPortmap: the container's store is ignored", "PortmapExtensions.cs", "key is null ? provider.GetService<IPortStore>()", "MUTANT ? null : key is null ? provider.GetService<IPortStore>()", "PortmapExtensions"),

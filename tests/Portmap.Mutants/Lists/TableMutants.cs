@@ -90,6 +90,7 @@ internal static class TableMutants
         s_table.This("PortLookup.Look: an owner's own port cools for him too", "PortLookup.cs", "(asksFor is null || claim.Cell?.Owner != asksFor))", "(MUTANT || asksFor is null || claim.Cell?.Owner != asksFor))", "PortRegistryReuse|PortRegistryCooling"),
         s_table.This("PortLookup.Look: an end that is not written frees the port", "PortLookup.cs", "            if (word.Waits)\n            {\n                facts.Queue", "            if (!MUTANT && word.Waits)\n            {\n                facts.Queue", "LinearizabilityTests.Registry_AnyScenarioWhile", Interleaving),
         s_table.This("PortLookup.Look: a stranger's port is free at once", "PortLookup.cs", "                if (!space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "                if (!MUTANT && !space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "PortBindFailure|StrangerTests"),
+        s_table.This("PortLookup.IsAllOver: what lies below a claim that was refused is overlooked", "PortLookup.cs", "&& claim.Below is null;", "&& (MUTANT || claim.Below is null);", "PortTableTests"),
         s_table.This("PortLookup.CurrentOn: no second look at the slot", "PortLookup.cs", "if (pending is null && ReferenceEquals(second, first))", "if (MUTANT || (pending is null && ReferenceEquals(second, first)))", "ExplorationTests", Interleaving),
         s_table.This("PortLookup.Count: the owners of one port are several ports", "PortLookup.cs", "                if (holder is not null)\n                {\n                    break;", "                if (!MUTANT && holder is not null)\n                {\n                    break;", "PortTableTests"),
         s_table.This("PortLookup.CoolsAfterDeathOf: whoever died there", "PortLookup.cs", "&& claim.Cell?.Owner == owner.Owner)\n            {\n                return space", "&& (MUTANT || claim.Cell?.Owner == owner.Owner))\n            {\n                return space", "GateTests|PortRegistryReuse|PortRegistryMemory") with
@@ -101,12 +102,14 @@ internal static class TableMutants
     private static IEnumerable<Mutant> Numbers =>
     [
         s_table.This("EpochSource.Next: not above what it is told", "EpochSource.cs", "NextOf(stripe, Math.Max(last, after))", "NextOf(stripe, MUTANT ? last : Math.Max(last, after))", "EpochSourceTests|EpochOrder"),
+        s_table.This("EpochSource.Next: one that was taken before, though the caller knows a higher one", "EpochSource.cs", "next = next > after ? next :", "next = MUTANT || next > after ? next :", "EpochSourceTests|EpochOrder"),
+        s_table.This("EpochSource.Take: two threads have one number", "EpochSource.cs", "ref place, end - _round, last)", "ref place, MUTANT ? next : end - _round, last)", "EpochSourceTests"),
         s_table.This("EpochSource.NextOf: the stripes share numbers", "EpochSource.cs", "long place = (long)stripe * Spacing;", "long place = MUTANT ? 0 : (long)stripe * Spacing;", "EpochSourceTests"),
         s_table.This("ChangeLog.TryRead: a revision of the future is accepted", "ChangeLog.cs", "after > last)\n        {\n            return false", "(!MUTANT && after > last))\n        {\n            return false", "PortRegistryWatch"),
         s_table.This("ChangeLog.TryRead: a revision of an earlier run is accepted", "ChangeLog.cs", "if (after < _first ||", "if ((!MUTANT && after < _first) ||", "PortRegistryWatch"),
         s_table.This("ChangeLog.TryRead: what was overtaken is not told", "ChangeLog.cs", "if (change!.Revision != after)", "if (!MUTANT && change!.Revision != after)", "PortRegistryWatch|WatchMirror"),
         s_table.This("ChangeLog.Append: what became of a claim is told after its end", "ChangeLog.cs", "if (living.Now().Stage == ClaimStage.Ended)", "if (!MUTANT && living.Now().Stage == ClaimStage.Ended)", "PortTableTests"),
-        s_table.This("ChangeLog.Append: nobody is woken", "ChangeLog.cs", "                    Wake();\n                    return;", "                    if (!MUTANT) { Wake(); }\n                    return;", "PortRegistryWatchTests"),
+        s_table.This("ChangeLog.Append: nobody is woken", "ChangeLog.cs", "                Wake();\n                return;", "                if (!MUTANT) { Wake(); }\n                return;", "PortRegistryWatchTests"),
         s_table.This("OwnerHash.Of: names of one length are one", "OwnerHash.cs", "return (int)(Fold(Read(ref bytes, 0) ^ _a,", "return (int)(MUTANT ? hash : Fold(Read(ref bytes, 0) ^ _a,", "LookupTests"),
         s_table.This("RegistryClock: goes back when the host's clock does", "RegistryClock.cs", "now > last;", "MUTANT || now > last;", "ClockTests"),
     ];

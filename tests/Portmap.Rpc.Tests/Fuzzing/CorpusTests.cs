@@ -58,6 +58,7 @@ public class CorpusTests
     [InlineData(PortmapProcedure.List)]
     [InlineData(PortmapProcedure.WaitForChange)]
     [InlineData(PortmapProcedure.AcquireAll)]
+    [InlineData(PortmapProcedure.AcquireFleet)]
     public void Corpus_EveryResultUnion_HasBothItsArms(uint procedure)
     {
         int[] arms = [.. CorpusFile.All.Where(file => !file.IsCall && file.Program == Wire.Portmap && file.Procedure == procedure)

@@ -32,7 +32,7 @@ internal static class MessageFields
                 }
 
                 break;
-            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend):
+            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend or PortmapProcedure.AcquireFleet):
                 ReadUnion(procedure, ref reader, ref trace);
                 break;
             case (Wire.Gluster, 1):
@@ -71,7 +71,7 @@ internal static class MessageFields
     {
         switch ((program, procedure))
         {
-            case (Wire.Portmap, PortmapProcedure.Acquire):
+            case (Wire.Portmap, PortmapProcedure.Acquire or PortmapProcedure.AcquireFleet):
                 trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
                 trace.Add(reader.ReadUInt64());
                 trace.Add(reader.ReadInt32());
@@ -174,6 +174,10 @@ internal static class MessageFields
                     trace.Add(PortmapXdr.ReadEntry(ref reader));
                 }
 
+                break;
+            case PortmapProcedure.AcquireFleet:
+                trace.Add(PortmapXdr.ReadEntry(ref reader));
+                trace.Add(reader.ReadInt64());
                 break;
             case PortmapProcedure.Extend:
                 trace.Add(PortmapXdr.ReadTime(ref reader));

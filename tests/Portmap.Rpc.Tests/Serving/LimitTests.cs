@@ -198,6 +198,7 @@ public class LimitTests
     [InlineData(PortmapProcedure.BindFailed)]
     [InlineData(PortmapProcedure.Release)]
     [InlineData(PortmapProcedure.Extend)]
+    [InlineData(PortmapProcedure.AcquireFleet)]
     public async Task MaxRecordBytes_RefusalOfALongName_FitsAndSaysWhy(uint procedure)
     {
         const int Limit = 16_384;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Diagnostics;
@@ -85,7 +84,7 @@ public sealed class PortmapMetricsTests : IDisposable
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add($"{instrument.Name} {tags[0].Key}={tags[0].Value}"));
         listener.Start();
         PortRegistryOptions options = new() { Ports = Scene.TenPorts, Probe = false, LivenessInterval = TimeSpan.FromSeconds(1), MeterFactory = factory };
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new MemoryPortStore(), null, clock).Within();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, new FakePortStore(), null, clock).Within();
         PortSession session = registry.OpenSession(Environment.ProcessId);
         await registry.AcquireAsync("b1").Within();
         await registry.AcquireAsync("b2").Within();

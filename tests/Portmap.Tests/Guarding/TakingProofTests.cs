@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -116,7 +115,7 @@ public sealed class TakingProofTests
     {
         PortRange range = PortBlock.Take(1);
         await using PortRegistry registry = await PortRegistry.OpenAsync(
-            new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks }, new MemoryPortStore()).Within();
+            new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks }, new FakePortStore()).Within();
         PortLease lease = await registry.AcquireAsync("b1").AsTask().Within();
         lease.OpenGate();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);

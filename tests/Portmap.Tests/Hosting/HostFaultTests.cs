@@ -1,4 +1,3 @@
-using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Hosting;
@@ -40,7 +39,7 @@ public class HostFaultTests
         options.AddStrategy(new HostFault.Strategy(fault));
         HostFault.Sink log = new(fault);
         await using PortRegistry registry = isStored
-            ? await PortRegistry.OpenAsync(options, new MemoryPortStore(), log, clock).Within()
+            ? await PortRegistry.OpenAsync(options, new FakePortStore(), log, clock).Within()
             : new PortRegistry(options, log, clock);
         fault.IsOn = true;
         bool refusesAll = code == HostCode.Strategy && throwAt == HostFault.Always;

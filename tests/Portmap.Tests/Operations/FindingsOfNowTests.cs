@@ -1,4 +1,3 @@
-using Portmap.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Operations;
@@ -70,7 +69,7 @@ public class FindingsOfNowTests
 
     private sealed class Store : IPortStore
     {
-        private readonly MemoryPortStore _inner = new();
+        private readonly FakePortStore _inner = new();
 
         public Exception? Failure { get; set; }
 

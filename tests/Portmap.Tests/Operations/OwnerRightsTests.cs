@@ -4,7 +4,7 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Operations;
 
-/// <summary>Only the owner speaks for itself: every verb, tried by every kind of caller. An epoch
+/// <summary>Nobody changes what is another owner's: every verb, tried by every kind of caller. An epoch
 /// says which claim is meant and gives no right.</summary>
 public class OwnerRightsTests
 {

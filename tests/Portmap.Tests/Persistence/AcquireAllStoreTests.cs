@@ -41,7 +41,7 @@ public sealed class AcquireAllStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         long revision = scene.Registry.Snapshot().Revision;
-        scene.Store.Fail(durableAllTheSame);
+        scene.Store.Fail(writesAllTheSame: durableAllTheSame);
 
         (await scene.Registry.AcquireAllAsync(s_three).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
 
@@ -51,7 +51,7 @@ public sealed class AcquireAllStoreTests
         scene.Store.Heal();
         await scene.Registry.FlushAsync().Within();
         scene.Registry.Snapshot().Entries.Should().BeEmpty("then nothing cools");
-        scene.Store.Durable.Should().NotContain(fact => fact.State == PortState.Reserved, "the ends are written before anything newer");
+        scene.Store.Facts.Should().NotContain(fact => fact.State == PortState.Reserved, "the ends are written before anything newer");
         IReadOnlyList<PortLease> leases = await scene.Registry.AcquireAllAsync([.. Enumerable.Range(0, 10).Select(i => new PortRequest($"n{i}"))], contiguous: true).AsTask().Within();
         leases.Should().HaveCount(10, "every port came back");
         scene.Registry.AssertInvariants();
@@ -86,7 +86,7 @@ public sealed class AcquireAllStoreTests
         await disposing.Within();
         Func<Task> act = () => acquiring.Within();
         await act.Should().ThrowAsync<ObjectDisposedException>();
-        scene.Store.Durable.Should().NotContain(fact => fact.State == PortState.Reserved);
+        scene.Store.Facts.Should().NotContain(fact => fact.State == PortState.Reserved);
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public sealed class ClaimJournalTests
             string owner = $"a{i}";
             scene.Registry.TryAcquire(owner, out _, out _).Should().BeTrue();
             scene.Clock.Advance(flush);
-            await Eventually.TrueAsync(() => Array.Exists(scene.Store.Durable, fact => fact.Owner == owner));
+            await Eventually.TrueAsync(() => scene.Store.Facts.Any(fact => fact.Owner == owner));
         }
     }
 
@@ -47,7 +47,7 @@ public sealed class ClaimJournalTests
 
         scene.Store.Batches.Count.Should().Be(before, "they come together");
         scene.Clock.Advance(scene.Options.BackgroundFlush);
-        await Eventually.TrueAsync(() => scene.Store.Durable.Length == 5);
+        await Eventually.TrueAsync(() => scene.Store.Facts.Count == 5);
         (scene.Store.Batches.Count - before).Should().BeLessThanOrEqualTo(2);
     }
 
@@ -59,7 +59,7 @@ public sealed class ClaimJournalTests
         Array.ForEach(owners, owner => scene.Registry.TryAcquire(owner, out _, out _).Should().BeTrue());
 
         scene.Clock.Advance(scene.Options.BackgroundFlush);
-        await Eventually.TrueAsync(() => scene.Store.Durable.Length == owners.Length);
+        await Eventually.TrueAsync(() => scene.Store.Facts.Count == owners.Length);
 
         scene.Store.Batches.SelectMany(batch => batch).Where(fact => !fact.IsMark).Select(fact => fact.Owner)
             .Should().Equal(owners, "a person who reads the file reads what happened");
@@ -72,7 +72,7 @@ public sealed class ClaimJournalTests
     {
         const long Mark = OpenedStore.MarkAhead;
         await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20099", Probe = false, Durability = durability });
-        GatedStore store = new();
+        FakePortStore store = new();
         OpenedStore opened = new(store, Guid.NewGuid(), null!, FirstEpoch: 0, [], []);
         await using ClaimJournal journal = new(registry.Parts, new Findings(registry.Parts.Log), opened);
         for (long epoch = 16; epoch < 6 * OpenedStore.MarkAhead; epoch += OpenedStore.MarkAhead / 8)
@@ -82,7 +82,7 @@ public sealed class ClaimJournalTests
             claim.Cell = new OwnerCell("a", PortProtocol.Tcp, 1, claim);
             ((IClaimJournal)journal).TryQueue(new ClaimView(claim)).Should().BeTrue();
             await journal.FlushAsync().Within();
-            long mark = Math.Max(Mark, store.MarkOrZero);
+            long mark = Math.Max(Mark, store.Mark?.Epoch ?? 0);
             mark.Should().BeGreaterThan(epoch + (OpenedStore.MarkAhead / 4), "a run that starts after a crash must begin above {0}", epoch);
             mark.Should().BeLessThan(epoch + (2 * OpenedStore.MarkAhead), "it is set ahead once in a while");
         }

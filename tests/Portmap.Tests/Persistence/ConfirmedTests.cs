@@ -17,12 +17,12 @@ public sealed class ConfirmedTests
         acquiring.IsCompleted.Should().BeFalse();
         scene.Registry.TryGetEntry("a", out _).Should().BeFalse("lookups never show what is not confirmed");
         Task<PortLease> other = scene.Registry.AcquireAsync("b").AsTask();
-        scene.Store.Durable.Should().BeEmpty();
+        scene.Store.Facts.Should().BeEmpty();
 
         scene.Store.Release();
         PortLease lease = await acquiring.Within();
         (await other.Within()).Port.Should().NotBe(lease.Port);
-        scene.Store.Durable.Should().Contain(fact => fact.Owner == "a" && fact.Port == lease.Port && fact.Epoch == lease.Epoch && fact.State == PortState.Reserved);
+        scene.Store.Facts.Should().Contain(fact => fact.Owner == "a" && fact.Port == lease.Port && fact.Epoch == lease.Epoch && fact.State == PortState.Reserved);
         scene.Registry.AssertInvariants();
     }
 
@@ -62,7 +62,7 @@ public sealed class ConfirmedTests
         scene.Store.Release();
         (await registering.Within()).Port.Should().Be(20000);
         scene.PortOf("a").Should().Be(20000);
-        scene.Store.Durable.Should().ContainSingle(fact => fact.State == PortState.Bound && fact.ProcessId == Environment.ProcessId && fact.ProcessStart != 0);
+        scene.Store.Facts.Should().ContainSingle(fact => fact.State == PortState.Bound && fact.ProcessId == Environment.ProcessId && fact.ProcessStart != 0);
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class ConfirmedTests
         await registering.Within();
         scene.PortOf("a").Should().Be(20001);
         await scene.Registry.FlushAsync().Within();
-        scene.Store.Durable.Should().Contain(fact => fact.Port == 20000 && fact.State == PortState.Cooling);
+        scene.Store.Facts.Should().Contain(fact => fact.Port == 20000 && fact.State == PortState.Cooling);
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class ConfirmedTests
         (await registering.Within()).Port.Should().Be(20000);
         (await acquiring.Within()).Port.Should().Be(20001);
         await scene.Registry.FlushAsync().Within();
-        scene.Store.Durable.Should().Contain(fact => fact.Owner == "a" && fact.Port == 20000 && fact.State == PortState.Cooling);
+        scene.Store.Facts.Should().Contain(fact => fact.Owner == "a" && fact.Port == 20000 && fact.State == PortState.Cooling);
     }
 
     [Theory]
@@ -187,9 +187,9 @@ public sealed class ConfirmedTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp });
-        scene.Store.Durable.Should().OnlyContain(fact => fact.Port == lease.Port && fact.Epoch == lease.Epoch && fact.State == PortState.Reserved).And.HaveCount(2);
+        scene.Store.Facts.Should().OnlyContain(fact => fact.Port == lease.Port && fact.Epoch == lease.Epoch && fact.State == PortState.Reserved).And.HaveCount(2);
         await lease.ReleaseAsync().AsTask().Within();
-        scene.Store.Durable.Should().OnlyContain(fact => fact.State == PortState.Cooling).And.HaveCount(2);
+        scene.Store.Facts.Should().OnlyContain(fact => fact.State == PortState.Cooling).And.HaveCount(2);
     }
 
     [Fact]
@@ -226,11 +226,11 @@ public sealed class ConfirmedTests
         Task<PortLease> acquiring = scene.Registry.AcquireAsync("a").AsTask();
         await scene.Store.ArrivedAsync().Within();
         Task disposing = scene.Registry.DisposeAsync().AsTask();
-        scene.Store.IsDisposed.Should().BeFalse();
+        scene.Store.WhenDisposed.IsCompleted.Should().BeFalse();
         scene.Store.Release();
         await disposing.Within();
-        scene.Store.IsDisposed.Should().BeTrue();
-        scene.Store.Durable.Should().ContainSingle(fact => fact.Owner == "a");
+        scene.Store.WhenDisposed.IsCompleted.Should().BeTrue();
+        scene.Store.Facts.Should().ContainSingle(fact => fact.Owner == "a");
         await FluentActions.Awaiting(() => acquiring.Within()).Should().ThrowAsync<ObjectDisposedException>();
     }
 }

@@ -164,7 +164,7 @@ public sealed class DisposeRaceTests
         scene.Store.Release();
         await disposing.Within();
         bool isDone = await IsDoneAsync(changing);
-        scene.Store.Durable.Should().NotContain(fact => fact.Owner == "late" && fact.State != PortState.Cooling);
+        scene.Store.Facts.Should().NotContain(fact => fact.Owner == "late" && fact.State != PortState.Cooling);
         (await IsDoneAsync(late)).Should().BeFalse("it came when nothing was given any more");
         if (change == "releases")
         {
@@ -172,7 +172,7 @@ public sealed class DisposeRaceTests
         }
         else if (change == "registers its lease")
         {
-            scene.Store.Durable.Any(fact => fact.Owner == "leased" && fact.State == PortState.Bound).Should().Be(isDone);
+            scene.Store.Facts.Any(fact => fact.Owner == "leased" && fact.State == PortState.Bound).Should().Be(isDone);
         }
         else
         {
@@ -207,7 +207,7 @@ public sealed class DisposeRaceTests
         run.InForce("held")!.State.Should().Be(PortState.Bound);
     }
 
-    private static bool InForce(StoreScene scene, string owner) => scene.Store.Durable.Any(fact => fact.Owner == owner && fact.State != PortState.Cooling);
+    private static bool InForce(StoreScene scene, string owner) => scene.Store.Facts.Any(fact => fact.Owner == owner && fact.State != PortState.Cooling);
 
     private static async Task<bool> IsDoneAsync(Task change)
     {
@@ -242,7 +242,7 @@ public sealed class DisposeRaceTests
     /// <summary>A registry that writes in the background, on a store in memory.</summary>
     private sealed class Run : IAsyncDisposable
     {
-        private readonly GatedStore _store = new();
+        private readonly FakePortStore _store = new();
 
         public EndingClock Clock { get; } = new();
 
@@ -276,7 +276,7 @@ public sealed class DisposeRaceTests
         /// <summary>What the next run would take for the owner's: the newest fact, unless it has
         /// ended.</summary>
         public PortFact? InForce(string owner) =>
-            _store.Durable.Where(fact => fact.Owner == owner).OrderBy(fact => fact.Epoch).ThenBy(fact => fact.State).LastOrDefault() is { } newest && newest.State != PortState.Cooling ? newest : null;
+            _store.Facts.Where(fact => fact.Owner == owner).OrderBy(fact => fact.Epoch).ThenBy(fact => fact.State).LastOrDefault() is { } newest && newest.State != PortState.Cooling ? newest : null;
 
         public async ValueTask DisposeAsync() => await Registry.DisposeAsync().AsTask().Within();
     }

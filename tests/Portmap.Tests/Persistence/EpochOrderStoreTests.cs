@@ -22,7 +22,7 @@ public sealed class EpochOrderStoreTests
             Stored(50_123).State.Should().Be(PortState.Cooling, "round {0}: it was released", i);
         }
 
-        PortFact Stored(int port) => scene.Store.Durable.Single(fact => fact.Port == port && fact.Protocol == protocol);
+        PortFact Stored(int port) => scene.Store.Facts.Single(fact => fact.Port == port && fact.Protocol == protocol);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class EpochsOfOtherRunsTests
 
         PortLease lease = await scene.AcquireAsync("a");
         long epoch = (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch!.Value;
-        scene.Store.LoseAll();
+        scene.Store.Lose(_ => true);
         await scene.KillAndOpenAsync(TimeSpan.FromSeconds(3));
 
         (await scene.RegisterAsync("a", lease.Port, epoch)).Port.Should().Be(lease.Port);
@@ -58,7 +58,7 @@ public sealed class EpochsOfOtherRunsTests
         long old = await RegisterNextAsync(scene, first);
         await RegisterNextAsync(scene, scene.Registry.OpenSession(next.Id));
         await scene.Registry.FlushAsync().Within();
-        scene.Store.UnreadablePart = isDamaged ? "Line 7 is damaged." : null;
+        scene.Store.Unreadable = isDamaged ? "Line 7 is damaged." : null;
         next.Kill();
         await scene.KillAndOpenAsync();
         PortSession again = scene.Registry.OpenSession(first.ProcessId);

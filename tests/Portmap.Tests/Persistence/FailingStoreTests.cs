@@ -12,7 +12,7 @@ public sealed class FailingStoreTests
     public async Task AcquireAsync_StoreFails_IsATypedErrorAndTheLeaseNeverWas(bool onDiskAllTheSame)
     {
         await using StoreScene scene = await StoreScene.OpenAsync(options => options.Ports = "20000-20000");
-        scene.Store.Fail(onDiskAllTheSame);
+        scene.Store.Fail(writesAllTheSame: onDiskAllTheSame);
         PortRefusal refusal = await scene.Registry.AcquireAsync("a").RefusalAsync();
         refusal.ShouldExplain(PortRefusalReason.StoreFailed, "a", "No space left on device");
         scene.Registry.TryGetEntry("a", out _).Should().BeFalse();
@@ -21,7 +21,7 @@ public sealed class FailingStoreTests
         scene.Store.Heal();
         PortLease lease = await scene.AcquireAsync("c");
         lease.Port.Should().Be(20000, "the end of the one that failed is on disk before it");
-        scene.Store.Durable.Should().NotContain(fact => fact.Owner != "c" && fact.State != PortState.Cooling);
+        scene.Store.Facts.Should().NotContain(fact => fact.Owner != "c" && fact.State != PortState.Cooling);
         scene.Registry.AssertInvariants();
     }
 
@@ -32,7 +32,7 @@ public sealed class FailingStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
-        scene.Store.Fail(onDiskAllTheSame);
+        scene.Store.Fail(writesAllTheSame: onDiskAllTheSame);
         (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "a");
         scene.PortOf("a").Should().Be(0);
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
@@ -48,7 +48,7 @@ public sealed class FailingStoreTests
     public async Task AcquireAsync_StoreFailsAgainAndAgain_TheLogSaysItOnce()
     {
         LogLines log = new();
-        GatedStore store = new();
+        FakePortStore store = new();
         PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         await using PortRegistry registry = await PortRegistry.OpenOnAsync(options, store, Guid.NewGuid(), log, new FakeTimeProvider(), CancellationToken.None).Within();
         for (int round = 1; round <= 2; round++)
@@ -82,7 +82,7 @@ public sealed class FailingStoreTests
 
         scene.Clock.Advance(scene.Options.LivenessInterval);
 
-        await Eventually.TrueAsync(() => Array.Exists(scene.Store.Durable, fact => fact.Owner == "a" && fact.State == PortState.Cooling));
+        await Eventually.TrueAsync(() => scene.Store.Facts.Any(fact => fact.Owner == "a" && fact.State == PortState.Cooling));
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class FailingStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
         PortLease lease = await scene.AcquireAsync("a");
-        scene.Store.Fail(durableAllTheSame: true);
+        scene.Store.Fail(writesAllTheSame: true);
         (await scene.Here.RegisterAsync(new PortClaimRequest("a", 20003) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.Store.Heal();
         await scene.RegisterAsync("a", 20003, lease.Epoch);
@@ -105,7 +105,7 @@ public sealed class FailingStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         await scene.RegisterAsync("a", 20000);
-        scene.Store.Fail(onDiskAllTheSame);
+        scene.Store.Fail(writesAllTheSame: onDiskAllTheSame);
         (await scene.Here.RegisterAsync(new PortClaimRequest("a", 20001)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.PortOf("a").Should().Be(20000);
         scene.StateOf(20001).Should().Be(PortState.Cooling, "what may be on disk has to be taken back first");
@@ -123,7 +123,7 @@ public sealed class FailingStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortEntry entry = await scene.RegisterAsync("a", 20000);
-        scene.Store.Fail(durableAllTheSame: true);
+        scene.Store.Fail(writesAllTheSame: true);
         PortSession again = scene.Registry.OpenSession(Environment.ProcessId);
         (await again.RegisterAsync(new PortClaimRequest("a", 20000)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.PortOf("a").Should().Be(20000);
@@ -166,7 +166,7 @@ public sealed class FailingStoreTests
         await scene.Registry.FlushAsync().Within();
         scene.Store.Heal();
         scene.Clock.Advance(TimeSpan.FromSeconds(2));
-        await Eventually.TrueAsync(() => scene.Store.Durable.Single().State == PortState.Cooling);
+        await Eventually.TrueAsync(() => scene.Store.Facts.Single().State == PortState.Cooling);
     }
 
     [Fact]
@@ -175,7 +175,7 @@ public sealed class FailingStoreTests
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
         int first = lease.Port;
-        scene.Store.Fail(durableAllTheSame: true);
+        scene.Store.Fail(writesAllTheSame: true);
         (await lease.ReportBindFailureAsync().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
         scene.Store.Heal();
         await lease.ReportBindFailureAsync().Within();
@@ -196,11 +196,11 @@ public sealed class FailingStoreTests
         scene.Here.Register("b", 20009);
         scene.Here.Release("b");
         await scene.Registry.FlushAsync().Within();
-        scene.Store.Durable.Should().BeEmpty();
+        scene.Store.Facts.Should().BeEmpty();
         scene.Store.Heal();
         scene.Clock.Advance(TimeSpan.FromSeconds(2));
-        await Eventually.TrueAsync(() => scene.Store.Durable.Length == 2);
-        scene.Store.Durable.Should().Contain(fact => fact.Owner == "a" && fact.State == PortState.Bound);
-        scene.Store.Durable.Should().Contain(fact => fact.Owner == "b" && fact.State == PortState.Cooling);
+        await Eventually.TrueAsync(() => scene.Store.Facts.Count == 2);
+        scene.Store.Facts.Should().Contain(fact => fact.Owner == "a" && fact.State == PortState.Bound);
+        scene.Store.Facts.Should().Contain(fact => fact.Owner == "b" && fact.State == PortState.Cooling);
     }
 }

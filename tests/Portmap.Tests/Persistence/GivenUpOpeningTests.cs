@@ -36,7 +36,7 @@ public sealed class GivenUpOpeningTests
     public async Task OpenAsync_GivenUpWhileAStoreIsBusy_DisposesItOnlyAfterwards(string member, bool byTheCaller)
     {
         TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously), goesOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        WatchedStore store = new(new MemoryPortStore())
+        WatchedStore store = new(new FakePortStore())
         {
             Before = async called =>
             {

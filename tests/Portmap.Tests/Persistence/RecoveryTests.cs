@@ -120,7 +120,7 @@ public sealed class RecoveryTests
         await scene.KillAndOpenAsync();
 
         scene.StateOf(20003).Should().Be(PortState.Cooling);
-        scene.Store.Durable.Should().ContainSingle().Which.State.Should().Be(PortState.Cooling, "it is written before the registry is open");
+        scene.Store.Facts.Should().ContainSingle().Which.State.Should().Be(PortState.Cooling, "it is written before the registry is open");
         (await scene.RegisterAsync("a", 20004)).Port.Should().Be(20004);
         scene.Clock.Advance(TimeSpan.FromSeconds(61));
         scene.StateOf(20003).Should().Be(PortState.Free);
@@ -159,7 +159,7 @@ public sealed class RecoveryTests
         await scene.RebootAsync();
 
         scene.Registry.Snapshot().Entries.Should().BeEmpty();
-        scene.Store.Durable.Should().OnlyContain(fact => fact.State == PortState.Cooling);
+        scene.Store.Facts.Should().OnlyContain(fact => fact.State == PortState.Cooling);
         (await scene.Here.RegisterAsync(new PortClaimRequest("reserved", reserved.Port) { Epoch = reserved.Epoch }).Within()).Epoch.Should().BeGreaterThan(reserved.Epoch, "an epoch of an earlier run counts as none");
     }
 
@@ -285,7 +285,7 @@ public sealed class RecoveryTests
         await scene.RegisterAsync("a", 20001, session: session);
 
         // As if the daemon had been killed between the two writes.
-        scene.Store.LosePort(20000);
+        scene.Store.Lose(fact => fact.Port == 20000);
         await scene.Store.AppendAsync([old], CancellationToken.None);
         await scene.KillAndOpenAsync();
         scene.StateOf(20001).Should().Be(PortState.Recovered);
@@ -305,7 +305,7 @@ public sealed class RecoveryTests
             for (int i = 0; i < 2_000; i++)
             {
                 scene.Registry.TryAcquire($"a{i}", out PortLease? lease, out _).Should().BeTrue();
-                lease!.Epoch.Should().BeGreaterThan(first).And.BeLessThan(scene.Store.Mark);
+                lease!.Epoch.Should().BeGreaterThan(first).And.BeLessThan(scene.Store.Mark!.Epoch);
                 epochs.Add(lease.Epoch).Should().BeTrue("no number is given twice");
                 lease.TryRelease(out _).Should().BeTrue();
             }
@@ -320,7 +320,7 @@ public sealed class RecoveryTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortEntry entry = await scene.RegisterAsync("a", 20000);
-        scene.Store.LoseMark();
+        scene.Store.Lose(fact => fact.IsMark);
         await scene.KillAndOpenAsync();
         scene.Registry.FirstEpoch.Should().BeGreaterThan(entry.Epoch!.Value + (OpenedStore.MarkAhead / 2));
         scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StateUnreadable).Which.Value.Should().Contain("mark");
@@ -330,7 +330,7 @@ public sealed class RecoveryTests
     public async Task OpenAsync_UnreadablePart_IsKeptForTheHost()
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
-        scene.Store.UnreadablePart = "Line 7 is damaged.";
+        scene.Store.Unreadable = "Line 7 is damaged.";
         await scene.KillAndOpenAsync();
         scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StateUnreadable).Which.Value.Should().Be("Line 7 is damaged.");
     }
@@ -339,12 +339,12 @@ public sealed class RecoveryTests
     public async Task OpenAsync_StoreThatNeverAnswers_IsATypedErrorAfterOpenTimeout()
     {
         FakeTimeProvider clock = new();
-        GatedStore store = new();
+        FakePortStore store = new();
         store.Hold();
         Task<PortRegistry> opening = PortRegistry.OpenAsync(new PortRegistryOptions { OpenTimeout = TimeSpan.FromSeconds(3) }, store, timeProvider: clock);
         clock.Advance(TimeSpan.FromSeconds(4));
         (await opening.RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "00:00:03", "OpenTimeout");
-        store.IsDisposed.Should().BeTrue();
+        store.WhenDisposed.IsCompleted.Should().BeTrue();
     }
 
     [Fact]
@@ -389,5 +389,5 @@ public sealed class RecoveryTests
         recovery.Bound.Should().HaveCount(10_000);
     }
 
-    private static PortFact Fact(PortEntry entry, StoreScene scene) => scene.Store.Durable.Single(fact => fact.Port == entry.Port);
+    private static PortFact Fact(PortEntry entry, StoreScene scene) => scene.Store.Facts.Single(fact => fact.Port == entry.Port);
 }

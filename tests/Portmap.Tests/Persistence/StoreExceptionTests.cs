@@ -26,7 +26,7 @@ public sealed class StoreExceptionTests
     [MemberData(nameof(Kinds))]
     public async Task Append_Throws_TheCallersAreToldAndTheNextUseWorks(string kind, bool later)
     {
-        WatchedStore store = new(new MemoryPortStore());
+        WatchedStore store = new(new FakePortStore());
         PortRegistry registry = await OpenAsync(store);
         PortSession here = registry.OpenSession(Environment.ProcessId);
         PortLease before = await registry.AcquireAsync("before").AsTask().Within();
@@ -48,7 +48,7 @@ public sealed class StoreExceptionTests
     public async Task Append_ThrowsUnderBackground_EverythingIsWrittenLater(string kind, bool later)
     {
         PortFactSet facts = new();
-        MemoryPortStore memory = new();
+        FakePortStore memory = new();
         WatchedStore store = new(memory);
         FakeTimeProvider clock = new();
         PortRegistry registry = await OpenAsync(store, PortDurability.Background, clock);
@@ -75,7 +75,7 @@ public sealed class StoreExceptionTests
     {
         foreach (string member in (string[])["Append", "Dispose", "both"])
         {
-            WatchedStore store = new(new MemoryPortStore());
+            WatchedStore store = new(new FakePortStore());
             PortRegistry registry = await OpenAsync(store);
             await registry.AcquireAsync("a").AsTask().Within();
             store.Before = called => member == "both" || called == member ? Throws(called, kind, later)(called) : Task.CompletedTask;
@@ -100,7 +100,7 @@ public sealed class StoreExceptionTests
     {
         foreach (string member in (string[])["Load", "Append"])
         {
-            WatchedStore store = new(new MemoryPortStore()) { Before = Throws(member, kind, later) };
+            WatchedStore store = new(new FakePortStore()) { Before = Throws(member, kind, later) };
             (await OpenAsync(store).RefusalAsync()).ShouldExplain(PortRefusalReason.StoreFailed, "state folder");
             await store.Disposed.Within();
             store.WereTwoAtATime.Should().BeFalse();
@@ -111,7 +111,7 @@ public sealed class StoreExceptionTests
     public async Task Append_FailsForLong_EachTryBringsFewFacts()
     {
         const int Changes = 500;
-        WatchedStore store = new(new MemoryPortStore());
+        WatchedStore store = new(new FakePortStore());
         await using PortRegistry registry = await OpenAsync(store);
         PortSession here = registry.OpenSession(Environment.ProcessId);
         await Task.WhenAll(Enumerable.Range(0, Changes).Select(i => here.RegisterAsync(new PortClaimRequest($"b{i}", 20_000 + (i % 100))).AsTask())).Within();
@@ -137,7 +137,7 @@ public sealed class StoreExceptionTests
     [Fact]
     public async Task OpenAsync_TooManyStored_GivesTheStoreUp()
     {
-        MemoryPortStore memory = new();
+        FakePortStore memory = new();
         PortRegistry first = await OpenAsync(memory);
         await first.AcquireAsync("a").AsTask().Within();
         await first.AcquireAsync("b").AsTask().Within();

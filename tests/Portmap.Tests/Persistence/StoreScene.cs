@@ -14,7 +14,7 @@ internal sealed class StoreScene : IAsyncDisposable
 
     public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
 
-    public GatedStore Store { get; private set; } = new();
+    public FakePortStore Store { get; private set; } = new();
 
     /// <summary>The boot of the host: a new one is a reboot.</summary>
     public Guid BootId { get; set; } = Guid.NewGuid();

@@ -57,7 +57,7 @@ public sealed class StrategyNameTests
     [Fact]
     public async Task Strategy_ChangesItsNameLater_KeepsTheOneThatWasChecked()
     {
-        GatedStore store = new();
+        FakePortStore store = new();
         Named strategy = new("Mine");
         PortRegistryOptions options = new PortRegistryOptions { Ports = "20000-20099", Probe = false }.AddStrategy(strategy);
         options.Strategy = "Mine";
@@ -69,7 +69,7 @@ public sealed class StrategyNameTests
             lease.Strategy.Should().Be("Mine");
         }
 
-        store.Durable.Should().HaveCount(4).And.OnlyContain(fact => fact.Strategy == "Mine");
+        store.Facts.Should().HaveCount(4).And.OnlyContain(fact => fact.Strategy == "Mine");
     }
 
     private static PortRegistryOptions Options(StateFolderOfTest folder, string name) =>

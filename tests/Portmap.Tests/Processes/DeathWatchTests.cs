@@ -177,9 +177,9 @@ public sealed class DeathWatchTests
         ProcessIdentity its = ProcessIdentity.Of(child.Id, out _);
         Observer observer = new();
 
-        WatchedProcess.Of(its with { StartTime = its.StartTime + 1 }).TryHold(observer).Should().BeNull();
+        WatchedProcess.Of(its with { StartTime = its.StartTime + 1 }, host: null).TryHold(observer).Should().BeNull();
 
-        using WatchedProcess? held = WatchedProcess.Of(its).TryHold(observer);
+        using WatchedProcess? held = WatchedProcess.Of(its, host: null).TryHold(observer);
         held!.IsHeld.Should().BeTrue();
         GC.KeepAlive(observer);
     }

@@ -1,3 +1,4 @@
+using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Strategies;
@@ -52,6 +53,8 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         given.Should().HaveCount(range.Count).And.Contain(range.First).And.Contain(range.Last);
     }
 
+    private static string OwnerOf(int i) => FormattableString.Invariant($"owner{i}");
+
     public sealed class NextFit() : AllocatorPicksTests(PortOrder.NextFit)
     {
         [Fact]
@@ -67,6 +70,41 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
             }
 
             ports.Should().OnlyHaveUniqueItems("a number that was in use a moment ago comes last");
+        }
+
+        [Fact]
+        public async Task Acquire_OnTwoProcessors_EachGoesRoundInAShareOfItsOwn()
+        {
+            await using Scene scene = new("1025-3072", options => (options.Order, options.ReuseDelay) = (PortOrder.NextFit, TimeSpan.Zero));
+            HashSet<int>[] ports = [.. Enumerable.Range(0, Processor.Count).Select(processor => Processor.Run(processor, () => Churn(scene, 3_000)))];
+
+            if (ports.Length > 1)
+            {
+                ports[0].Should().NotIntersectWith(ports[1]);
+            }
+
+            ports.Should().OnlyContain(own => own.Count >= 256, "a number comes round late");
+        }
+
+        [Fact]
+        public async Task Acquire_OnOneProcessor_ReachesTheSharesOfAll()
+        {
+            await using Scene scene = new("1025-3072", options => options.Order = PortOrder.NextFit);
+
+            Processor.Run(0, () => Enumerable.Range(0, 2_048).Select(i => scene.Acquire(OwnerOf(i)).Port).ToHashSet()).Should().HaveCount(2_048);
+        }
+
+        private static HashSet<int> Churn(Scene scene, int pairs)
+        {
+            HashSet<int> ports = [];
+            for (int i = 0; i < pairs; i++)
+            {
+                PortLease lease = scene.Acquire("b1");
+                ports.Add(lease.Port);
+                lease.TryRelease(out _);
+            }
+
+            return ports;
         }
     }
 
@@ -86,15 +124,15 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         [Fact]
         public async Task Acquire_GapsInTheRange_FillsTheLowestFirst()
         {
-            await using Scene scene = MakeScene(out PortRange range, options => options.ReuseDelay = TimeSpan.Zero);
+            await using Scene scene = new(configure: options => (options.Order, options.ReuseDelay) = (PortOrder.LowestFree, TimeSpan.Zero));
             List<PortLease> leases = [.. Enumerable.Range(0, 6).Select(i => scene.Acquire(OwnerOf(i)))];
             await leases[1].ReleaseAsync().Within();
             await leases[4].ReleaseAsync().Within();
 
-            leases.Select(lease => lease.Port).Should().Equal(Enumerable.Range(range.First, 6));
-            scene.Acquire("next").Port.Should().Be(range.First + 1);
-            scene.Acquire("after").Port.Should().Be(range.First + 4);
-            scene.Acquire("then").Port.Should().Be(range.First + 6);
+            leases.Select(lease => lease.Port).Should().Equal(Enumerable.Range(Scene.First, 6));
+            scene.Acquire("next").Port.Should().Be(Scene.First + 1);
+            scene.Acquire("after").Port.Should().Be(Scene.First + 4);
+            scene.Acquire("then").Port.Should().Be(Scene.First + 6);
         }
     }
 }

@@ -72,10 +72,11 @@ public sealed class CustomStrategyTests : PortAllocationStrategyContract
     [Fact]
     public async Task Acquire_UnknownStrategy_NamesThoseThereAre()
     {
-        await using Scene scene = MakeScene(out _);
+        await using PortTestWorld world = CreateWorld(out _);
 
-        scene.AcquireRefused(new PortRequest("b1") { Strategy = "Guess" })
-            .ShouldExplain(PortRefusalReason.UnknownStrategy, "Guess", "AllocatorPicks", "ProcessBinds", Name);
+        world.Registry.TryAcquire(new PortRequest("b1") { Strategy = "Guess" }, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.UnknownStrategy, "Guess", "AllocatorPicks", "ProcessBinds", Name);
     }
 
     /// <summary>From the highest port down, round and round; a cursor per thread, so that one

@@ -6,6 +6,8 @@ namespace Portmap.Tests.Strategies;
 /// the book.</summary>
 public sealed class ProcessBindsTests : PortAllocationStrategyContract
 {
+    private const int Last = Scene.First + 9;
+
     protected override string Name => "ProcessBinds";
 
     protected override bool ProcessPicks => true;
@@ -13,7 +15,7 @@ public sealed class ProcessBindsTests : PortAllocationStrategyContract
     [Fact]
     public async Task Acquire_Granted_HasNoNumberUntilTheProcessRegisters()
     {
-        await using Scene scene = MakeScene(out PortRange range);
+        await using Scene scene = new(configure: options => options.Strategy = Name);
 
         PortLease lease = scene.Acquire("b1");
         lease.Port.Should().Be(0);
@@ -22,8 +24,8 @@ public sealed class ProcessBindsTests : PortAllocationStrategyContract
         scene.Registry.TryGetEntry("b1", out PortEntry reserved).Should().BeTrue();
         reserved.Should().BeEquivalentTo(new { Owner = "b1", Port = 0, State = PortState.Reserved, ProcessId = (int?)null });
 
-        scene.Here.Register("b1", range.Last, lease.Epoch);
-        lease.Port.Should().Be(range.Last);
+        scene.Here.Register("b1", Last, lease.Epoch);
+        lease.Port.Should().Be(Last);
         (await lease.WhenBound.Within()).ProcessId.Should().Be(Environment.ProcessId);
     }
 
@@ -38,17 +40,17 @@ public sealed class ProcessBindsTests : PortAllocationStrategyContract
     [Fact]
     public async Task Register_OutsideTheRange_IsAccepted()
     {
-        await using Scene scene = MakeScene(out PortRange range);
+        await using Scene scene = new(configure: options => options.Strategy = Name);
         PortLease lease = scene.Acquire("b1");
 
-        scene.Here.Register("b1", range.Last + 1000, lease.Epoch).Port.Should().Be(range.Last + 1000);
-        scene.PortOf("b1").Should().Be(range.Last + 1000);
+        scene.Here.Register("b1", Last + 1000, lease.Epoch).Port.Should().Be(Last + 1000);
+        scene.PortOf("b1").Should().Be(Last + 1000);
     }
 
     [Fact]
     public async Task Release_BeforeThePortIsKnown_EndsTheLease()
     {
-        await using Scene scene = MakeScene(out _);
+        await using Scene scene = new(configure: options => options.Strategy = Name);
         PortLease lease = scene.Acquire("b1");
 
         await lease.ReleaseAsync().Within();

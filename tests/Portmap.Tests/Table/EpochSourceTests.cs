@@ -44,6 +44,20 @@ public class EpochSourceTests
     }
 
     [Fact]
+    public void Next_MoreThanOneTakesAtOnce_AreAboveWhatIsNamed()
+    {
+        EpochSource epochs = new(16_384, 2), others = new(1L << 40, 2);
+        long last = 0;
+        for (int i = 0; i < 100; i++)
+        {
+            long next = epochs.Next(i % 7 == 0 ? last + 1_000 : last);
+            next.Should().BeGreaterThan(i % 7 == 0 ? last + 1_000 : last).And.BeLessThan(1L << 40, "the numbers of another registry are others");
+            last = next;
+            others.Next(0);
+        }
+    }
+
+    [Fact]
     public void Next_ManyThreads_IsUnique()
     {
         EpochSource epochs = new(0, Environment.ProcessorCount);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Portmap.Operations;
 using Portmap.Table;
 using Portmap.Tests.Support;
 
@@ -72,6 +73,23 @@ public sealed class PortTableTests
     }
 
     [Fact]
+    public async Task Look_RegistrationWasRefusedAboveAnOpenLease_ThePortIsInUse()
+    {
+        await using Scene scene = new($"{Scene.First}");
+        PortLease lease = scene.Acquire("a");
+        PortTable table = scene.Registry.Parts.Table;
+        PortClaim refused = PortClaim.Pending(
+            new NewClaim { Protocol = PortProtocol.Tcp, Port = Scene.First, Epoch = lease.Epoch + EpochSource.Spacing, Holder = new SessionHolder(scene.Registry.Parts.Sessions, 0, userId: null) }, confirmed: false);
+        OwnerCell cell = lease.Claim.Cell!;
+        cell.TryPush(cell.Top, refused).Should().BeTrue();
+        table.Parts.Space(PortProtocol.Tcp).Slots.TrySet(Scene.First, lease.Claim, refused).Should().BeTrue();
+        refused.TryEnd(ClaimEnd.StoreFailed, now: 0).Should().BeTrue();
+
+        table.Ports.Look(PortProtocol.Tcp, Scene.First, asksFor: null, takeCooling: false, now: 0).Availability.Should().Be(PortAvailability.InUse);
+        scene.AcquireRefused("b").Reason.Should().Be(PortRefusalReason.Exhausted);
+    }
+
+    [Fact]
     public void Append_OfAClaimThatHasEnded_TellsNothing()
     {
         ChangeLog log = new(capacity: 16, first: 0);
@@ -79,7 +97,7 @@ public sealed class PortTableTests
 
         log.Append(PortChangeKind.Registered, default, new ClaimView(Ended));
 
-        log.TryRead(after: 0, out ImmutableArray<PortChange> changes).Should().BeTrue();
+        log.TryRead(after: 0, _ => default, out ImmutableArray<PortChange> changes).Should().BeTrue();
         changes.Should().BeEmpty("its end was told, or will be");
     }
 

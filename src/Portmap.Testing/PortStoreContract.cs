@@ -1,23 +1,26 @@
-namespace Portmap.Tests.Persistence;
+using Xunit;
 
-/// <summary>What every <see cref="IPortStore"/> owes. Copy this file, inherit the class, and add
+namespace Portmap.Testing;
+
+/// <summary>What every <see cref="IPortStore"/> owes, as tests of xunit: inherit the class, and add
 /// what your store promises beyond.</summary>
-/// <remarks>It needs the usings of an xunit project and the public types of Portmap, nothing else.
-/// That confirmed facts survive a power loss is yours to show: nobody can cut the power of a medium
-/// that he does not know.</remarks>
+/// <remarks>That confirmed facts survive a power loss is yours to show: nobody can cut the power of
+/// a medium that he does not know.</remarks>
 public abstract class PortStoreContract
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
-    private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+    private static readonly DateTimeOffset s_now = DateTimeOffset.FromUnixTimeMilliseconds(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
     private static readonly Guid s_boot = new("9f1c6a70-27f3-4f0e-8f6d-0a3b5d1c2e4f");
 
     /// <summary>A store over the state of this test: the same state each time, empty at first. It
     /// is opened only after the one before was disposed, or to see that it is refused.</summary>
     protected abstract IPortStore CreateStore();
 
+    /// <summary>A state that is new has no facts.</summary>
     [Fact]
     public async Task Load_NewState_GivesNothing() => Assert.Empty(await LoadAsync());
 
+    /// <summary>Every kind of fact comes back with all that it says.</summary>
     [Fact]
     public async Task Load_AfterEveryKindOfFact_GivesThemAsTheyWere()
     {
@@ -35,6 +38,8 @@ public abstract class PortStoreContract
         Equal(facts, await LoadAsync());
     }
 
+    /// <summary>An owner may be any text; it comes back as it was, and no two are mixed up.</summary>
+    /// <param name="owner">The owner.</param>
     [Theory]
     [InlineData(" ")]
     [InlineData(" vol0:/bricks/with blanks ")]
@@ -51,6 +56,7 @@ public abstract class PortStoreContract
         Equal(facts, await LoadAsync());
     }
 
+    /// <summary>An owner of 4,096 bytes comes back.</summary>
     [Fact]
     public async Task Load_LongestOwners_GivesThem()
     {
@@ -59,6 +65,7 @@ public abstract class PortStoreContract
         Equal(facts, await LoadAsync());
     }
 
+    /// <summary>One port may have facts of several owners and of both protocols.</summary>
     [Fact]
     public async Task Load_SeveralOwnersOnOnePort_GivesEach()
     {
@@ -67,6 +74,7 @@ public abstract class PortStoreContract
         Equal(facts, await LoadAsync());
     }
 
+    /// <summary>Of one claim the highest epoch, state and time stands, in whatever order facts come.</summary>
     [Fact]
     public async Task Append_InAnyOrderAndTwice_ComesToTheSame()
     {
@@ -87,6 +95,7 @@ public abstract class PortStoreContract
         Equal([facts.Single(fact => fact is { Owner: "b1", State: PortState.Cooling }), facts.Single(fact => fact is { Owner: "b2", Epoch: 48, State: PortState.Bound }), PortFact.Mark(1_024)], await LoadAsync());
     }
 
+    /// <summary>Of two facts of one epoch and state the later one stands.</summary>
     [Fact]
     public async Task Append_SameStateAtALaterTime_Replaces()
     {
@@ -97,6 +106,7 @@ public abstract class PortStoreContract
         Equal([again], await LoadAsync());
     }
 
+    /// <summary>Batch after batch, nothing is lost.</summary>
     [Fact]
     public async Task Append_ManyBatches_AllComeBack()
     {
@@ -114,6 +124,7 @@ public abstract class PortStoreContract
         Equal(facts, await LoadAsync());
     }
 
+    /// <summary>A second store is refused as StateInUse, with the process id of the first.</summary>
     [Fact]
     public async Task Load_WhileAnotherStoreHasTheState_IsRefusedAtOnceAndToldByWhom()
     {
@@ -135,6 +146,7 @@ public abstract class PortStoreContract
         Assert.Equal(2, (await LoadAsync()).Count);
     }
 
+    /// <summary>An opening that is cancelled before it begins leaves the state to others.</summary>
     [Fact]
     public async Task Load_Cancelled_OwnsNothing()
     {
@@ -149,6 +161,7 @@ public abstract class PortStoreContract
         Assert.Single(await LoadAsync());
     }
 
+    /// <summary>A batch that is cancelled before it begins is not written.</summary>
     [Fact]
     public async Task Append_Cancelled_WritesNothing()
     {
@@ -163,6 +176,7 @@ public abstract class PortStoreContract
         Assert.Empty(await LoadAsync());
     }
 
+    /// <summary>An opening that is given up while it runs leaves the state to the next one.</summary>
     [Fact]
     public async Task Load_GivenUpWhileItRuns_TheNextOneHasTheState()
     {
@@ -181,6 +195,7 @@ public abstract class PortStoreContract
         Equal([.. facts, next], await LoadAsync());
     }
 
+    /// <summary>A batch that is given up while it is written harms nothing that was confirmed.</summary>
     [Fact]
     public async Task Append_GivenUpWhileItRuns_LosesNothingThatWasConfirmed()
     {
@@ -204,6 +219,7 @@ public abstract class PortStoreContract
         Assert.Empty(loaded.Select(Text).Except([.. confirmed.Concat(tried).Append(next).Select(Text)]));
     }
 
+    /// <summary>A store may be disposed twice.</summary>
     [Fact]
     public async Task Dispose_Twice_IsHarmless()
     {
@@ -214,6 +230,7 @@ public abstract class PortStoreContract
         Assert.Empty(await LoadAsync());
     }
 
+    /// <summary>A store may be disposed that was never loaded.</summary>
     [Fact]
     public async Task Dispose_NeverLoaded_IsHarmless()
     {
@@ -222,6 +239,14 @@ public abstract class PortStoreContract
     }
 
     /// <summary>A fact whose times every store can keep.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port, or 0.</param>
+    /// <param name="epoch">The epoch of the claim.</param>
+    /// <param name="state">How far the claim has come.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="processId">The process, where the claim has one.</param>
+    /// <param name="at">When; null is the time at which the tests began, in whole
+    /// milliseconds.</param>
     protected static PortFact Fact(
         string owner, int port, long epoch, PortState state, PortProtocol protocol = PortProtocol.Tcp, int processId = 4_321, DateTimeOffset? at = null) => new()
         {
@@ -239,6 +264,7 @@ public abstract class PortStoreContract
         };
 
     /// <summary>Opens the state, appends in one batch, and closes it.</summary>
+    /// <param name="facts">The facts.</param>
     protected async Task AppendAsync(params PortFact[] facts)
     {
         IPortStore store = CreateStore();
@@ -250,6 +276,7 @@ public abstract class PortStoreContract
     }
 
     /// <summary>Opens the state, takes what stands, and closes it.</summary>
+    /// <returns>The facts that stand, by what the contract says of facts.</returns>
     protected async Task<IReadOnlyCollection<PortFact>> LoadAsync()
     {
         List<PortFact> facts = [];

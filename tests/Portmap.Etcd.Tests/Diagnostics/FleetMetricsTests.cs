@@ -1,0 +1,78 @@
+using System.Text.RegularExpressions;
+
+namespace Portmap.Etcd.Tests.Diagnostics;
+
+/// <summary>What a host's meter tells of its part of the fleet, and that the page names what there
+/// is.</summary>
+public sealed partial class FleetMetricsTests
+{
+    [NeedsFact("etcd")]
+    public async Task Page_EachInstrument_StandsThereWithItsKindUnitAndTags()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using Readings readings = new();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.MeterFactory = readings);
+        a.Register("b1", 20_001);
+        await a.Map.UntilAsync(map => map.TryFind("b1", out _));
+        await (await a.Fleet.Owners.ClaimAsync("once").Within()).DisposeAsync();
+        readings.Collect();
+
+        string[] written = [.. Row().Matches(RepositoryFiles.Read("docs", "reference", "meters.md"))
+            .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
+
+        readings.Instruments.Should().BeEquivalentTo(written);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Meter_HostThatPublishesAndClaims_SaysHowMuch()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using Readings readings = new();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.MeterFactory = readings);
+        await using Host b = Host.Start("b", etcd.Endpoints);
+        a.RegisterMany(300);
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsPublished: true, IsConnected: true });
+        await a.Map.UntilAsync(map => map.Count == 300 && map.EnumerateHosts().Length == 2);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync("once").Within();
+        await using FleetClaim others = await b.Fleet.Owners.ClaimAsync("others").Within();
+        await FluentActions.Awaiting(() => a.Fleet.Owners.ClaimAsync("others")).Should().ThrowAsync<PortRefusedException>();
+
+        readings.Last("portmap.fleet.entries.published").Should().Be(300);
+        readings.Last("portmap.fleet.entries.pending").Should().Be(0);
+        readings.Last("portmap.fleet.map.entries").Should().Be(300);
+        readings.Last("portmap.fleet.map.hosts").Should().Be(2);
+        readings.Last("portmap.fleet.lease.left").Should().BeInRange(0.1, 5);
+        readings.Last("portmap.fleet.map.staleness").Should().BeGreaterThanOrEqualTo(0);
+        readings.Last("portmap.fleet.claims.held").Should().Be(1);
+        readings.Count("portmap.fleet.claims", "portmap.outcome=Held").Should().Be(1);
+        readings.Count("portmap.fleet.claims", "portmap.outcome=Conflict").Should().Be(1);
+        readings.Count("portmap.fleet.listings", "portmap.cause=First").Should().Be(1);
+        readings.Count("portmap.fleet.batch.duration", "portmap.outcome=Written").Should().BeGreaterThan(0);
+        await claim.DisposeAsync();
+        readings.Count("portmap.fleet.claims.ended", "portmap.cause=Released").Should().Be(1);
+        readings.Last("portmap.fleet.claims.held").Should().Be(0);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task Meter_EtcdAwayForLongerThanTheLease_SaysSoAndCountsTheComparison()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using Readings readings = new();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.MeterFactory = readings);
+        await a.Map.WhenListed.Within();
+        await Seen.UntilAsync(() => a.Fleet.Status.IsPublished);
+
+        await etcd.First.KillAsync();
+        await Seen.UntilAsync(() => readings.Last("portmap.fleet.lease.left") == 0);
+        await etcd.First.StartAsync();
+        await Seen.UntilAsync(() => readings.Last("portmap.fleet.lease.left") > 0);
+        a.Register("b1", 20_001);
+        await a.Map.UntilAsync(map => map.TryFind("b1", out _));
+
+        await Seen.UntilAsync(() => readings.Last("portmap.fleet.entries.published") == 1);
+        readings.Count("portmap.fleet.comparisons", "").Should().BeGreaterThan(1, "it is compared after each failure");
+    }
+
+    [GeneratedRegex(@"^\| `(?<name>portmap\.fleet\.[a-z.]+)` \| (?<kind>\w+) \| (?<unit>\w+) \| (?<tags>[^|]*)\|", RegexOptions.Multiline)]
+    private static partial Regex Row();
+}

@@ -1,0 +1,36 @@
+namespace Portmap.Etcd.Tests.Mirroring;
+
+/// <summary>A part of the fleet that only looks: a gateway, the tool.</summary>
+public class ReadOnlyTests
+{
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ReadOnly_InAFleet_FollowsAndWritesNothing()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Start("a", etcd.Endpoints, options => options.ReadOnly = true);   // the name of a host that publishes
+
+        a.Register("b1", 20_001);
+        await looker.Map.UntilAsync(map => map.TryFind("b1", out FleetEntry? entry) && entry.Host == "a");
+
+        await Seen.UntilAsync(() => looker.Fleet.Status is { IsConnected: true, IsPublished: false, Trouble: null });
+        looker.Map.EnumerateHosts().Should().ContainSingle();
+        (await etcd.CtlAsync("lease", "list")).Split('\n').Should().HaveCount(2, "a's lease, and the line above it");
+        Func<Task> claim = () => looker.Fleet.Owners.ClaimAsync("once");
+        (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NoFleet);
+    }
+
+    [NeedsFact("etcd")]
+    public async Task ReadOnly_EtcdGoesAndComes_SaysSo()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        await looker.Map.WhenListed.Within();
+
+        await etcd.First.KillAsync();
+        await Seen.UntilAsync(() => looker.Fleet.Status is { IsConnected: false, Trouble: not null, IsDenied: false });
+        await etcd.First.StartAsync();
+
+        await Seen.UntilAsync(() => looker.Fleet.Status.IsConnected);
+    }
+}

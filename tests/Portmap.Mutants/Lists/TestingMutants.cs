@@ -1,0 +1,34 @@
+namespace Portmap.Mutants.Lists;
+
+/// <summary>Faults in the made-up host, in what the core asks of it, and in the fakes around
+/// it.</summary>
+internal static class TestingMutants
+{
+    private static readonly ListOf s_testing = new("src/Portmap.Testing/", "Portmap.Testing.Tests");
+    private static readonly ListOf s_core = new("src/Portmap/", "Portmap.Testing.Tests");
+
+    public static IEnumerable<Mutant> All =>
+    [
+        s_core.This("SimulatedHost.IsAlive: whoever has the number", "SimulatedHost.cs", "processId <= 0 || StartOf(processId) == start;", "processId <= 0 || (MUTANT ? StartOf(processId) is not null : StartOf(processId) == start);", "PortTestWorldTests.Kill_ConnectionIsKept|PortTestWorldTests.Restart_ProcessDies"),
+        s_core.This("SimulatedHost.StartOrZero: the dead live", "SimulatedHost.cs", "isDead = processId > 0 && start is null;", "isDead = !MUTANT && processId > 0 && start is null;", "PortTestWorldTests.Connect_OfADeadProcess"),
+        s_core.This("SimulatedGuard.Place: every port is free", "Guarding/SimulatedGuard.cs", "new(IsTaken(lease.Protocol, lease.Port) ?", "new(!MUTANT && IsTaken(lease.Protocol, lease.Port) ?", "PortTestWorldTests.Acquire_StrangerHasThePort"),
+        s_core.This("SimulatedGuard.IsTaken: nobody has it", "Guarding/SimulatedGuard.cs", "host.Sockets(protocol, port).Any();", "!MUTANT && host.Sockets(protocol, port).Any();", "PortTestWorldTests.Worker_StrangerComesBetween|PortTestWorldTests.Acquire_StrangerHasThePort"),
+        s_core.This("ListenTable.Of: bound is listening", "Guarding/ListenTable.cs", "            if (listens)\n", "            if (listens || MUTANT)\n", "PortTestWorldTests.Register_BoundAndSilent"),
+        s_core.This("ListenTable.SocketsOf: the kernel is asked for a process that is made up", "Guarding/ListenTable.cs", "IsSimulated ? [processId] :", "IsSimulated && !MUTANT ? [processId] :", "PortTestWorldTests.Register_VerifyListening"),
+        s_core.This("ListeningProof.Demand: everybody listens in a made-up host", "Guarding/ListeningProof.cs", ": reader.Read(protocol).Listens(port);", ": MUTANT || reader.Read(protocol).Listens(port);", "PortTestWorldTests.Register_TakesTheLease"),
+        s_core.This("ForeignHolders.LookUp: a stranger stays unnamed", "Guarding/ForeignHolders.cs", "        if (host is not null)\n", "        if (host is not null && !MUTANT)\n", "PortTestWorldTests.Acquire_StrangerHasThePort"),
+        s_core.This("StoreOpening.Begin: the kernel is asked for made-up processes", "Persistence/StoreOpening.cs", "process => process.IsAlive(host)", "process => process.IsAlive(MUTANT ? null : host)", "PortTestWorldTests.Restart_WithAStore"),
+        s_testing.This("FakeMachine.Open: two may listen", "FakeMachine.cs", "(held.Process != process || held.Listens)))", "!MUTANT && (held.Process != process || held.Listens)))", "FakeMachineTests.Listen_PortOfAnother"),
+        s_testing.This("FakeMachine.End: sockets outlive their process", "FakeMachine.cs", "in PortsOf(process))", "in MUTANT ? [] : PortsOf(process))", "FakeMachineTests.Kill_ClosesItsSockets"),
+        s_testing.This("FakeMachine.Reboot: the boot stays the same", "FakeMachine.cs", "        BootId = Guid.NewGuid();\n    }\n\n    internal", "        BootId = MUTANT ? BootId : Guid.NewGuid();\n    }\n\n    internal", "FakeMachineTests.Reboot|PortTestWorldTests.Reboot"),
+        s_testing.This("FakeProcess.Kill: connections are kept", "FakeProcess.cs", "keepConnections ? [] : sessions)", "keepConnections || MUTANT ? [] : sessions)", "PortTestWorldTests.Kill_ConnectionBreaks"),
+        s_testing.This("FakeWorker.ListenAsync: does not heal", "FakeWorker.cs", "when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)", "when (!MUTANT && e.SocketErrorCode == SocketError.AddressAlreadyInUse)", "PortTestWorldTests.Worker_StrangerComesBetween"),
+        s_testing.This("FakeWorker.Pick: excluded ports too", "FakeWorker.cs", "if (!Array.Exists(_exclude,", "if (MUTANT || !Array.Exists(_exclude,", "PortTestWorldTests.Worker_ProcessBinds_Brings"),
+        s_testing.This("FakeWorker.SignOutAsync: goes on listening", "FakeWorker.cs", "        Process.Close(Port, Protocol);\n", "        Process.Close(MUTANT ? 0 : Port, Protocol);\n", "PortTestWorldTests.Worker_FromStartToSignOut"),
+        s_testing.This("FakePortStore.AfterKill: the dead write", "FakePortStore.cs", "            if (_isDead)\n", "            if (_isDead && !MUTANT)\n", "FakePortStoreTests.AfterKill"),
+        s_testing.This("FakePortStore.State.Apply: the last one stands", "FakePortStore.cs", "Rank(fact).CompareTo(Rank(standing)) >= 0)", "MUTANT || Rank(fact).CompareTo(Rank(standing)) >= 0)", "FakePortStoreTests.Append_"),
+        s_testing.This("FakePortStore.LoadAsync: two have the state", "FakePortStore.cs", "            if (_state.IsTaken)\n", "            if (_state.IsTaken && !MUTANT)\n", "FakePortStoreTests.Load_WhileAnother"),
+        s_testing.This("FakePortStore.DisposeAsync: the state is kept", "FakePortStore.cs", "_state.IsTaken &= !_isOpen;", "_state.IsTaken &= !_isOpen || MUTANT;", "FakePortStoreTests.Load_AfterEveryKindOfFact"),
+        s_testing.This("PortTestWorld.RestartAsync: the store is not taken from the dead", "PortTestWorld.cs", "        Store = Store?.AfterKill();\n        await Registry.DisposeAsync().ConfigureAwait(false);\n        Clock", "        Store = MUTANT ? new FakePortStore() : Store?.AfterKill();\n        await Registry.DisposeAsync().ConfigureAwait(false);\n        Clock", "PortTestWorldTests.Restart_WithAStore"),
+    ];
+}
