@@ -57,8 +57,8 @@ internal sealed class Alone(string endpoints) : IDisposable
         await PutAllAsync(prefix, host, count, atOnce: 1, lease);
     }
 
-    /// <summary>Reads all that begins so, and drops it.</summary>
-    public Task ListAsync(string prefix) => Listing.ReadAsync(Client, ByteString.CopyFromUtf8(prefix), static _ => { }, CancellationToken.None);
+    /// <summary>Reads a whole fleet, as a mirror does, and drops it.</summary>
+    public Task ListAsync(string prefix) => Listing.ReadAllAsync(Client, new FleetKeys(prefix, "nobody"), static (in ListedKey _) => { }, CancellationToken.None);
 
     /// <summary>How many keys begin so.</summary>
     public async Task<long> CountAsync(string prefix)

@@ -38,7 +38,7 @@ internal static class Growth
         for (int i = 0; i < 3; i++)
         {
             start = Stopwatch.GetTimestamp();
-            await alone.ListAsync("/portmap/v1/");
+            await alone.ListAsync("/portmap/v1");
             alones.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
             long before = GC.GetTotalMemory(forceFullCollection: true);
             Member mirror = new("looker", etcd.Endpoints, isPublishing: false);

@@ -2,7 +2,8 @@ namespace Portmap.Fleet;
 
 /// <summary>Measures the fleet on a real etcd, prints the table, and writes it to the file that is
 /// named: <c>-- benchmarks/FLEET.md</c>.</summary>
-/// <remarks><c>-- short</c> leaves out the million entries.</remarks>
+/// <remarks><c>-- short</c> leaves out the million entries, <c>-- growth</c> everything
+/// else.</remarks>
 internal static class Program
 {
     private static async Task<int> Main(string[] args)
@@ -10,9 +11,13 @@ internal static class Program
         Report report = new();
         try
         {
-            await Latency.MeasureAsync(report);
-            await Publishing.MeasureAsync(report);
-            await Kills.MeasureAsync(report);
+            if (args is not ["growth"])
+            {
+                await Latency.MeasureAsync(report);
+                await Publishing.MeasureAsync(report);
+                await Kills.MeasureAsync(report);
+            }
+
             await Growth.MeasureAsync(report, hosts: args is ["short"] ? [100] : [100, 1_000]);
         }
         catch (System.ComponentModel.Win32Exception exception)
@@ -22,7 +27,7 @@ internal static class Program
         }
 
         Console.WriteLine(report.Text);
-        if (args is [{ } path] && path != "short")
+        if (args is [{ } path] && path is not ("short" or "growth"))
         {
             await File.WriteAllTextAsync(path, report.Text);
         }

@@ -1,5 +1,6 @@
 // A gateway that finds its services through the port map: HttpClient asks http://web/, YARP sends
-// what it is asked to http://web/, and both follow wherever the owner "web" is served.
+// what it is asked to http://web/, and both follow wherever the owner "web" is served: on this host,
+// or, with --fleet ENDPOINTS, on any host of the fleet whose map that etcd has.
 using Discovery;
 using Microsoft.Extensions.ServiceDiscovery;
 using Yarp.ReverseProxy.Configuration;
@@ -7,7 +8,15 @@ using Yarp.ReverseProxy.Configuration;
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
 builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 
-builder.Services.AddSingleton<IServiceEndpointProviderFactory, PortMapEndpoints>();
+if (builder.Configuration["fleet"] is { } endpoints)
+{
+    builder.Services.AddSingleton<IServiceEndpointProviderFactory>(_ => new FleetEndpoints(endpoints));
+}
+else
+{
+    builder.Services.AddSingleton<IServiceEndpointProviderFactory, PortMapEndpoints>();
+}
+
 builder.Services.AddServiceDiscoveryCore();
 builder.Services.ConfigureHttpClientDefaults(http => http.AddServiceDiscovery());
 builder.Services.AddReverseProxy()

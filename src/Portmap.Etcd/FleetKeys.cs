@@ -27,6 +27,7 @@ internal sealed class FleetKeys
         Host = ByteString.CopyFromUtf8($"{prefix}/h/{host}");
         Tcp = ByteString.CopyFromUtf8($"{prefix}/e/{host}/");
         Udp = ByteString.CopyFromUtf8($"{prefix}/u/{host}/");
+        Hosts = ByteString.CopyFromUtf8($"{prefix}/h/");
     }
 
     /// <summary>What a key is about.</summary>
@@ -47,6 +48,9 @@ internal sealed class FleetKeys
     /// <summary>The key of this host's sign of life.</summary>
     public ByteString Host { get; }
 
+    /// <summary>What the keys of all hosts' signs of life begin with.</summary>
+    public ByteString Hosts { get; }
+
     /// <summary>What the keys of this host's TCP owners begin with.</summary>
     public ByteString Tcp { get; }
 
@@ -61,6 +65,12 @@ internal sealed class FleetKeys
         Encoding.UTF8.GetBytes(owner, key.AsSpan(begin.Length));
         return UnsafeByteOperations.UnsafeWrap(key);
     }
+
+    /// <summary>What the keys of a host's owners begin with.</summary>
+    /// <param name="host">The host's bytes.</param>
+    /// <param name="protocol">The protocol.</param>
+    public ByteString EntriesOf(ReadOnlySpan<byte> host, PortProtocol protocol) =>
+        ByteString.CopyFrom([.. _root, protocol == PortProtocol.Udp ? (byte)'u' : (byte)'e', (byte)'/', .. host, (byte)'/']);
 
     public ByteString Claim(string owner) => ByteString.CopyFromUtf8($"{_prefix}/o/{owner}");
 

@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Security.Cryptography;
 using Portmap.Rpc;
 using Portmap.Tool.Output;
 using Portmap.Tool.Verbs;
+using Portmap.Tool.Verbs.Fleet;
 
 namespace Portmap.Tool;
 
@@ -30,6 +32,7 @@ internal static class CommandLine
             DoctorVerb.Make(),
             StateVerbs.Make(),
             KeptVerb.Make(),
+            FleetVerbs.Make(),
             CompletionVerb.Make(),
             CompletionVerb.MakeComplete(),
         };
@@ -98,9 +101,9 @@ internal static class CommandLine
         }
         catch (FormatException exception)
         {
-            return Fail(exception.Message, ExitCode.Misuse);   // PORTMAP_ENDPOINT
+            return Fail(exception.Message, ExitCode.Misuse);   // PORTMAP_ENDPOINT, ETCDCTL_ENDPOINTS
         }
-        catch (Exception exception) when (exception is UnauthorizedAccessException or OutputFailedException)
+        catch (Exception exception) when (exception is UnauthorizedAccessException or OutputFailedException or CryptographicException)
         {
             return Fail(exception.Message, ExitCode.Unreadable);
         }

@@ -12,10 +12,10 @@ internal static class ExitCode
     /// <summary>The command line, or a variable, cannot be meant so.</summary>
     public const int Misuse = 2;
 
-    /// <summary>No daemon of this version answers there, or not in time.</summary>
+    /// <summary>No daemon of this version, or no etcd, answers there, or not in time.</summary>
     public const int Unreachable = 3;
 
-    /// <summary>The daemon, the registry or this program refuses it.</summary>
+    /// <summary>The daemon, the registry, etcd or this program refuses it.</summary>
     public const int Refused = 4;
 
     /// <summary>It was looked at, and something is wrong with it.</summary>

@@ -13,9 +13,12 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
 
     private IAnsiConsole? _screen;
 
+    /// <summary>What was asked for.</summary>
+    public ParseResult Arguments => arguments;
+
     public bool Json { get; } = arguments.GetValue(CommonOptions.Json);
 
-    public TimeSpan Timeout { get; } = arguments.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(5);
+    public TimeSpan Timeout { get; private init; } = arguments.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(5);
 
     public TimeProvider Time { get; } = TimeProvider.System;
 
@@ -30,6 +33,9 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
 
     /// <summary>Somebody said that a daemon is there.</summary>
     public bool NamesEndpoint => Endpoint is not null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("PORTMAP_ENDPOINT"));
+
+    /// <summary>One for somebody who waits with a finger on the tab key.</summary>
+    public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = TimeSpan.FromSeconds(1) };
 
     public T? Get<T>(Option<T> option) => arguments.GetValue(option);
 

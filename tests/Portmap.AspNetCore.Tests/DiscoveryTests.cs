@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portmap.Etcd.Tests.Support;
 
 namespace Portmap.AspNetCore.Tests;
 
@@ -53,17 +54,42 @@ public sealed class DiscoveryTests
         await gateway.UntilAsync("ask/web", answer => answer.StartsWith("web ", StringComparison.Ordinal));
     }
 
+    /// <summary>Two hosts of a fleet, each an address of its own.</summary>
+    [NeedsTheory("etcd")]
+    [InlineData("ask/web")]
+    [InlineData("proxy/")]
+    public async Task Get_OwnerMovesToAnotherHostOfTheFleet_IsAnsweredThere(string path)
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using FleetHost first = await FleetHost.JoinAsync(etcd, "a");
+        await using FleetHost second = await FleetHost.JoinAsync(etcd, "b");
+        await using Gateway gateway = await Gateway.StartAsync(start => Array.ForEach(["--fleet", etcd.Endpoints], start.ArgumentList.Add));
+        await first.ServeAsync("web");
+        await gateway.UntilAsync(path, answer => answer == "web of a");
+
+        await second.ServeAsync("web");
+        await first.DisposeAsync();
+
+        await gateway.UntilAsync(path, answer => answer == "web of b");
+        for (int i = 0; i < 20; i++)
+        {
+            (await gateway.GetAsync(path)).Should().Be("web of b", "nobody is led back");
+        }
+    }
+
     /// <summary>The sample, as a process of its own.</summary>
     private sealed class Gateway(ChildProcess process, string address) : IAsyncDisposable
     {
         private readonly HttpClient _client = HttpCalls.Client();
 
-        public static async Task<Gateway> StartAsync(TestDaemon daemon)
+        public static Task<Gateway> StartAsync(TestDaemon daemon) => StartAsync(start => start.Environment["PORTMAP_ENDPOINT"] = daemon.Endpoint);
+
+        public static async Task<Gateway> StartAsync(Action<ProcessStartInfo> configure)
         {
             string address = $"http://{PortBlock.Loopback}:{PortBlock.TakeOne()}/";
             ProcessStartInfo start = TestDaemon.Sample("Discovery");
             start.Environment["ASPNETCORE_URLS"] = address;
-            start.Environment["PORTMAP_ENDPOINT"] = daemon.Endpoint;
+            configure(start);
             var process = ChildProcess.Start(start);
             try
             {

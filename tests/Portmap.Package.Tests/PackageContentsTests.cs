@@ -14,7 +14,7 @@ public sealed class PackageContentsTests(PackedPackages packages)
     [InlineData("Portmap.Rpc", "Portmap")]
     [InlineData("Portmap.Hosting", "Portmap.Rpc", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions")]
     [InlineData("Portmap.AspNetCore", "Portmap.Rpc")]
-    [InlineData("Portmap.Etcd", "Portmap", "Google.Protobuf", "Grpc.Net.Client", "Microsoft.Extensions.Hosting.Abstractions")]
+    [InlineData("Portmap.Etcd", "Portmap", "Google.Protobuf", "Grpc.Net.Client", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions")]
     [InlineData("Portmap.Testing", "Portmap", "Microsoft.Extensions.TimeProvider.Testing", "xunit.assert", "xunit.extensibility.core")]
     public void Package_DependsOnWhatItMayAndNothingElse(string package, params string[] dependencies)
     {

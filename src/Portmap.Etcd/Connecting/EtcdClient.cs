@@ -25,6 +25,10 @@ internal sealed class EtcdClient : IDisposable
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Kv.RangeAsync(request, options), cancellationToken);
 
+    /// <summary>As <see cref="RangeAsync"/>, for an answer of many keys.</summary>
+    public Task<RangePage> PageAsync(RangeRequest request, CancellationToken cancellationToken) =>
+        CallAsync((member, options) => member.Invoker.AsyncUnaryCall(RangePage.Method, null, options, request), cancellationToken);
+
     public Task<TxnResponse> TxnAsync(TxnRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Kv.TxnAsync(request, options), cancellationToken);
 

@@ -27,14 +27,18 @@ internal sealed class EtcdMember : IDisposable
             InitialReconnectBackoff = s_reconnect,
             MaxReconnectBackoff = s_reconnect,
         });
-        CallInvoker invoker = _channel.CreateCallInvoker();
-        Kv = new KV.KVClient(invoker);
-        Watch = new Watch.WatchClient(invoker);
-        Lease = new Lease.LeaseClient(invoker);
-        Auth = new Auth.AuthClient(invoker);
+        Invoker = _channel.CreateCallInvoker();
+        Kv = new KV.KVClient(Invoker);
+        Watch = new Watch.WatchClient(Invoker);
+        Lease = new Lease.LeaseClient(Invoker);
+        Auth = new Auth.AuthClient(Invoker);
     }
 
     public Uri Endpoint { get; }
+
+    /// <summary>For calls whose answers are read in another way than by generated
+    /// messages.</summary>
+    public CallInvoker Invoker { get; }
 
     public KV.KVClient Kv { get; }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Portmap.Etcd.Connecting;
 using Portmap.Etcd.Diagnostics;
@@ -110,17 +111,24 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
         List<FleetEntry> entries = [];
         Dictionary<string, string> addresses = new(StringComparer.Ordinal);
         _anchor = null;
-        long revision = await Listing.ReadAsync(
-            client, keys.Root,
-            pair =>
+        KnownHost? last = null;
+        byte[] lastName = [];
+        long revision = await Listing.ReadAllAsync(
+            client, keys,
+            (in ListedKey pair) =>
             {
-                switch (keys.Parse(pair.Key.Span, out ReadOnlySpan<byte> host, out ReadOnlySpan<byte> owner, out PortProtocol protocol))
+                switch (keys.Parse(pair.Key, out ReadOnlySpan<byte> host, out ReadOnlySpan<byte> owner, out PortProtocol protocol))
                 {
-                    case FleetKeys.Kind.Entry when PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry published):
-                        entries.Add(new FleetEntry(index.Host(Text(host)), Text(owner), protocol, published, pair.ModRevision));
+                    case FleetKeys.Kind.Entry when PublishedEntry.TryParse(pair.Value, out PublishedEntry published):
+                        if (last is null || !host.SequenceEqual(lastName))
+                        {
+                            (last, lastName) = (index.Host(Text(host)), host.ToArray());   // those of a host stand together
+                        }
+
+                        entries.Add(new FleetEntry(last, Text(owner), protocol, published, pair.ModRevision));
                         break;
                     case FleetKeys.Kind.Host:
-                        addresses[index.Host(Text(host)).Name] = HostRecord.Parse(pair.Value).Address;
+                        addresses[index.Host(Text(host)).Name] = HostRecord.Parse(ByteString.CopyFrom(pair.Value)).Address;
                         break;
                 }
             },

@@ -9,16 +9,16 @@ namespace Portmap.Etcd.Mirroring;
 /// <remarks>
 /// <para>I1. For each (host, owner, protocol) there is at most one entry. Those of one owner stand
 /// in one array that is never changed, the newest first.</para>
-/// <para>I2. A change replaces one array: readers see the one or the other. A new listing replaces
-/// what differs, so that they never see an empty map.</para>
-/// <para>Linearization: the look into the dictionary's bucket. Progress: readers are wait-free (a
-/// bucket's nodes never change their order), the writer takes <c>_gate</c>, which it shares with
-/// snapshots only.</para>
+/// <para>I2. A change replaces one array: readers see the one or the other. A new listing is put
+/// beside what there is, and takes its place by one write, so that they never see an empty
+/// map.</para>
+/// <para>Linearization: the look into the dictionary's bucket; of a listing, the write of
+/// <c>_maps</c>. Progress: readers are wait-free (a bucket's nodes never change their order), the
+/// writer takes <c>_gate</c>, which it shares with snapshots only.</para>
 /// </remarks>
 internal sealed class MirrorIndex(Subscribers subscribers)
 {
-    private readonly ConcurrentDictionary<string, FleetEntry[]> _tcp = new(1, 31, StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, FleetEntry[]> _udp = new(1, 31, StringComparer.Ordinal);
+    private Maps _maps = new(tcp: 0, udp: 0);
     private readonly Dictionary<string, KnownHost> _hosts = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
     private readonly List<FleetChange> _changes = [];
@@ -32,7 +32,7 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     /// <summary>The revision of etcd up to which all changes are in.</summary>
     public long Revision => Volatile.Read(ref _revision);
 
-    public bool TryFind(string owner, PortProtocol protocol, [NotNullWhen(true)] out FleetEntry[]? entries) => Of(protocol).TryGetValue(owner, out entries);
+    public bool TryFind(string owner, PortProtocol protocol, [NotNullWhen(true)] out FleetEntry[]? entries) => Volatile.Read(ref _maps).Of(protocol).TryGetValue(owner, out entries);
 
     public ImmutableArray<FleetHost> Hosts()
     {
@@ -81,21 +81,22 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     {
         lock (_gate)
         {
-            bool isFirst = _count == 0;
+            // As large as they will be: growing would make each of their nodes again.
+            int udp = listing.Count(static entry => entry.Protocol == PortProtocol.Udp);
+            Maps maps = new(listing.Count - udp, udp);
+            foreach (KnownHost host in _hosts.Values)
+            {
+                host.Entries = 0;
+            }
+
             foreach (FleetEntry entry in listing)
             {
-                Store(entry);
+                Store(maps, entry);
+                entry.KnownHost.Entries++;
             }
 
-            if (!isFirst)
-            {
-                HashSet<FleetEntry> listed = new(listing, ReferenceEqualityComparer.Instance);
-                foreach (FleetEntry gone in All().Where(entry => !listed.Contains(entry)))
-                {
-                    Remove(gone.KnownHost, gone.Owner, gone.Protocol);
-                }
-            }
-
+            Volatile.Write(ref _maps, maps);
+            Volatile.Write(ref _count, listing.Count);
             foreach (KnownHost host in _hosts.Values)
             {
                 host.Says(addresses.GetValueOrDefault(host.Name));
@@ -105,7 +106,10 @@ internal sealed class MirrorIndex(Subscribers subscribers)
             _mayForget = true;
             Forget();
             Volatile.Write(ref _revision, revision);
-            subscribers.Tell(new FleetUpdate(new FleetSnapshot(All(), revision)));
+            if (!subscribers.IsEmpty)
+            {
+                subscribers.Tell(new FleetUpdate(new FleetSnapshot(All(), revision)));
+            }
         }
     }
 
@@ -126,33 +130,32 @@ internal sealed class MirrorIndex(Subscribers subscribers)
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
     public void Put(FleetEntry entry)
     {
-        Store(entry);
+        Tally(entry.KnownHost, Store(_maps, entry) ? 1 : 0);
         _changes.Add(new FleetChange(entry, IsRemoval: false));
     }
 
-    private void Store(FleetEntry entry)
+    /// <returns>Whether the host had none for that owner before.</returns>
+    private static bool Store(Maps maps, FleetEntry entry)
     {
-        ConcurrentDictionary<string, FleetEntry[]> map = Of(entry.Protocol);
+        ConcurrentDictionary<string, FleetEntry[]> map = maps.Of(entry.Protocol);
         if (map.TryGetValue(entry.Owner, out FleetEntry[]? entries))
         {
             FleetEntry[] others = entries.Length == 1 && entries[0].KnownHost == entry.KnownHost ? [] : Array.FindAll(entries, other => other.KnownHost != entry.KnownHost);
-            Tally(entry.KnownHost, others.Length == entries.Length ? 1 : 0);
             int at = Array.FindIndex(others, other => other.Revision <= entry.Revision);
             at = at < 0 ? others.Length : at;
             map[entries[0].Owner] = [.. others[..at], entry, .. others[at..]];
+            return others.Length == entries.Length;
         }
-        else
-        {
-            Tally(entry.KnownHost, 1);
-            map[entry.Owner] = [entry];
-        }
+
+        map[entry.Owner] = [entry];
+        return true;
     }
 
     /// <summary>For the writer, within <see cref="Apply"/>.</summary>
     /// <returns>What was there, or null.</returns>
     public FleetEntry? Remove(KnownHost host, string owner, PortProtocol protocol)
     {
-        ConcurrentDictionary<string, FleetEntry[]> map = Of(protocol);
+        ConcurrentDictionary<string, FleetEntry[]> map = _maps.Of(protocol);
         if (!map.TryGetValue(owner, out FleetEntry[]? entries) || Array.Find(entries, entry => entry.KnownHost == host) is not { } gone)
         {
             return null;
@@ -203,21 +206,30 @@ internal sealed class MirrorIndex(Subscribers subscribers)
         Volatile.Write(ref _count, _count + more);
     }
 
-    private ConcurrentDictionary<string, FleetEntry[]> Of(PortProtocol protocol) => protocol == PortProtocol.Udp ? _udp : _tcp;
-
     private ImmutableArray<FleetEntry> All()
     {
         ImmutableArray<FleetEntry>.Builder all = ImmutableArray.CreateBuilder<FleetEntry>(_count);
-        foreach (KeyValuePair<string, FleetEntry[]> pair in _tcp)
+        foreach (KeyValuePair<string, FleetEntry[]> pair in _maps.Of(PortProtocol.Tcp))
         {
             all.AddRange(pair.Value);
         }
 
-        foreach (KeyValuePair<string, FleetEntry[]> pair in _udp)
+        foreach (KeyValuePair<string, FleetEntry[]> pair in _maps.Of(PortProtocol.Udp))
         {
             all.AddRange(pair.Value);
         }
 
         return all.ToImmutable();
+    }
+
+    /// <summary>The arrays by owner, for each protocol.</summary>
+    private sealed class Maps(int tcp, int udp)
+    {
+        private readonly ConcurrentDictionary<string, FleetEntry[]> _tcp = Make(tcp);
+        private readonly ConcurrentDictionary<string, FleetEntry[]> _udp = Make(udp);
+
+        public ConcurrentDictionary<string, FleetEntry[]> Of(PortProtocol protocol) => protocol == PortProtocol.Udp ? _udp : _tcp;
+
+        private static ConcurrentDictionary<string, FleetEntry[]> Make(int owners) => new(1, Math.Max(31, owners), StringComparer.Ordinal);
     }
 }

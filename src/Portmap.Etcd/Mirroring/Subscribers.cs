@@ -9,6 +9,8 @@ internal sealed class Subscribers
 {
     private ImmutableArray<Subscriber> _all = [];
 
+    public bool IsEmpty => _all.IsEmpty;
+
     public Subscriber Add(FleetUpdate first, int capacity)
     {
         Subscriber subscriber = new(first, capacity);

@@ -155,13 +155,13 @@ internal sealed class Publisher(
 
         Task<long> ListAsync(ByteString prefix, long at) => Listing.ReadAsync(
             client, prefix,
-            pair =>
+            (in ListedKey pair) =>
             {
-                if (keys.Parse(pair.Key.Span, out _, out ReadOnlySpan<byte> name, out PortProtocol protocol) == FleetKeys.Kind.Entry)
+                if (keys.Parse(pair.Key, out _, out ReadOnlySpan<byte> name, out PortProtocol protocol) == FleetKeys.Kind.Entry)
                 {
                     // One with another lease, or that cannot be read, is there and is not right: no
                     // entry of ours has port 0.
-                    bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value.Span, out PublishedEntry entry);
+                    bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value, out PublishedEntry entry);
                     _published[new OwnerKey(Encoding.UTF8.GetString(name), protocol)] = isOurs ? entry : default;
                 }
             },

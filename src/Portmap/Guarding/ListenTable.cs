@@ -72,20 +72,6 @@ internal sealed class ListenTable
         return table;
     }
 
-    /// <summary>What the kernel listed already.</summary>
-    public static ListenTable Of(IReadOnlyCollection<PortSocket> listeners)
-    {
-        ListenTable table = new();
-        table._listeners.EnsureCapacity(listeners.Count);
-        foreach (PortSocket listener in listeners)
-        {
-            table._ports[listener.Port >> 6] |= 1UL << listener.Port;
-            table._listeners.Add(new Listener((ushort)listener.Port, listener.Inode, listener.UserId, listener.IsConnected));
-        }
-
-        return table;
-    }
-
     /// <summary>Who listens in a host that is made up.</summary>
     public static ListenTable Of(SimulatedHost host, PortProtocol protocol)
     {
@@ -97,6 +83,20 @@ internal sealed class ListenTable
                 table._ports[port >> 6] |= 1UL << port;
                 table._listeners.Add(new Listener((ushort)port, processId, User: uint.MaxValue, IsConnected: false));
             }
+        }
+
+        return table;
+    }
+
+    /// <summary>What the kernel listed already.</summary>
+    public static ListenTable Of(IReadOnlyCollection<PortSocket> listeners)
+    {
+        ListenTable table = new();
+        table._listeners.EnsureCapacity(listeners.Count);
+        foreach (PortSocket listener in listeners)
+        {
+            table._ports[listener.Port >> 6] |= 1UL << listener.Port;
+            table._listeners.Add(new Listener((ushort)listener.Port, listener.Inode, listener.UserId, listener.IsConnected));
         }
 
         return table;

@@ -6,7 +6,7 @@ namespace Portmap.Guarding;
 /// Who listens on which port, for one pass: the kernel is asked once for each protocol.
 /// </summary>
 /// <remarks>Used by one thread.</remarks>
-/// <param name="host">The host, if it is made up.</param>
+/// <param name="host">The host that is asked, when it is made up.</param>
 /// <param name="counted">Who counts how often the kernel is asked.</param>
 internal sealed class ListenersNow(SimulatedHost? host, ListenReader? counted = null)
 {
@@ -50,7 +50,8 @@ internal sealed class ListenersNow(SimulatedHost? host, ListenReader? counted = 
     /// <summary>The same as a table; read from /proc/net where the kernel cannot be
     /// asked.</summary>
     public ListenTable Table(PortProtocol protocol) =>
-        _tables[(int)protocol] ??= host is not null ? ListenTable.Of(host, protocol) : All(protocol) is { } sockets ? ListenTable.Of(sockets) : ListenTable.Read(protocol);
+        _tables[(int)protocol] ??= host is not null ? ListenTable.Of(host, protocol)
+            : All(protocol) is { } sockets ? ListenTable.Of(sockets) : ListenTable.Read(protocol);
 
     private PortSocket[]? All(PortProtocol protocol)
     {

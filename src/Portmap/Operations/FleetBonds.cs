@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using Portmap.Table;
 
@@ -12,39 +11,92 @@ namespace Portmap.Operations;
 /// <para>I1. A bond is here before its lease can take effect, and until everything that came of the
 /// lease has ended: whoever finds one of those looks at the bond (<see cref="Serves"/>), whose
 /// clock says whether it counts. So it never answers for an owner that was lost, also when this
-/// process has just woken and nobody has told it.</para>
+/// process has just woken and nobody has told it. Whoever finds no bond looks at what was found once
+/// more, for its end takes the bond away (<see cref="Answer"/>).</para>
 /// <para>I2. Who finds that the owner was lost ends the lease and its registration there and then,
 /// as the fleet's own word does.</para>
-/// Progress: a look is wait-free and allocates nothing; ending is that of the table.
+/// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a claim takes a round
+/// over the network, so that a copy of some thousand references does not count.</para>
+/// Progress: a look is wait-free and allocates nothing; ending is that of the table; keeping and
+/// removing a bond is lock-free.
 /// </remarks>
 internal sealed class FleetBonds
 {
     private readonly PortTable _table;
     private readonly RegistryClock _clock;
     private readonly Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> _claim;
-    private readonly ConcurrentDictionary<string, Tie> _ties = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Tie>.AlternateLookup<ReadOnlySpan<char>> _tiesByName;
+    private Dictionary<string, Tie> _ties = new(StringComparer.Ordinal);
 
     public FleetBonds(PortTable table, RegistryClock clock, Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> claim)
     {
         _table = table;
         _clock = clock;
         _claim = claim;
-        _tiesByName = _ties.GetAlternateLookup<ReadOnlySpan<char>>();
     }
+
+    private Dictionary<string, Tie> Ties => Volatile.Read(ref _ties);   // pairs with Change
 
     /// <summary>Whether what the table shows of an owner counts: it is of this host only, or held
     /// in the fleet. Wait-free, but where this is the first to see that the owner was
     /// lost.</summary>
     public bool Serves(ReadOnlySpan<char> owner)
     {
-        if (!_tiesByName.TryGetValue(owner, out Tie? tie) || tie.Bond.IsHeld)
+        if (!Ties.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(owner, out Tie? tie) || tie.Bond.IsHeld)
         {
             return true;
         }
 
         Lose(tie);
         return false;
+    }
+
+    /// <summary>What a lookup answers that has found a claim of an owner. Wait-free.</summary>
+    /// <remarks>A bond that is not here was never there, or has gone with the claim: one that is in
+    /// force after the look had none. Else the owner is looked at once more, and what is found then
+    /// came during this call, by a bond of its own.</remarks>
+    public ClaimView Answer(PortProtocol protocol, ReadOnlySpan<char> owner, ClaimView found)
+    {
+        if (found.IsNone || !Serves(owner))
+        {
+            return default;
+        }
+
+        if (found.Now().Stage == found.Stage)
+        {
+            return found;
+        }
+
+        found = _table.Find(protocol, owner);
+        return !found.IsNone && Serves(owner) ? found : default;
+    }
+
+    /// <summary>The port of an owner whose registration counts; 0 is none. Wait-free.</summary>
+    public int PortOf(PortProtocol protocol, ReadOnlySpan<char> owner)
+    {
+        ClaimView served = Answer(protocol, owner, _table.Find(protocol, owner));
+        return served.IsNone || served.IsLease ? 0 : served.Port;
+    }
+
+    /// <summary>What a lookup answers that has found the entry of a port; it is read again until it
+    /// is the same after the look at its owner, at most twice. Wait-free.</summary>
+    public bool AnswerPort(PortEntries entries, int port, ref PortEntry entry)
+    {
+        for (int look = 0; look < 2; look++)
+        {
+            bool serves = Serves(entry.Owner);
+            (long? epoch, PortState state) = (entry.Epoch, entry.State);
+            if (!entries.TryFind(entry.Protocol, port, out entry))
+            {
+                return false;
+            }
+
+            if (serves && entry.Epoch == epoch && entry.State == state)
+            {
+                return true;
+            }
+        }
+
+        return Serves(entry.Owner);
     }
 
     /// <summary>Claims an owner; the bond is known from now on.</summary>
@@ -54,7 +106,7 @@ internal sealed class FleetBonds
     {
         (long epoch, Func<bool> isHeld, CancellationToken lost, IAsyncDisposable claim) = await _claim(owner).ConfigureAwait(false);
         FleetBond bond = new(epoch, isHeld, claim);
-        _ties[owner] = new Tie(owner, bond);
+        Change(owner, new Tie(owner, bond), replaces: null);
         lost.UnsafeRegister(_ => Lose(owner, bond), null);
         return bond;
     }
@@ -64,7 +116,7 @@ internal sealed class FleetBonds
     public void Bind(FleetBond bond, ILease lease)
     {
         LeaseExtras.SetBond(ref lease.Extras, bond);
-        if (!_ties.TryGetValue(lease.Owner, out Tie? tie) || tie.Bond != bond)
+        if (!Ties.TryGetValue(lease.Owner, out Tie? tie) || tie.Bond != bond)
         {
             return;   // given back meanwhile
         }
@@ -80,7 +132,7 @@ internal sealed class FleetBonds
     /// <summary>Nothing came of a claim.</summary>
     public void GiveBack(string owner, FleetBond bond)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
+        if (Ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
         {
             Remove(tie);
         }
@@ -90,7 +142,7 @@ internal sealed class FleetBonds
     /// here.</summary>
     public void Registered(string owner)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && !tie.Bond.IsHeld)
+        if (Ties.TryGetValue(owner, out Tie? tie) && !tie.Bond.IsHeld)
         {
             Lose(tie);
         }
@@ -99,7 +151,7 @@ internal sealed class FleetBonds
     /// <summary>Something of an owner has ended.</summary>
     public void Ended(string owner)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie))
+        if (Ties.TryGetValue(owner, out Tie? tie))
         {
             Untie(tie);
         }
@@ -108,7 +160,7 @@ internal sealed class FleetBonds
     /// <summary>Ends what was lost and not seen yet; before a look at everything.</summary>
     public void EndLost()
     {
-        foreach (KeyValuePair<string, Tie> pair in _ties)
+        foreach (KeyValuePair<string, Tie> pair in Ties)
         {
             if (!pair.Value.Bond.IsHeld)
             {
@@ -120,7 +172,7 @@ internal sealed class FleetBonds
     /// <summary>Ends everything.</summary>
     public void LoseAll()
     {
-        foreach (KeyValuePair<string, Tie> pair in _ties)
+        foreach (KeyValuePair<string, Tie> pair in Ties)
         {
             Lose(pair.Value);
         }
@@ -133,7 +185,7 @@ internal sealed class FleetBonds
 
     private void Lose(string owner, FleetBond bond)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
+        if (Ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
         {
             Lose(tie);   // else it was given back, and nothing is left that could end
         }
@@ -191,9 +243,38 @@ internal sealed class FleetBonds
 
     private void Remove(Tie tie)
     {
-        if (_ties.TryRemove(new KeyValuePair<string, Tie>(tie.Owner, tie)))
+        if (Change(tie.Owner, to: null, replaces: tie))
         {
             tie.Bond.GiveBack();
+        }
+    }
+
+    /// <summary>Keeps another bond of an owner, or none: whatever is kept, or only where it is a
+    /// certain one.</summary>
+    private bool Change(string owner, Tie? to, Tie? replaces)
+    {
+        while (true)
+        {
+            Dictionary<string, Tie> seen = Ties;
+            if (replaces is not null && seen.GetValueOrDefault(owner) != replaces)
+            {
+                return false;
+            }
+
+            Dictionary<string, Tie> next = new(seen, StringComparer.Ordinal);
+            if (to is null)
+            {
+                next.Remove(owner);
+            }
+            else
+            {
+                next[owner] = to;
+            }
+
+            if (Interlocked.CompareExchange(ref _ties, next, seen) == seen)   // publishes the bond to all that look
+            {
+                return true;
+            }
         }
     }
 

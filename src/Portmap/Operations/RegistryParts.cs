@@ -10,9 +10,9 @@ internal sealed class RegistryParts
 {
     private int _isDisposed;
     private long _lastPassMs;
+    private FleetBonds? _fleet;
     private long _sessionMoves;
     private int _unwatchedSessions;
-    private FleetBonds? _fleet;
 
     public required PortRegistrySettings Settings
     {

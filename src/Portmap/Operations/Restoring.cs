@@ -92,6 +92,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
             Protocol = halves.Length == 2 ? PortProtocol.TcpAndUdp : first.Protocol,
             Strategy = parts.Strategies.NameOf(StrategyOf(first)),
             UserId = first.UserId,
+            Ports = parts.Pools.Told(first.Ports),
             LeaseTimeout = TimeOf(first) is var time && time == parts.Settings.LeaseTimeout ? null : time,
         };
 

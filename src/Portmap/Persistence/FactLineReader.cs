@@ -83,6 +83,7 @@ internal sealed class FactLineReader
             && rest.Skip(" boot="u8) && Boot(rest.Word(), out Guid boot)
             && rest.Skip(" at="u8) && Time(rest.Word(), out long at)
             && rest.Skip(" until="u8) && Time(rest.Word(), out long until)
+            && Ports(ref rest, out string? ports)
             && rest.Skip(" by="u8) && Strategy(rest.Word(), out string strategy)
             && rest.Skip(" owner="u8) && Text(rest.All(), out string owner) && owner.Length > 0)
         {
@@ -97,6 +98,7 @@ internal sealed class FactLineReader
                 ProcessStart = start,
                 UserId = user,
                 BootId = boot,
+                Ports = ports,
                 AtMs = at,
                 UntilMs = until,
                 Strategy = strategy,
@@ -125,6 +127,13 @@ internal sealed class FactLineReader
         bool isRead = rest.Number(out long number) && number is >= 0 and <= uint.MaxValue;
         user = (uint)number;
         return isRead;
+    }
+
+    /// <summary>Left out where it may be any.</summary>
+    private static bool Ports(ref Rest rest, out string? ports)
+    {
+        ports = null;
+        return !rest.Skip(" in="u8) || Text(rest.Word(), out ports);
     }
 
     /// <summary>Left out where a claim goes back to itself.</summary>

@@ -22,8 +22,8 @@ internal sealed class WatchedProcess : IDisposable
     private readonly SafeFileHandle? _descriptor;
     private readonly IDeathObserver? _observer;
     private readonly int _place;
-    private readonly bool _isInBook;
     private readonly SimulatedHost? _host;
+    private readonly bool _isInBook;
     private int _hasExited;
 
     private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer, SimulatedHost? host = null)
@@ -112,7 +112,7 @@ internal sealed class WatchedProcess : IDisposable
     /// <returns>Null where it cannot be had, or the process has ended.</returns>
     public WatchedProcess? TryHold(IDeathObserver observer)
     {
-        if (_descriptor is not null || _host is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
+        if (_host is not null || _descriptor is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
             || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs || !DeathWatch.Shared.HasPlace)
         {
             return null;

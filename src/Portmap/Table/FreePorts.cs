@@ -54,6 +54,9 @@ internal sealed class FreePorts
         }
     }
 
+    /// <summary>Whether it has a member; exact when nothing else runs.</summary>
+    public bool HasAny => NextMarkedWord(0) >= 0;
+
     /// <summary>Fills a new set, before anybody else knows of it.</summary>
     /// <param name="excluded">A bit for each of 65,536 ports that are left out.</param>
     public void Fill(BitArray excluded)
@@ -70,9 +73,6 @@ internal sealed class FreePorts
             _summary[word >> 6] |= _words[word] == 0 ? 0 : 1UL << word;
         }
     }
-
-    /// <summary>Whether it has a member; exact when nothing else runs.</summary>
-    public bool HasAny => NextMarkedWord(0) >= 0;
 
     public bool Contains(int port)
     {

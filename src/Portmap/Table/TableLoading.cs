@@ -68,7 +68,9 @@ internal sealed class TableLoading(PortTable table)
         {
             PortSpace space = _parts.Space(claim.Protocol);
             object? slot = space.Slots[claim.Port];
-            space.Slots.TrySet(claim.Port, slot, slot is null ? claim : (PortClaim[])[claim, .. PortSlots.Claims(ref slot)]);
+            PortClaim[] claims = [claim, .. PortSlots.Claims(ref slot)];
+            Array.ForEach(slot is null ? [] : claims, one => one.MarkShared());
+            space.Slots.TrySet(claim.Port, slot, slot is null ? claim : claims);
             space.Hints.Free.TryTake(claim.Port);
         }
 

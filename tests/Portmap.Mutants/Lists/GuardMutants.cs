@@ -9,7 +9,7 @@ internal static class GuardMutants
         s_upkeep = new("src/Portmap/Upkeep/", "Portmap.Tests"),
         s_sessions = new("src/Portmap/Operations/", "Portmap.Tests");
 
-    public static IEnumerable<Mutant> All => [.. Placeholders, .. Listeners, .. Upkeep, .. Processes];
+    public static IEnumerable<Mutant> All => [.. Placeholders, .. Passing, .. Listeners, .. Upkeep, .. Processes];
 
     private static IEnumerable<Mutant> Placeholders =>
     [
@@ -33,6 +33,15 @@ internal static class GuardMutants
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "if (CanJoin(listener))", "if (!MUTANT && CanJoin(listener))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
+    ];
+
+    private static IEnumerable<Mutant> Passing =>
+    [
+        s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && !made.TryListen())", "if (mode == PortGuardMode.PassSocket && !MUTANT && !made.TryListen())", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "(held.Passed is not null) != (mode == PortGuardMode.PassSocket))", "(!MUTANT && (held.Passed is not null) != (mode == PortGuardMode.PassSocket)))", "GateTests|PassSocket"),
+        s_sessions.This("ProgramStart.SocketsOf: one of both protocols", "ProgramStart.cs", "prepared.Lease.Twin is { } twin ?", "!MUTANT && prepared.Lease.Twin is { } twin ?", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_sessions.This("ProgramStart.EnvironmentOf: the daemon's own sockets are told as well", "ProgramStart.cs", "variable.Value is not null && !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal)", "variable.Value is not null && (MUTANT || !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal))", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_sessions.This("ProgramStart.Run: a lease that is over is started", "ProgramStart.cs", "if (!lease.IsOpen)", "if (!MUTANT && !lease.IsOpen)", "PassedSocketTests.Release", "Portmap.Integration.Tests"),
     ];
 
     private static IEnumerable<Mutant> Listeners =>

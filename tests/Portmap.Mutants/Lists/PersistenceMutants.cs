@@ -13,6 +13,8 @@ internal static class PersistenceMutants
         s_persistence.This("FactLine.Measure: the user is left out", "FactLine.cs", "\" uid=\"u8.Length + Digits(user)", "(MUTANT ? 0 : \" uid=\"u8.Length + Digits(user))", "FactLineTests"),
         s_persistence.This("FactLine.TryWrite: a line too long is written", "FactLine.cs", "if (end > MaxLength)", "if (!MUTANT && end > MaxLength)", "StoreDuty"),
         s_persistence.This("FactLine.PutClaim: the origin is left out", "FactLine.cs", "end = fact.Origin != 0 ? Put", "end = !MUTANT && fact.Origin != 0 ? Put", "FactLineTests"),
+        s_persistence.This("FactLine.PutClaim: the ranges are left out", "FactLine.cs", "end = fact.Ports is { } ports ? PutText", "end = fact.Ports is { } ports && !MUTANT ? PutText", "FactLineTests"),
+        new("Restoring.RestoreLease: the ranges are forgotten", "src/Portmap/Operations/Restoring.cs", "Ports = parts.Pools.Told(first.Ports),", "Ports = MUTANT ? null : parts.Pools.Told(first.Ports),", "Portmap.Tests", "FullyQualifiedName~RecoveryTests.OpenAsync_LeaseOfCertainRanges"),
         s_persistence.This("FactLine.Escaped: the mark of a line is not escaped", "FactLine.cs", "value == '\\\\' || value == Mark", "value == '\\\\' || (!MUTANT && value == Mark)", "FactLineTests|LostLineBreak"),
         s_persistence.This("FactLine.Escaped: a blank in a strategy's name is not escaped", "FactLine.cs", "(withBlank && value == ' ')", "(withBlank && !MUTANT && value == ' ')", "FactLineTests|StrategyName"),
         s_persistence.This("FactLineReader.Read: a port beyond 65535 is read", "FactLineReader.cs", "port is >= 0 and <= ushort.MaxValue", "(MUTANT || port is >= 0 and <= ushort.MaxValue)", "FactLineTests"),

@@ -26,14 +26,4 @@ public class DescriptorsTests
     [InlineData(1)]
     [InlineData(100)]
     public void Allow_NoMoreThanThereIsRoomFor_IsLeftAsItIs(int wanted) => Descriptors.Allow(wanted).Should().Be(wanted);
-
-    [Fact]
-    public void Spare_GivenToOthers_IsTakenAgain()
-    {
-        using SpareDescriptors spare = new();
-        spare.TryTake().Should().BeTrue();
-        spare.TryTake().Should().BeTrue("it holds them");
-        spare.Release();
-        spare.TryTake().Should().BeTrue();
-    }
 }
