@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using Portmap.Table;
 
@@ -22,15 +21,13 @@ internal sealed class FleetBonds
     private readonly PortTable _table;
     private readonly RegistryClock _clock;
     private readonly Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> _claim;
-    private readonly ConcurrentDictionary<string, Tie> _ties = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Tie>.AlternateLookup<ReadOnlySpan<char>> _tiesByName;
+    private readonly FleetTies _ties = new();
 
     public FleetBonds(PortTable table, RegistryClock clock, Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> claim)
     {
         _table = table;
         _clock = clock;
         _claim = claim;
-        _tiesByName = _ties.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>Whether what the table shows of an owner counts: it is of this host only, or held
@@ -38,7 +35,7 @@ internal sealed class FleetBonds
     /// lost.</summary>
     public bool Serves(ReadOnlySpan<char> owner)
     {
-        if (!_tiesByName.TryGetValue(owner, out Tie? tie) || tie.Bond.IsHeld)
+        if (_ties.Find(owner) is not { } tie || tie.Bond.IsHeld)
         {
             return true;
         }
@@ -54,7 +51,7 @@ internal sealed class FleetBonds
     {
         (long epoch, Func<bool> isHeld, CancellationToken lost, IAsyncDisposable claim) = await _claim(owner).ConfigureAwait(false);
         FleetBond bond = new(epoch, isHeld, claim);
-        _ties[owner] = new Tie(owner, bond);
+        _ties.Put(new FleetTie(owner, bond));
         lost.UnsafeRegister(_ => Lose(owner, bond), null);
         return bond;
     }
@@ -64,12 +61,12 @@ internal sealed class FleetBonds
     public void Bind(FleetBond bond, ILease lease)
     {
         LeaseExtras.SetBond(ref lease.Extras, bond);
-        if (!_ties.TryGetValue(lease.Owner, out Tie? tie) || tie.Bond != bond)
+        if (_ties.Find(lease.Owner) is not { } tie || tie.Bond != bond)
         {
             return;   // given back meanwhile
         }
 
-        Volatile.Write(ref tie.Lease, lease);
+        tie.Lease = lease;
         Untie(tie);
         if (!bond.IsHeld)
         {
@@ -80,7 +77,7 @@ internal sealed class FleetBonds
     /// <summary>Nothing came of a claim.</summary>
     public void GiveBack(string owner, FleetBond bond)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
+        if (_ties.Find(owner) is { } tie && tie.Bond == bond)
         {
             Remove(tie);
         }
@@ -90,7 +87,7 @@ internal sealed class FleetBonds
     /// here.</summary>
     public void Registered(string owner)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && !tie.Bond.IsHeld)
+        if (_ties.Find(owner) is { } tie && !tie.Bond.IsHeld)
         {
             Lose(tie);
         }
@@ -99,7 +96,7 @@ internal sealed class FleetBonds
     /// <summary>Something of an owner has ended.</summary>
     public void Ended(string owner)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie))
+        if (_ties.Find(owner) is { } tie)
         {
             Untie(tie);
         }
@@ -108,11 +105,11 @@ internal sealed class FleetBonds
     /// <summary>Ends what was lost and not seen yet; before a look at everything.</summary>
     public void EndLost()
     {
-        foreach (KeyValuePair<string, Tie> pair in _ties)
+        foreach (FleetTie tie in _ties.All)
         {
-            if (!pair.Value.Bond.IsHeld)
+            if (!tie.Bond.IsHeld)
             {
-                Lose(pair.Value);
+                Lose(tie);
             }
         }
     }
@@ -120,9 +117,9 @@ internal sealed class FleetBonds
     /// <summary>Ends everything.</summary>
     public void LoseAll()
     {
-        foreach (KeyValuePair<string, Tie> pair in _ties)
+        foreach (FleetTie tie in _ties.All)
         {
-            Lose(pair.Value);
+            Lose(tie);
         }
     }
 
@@ -133,16 +130,16 @@ internal sealed class FleetBonds
 
     private void Lose(string owner, FleetBond bond)
     {
-        if (_ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
+        if (_ties.Find(owner) is { } tie && tie.Bond == bond)
         {
             Lose(tie);   // else it was given back, and nothing is left that could end
         }
     }
 
-    private void Lose(Tie tie)
+    private void Lose(FleetTie tie)
     {
         tie.Bond.Lose();
-        if (Volatile.Read(ref tie.Lease) is not { } lease)
+        if (tie.Lease is not { } lease)
         {
             return;   // who acquires looks when it is granted, and meanwhile nothing is served
         }
@@ -172,9 +169,9 @@ internal sealed class FleetBonds
     }
 
     /// <summary>Gives the owner back when nothing of the lease is in force any more.</summary>
-    private void Untie(Tie tie)
+    private void Untie(FleetTie tie)
     {
-        if (Volatile.Read(ref tie.Lease) is { } lease && !lease.IsOpen && !IsInForce(lease, lease.Claim) && !IsInForce(lease, lease.Twin))
+        if (tie.Lease is { } lease && !lease.IsOpen && !IsInForce(lease, lease.Claim) && !IsInForce(lease, lease.Twin))
         {
             Remove(tie);
         }
@@ -189,21 +186,11 @@ internal sealed class FleetBonds
         _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Epoch),   // it went on over another session
     };
 
-    private void Remove(Tie tie)
+    private void Remove(FleetTie tie)
     {
-        if (_ties.TryRemove(new KeyValuePair<string, Tie>(tie.Owner, tie)))
+        if (_ties.TryRemove(tie))
         {
             tie.Bond.GiveBack();
         }
-    }
-
-    /// <summary>A bond, and the lease it is for once that is granted.</summary>
-    private sealed class Tie(string owner, FleetBond bond)
-    {
-        public ILease? Lease;
-
-        public string Owner => owner;
-
-        public FleetBond Bond => bond;
     }
 }
