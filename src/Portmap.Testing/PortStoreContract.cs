@@ -31,6 +31,7 @@ public abstract class PortStoreContract
             Fact("bound", 49_153, 32, PortState.Bound),
             Fact("ended", 49_154, 48, PortState.Cooling),
             Fact("brings its port", 0, 64, PortState.Reserved),
+            new() { Owner = "asked for ranges", Port = 49_160, Epoch = 80, State = PortState.Reserved, Ports = "49160-49169, 7000", At = s_now, Until = s_now.AddHours(1) },
             Fact("udp", 65_535, long.MaxValue, PortState.Bound, PortProtocol.Udp),
             new() { Owner = "bare", Port = 1, Epoch = 1, State = PortState.Bound },
         ];
@@ -292,5 +293,5 @@ public abstract class PortStoreContract
     private static void Equal(IEnumerable<PortFact> expected, IEnumerable<PortFact> actual) => Assert.Equal(expected.Select(Text).Order(StringComparer.Ordinal), actual.Select(Text).Order(StringComparer.Ordinal));
 
     private static string Text(PortFact fact) =>
-        FormattableString.Invariant($"{fact.Owner}|{fact.Protocol}|{fact.Port}|{fact.Epoch}|{fact.State}|{fact.ProcessId}|{fact.ProcessStart}|{fact.BootId}|{fact.At:O}|{fact.Until:O}|{fact.Strategy}");
+        FormattableString.Invariant($"{fact.Owner}|{fact.Protocol}|{fact.Port}|{fact.Epoch}|{fact.State}|{fact.ProcessId}|{fact.ProcessStart}|{fact.BootId}|{fact.At:O}|{fact.Until:O}|{fact.Strategy}|{fact.Ports}");
 }

@@ -19,7 +19,7 @@ public sealed partial class PortRegistry
     public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp)
     {
         port = _table.PortOf(protocol, owner);
-        port = port == 0 || Parts.Fleet is not { } fleet || fleet.Serves(owner) ? port : 0;
+        port = port == 0 || Parts.Fleet is not { } fleet ? port : fleet.PortOf(protocol, owner);
         return port != 0;
     }
 
@@ -36,7 +36,7 @@ public sealed partial class PortRegistry
     public bool TryGetEntry(ReadOnlySpan<char> owner, out PortEntry entry, PortProtocol protocol = PortProtocol.Tcp)
     {
         ClaimView claim = _table.Find(protocol, owner);
-        claim = claim.IsNone || Parts.Fleet is not { } fleet || fleet.Serves(owner) ? claim : default;
+        claim = Parts.Fleet is not { } fleet ? claim : fleet.Answer(protocol, owner, claim);
         entry = claim.IsNone ? default : _entries.Of(claim);
         return !claim.IsNone;
     }
@@ -51,7 +51,7 @@ public sealed partial class PortRegistry
     {
         entry = default;
         return HasSlot(port, protocol) && _entries.TryFind(protocol, port, out entry)
-            && (Parts.Fleet is not { } fleet || fleet.Serves(entry.Owner) || _entries.TryFind(protocol, port, out entry));   // as it is once that has ended
+            && (Parts.Fleet is not { } fleet || fleet.AnswerPort(_entries, port, ref entry));
     }
 
     /// <summary>Lists the entries of all owners that share a port: one, or several of one
@@ -61,7 +61,7 @@ public sealed partial class PortRegistry
     /// <returns>The Bound and Reserved entries; empty when nobody of ours has the port.</returns>
     public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) =>
         HasSlot(port, protocol)
-            ? _table.Ports.Owners(protocol, port).FindAll(claim => Parts.Fleet is not { } fleet || fleet.Serves(claim.Owner)).ConvertAll(claim => _entries.Of(claim))
+            ? _table.Ports.Owners(protocol, port).FindAll(claim => Parts.Fleet is not { } fleet || (fleet.Serves(claim.Owner) && claim.Now().Stage == claim.Stage)).ConvertAll(claim => _entries.Of(claim))
             : [];
 
     /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or

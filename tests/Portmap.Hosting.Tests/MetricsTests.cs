@@ -62,6 +62,51 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task BoundDuration_OwnerGaveALeaseBackBefore_CountsFromItsOwn()
+    {
+        ManualClock clock = new();
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        readings.Collect();
+        await (await registry.AcquireAsync("b1").Within()).ReleaseAsync().Within();
+        clock.Advance(TimeSpan.FromSeconds(7));
+        PortLease lease = await registry.AcquireAsync("b1").Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
+
+        (await readings.BoundDuration.Within()).Value.Should().Be(3.0);
+    }
+
+    [Fact]
+    public async Task BoundDuration_ALeaseThatGotAnotherPort_CountsFromTheFirst()
+    {
+        ManualClock clock = new();
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        readings.Collect();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        await lease.ReportBindFailureAsync().Within();
+        clock.Advance(TimeSpan.FromSeconds(2));
+        using System.Net.Sockets.TcpListener listener = new(PortBlock.Loopback, lease.Port);
+        listener.Start();
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+
+        await session.RegisterAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch }).Within();
+
+        (await readings.BoundDuration.Within()).Should().Be((5.0, "AllocatorPicks"));
+    }
+
+    [Fact]
     public async Task Keyed_TwoRegistries_AreToldApart()
     {
         using TempFolder folder = new();
@@ -98,6 +143,27 @@ public sealed partial class MetricsTests
         {
             readings.Invoking(it => it.Collect()).Should().NotThrow();
         }
+    }
+
+    [Fact]
+    public async Task Collect_MetersThatOutliveTheHost_SayNothingOfWhatARegistryHeld()
+    {
+        using TempFolder folder = new();
+        using LastingMeters meters = new();
+        using Readings readings = new(meters);
+        await using (AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IMeterFactory>(meters))))
+        {
+            await host.StartAsync();
+            await host.Host.Services.GetRequiredService<PortRegistry>().AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+            readings.Collect();
+            readings.Sum("portmap.ports", ("portmap.state", "Reserved")).Should().Be(1);
+            await host.StopAsync();
+        }
+
+        readings.Collect();
+
+        readings.Sum("portmap.ports", ("portmap.state", "Reserved")).Should().Be(0, "the registry is over");
+        readings.Sum("portmap.findings").Should().Be(0);
     }
 
     [Fact]
@@ -167,8 +233,12 @@ public sealed partial class MetricsTests
         private List<(string Name, long Value, Dictionary<string, object?> Tags)> _values = [];
 
         public Readings(IServiceProvider services)
+            : this(services.GetRequiredService<IMeterFactory>())
         {
-            IMeterFactory factory = services.GetRequiredService<IMeterFactory>();
+        }
+
+        public Readings(IMeterFactory factory)
+        {
             _listener.InstrumentPublished = (instrument, listener) =>
             {
                 if (instrument.Meter.Name is "Portmap" or "Portmap.Rpc" && ReferenceEquals(instrument.Meter.Scope, factory))
@@ -269,6 +339,30 @@ public sealed partial class MetricsTests
                 _values.Add((instrument.Name, value, read));
             }
         }
+    }
+
+    /// <summary>The meters of a host that has them from elsewhere: it does not end them.</summary>
+    private sealed class LastingMeters : IMeterFactory
+    {
+        private readonly Dictionary<string, Meter> _meters = [];
+
+        public Meter Create(MeterOptions options)
+        {
+            lock (_meters)
+            {
+                return _meters.TryGetValue(options.Name, out Meter? meter) ? meter : _meters[options.Name] = new LastingMeter(options, this);
+            }
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>As those of a factory are: disposed by nobody but the factory.</summary>
+    private sealed class LastingMeter(MeterOptions options, object scope) : Meter(new MeterOptions(options.Name) { Scope = scope })
+    {
+        protected override void Dispose(bool disposing) => base.Dispose(false);
     }
 
     /// <summary>A clock that stands until it is moved.</summary>

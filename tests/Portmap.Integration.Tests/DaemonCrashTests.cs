@@ -60,6 +60,13 @@ public sealed class DaemonCrashTests(ITestOutputHelper output)
                     new PortRegistryOptions { Ports = "41000-41011", StateFolder = folder["state"], Probe = false, ReuseDelay = TimeSpan.Zero, LeaseTimeout = TimeSpan.FromHours(24) }).Within();
                 book.Check([.. registry.Snapshot().Entries], string.Create(CultureInfo.InvariantCulture, $"kill {kills}, seed {seed}"));
             }
+
+            kills.Should().BeGreaterThanOrEqualTo(Math.Min(s_kills, LeastKills));
+            if (kills >= LeastKills)
+            {
+                book.Kinds.Should().BeEquivalentTo(
+                    CrashMix.Verbs.SelectMany(verb => (string[])[$"{verb} Tcp", $"{verb} Udp"]), "each verb came by on each protocol (seed {0})", seed);
+            }
         }
         finally
         {

@@ -55,7 +55,7 @@ internal sealed class FrozenScene : IDisposable
             ReuseDelay = s_reuseDelay,
             LivenessInterval = s_interval,
         };
-        Registry = isStored ? PortRegistry.OpenAsync(options, new SlowStore(), null, _clock).GetAwaiter().GetResult() : new PortRegistry(options, null, _clock);
+        Registry = isStored ? PortRegistry.OpenAsync(options, new SlowStore(fails: false), null, _clock).GetAwaiter().GetResult() : new PortRegistry(options, null, _clock);
         Here = Registry.OpenSession(Environment.ProcessId);
         There = Registry.OpenSession(_there.Id);
     }

@@ -85,16 +85,20 @@ public sealed class FrozenThreadTests : IDisposable
                 using FrozenScene scene = new(isStored, isGuarded);
                 before(scene);
                 string where = string.Create(CultureInfo.InvariantCulture, $"the thread that {name}{(isStored ? " on a store" : "")}{(isGuarded ? " with guards" : "")} was frozen at {step}, for the {time}. time");
-                Freeze(() => act(scene), () => scene.DoEverything(where), step, time);
-                FindFault(scene).Should().BeNull(where);
+                string? fault = FindFault(() =>
+                {
+                    Freeze(() => act(scene), () => scene.DoEverything(where), step, time);
+                    return scene.FindFault();
+                });
+                fault.Should().BeNull(where);
             }
         }
 
-        static string? FindFault(FrozenScene scene)
+        static string? FindFault(Func<string?> look)
         {
             try
             {
-                return scene.FindFault();
+                return look();
             }
             catch (InvalidOperationException broken)
             {

@@ -15,17 +15,35 @@ public class LinearizabilityTests
     private static readonly int s_count = Number("PORTMAP_HISTORIES"), s_seed = Number("PORTMAP_SEED");
 
     [Fact]
-    public void Registry_AnyScenarioUnderAnySchedule_IsLinearizable() => PlayAll(
-        count: 45_000,
-        (random, scenario) => Schedule.Any(random, scenario.Threads.Count, steps: 60 * scenario.Threads.Count));
+    public void Registry_AnyScenarioUnderAnySchedule_IsLinearizable() => PlayAll(count: 45_000, AnySchedule);
 
     [Fact]
     public void Registry_AnyScenarioOnThreadsThatRunFreely_IsLinearizable() => PlayAll(count: 10_000, (_, _) => null, takeTurns: false);
 
     [Fact]
-    public void Registry_AnyScenarioWhileTheStoreIsWriting_IsLinearizable() => PlayAll(count: 3_000, (_, _) => null, takeTurns: false, isStored: true);
+    public void Registry_AnyScenarioWhileTheStoreIsWriting_IsLinearizable() => PlayAll(count: 3_000, (_, _) => null, takeTurns: false, change: scenario => scenario with { IsStored = true });
 
-    private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true, bool isStored = false)
+    [Fact]
+    public void Registry_AnyScenarioOfAllVerbsUnderAnySchedule_IsLinearizable() => PlayAll(count: 12_000, AnySchedule, ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioOfAllVerbsOnThreadsThatRunFreely_IsLinearizable() => PlayAll(count: 4_000, (_, _) => null, takeTurns: false, ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioWithGuardsUnderAnySchedule_IsLinearizable() =>
+        PlayAll(count: 1_500, AnySchedule, change: scenario => scenario.WhereAllAreGivenPorts() with { IsGuarded = true }, ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioOfAllVerbsWhileTheStoreIsWriting_IsLinearizable() =>
+        PlayAll(count: 1_000, (_, _) => null, takeTurns: false, change: scenario => scenario with { IsStored = true }, ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioWhileTheStoreFails_IsLinearizable() =>
+        PlayAll(count: 1_500, (_, _) => null, takeTurns: false, change: scenario => scenario with { IsStored = true, StoreFails = true }, ofAll: true);
+
+    private static Schedule AnySchedule(Random random, Scenario scenario) => Schedule.Any(random, scenario.Threads.Count, steps: 60 * scenario.Threads.Count);
+
+    private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true, Func<Scenario, Scenario>? change = null, bool ofAll = false)
     {
         count = s_count != 0 ? s_count : count;
         int first = s_seed != 0 ? s_seed : 1;
@@ -33,7 +51,8 @@ public class LinearizabilityTests
         for (int seed = first; seed < first + (s_seed != 0 ? 1 : count); seed++)
         {
             Random random = new(seed);
-            Scenario scenario = Scenario.Any(random) with { IsStored = isStored };
+            Scenario scenario = ofAll ? Scenario.AnyOfAll(random) : Scenario.Any(random);
+            scenario = change?.Invoke(scenario) ?? scenario;
             if (explorer.FindFault(scenario, schedule(random, scenario)) is { } fault)
             {
                 Assert.Fail($"PORTMAP_SEED={seed}, {fault}");

@@ -17,7 +17,7 @@ internal static class MutantList
     [
         .. new[]
         {
-            [s_control], TableMutants.All, OperationMutants.All, GuardMutants.All, PersistenceMutants.All, HostMutants.All,
+            [s_control], TableMutants.All, OperationMutants.All, GroupMutants.All, GuardMutants.All, PersistenceMutants.All, HostMutants.All,
             WireMutants.All, WorkerMutants.All, FleetMutants.All, ToolMutants.All, TestingMutants.All,
         }.SelectMany(list => list).Select((mutant, index) => mutant with { Number = index + 1 }),
     ];

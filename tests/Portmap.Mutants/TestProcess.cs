@@ -59,10 +59,15 @@ internal sealed partial class TestProcess(TimeSpan limit)
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         string all = said.Append(await errors.ConfigureAwait(false)).ToString();
         return process.ExitCode == 0
-            ? all.Contains("No test matches", StringComparison.Ordinal) ? (Fate.NotRun, "no test matches the filter", seconds) : (Fate.Alive, string.Empty, seconds)
+            ? all.Contains("No test matches", StringComparison.Ordinal) ? (Fate.NotRun, "no test matches the filter", seconds)
+                : Passed().IsMatch(all) ? (Fate.Alive, string.Empty, seconds)
+                : (Fate.NotRun, "all tests were skipped", seconds)
             : all.Contains("aborted", StringComparison.OrdinalIgnoreCase) ? (Fate.Hung, "the test process was lost", seconds)
             : (Fate.NotRun, all.Trim().Split('\n')[^1], seconds);
     }
+
+    [GeneratedRegex(@"^\s+Passed:\s+[1-9]", RegexOptions.Multiline)]
+    private static partial Regex Passed();
 
     [GeneratedRegex(@"^\s+Failed ([^\s(]+)")]
     private static partial Regex Failed();

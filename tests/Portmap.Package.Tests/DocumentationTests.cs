@@ -26,7 +26,8 @@ public sealed class DocumentationTests(PackedPackages packages)
         foreach (Type type in Load(package).GetExportedTypes())
         {
             mustBe.Add("T:" + DocumentationId.Of(type));
-            foreach (MemberInfo member in type.GetMembers(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+            const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+            foreach (MemberInfo member in type.GetMembers(Declared).Where(IsSeen))
             {
                 (IsWritten(member) ? mustBe : mayBe).Add(DocumentationId.Of(member));
             }
@@ -83,10 +84,22 @@ public sealed class DocumentationTests(PackedPackages packages)
         return context.LoadFromStream(bytes);
     }
 
+    // Public, or for those who inherit the type.
+    private static bool IsSeen(MemberInfo member) => member switch
+    {
+        MethodBase method => method.IsPublic || ((method.IsFamily || method.IsFamilyOrAssembly) && !method.IsDefined(typeof(CompilerGeneratedAttribute))),
+        FieldInfo field => field.IsPublic || field.IsFamily,
+        PropertyInfo property => Array.Exists(property.GetAccessors(nonPublic: true), IsSeen),
+        EventInfo occurrence => IsSeen(occurrence.AddMethod!),
+        Type nested => nested.IsNestedPublic || nested.IsNestedFamily,
+        _ => true,
+    };
+
     // What somebody wrote: neither what the compiler makes of a record or an enum, nor an accessor,
     // nor a constructor that it adds.
     private static bool IsWritten(MemberInfo member) => member switch
     {
+        ConstructorInfo { IsFamily: true } or MethodInfo { Name: "Finalize" } => false,
         MethodInfo { IsSpecialName: true } method => method.Name.StartsWith("op_", StringComparison.Ordinal) && !method.IsDefined(typeof(CompilerGeneratedAttribute)),
         ConstructorInfo constructor => constructor.GetParameters().Length > 0,
         FieldInfo field => !field.IsSpecialName,

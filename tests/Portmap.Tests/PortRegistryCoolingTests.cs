@@ -59,11 +59,27 @@ public class PortRegistryCoolingTests
         Enumerable.Range(0, 10).Select(i => scene.Acquire($"c{i}").Port).Should().BeEquivalentTo(leases.Select(lease => lease.Port));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60)]
+    public async Task Release_LeasesThatASearchOfTheFullRangeHasMet_AllComeBackAfterTheDelay(int delaySeconds)
+    {
+        await using Scene scene = new(configure: options => (options.ReuseCooling, options.ReuseDelay) = (false, TimeSpan.FromSeconds(delaySeconds)));
+        PortLease[] leases = [.. Enumerable.Range(0, 10).Select(i => scene.Acquire($"b{i}"))];
+        scene.AcquireRefused("early").ShouldExplain(PortRefusalReason.Exhausted, "10 reserved");   // it takes each of them out of the map of free ports
+        Array.ForEach(leases, lease => lease.TryRelease(out _).Should().BeTrue());
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        Enumerable.Range(0, 10).Select(i => scene.Acquire($"c{i}").Port).Should().BeEquivalentTo(leases.Select(lease => lease.Port));
+    }
+
     [Fact]
     public async Task Acquire_OneHasCooledAndALowerOneCoolsStill_TakesTheOneThatHas()
     {
         await using Scene scene = new("20000-20001");
         PortLease[] leases = [scene.Acquire("a"), scene.Acquire("b")];
+        scene.AcquireRefused("early").ShouldExplain(PortRefusalReason.Exhausted);   // so that neither is in the map of free ports
         leases.Single(lease => lease.Port == 20_001).TryRelease(out _).Should().BeTrue();
         scene.Clock.Advance(TimeSpan.FromSeconds(3));   // within one eighth of the delay
         leases.Single(lease => lease.Port == 20_000).TryRelease(out _).Should().BeTrue();

@@ -75,6 +75,22 @@ public class PortRegistryProtocolTests
         scene.AcquireRefused(Both("b2")).ShouldExplain(PortRefusalReason.Exhausted);
     }
 
+    [Theory]
+    [InlineData(PortOrder.LowestFree)]
+    [InlineData(PortOrder.NextFit)]
+    [InlineData(PortOrder.Random)]
+    public async Task TryAcquire_Both_PassesOverEachThatIsBusyOnOneAndLeavesItToOthers(PortOrder order)
+    {
+        await using Scene scene = new("20000-20009", options => options.Order = order);
+        for (int port = 20000; port < 20009; port++)
+        {
+            scene.Here.Register("u" + port, port, protocol: PortProtocol.Udp);
+        }
+
+        scene.Acquire(Both("b1")).Port.Should().Be(20009, "a number that is named again and again is no answer");
+        Enumerable.Range(0, 9).Select(i => scene.Acquire($"t{i}").Port).Should().BeEquivalentTo(Enumerable.Range(20000, 9));
+    }
+
     [Fact]
     public async Task TryAcquire_BothRefused_LeavesNothingBehind()
     {

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using Portmap.Operations;
 using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
 
@@ -402,27 +401,6 @@ public class PortScopeTests
         await end.CancelAsync();
         (await looking.Within()).Should().Be(0);
         scene.Registry.AssertInvariants();
-    }
-
-    /// <summary>So many that they share buckets.</summary>
-    [Fact]
-    public void Ties_OfManyOwners_AreFoundReplacedAndTakenAwayEachByItself()
-    {
-        FleetTies ties = new();
-        FleetBond bond = new(1, () => true, Stream.Null);
-        FleetTie[] all = [.. Enumerable.Range(0, 5_000).Select(i => new FleetTie(i.ToString(CultureInfo.InvariantCulture), bond))];
-        Array.ForEach(all, ties.Put);
-        FleetTie[] odd = [.. all.Where((_, i) => i % 2 == 1)];
-        FleetTie[] newer = Array.ConvertAll(odd, tie => new FleetTie(tie.Owner, bond));
-
-        Array.ForEach(newer, ties.Put);
-        odd.Should().OnlyContain(tie => !ties.TryRemove(tie), "another one is in its place");
-        all.Where((_, i) => i % 4 == 0).Should().OnlyContain(tie => ties.TryRemove(tie));
-
-        new HashSet<FleetTie>(ties.All).SetEquals([.. newer, .. all.Where((_, i) => i % 4 == 2)]).Should().BeTrue();
-        ties.All.Should().HaveCount(newer.Length + 1_250);
-        ties.Find("1").Should().BeSameAs(newer[0]);
-        ties.Find("4").Should().BeNull();
     }
 
     /// <summary>A fleet that a test holds in its hand.</summary>

@@ -7,12 +7,18 @@ namespace Portmap.Benchmarks.Quick;
 /// to; wall time where the system has no such clock.</summary>
 internal static partial class ThreadClock
 {
-    private const int ThreadCpuTime = 3;   // CLOCK_THREAD_CPUTIME_ID of Linux
+    private const int ProcessCpuTime = 2, ThreadCpuTime = 3;   // CLOCK_…_CPUTIME_ID of Linux
 
     public static long NowNs =>
         OperatingSystem.IsLinux() && GetTime(ThreadCpuTime, out Timespec time) == 0
             ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
             : (long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
+
+    /// <summary>That of all threads of this process.</summary>
+    public static long ProcessNs =>
+        OperatingSystem.IsLinux() && GetTime(ProcessCpuTime, out Timespec time) == 0
+            ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
+            : (long)Environment.CpuUsage.TotalTime.TotalNanoseconds;
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -65,13 +65,14 @@ internal struct Acquisition : IOperation
 
     /// <summary>Acquires on a registry that does not confirm.</summary>
     /// <returns>Why it was refused, or null.</returns>
-    public static PortRefusal? Now(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)
-    {
-        if (PlainAcquisition.Fits(parts, request, strategy) && PlainAcquisition.TryGrant(parts, lease, request, strategy))
-        {
-            return null;
-        }
+    public static PortRefusal? Now(RegistryParts parts, ILease lease, in PortRequest request, byte strategy) =>
+        PlainAcquisition.Fits(parts, request, strategy) && PlainAcquisition.TryGrant(parts, lease, request, strategy)
+            ? null
+            : StepsNow(parts, lease, request, strategy);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // its locals, more than 1,000 bytes, are not cleared on the way past it
+    private static PortRefusal? StepsNow(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)
+    {
         Acquisition acquisition = new(parts, lease, request, strategy);
         return Confirmation.Now(ref acquisition);
     }

@@ -13,6 +13,9 @@ namespace Portmap.Operations;
 /// </remarks>
 internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposable, IDisposable
 {
+    /// <summary>Ranges that take more characters are not stored: a line has its limit.</summary>
+    private const int LongestPorts = 1_024;
+
     private readonly RegistryParts _parts;
     private readonly Findings _findings;
     private readonly FactWriter _writer;
@@ -212,7 +215,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     {
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = _parts.Clock.ToUtc(atMs);
-        ProcessIdentity process = SessionHolder.Of(claim)?.Process ?? default;
+
+        // One that never took effect has used up no lease, and is nobody's last registration.
+        bool neverWas = claim is { IsLease: false, Stage: ClaimStage.Ended, WasBound: false };
+        ProcessIdentity process = neverWas ? default : SessionHolder.Of(claim)?.Process ?? default;
         return new PortFact
         {
             Protocol = claim.Protocol,
@@ -220,12 +226,13 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Owner = claim.Owner,
             Epoch = claim.Epoch,
             Group = group,
-            Origin = claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown) ? claim.Origin : 0,
+            Origin = !neverWas && (claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
             State = state,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,
             UserId = state == PortState.Cooling ? null : OwnerRights.UserOf(claim),
             BootId = _bootId,
+            Ports = state == PortState.Reserved && ILease.Of(claim)?.Ports is { Length: <= LongestPorts } ports ? ports : null,
             At = at,
             Until = state switch
             {

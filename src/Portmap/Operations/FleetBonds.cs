@@ -11,17 +11,22 @@ namespace Portmap.Operations;
 /// <para>I1. A bond is here before its lease can take effect, and until everything that came of the
 /// lease has ended: whoever finds one of those looks at the bond (<see cref="Serves"/>), whose
 /// clock says whether it counts. So it never answers for an owner that was lost, also when this
-/// process has just woken and nobody has told it.</para>
+/// process has just woken and nobody has told it. Whoever finds no bond looks at what was found
+/// once more, for its end takes the bond away (<see cref="Answer"/>).</para>
 /// <para>I2. Who finds that the owner was lost ends the lease and its registration there and then,
 /// as the fleet's own word does.</para>
-/// Progress: a look is wait-free and allocates nothing; ending is that of the table.
+/// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a
+/// claim takes a round over the network, so that a copy of some thousand references does not
+/// count.</para>
+/// Progress: a look is wait-free and allocates nothing; ending is that of the table; keeping and
+/// removing a bond is lock-free.
 /// </remarks>
 internal sealed class FleetBonds
 {
     private readonly PortTable _table;
     private readonly RegistryClock _clock;
     private readonly Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> _claim;
-    private readonly FleetTies _ties = new();
+    private Dictionary<string, Tie> _ties = new(StringComparer.Ordinal);
 
     public FleetBonds(PortTable table, RegistryClock clock, Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> claim)
     {
@@ -30,18 +35,69 @@ internal sealed class FleetBonds
         _claim = claim;
     }
 
+    private Dictionary<string, Tie> Ties => Volatile.Read(ref _ties);   // pairs with Change
+
     /// <summary>Whether what the table shows of an owner counts: it is of this host only, or held
     /// in the fleet. Wait-free, but where this is the first to see that the owner was
     /// lost.</summary>
     public bool Serves(ReadOnlySpan<char> owner)
     {
-        if (_ties.Find(owner) is not { } tie || tie.Bond.IsHeld)
+        if (!Ties.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(owner, out Tie? tie) || tie.Bond.IsHeld)
         {
             return true;
         }
 
         Lose(tie);
         return false;
+    }
+
+    /// <summary>What a lookup answers that has found a claim of an owner. Wait-free.</summary>
+    /// <remarks>A bond that is not here was never there, or has gone with the claim: one that is in
+    /// force after the look had none. Else the owner is looked at once more, and what is found then
+    /// came during this call, by a bond of its own.</remarks>
+    public ClaimView Answer(PortProtocol protocol, ReadOnlySpan<char> owner, ClaimView found)
+    {
+        if (found.IsNone || !Serves(owner))
+        {
+            return default;
+        }
+
+        if (found.Now().Stage == found.Stage)
+        {
+            return found;
+        }
+
+        found = _table.Find(protocol, owner);
+        return !found.IsNone && Serves(owner) ? found : default;
+    }
+
+    /// <summary>The port of an owner whose registration counts; 0 is none. Wait-free.</summary>
+    public int PortOf(PortProtocol protocol, ReadOnlySpan<char> owner)
+    {
+        ClaimView served = Answer(protocol, owner, _table.Find(protocol, owner));
+        return served.IsNone || served.IsLease ? 0 : served.Port;
+    }
+
+    /// <summary>What a lookup answers that has found the entry of a port; it is read again until it
+    /// is the same after the look at its owner, at most twice. Wait-free.</summary>
+    public bool AnswerPort(PortEntries entries, int port, ref PortEntry entry)
+    {
+        for (int look = 0; look < 2; look++)
+        {
+            bool serves = Serves(entry.Owner);
+            (long? epoch, PortState state) = (entry.Epoch, entry.State);
+            if (!entries.TryFind(entry.Protocol, port, out entry))
+            {
+                return false;
+            }
+
+            if (serves && entry.Epoch == epoch && entry.State == state)
+            {
+                return true;
+            }
+        }
+
+        return Serves(entry.Owner);
     }
 
     /// <summary>Claims an owner; the bond is known from now on.</summary>
@@ -51,7 +107,7 @@ internal sealed class FleetBonds
     {
         (long epoch, Func<bool> isHeld, CancellationToken lost, IAsyncDisposable claim) = await _claim(owner).ConfigureAwait(false);
         FleetBond bond = new(epoch, isHeld, claim);
-        _ties.Put(new FleetTie(owner, bond));
+        Change(owner, new Tie(owner, bond), replaces: null);
         lost.UnsafeRegister(_ => Lose(owner, bond), null);
         return bond;
     }
@@ -61,12 +117,12 @@ internal sealed class FleetBonds
     public void Bind(FleetBond bond, ILease lease)
     {
         LeaseExtras.SetBond(ref lease.Extras, bond);
-        if (_ties.Find(lease.Owner) is not { } tie || tie.Bond != bond)
+        if (!Ties.TryGetValue(lease.Owner, out Tie? tie) || tie.Bond != bond)
         {
             return;   // given back meanwhile
         }
 
-        tie.Lease = lease;
+        Volatile.Write(ref tie.Lease, lease);
         Untie(tie);
         if (!bond.IsHeld)
         {
@@ -77,7 +133,7 @@ internal sealed class FleetBonds
     /// <summary>Nothing came of a claim.</summary>
     public void GiveBack(string owner, FleetBond bond)
     {
-        if (_ties.Find(owner) is { } tie && tie.Bond == bond)
+        if (Ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
         {
             Remove(tie);
         }
@@ -87,7 +143,7 @@ internal sealed class FleetBonds
     /// here.</summary>
     public void Registered(string owner)
     {
-        if (_ties.Find(owner) is { } tie && !tie.Bond.IsHeld)
+        if (Ties.TryGetValue(owner, out Tie? tie) && !tie.Bond.IsHeld)
         {
             Lose(tie);
         }
@@ -96,7 +152,7 @@ internal sealed class FleetBonds
     /// <summary>Something of an owner has ended.</summary>
     public void Ended(string owner)
     {
-        if (_ties.Find(owner) is { } tie)
+        if (Ties.TryGetValue(owner, out Tie? tie))
         {
             Untie(tie);
         }
@@ -105,11 +161,11 @@ internal sealed class FleetBonds
     /// <summary>Ends what was lost and not seen yet; before a look at everything.</summary>
     public void EndLost()
     {
-        foreach (FleetTie tie in _ties.All)
+        foreach (KeyValuePair<string, Tie> pair in Ties)
         {
-            if (!tie.Bond.IsHeld)
+            if (!pair.Value.Bond.IsHeld)
             {
-                Lose(tie);
+                Lose(pair.Value);
             }
         }
     }
@@ -117,9 +173,9 @@ internal sealed class FleetBonds
     /// <summary>Ends everything.</summary>
     public void LoseAll()
     {
-        foreach (FleetTie tie in _ties.All)
+        foreach (KeyValuePair<string, Tie> pair in Ties)
         {
-            Lose(tie);
+            Lose(pair.Value);
         }
     }
 
@@ -130,16 +186,16 @@ internal sealed class FleetBonds
 
     private void Lose(string owner, FleetBond bond)
     {
-        if (_ties.Find(owner) is { } tie && tie.Bond == bond)
+        if (Ties.TryGetValue(owner, out Tie? tie) && tie.Bond == bond)
         {
             Lose(tie);   // else it was given back, and nothing is left that could end
         }
     }
 
-    private void Lose(FleetTie tie)
+    private void Lose(Tie tie)
     {
         tie.Bond.Lose();
-        if (tie.Lease is not { } lease)
+        if (Volatile.Read(ref tie.Lease) is not { } lease)
         {
             return;   // who acquires looks when it is granted, and meanwhile nothing is served
         }
@@ -169,9 +225,9 @@ internal sealed class FleetBonds
     }
 
     /// <summary>Gives the owner back when nothing of the lease is in force any more.</summary>
-    private void Untie(FleetTie tie)
+    private void Untie(Tie tie)
     {
-        if (tie.Lease is { } lease && !lease.IsOpen && !IsInForce(lease, lease.Claim) && !IsInForce(lease, lease.Twin))
+        if (Volatile.Read(ref tie.Lease) is { } lease && !lease.IsOpen && !IsInForce(lease, lease.Claim) && !IsInForce(lease, lease.Twin))
         {
             Remove(tie);
         }
@@ -186,11 +242,50 @@ internal sealed class FleetBonds
         _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Epoch),   // it went on over another session
     };
 
-    private void Remove(FleetTie tie)
+    private void Remove(Tie tie)
     {
-        if (_ties.TryRemove(tie))
+        if (Change(tie.Owner, to: null, replaces: tie))
         {
             tie.Bond.GiveBack();
         }
+    }
+
+    /// <summary>Keeps another bond of an owner, or none: whatever is kept, or only where it is a
+    /// certain one.</summary>
+    private bool Change(string owner, Tie? to, Tie? replaces)
+    {
+        while (true)
+        {
+            Dictionary<string, Tie> seen = Ties;
+            if (replaces is not null && seen.GetValueOrDefault(owner) != replaces)
+            {
+                return false;
+            }
+
+            Dictionary<string, Tie> next = new(seen, StringComparer.Ordinal);
+            if (to is null)
+            {
+                next.Remove(owner);
+            }
+            else
+            {
+                next[owner] = to;
+            }
+
+            if (Interlocked.CompareExchange(ref _ties, next, seen) == seen)   // publishes the bond to all that look
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>A bond, and the lease it is for once that is granted.</summary>
+    private sealed class Tie(string owner, FleetBond bond)
+    {
+        public ILease? Lease;
+
+        public string Owner => owner;
+
+        public FleetBond Bond => bond;
     }
 }

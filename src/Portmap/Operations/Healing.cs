@@ -125,6 +125,17 @@ internal sealed class Healing(RegistryParts parts)
         request = request with { Reuse = PortReuse.Fresh, Previous = port };
         Completed<Acquisition> completed = await new Confirmation(parts)
             .RunAsync(new Acquisition(parts, lease, request, failed.Strategy, (failed, failedTwin))).ConfigureAwait(false);
+        if (completed.Refusal is null)
+        {
+            // Whoever made it take effect tells the lease, and may be suspended before that.
+            PortHunt hunt = completed.Operation.Hunt;
+            lease.OnHealed(failed, hunt.Claim!);
+            if (failedTwin is not null)
+            {
+                lease.OnHealed(failedTwin, hunt.Twin!);
+            }
+        }
+
         return completed.Refusal;
     }
 

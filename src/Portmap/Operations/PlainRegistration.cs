@@ -13,8 +13,9 @@ internal static class PlainRegistration
     /// <param name="parts">What it works with.</param>
     /// <param name="session">Who says it.</param>
     /// <param name="request">What it says; checked.</param>
+    /// <param name="now">The time.</param>
     /// <param name="registered">The claim that stands.</param>
-    public static bool TryRegister(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out ClaimView registered)
+    public static bool TryRegister(RegistryParts parts, SessionHolder session, in PortClaimRequest request, long now, out ClaimView registered)
     {
         registered = default;
         PortTable table = parts.Table;
@@ -42,7 +43,6 @@ internal static class PlainRegistration
             return false;
         }
 
-        long now = parts.NowMs;
         registered = table.FinishRegistration(claim, now);
         if (!registered.WasBound)
         {

@@ -159,7 +159,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
         return count = isCounted ? count : CountOwners(claim);
     }
 
-    private int CountOwners(ClaimView claim) => claim.Port == 0 ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
+    private int CountOwners(ClaimView claim) => claim.Port == 0 || !claim.IsShared ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
 
     private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
     {

@@ -21,6 +21,7 @@ internal struct Registration : IOperation
     private readonly SessionHolder _session;
     private WantedRegistration _wanted;
     private PortClaim? _claim;      // it tops its owner
+    private ILease? _lease;         // which the claim uses up
     private PortClaim? _beside;
     private long _epochBeside;
     private bool _hasProof;         // the kernel's list was asked, and somebody listens
@@ -42,39 +43,43 @@ internal struct Registration : IOperation
 
     /// <summary>What is wrong with a registration, before anything is done. Looks at the
     /// process.</summary>
-    public static PortRefusal? Check(RegistryParts parts, SessionHolder session, in PortClaimRequest request)
+    public static PortRefusal? Check(RegistryParts parts, SessionHolder session, in PortClaimRequest request, long now)
     {
         parts.ThrowIfDisposed();
         Place place = new(request.Owner, request.Port ?? 0, request.Protocol);
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? (place.Port is < 1 or > 65_535 ? Refusals.InvalidPort(place.Owner, place.Port, place.Protocol, "register the port the process listens on") : null)
             ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, request.Owner))
-            ?? (session.CheckAliveToRegister(parts.NowMs) ? null : Refusals.ProcessDead(place, session.ProcessId));
+            ?? (session.CheckAliveToRegister(now) ? null : Refusals.ProcessDead(place, session.ProcessId));
     }
 
     /// <summary>Registers on a registry that does not confirm.</summary>
     public static PortRefusal? Now(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
     {
         entry = default;
-        PortRefusal? refusal = Check(parts, session, request);
-        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, out ClaimView registered))
+        long now = parts.NowMs;
+        PortRefusal? refusal = Check(parts, session, request, now);
+        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
         {
             entry = parts.Entries.Of(registered);
             return null;
         }
 
-        if (refusal is null)
-        {
-            Registration registration = new(parts, session, request);
-            refusal = Confirmation.Now(ref registration);
-            entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
-        }
-
+        refusal ??= StepsNow(parts, session, request, out entry);
         if (refusal is not null)
         {
             parts.Metrics.Refused(refusal.Reason);
         }
 
+        return refusal;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
+    private static PortRefusal? StepsNow(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
+    {
+        Registration registration = new(parts, session, request);
+        PortRefusal? refusal = Confirmation.Now(ref registration);
+        entry = refusal is null ? parts.Entries.Of(registration.Registered) : default;
         return refusal;
     }
 
@@ -117,7 +122,7 @@ internal struct Registration : IOperation
 
     private static async Task<PortEntry> ConfirmAsync(RegistryParts parts, SessionHolder session, PortClaimRequest request)
     {
-        ThrowIfRefused(parts, Check(parts, session, request));
+        ThrowIfRefused(parts, Check(parts, session, request, parts.NowMs));
         Completed<Registration> completed = await new Confirmation(parts).RunAsync(new Registration(parts, session, request)).ConfigureAwait(false);
         ThrowIfRefused(parts, completed.Refusal);
         return parts.Entries.Of(completed.Operation.Registered);
@@ -167,7 +172,7 @@ internal struct Registration : IOperation
         }
 
         _parts.ThrowIfDisposed();
-        return Push(seen, Rank(ref right, seen), right, now);
+        return Push(seen, Rank(ref right, seen), right);
     }
 
     private readonly OwnerClaims Claims(in OwnerView seen, long now)
@@ -265,7 +270,7 @@ internal struct Registration : IOperation
         return 0;
     }
 
-    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right, long now)
+    private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right)
     {
         NewClaim registration = new()
         {
@@ -275,7 +280,7 @@ internal struct Registration : IOperation
             Origin = right.Origin,
             Strategy = right.Strategy,
             Holder = _session,
-            UsesUp = right.UsesUp,
+            UsesUp = right.UsesUp ?? right.ReliesOn,
         };
         Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
@@ -284,11 +289,7 @@ internal struct Registration : IOperation
         }
 
         _claim = pushed == Publication.Done ? claim : null;
-        if (_claim is not null && right.Beside is not null && seen.Served is { IsNone: false, Stage: ClaimStage.Ended })
-        {
-            PortTable.GiveUp(claim, now);   // it was to stand beside the lease because of a registration that has gone: decide again
-        }
-
+        _lease = right.UsesUp?.Lease as ILease;
         return Answer.Again;
     }
 
@@ -300,6 +301,11 @@ internal struct Registration : IOperation
         if (claim.WasBound)
         {
             _parts.ThrowIfLate(claim);
+            if (_lease is { IsOpen: true } untold)
+            {
+                untold.OnRegistered(_claim!);   // whoever made it take effect may be suspended before it tells
+            }
+
             if (_session.IsOver)
             {
                 _parts.Table.TryEnd(claim, _session.EndCause, now);   // it died meanwhile, and the sweep may have passed before this took effect

@@ -18,6 +18,10 @@ internal struct RegistrationRight
     /// <summary>The lease it uses up, or the registration it continues.</summary>
     public PortClaim? UsesUp;
 
+    /// <summary>The registration without which it had no right to be what it is: what became of the
+    /// owner when it has ended before this takes effect has to be decided anew.</summary>
+    public PortClaim? ReliesOn;
+
     /// <summary>It takes the place of a registration of the owner by a living process.</summary>
     public bool Replaces;
 
@@ -68,7 +72,7 @@ internal struct RegistrationRight
             // The process that was started with this epoch again: its predecessor is dead, or it is
             // the same one on another port.
             refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);
-            return new RegistrationRight { Beside = lease.Claim, Origin = bound.Origin, Strategy = bound.Strategy };
+            return new RegistrationRight { Beside = lease.Claim, ReliesOn = lease.IsNone ? null : bound.Claim, Origin = bound.Origin, Strategy = bound.Strategy };
         }
 
         LastRegistration? last = fence.LastOf(wanted.Owner);
@@ -102,7 +106,7 @@ internal struct RegistrationRight
         // A sign-in on another port while a lease is open: it is older than the lease, which stays
         // open and may still replace it.
         refusal = isBack || OwnerRights.SpeaksFor(caller, lease) ? null : Refusals.NotOwner(wanted.Owner.Owner, lease, caller, wanted.Port);
-        return new RegistrationRight { Beside = lease.Claim };
+        return new RegistrationRight { Beside = lease.Claim, ReliesOn = isBack ? bound.Claim : null };
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // only one of them is needed: the locals of the others are not cleared

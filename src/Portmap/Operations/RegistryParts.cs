@@ -11,6 +11,8 @@ internal sealed class RegistryParts
     private int _isDisposed;
     private long _lastPassMs;
     private FleetBonds? _fleet;
+    private long _sessionMoves;
+    private int _unwatchedSessions;
 
     public required PortRegistrySettings Settings
     {
@@ -67,6 +69,18 @@ internal sealed class RegistryParts
     /// <summary>Whether a request may be given a port.</summary>
     public bool HandsOut(int port, in PortRequest request) =>
         (Settings.HandsOut(port) || Settings.Kept?.PortOf(request.Owner) == port) && (request.Ports is null || Pools.Find(request.Ports, out _).Contains(port));
+
+    /// <summary>How often a session was opened or came to another state.</summary>
+    public long SessionMoves => Volatile.Read(ref _sessionMoves);
+
+    /// <summary>How many sessions there are whose death passes have to look for.</summary>
+    public int UnwatchedSessions => Volatile.Read(ref _unwatchedSessions);
+
+    public void NoteSessionMove(int unwatched)
+    {
+        Interlocked.Add(ref _unwatchedSessions, unwatched);
+        Interlocked.Increment(ref _sessionMoves);
+    }
 
     /// <summary>When a pass ended last, or when the registry began.</summary>
     public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }

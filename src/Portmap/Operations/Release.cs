@@ -73,8 +73,7 @@ internal struct Release : IOperation
             return null;
         }
 
-        Release release = new(parts, lease);
-        return Confirmation.Now(ref release);
+        return StepsNow(parts, lease);
     }
 
     /// <inheritdoc cref="Now(RegistryParts, ILease)"/>
@@ -85,11 +84,19 @@ internal struct Release : IOperation
             return refusal;
         }
 
-        if (PlainRegistration.TryRelease(parts, caller, request))
-        {
-            return null;
-        }
+        return PlainRegistration.TryRelease(parts, caller, request) ? null : StepsNow(parts, caller, request);
+    }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
+    private static PortRefusal? StepsNow(RegistryParts parts, ILease lease)
+    {
+        Release release = new(parts, lease);
+        return Confirmation.Now(ref release);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]   // as above
+    private static PortRefusal? StepsNow(RegistryParts parts, SessionHolder caller, in PortClaimRequest request)
+    {
         Release release = new(parts, caller, request);
         return Confirmation.Now(ref release);
     }

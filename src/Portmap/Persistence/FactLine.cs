@@ -31,7 +31,7 @@ internal static class FactLine
     public const int PrefixLength = 10;
 
     /// <summary>Everything of a line but the two names, each number at its longest.</summary>
-    private const int MaxFixedLength = 256;
+    private const int MaxFixedLength = 256;   // with " in="
 
     /// <summary>A UTF-16 unit takes up to 3 bytes of UTF-8, each up to 4 as an escape.</summary>
     private const int MaxPerChar = 12;
@@ -55,7 +55,7 @@ internal static class FactLine
     /// <returns>Whether it fits a line.</returns>
     public static bool TryWrite(ArrayBufferWriter<byte> to, PortFact fact)
     {
-        Span<byte> line = to.GetSpan(MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length)));
+        Span<byte> line = to.GetSpan(MostOf(fact));
         return TryAdvance(to, Seal(line, fact.IsMark ? PutMark(fact, line) : PutClaim(fact, line)));
     }
 
@@ -67,7 +67,7 @@ internal static class FactLine
         int most = PrefixLength + 1;
         foreach (PortFact fact in facts)
         {
-            most += MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length));
+            most += MostOf(fact);
         }
 
         Span<byte> line = to.GetSpan(most);
@@ -85,6 +85,8 @@ internal static class FactLine
         return TryAdvance(to, Seal(line, end));
     }
 
+    private static int MostOf(PortFact fact) => MaxFixedLength + (MaxPerChar * (fact.Owner.Length + fact.Strategy.Length + (fact.Ports?.Length ?? 0)));
+
     /// <summary>
     /// How long the line of a fact is, its line break included, without writing it.
     /// </summary>
@@ -99,7 +101,7 @@ internal static class FactLine
         return PrefixLength + "tcp   epoch= pid= start= boot= at= until= by= owner="u8.Length
             + Digits(fact.Port) + state + Digits(fact.Epoch) + (fact.Origin != 0 ? " of="u8.Length + Digits(fact.Origin) : 0)
             + Digits(fact.ProcessId) + Digits(fact.ProcessStart) + (fact.UserId is { } user ? " uid="u8.Length + Digits(user) : 0) + (fact.BootId == Guid.Empty ? 1 : 36)
-            + LineTime.Measure(fact.AtMs) + LineTime.Measure(fact.UntilMs)
+            + LineTime.Measure(fact.AtMs) + LineTime.Measure(fact.UntilMs) + (fact.Ports is { } ports ? " in="u8.Length + Measure(ports, s_escapedInStrategyText) : 0)
             + Measure(fact.Strategy, s_escapedInStrategyText) + Measure(fact.Owner, s_escapedInOwnerText) + 1;
     }
 
@@ -167,6 +169,7 @@ internal static class FactLine
         end += LineTime.Write(fact.AtMs, line[end..]);
         end = Put(" until="u8, line, end);
         end += LineTime.Write(fact.UntilMs, line[end..]);
+        end = fact.Ports is { } ports ? PutText(ports, s_escapedInStrategy, line, Put(" in="u8, line, end)) : end;
         end = PutText(fact.Strategy, s_escapedInStrategy, line, Put(" by="u8, line, end));
         return PutText(fact.Owner, s_escapedInOwner, line, Put(" owner="u8, line, end));
     }

@@ -37,7 +37,7 @@ public sealed class PortFact
     public long Origin
     {
         get => (_boot as Rarely)?.Origin ?? 0;
-        init => _boot = With(Boot, value, Group);
+        init => _boot = With(Boot, value, Group, Ports);
     }
 
     /// <summary>What tells the facts of one group, which are next to each other in their batch: a
@@ -46,7 +46,17 @@ public sealed class PortFact
     public long Group
     {
         get => (_boot as Rarely)?.Group ?? 0;
-        init => _boot = With(Boot, Origin, value);
+        init => _boot = With(Boot, Origin, value, Ports);
+    }
+
+    /// <summary>Reserved: the ranges that the lease is to lie in, as <c>PortRequest.Ports</c> had
+    /// them; null, as everywhere else, is any that are handed out.</summary>
+    /// <value>At most 1,024 characters. A lease that asked for more may get any port after a
+    /// restart.</value>
+    public string? Ports
+    {
+        get => (_boot as Rarely)?.Ports;
+        init => _boot = With(Boot, Origin, Group, value);
     }
 
     /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or
@@ -71,7 +81,7 @@ public sealed class PortFact
     public Guid BootId
     {
         get => Boot is Guid boot ? boot : Guid.Empty;
-        init => _boot = With(Share(value), Origin, Group);
+        init => _boot = With(Share(value), Origin, Group, Ports);
     }
 
     /// <summary>When the claim came into this state.</summary>
@@ -114,7 +124,8 @@ public sealed class PortFact
     /// <param name="epoch">Epochs up to this one may have been given.</param>
     public static PortFact Mark(long epoch) => new() { Epoch = epoch };
 
-    private static object? With(object? boot, long origin, long group) => origin == 0 && group == 0 ? boot : new Rarely(boot, origin, group);
+    private static object? With(object? boot, long origin, long group, string? ports) =>
+        origin == 0 && group == 0 && ports is null ? boot : new Rarely(boot, origin, group, ports);
 
     private static object Share(Guid boot)
     {
@@ -145,9 +156,10 @@ public sealed class PortFact
         order = order != 0 ? order : Nullable.Compare(UserId, other.UserId);
         order = order != 0 ? order : BootId.CompareTo(other.BootId);
         order = order != 0 ? order : string.CompareOrdinal(Strategy, other.Strategy);
+        order = order != 0 ? order : string.CompareOrdinal(Ports, other.Ports);
         return order > 0;
     }
 
     /// <summary>What few facts have, beside what all have.</summary>
-    private sealed record Rarely(object? Boot, long Origin, long Group);
+    private sealed record Rarely(object? Boot, long Origin, long Group, string? Ports);
 }

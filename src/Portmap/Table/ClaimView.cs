@@ -71,6 +71,9 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => Claim!.Guarded;
 
+    /// <summary>Whether it may have its port together with others.</summary>
+    public bool IsShared => Claim!.IsShared;
+
     /// <summary>The number of the addresses its process listens on, as the passes noted
     /// it.</summary>
     public byte Addresses => Claim!.Served;

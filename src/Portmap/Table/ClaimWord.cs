@@ -6,7 +6,7 @@ namespace Portmap.Table;
 /// <remarks><code>
 ///  63                                   16 15 14 13 12 11 10  9  8  7     3 2     0
 /// ┌───────────────────────────────────────┬──┬──┬──┬──┬──┬──┬──┬──┬───────┬───────┐
-/// │ milliseconds since the registry began │ –│ g│ l│ w│ q│ c│ s│ b│ cause │ stage │
+/// │ milliseconds since the registry began │ r│ g│ l│ w│ q│ c│ s│ b│ cause │ stage │
 /// └───────────────────────────────────────┴──┴──┴──┴──┴──┴──┴──┴──┴───────┴───────┘
 ///  b: the claim was Bound once (kept when it ends, so that a reader that saw it pending can tell that it took effect)
 ///  s: seated: a pending registration that has its slot, so that only the end of its lease can still refuse it
@@ -16,12 +16,13 @@ namespace Portmap.Table;
 ///  w: the fact is on disk
 ///  l: the fact of this stage came too late: the registry was disposed before it was in the queue, so it will never be on disk
 ///  g: a pending lease of a group: what becomes of it is decided by the word of the group (ClaimGroup), for all of them at once
+///  r: a registration in force that a pending one relied on: who ends it lets that one come to its end first (Finishing.TryEnd)
 /// </code></remarks>
 [DebuggerDisplay("{Display,nq}")]
 internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 {
     private const int CauseShift = 3, TimeShift = 16;
-    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12, LateFlag = 1 << 13, GroupFlag = 1 << 14;
+    private const long StageMask = 7, CauseMask = 31, BoundFlag = 1 << 8, SeatedFlag = 1 << 9, ConfirmedFlag = 1 << 10, QueuedFlag = 1 << 11, WrittenFlag = 1 << 12, LateFlag = 1 << 13, GroupFlag = 1 << 14, ReliedFlag = 1 << 15;
 
     public long Bits { get; } = bits;
 
@@ -47,6 +48,9 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     /// <summary>Pending, and decided by its group.</summary>
     public bool IsJoined => (Bits & GroupFlag) != 0;
 
+    /// <summary>In force, and a pending claim that is to replace it counts on that.</summary>
+    public bool IsReliedOn => (Bits & ReliedFlag) != 0;
+
     /// <summary>Its fact has yet to come to the disk.</summary>
     public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
 
@@ -65,6 +69,8 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     public ClaimWord Joined() => new(Bits | GroupFlag);
 
+    public ClaimWord ReliedOn(bool isReliedOn) => new(isReliedOn ? Bits | ReliedFlag : Bits & ~ReliedFlag);
+
     /// <summary>The word of a joined claim once its group is decided.</summary>
     public ClaimWord Decided(ClaimWord group) =>
         group.Stage == ClaimStage.Ended ? End(group.Cause, group.At) : TakeEffect(group.Stage, group.At);
@@ -79,7 +85,7 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
 
     /// <summary>What a debugger shows.</summary>
     internal string Display =>
-        $"{Stage}{(Stage == ClaimStage.Ended ? $" ({Cause})" : string.Empty)} at {At} ms{Flag(SeatedFlag, "seated")}{Flag(ConfirmedFlag, "confirmed")}{Flag(QueuedFlag, "queued")}{Flag(WrittenFlag, "written")}{Flag(LateFlag, "late")}{Flag(GroupFlag, "of a group")}";
+        $"{Stage}{(Stage == ClaimStage.Ended ? $" ({Cause})" : string.Empty)} at {At} ms{Flag(SeatedFlag, "seated")}{Flag(ConfirmedFlag, "confirmed")}{Flag(QueuedFlag, "queued")}{Flag(WrittenFlag, "written")}{Flag(LateFlag, "late")}{Flag(GroupFlag, "of a group")}{Flag(ReliedFlag, "relied on")}";
 
     public bool Equals(ClaimWord other) => Bits == other.Bits;
 

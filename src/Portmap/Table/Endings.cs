@@ -8,12 +8,17 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 {
     /// <summary>Ends a claim in force; false when it had ended already. Lookups stop at the CAS,
     /// the port becomes available after it.</summary>
-    public bool TryEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner = null)
+    /// <param name="claim">The claim.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="unlessReliedOn">Not while another claim may rely on it
+    /// (<see cref="RelyOn"/>).</param>
+    public bool TryEnd(PortClaim claim, ClaimEnd cause, long now, bool unlessReliedOn = false)
     {
         while (true)
         {
             ClaimWord word = claim.Word;
-            if (word.Stage is not (ClaimStage.Reserved or ClaimStage.Bound))
+            if (word.Stage is not (ClaimStage.Reserved or ClaimStage.Bound) || (unlessReliedOn && word.IsReliedOn))
             {
                 return false;
             }
@@ -24,9 +29,24 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
                 claim.Cell!.Remember(claim);
             }
 
-            if (TryEndFrom(claim, word, cause, now, winner))
+            if (TryEndFrom(claim, word, cause, now, winner: null))
             {
                 return true;
+            }
+        }
+    }
+
+    /// <summary>Marks a registration that one above it relies on, which is about to take effect and
+    /// to replace it: whoever is about to end it then finds its word changed. False when it has
+    /// ended.</summary>
+    public static bool RelyOn(PortClaim registration)
+    {
+        while (true)
+        {
+            ClaimWord word = registration.Word;
+            if (word.Stage != ClaimStage.Bound || word.IsReliedOn || registration.TryMark(word, word.ReliedOn(true)))
+            {
+                return word.Stage == ClaimStage.Bound;
             }
         }
     }
@@ -145,11 +165,12 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         for (PortClaim? below = claim.Below; below is not null; below = below.Below)
         {
             ClaimWord word = below.Word;
-            if (word.Stage == ClaimStage.Bound)
+            while (word.Stage == ClaimStage.Bound && !TryEndFrom(below, word, ClaimEnd.Replaced, now, claim))
             {
-                TryEndFrom(below, word, ClaimEnd.Replaced, now, claim);
+                word = below.Word;   // ended by somebody else, or only marked meanwhile
             }
-            else if (word.Stage == ClaimStage.Ended && word.Waits)
+
+            if (word.Stage == ClaimStage.Ended && word.Waits)
             {
                 facts.Queue(below, word);   // whoever ended it may be stopped before that, and its fact comes before this one's end
             }

@@ -84,6 +84,21 @@ internal sealed class EpochSource
         }
     }
 
+    /// <summary>Another number whenever one was drawn; it says nothing else.</summary>
+    public long Drawn
+    {
+        get
+        {
+            long sum = 0;
+            for (int i = 0; i < _stripes.Count; i++)
+            {
+                sum += Volatile.Read(ref _stripes[i]);   // a stripe only goes up
+            }
+
+            return sum;
+        }
+    }
+
     public long Next(long after)
     {
         long next = s_next;

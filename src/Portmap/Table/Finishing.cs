@@ -111,7 +111,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
 
             // PortTable I4. A claim is used up by a seated one only, so none of the owner's is lost
             // to one that is refused.
-            if (claim.UsesUp is { } used && !endings.UseUp(used, claim, now))
+            if (claim.UsesUp is { } used && !(claim.ReliesOn(used) ? Endings.RelyOn(used) : endings.UseUp(used, claim, now)))
             {
                 Refuse(claim, word, ClaimEnd.LeaseGone, now);
                 continue;
@@ -145,6 +145,28 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
 
         return false;
+    }
+
+    /// <summary>Ends a claim in force; false when it had ended already.</summary>
+    /// <remarks>One that is relied on may be about to be replaced: the mark goes, and what is
+    /// pending above comes to its end, which puts the mark there again if it still relies on it and
+    /// then replaces it. Where nothing did, nothing relies on the claim: whoever does so from here
+    /// on changes the word from which it is ended.</remarks>
+    public bool TryEnd(PortClaim claim, ClaimEnd cause, long now)
+    {
+        while (!endings.TryEnd(claim, cause, now, unlessReliedOn: true))
+        {
+            ClaimWord word = claim.Word;
+            if (word.Stage is not (ClaimStage.Reserved or ClaimStage.Bound))
+            {
+                return false;
+            }
+
+            claim.TryMark(word, word.ReliedOn(false));
+            Tidy(claim.Cell!, now);
+        }
+
+        return true;
     }
 
     /// <summary>Finishes what is pending on an owner and ends what is superseded, so that the cell
@@ -257,9 +279,14 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
 
         OwnerCell? cell = other.Cell;
-        if (cell is null || ReferenceEquals(cell, claim.Cell) || cell.InForceOn(claim.Port) is not { } holder)
+        if (cell is null || ReferenceEquals(cell, claim.Cell))
         {
             return Passage.Clear;
+        }
+
+        if (cell.InForceOn(claim.Port) is not { } holder)
+        {
+            return LetMove(cell, claim.Port, now);
         }
 
         // One that is pending in that cell without having the slot is not looked at: it has yet to
@@ -276,6 +303,19 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
 
         return held.Stage == ClaimStage.Bound ? MakeBoundGiveWay(holder, cell, claim, now) : Passage.Changed;
+    }
+
+    /// <summary>A lease that moves to another port because this one could not be bound is shown on
+    /// this one until it has.</summary>
+    private Passage LetMove(OwnerCell cell, int port, long now)
+    {
+        if (cell.HolderOf(port) is not { Word.Stage: ClaimStage.Ended })
+        {
+            return Passage.Clear;
+        }
+
+        Finish(cell.Top, now);   // the lease above has its slot, and waits for nothing any more
+        return Passage.Changed;
     }
 
     private Passage MakePendingGiveWay(PortClaim other, ClaimWord word, PortClaim claim, long now)
@@ -339,6 +379,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             }
         }
 
+        joined?.ForEach(static one => one.MarkShared());
         return joined is null ? claim : joined.ToArray();
     }
 }

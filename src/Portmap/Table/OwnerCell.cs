@@ -302,12 +302,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return highest;
     }
 
-    /// <summary>The newest claim, pending ones included, that keeps others off a port.</summary>
+    /// <summary>The newest claim, pending ones included, that keeps others off a port. A lease
+    /// whose port could not be bound does so until the one in its place takes effect, as lookups of
+    /// the owner show it until then (<see cref="OpenLease"/>).</summary>
     public PortClaim? HolderOf(int port)
     {
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
-            if (claim.Port == port && claim.Word.IsLive)
+            if (claim.Port == port && claim.Word is var word && (word.IsLive || (word.Cause == ClaimEnd.BindFailed && IsShown(claim))))
             {
                 return claim;
             }
@@ -315,6 +317,8 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
         return null;
     }
+
+    private bool IsShown(PortClaim failed) => Top is { Word.Stage: ClaimStage.Pending } top && ReferenceEquals(top.UsesUp, failed);
 
     /// <summary>The newest claim in force on a port; it may be superseded by one that is in force
     /// on another port.</summary>

@@ -16,14 +16,16 @@ namespace Portmap.Table;
 /// move happens once and whoever made it does what follows from it.</item>
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except
 /// <see cref="Below"/>, which later only skips claims that have ended, <see cref="UsesUp"/>, which
-/// is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes, and
-/// <see cref="Served"/>.</item>
+/// is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes,
+/// <see cref="Served"/> and <see cref="IsShared"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
 [DebuggerDisplay("{Display,nq}")]
 internal sealed class PortClaim : IGuaranteed
 {
+    private const int LeaseFlag = 128;
+
     private long _word;
     private PortClaim? _below;
     private object? _usesUp;   // a PortClaim, or the ClaimGroup of one that is joined
@@ -34,19 +36,19 @@ internal sealed class PortClaim : IGuaranteed
     // bytes together.
     private readonly object? _party;
     private readonly ushort _port;
-    private readonly byte _protocol;
+    private readonly byte _kind;   // the protocol, and whether it is a lease
     private byte _guarantee;
     private byte _drawnBelow;
     private byte _served;
+    private bool _isShared;
 
     private PortClaim(in NewClaim claim, ClaimWord word)
     {
-        _protocol = (byte)claim.Protocol;
+        _kind = (byte)((int)claim.Protocol | (claim.Lease is not null ? LeaseFlag : 0));
         _port = (ushort)claim.Port;
         Epoch = claim.Epoch;
         Origin = claim.Origin != 0 ? claim.Origin : claim.Epoch;
         Strategy = claim.Strategy;
-        IsLease = claim.Lease is not null;
         _party = claim.Lease ?? claim.Holder;
         _word = word.Bits;
         _usesUp = claim.UsesUp;
@@ -72,9 +74,13 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>0 for a lease whose process brings the port.</summary>
     public int Port => _port;
 
-    public PortProtocol Protocol => (PortProtocol)_protocol;
+    public PortProtocol Protocol => (PortProtocol)(_kind & ~LeaseFlag);
 
-    public bool IsLease { get; }
+    public bool IsLease => (_kind & LeaseFlag) != 0;
+
+    /// <summary>Whether it ever had its slot together with others; who has not has its port
+    /// alone.</summary>
+    public bool IsShared => Volatile.Read(ref _isShared);
 
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
@@ -106,8 +112,9 @@ internal sealed class PortClaim : IGuaranteed
     public object? Lease => IsLease ? _party : null;
 
     /// <summary>The lease, or the registration it continues, that this claim uses up when it takes
-    /// effect; forgotten then, so that no chain of old claims is kept, nor the lease by its
-    /// registration (64 bytes a port).</summary>
+    /// effect, or the registration it relies on (<see cref="ReliesOn"/>); forgotten then, so that
+    /// no chain of old claims is kept, nor the lease by its registration (64 bytes a
+    /// port).</summary>
     public PortClaim? UsesUp
     {
         get
@@ -124,6 +131,10 @@ internal sealed class PortClaim : IGuaranteed
             }
         }
     }
+
+    /// <summary>Whether this registration may only be because an older one of its owner, which it
+    /// replaces, is in force; not when it goes on with its epoch.</summary>
+    public bool ReliesOn(PortClaim used) => !IsLease && !used.IsLease && used.Epoch != Epoch;
 
     /// <summary>The group it is decided by, while it is joined; never of a claim that uses up
     /// another.</summary>
@@ -183,7 +194,7 @@ internal sealed class PortClaim : IGuaranteed
         {
             ClaimWord word = Word;
             return IsLease
-                ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone))
+                ? word.Stage == ClaimStage.Reserved || (word.Stage == ClaimStage.Ended && word.Cause is not (ClaimEnd.None or ClaimEnd.Withdrawn or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed))
                 : word.WasBound && Holder!.IsServing;
         }
     }
@@ -231,6 +242,9 @@ internal sealed class PortClaim : IGuaranteed
             }
         }
     }
+
+    /// <summary>It is put into its slot together with others; said before it is there.</summary>
+    public void MarkShared() => Volatile.Write(ref _isShared, true);
 
     /// <summary>Skips claims below that have ended.</summary>
     /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is
@@ -329,8 +343,8 @@ internal sealed class PortClaim : IGuaranteed
         return Interlocked.CompareExchange(ref _word, seen.End(cause, now, isTold).Bits, seen.Bits) == seen.Bits;
     }
 
-    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk; false
-    /// when the claim has come further meanwhile.</summary>
+    /// <summary>The CAS after a fact of this claim came into the queue, or onto the disk, or
+    /// another claim relies on it; false when the claim has come further meanwhile.</summary>
     public bool TryMark(ClaimWord seen, ClaimWord marked)
     {
         Hook.At(Step.MarkFact);

@@ -344,7 +344,7 @@ internal sealed class PortTable
 
     /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the
     /// port becomes available after it.</summary>
-    public bool TryEnd(ClaimView claim, ClaimEnd cause, long now) => _endings.TryEnd(claim.Claim!, cause, now);
+    public bool TryEnd(ClaimView claim, ClaimEnd cause, long now) => _finishing.TryEnd(claim.Claim!, cause, now);
 
     /// <summary>Ends an open lease that tops its owner, as it nearly always does. False when
     /// anything is otherwise: nothing has happened then.</summary>
@@ -363,7 +363,7 @@ internal sealed class PortTable
         _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.Top is { IsLease: false, Word.Stage: ClaimStage.Bound } top
         && ReferenceEquals(top.Holder, holder)
         && (port == 0 || top.Port == port)
-        && _endings.TryEnd(top, ClaimEnd.Released, now);
+        && _finishing.TryEnd(top, ClaimEnd.Released, now);
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
     /// promised, so its port does not cool.</summary>

@@ -15,6 +15,21 @@ internal sealed class TableLoading(PortTable table)
     /// <summary>An owner that had this port last.</summary>
     public void Remember(OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.Remember(NamedCell(owner), port);
 
+    /// <summary>Whether an owner has a registration on a port.</summary>
+    public bool IsServed(PortProtocol protocol, int port, string owner)
+    {
+        object? slot = _parts.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim is { IsLease: false, Word.IsLive: true } && claim.Cell?.Owner == owner)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A port that cools after an owner.</summary>
     public void Cool(OwnerKey owner, in NewClaim claim, ClaimEnd cause, long endedAt)
     {
@@ -53,7 +68,9 @@ internal sealed class TableLoading(PortTable table)
         {
             PortSpace space = _parts.Space(claim.Protocol);
             object? slot = space.Slots[claim.Port];
-            space.Slots.TrySet(claim.Port, slot, slot is null ? claim : (PortClaim[])[claim, .. PortSlots.Claims(ref slot)]);
+            PortClaim[] claims = [claim, .. PortSlots.Claims(ref slot)];
+            Array.ForEach(slot is null ? [] : claims, one => one.MarkShared());
+            space.Slots.TrySet(claim.Port, slot, slot is null ? claim : claims);
             space.Hints.Free.TryTake(claim.Port);
         }
 

@@ -31,7 +31,7 @@ internal sealed class BrokenTable(SeededFault fault, int ports) : IPlayed
         _ => null,
     };
 
-    public CallKind? EndOf(long leaseEpoch) => _taken.Contains(leaseEpoch) ? CallKind.Take : null;
+    public CallKind? EndOf(PortProtocol protocol, long leaseEpoch) => _taken.Contains(leaseEpoch) ? CallKind.Take : null;
 
     public string? Disagreement() =>
         Enumerable.Range(0, _owners.Length).Select(InForce).FirstOrDefault(claim => claim is not null && OnPort(claim.Port) != claim) is { } lost

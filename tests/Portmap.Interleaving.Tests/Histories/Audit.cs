@@ -7,12 +7,15 @@ namespace Portmap.Interleaving.Tests.Histories;
 internal static class Audit
 {
     /// <summary>The first way in which the two ways to look disagree, or null.</summary>
-    public static string? Disagreement(PortRegistry registry, IEnumerable<string> owners, IEnumerable<int> ports)
+    public static string? Disagreement(PortRegistry registry, IReadOnlyCollection<string> owners, IEnumerable<int> ports) =>
+        Disagreement(registry, owners, ports, PortProtocol.Tcp) ?? Disagreement(registry, owners, ports, PortProtocol.Udp);
+
+    private static string? Disagreement(PortRegistry registry, IReadOnlyCollection<string> owners, IEnumerable<int> ports, PortProtocol protocol)
     {
         foreach (int port in ports)
         {
-            IReadOnlyList<PortEntry> entries = registry.EnumerateOwners(port);
-            bool isHeld = registry.TryGetEntry(port, out PortEntry first) && first.State is PortState.Bound or PortState.Reserved;
+            IReadOnlyList<PortEntry> entries = registry.EnumerateOwners(port, protocol);
+            bool isHeld = registry.TryGetEntry(port, out PortEntry first, protocol) && first.State is PortState.Bound or PortState.Reserved;
             if (isHeld != entries.Count > 0)
             {
                 return $"port {port} is {first.State} and has {entries.Count} owners";
@@ -26,8 +29,8 @@ internal static class Audit
             foreach (PortEntry entry in entries)
             {
                 // Of an owner with a registration and a lease the first is shown.
-                bool isServed = registry.TryGetPort(entry.Owner, out int served);
-                registry.TryGetEntry(entry.Owner, out PortEntry byOwner);
+                bool isServed = registry.TryGetPort(entry.Owner, out int served, protocol);
+                registry.TryGetEntry(entry.Owner, out PortEntry byOwner, protocol);
                 if (entry.State == PortState.Bound ? served != port || byOwner.Epoch != entry.Epoch : !isServed && byOwner.Epoch != entry.Epoch)
                 {
                     return $"port {port} leads to {entry.Owner} {entry.State} epoch {entry.Epoch}, the owner to port {served}, {byOwner.State} on {byOwner.Port} epoch {byOwner.Epoch}";
@@ -37,7 +40,7 @@ internal static class Audit
 
         foreach (string owner in owners)
         {
-            if (registry.TryGetEntry(owner, out PortEntry entry) && entry.Port != 0 && !registry.EnumerateOwners(entry.Port).Any(one => one.Owner == owner && one.Epoch == entry.Epoch))
+            if (registry.TryGetEntry(owner, out PortEntry entry, protocol) && entry.Port != 0 && !registry.EnumerateOwners(entry.Port, protocol).Any(one => one.Owner == owner && one.Epoch == entry.Epoch))
             {
                 return $"{owner} is {entry.State} on {entry.Port}, where nobody knows it";
             }
@@ -48,12 +51,25 @@ internal static class Audit
 
     /// <summary>Acquires every port of a range that nobody has and complains when one is missing.
     /// Nothing cools any more.</summary>
-    public static string? Leak(PortRegistry registry, PortRange range)
+    /// <param name="registry">The registry.</param>
+    /// <param name="range">All it hands out.</param>
+    /// <param name="kept">The port that is kept for an owner, who has all that he ever asks for; or
+    /// 0.</param>
+    public static string? Leak(PortRegistry registry, PortRange range, int kept = 0) =>
+        Leak(registry, range, kept, PortProtocol.Tcp) ?? Leak(registry, range, kept, PortProtocol.Udp);
+
+    private static string? Leak(PortRegistry registry, PortRange range, int kept, PortProtocol protocol)
     {
         registry.AssertInvariants();
-        int held = Enumerable.Range(range.First, range.Count).Count(port => registry.EnumerateOwners(port).Count > 0);
-        int free = Enumerable.Range(0, range.Count + 1).Count(i => registry.Acquire(string.Create(CultureInfo.InvariantCulture, $"last {i}"), out _, out _));
+        int held = Enumerable.Range(range.First, range.Count).Count(port => port == kept || registry.EnumerateOwners(port, protocol).Count > 0);
+        int free = 0;
+        PortRefusal? refusal;
+        while (registry.Acquire(new PortRequest(string.Create(CultureInfo.InvariantCulture, $"last {free}")) { Protocol = protocol }, out _, out refusal))
+        {
+            free++;
+        }
+
         registry.AssertInvariants();
-        return held + free == range.Count ? null : $"{held} ports are held and {free} can be acquired, of {range.Count}";
+        return held + free == range.Count ? null : $"{held} ports of {protocol} are held and {free} can be acquired, of {range.Count}: {refusal}";
     }
 }

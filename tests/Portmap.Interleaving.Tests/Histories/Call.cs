@@ -10,6 +10,10 @@ internal enum CallKind
     /// <summary>Acquires the right to bring a port.</summary>
     AcquireOwn,
 
+    /// <summary>Acquires one number on both protocols. Each half is an acquisition of its own in a
+    /// history, for each takes effect at a moment of its own.</summary>
+    AcquireBoth,
+
     /// <summary>Acquires for an owner and the next one, both or none.</summary>
     AcquireAll,
 
@@ -21,11 +25,21 @@ internal enum CallKind
     /// <summary>Registers with the epoch of the owner's last lease.</summary>
     RegisterLease,
 
+    /// <summary>Registers with the epoch that the owner was registered with last.</summary>
+    RegisterAgain,
+
     Release,
     ReleaseLease,
 
     /// <summary>The same through a session, by the epoch.</summary>
     ReleaseEpoch,
+
+    /// <summary>The port of the owner's lease could not be bound: the lease gets another
+    /// one.</summary>
+    ReportBindFailure,
+
+    /// <summary>The owner's lease gets more time than a pass takes.</summary>
+    Extend,
     FindPort,
     FindByOwner,
     FindByPort,
@@ -44,14 +58,24 @@ internal enum CallKind
     /// <summary>A registration of another owner ended a lease on its port; part of that
     /// registration, which may be refused for another reason later.</summary>
     Take,
+
+    /// <summary>Half of a lease for both protocols ended with the other one.</summary>
+    EndHalf,
 }
 
 /// <summary>One call, and its answer once there is one. Owners, ports and processes by their
 /// numbers in the scene; 0 is no port, -1 no owner and no process.</summary>
 internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0, int Process = -1)
 {
+    /// <summary>Which protocol it is about; of both it acquires on each.</summary>
+    public PortProtocol Protocol { get; init; }
+
     /// <summary>The epoch that was given.</summary>
     public long Epoch { get; init; }
+
+    /// <summary>Of a call by the lease itself: the epoch it was granted with, whatever port it has
+    /// come to.</summary>
+    public long Granted { get; init; }
 
     public bool Succeeded { get; init; }
 
@@ -78,6 +102,10 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
     /// <summary>Whether a call of another owner that may take a port overlapped it.</summary>
     public bool HasRivalOwners { get; init; }
 
+    /// <summary>Whether an acquisition of the same owner for both protocols overlapped it, of which
+    /// half may have been in force and was taken back.</summary>
+    public bool MeetsBoth { get; init; }
+
     /// <summary>A pass moved the clock meanwhile, or while a call that overlapped it was under way:
     /// the time of its endings may be of before.</summary>
     public bool IsOfUncertainTime { get; init; }
@@ -89,7 +117,9 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
     public int SecondOwner => (Owner + 1) % 3;
 
     /// <summary>The acquisitions it stands for.</summary>
-    public IEnumerable<Call> Acquisitions => !IsOfTwo
+    public IEnumerable<Call> Acquisitions => Kind == CallKind.AcquireBoth
+        ? [this with { Kind = CallKind.Acquire, Protocol = PortProtocol.Tcp }, this with { Kind = CallKind.Acquire, Protocol = PortProtocol.Udp }]
+        : !IsOfTwo
         ? [this]
         : [this with { Kind = CallKind.Acquire }, this with { Kind = CallKind.Acquire, Owner = SecondOwner, AnswerPort = SecondPort, AnswerEpoch = SecondEpoch }];
 
@@ -97,5 +127,5 @@ internal readonly record struct Call(CallKind Kind, int Owner = -1, int Port = 0
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Kind} owner {Owner} port {Port} process {Process} epoch {Epoch} -> {(Succeeded ? "yes" : Reason)} {State} owner {AnswerOwner} port {AnswerPort} process {AnswerProcess} epoch {AnswerEpoch}{(IsOfTwo ? $", second port {SecondPort} epoch {SecondEpoch}" : string.Empty)}");
+        $"{Kind} {Protocol} owner {Owner} port {Port} process {Process} epoch {Epoch} -> {(Succeeded ? "yes" : Reason)} {State} owner {AnswerOwner} port {AnswerPort} process {AnswerProcess} epoch {AnswerEpoch}{(IsOfTwo ? $", second port {SecondPort} epoch {SecondEpoch}" : string.Empty)}");
 }

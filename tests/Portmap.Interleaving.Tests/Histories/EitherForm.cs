@@ -16,10 +16,20 @@ internal static class EitherForm
         Wait(session.AcquireAsync(request).AsTask(), out lease, out refusal);
 
     public static bool Register(this PortSession session, PortRegistry registry, string owner, int port, out PortEntry entry, out PortRefusal? refusal, long epoch = 0) =>
-        registry.Confirms ? Wait(session.RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch }).AsTask(), out entry, out refusal) : session.TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out entry, out refusal);
+        session.Register(registry, new PortClaimRequest(owner, port) { Epoch = epoch }, out entry, out refusal);
 
-    public static bool Release(this PortSession session, PortRegistry registry, string owner, out PortRefusal? refusal, long epoch = 0) =>
-        registry.Confirms ? Wait(session.ReleaseAsync(new PortClaimRequest(owner) { Epoch = epoch }), out refusal) : session.TryRelease(new PortClaimRequest(owner) { Epoch = epoch }, out refusal);
+    public static bool Register(this PortSession session, PortRegistry registry, PortClaimRequest request, out PortEntry entry, out PortRefusal? refusal) =>
+        registry.Confirms ? Wait(session.RegisterAsync(request).AsTask(), out entry, out refusal) : session.TryRegister(request, out entry, out refusal);
+
+    public static bool Release(this PortSession session, PortRegistry registry, string owner, out PortRefusal? refusal) =>
+        session.Release(registry, new PortClaimRequest(owner), out refusal);
+
+    public static bool Release(this PortSession session, PortRegistry registry, PortClaimRequest request, out PortRefusal? refusal) =>
+        registry.Confirms ? Wait(session.ReleaseAsync(request), out refusal) : session.TryRelease(request, out refusal);
+
+    public static bool ReportBindFailure(this PortLease lease, out PortRefusal? refusal) => Wait(lease.ReportBindFailureAsync(), out refusal);
+
+    public static bool Extend(this PortLease lease, TimeSpan time, out PortRefusal? refusal) => Wait(lease.ExtendAsync(time), out refusal);
 
     public static bool Release(this PortLease lease, PortRegistry registry, out PortRefusal? refusal) =>
         registry.Confirms ? Wait(lease.ReleaseAsync(), out refusal) : lease.TryRelease(out refusal);

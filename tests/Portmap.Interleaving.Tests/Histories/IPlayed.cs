@@ -8,9 +8,9 @@ internal interface IPlayed : IDisposable
     /// to be released yet.</summary>
     Call? Do(Call call);
 
-    /// <summary>The call that ended a lease on its way: Expire, Take, or null for any other
-    /// ending.</summary>
-    CallKind? EndOf(long leaseEpoch);
+    /// <summary>The call that ended a lease on its way: Expire, Take, EndHalf, or null for any
+    /// other ending.</summary>
+    CallKind? EndOf(PortProtocol protocol, long leaseEpoch);
 
     /// <summary>Complains about the first way in which the two ways to look disagree; nothing runs
     /// meanwhile.</summary>

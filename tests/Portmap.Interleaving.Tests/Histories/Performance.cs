@@ -26,7 +26,7 @@ internal sealed class Performance
     public string? Fault()
     {
         List<Timed<Call>> history = History();
-        RegistrySpecification specification = new(_scenario.Ports, _scenario.Cools, _scenario.IsStored);
+        RegistrySpecification specification = new(_scenario);
         string? fault = Linearizability.FindOrder(history, RegistryState.Empty, specification.TryApply) is null ? "no order of the calls explains their answers" : _played.Leak();
         return fault is null ? null : $"{fault}\n{_scenario}\n{string.Join('\n', history.OrderBy(one => one.Began).Select(one => $"  [{one.Began}, {one.Ended}] {one.Call}"))}";
     }
@@ -43,25 +43,59 @@ internal sealed class Performance
             {
                 Rivals = calls.Where((other, j) => i != j && other.Call.Changes && Overlap(one, other)).Sum(other => other.Call.IsOfTwo ? 2 : 1),
                 HasRivalOwners = Array.Exists(calls, other => (other.Call.Owner != one.Call.Owner || other.Call.IsOfTwo) && Overlap(one, other)
-                    && other.Call.Kind is (CallKind.Acquire or CallKind.AcquireAll or CallKind.AcquireBlock or CallKind.Register or CallKind.RegisterLease)),
+                    && other.Call.Kind is (CallKind.Acquire or CallKind.AcquireBoth or CallKind.AcquireAll or CallKind.AcquireBlock or CallKind.Register or CallKind.RegisterLease or CallKind.RegisterAgain or CallKind.ReportBindFailure)),
+                MeetsBoth = calls.Where((other, j) => i != j && other.Call.Kind == CallKind.AcquireBoth && Overlap(one, other)
+                    && (other.Call.Owner == one.Call.Owner || (one.Call.IsOfTwo && other.Call.Owner == one.Call.SecondOwner))).Any(),
                 IsOfUncertainTime = calls.Where((other, j) => passes[j] && Overlap(one, other)).Any(),
             },
         })];
-        foreach (Timed<Call> acquired in calls.Where(one => one.Call.Kind is CallKind.Acquire or CallKind.AcquireOwn or CallKind.AcquireAll or CallKind.AcquireBlock && one.Call.Succeeded))
+        Timed<Call>[] granted = [.. calls.Where(one => one.Call is { Succeeded: true, Kind: CallKind.Acquire or CallKind.AcquireOwn or CallKind.AcquireBoth or CallKind.AcquireAll or CallKind.AcquireBlock }
+            || one.Call is { Succeeded: true, Kind: CallKind.ReportBindFailure } healed && healed.AnswerEpoch != healed.Epoch)
+            .SelectMany(one => one.Call.Acquisitions.Select(acquisition => one with { Call = acquisition }))];
+        foreach (Timed<Call> acquired in granted)
         {
-            foreach (Call one in acquired.Call.Acquisitions)
-            {
-                AddEndings(history, calls.Length, acquired with { Call = one });
-            }
+            AddEndings(history, calls.Length, acquired);
         }
 
+        AddHalves(history, calls.Length, granted);
         return history;
+    }
+
+    /// <summary>What is acquired for both protocols is two acquisitions. Of one that was taken back
+    /// a lookup may have seen half: then it was acquired and ended within that call.</summary>
+    private static void AddHalves(List<Timed<Call>> history, int calls, Timed<Call>[] granted)
+    {
+        for (int i = calls - 1; i >= 0; i--)
+        {
+            Timed<Call> both = history[i];
+            if (both.Call.Kind != CallKind.AcquireBoth)
+            {
+                continue;
+            }
+
+            HashSet<Call> seen = [.. history.Take(calls)
+                .Where(look => look.Call is { State: PortState.Reserved, Changes: false } && Overlap(look, both) && (look.Call.AnswerOwner == both.Call.Owner))
+                .Select(look => both.Call with { Kind = CallKind.Acquire, Protocol = look.Call.Protocol, AnswerPort = look.Call.AnswerPort, AnswerEpoch = look.Call.AnswerEpoch, IsOfUncertainTime = true })
+                .Where(half => !Array.Exists(granted, one => (one.Call.Protocol, one.Call.AnswerEpoch) == (half.Protocol, half.AnswerEpoch)))];
+            foreach (Call half in seen)
+            {
+                history.Add(both with { Call = half with { Succeeded = true } });
+                history.Add(both with { Call = half with { Kind = CallKind.EndHalf, Epoch = half.AnswerEpoch } });
+            }
+
+            if (both.Call.Succeeded)
+            {
+                Call[] halves = [.. both.Call.Acquisitions];
+                history[i] = both with { Call = halves[0] };
+                history.Add(both with { Call = halves[1] });
+            }
+        }
     }
 
     private void AddEndings(List<Timed<Call>> history, int calls, Timed<Call> acquired)
     {
-        CallKind? end = _played.EndOf(acquired.Call.AnswerEpoch);
-        Call ending = new(CallKind.Expire, acquired.Call.Owner) { Epoch = acquired.Call.AnswerEpoch, Succeeded = end == CallKind.Expire, IsOfUncertainTime = true };
+        CallKind? end = _played.EndOf(acquired.Call.Protocol, acquired.Call.AnswerEpoch);
+        Call ending = new(CallKind.Expire, acquired.Call.Owner) { Protocol = acquired.Call.Protocol, Epoch = acquired.Call.AnswerEpoch, Succeeded = end == CallKind.Expire, IsOfUncertainTime = true };
         for (int i = 0; i < calls; i++)
         {
             if (history[i].Call.Kind == CallKind.Pass && acquired.Began < history[i].Ended)
@@ -72,9 +106,13 @@ internal sealed class Performance
 
         if (end == CallKind.Take)
         {
-            Timed<Call>[] takers = [.. history.Take(calls).Where(one =>
-                one.Call.Kind is CallKind.Register or CallKind.RegisterLease && one.Call.Port == acquired.Call.AnswerPort && one.Call.Owner != acquired.Call.Owner)];
+            Timed<Call>[] takers = [.. history.Take(calls).Where(one => one.Call.Protocol == acquired.Call.Protocol &&
+                one.Call.Kind is CallKind.Register or CallKind.RegisterLease or CallKind.RegisterAgain && one.Call.Port == acquired.Call.AnswerPort && one.Call.Owner != acquired.Call.Owner)];
             history.Add(new Timed<Call>(ending with { Kind = CallKind.Take }, takers.Min(one => one.Began), takers.Max(one => one.Ended)));
+        }
+        else if (end == CallKind.EndHalf)
+        {
+            history.Add(new Timed<Call>(ending with { Kind = CallKind.EndHalf }, acquired.Began, history.Max(one => one.Ended)));
         }
     }
 

@@ -11,6 +11,10 @@ internal sealed class Explorer : IDisposable
     private readonly Process _living = Process.Start(new ProcessStartInfo("/bin/sleep", "600"))!;
     private readonly Func<Scenario, IPlayed>? _make;
 
+    /// <summary>The ports of real placeholders, which its scenarios have one after the
+    /// other.</summary>
+    private readonly Lazy<int> _real = new(() => PortBlock.Take(3).First);
+
     /// <param name="threads">The most threads a scenario has.</param>
     /// <param name="make">What is played on; the registry unless another thing is given.</param>
     /// <param name="takeTurns">False when the threads run freely.</param>
@@ -32,7 +36,7 @@ internal sealed class Explorer : IDisposable
     public string? FindFault(Scenario scenario, Schedule? schedule, bool atEveryStep = false)
     {
         Runs++;
-        using IPlayed played = _make?.Invoke(scenario) ?? new PlayedRegistry(scenario, _living.Id);
+        using IPlayed played = _make?.Invoke(scenario) ?? new PlayedRegistry(scenario, _living.Id, scenario.IsGuarded ? _real.Value : 20_000);
         string? fault = null;
         Performance performance = new(scenario, played);
         try

@@ -9,7 +9,7 @@ internal static class GuardMutants
         s_upkeep = new("src/Portmap/Upkeep/", "Portmap.Tests"),
         s_sessions = new("src/Portmap/Operations/", "Portmap.Tests");
 
-    public static IEnumerable<Mutant> All => [.. Placeholders, .. Listeners, .. Upkeep, .. Processes];
+    public static IEnumerable<Mutant> All => [.. Placeholders, .. Passing, .. Listeners, .. Upkeep, .. Processes];
 
     private static IEnumerable<Mutant> Placeholders =>
     [
@@ -29,10 +29,19 @@ internal static class GuardMutants
         s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "&& !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "&& !MUTANT && !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "TakingProof"),
         s_guarding.This("Placeholder.Guarantee: joined and Exclusive", "Placeholder.cs", "IsJoined ? PortGuarantee.HeldByProcess", "IsJoined && !MUTANT ? PortGuarantee.HeldByProcess", "GuaranteeTruthTests|StrangerAtTheGate"),
         s_guarding.This("Placeholder.Guarantee: insisted on and Exclusive", "Placeholder.cs", ": _isOpen || _isShared ?", ": _isOpen || (_isShared && !MUTANT) ?", "SocketGuardTests"),
-        s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "made.DualMode = true;", "made.DualMode = !MUTANT;", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts"),
+        s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "(!isDual || Posix.TryMeetBoth(made))", "(MUTANT || !isDual || Posix.TryMeetBoth(made))", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts"),
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "if (CanJoin(listener))", "if (!MUTANT && CanJoin(listener))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
+    ];
+
+    private static IEnumerable<Mutant> Passing =>
+    [
+        s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && !made.TryListen())", "if (mode == PortGuardMode.PassSocket && !MUTANT && !made.TryListen())", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "(held.Passed is not null) != (mode == PortGuardMode.PassSocket))", "(!MUTANT && (held.Passed is not null) != (mode == PortGuardMode.PassSocket)))", "GateTests|PassSocket"),
+        s_sessions.This("ProgramStart.SocketsOf: one of both protocols", "ProgramStart.cs", "prepared.Lease.Twin is { } twin ?", "!MUTANT && prepared.Lease.Twin is { } twin ?", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_sessions.This("ProgramStart.EnvironmentOf: the daemon's own sockets are told as well", "ProgramStart.cs", "variable.Value is not null && !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal)", "variable.Value is not null && (MUTANT || !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal))", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_sessions.This("ProgramStart.Run: a lease that is over is started", "ProgramStart.cs", "if (!lease.IsOpen)", "if (!MUTANT && !lease.IsOpen)", "PassedSocketTests.Release", "Portmap.Integration.Tests"),
     ];
 
     private static IEnumerable<Mutant> Listeners =>
@@ -57,6 +66,8 @@ internal static class GuardMutants
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
+        s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch"),
+        s_upkeep.This("LivenessPass.Walk: whoever is not told of is quiet", "LivenessPass.cs", "!session.Watched.NeedsLook", "(MUTANT || !session.Watched.NeedsLook)", "LivenessTests|DeathWatch|DisconnectTests|OwnerRights"),
         s_upkeep.This("LivenessPass.RunNow: a failing store is not tried again", "LivenessPass.cs", "parts.Journal?.RetryIfFailing();", "if (!MUTANT) { parts.Journal?.RetryIfFailing(); }", "FailingStore|ConfirmedTests|StoreException"),
         s_upkeep.This("LivenessPass.RunNow: kept placeholders stay for ever", "LivenessPass.cs", "parts.Guard.DropKept(now -", "parts.Guard.DropKept(MUTANT ? -1 : now -", "GateTests"),
         s_upkeep.This("LivenessPass.RunNow: what is due is left to the next acquisition", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests") with
@@ -75,7 +86,10 @@ internal static class GuardMutants
         s_processes.This("ProcessIdentity.Look: what may not be seen is dead", "ProcessIdentity.cs", "&& !Posix.IsThere(processId) ?", "&& (MUTANT || !Posix.IsThere(processId)) ?", "ProcessIdentity|LivenessTests"),
         s_processes.This("ProcessStat: a zombie lives", "ProcessStat.cs", "(State != 'Z' || Threads > 1)", "(MUTANT || State != 'Z' || Threads > 1)", "ProcessIdentity|LivenessTests"),
         s_processes.This("DeathWatch.Run: nobody is told", "DeathWatch.cs", "observer.OnProcessExited();", "if (!MUTANT) { observer.OnProcessExited(); }", "DeathWatch"),
-        s_processes.This("DeathWatch.LeavePlace: a place is never free again", "DeathWatch.cs", "Interlocked.CompareExchange(ref _places[place], null, seen);", "if (!MUTANT) { Interlocked.CompareExchange(ref _places[place], null, seen); }", "DeathWatch"),
+        s_processes.This("DeathWatch.ReadBook: nobody is noted", "DeathWatch.cs", "Volatile.Write(ref _notes[place], true);", "Volatile.Write(ref _notes[place], !MUTANT);", "DeathWatch|LivenessTests"),
+        s_processes.This("DeathWatch.ReadBook: one answer only", "DeathWatch.cs", "for (int count; seen < _places.Length &&", "for (int count; seen < (MUTANT ? 1 : _places.Length) &&", "DeathWatch"),
+        s_processes.This("WatchedProcess.TryHold: whoever has the number now", "WatchedProcess.cs", "if (Identity.IsAlive() && !held.HasExited)", "if ((MUTANT || Identity.IsAlive()) && !held.HasExited)", "DeathWatch"),
+        s_processes.This("DeathWatch.LeavePlace: a place is never free again", "DeathWatch.cs", "if (Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "if (!MUTANT && Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "DeathWatch"),
         s_processes.This("WatchedProcess.IsSame: two unknown processes are one", "WatchedProcess.cs", "&& (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "&& (MUTANT || Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "PortSessionRegister|DisconnectTests|OwnerRightsTests"),
         s_sessions.This("SessionHolder.Disconnect: an unknown process is served on", "SessionHolder.cs", "Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "MUTANT || Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "DisconnectTests"),
         s_sessions.This("SessionHolder.NextLook: one look after the grace only", "SessionHolder.cs", "long at = _look < s_looksMs.Length ?", "long at = !MUTANT && _look < s_looksMs.Length ?", "DisconnectTests"),

@@ -5,9 +5,10 @@ internal static class HostMutants
 {
     private static readonly ListOf s_core = new("src/Portmap/", "Portmap.Tests"),
         s_hosting = new("src/Portmap.Hosting/", "Portmap.Hosting.Tests"),
+        s_rpc = new("src/Portmap.Rpc/", "Portmap.Rpc.Tests"),
         s_web = new("src/Portmap.AspNetCore/", "Portmap.AspNetCore.Tests");
 
-    public static IEnumerable<Mutant> All => [.. Core, .. Hosting, .. Web];
+    public static IEnumerable<Mutant> All => [.. Core, .. Meters, .. Hosting, .. Web];
 
     private static IEnumerable<Mutant> Core =>
     [
@@ -30,10 +31,30 @@ internal static class HostMutants
         s_core.This("LineLimit: each line is written", "Diagnostics/LineLimit.cs", "now - told.At >= PauseMs;", "MUTANT || now - told.At >= PauseMs;", "LoggedNames|StrangerTests"),
     ];
 
+    private static IEnumerable<Mutant> Meters =>
+    [
+        s_core.This("PortmapMetrics.EndPass: a pass is timed as a write", "Diagnostics/PortmapMetrics.cs", "End(_passed, began, clock", "End(MUTANT ? _written : _passed, began, clock", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.EndWrite: a write is timed as a pass", "Diagnostics/PortmapMetrics.cs", "End(_written, began, clock", "End(MUTANT ? _passed : _written, began, clock", "PortmapMetrics"),
+        s_core.This("RegistryGauges: leases that are open are not counted", "Operations/RegistryGauges.cs", "open += owner.Lease.IsNone ? 0 : 1;", "open += MUTANT || owner.Lease.IsNone ? 0 : 1;", "PortmapMetrics"),
+        s_core.This("RegistryGauges: a session counts once for each owner", "Operations/RegistryGauges.cs", "return sessions.Count;", "return MUTANT ? parts.Table.Owners().Count(owner => !owner.Served.IsNone) : sessions.Count;", "PortmapMetrics"),
+        s_core.This("RegistryGauges: what waits for the disk is not counted", "Operations/RegistryGauges.cs", "parts.IsDisposed ? null : journal.QueueLength);", "parts.IsDisposed ? null : MUTANT ? 0 : journal.QueueLength);", "PortmapMetrics"),
+        s_core.This("RegistryGauges: a registry that is over is asked", "Operations/RegistryGauges.cs", "parts.IsDisposed ? null : OpenLeases(parts));", "parts.IsDisposed && !MUTANT ? null : OpenLeases(parts));", "PortmapMetrics"),
+        s_hosting.This("RegistryMetrics: the limit of ports is that of owners", "RegistryMetrics.cs", "One(registry.Bounds.Ports.Sum(range => range.Count))", "One(MUTANT ? registry.Bounds.MaxOwners : registry.Bounds.Ports.Sum(range => range.Count))", "MetricsTests"),
+        s_hosting.This("RegistryMetrics: the limit of owners is that of ports", "RegistryMetrics.cs", "One(registry.Bounds.MaxOwners)", "One(MUTANT ? registry.Bounds.Ports.Sum(range => range.Count) : registry.Bounds.MaxOwners)", "MetricsTests"),
+        s_hosting.This("RegistryMetrics.ObserveFindings: none", "RegistryMetrics.cs", "ObserveFindings() => _isOver ?", "ObserveFindings() => MUTANT || _isOver ?", "MetricsTests"),
+        s_hosting.This("BoundDurations: a lease that was given back counts for the next", "BoundDurations.cs", "case PortChangeKind.Expired or PortChangeKind.Released", "case PortChangeKind.Expired or PortChangeKind.Released when !MUTANT:\n                _acquired.Remove((entry.Owner, entry.Protocol));\n                break;\n            case PortChangeKind.FoundForeign", "MetricsTests"),
+        s_rpc.This("RpcMetrics.End: without its outcome", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.outcome\", outcome.ToString())", "new(\"portmap.rpc.outcome\", MUTANT ? default(CallOutcome).ToString() : outcome.ToString())", "RpcMetrics"),
+        s_rpc.This("RpcMetrics.End: without its procedure", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.procedure\", procedure)", "new(\"portmap.rpc.procedure\", MUTANT ? program : procedure)", "RpcMetrics"),
+        s_rpc.This("RpcMetrics.ObserveConnections: none", "Diagnostics/RpcMetrics.cs", "() => count() is { } open ?", "() => !MUTANT && count() is { } open ?", "RpcMetrics"),
+    ];
+
     private static IEnumerable<Mutant> Hosting =>
     [
         s_core.This("PortmapMetrics.EndWrite: a failed write was written", "Diagnostics/PortmapMetrics.cs", "failed ? \"Failed\" : \"Written\"", "failed && !MUTANT ? \"Failed\" : \"Written\"", "PortmapMetrics|MetricsTests"),
-        s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded)", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed && !MUTANT ? failed : degraded)", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded)", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed && !MUTANT ? failed : degraded)", "HealthCheckTests") with
+        {
+            AliveBecause = "Diagnose finds StoreFailing as well: only a store that works again between the two looks is told another way.",
+        },
         s_hosting.This("PortmapHealthCheck: a server that does not listen is healthy", "PortmapHealthCheck.cs", "if (endpoints.Count == 0)", "if (!MUTANT && endpoints.Count == 0)", "HealthCheckTests"),
         s_hosting.This("PortmapHealthCheck: a full range is healthy", "PortmapHealthCheck.cs", "if (share >= FullShare)", "if (!MUTANT && share >= FullShare)", "HealthCheckTests"),
         s_hosting.This("PortmapHealthCheck: one that does not answer is healthy", "PortmapHealthCheck.cs", "failed.Add($\"{endpoint} does not answer", "if (!MUTANT) failed.Add($\"{endpoint} does not answer", "HealthCheckTests"),

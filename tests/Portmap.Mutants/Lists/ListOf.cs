@@ -12,8 +12,9 @@ internal sealed class ListOf(string folder, string project)
     /// <param name="find">The text that is replaced.</param>
     /// <param name="replace">The text in its place.</param>
     /// <param name="tests">Parts of the full names of the tests that look for it, separated by
-    /// <c>|</c>.</param>
+    /// <c>|</c>; or of their names with their arguments, with <c>DisplayName~</c> before
+    /// them.</param>
     /// <param name="in">The test project, where it is another one.</param>
     public Mutant This(string id, string file, string find, string replace, string tests, string? @in = null) =>
-        new(id, folder + file, find, replace, @in ?? project, string.Join('|', tests.Split('|').Select(test => "FullyQualifiedName~" + test)));
+        new(id, folder + file, find, replace, @in ?? project, string.Join('|', tests.Split('|').Select(test => test.Contains('~', StringComparison.Ordinal) ? test : "FullyQualifiedName~" + test)));
 }

@@ -18,7 +18,7 @@ internal static class OperationMutants
         s_operations.This("RegistrationRight.UsingUp: on any port", "RegistrationRight.cs", ": lease.Port != 0 && lease.Port != wanted.Port ?", ": !MUTANT && lease.Port != 0 && lease.Port != wanted.Port ?", "PortRegistryEpoch|PortSessionRegister|PortLeaseTests"),
         s_operations.This("Registration.Ask: who takes another's port proves nothing", "Registration.cs", "if (!right.Replaces && !isKept &&", "if (MUTANT || !right.Replaces && !isKept &&", "TakingProof"),
         s_operations.This("Registration.Ask: who replaces proves nothing", "Registration.cs", "_hasProof = refusal is null;", "refusal = MUTANT && right.Replaces ? null : refusal;\n        _hasProof = refusal is null;", "TakingProof"),
-        s_operations.This("Registration.Check: a dead process registers", "Registration.cs", "?? (session.CheckAliveToRegister(parts.NowMs) ? null", "?? (MUTANT || session.CheckAliveToRegister(parts.NowMs) ? null", "LivenessTests|PortSessionRegister|DisconnectTests"),
+        s_operations.This("Registration.Check: a dead process registers", "Registration.cs", "?? (session.CheckAliveToRegister(now) ? null", "?? (MUTANT || session.CheckAliveToRegister(now) ? null", "LivenessTests|PortSessionRegister|DisconnectTests"),
         s_operations.This("Registration.Check: a session that has ended registers", "Registration.cs", "?? (session.IsConnected || session.IsDead ? null", "?? (MUTANT || session.IsConnected || session.IsDead ? null", "DisconnectTests|PortSessionRegister"),
         s_operations.This("Registration.RankOf: the epoch of the lease, though the port has seen a higher one", "Registration.cs", "return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;", "return MUTANT || lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;", "EpochOrder|PortRegistryEpoch"),
         s_operations.This("Registration.RankOf: the worker's number is forgotten", "Registration.cs", "right.Origin = lease.Epoch;", "right.Origin = MUTANT ? 0 : lease.Epoch;", "EpochOrder|PortRegistryEpoch|EpochAgain"),
@@ -61,12 +61,15 @@ internal static class OperationMutants
         s_operations.This("PortHunt.TakePrevious: Require gives another", "PortHunt.cs", "?? (reuse == PortReuse.Require ?", "?? (!MUTANT && reuse == PortReuse.Require ?", "PortRegistryReuse"),
         s_operations.This("PortHunt.TryStrategy: a port outside the asked ranges is given", "PortHunt.cs", "(Request.Ports is not null && !_pool.Contains(_answer))", "(!MUTANT && Request.Ports is not null && !_pool.Contains(_answer))", "PortRegistryRanges"),
         s_operations.This("PortHunt.TryLastResorts: a cooling port of other ranges is given", "PortHunt.cs", "Hints.TryTakeCooling(_pool, now)", "Hints.TryTakeCooling(MUTANT ? Settings.Ports : _pool, now)", "PortRegistryRanges"),
-        s_operations.This("PortHunt.TryKept: a kept number is given though other ranges are asked for", "PortHunt.cs", "_replaced is not null || !_pool.Contains(port)", "_replaced is not null || (!MUTANT && !_pool.Contains(port))", "KeptPorts"),
+        s_operations.This("PortHunt.TryKept: a kept number is given though other ranges are asked for", "PortHunt.cs", "|| !_pool.Contains(port))\n        {\n            return null;   // a lease that is healed", "|| (!MUTANT && !_pool.Contains(port)))\n        {\n            return null;   // a lease that is healed", "KeptPorts"),
         s_operations.This("AskedPools: ranges outside of Ports are given", "AskedPools.cs", "range => !IsHandedOut(range)", "range => !MUTANT && !IsHandedOut(range)", "PortRegistryRanges"),
         s_operations.This("LeaseTimes.TryExtend: a lease whose time is closed is extended", "LeaseTimes.cs", "extras is null || !ReferenceEquals(extras.ClosedFor, lease.Claim)", "MUTANT || extras is null || !ReferenceEquals(extras.ClosedFor, lease.Claim)", "LeaseTimesTests", "Portmap.Interleaving.Tests"),
         s_operations.This("LeaseTimes.EndsAtMs: an extension shortens", "LeaseTimes.cs", "if (extras?.ExtendedToMs >= toMs)", "if (!MUTANT && extras?.ExtendedToMs >= toMs)", "PortLeaseTime"),
         s_operations.This("Extension: not written", "Extension.cs", "journal.QueueAgain(claim);", "if (!MUTANT) { journal.QueueAgain(claim); }", "PortLeaseTime"),
-        s_operations.This("LeaseExtras.EndToken: who asks late is not told", "LeaseExtras.cs", "_ = bound.IsFaulted ?", "_ = bound.IsFaulted && !MUTANT ?", "PortLeaseTime"),
+        s_operations.This("LeaseExtras.EndToken: who asks late is not told", "LeaseExtras.cs", "_ = bound.IsFaulted ?", "_ = bound.IsFaulted && !MUTANT ?", "PortLeaseTime") with
+        {
+            AliveBecause = "A continuation on a task that is over runs at once: the same by a longer way.",
+        },
         s_operations.This("PortHunt.FindNow: Fresh gives the old port first", "PortHunt.cs", "_avoid = reuse == PortReuse.Fresh ? Request.PreviousPort : 0;", "_avoid = !MUTANT && reuse == PortReuse.Fresh ? Request.PreviousPort : 0;", "PortRegistryReuse"),
         s_operations.This("PortHunt.Ask: Fresh gives the remembered port first", "PortHunt.cs", "_parts.Table.Memory.WasLast(Owner, port))", "!MUTANT && _parts.Table.Memory.WasLast(Owner, port))", "PortRegistryMemory"),
         s_operations.This("PortHunt.TryLastResorts: a port that cools is never taken", "PortHunt.cs", "Terms terms = new(IsInsisted: true, Settings.ReuseCooling);", "Terms terms = new(IsInsisted: true, Settings.ReuseCooling && !MUTANT);", "PortRegistryCooling"),
@@ -95,6 +98,6 @@ internal static class OperationMutants
         s_operations.This("ClaimJournal.FactOf: a port that cooled is free after a restart", "ClaimJournal.cs", "PortState.Cooling when claim.Port != 0 &&", "PortState.Cooling when !MUTANT && claim.Port != 0 &&", "RecoveryTests|RecoveryRules|RestartMix"),
         s_operations.This("ClaimJournal.FactOf: the process is not written", "ClaimJournal.cs", "ProcessStart = process.StartTime,", "ProcessStart = MUTANT ? 0 : process.StartTime,", "RecoveryTests"),
         s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
-        s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "ConfirmedTests.|FailingStore"),
+        s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "LastTurnTests"),
     ];
 }

@@ -46,6 +46,8 @@ public class GlusterPortmapTests
         await SignInAsync(client, "/b/1", 49200);
         (await client.ExchangeAsync(Wire.Call(1, Wire.Gluster, 2, Wire.Words(49200)))).Should().Equal(Wire.Success(1, [.. Wire.Words(0, 0, 0), .. Wire.Text("/b/1")]));
         (await client.ExchangeAsync(Wire.Call(2, Wire.Gluster, 2, Wire.Words(49201)))).Should().Equal(Wire.Success(2, Wire.Words(Minus, 0, 0, 0)));
+        harness.Registry.TryAcquire(new PortRequest("/b/2") { Strategy = PortRegistryOptions.AllocatorPicks }, out PortLease? lease, out _).Should().BeTrue();
+        (await client.ExchangeAsync(Wire.Call(4, Wire.Gluster, 2, Wire.Words((uint)lease!.Port)))).Should().Equal(Wire.Success(4, Wire.Words(Minus, 0, 0, 0)), "nobody listens on a lease yet");
         (await client.ExchangeAsync(Wire.Call(3, Wire.Gluster, 2, Wire.Words(65_536)))).Should().Equal(Wire.Success(3, Wire.Words(Minus, 22, 0, 0)));
     }
 

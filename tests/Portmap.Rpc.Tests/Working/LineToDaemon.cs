@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
 
 namespace Portmap.Rpc.Tests.Working;
@@ -11,7 +12,9 @@ internal sealed class LineToDaemon : IAsyncDisposable
     private readonly string _daemon;
     private readonly Func<int, Fault> _faultOf;
     private readonly Task _accepting;
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously), _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _connections;
+    private volatile bool _holds;
 
     /// <param name="path">Where workers connect.</param>
     /// <param name="daemon">The daemon's own socket.</param>
@@ -58,6 +61,14 @@ internal sealed class LineToDaemon : IAsyncDisposable
     }
 
     public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>From now on calls wait on their way to the daemon.</summary>
+    public void HoldCalls() => _holds = true;
+
+    /// <summary>Completes when a call is held.</summary>
+    public Task Held => _held.Task;
+
+    public void LetGo() => _letGo.TrySetResult();
 
     public async ValueTask DisposeAsync()
     {
@@ -115,21 +126,21 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 await daemon.ConnectAsync(new UnixDomainSocketEndPoint(_daemon), _end.Token);
                 if (fault == Fault.None)
                 {
-                    await Task.WhenAny(RelayAsync(worker, daemon), RelayAsync(daemon, worker));
+                    await Task.WhenAny(RelayAsync(worker, daemon, areCalls: true), RelayAsync(daemon, worker, areCalls: false));
                     return;
                 }
 
                 byte[] buffer = new byte[65_536];
-                await RelayOnceAsync(worker, daemon, buffer);
-                await RelayOnceAsync(daemon, worker, buffer);
-                int second = await worker.ReceiveAsync(buffer, _end.Token);
+                await daemon.SendAsync(await ReadCallAsync(worker), _end.Token);
+                await RelayOnceAsync(daemon, worker, buffer, areCalls: false);
+                byte[] second = await ReadCallAsync(worker);
                 if (fault == Fault.LosesTheSecondAnswer)
                 {
-                    await daemon.SendAsync(buffer.AsMemory(0, second), _end.Token);
+                    await daemon.SendAsync(second, _end.Token);
                     await daemon.ReceiveAsync(buffer, _end.Token);
                 }
             }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or IOException)
             {
                 // One side left.
             }
@@ -145,17 +156,35 @@ internal sealed class LineToDaemon : IAsyncDisposable
         }
     }
 
-    private async Task RelayAsync(Socket from, Socket to)
+    /// <summary>One record of one fragment, with its mark: the next call may be on its way
+    /// already.</summary>
+    private async Task<byte[]> ReadCallAsync(Socket worker)
+    {
+        await using NetworkStream stream = new(worker, ownsSocket: false);
+        byte[] mark = new byte[sizeof(int)];
+        await stream.ReadExactlyAsync(mark, _end.Token);
+        byte[] call = [.. mark, .. new byte[BinaryPrimitives.ReadInt32BigEndian(mark) & int.MaxValue]];
+        await stream.ReadExactlyAsync(call.AsMemory(mark.Length), _end.Token);
+        return call;
+    }
+
+    private async Task RelayAsync(Socket from, Socket to, bool areCalls)
     {
         byte[] buffer = new byte[65_536];
-        while (await RelayOnceAsync(from, to, buffer))
+        while (await RelayOnceAsync(from, to, buffer, areCalls))
         {
         }
     }
 
-    private async Task<bool> RelayOnceAsync(Socket from, Socket to, byte[] buffer)
+    private async Task<bool> RelayOnceAsync(Socket from, Socket to, byte[] buffer, bool areCalls)
     {
         int count = await from.ReceiveAsync(buffer, _end.Token);
+        if (areCalls && _holds)
+        {
+            _held.TrySetResult();
+            await _letGo.Task.WaitAsync(_end.Token);
+        }
+
         if (count > 0)
         {
             await to.SendAsync(buffer.AsMemory(0, count), _end.Token);

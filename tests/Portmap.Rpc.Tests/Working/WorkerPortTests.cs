@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Working;
 using Portmap.TestKit.Processes;
 
@@ -50,10 +51,140 @@ public sealed class WorkerPortTests : IAsyncDisposable
             port.Should().Be(worker.Port);
         }
 
+        long revision = _registry.Snapshot().Revision;
         await worker.DisposeAsync();
         await worker.DisposeAsync();
+        await ExpectReleasedAsync(protocol, revision);
         _registry.TryGetPort("b1", out _, protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeFalse();
         Rebind(worker.Port).Dispose();
+    }
+
+    /// <summary>Of each protocol the first that is told is that it was released: not that a
+    /// connection broke off.</summary>
+    private async Task ExpectReleasedAsync(PortProtocol protocol, long revision)
+    {
+        List<PortProtocol> left = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
+        using CancellationTokenSource end = Deadline.Source();
+        await foreach (PortChange change in _registry.ChangesAsync(revision, end.Token))
+        {
+            change.Kind.Should().Be(PortChangeKind.Released, "a worker that goes signs out, on {0}", change.Entry.Protocol);
+            left.Remove(change.Entry.Protocol).Should().BeTrue();
+            if (left.Count == 0)
+            {
+                return;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Dispose_DaemonThatTakesItsTime_ServesUntilItIsSignedOut()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = new(_folder["line.sock"], _folder["portmap.sock"], _ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        (options.Endpoint, options.Port) = ("unix:" + _folder["line.sock"], _range.First);
+        options.TimeProvider = new FakeTimeProvider();   // so that signing out has all the time there is
+        WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        line.HoldCalls();
+        Task disposing = worker.DisposeAsync().AsTask();
+        await line.Held.Within();
+
+        using (Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+        {
+            await client.ConnectAsync(PortBlock.Loopback, worker.Port).Within();   // who looked it up just now is served
+        }
+
+        line.LetGo();
+        await disposing.Within();
+        _registry.TryGetPort("b1", out _).Should().BeFalse();
+    }
+
+    [NeedsFact("sleep")]
+    public async Task Listen_OnAPortThatIsAnotherOwners_IsHealed()
+    {
+        await _server.StartAsync().Within();
+        await using ChildProcess other = ChildProcess.Start(new ProcessStartInfo("sleep"), "60");
+        await using PortSession session = _registry.OpenSession(other.Id);
+        await session.RegisterAsync(new PortClaimRequest("other", _range.First)).Within();
+        WorkerPortOptions options = Options();
+        options.Port = _range.First;   // nobody listens there: it is bound, and the daemon says whose it is
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        worker.Port.Should().NotBe(_range.First).And.BeInRange(_range.First, _range.Last);
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+        _registry.TryGetPort("other", out port).Should().BeTrue();
+        port.Should().Be(_range.First);
+    }
+
+    [Fact]
+    public async Task Listen_BindAttempts_AreAsManyAsItWasToldAndNamed()
+    {
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = _range.ToString(), Probe = false });   // which offers whatever it has not been told of
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { Endpoint } });
+        await server.StartAsync().Within();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
+        List<Socket> strangers = [.. Enumerable.Range(_range.First, _range.Count).Select(Rebind)];
+        WorkerPortOptions options = Options(lease);
+        options.BindAttempts = 3;
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        PortRefusal refusal = (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        refusal.Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+        refusal.Message.Should().Contain("None of 3 ports");
+        strangers.ForEach(socket => socket.Dispose());
+    }
+
+    [Fact]
+    public async Task Listen_OnBothProtocolsWhereUdpIsBusy_LeavesTheTcpPortToOthers()
+    {
+        await _server.StartAsync().Within();
+        using Socket stranger = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        stranger.Bind(new IPEndPoint(PortBlock.Loopback, _range.First));
+        WorkerPortOptions options = Options();
+        (options.Protocol, options.Port) = (PortProtocol.TcpAndUdp, _range.First);
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        worker.Port.Should().NotBe(_range.First);
+        Rebind(_range.First).Dispose();
+    }
+
+    [Fact]
+    public void TryPick_PortThatAnotherIsAboutToListenOn_IsLeftToIt()
+    {
+        int port = _range.First;
+        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Native.SocketOptions.SetReuseAddress(other, isOn: true);
+        other.Bind(new IPEndPoint(PortBlock.Loopback, port));
+        WorkerPortOptions options = Options();
+        options.Ports = new PortRange(port, port + 1).ToString();
+
+        for (int seed = 0; seed < 8; seed++)
+        {
+            using ListeningSockets? picked = new PortPicker(WorkerSettings.Resolve(options), new Random(seed)).TryPick();
+
+            picked!.Port.Should().Be(port + 1, "the other one is bound, and whoever bound it has yet to listen");
+        }
+    }
+
+    [Fact]
+    public async Task Listen_OnAllAddresses_IsReachedOverBothFamilies()
+    {
+        await _server.StartAsync().Within();
+        WorkerPortOptions options = Options();
+        options.Address = IPAddress.IPv6Any;
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        foreach (IPAddress address in (IPAddress[])[IPAddress.Loopback, IPAddress.IPv6Loopback])
+        {
+            using Socket client = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            await client.ConnectAsync(address, worker.Port).Within();
+        }
     }
 
     [Theory]
@@ -119,11 +250,11 @@ public sealed class WorkerPortTests : IAsyncDisposable
         {
             WorkerPortOptions options = Options();
             options.Owner = $"b{i}";
-            options.Exclude = $"{_range.First},{_range.Last}";
+            options.Exclude = $"{_range.First},{_range.First + 3}";
             workers.Add(await WorkerPort.ListenAsync(options).Within());
         }
 
-        workers.Select(worker => worker.Port).Should().BeEquivalentTo(Enumerable.Range(_range.First + 1, _range.Count - 2));
+        workers.Select(worker => worker.Port).Should().BeEquivalentTo(Enumerable.Range(_range.First, _range.Count).Except([_range.First, _range.First + 3]));
         foreach (WorkerPort worker in workers)
         {
             await worker.DisposeAsync();

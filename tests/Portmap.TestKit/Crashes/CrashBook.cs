@@ -9,8 +9,13 @@ public sealed class CrashBook
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port)> _underWay = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];
+    private readonly HashSet<string> _kinds = [];
 
     public long Acknowledged { get; private set; }
+
+    /// <summary>What was acknowledged and changed anything: each verb with each of its
+    /// protocols.</summary>
+    public IReadOnlySet<string> Kinds => _kinds;
 
     /// <summary>Takes one line. A last line that was cut off by the kill is none.</summary>
     /// <exception cref="InvalidOperationException">The line is none, or says an epoch that does not
@@ -26,6 +31,11 @@ public sealed class CrashBook
         {
             Holding was = _acknowledged.GetValueOrDefault(Key(words)), now = new(Number(port), Number(epoch), Number(leasePort), Number(leaseEpoch));
             Acknowledged++;
+            if (_underWay.TryGetValue(Key(words), out (string Verb, long Port) begun) && now != was)
+            {
+                _kinds.Add($"{begun.Verb} {Key(words).Protocol}");
+            }
+
             _underWay.Remove(Key(words));
             _acknowledged[Key(words)] = now;
             bool usesLease = now.Epoch == was.LeaseEpoch;
@@ -39,9 +49,12 @@ public sealed class CrashBook
     }
 
     /// <summary>Checks what came back, and goes on from there.</summary>
+    /// <param name="entries">What is there.</param>
+    /// <param name="when">When it is looked at, for the complaint.</param>
+    /// <param name="isRunning">The daemon goes on: nothing was restarted.</param>
     /// <exception cref="InvalidOperationException">Something is lost, or is there that nobody
     /// made.</exception>
-    public void Check(IReadOnlyList<PortEntry> entries, string when)
+    public void Check(IReadOnlyList<PortEntry> entries, string when, bool isRunning = false)
     {
         Dictionary<(string Owner, PortProtocol Protocol), Holding> found = [];
         foreach (PortEntry entry in entries.Where(entry => entry.State is not (PortState.Cooling or PortState.Foreign)))
@@ -55,14 +68,14 @@ public sealed class CrashBook
             }
             else
             {
-                Require(entry.State == PortState.Recovered, $"{when}: the process of {key} lives, and it is {entry.State}");
+                Require(entry.State == (isRunning ? PortState.Bound : PortState.Recovered), $"{when}: the process of {key} lives, and it is {entry.State}");
                 Require(holding.Epoch == 0, $"{when}: {key} has one port at most");
                 found[key] = holding with { Port = entry.Port, Epoch = entry.Epoch ?? 0 };
             }
         }
 
         foreach (IGrouping<(PortProtocol, int), PortEntry> port in entries
-            .Where(entry => entry.Port != 0 && entry.State is PortState.Recovered or PortState.Reserved).GroupBy(entry => (entry.Protocol, entry.Port)))
+            .Where(entry => entry.Port != 0 && entry.State is PortState.Recovered or PortState.Bound or PortState.Reserved).GroupBy(entry => (entry.Protocol, entry.Port)))
         {
             Require(
                 port.Select(entry => entry.State == PortState.Reserved ? entry.Owner : FormattableString.Invariant($"{entry.ProcessId}")).Distinct().Count() == 1,

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Portmap.TestKit.Crashes;
 
 /// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP
-/// or both, alone or several together, registrations, replacements and releases, by a few processes that live. Each thread has
-/// owners and processes of its own.</summary>
+/// or both, alone or several together, registrations, replacements and releases, by a few processes
+/// that live. Each thread has owners and processes of its own.</summary>
 /// <remarks> It says what it is about to do before it does it, and that it was acknowledged
 /// afterwards, each with one call:
 /// <code>
@@ -15,6 +15,9 @@ namespace Portmap.TestKit.Crashes;
 /// </remarks>
 public sealed class CrashMix
 {
+    /// <summary>What it does.</summary>
+    public static IReadOnlyList<string> Verbs { get; } = ["acquire", "together", "register", "giveback", "replace", "release"];
+
     private const int Owners = 5;
 
     /// <summary>Of the ports that processes bring; each process has so many.</summary>
@@ -30,7 +33,8 @@ public sealed class CrashMix
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _holdings = [];
     private int _asks;
 
-    /// <param name="registry">The registry, just opened.</param>
+    /// <param name="registry">The registry, just opened, or after nothing is under way any
+    /// more.</param>
     /// <param name="thread">The number of the thread, whose owners these are.</param>
     /// <param name="processes">Its processes, two or more.</param>
     /// <param name="say">Takes one or more whole lines.</param>
@@ -48,7 +52,7 @@ public sealed class CrashMix
             {
                 _holdings[(entry.Owner, entry.Protocol)] = holding with { LeasePort = entry.Port, LeaseEpoch = entry.Epoch ?? 0 };
             }
-            else if (entry.State == PortState.Recovered)
+            else if (entry.State is PortState.Recovered or PortState.Bound)
             {
                 _holdings[(entry.Owner, entry.Protocol)] = holding with { Port = entry.Port, Epoch = entry.Epoch ?? 0, Session = Array.IndexOf(processes, entry.ProcessId ?? 0) };
             }

@@ -113,6 +113,70 @@ public sealed class PortmapMetricsTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Gauges_FactsThatWaitAndAProcessOfSeveralOwners_AreCounted()
+    {
+        using Factory factory = new();
+        ConcurrentDictionary<string, long> read = new();
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (ReferenceEquals(instrument.Meter, factory.Meter))
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => read[instrument.Name] = value);
+        listener.Start();
+        FakePortStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, MeterFactory = factory }, store, null, new FakeTimeProvider()).Within();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        await session.RegisterAsync(new PortClaimRequest("b1", Scene.First)).Within();
+        await session.RegisterAsync(new PortClaimRequest("b1/admin", Scene.First)).Within();
+        store.Hold();
+        Task first = registry.AcquireAsync("b2").AsTask();
+        await store.ArrivedAsync().Within();
+        Task second = registry.AcquireAsync("b3").AsTask();   // behind the one under way
+
+        listener.RecordObservableInstruments();
+
+        read["portmap.store.queue"].Should().Be(1);
+        read["portmap.sessions"].Should().Be(1, "it is one process");
+        store.Release();
+        await Task.WhenAll(first, second).Within();
+        listener.RecordObservableInstruments();
+        read["portmap.leases.open"].Should().Be(2);
+        read["portmap.store.queue"].Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Write_StoreFailsAndWorksAgain_IsTimedUnderWhatCameOfIt()
+    {
+        using Factory factory = new();
+        ConcurrentQueue<string> outcomes = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, it) =>
+        {
+            if (ReferenceEquals(instrument.Meter, factory.Meter) && instrument.Name == "portmap.store.write.duration")
+            {
+                it.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) => outcomes.Enqueue($"{tags[0].Key}={tags[0].Value}"));
+        listener.Start();
+        FakePortStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false, MeterFactory = factory }, store, null, new FakeTimeProvider()).Within();
+        await registry.AcquireAsync("b1").Within();
+        outcomes.Should().OnlyContain(outcome => outcome == "portmap.outcome=Written").And.NotBeEmpty();
+        outcomes.Clear();
+
+        store.Fail();
+        (await registry.AcquireAsync("b2").RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+
+        outcomes.Should().Contain("portmap.outcome=Failed").And.NotContain("portmap.outcome=Written");
+        store.Heal();
+    }
+
     private sealed class Factory : IMeterFactory
     {
         public Meter? Meter { get; private set; }

@@ -31,6 +31,7 @@ internal static class FactGen
             BootId = Boot,
             At = at,
             Until = until,
+            Ports = state == 1 && port == 2 ? "50000-50009" : null,
             Strategy = PortRegistryOptions.AllocatorPicks,
         })));
 
@@ -57,7 +58,7 @@ internal static class FactGen
         [.. set.Claims.Select(Line).Concat(set.Mark is { } mark ? [Line(mark)] : []).Order(StringComparer.Ordinal)];
 
     public static string Line(PortFact fact) => string.Create(CultureInfo.InvariantCulture,
-        $"{fact.Protocol} {fact.Port} '{fact.Owner}' {fact.Epoch} of {fact.Origin} {fact.State} {fact.ProcessId}/{fact.ProcessStart}/{fact.UserId} {fact.BootId} {fact.At:O} {fact.Until:O} {fact.Strategy}");
+        $"{fact.Protocol} {fact.Port} '{fact.Owner}' {fact.Epoch} of {fact.Origin} {fact.State} {fact.ProcessId}/{fact.ProcessStart}/{fact.UserId} {fact.BootId} {fact.At:O} {fact.Until:O} {fact.Strategy} in {fact.Ports}");
 
     private static PortFact Claim(string owner, int port, long epoch, PortState state, int processId, DateTimeOffset until) => new()
     {

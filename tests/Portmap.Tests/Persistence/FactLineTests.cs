@@ -28,6 +28,7 @@ public class FactLineTests
                 BootId = boot.Item2 ? boot.Item1 : Guid.Empty,
                 Owner = "o" + texts.Item1,
                 Strategy = texts.Item2,
+                Ports = numbers.Item2 % 2 == 0 ? texts.Item1 : null,
             });
 
     [Fact]
@@ -85,6 +86,7 @@ public class FactLineTests
     [InlineData("tcp 7 bound epoch=1 pid=1 start=1 boot=- at=- until=- by=x owner=")]
     [InlineData("tcp 7 bound epoch=1 pid=1 start=1 boot=- at=- until=- by=x owner=b\\x4")]
     [InlineData("tcp 7 bound epoch=1 pid=1 start=1 boot=- at=- until=- by=x")]
+    [InlineData("tcp 7 reserved epoch=1 pid=0 start=0 boot=- at=- until=- in=\\x4 by=x owner=b")]
     [InlineData("mark epoch=")]
     [InlineData("mark epoch=1 more")]
     [InlineData("portmap-state 2")]

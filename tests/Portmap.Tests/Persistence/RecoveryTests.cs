@@ -253,6 +253,23 @@ public sealed class RecoveryTests
         (await scene.Registry.AcquireAsync("d").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
     }
 
+    [Theory]
+    [InlineData("20000-20009", 20005)]
+    [InlineData("20000-20004", 20000)]   // the ranges are not handed out any more: any port will do
+    public async Task OpenAsync_LeaseOfCertainRanges_IsGivenAnotherPortInsideThem(string ports, int second)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Order = PortOrder.LowestFree);
+        PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Ports = "20004-20006" });
+        lease.Port.Should().Be(20004);
+        scene.Options.Ports = ports;
+        await scene.KillAndOpenAsync();
+
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("a", 20004) { Epoch = lease.Epoch }).AsTask().Within();
+
+        healed.Port.Should().Be(second);
+        scene.Store.Facts.MaxBy(fact => fact.Epoch)!.Ports.Should().Be(second == 20005 ? "20004-20006" : null);
+    }
+
     [Fact]
     public async Task OpenAsync_SeveralOwnersOfOneProcessOnOnePort_ComeBackExactly()
     {

@@ -15,7 +15,8 @@ internal sealed class RegistryModelRun : IDisposable
     private readonly PortSession?[] _sessions = new PortSession?[RegistryOperation.Processes];
     private readonly Dictionary<string, PortLease> _leases = [];
 
-    public RegistryModelRun()
+    /// <param name="durability">On a store that is written so; null is in memory.</param>
+    public RegistryModelRun(PortDurability? durability = null)
     {
         PortRegistryOptions options = new()
         {
@@ -25,7 +26,10 @@ internal sealed class RegistryModelRun : IDisposable
             ReuseDelay = TimeSpan.FromSeconds(30),
             LivenessInterval = TimeSpan.FromSeconds(1),
         };
-        _registry = new PortRegistry(options, null, _clock);
+        options.Durability = durability ?? options.Durability;
+        _registry = durability is null
+            ? new PortRegistry(options, null, _clock)
+            : PortRegistry.OpenAsync(options, new FakePortStore(), null, _clock).Within().GetAwaiter().GetResult();
         _model = new RegistryModel(s_range, options.LeaseTimeout, options.ReuseDelay);
     }
 
@@ -63,8 +67,25 @@ internal sealed class RegistryModelRun : IDisposable
                 break;
         }
 
+        _registry.FlushAsync().Within().GetAwaiter().GetResult();
         _model.Expire(Now, owner => _leases[owner].WhenBound.IsCompleted);
         Compare();
+    }
+
+    /// <summary>A verb of a registry that confirms, waited for.</summary>
+    private static bool Wait(Func<Task> verb, out PortRefusal? refusal)
+    {
+        try
+        {
+            verb().Within().GetAwaiter().GetResult();
+            refusal = null;
+            return true;
+        }
+        catch (PortRefusedException refused)
+        {
+            refusal = refused.Refusal;
+            return false;
+        }
     }
 
     public void Dispose()
@@ -79,7 +100,12 @@ internal sealed class RegistryModelRun : IDisposable
     private void Acquire(string owner, string strategy)
     {
         HashSet<int> allowed = strategy == "ProcessBinds" ? [0] : _model.MayBeAcquired(Now);
-        bool granted = _registry.TryAcquire(new PortRequest(owner) { Strategy = strategy }, out PortLease? lease, out PortRefusal? refusal);
+        PortRequest request = new(owner) { Strategy = strategy };
+        PortLease? lease = null;
+        PortRefusal? refusal = null;
+        bool granted = _registry.Confirms
+            ? Wait(async () => lease = await _registry.AcquireAsync(request), out refusal)
+            : _registry.TryAcquire(request, out lease, out refusal);
         if (_model.Leases.ContainsKey(owner))
         {
             refusal?.Reason.Should().Be(PortRefusalReason.AlreadyReserved);
@@ -119,7 +145,12 @@ internal sealed class RegistryModelRun : IDisposable
 
     private void Register(string owner, int port, int process, long epoch, PortRefusalReason? expected)
     {
-        bool registered = SessionOf(process).TryRegister(new PortClaimRequest(owner, port) { Epoch = epoch }, out PortEntry entry, out PortRefusal? refusal);
+        PortClaimRequest request = new(owner, port) { Epoch = epoch };
+        PortEntry entry = default;
+        PortRefusal? refusal = null;
+        bool registered = _registry.Confirms
+            ? Wait(async () => entry = await SessionOf(process).RegisterAsync(request), out refusal)
+            : SessionOf(process).TryRegister(request, out entry, out refusal);
         refusal?.Reason.Should().Be(expected, "{0}", refusal);
         registered.Should().Be(expected is null);
         if (registered)
@@ -135,7 +166,9 @@ internal sealed class RegistryModelRun : IDisposable
         bool stranger = _model.Bound.TryGetValue(owner, out RegistryModel.Registration? bound)
             ? bound.Process != IdOf(process)
             : _model.Leases.ContainsKey(owner);
-        session.TryRelease(owner, out PortRefusal? refusal).Should().Be(!stranger);
+        PortRefusal? refusal = null;
+        bool released = _registry.Confirms ? Wait(async () => await session.ReleaseAsync(owner), out refusal) : session.TryRelease(owner, out refusal);
+        released.Should().Be(!stranger);
         refusal?.Reason.Should().Be(PortRefusalReason.NotOwner);
         if (!stranger)
         {
@@ -152,7 +185,7 @@ internal sealed class RegistryModelRun : IDisposable
 
         bool open = _model.Leases.TryGetValue(owner, out RegistryModel.OpenLease? reserved) && reserved.Epoch == lease.Epoch;
         bool bound = _model.Bound.TryGetValue(owner, out RegistryModel.Registration? registration) && registration.Epoch == lease.Epoch;
-        lease.TryRelease(out _);
+        _ = _registry.Confirms ? Wait(async () => await lease.ReleaseAsync(), out _) : lease.TryRelease(out _);
         if (open)
         {
             _model.ReleaseLease(owner, Now);

@@ -7,16 +7,23 @@ namespace Portmap.Tests.Table;
 public class RegistryModelTests
 {
     [Fact]
-    public void Registry_AnyHistory_AgreesWithTheModel() =>
+    public void Registry_AnyHistory_AgreesWithTheModel() => Play(durability: null, histories: 300);
+
+    [Theory]
+    [InlineData(PortDurability.Confirmed)]
+    [InlineData(PortDurability.Background)]
+    public void Registry_AnyHistoryOnAStore_AgreesWithTheModel(PortDurability durability) => Play(durability, histories: 100);
+
+    private static void Play(PortDurability? durability, int histories) =>
         RegistryOperation.Any.List[1, 60].Sample(
             operations =>
             {
-                using RegistryModelRun run = new();
+                using RegistryModelRun run = new(durability);
                 foreach (RegistryOperation operation in operations)
                 {
                     run.Do(operation);
                 }
             },
-            iter: 300,
+            iter: histories,
             print: operations => string.Join(Environment.NewLine, operations));
 }

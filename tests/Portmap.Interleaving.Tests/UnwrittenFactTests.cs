@@ -1,0 +1,110 @@
+using Portmap.Table;
+
+namespace Portmap.Interleaving.Tests;
+
+/// <summary>Threads that are suspended while a fact is on its way to the disk.</summary>
+public sealed class UnwrittenFactTests : IDisposable
+{
+    public void Dispose() => Hook.Reached = null;
+
+    [Fact]
+    public async Task AcquireAsync_EndOfThePortIsInNoQueueYet_IsWrittenAfterIt()
+    {
+        NotingStore store = new();
+        PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseDelay = TimeSpan.Zero };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        await session.RegisterAsync(new PortClaimRequest("a", 20_000)).AsTask().WaitAsync(Deadline.Default);
+        PortLease? lease = null;
+        bool isEnding = false;
+        Hook.Reached = step =>
+        {
+            if (isEnding && step != Step.EndClaim)
+            {
+                Hook.Reached = null;   // it has ended, and is told nobody yet
+                lease = Task.Run(() => registry.AcquireAsync(new PortRequest("b") { Previous = 20_000, Reuse = PortReuse.Require }).AsTask())
+                    .WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+            }
+
+            isEnding |= step == Step.EndClaim;
+        };
+
+        await session.ReleaseAsync("a").AsTask().WaitAsync(Deadline.Default);
+
+        lease!.Port.Should().Be(20_000);
+        store.Facts.Where(fact => !fact.IsMark).Select(fact => $"{fact.Owner} {fact.State}").Distinct()
+            .Should().Equal(["a Bound", "a Cooling", "b Reserved"], "after a crash in between the port must not be of two");
+    }
+
+    [Fact]
+    public async Task TryGetEntry_WriteOfALeaseFailsBetweenTwoLooks_AnswersNoLeaseThatNeverWas()
+    {
+        NotingStore store = new();
+        PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+        TaskCompletionSource failure = store.HoldAndFail();
+        Task<PortLease> acquiring = registry.AcquireAsync("a").AsTask();
+        await store.Arrived.WaitAsync(Deadline.Default);
+        int looks = 0;
+        Hook.Reached = step =>
+        {
+            if (step == Step.ReadSlot && ++looks == 3)   // the first is that of the lookup that is nearly always enough, the second begins the one that is
+            {
+                Hook.Reached = null;
+                failure.SetResult();
+                ((Func<Task>)(() => acquiring)).Should().ThrowAsync<PortRefusedException>().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+            }
+        };
+
+        bool found = registry.TryGetEntry(20_000, out PortEntry entry);
+
+        looks.Should().Be(3, "else it was not stopped");
+        (found && entry.State == PortState.Reserved).Should().BeFalse("the lease was refused: {0}", entry);
+        store.Heal();
+    }
+
+    private sealed class NotingStore : IPortStore
+    {
+        private readonly List<PortFact> _facts = [];
+        private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile TaskCompletionSource? _failure;
+
+        /// <summary>Completes when a batch is held.</summary>
+        public Task Arrived => _arrived.Task;
+
+        public PortFact[] Facts
+        {
+            get
+            {
+                lock (_facts)
+                {
+                    return [.. _facts];
+                }
+            }
+        }
+
+        /// <summary>The next batch waits for what this returns, and fails.</summary>
+        public TaskCompletionSource HoldAndFail() => _failure = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Heal() => _failure = null;
+
+        public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
+        {
+            if (_failure is { } failure)
+            {
+                _arrived.TrySetResult();
+                await failure.Task;
+                throw new IOException("No space left on device");
+            }
+
+            lock (_facts)
+            {
+                _facts.AddRange(batch);
+            }
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
