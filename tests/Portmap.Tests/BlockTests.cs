@@ -71,6 +71,39 @@ public class BlockTests
     }
 
     [Fact]
+    public async Task TryAcquireAll_TheOnlyRowLiesAcrossTwoLooksAtTheMap_IsFound()
+    {
+        // The search begins at the lowest free port, and looks at the places of 64 ports at once.
+        for (int first = 20_060; first < 20_067; first++)
+        {
+            await using Scene scene = new("20000-20199", options => (options.MaxOwners, options.Order, options.ReuseDelay) = (1_000, PortOrder.LowestFree, TimeSpan.Zero));
+            int[] free = [20_000, first, first + 1, first + 2];
+            Hold(scene, Enumerable.Range(20_000, 200));
+            scene.AcquireRefused("nobody").ShouldExplain(PortRefusalReason.Exhausted);   // so that the map knows who is held
+            foreach (int port in free)
+            {
+                scene.Here.Release(scene.OwnersOn(port).Single(), epoch: scene.Registry.EnumerateOwners(port).Single().Epoch ?? 0);
+            }
+
+            scene.Registry.TryAcquireAll(Row(3), contiguous: true, out IReadOnlyList<PortLease>? leases, out _).Should().BeTrue("it begins at {0}", first);
+
+            leases![0].Port.Should().Be(first);
+        }
+    }
+
+    [Theory]
+    [InlineData("20000-20001,20002-20003")]
+    [InlineData("20002-20003,20000-20001")]
+    public async Task TryAcquireAll_RowAcrossTwoRanges_IsFound(string ports)
+    {
+        await using Scene scene = new(ports);
+
+        scene.Registry.TryAcquireAll(Row(4), contiguous: true, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue("{0}", refusal);
+
+        leases![0].Port.Should().Be(20_000);
+    }
+
+    [Fact]
     public async Task TryAcquireAll_MixedProtocols_LooksAtThePortsOfEach()
     {
         await using Scene scene = new();

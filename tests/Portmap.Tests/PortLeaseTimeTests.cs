@@ -207,6 +207,12 @@ public class PortLeaseTimeTests
 
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
         scene.StateOf(extended.Port).Should().Be(PortState.Reserved);
+        if (protocol == PortProtocol.TcpAndUdp)
+        {
+            scene.Registry.TryGetEntry(extended.Port, out PortEntry half, PortProtocol.Udp).Should().BeTrue();
+            half.State.Should().Be(PortState.Reserved);
+        }
+
         scene.Clock.Advance(TimeSpan.FromSeconds(62));
         await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling && scene.StateOf(extended.Port) == PortState.Cooling);
     }

@@ -116,6 +116,20 @@ public class PortRegistryKeptPortsTests
     }
 
     [Fact]
+    public async Task ReportBindFailure_OfTheNextPortToo_DoesNotGoBackToTheKeptNumber()
+    {
+        await using Scene scene = Keeping();
+        PortLease lease = scene.Acquire("b1");
+        await lease.ReportBindFailureAsync().AsTask().Within();
+        await lease.ExtendAsync(TimeSpan.FromHours(1)).AsTask().Within();
+        scene.Clock.Advance(scene.Options.ForeignRecheck * 2);   // the registry would look there again
+
+        await lease.ReportBindFailureAsync().AsTask().Within();
+
+        lease.Port.Should().NotBe(Kept, "its process has met somebody there");
+    }
+
+    [Fact]
     public async Task TryAcquire_StrangerHasIt_GetsAnotherOne()
     {
         PortRange range = PortBlock.Take(3);

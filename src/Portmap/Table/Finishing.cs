@@ -220,7 +220,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         while (true)
         {
             object? slot = slots[claim.Port];
-            bool again = false;
+            bool again = false, isShared = false;
             ReadOnlySpan<PortClaim> claims = PortSlots.Claims(ref slot);
             if (PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim) && !claims.Contains(claim))
             {
@@ -243,6 +243,14 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
                     case Passage.Changed:
                         again = true;
                         break;
+                    case Passage.Shared:
+                        isShared = true;   // PortTable I2: so are all others, and only the first can be pending
+                        break;
+                }
+
+                if (isShared || again)
+                {
+                    break;
                 }
             }
 
@@ -369,17 +377,27 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     private static object Join(ReadOnlySpan<PortClaim> claims, PortClaim claim)
     {
         long highest = PortSlots.HighestEpoch(claims);
-        List<PortClaim>? joined = null;
+        PortClaim[]? joined = null;
+        int count = 1;
         foreach (PortClaim other in claims)
         {
             bool isKept = highest > claim.Epoch && other.Epoch == highest;
-            if (isKept || (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && cell.HolderOf(claim.Port) is not null))
+            if (isKept || (other.Cell is { } cell && !ReferenceEquals(cell, claim.Cell) && (other.Word.IsLive || cell.HolderOf(claim.Port) is not null)))
             {
-                (joined ??= new(claims.Length + 1) { claim }).Add(other);
+                joined ??= new PortClaim[claims.Length + 1];
+                joined[count++] = other;
+                other.MarkShared();
             }
         }
 
-        joined?.ForEach(static one => one.MarkShared());
-        return joined is null ? claim : joined.ToArray();
+        if (joined is null)
+        {
+            return claim;
+        }
+
+        claim.MarkShared();
+        joined[0] = claim;
+        Array.Resize(ref joined, count);
+        return joined;
     }
 }

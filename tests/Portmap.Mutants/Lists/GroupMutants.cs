@@ -32,7 +32,10 @@ internal static class GroupMutants
         s_operations.This("BlockHunt.FindRun: not at the last place", "BlockHunt.cs", "(1UL << (end - place)) - 1;", "((1UL << (end - place)) - 1) >> (MUTANT ? 1 : 0);", "BlockTests"),
         s_operations.This("BlockHunt.FindRun: not across two words", "BlockHunt.cs", "places &= members[i].Hunt.Window(place + i, alsoWaiting);", "places &= MUTANT ? members[i].Hunt.Window(place, alsoWaiting) >> i : members[i].Hunt.Window(place + i, alsoWaiting);", "BlockTests"),
         s_operations.This("BlockHunt.TryTake: what was taken of a row stays", "BlockHunt.cs", "members[taken].Undo(now);", "if (!MUTANT) { members[taken].Undo(now); }", "DisplayName~a block|DisplayName~two blocks", Interleaving),
-        s_operations.This("BlockHunt.Search: too much is passed over", "BlockHunt.cs", "place += failed + 1;", "place += MUTANT ? members.Length : failed + 1;", "BlockTests"),
+        s_operations.This("BlockHunt.Search: too much is passed over", "BlockHunt.cs", "place += failed + 1;", "place += MUTANT ? members.Length : failed + 1;", "BlockTests") with
+        {
+            AliveBecause = "What was met is taken out of the map, and the last search goes over all of it again.",
+        },
         s_operations.This("BlockHunt.Search: no row across two ranges", "BlockHunt.cs", "if (Array.Exists(tiers, tier =>", "if (!MUTANT && Array.Exists(tiers, tier =>", "BlockTests"),
         s_operations.This("BlockHunt.SearchFrom: does not begin again at the start", "BlockHunt.cs", "|| (from > range.First && Search(", "|| (!MUTANT && from > range.First && Search(", "BlockTests"),
     ];
@@ -41,7 +44,7 @@ internal static class GroupMutants
     [
         s_operations.This("PortHunt.TryKept: a lease that is healed goes back to its number", "PortHunt.cs", "if (port == 0 || _replaced is not null", "if (port == 0 || (!MUTANT && _replaced is not null)", "KeptPorts"),
         s_operations.This("PortHunt.FindNow: the number of an owner is picked like any other", "PortHunt.cs", "if (Settings.Kept is { } kept && TryKept(kept, now) is { } own)", "if (!MUTANT && Settings.Kept is { } kept && TryKept(kept, now) is { } own)", "KeptPorts"),
-        s_operations.This("RegistryParts.HandsOut: its owner may not have it either", "RegistryParts.cs", "Settings.Kept?.PortOf(request.Owner) == port)", "(!MUTANT && Settings.Kept?.PortOf(request.Owner) == port))", "KeptPorts"),
+        s_operations.This("RegistryParts.HandsOut: its owner may not have it either", "RegistryParts.cs", "Settings.Kept?.PortOf(request.Owner) == port)", "(!MUTANT && Settings.Kept?.PortOf(request.Owner) == port))", "KeptPorts|BlockTests"),
         s_operations.This("ClaimEvents.TookEffect: who takes a kept number is not told", "ClaimEvents.cs", "is { } kept && kept != claim.Owner)", "is { } kept && !MUTANT && kept != claim.Owner)", "KeptPorts"),
         s_core.This("KeptPorts.ExceptOf: workers are told the numbers of others", "KeptPorts.cs", "Ports.Where(port => _owners[port] != owner)", "Ports.Where(port => !MUTANT && _owners[port] != owner)", "KeptPorts"),
     ];

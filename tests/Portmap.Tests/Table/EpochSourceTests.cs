@@ -58,6 +58,21 @@ public class EpochSourceTests
     }
 
     [Fact]
+    public void Next_ANumberNamedWithinWhatTheThreadHasTaken_IsPassed()
+    {
+        EpochSource epochs = new(16_384, 2);
+        long last = epochs.Next(0);
+        for (int i = 0; i < 200; i++)
+        {
+            long after = last + (i % 5 * EpochSource.Spacing);
+
+            last = epochs.Next(after);
+
+            last.Should().BeGreaterThan(after);
+        }
+    }
+
+    [Fact]
     public void Next_ManyThreads_IsUnique()
     {
         EpochSource epochs = new(0, Environment.ProcessorCount);
