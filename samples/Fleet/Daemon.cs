@@ -11,8 +11,8 @@ namespace Fleet;
 
 /// <summary>A daemon of the fleet: it serves one owner on a port the kernel picks, and takes orders
 /// on its standard input.</summary>
-/// <remarks>Orders: <c>find OWNER</c> looks it up and calls it; <c>claim OWNER</c>; <c>held</c>
-/// tells whether the claim is held.</remarks>
+/// <remarks>Orders: <c>find OWNER</c> looks it up and calls it; <c>claim OWNER</c> acquires it once
+/// in the fleet; <c>held</c> tells whether this host has it still.</remarks>
 internal static class Daemon
 {
     public const string Command = "daemon";
@@ -33,14 +33,14 @@ internal static class Daemon
         using Socket listener = new(SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Parse(address), 0));
         listener.Listen();
-        PortSession session = host.Services.GetRequiredService<PortRegistry>().OpenSession(Environment.ProcessId);
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
         PortEntry entry = await session.RegisterAsync(new PortClaimRequest($"web/{name}", ((IPEndPoint)listener.LocalEndPoint!).Port));
         _ = GreetAsync(listener, $"this is web/{name}");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"serves {entry.Owner} on {address}:{entry.Port}"));
 
         FleetMap map = host.Services.GetRequiredService<FleetMap>();
-        FleetOwners owners = host.Services.GetRequiredService<FleetOwners>();
-        FleetClaim? claim = null;
+        PortLease? lease = null;
         while (Console.ReadLine() is { } order)
         {
             switch (order.Split(' '))
@@ -51,8 +51,8 @@ internal static class Daemon
                 case ["claim", string owner]:
                     try
                     {
-                        claim = await owners.ClaimAsync(owner);
-                        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"holds {owner} by epoch {claim.Epoch}"));
+                        lease = await registry.AcquireAsync(new PortRequest(owner) { Scope = PortScope.Fleet });
+                        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"holds {owner} by epoch {lease.FleetEpoch}"));
                     }
                     catch (PortRefusedException refused)
                     {
@@ -64,7 +64,7 @@ internal static class Daemon
                     Console.WriteLine($"{host.Services.GetRequiredService<PortmapFleet>().Status}, {map.Count} entries, {map.Staleness} old");
                     break;
                 case ["held"]:
-                    Console.WriteLine(claim is { IsHeld: true } ? "held" : "lost");
+                    Console.WriteLine(lease is not null && registry.TryGetEntry(lease.Owner, out PortEntry _) ? "held" : "lost");
                     break;
             }
         }

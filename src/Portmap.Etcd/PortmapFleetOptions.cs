@@ -59,6 +59,8 @@ public sealed class PortmapFleetOptions
     /// <see cref="LeaseTtl"/> is over.</summary>
     /// <value>The default is false: they go at once. True is for a daemon whose workers go on while
     /// it is restarted: one that is back in time takes its entries over without a gap.</value>
+    /// <remarks>Owners that the registry acquired with <see cref="PortScope.Fleet"/> are given back
+    /// in any case.</remarks>
     public bool KeepEntriesOnStop { get; set; }
 
     /// <summary>The user of etcd, or null when it asks for none.</summary>

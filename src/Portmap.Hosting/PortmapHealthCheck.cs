@@ -35,6 +35,7 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
             ["used"] = used,
             ["ports"] = ports,
             ["share"] = share,
+            ["passes"] = findings.FirstOrDefault(finding => finding.Kind == PortFindingKind.PassOverdue)?.Value ?? "in time",
             ["findings"] = findings.Select(finding => finding.ToString()).ToArray(),
         };
         HealthStatus status = failed.Count > 0 ? context.Registration.FailureStatus : degraded.Count > 0 ? HealthStatus.Degraded : HealthStatus.Healthy;

@@ -105,14 +105,21 @@ public sealed class PortmapClient : IAsyncDisposable
     /// Who asks over the wire is about to bind, so the gate of a guarded port is open when this
     /// returns. How it is guarded is the daemon's option.
     /// </remarks>
-    /// <exception cref="PortRefusedException">It was refused.</exception>
+    /// <exception cref="PortRefusedException">It was refused. AlreadyServed, for a request with
+    /// <see cref="PortRequest.UnlessServed"/>: <see cref="PortRefusal.Entry"/> is what stands, with
+    /// its process.</exception>
     /// <exception cref="ArgumentException">The request names a <see cref="PortRequest.Guard"/> or a
     /// <see cref="PortRequest.UserId"/>, which the wire does not carry, or is of
     /// <see cref="PortScope.Fleet"/>: use <see cref="AcquireFleetAsync"/>.</exception>
+    /// <exception cref="InvalidDataException">The request has
+    /// <see cref="PortRequest.UnlessServed"/>, and the daemon is of a version before
+    /// that.</exception>
     public Task<PortEntry> AcquireAsync(PortRequest request, CancellationToken cancellationToken = default)
     {
         request = Checked(request, nameof(request));
-        return _caller.AskAsync(PortmapProcedure.Acquire, writer => PortmapXdr.WriteRequest(writer, request), PortmapXdr.ReadEntry, cancellationToken);
+        return request.UnlessServed
+            ? _caller.AskAsync(PortmapProcedure.AcquireUnlessServed, writer => PortmapXdr.WriteRequest(writer, request), ReadUnlessServed, cancellationToken)
+            : _caller.AskAsync(PortmapProcedure.Acquire, writer => PortmapXdr.WriteRequest(writer, request), PortmapXdr.ReadEntry, cancellationToken);
     }
 
     /// <summary>Asks for a port for an owner that one host of a fleet holds at a time.</summary>
@@ -155,12 +162,12 @@ public sealed class PortmapClient : IAsyncDisposable
     /// which request it is about. LimitReached: too many requests, or the answer would be too
     /// long.</exception>
     /// <exception cref="ArgumentException">A request names a <see cref="PortRequest.Guard"/> or a
-    /// <see cref="PortRequest.UserId"/>, or is of <see cref="PortScope.Fleet"/>, which the wire
-    /// does not carry here.</exception>
+    /// <see cref="PortRequest.UserId"/>, has <see cref="PortRequest.UnlessServed"/>, or is of
+    /// <see cref="PortScope.Fleet"/>, which the wire does not carry here.</exception>
     public Task<IReadOnlyList<PortEntry>> AcquireAllAsync(IReadOnlyList<PortRequest> requests, bool contiguous = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        PortRequest[] wanted = [.. requests.Select(request => Checked(request, nameof(requests)))];
+        PortRequest[] wanted = [.. requests.Select(request => CheckedOfMany(request, nameof(requests)))];
         return wanted.Length <= PortmapProcedure.MaxTogether
             ? _caller.AskAllAsync(wanted, contiguous, cancellationToken)
             : Task.FromException<IReadOnlyList<PortEntry>>(new PortRefusedException(new PortRefusal(
@@ -371,6 +378,25 @@ public sealed class PortmapClient : IAsyncDisposable
         return new(new RpcCaller(stream, endpoint, limits), endpoint, connect ?? (token => Connection.ConnectAsync(endpoint, limits, token)));
     }
 
+    private static PortEntry ReadUnlessServed(ref XdrReader reader)
+    {
+        PortEntry entry = PortmapXdr.ReadEntry(ref reader);
+        return entry.State == PortState.Reserved ? entry : throw new PortRefusedException(new PortRefusal(
+            PortRefusalReason.AlreadyServed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{entry.Owner} is {(entry.State == PortState.Recovered ? "recovered" : "served")} already: port {entry.Port}/{entry.Protocol}, process {entry.ProcessId?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}, epoch {entry.Epoch}, since {entry.Since:u}. Leave that process, or acquire without UnlessServed to replace it."))
+        {
+            Owner = entry.Owner,
+            Port = entry.Port,
+            Protocol = entry.Protocol,
+            Holder = entry.Owner,
+            HolderProcessId = entry.ProcessId,
+            HolderEpoch = entry.Epoch,
+            Entry = entry,
+        });
+    }
+
     private static PortEntry? ReadFound(ref XdrReader reader) => reader.ReadBoolean() ? PortmapXdr.ReadEntry(ref reader) : null;
 
     private static void WriteOwnClaim(XdrWriter writer, in PortClaimRequest request)
@@ -406,6 +432,10 @@ public sealed class PortmapClient : IAsyncDisposable
             ? throw new ArgumentException($"UserId is {user}, but over the wire a lease is for the user who asks; leave it null, or let the host acquire.", argument)
             : request;
     }
+
+    private static PortRequest CheckedOfMany(PortRequest request, string argument) => request.UnlessServed
+        ? throw new ArgumentException($"UnlessServed is set for '{request.Owner}', which a call for several owners does not carry; ask for that one by {nameof(AcquireAsync)}.", argument)
+        : Checked(request, argument);
 
     private static void CheckOwner(string owner)
     {

@@ -66,6 +66,28 @@ public sealed class PortServerTests
     }
 
     [NeedsFact("python3", Also = [Library])]
+    public async Task Portpicker_DaemonIsKilledAndStartedAgain_PortsStayWithTheirProcesses()
+    {
+        await using Scene scene = await Scene.StartAsync(ports: 8, withState: true);
+        ChildProcess lives = scene.Python(Pick, "3"), dies = scene.Python(Pick, "2");
+        int[] kept = await ReadAsync(lives, 3), back = await ReadAsync(dies, 2);
+
+        await scene.KillAsync();
+        dies.Kill();
+        await scene.StartAgainAsync();
+
+        int another = int.Parse(await scene.AskAsync($"{lives.Id}\n"), CultureInfo.InvariantCulture);
+        kept.Append(0).Should().NotContain(another);
+        PortEntry[] held = [.. (await scene.Client.SnapshotAsync().Within()).Entries.Where(entry => entry.State == PortState.Reserved && entry.Protocol == PortProtocol.Tcp)];
+        held.Where(entry => entry.Owner.StartsWith($"portpicker/{lives.Id}/", StringComparison.Ordinal)).Select(entry => entry.Port).Should().Contain(kept).And.HaveCount(4);
+        held.Select(entry => entry.Port).Should().NotContain(back, "their process died while nobody looked");
+
+        long revision = await scene.RevisionAsync();
+        lives.Kill();
+        await scene.EndedAsync(revision, 8);   // on two protocols
+    }
+
+    [NeedsFact("python3", Also = [Library])]
     public async Task Portpicker_NothingLeft_IsTold0AndWhatLivesKeepsItsPorts()
     {
         await using Scene scene = await Scene.StartAsync(ports: 4);
@@ -142,23 +164,40 @@ public sealed class PortServerTests
         return [.. ports];
     }
 
-    private sealed class Scene(TempFolder folder, ChildProcess daemon, PortmapClient client, PortRange ports, string address) : IAsyncDisposable
+    private sealed class Scene(TempFolder folder, PortRange ports, string address, bool withState) : IAsyncDisposable
     {
         private readonly List<ChildProcess> _pickers = [];
 
-        public PortmapClient Client => client;
+        private ChildProcess _daemon = null!;
+
+        public PortmapClient Client { get; private set; } = null!;
 
         public PortRange Ports => ports;
 
         public string Address => address;
 
-        public static async Task<Scene> StartAsync(int ports)
+        public static async Task<Scene> StartAsync(int ports, bool withState = false)
         {
             TempFolder folder = new();
             PortRange range = PortBlock.Take(ports);
             string address = string.Create(CultureInfo.InvariantCulture, $"@portmap-test-{Environment.ProcessId}-{range.First}");
-            ChildProcess daemon = await Samples.ServeAsync("--unix", folder["d.sock"], "--range", $"{range}", "--portserver", address);
-            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within(), range, address);
+            Scene scene = new(folder, range, address, withState);
+            await scene.StartAgainAsync();
+            return scene;
+        }
+
+        public async Task StartAgainAsync()
+        {
+            _daemon = await Samples.ServeAsync(
+                ["--unix", folder["d.sock"], "--range", $"{ports}", "--portserver", address, .. withState ? ["--state", folder["state"]] : (string[])[]]);
+            Client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        }
+
+        public async Task KillAsync()
+        {
+            await Client.DisposeAsync();
+            _daemon.Kill();
+            await _daemon.DisposeAsync();
         }
 
         /// <summary>Starts a program that finds portpicker and the port server.</summary>
@@ -182,14 +221,14 @@ public sealed class PortServerTests
             return Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer).Within());
         }
 
-        public async Task<long> RevisionAsync() => (await client.SnapshotAsync().Within()).Revision;
+        public async Task<long> RevisionAsync() => (await Client.SnapshotAsync().Within()).Revision;
 
         /// <summary>Waits until so many claims have ended since.</summary>
         public async Task EndedAsync(long afterRevision, int count)
         {
             using CancellationTokenSource end = Deadline.Source();
             HashSet<(string, PortProtocol)> ended = [];
-            await foreach (PortUpdate update in client.WatchAsync(afterRevision, cancellationToken: end.Token))
+            await foreach (PortUpdate update in Client.WatchAsync(afterRevision, cancellationToken: end.Token))
             {
                 ended.UnionWith(update.Changes.Where(change => change.Kind == PortChangeKind.Released).Select(change => (change.Entry.Owner, change.Entry.Protocol)));
                 if (ended.Count >= count)
@@ -206,8 +245,8 @@ public sealed class PortServerTests
                 await picker.DisposeAsync();
             }
 
-            await client.DisposeAsync();
-            await daemon.DisposeAsync();
+            await Client.DisposeAsync();
+            await _daemon.DisposeAsync();
             folder.Dispose();
         }
     }

@@ -112,6 +112,23 @@ public sealed class LookupTests : ToolTest
         (await bash.ReadToEndAsync()).Should().Equal(["doctor"], bash.Errors);
     }
 
+    [NeedsFact("fish")]
+    public async Task CompletionFish_InARealFish_CompletesAVerbAndAnOwner()
+    {
+        await RegisterAsync("volume:b1");
+        using TempFolder path = new();
+        File.CreateSymbolicLink(path["portmap"], Programs.ToolPath);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.FileName = "fish";
+        start.Environment["PATH"] = $"{path.FullName}:{start.Environment["PATH"]}";
+        start.Environment["HOME"] = path.FullName;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        await using ChildProcess fish = ChildProcess.Start(
+            start, "--no-config", "-c", "portmap completion fish | source; complete -C 'portmap doc'; complete -C 'portmap lookup volume'; complete -C 'portmap nothing'; echo end");
+
+        (await fish.ReadToEndAsync()).Where(line => line.Length > 0).Should().Equal(["doctor", "volume:b1", "end"], fish.Errors);
+    }
+
     [NeedsFact("bash")]
     public async Task List_OntoAFullDisk_IsSix()
     {

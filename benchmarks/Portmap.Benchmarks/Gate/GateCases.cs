@@ -71,13 +71,9 @@ internal static class GateCases
 
     private static Measured AcquireReleaseTwo(string name)
     {
-        AcquireReleaseBenchmark benchmark = new() { Threads = 2 };
-        benchmark.Setup();
-        Paired[] runs = [.. Enumerable.Range(0, Runs).Select(_ =>
-            PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke, sliceMs: 10, slices: 15))];
-        benchmark.Cleanup();
-        Paired middle = runs.OrderBy(run => run.Ratio).ElementAt(Runs / 2);
-        return Compared(name, middle, "lock") with { ManyThreads = true };
+        Standing[] standings = QuickCases.AcquireReleaseTwoThreads().Standings;
+        Standing plain = standings.Single(standing => standing.Name == "TC");
+        return Compared(name, new Paired(standings[0].Ns, plain.Ns, plain.Ratio), "lock") with { ManyThreads = true };
     }
 
     /// <summary>In how many of 5 runs the slowest thousandth is slower than the lock's.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using Portmap.Benchmarks.Baselines;
 
@@ -84,17 +83,22 @@ internal static class QuickCases
             new("TC", ChurnInTurn(Books.Lock(), owners), ManyOwners));
     }
 
-    private static QuickRow AcquireReleaseTwoThreads()
+    /// <summary>By wall clock and pairs of both threads together: a table that scaled perfectly
+    /// would take half the time of one thread.</summary>
+    public static QuickRow AcquireReleaseTwoThreads()
     {
-        AcquireReleaseBenchmark benchmark = new() { Threads = 2 };
-        benchmark.Setup();
-        Standing[] standings = Turns.Measure(
-            WallNs, LongSliceNs, Rounds / 2,
-            new("ours", benchmark.Registry, AcquireReleaseBenchmark.PairsPerInvoke),
-            new("fair", benchmark.FairLock, AcquireReleaseBenchmark.PairsPerInvoke),
-            new("TC", benchmark.LockBitArrayDictionary, AcquireReleaseBenchmark.PairsPerInvoke));
-        benchmark.Cleanup();
-        return new QuickRow(standings, double.NaN);
+        const int Threads = 2;
+        using PortRegistry registry = Books.Registry();
+        IPortBook fair = Books.Fair(), plain = Books.Lock();
+        string[] owners = OwnerNames.Make(Threads);
+        PortRequest[] requests = [.. owners.Select(owner => new PortRequest(owner))];
+        return new QuickRow(
+            Together.Measure(
+                Threads,
+                new("ours", number => Books.Churn(registry, requests[number], Pairs), Threads * Pairs),
+                new("fair", number => Books.Churn(fair, owners[number], Pairs), Threads * Pairs),
+                new("TC", number => Books.Churn(plain, owners[number], Pairs), Threads * Pairs)),
+            double.NaN);
     }
 
     private static QuickRow RegisterRelease()
@@ -314,8 +318,6 @@ internal static class QuickCases
             }
         }
     }
-
-    private static long WallNs() => (long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
 
     private sealed class Draws(string[] owners)
     {

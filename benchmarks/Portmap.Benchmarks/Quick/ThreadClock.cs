@@ -8,6 +8,8 @@ namespace Portmap.Benchmarks.Quick;
 internal static partial class ThreadClock
 {
     private const int ProcessCpuTime = 2, ThreadCpuTime = 3;   // CLOCK_…_CPUTIME_ID of Linux
+    private const int ThreadUsage = 1;     // RUSAGE_THREAD of Linux
+    private const int UsageLongs = 18, Involuntary = 17;   // struct rusage, and ru_nivcsw in it
 
     public static long NowNs =>
         OperatingSystem.IsLinux() && GetTime(ThreadCpuTime, out Timespec time) == 0
@@ -19,6 +21,21 @@ internal static partial class ThreadClock
         OperatingSystem.IsLinux() && GetTime(ProcessCpuTime, out Timespec time) == 0
             ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
             : (long)Environment.CpuUsage.TotalTime.TotalNanoseconds;
+
+    /// <summary>How often this thread was taken off its processor though it could have gone on; 0
+    /// where the system does not say.</summary>
+    public static long Preemptions
+    {
+        get
+        {
+            Span<long> usage = stackalloc long[UsageLongs];
+            return OperatingSystem.IsLinux() && GetUsage(ThreadUsage, ref usage[0]) == 0 ? usage[Involuntary] : 0;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "getrusage")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int GetUsage(int who, ref long usage);
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

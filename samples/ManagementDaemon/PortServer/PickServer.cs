@@ -24,6 +24,7 @@ internal sealed class PickServer(PortRegistry registry, PortServerAddress addres
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        await _picked.AdoptAsync();
         try
         {
             if (!address.IsAbstract && await IsLeftoverAsync(cancellationToken))
@@ -93,10 +94,11 @@ internal sealed class PickServer(PortRegistry registry, PortServerAddress addres
         {
             using Socket disposal = client;
             using CancellationTokenSource patience = new(s_patience);
-            int port = await QuestionAsync(client, patience.Token) is { } id && PickingProcess.Find(id) is { } process && process.IsAskedForBy(client)
+            PortLease? lease = await QuestionAsync(client, patience.Token) is { } id && PickingProcess.Find(id) is { } process && process.IsAskedForBy(client)
                 ? await _picked.PickAsync(process, patience.Token)
-                : 0;
-            await client.SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{port}\n")), patience.Token);
+                : null;
+            lease?.OpenGate();   // last: from here on anybody may bind the number
+            await client.SendAsync(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{lease?.Port ?? 0}\n")), patience.Token);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {

@@ -18,8 +18,37 @@ internal sealed class PickedPorts(PortRegistry registry)
 
     private readonly ConcurrentDictionary<PickingProcess, Hand> _hands = [];
 
-    /// <returns>The port, or 0 when there is none.</returns>
-    public async Task<int> PickAsync(PickingProcess process, CancellationToken cancellationToken)
+    /// <summary>Takes over what an earlier run of the daemon gave: the state has its leases. What
+    /// was a process's that has died since goes back.</summary>
+    public async Task AdoptAsync()
+    {
+        await using PortSession host = registry.OpenSession(Environment.ProcessId);   // the daemon's user may speak for all of them
+        foreach (IGrouping<string, PortEntry> halves in registry.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).GroupBy(entry => entry.Owner).ToArray())
+        {
+            if (!PickedName.TryParse(halves.Key, out PickedName name))
+            {
+                continue;
+            }
+
+            PortClaimRequest claim = new(halves.Key) { Epoch = halves.First().Epoch, Protocol = halves.First().Protocol };
+            try
+            {
+                PortLease lease = await host.ExtendAsync(claim, s_term);
+                Hand? hand = PickingProcess.Find(name.ProcessId) is { } process && process.StartTime == name.StartTime ? _hands.GetOrAdd(process, Open) : null;
+                if (hand?.TryKeep(lease, name.Number) != true)
+                {
+                    await lease.ReleaseAsync();
+                }
+            }
+            catch (PortRefusedException)
+            {
+                // It ended meanwhile, or the state cannot be written: the lease times out.
+            }
+        }
+    }
+
+    /// <returns>The lease, its gate closed, or null when there is no port.</returns>
+    public async Task<PortLease?> PickAsync(PickingProcess process, CancellationToken cancellationToken)
     {
         Hand hand = _hands.GetOrAdd(process, Open);
         if (hand.TryName(out string owner))
@@ -38,8 +67,7 @@ internal sealed class PickedPorts(PortRegistry registry)
                     cancellationToken);
                 if (hand.TryKeep(lease))
                 {
-                    lease.OpenGate();
-                    return lease.Port;
+                    return lease;
                 }
 
                 await lease.ReleaseAsync(CancellationToken.None);   // it died meanwhile
@@ -50,7 +78,7 @@ internal sealed class PickedPorts(PortRegistry registry)
             }
         }
 
-        return 0;
+        return null;
     }
 
     private Hand Open(PickingProcess process)
@@ -117,7 +145,7 @@ internal sealed class PickedPorts(PortRegistry registry)
         public bool TryName(out string owner)
         {
             int number = Interlocked.Increment(ref _asked);
-            owner = $"portpicker/{process.Id}/{process.StartTime}/{number}";
+            owner = new PickedName(process.Id, process.StartTime, number).ToString();
             return number <= MostPerProcess;
         }
 
@@ -132,10 +160,14 @@ internal sealed class PickedPorts(PortRegistry registry)
             }
         }
 
-        public bool TryKeep(PortLease lease)
+        /// <param name="lease">The lease.</param>
+        /// <param name="number">Its number, when it is of an earlier run: those that follow have
+        /// higher ones.</param>
+        public bool TryKeep(PortLease lease, int number = 0)
         {
             lock (_lock)
             {
+                _asked = Math.Max(_asked, number);
                 if (!_isClosed)
                 {
                     _leases.Add(lease);

@@ -33,6 +33,7 @@ internal sealed class PortmapProgram(ServerContext context)
     {
         PortmapProcedure.Acquire => AcquireAsync(connection, request, PortScope.Host),
         PortmapProcedure.AcquireFleet => AcquireAsync(connection, request, PortScope.Fleet),
+        PortmapProcedure.AcquireUnlessServed => AcquireAsync(connection, request, PortScope.Host, unlessServed: true),
         PortmapProcedure.AcquireAll => AcquireAllAsync(connection, request),
         PortmapProcedure.Register => RegisterAsync(connection, request),
         PortmapProcedure.BindFailed => BindFailedAsync(connection, request),
@@ -45,11 +46,11 @@ internal sealed class PortmapProgram(ServerContext context)
         _ => ValueTask.FromResult(false),
     };
 
-    private async ValueTask<bool> AcquireAsync(RpcConnection connection, RpcCall request, PortScope scope)
+    private async ValueTask<bool> AcquireAsync(RpcConnection connection, RpcCall request, PortScope scope, bool unlessServed = false)
     {
         try
         {
-            PortRequest wanted = PortmapXdr.ReadRequest(ref request.Arguments) with { Scope = scope };
+            PortRequest wanted = PortmapXdr.ReadRequest(ref request.Arguments) with { Scope = scope, UnlessServed = unlessServed };
             connection.Peer.DemandAcquire(wanted.Owner);
 
             // No token: what was begun is completed, whether somebody waits for the answer or not.
@@ -61,6 +62,11 @@ internal sealed class PortmapProgram(ServerContext context)
             {
                 request.WriteInt64(lease.FleetEpoch ?? 0);
             }
+        }
+        catch (PortRefusedException e) when (unlessServed && e.Refusal.Entry is not null)
+        {
+            request.WriteInt32(PortmapProcedure.Ok);   // that is what was asked: who serves it
+            PortmapXdr.WriteEntry(request.Results, e.Refusal.Entry.Value);
         }
         catch (PortRefusedException e)
         {

@@ -18,6 +18,7 @@ internal static class PortmapProcedure
     public const uint AcquireAll = 9;
     public const uint Extend = 10;
     public const uint AcquireFleet = 11;
+    public const uint AcquireUnlessServed = 12;
 
     /// <summary>The arm of a result union that holds what was asked for.</summary>
     public const int Ok = 0;
@@ -46,6 +47,7 @@ internal static class PortmapProcedure
         AcquireAll => "PORTMAP_ACQUIRE_ALL",
         Extend => "PORTMAP_EXTEND",
         AcquireFleet => "PORTMAP_ACQUIRE_FLEET",
+        AcquireUnlessServed => "PORTMAP_ACQUIRE_UNLESS_SERVED",
         _ => $"procedure {procedure}",
     };
 }

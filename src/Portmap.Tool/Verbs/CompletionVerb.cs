@@ -21,7 +21,7 @@ internal static class CompletionVerb
         #compdef portmap
         _portmap() {
             local -a found
-            found=("${(@f)$(portmap complete "$CURSOR" "$BUFFER" 2>/dev/null)}")
+            found=(${(f)"$(portmap complete "$CURSOR" "$BUFFER" 2>/dev/null)"})   # nothing found is no empty word
             compadd -a found
         }
         compdef _portmap portmap
@@ -39,7 +39,7 @@ internal static class CompletionVerb
     {
         Argument<string> shell = new("SHELL") { Description = "bash, zsh or fish." };
         shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
-        return new Command("completion", "Writes a script that has a shell complete verbs, options and owners. For bash: eval \"$(portmap completion bash)\"") { shell }
+        return new Command("completion", "Writes a script that has a shell complete verbs, options and owners. For bash, and for zsh after compinit: eval \"$(portmap completion bash)\"; for fish: portmap completion fish | source") { shell }
             .Does(async (run, _) =>
             {
                 await run.Out.WriteLineAsync(run.Get(shell) switch { "bash" => Bash, "zsh" => Zsh, _ => Fish });

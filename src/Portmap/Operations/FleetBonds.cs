@@ -11,12 +11,13 @@ namespace Portmap.Operations;
 /// <para>I1. A bond is here before its lease can take effect, and until everything that came of the
 /// lease has ended: whoever finds one of those looks at the bond (<see cref="Serves"/>), whose
 /// clock says whether it counts. So it never answers for an owner that was lost, also when this
-/// process has just woken and nobody has told it. Whoever finds no bond looks at what was found once
-/// more, for its end takes the bond away (<see cref="Answer"/>).</para>
+/// process has just woken and nobody has told it. Whoever finds no bond looks at what was found
+/// once more, for its end takes the bond away (<see cref="Answer"/>).</para>
 /// <para>I2. Who finds that the owner was lost ends the lease and its registration there and then,
 /// as the fleet's own word does.</para>
-/// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a claim takes a round
-/// over the network, so that a copy of some thousand references does not count.</para>
+/// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a
+/// claim takes a round over the network, so that a copy of some thousand references does not
+/// count.</para>
 /// Progress: a look is wait-free and allocates nothing; ending is that of the table; keeping and
 /// removing a bond is lock-free.
 /// </remarks>

@@ -46,6 +46,7 @@ internal sealed class EpochSource
 
     private readonly long _number = Interlocked.Increment(ref s_sources);
     private readonly Stripes _stripes;
+    private bool _isStirred;
     private readonly long _round;
 
     /// <param name="first">The first epoch, a multiple of 16,384; lower ones are of an earlier
@@ -84,23 +85,20 @@ internal sealed class EpochSource
         }
     }
 
-    /// <summary>Another number whenever one was drawn; it says nothing else.</summary>
-    public long Drawn
-    {
-        get
-        {
-            long sum = 0;
-            for (int i = 0; i < _stripes.Count; i++)
-            {
-                sum += Volatile.Read(ref _stripes[i]);   // a stripe only goes up
-            }
+    /// <summary>Whether a number was drawn since <see cref="Settle"/>; one that is drawn at the same
+    /// moment may not count.</summary>
+    public bool IsStirred => Volatile.Read(ref _isStirred);
 
-            return sum;
-        }
-    }
+    /// <summary>What was drawn until now does not count any more.</summary>
+    public void Settle() => Volatile.Write(ref _isStirred, false);
 
     public long Next(long after)
     {
+        if (!Volatile.Read(ref _isStirred))
+        {
+            Volatile.Write(ref _isStirred, true);   // once after each Settle, so that it stays in the caches of all
+        }
+
         long next = s_next;
         if (s_source == _number && next < s_end)
         {

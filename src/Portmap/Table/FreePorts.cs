@@ -77,6 +77,7 @@ internal sealed class FreePorts
     public bool Contains(int port)
     {
         int index = port - _first;
+        Hook.At(Step.ReadBits);
         return (uint)index < (uint)Count && (Volatile.Read(ref _words[index >> 6]) & (1UL << index)) != 0;
     }
 

@@ -80,7 +80,14 @@ internal sealed class PortClaim : IGuaranteed
 
     /// <summary>Whether it ever had its slot together with others; who has not has its port
     /// alone.</summary>
-    public bool IsShared => Volatile.Read(ref _isShared);
+    public bool IsShared
+    {
+        get
+        {
+            Hook.At(Step.ReadShared);
+            return Volatile.Read(ref _isShared);
+        }
+    }
 
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
@@ -244,7 +251,11 @@ internal sealed class PortClaim : IGuaranteed
     }
 
     /// <summary>It is put into its slot together with others; said before it is there.</summary>
-    public void MarkShared() => Volatile.Write(ref _isShared, true);
+    public void MarkShared()
+    {
+        Hook.At(Step.MarkShared);
+        Volatile.Write(ref _isShared, true);
+    }
 
     /// <summary>Skips claims below that have ended.</summary>
     /// <remarks>A claim that was Bound and ended by itself hides what it had replaced; when it is

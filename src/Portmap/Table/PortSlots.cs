@@ -8,7 +8,7 @@ namespace Portmap.Table;
 /// <code>
 ///   slot: null            nobody ever had the port
 ///         PortClaim       the last claim that took it: pending, in force or ended; or the marker of a stranger
-///         PortClaim[]     several owners of one process share it (never changed after it was published)
+///         PortClaim[]     several owners of one process share it (never changed after it was published); each claim in it says that it is shared
 /// </code>
 /// Of the claims that a slot has led to, it keeps the one with the highest epoch, ended or not:
 /// later ones are given higher epochs. A slot never goes back to null and each value is a fresh

@@ -9,6 +9,8 @@ internal enum Step
     ReadCell,
     ReadBelow,
     ReadUsesUp,
+    ReadShared,
+    MarkShared,
     DrawBelow,
     TakeEffect,
     Seat,

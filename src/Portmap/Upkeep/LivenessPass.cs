@@ -84,10 +84,18 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
 
     private void RunNow(long now)
     {
-        bool hasAnyEnded = DeathWatch.Shared.ReadBook();
-        Still seen = new(parts.Epochs.Drawn, parts.SessionMoves, now + (MostPassesWithoutAWalk * _interval));   // before the walk: what comes meanwhile is met by the next one
+        bool hasAnyEnded = DeathWatch.Shared.ReadBook(), isStirred = parts.Epochs.IsStirred;
+        if (isStirred)
+        {
+            Volatile.Write(ref _still, null);   // before the note is taken: another pass sees one of the two
+            parts.Epochs.Settle();
+        }
+
+        // What is drawn while the note is taken is published soon after, and met by the next walk:
+        // only one that nothing was drawn before finds everybody still.
+        Still seen = new(parts.SessionMoves, isStirred ? now : now + (MostPassesWithoutAWalk * _interval));
         Still? still = Volatile.Read(ref _still);
-        if (hasAnyEnded || parts.UnwatchedSessions != 0 || still is null || now >= still.UntilMs || still.Drawn != seen.Drawn || still.Moves != seen.Moves)
+        if (hasAnyEnded || parts.UnwatchedSessions != 0 || still is null || now >= still.UntilMs || still.Moves != seen.Moves)
         {
             Walk(now, seen);
         }
@@ -151,9 +159,8 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
     /// So nobody has to be looked at before a time, unless something changes: a new lease or
     /// registration draws a number, unless its process goes on with what it had; a session moves;
     /// the kernel tells of a death.</summary>
-    /// <param name="Drawn">As <see cref="EpochSource.Drawn"/> was.</param>
     /// <param name="Moves">As <see cref="RegistryParts.SessionMoves"/> was.</param>
     /// <param name="UntilMs">When it is time to look all the same: at the addresses of a
     /// registration that went on, say.</param>
-    private sealed record Still(long Drawn, long Moves, long UntilMs);
+    private sealed record Still(long Moves, long UntilMs);
 }

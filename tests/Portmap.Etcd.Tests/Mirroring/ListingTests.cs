@@ -16,7 +16,7 @@ public class ListingTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
-        string[] hosts = [.. Enumerable.Range(0, 100).SelectMany(i => (string[])[Name("h", i), Name("h", i) + ".a", Name("h", i) + "-b", Name("h", i) + "0"])];
+        string[] hosts = ["g", .. Enumerable.Range(0, 40).Select(i => Name("g-", i)), .. Enumerable.Range(0, 100).SelectMany(i => (string[])[Name("h", i), Name("h", i) + ".a", Name("h", i) + "-b", Name("h", i) + "0"])];
         string[] keys =
         [
             .. hosts.Select(host => $"h/{host}"), .. hosts.SelectMany(host => (string[])[$"e/{host}/", $"e/{host}/a/b", $"e/{host}/c", $"u/{host}/a"]),

@@ -46,4 +46,29 @@ public class FenceTests
         async Task<KeyValue> HostAsync() =>
             (await client.RangeAsync(new RangeRequest { Key = ByteString.CopyFromUtf8("/portmap/v1/h/a") }, CancellationToken.None).Within()).Kvs.Single();
     }
+
+    /// <summary>The publisher's own batch, kept on the wire until it was given up, and all was
+    /// published by another member.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_OwnBatchComesLate_ChangesNothing()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start("a", $"{wire.Endpoint},{etcd.Endpoints}", options => options.LeaseTtl = TimeSpan.FromSeconds(30));
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        a.Register("b1", 20_001);
+        await looker.UntilSameAsync(a);
+
+        wire.Keep();
+        a.Register("late-owner", 20_002);
+        await Seen.UntilAsync(() => wire.HasKept("late-owner"));
+        wire.Seal();
+        a.Release("late-owner");
+        a.Register("b2", 20_003);   // by the other member, once the batch is given up
+        await looker.UntilSameAsync(a);
+        await wire.TellLateAsync();
+
+        (await etcd.CountAsync("/portmap/v1/e/a/late-owner")).Should().Be(0, "the host wrote its key again before it went on");
+        looker.Sees("a").Should().Equal(a.Serves());
+    }
 }

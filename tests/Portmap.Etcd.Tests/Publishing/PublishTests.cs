@@ -51,6 +51,7 @@ public class PublishTests
         looker.Map.TryFind(Host.Owner(0), out _).Should().BeFalse();
         looker.Map.TryFind(Host.Owner(1), out FleetEntry? entry).Should().BeTrue();
         entry!.Port.Should().Be(29_999);
+        (await etcd.CountAsync("/portmap/v1/e/a/")).Should().Be(501, "of those that went nothing stays, and one is the mark");
     }
 
     /// <summary>The registry keeps 16 changes for its readers: most of these are never

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace Portmap.Etcd.Tests.Support;
 
 /// <summary>The wire between a host and etcd, which a test can cut: what goes over it is forwarded,
-/// or nothing is.</summary>
+/// or nothing is, or what the host says is kept and comes late.</summary>
 internal sealed class Cut : IAsyncDisposable
 {
     private readonly IPEndPoint _server;
@@ -13,7 +13,12 @@ internal sealed class Cut : IAsyncDisposable
     private readonly ConcurrentDictionary<Socket, bool> _sockets = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
+    private readonly MemoryStream _kept = new();
+    private Socket? _keptFor;
     private volatile bool _isCut;
+    private volatile bool _isKeeping;
+    private volatile bool _isSealed;
+    private int _answered;
 
     public Cut(string endpoint)
     {
@@ -40,6 +45,36 @@ internal sealed class Cut : IAsyncDisposable
     }
 
     public void Mend() => _isCut = false;
+
+    /// <summary>From now on what the host says is kept.</summary>
+    public void Keep() => _isKeeping = true;
+
+    /// <summary>Whether something with this text is kept.</summary>
+    public bool HasKept(string text)
+    {
+        lock (_kept)
+        {
+            return _kept.GetBuffer().AsSpan(0, (int)_kept.Length).IndexOf(System.Text.Encoding.UTF8.GetBytes(text)) >= 0;
+        }
+    }
+
+    /// <summary>What the host says from now on is lost, that it gave up waiting for
+    /// instance.</summary>
+    public void Seal() => _isSealed = true;
+
+    /// <summary>Etcd hears what was kept; completes when it has answered.</summary>
+    public async Task TellLateAsync()
+    {
+        int answered = Volatile.Read(ref _answered);
+        byte[] kept;
+        lock (_kept)
+        {
+            kept = _kept.ToArray();
+        }
+
+        await _keptFor!.SendAsync(kept, _stop.Token);
+        await Seen.UntilAsync(() => Volatile.Read(ref _answered) > answered);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -81,7 +116,7 @@ internal sealed class Cut : IAsyncDisposable
         {
             await server.ConnectAsync(_server, _stop.Token);
             client.NoDelay = server.NoDelay = true;
-            await Task.WhenAny(PumpAsync(client, server), PumpAsync(server, client));
+            await Task.WhenAny(PumpAsync(client, server, isOfHost: true), PumpAsync(server, client, isOfHost: false));
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)
         {
@@ -94,7 +129,19 @@ internal sealed class Cut : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private void Note(ReadOnlySpan<byte> said, Socket server)
+    {
+        lock (_kept)
+        {
+            if (!_isSealed)
+            {
+                _kept.Write(said);
+                _keptFor = server;
+            }
+        }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to, bool isOfHost)
     {
         byte[] buffer = new byte[65_536];
         try
@@ -102,7 +149,17 @@ internal sealed class Cut : IAsyncDisposable
             int read;
             while ((read = await from.ReceiveAsync(buffer, _stop.Token)) > 0)
             {
+                if (isOfHost && _isKeeping)
+                {
+                    Note(buffer.AsSpan(0, read), to);
+                    continue;
+                }
+
                 await to.SendAsync(buffer.AsMemory(0, read), _stop.Token);
+                if (!isOfHost)
+                {
+                    Interlocked.Increment(ref _answered);
+                }
             }
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or OperationCanceledException)

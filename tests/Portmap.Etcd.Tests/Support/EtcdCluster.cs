@@ -53,6 +53,13 @@ internal sealed class EtcdCluster : IAsyncDisposable
         throw new InvalidOperationException("Nobody leads.");
     }
 
+    /// <summary>How many keys begin so.</summary>
+    public async Task<int> CountAsync(string prefix)
+    {
+        using JsonDocument found = JsonDocument.Parse(await CtlAsync("get", prefix, "--prefix", "--keys-only", "-w", "json"));
+        return found.RootElement.TryGetProperty("count", out JsonElement count) ? count.GetInt32() : 0;
+    }
+
     /// <summary>The newest revision.</summary>
     public async Task<long> RevisionAsync()
     {

@@ -59,6 +59,7 @@ public class CorpusTests
     [InlineData(PortmapProcedure.WaitForChange)]
     [InlineData(PortmapProcedure.AcquireAll)]
     [InlineData(PortmapProcedure.AcquireFleet)]
+    [InlineData(PortmapProcedure.AcquireUnlessServed)]
     public void Corpus_EveryResultUnion_HasBothItsArms(uint procedure)
     {
         int[] arms = [.. CorpusFile.All.Where(file => !file.IsCall && file.Program == Wire.Portmap && file.Procedure == procedure)

@@ -32,7 +32,7 @@ internal static class MessageFields
                 }
 
                 break;
-            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend or PortmapProcedure.AcquireFleet):
+            case (Wire.Portmap, (> 0 and <= PortmapProcedure.WaitForChange) or PortmapProcedure.AcquireAll or PortmapProcedure.Extend or PortmapProcedure.AcquireFleet or PortmapProcedure.AcquireUnlessServed):
                 ReadUnion(procedure, ref reader, ref trace);
                 break;
             case (Wire.Gluster, 1):
@@ -71,7 +71,7 @@ internal static class MessageFields
     {
         switch ((program, procedure))
         {
-            case (Wire.Portmap, PortmapProcedure.Acquire or PortmapProcedure.AcquireFleet):
+            case (Wire.Portmap, PortmapProcedure.Acquire or PortmapProcedure.AcquireFleet or PortmapProcedure.AcquireUnlessServed):
                 trace.Add(OwnerText.Decode(reader.ReadOpaque(int.MaxValue)));
                 trace.Add(reader.ReadUInt64());
                 trace.Add(reader.ReadInt32());
@@ -159,7 +159,7 @@ internal static class MessageFields
 
         switch (procedure)
         {
-            case PortmapProcedure.Acquire or PortmapProcedure.Register or PortmapProcedure.BindFailed:
+            case PortmapProcedure.Acquire or PortmapProcedure.AcquireUnlessServed or PortmapProcedure.Register or PortmapProcedure.BindFailed:
                 trace.Add(PortmapXdr.ReadEntry(ref reader));
                 break;
             case PortmapProcedure.AcquireAll:

@@ -21,6 +21,7 @@ public class TrustTests
     {
         { "acquire", Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
         { "acquire in the fleet", Wire.Portmap, PortmapProcedure.AcquireFleet, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
+        { "acquire unless served", Wire.Portmap, PortmapProcedure.AcquireUnlessServed, [.. Wire.Text("b1"), .. Wire.Words(0, 0xffff_ffff, 0, 0)] },
         { "register", Wire.Portmap, PortmapProcedure.Register, [.. s_claim, .. Wire.Words(0)] },
         { "bind failed", Wire.Portmap, PortmapProcedure.BindFailed, [.. s_claim, .. Wire.Words(0, 0)] },
         { "extend", Wire.Portmap, PortmapProcedure.Extend, [.. Wire.Text("b1"), .. Wire.Words(0, 0, 0, 0, 1_000)] },

@@ -47,7 +47,8 @@ public partial class PortmapXTests
         foreach ((string name, uint number) in (ReadOnlySpan<(string, uint)>)[
             ("ACQUIRE", PortmapProcedure.Acquire), ("REGISTER", PortmapProcedure.Register), ("BIND_FAILED", PortmapProcedure.BindFailed),
             ("RELEASE", PortmapProcedure.Release), ("LOOKUP", PortmapProcedure.Lookup), ("LIST", PortmapProcedure.List),
-            ("WAIT_FOR_CHANGE", PortmapProcedure.WaitForChange), ("LOOKUP_PORT", PortmapProcedure.LookupPort), ("ACQUIRE_ALL", PortmapProcedure.AcquireAll), ("EXTEND", PortmapProcedure.Extend), ("ACQUIRE_FLEET", PortmapProcedure.AcquireFleet)])
+            ("WAIT_FOR_CHANGE", PortmapProcedure.WaitForChange), ("LOOKUP_PORT", PortmapProcedure.LookupPort), ("ACQUIRE_ALL", PortmapProcedure.AcquireAll), ("EXTEND", PortmapProcedure.Extend), ("ACQUIRE_FLEET", PortmapProcedure.AcquireFleet),
+            ("ACQUIRE_UNLESS_SERVED", PortmapProcedure.AcquireUnlessServed)])
         {
             text.Should().MatchRegex($@"PORTMAP_{name}\(\w+\) = {number};");
         }

@@ -1,6 +1,5 @@
 using Portmap.Native;
 using Portmap.Rpc.Serving;
-using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
 
