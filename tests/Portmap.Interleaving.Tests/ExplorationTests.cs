@@ -36,6 +36,7 @@ public class ExplorationTests
         ["a leased port is taken by a process"] = (1, [s_acquire], [[Register(1, 1, 1)], [Lease(0, 1, 0)]]),
         ["a port is taken while it is acquired"] = (1, [], [[s_acquire], [Register(1, 1, 1)]]),
         ["a release while a newer one replaces"] = (2, [Register(0, 1, 0)], [[Release(0, 0)], [Register(0, 2, 0)]]),
+        ["a port is met that is given back afterwards"] = (1, [], [[s_acquire], [s_acquireOwn], [s_acquireB]]),
         ["an owner leaves and comes back"] = (1, [Register(0, 1, 0)], [[Release(0, 0)], [Register(0, 1, 1), s_byOwner]]),
         ["a released port is acquired"] = (1, [Register(0, 1, 0)], [[Release(0, 0)], [s_acquireB]]),
         ["a lease is given back as another looks for its port"] = (1, [s_acquire], [[new Call(CallKind.ReleaseLease, 0)], [s_acquireB, s_acquireB]]),

@@ -91,6 +91,19 @@ public class BlockTests
         }
     }
 
+    [Fact]
+    public async Task TryAcquireAll_StrangerInTheMiddleOfARow_LeavesToOthersWhatLiesBeforeIt()
+    {
+        PortRange range = PortBlock.Take(4);
+        await using Scene scene = Scene.OnRealPorts(range, options => options.Order = PortOrder.LowestFree);
+        using Stranger stranger = Stranger.Listening(range.First + 1);
+
+        scene.Registry.TryAcquireAll(Row(2), contiguous: true, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue("{0}", refusal);
+
+        leases!.Select(lease => lease.Port).Should().Equal(range.First + 2, range.First + 3);
+        scene.Acquire("other").Port.Should().Be(range.First);
+    }
+
     [Theory]
     [InlineData("20000-20001,20002-20003")]
     [InlineData("20002-20003,20000-20001")]

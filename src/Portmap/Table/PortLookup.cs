@@ -98,7 +98,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         int count = 0;
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
-            count += VisibleOn(claim) is not null ? 1 : 0;
+            count += IsServedTop(claim) || VisibleOn(claim) is not null ? 1 : 0;
         }
 
         return count;
@@ -277,6 +277,11 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
     /// nothing does.</remarks>
     private static bool IsAllOver(object? slot, PortClaim claim, ClaimWord word) =>
         word.Stage == ClaimStage.Ended && ReferenceEquals(slot, claim) && claim.Below is null;
+
+    /// <summary>Whether a claim tops its owner and is served, as nearly all of those that share a
+    /// port do.</summary>
+    private static bool IsServedTop(PortClaim claim) =>
+        claim.Cell is { } cell && ReferenceEquals(cell.Top, claim) && claim.Word.Stage == ClaimStage.Bound && claim.Holder!.IsServing;
 
     /// <summary>The claim in force of one cell on one port as a lookup by port sees it: Bound and
     /// served, or Reserved.</summary>

@@ -61,6 +61,12 @@ internal static class Audit
     private static string? Leak(PortRegistry registry, PortRange range, int kept, PortProtocol protocol)
     {
         registry.AssertInvariants();
+        int owners = registry.Snapshot().Entries.Where(entry => entry.State is PortState.Bound or PortState.Reserved).Select(entry => (entry.Owner, entry.Protocol)).Distinct().Count();
+        if (registry.Parts.Table.EstimatedOwners != owners)
+        {
+            return $"{owners} owners have something, and {registry.Parts.Table.EstimatedOwners} places for owners are taken";
+        }
+
         int held = Enumerable.Range(range.First, range.Count).Count(port => port == kept || registry.EnumerateOwners(port, protocol).Count > 0);
         int free = 0;
         PortRefusal? refusal;

@@ -45,7 +45,7 @@ internal static class HostMutants
         s_hosting.This("BoundDurations: a lease that was given back counts for the next", "BoundDurations.cs", "case PortChangeKind.Expired or PortChangeKind.Released", "case PortChangeKind.Expired or PortChangeKind.Released when !MUTANT:\n                _acquired.Remove((entry.Owner, entry.Protocol));\n                break;\n            case PortChangeKind.FoundForeign", "MetricsTests"),
         s_rpc.This("RpcMetrics.End: without its outcome", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.outcome\", outcome.ToString())", "new(\"portmap.rpc.outcome\", MUTANT ? default(CallOutcome).ToString() : outcome.ToString())", "RpcMetrics"),
         s_rpc.This("RpcMetrics.End: without its procedure", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.procedure\", procedure)", "new(\"portmap.rpc.procedure\", MUTANT ? program : procedure)", "RpcMetrics"),
-        s_rpc.This("RpcMetrics.ObserveConnections: none", "Diagnostics/RpcMetrics.cs", "() => count() is { } open ?", "() => !MUTANT && count() is { } open ?", "RpcMetrics"),
+        s_rpc.This("RpcMetrics.ObserveConnections: none", "Diagnostics/RpcMetrics.cs", "() => count() is { } open ?", "() => !MUTANT && count() is { } open ?", "MetricsTests.Page", "Portmap.Hosting.Tests"),
     ];
 
     private static IEnumerable<Mutant> Hosting =>
