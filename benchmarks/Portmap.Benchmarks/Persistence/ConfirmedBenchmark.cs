@@ -13,6 +13,8 @@ public class ConfirmedBenchmark
 {
     internal const int Callers = 64, Each = 400, Serial = 200;
 
+    private const string Memory = "/dev/shm";
+
     private static readonly byte[] s_line = Encoding.ASCII.GetBytes(new string('x', 200) + "\n");
 
     private string _path = string.Empty;
@@ -24,11 +26,16 @@ public class ConfirmedBenchmark
     [Params(0, 1)]
     public int SlowerByMs { get; set; }
 
+    /// <summary>An fsync of so long instead, on a folder in memory; 0 is the disk.</summary>
+    internal int MicrosecondsInMemory { get; init; }
+
+    private TimeSpan Slower => MicrosecondsInMemory != 0 ? TimeSpan.FromMicroseconds(MicrosecondsInMemory) : TimeSpan.FromMilliseconds(SlowerByMs);
+
     [IterationSetup]
     public void Setup()
     {
         // A disk, where there is one: the folder for temporary files may be in memory.
-        _path = Path.Combine(Environment.GetEnvironmentVariable("PORTMAP_BENCHMARK_DISK") ?? Path.GetTempPath(), $"portmap-benchmark-{Guid.NewGuid():N}");
+        _path = Path.Combine(MicrosecondsInMemory != 0 && Directory.Exists(Memory) ? Memory : Environment.GetEnvironmentVariable("PORTMAP_BENCHMARK_DISK") ?? Path.GetTempPath(), $"portmap-benchmark-{Guid.NewGuid():N}");
         Directory.CreateDirectory(_path);
         _registry = PortRegistry.OpenAsync(
             new PortRegistryOptions { Ports = "10000-65535", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false },
@@ -76,6 +83,6 @@ public class ConfirmedBenchmark
     private IStateFolder FolderOf(string name)
     {
         StateFolder folder = new(Path.Combine(_path, name));
-        return SlowerByMs == 0 ? folder : new SlowFolder(folder, TimeSpan.FromMilliseconds(SlowerByMs));
+        return Slower == TimeSpan.Zero ? folder : new SlowFolder(folder, Slower);
     }
 }

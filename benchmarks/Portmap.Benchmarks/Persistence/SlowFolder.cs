@@ -1,3 +1,4 @@
+using Portmap.Benchmarks.Quick;
 using Portmap.Persistence;
 
 namespace Portmap.Benchmarks.Persistence;
@@ -34,7 +35,7 @@ internal sealed class SlowFolder(IStateFolder inner, TimeSpan sync) : IStateFold
 
         public void Sync()
         {
-            Thread.Sleep(sync);
+            ThreadClock.Sleep(sync);
             inner.Sync();
         }
 

@@ -7,6 +7,7 @@ namespace Portmap.Benchmarks.Quick;
 /// to; wall time where the system has no such clock.</summary>
 internal static partial class ThreadClock
 {
+    private const int SetTimerSlack = 29;   // PR_SET_TIMERSLACK, in nanoseconds
     private const int ProcessCpuTime = 2, ThreadCpuTime = 3;   // CLOCK_…_CPUTIME_ID of Linux
     private const int ThreadUsage = 1;     // RUSAGE_THREAD of Linux
     private const int UsageLongs = 18, Involuntary = 17;   // struct rusage, and ru_nivcsw in it
@@ -36,6 +37,29 @@ internal static partial class ThreadClock
     [LibraryImport("libc", EntryPoint = "getrusage")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int GetUsage(int who, ref long usage);
+
+    /// <summary>Sleeps as long as that, to some microseconds, where <see cref="Thread.Sleep(TimeSpan)"/>
+    /// knows milliseconds; at least as long elsewhere than on Linux.</summary>
+    public static void Sleep(TimeSpan time)
+    {
+        if (!OperatingSystem.IsLinux() || time >= TimeSpan.FromMilliseconds(1))
+        {
+            Thread.Sleep(time);
+            return;
+        }
+
+        _ = SetOfProcess(SetTimerSlack, 1, 0, 0, 0);   // of this thread; 50 us else
+        Timespec wanted = new() { Nanoseconds = (nint)time.TotalNanoseconds };
+        _ = Sleep(wanted, 0);
+    }
+
+    [LibraryImport("libc", EntryPoint = "prctl")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SetOfProcess(int option, nuint value, nuint second, nuint third, nuint fourth);
+
+    [LibraryImport("libc", EntryPoint = "nanosleep")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Sleep(in Timespec wanted, nint left);
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

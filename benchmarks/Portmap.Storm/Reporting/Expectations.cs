@@ -12,6 +12,9 @@ internal static class Expectations
     /// in a start.</summary>
     private const double MostOfHandOffs = 0.10, MostOfStarts = 0.50;
 
+    /// <summary>In milliseconds; what is held, for the machine may be busy.</summary>
+    private const double MostAboveProbe = 6;
+
     /// <summary>Prints each expectation with what was found.</summary>
     /// <returns>Whether all were met.</returns>
     public static bool Check(IReadOnlyList<RoundResult> handOffs, IReadOnlyList<RoundResult> starts)
@@ -46,6 +49,14 @@ internal static class Expectations
                 Expect(
                     seized.Rates.Seizures > 0,
                     string.Create(CultureInfo.InvariantCulture, $"{results.Key}: the adversary took ports meanwhile: {seized.Rates.Seizures:N0} a second"));
+            }
+
+            if (hasGate)
+            {
+                double above = results.Where(result => !starts.Contains(result)).Min(result => (result.Median - handOffs.First(other => other.Contestant == Contestant.Probe && other.WithAdversary == result.WithAdversary).Median).TotalMilliseconds);
+                Expect(
+                    above <= MostAboveProbe,
+                    string.Create(CultureInfo.InvariantCulture, $"{results.Key}: a hand-off takes at most {MostAboveProbe} ms more than probing, in the median of one weather (target 2): {above:0.0} ms"));
             }
 
             int failed = results.Sum(result => result.Failed), misdirected = results.Sum(result => result.Misdirected);
