@@ -60,7 +60,7 @@ public class GuardBenchmark
             do
             {
                 _port = _port == s_ports.Last ? s_ports.First : _port + 1;
-                error = BoundSocket.TryMake(PortProtocol.Tcp, _port, isStrict: true, out Socket? socket);
+                error = BoundSocket.TryMake(PortProtocol.Tcp, _port, isStrict: true, out BoundSocket? socket);
                 socket?.Dispose();
             }
             while (error != SocketError.Success);

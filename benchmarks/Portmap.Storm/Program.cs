@@ -7,12 +7,14 @@ using Portmap.Storm.Workers;
 //
 //   dotnet run -c Release --project benchmarks/Portmap.Storm            all of it, with the chart in artifacts/storm
 //   dotnet run -c Release --project benchmarks/Portmap.Storm -- ci      briefly, with expectations
+//   dotnet run -c Release --project benchmarks/Portmap.Storm -- starts [MS]  what a worker costs at its start, MS at most
 //
 // Exit codes: 0 done, 1 an expectation was missed or it broke off, 2 bad arguments, 64 not offered
 // here (no network namespace).
 return args switch
 {
-    [] or ["ci"] => await StormNamespace.RunInsideAsync(args),
+    [] or ["ci"] or [StartsCommand.Verb, ..] => await StormNamespace.RunInsideAsync(args),
+    [StormNamespace.Inside, StartsCommand.Verb, .. var most] => await StartsCommand.RunAsync(most),
     [StormNamespace.Inside, .. var rest] => await StormCommand.RunAsync(rest is ["ci"] ? StormPlan.Brief : StormPlan.Full),
     [WorkerCommand.Verb] => await WorkerCommand.RunAsync(),
     [StartCommand.Verb, .. var port] => await StartCommand.RunAsync(port),
@@ -23,6 +25,6 @@ return args switch
 
 static int BadArguments()
 {
-    Console.Error.WriteLine("storm: takes no argument, or 'ci'.");
+    Console.Error.WriteLine("storm: takes no argument, 'ci' or 'starts [MS]'.");
     return ExitCode.BadArguments;
 }

@@ -111,6 +111,20 @@ public sealed class WorkerPortOptions
     /// </value>
     public TimeSpan CheckInterval { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// How long the connection to the daemon stays open once the worker has signed out, for the
+    /// next port that this process listens on.
+    /// </summary>
+    /// <value>
+    /// 0 to 1 day. The default is 0: it is closed at once. A process that listens on one port after
+    /// the other saves a connection for each; one that is kept takes a descriptor of the daemon.
+    /// </value>
+    /// <remarks>
+    /// A process keeps one at most. Only a worker with the same <see cref="Endpoint"/>,
+    /// <see cref="CallTimeout"/> and <see cref="TimeProvider"/> goes on with it.
+    /// </remarks>
+    public TimeSpan KeepConnection { get; set; }
+
     /// <summary>Where disconnects, refusals and new sign-ins are reported.</summary>
     /// <value>null, the default, reports nothing.</value>
     public ILogger? Logger { get; set; }

@@ -11,6 +11,7 @@ namespace Portmap;
 internal sealed class KernelPorts
 {
     private readonly BitArray _reserved = new(65_536);
+    private bool _hasReserved;
 
     private KernelPorts()
     {
@@ -48,6 +49,7 @@ internal sealed class KernelPorts
             FirstUnprivileged = MayBindAll(proc) ? 0 : ParseNumber(start),
         };
         kernel._reserved.Or(PortList.Parse(reserved, []));
+        kernel._hasReserved = kernel._reserved.HasAnySet();
         return kernel;
     }
 
@@ -60,10 +62,10 @@ internal sealed class KernelPorts
     public IReadOnlyList<PortRange> PartsOf(PortRange range, bool handedOut)
     {
         List<PortRange> parts = [];
-        int first = 0;
-        for (int port = range.First; port <= range.Last + 1; port++)
+        int first = 0, end = range.Last + 1;
+        for (int port = range.First; port <= end; port = port < end ? Math.Min(NextChange(port), end) : end + 1)
         {
-            bool isIn = port <= range.Last && MayHandOut(port) == handedOut;
+            bool isIn = port < end && MayHandOut(port) == handedOut;
             if (isIn && first == 0)
             {
                 first = port;
@@ -77,6 +79,14 @@ internal sealed class KernelPorts
 
         return parts;
     }
+
+    /// <summary>Up to where the answer of <see cref="MayHandOut"/> is the same as of a
+    /// port.</summary>
+    private int NextChange(int port) =>
+        Ephemeral is not { } range || port > range.Last ? int.MaxValue
+        : port < range.First ? range.First
+        : _hasReserved ? port + 1
+        : range.Last + 1;
 
     /// <summary>The same of several ranges, in ascending order.</summary>
     public PortRange[] PartsOf(IEnumerable<PortRange> ranges, bool handedOut) =>

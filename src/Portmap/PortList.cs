@@ -33,15 +33,27 @@ internal static class PortList
     /// <returns>A bit for each of 65,536 ports.</returns>
     public static BitArray Outside(IEnumerable<PortRange> ranges)
     {
-        BitArray ports = new(65_536, defaultValue: true);
+        byte[] ports = new byte[65_536 / 8];
+        ports.AsSpan().Fill(byte.MaxValue);
         foreach (PortRange range in ranges)
         {
-            for (int port = range.First; port <= range.Last; port++)
+            int port = range.First;
+            for (; port <= range.Last && (port & 7) != 0; port++)
             {
-                ports[port] = false;
+                ports[port >> 3] &= (byte)~(1 << (port & 7));
+            }
+
+            for (; port + 7 <= range.Last; port += 8)
+            {
+                ports[port >> 3] = 0;
+            }
+
+            for (; port <= range.Last; port++)
+            {
+                ports[port >> 3] &= (byte)~(1 << (port & 7));
             }
         }
 
-        return ports;
+        return new BitArray(ports);
     }
 }

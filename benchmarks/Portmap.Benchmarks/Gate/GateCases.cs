@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Portmap.Benchmarks.Persistence;
 using Portmap.Benchmarks.Quick;
+using Portmap.Benchmarks.Upkeep;
 using Portmap.Benchmarks.Wire;
 
 namespace Portmap.Benchmarks.Gate;
@@ -11,7 +12,7 @@ namespace Portmap.Benchmarks.Gate;
 /// budget names.</summary>
 internal static class GateCases
 {
-    private const int Runs = 5;
+    private const int Runs = 5, OpeningWarmUps = 150;
 
     /// <summary>Every case by name, in the order they run.</summary>
     public static IReadOnlyDictionary<string, Func<string, Measured>> All { get; } = Make();
@@ -41,6 +42,8 @@ internal static class GateCases
         cases.Add("opening 10,000 entries, the registry", name => Opening(name, benchmark => benchmark.Registry()));
         cases.Add("64 confirmed at once, fsync of 1 ms", Confirmed64);
         cases.Add("60,000 confirmed at once, by twice 30,000", ConfirmedAtOnce);
+        cases.Add("liveness pass, 10,000 of 4,000 processes", LivenessPass);
+        cases.Add("idle daemon, 10,000 of 4,000 processes", Idle);
         cases.Add("lookup by wire beside 4 that list 60,000, p99", LookupBesideListings);
         cases.Add("memory, empty registry of all ports", MemoryEmpty);
         cases.Add("memory, by registered port", MemoryByPort);
@@ -151,7 +154,7 @@ internal static class GateCases
     {
         GuardBenchmark benchmark = new();
         benchmark.Setup();
-        Paired paired = PairedTimer.Measure(() => benchmark.GuardedAcquireRelease(), () => benchmark.BareSystemCalls(), GuardBenchmark.PairsPerInvoke, sliceMs: 15, slices: 15);
+        Paired paired = Cpu(static () => ThreadClock.NowNs, GuardBenchmark.PairsPerInvoke, () => benchmark.GuardedAcquireRelease(), () => benchmark.BareSystemCalls());
         benchmark.Cleanup();
         return Compared(name, paired, "bare system calls");
     }
@@ -163,7 +166,13 @@ internal static class GateCases
         benchmark.Setup().GetAwaiter().GetResult();
         try
         {
-            Paired paired = PairedTimer.Measure(() => open(benchmark).GetAwaiter().GetResult(), () => benchmark.ReadAndChecksum(), operations: 1, sliceMs: 15, slices: 9);
+            for (int i = 0; i < OpeningWarmUps; i++)
+            {
+                open(benchmark).GetAwaiter().GetResult();
+                Thread.Sleep(5);   // the compiler's time is processor time of this process too: it is to have ended
+            }
+
+            Paired paired = Cpu(static () => ThreadClock.ProcessNs, operations: 1, () => open(benchmark).GetAwaiter().GetResult(), () => benchmark.ReadAndChecksum());
             return Compared(name, paired, "read and checksum");
         }
         finally
@@ -204,6 +213,27 @@ internal static class GateCases
         (double signIn, double signOut) = SignInRun.MeasureAsync(2 * Half).GetAwaiter().GetResult();
         return new Measured(
             name, Text($"in {signIn:0.00} s, out {signOut:0.00} s"), Text($"30,000: in {halfIn:0.00} s, out {halfOut:0.00} s"), Figures(ratio: (signIn + signOut) / (2 * (halfIn + halfOut))));
+    }
+
+    /// <summary>The processor time of the pass that runs each second, against a look at each
+    /// process.</summary>
+    private static Measured LivenessPass(string name)
+    {
+        using IdleDaemon daemon = new();
+        double ms = daemon.LivenessPassMs();
+        return new Measured(name, Text($"{ms:0.00} ms"), Text($"a look at each {daemon.LooksMs():0.0} ms"), new Dictionary<string, double> { ["milliseconds"] = ms });
+    }
+
+    /// <summary>The processor time of a whole daemon of which nobody wants anything.</summary>
+    private static Measured Idle(string name)
+    {
+        using IdleDaemon daemon = new();
+        double percent = daemon.PercentOfACore();
+        return new Measured(
+            name,
+            Text($"{percent:0.00} %"),
+            Text($"by pass {daemon.LivenessPassMs():0.00} and {daemon.ReconcilePassMs():0.0} ms"),
+            new Dictionary<string, double> { ["percent of a core"] = percent });
     }
 
     /// <summary>What clients that list cost one that looks up, against as many that look
@@ -272,6 +302,14 @@ internal static class GateCases
                 throw new InvalidOperationException($"{owner} was never registered.");
             }
         }
+    }
+
+    /// <summary>Compares processor time, which other work on the machine does not add to.</summary>
+    private static Paired Cpu(Func<long> clock, int operations, Action ours, Action baseline)
+    {
+        const long SliceNs = 15_000_000;
+        Standing[] standings = Turns.Measure(clock, SliceNs, rounds: 31, new("ours", ours, operations), new("baseline", baseline, operations));
+        return new Paired(standings[0].Ns, standings[1].Ns, standings[1].Ratio);
     }
 
     private static double AcquireNs(PortRegistry registry, PortRequest request)

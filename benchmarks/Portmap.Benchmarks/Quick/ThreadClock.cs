@@ -7,7 +7,7 @@ namespace Portmap.Benchmarks.Quick;
 /// to; wall time where the system has no such clock.</summary>
 internal static partial class ThreadClock
 {
-    private const int ThreadCpuTime = 3;   // CLOCK_THREAD_CPUTIME_ID of Linux
+    private const int ProcessCpuTime = 2, ThreadCpuTime = 3;   // CLOCK_…_CPUTIME_ID of Linux
     private const int ThreadUsage = 1;     // RUSAGE_THREAD of Linux
     private const int UsageLongs = 18, Involuntary = 17;   // struct rusage, and ru_nivcsw in it
 
@@ -15,6 +15,12 @@ internal static partial class ThreadClock
         OperatingSystem.IsLinux() && GetTime(ThreadCpuTime, out Timespec time) == 0
             ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
             : (long)(Stopwatch.GetTimestamp() * (1_000_000_000.0 / Stopwatch.Frequency));
+
+    /// <summary>That of all threads of this process.</summary>
+    public static long ProcessNs =>
+        OperatingSystem.IsLinux() && GetTime(ProcessCpuTime, out Timespec time) == 0
+            ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds
+            : (long)Environment.CpuUsage.TotalTime.TotalNanoseconds;
 
     /// <summary>How often this thread was taken off its processor though it could have gone on; 0
     /// where the system does not say.</summary>

@@ -43,7 +43,7 @@ internal sealed class Serving : IAsyncDisposable
     public static async Task<Serving> AsWorkerAsync()
     {
         HealCounter heals = new();
-        WorkerPort worker = await WorkerPort.ListenAsync(new WorkerPortOptions { Logger = heals });
+        WorkerPort worker = await WorkerPort.ListenAsync(new WorkerPortOptions { Logger = heals, KeepConnection = TimeSpan.FromMinutes(1) });
         return new Serving(worker.Socket, worker, heals.Count);
     }
 

@@ -22,7 +22,12 @@ internal static class Connection
     /// <exception cref="PortmapUnreachableException">
     /// Nobody accepts connections there, no answer came in time, or it is no daemon that answers.
     /// </exception>
-    public static async Task<RpcCaller> ConnectAsync(PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken)
+    /// <param name="endpoint">Where.</param>
+    /// <param name="options">How long it may take.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="begin">Makes calls behind the first one, before that is answered.</param>
+    public static async Task<RpcCaller> ConnectAsync(
+        PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken, Action<RpcCaller>? begin = null)
     {
         using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -30,7 +35,9 @@ internal static class Connection
         try
         {
             caller = new RpcCaller(await OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, options);
-            await caller.PingAsync(either.Token).ConfigureAwait(false);
+            Task answered = caller.PingAsync(either.Token);
+            begin?.Invoke(caller);
+            await answered.ConfigureAwait(false);
             return caller;
         }
         catch (Exception e)

@@ -21,6 +21,7 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
     private static readonly TimeSpan s_leastAttempt = TimeSpan.FromSeconds(1);
 
     private PortmapClient? _client;
+    private bool _isKept;
 
     /// <summary>
     /// Makes a call, and connects for it where that is needed, for as long as the settings say.
@@ -37,12 +38,30 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
             TimeSpan left = settings.ConnectTimeout - settings.TimeProvider.GetElapsedTime(start);
             try
             {
-                _client ??= await PortmapClient.ConnectAsync(settings.Endpoint, settings.ClientOptions(left > s_leastAttempt ? left : s_leastAttempt), cancellationToken).ConfigureAwait(false);
-                return await call(_client, cancellationToken).ConfigureAwait(false);
+                if (_client is null && attempts == 1)
+                {
+                    _client = await KeptConnection.TakeAsync(settings).ConfigureAwait(false);
+                    _isKept = _client is not null;
+                }
+
+                if (_client is not null)
+                {
+                    return await call(_client, cancellationToken).ConfigureAwait(false);
+                }
+
+                (_client, Task<T> answer) = await PortmapClient.ConnectAsync(
+                    settings.Endpoint, settings.ClientOptions(left > s_leastAttempt ? left : s_leastAttempt), call, cancellationToken).ConfigureAwait(false);
+                return await answer.ConfigureAwait(false);
             }
             catch (Exception e) when (e is IOException or InvalidDataException)
             {
                 await DisposeAsync().ConfigureAwait(false);
+                if (_isKept)
+                {
+                    _isKept = false;   // it is an old one's: the daemon may have gone long ago, and come back
+                    continue;
+                }
+
                 delay = Connection.NextDelay(delay);
                 TimeSpan elapsed = settings.TimeProvider.GetElapsedTime(start);
                 if (elapsed + delay > settings.ConnectTimeout || Root(e) is InvalidDataException)

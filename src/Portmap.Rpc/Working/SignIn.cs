@@ -74,6 +74,7 @@ internal sealed class SignIn : IAsyncDisposable
     {
         await _leaving.CancelAsync().ConfigureAwait(false);
         await _keeping.ConfigureAwait(false);
+        bool isSignedOut = false;
         if (!_lost.Task.IsCompleted)
         {
             using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
@@ -83,6 +84,8 @@ internal sealed class SignIn : IAsyncDisposable
                 {
                     await _client.ReleaseAsync(Claim(_settings.Owner, _port, _epochs[i], _protocols[i]), limit.Token).ConfigureAwait(false);
                 }
+
+                isSignedOut = true;
             }
             catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
             {
@@ -91,7 +94,15 @@ internal sealed class SignIn : IAsyncDisposable
         }
 
         _lost.TrySetCanceled(CancellationToken.None);
-        await _client.DisposeAsync().ConfigureAwait(false);
+        if (isSignedOut)
+        {
+            await KeptConnection.KeepOrCloseAsync(_client, _settings).ConfigureAwait(false);
+        }
+        else
+        {
+            await _client.DisposeAsync().ConfigureAwait(false);
+        }
+
         _leaving.Dispose();
     }
 

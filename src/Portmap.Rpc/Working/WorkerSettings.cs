@@ -46,6 +46,8 @@ internal sealed record WorkerSettings
 
     public required TimeSpan CheckInterval { get; init; }
 
+    public required TimeSpan KeepConnection { get; init; }
+
     public required ILogger Logger { get; init; }
 
     public required TimeProvider TimeProvider { get; init; }
@@ -61,6 +63,7 @@ internal sealed record WorkerSettings
         CheckTime(options.ConnectTimeout, TimeSpan.Zero, nameof(options.ConnectTimeout), mayBeInfinite: false);
         CheckTime(options.CallTimeout, TimeSpan.FromTicks(1), nameof(options.CallTimeout), mayBeInfinite: true);
         CheckTime(options.CheckInterval, TimeSpan.FromMilliseconds(100), nameof(options.CheckInterval), mayBeInfinite: true);
+        CheckTime(options.KeepConnection, TimeSpan.Zero, nameof(options.KeepConnection), mayBeInfinite: false);
         PortmapVariables.CheckName(options.Name, nameof(options.Name));
         Told told = new(options.Name);
         int port = (int)told.Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
@@ -83,6 +86,7 @@ internal sealed record WorkerSettings
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,
             CheckInterval = options.CheckInterval,
+            KeepConnection = options.KeepConnection,
             Logger = ContainedLogger.Of(options.Logger),
             TimeProvider = options.TimeProvider,
         };

@@ -1,24 +1,36 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Native;
 
 namespace Portmap.Guarding;
 
 /// <summary>A socket that is bound to a port of every address and never listens.</summary>
 /// <remarks>
-/// One of <see cref="ProtocolType.Unspecified"/> is bound without SO_REUSEADDR (.NET sets it in
-/// Bind for TCP otherwise). So the bind fails when anybody holds the port, listening or not; a
-/// wildcard dual-stack bind meets every address of both families. TIME_WAIT makes it fail too. Not
-/// verified: Windows, macOS.
+/// A strict one is bound without SO_REUSEADDR (.NET sets it in Bind for TCP, unless the protocol is
+/// <see cref="ProtocolType.Unspecified"/>). So the bind fails when anybody holds the port,
+/// listening or not; a wildcard dual-stack bind meets every address of both families. TIME_WAIT
+/// makes it fail too. On Linux it is a bare descriptor: .NET's Socket makes one call more and four
+/// objects, two of them with finalizers. Elsewhere it is .NET's. Not verified: Windows, macOS.
+/// <para>Used by one thread at a time, and disposed by who made it: nothing else closes it.</para>
 /// </remarks>
-internal static class BoundSocket
+internal sealed class BoundSocket : IDisposable
 {
     private static bool s_isDual = Socket.OSSupportsIPv6;   // false once the kernel refused the family all the same
+
+    private const int None = -1;
+
+    private int _descriptor = None;
+    private Socket? _socket;
+
+    private BoundSocket(int descriptor) => _descriptor = descriptor;
+
+    private BoundSocket(Socket socket) => _socket = socket;
 
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port.</param>
     /// <param name="isStrict">Without SO_REUSEADDR.</param>
     /// <param name="socket">The socket, or null.</param>
-    public static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, out Socket? socket)
+    public static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, out BoundSocket? socket)
     {
         bool isDual = Volatile.Read(ref s_isDual);
         SocketError error = TryMake(protocol, port, isStrict, isDual, out socket);
@@ -32,7 +44,73 @@ internal static class BoundSocket
         return error;
     }
 
-    private static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, bool isDual, out Socket? socket)
+    /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
+    /// <exception cref="SocketException">The kernel refuses.</exception>
+    public void SetReuseAddress(bool isOn)
+    {
+        if (_socket is not null)
+        {
+            SocketOptions.SetReuseAddress(_socket, isOn);
+        }
+        else if (!Posix.TrySetReuseAddress(_descriptor, isOn))
+        {
+            throw new SocketException((int)Posix.LastSocketError);
+        }
+    }
+
+    /// <summary>The same socket as one of .NET's, for who wants more of it than to be
+    /// bound.</summary>
+    /// <remarks>It is this one's still, and is disposed with it.</remarks>
+    public Socket AsSocket()
+    {
+        if (_descriptor != None)
+        {
+            _socket = new Socket(new SafeSocketHandle(_descriptor, ownsHandle: true));   // which closes it
+            _descriptor = None;
+        }
+
+        return _socket!;
+    }
+
+    public void Dispose()
+    {
+        if (_descriptor != None)
+        {
+            Posix.CloseDescriptor(_descriptor);
+            _descriptor = None;
+        }
+
+        _socket?.Dispose();
+    }
+
+    private static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, bool isDual, out BoundSocket? socket)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return TryMakeElsewhere(protocol, port, isStrict, isDual, out socket);
+        }
+
+        socket = null;
+        int made = Posix.MakeInetSocket(isDual, isUdp: protocol == PortProtocol.Udp);
+        if (made >= 0
+            && (!isDual || Posix.TryMeetBoth(made))
+            && (isStrict || Posix.TrySetReuseAddress(made, isOn: true))
+            && Posix.TryBindEverywhere(made, isDual, port))
+        {
+            socket = new BoundSocket(made);
+            return SocketError.Success;
+        }
+
+        SocketError error = Posix.LastSocketError;
+        if (made >= 0)
+        {
+            Posix.CloseDescriptor(made);
+        }
+
+        return error;
+    }
+
+    private static SocketError TryMakeElsewhere(PortProtocol protocol, int port, bool isStrict, bool isDual, out BoundSocket? socket)
     {
         socket = null;
         Socket? made = null;
@@ -49,7 +127,7 @@ internal static class BoundSocket
             }
 
             made.Bind(new IPEndPoint(isDual ? IPAddress.IPv6Any : IPAddress.Any, port));
-            socket = made;
+            socket = new BoundSocket(made);
             return SocketError.Success;
         }
         catch (SocketException exception)

@@ -23,9 +23,12 @@ internal sealed class ListenReader(SimulatedHost? host)
     /// <summary>Reads now, on the caller's thread: for passes.</summary>
     public ListenTable Read(PortProtocol protocol)
     {
-        Interlocked.Increment(ref _reads);
+        NoteRead();
         return Host is null ? ListenTable.Read(protocol) : ListenTable.Of(Host, protocol);
     }
+
+    /// <summary>Somebody else asks the kernel.</summary>
+    public void NoteRead() => Interlocked.Increment(ref _reads);
 
     /// <summary>Answers with the next read.</summary>
     public Task<ListenTable> ReadAsync(PortProtocol protocol)

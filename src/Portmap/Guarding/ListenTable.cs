@@ -25,6 +25,7 @@ internal sealed class ListenTable
     private readonly ulong[] _ports = new ulong[65_536 / 64];
     private readonly List<Listener> _listeners = [];
     private bool _withConnections;
+    private ILookup<int, Listener>? _byPort;   // made when it is asked for; two threads make two
 
     /// <summary>Both families were read to their end.</summary>
     /// <remarks>
@@ -87,6 +88,20 @@ internal sealed class ListenTable
         return table;
     }
 
+    /// <summary>What the kernel listed already.</summary>
+    public static ListenTable Of(IReadOnlyCollection<PortSocket> listeners)
+    {
+        ListenTable table = new();
+        table._listeners.EnsureCapacity(listeners.Count);
+        foreach (PortSocket listener in listeners)
+        {
+            table._ports[listener.Port >> 6] |= 1UL << listener.Port;
+            table._listeners.Add(new Listener((ushort)listener.Port, listener.Inode, listener.UserId, listener.IsConnected));
+        }
+
+        return table;
+    }
+
     /// <summary>The sockets of a process; null where they may not be read.</summary>
     public HashSet<long>? SocketsOf(int processId) => IsSimulated ? [processId] : ProcessSockets.Of(processId);
 
@@ -106,9 +121,9 @@ internal sealed class ListenTable
     /// <summary>Whether one of these sockets listens on the port.</summary>
     public bool Listens(int port, HashSet<long> inodes)
     {
-        foreach (Listener listener in _listeners)
+        foreach (Listener listener in (_byPort ??= _listeners.ToLookup(listener => (int)listener.Port))[port])
         {
-            if (listener.Port == port && inodes.Contains(listener.Inode))
+            if (inodes.Contains(listener.Inode))
             {
                 return true;
             }

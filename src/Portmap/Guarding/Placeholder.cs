@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Portmap.Native;
 
 namespace Portmap.Guarding;
 
@@ -7,9 +6,9 @@ namespace Portmap.Guarding;
 /// <remarks>
 /// Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.
 /// </remarks>
-internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort claim, PortGuardMode mode)
+internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort claim, PortGuardMode mode)
 {
-    private readonly Socket _socket = socket;
+    private readonly BoundSocket _socket = socket;
     private readonly bool _isShared = isShared;
     private bool _isListening;
     private volatile bool _isOpen;
@@ -66,7 +65,7 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
         {
             if (_isOpen != value)
             {
-                SocketOptions.SetReuseAddress(_socket, value);
+                _socket.SetReuseAddress(value);
                 _isOpen = value;
                 WasOpen |= value;
             }
@@ -79,7 +78,7 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
 
     /// <summary>The socket that is passed to the program; null when there is none to be
     /// passed.</summary>
-    public Socket? Passed => _isListening ? _socket : null;
+    public Socket? Passed => _isListening ? _socket.AsSocket() : null;
 
     /// <summary>Takes in whoever connects, for the program that will get the socket.</summary>
     /// <returns>False when somebody else listens after all.</returns>
@@ -89,13 +88,14 @@ internal sealed class Placeholder(Socket socket, bool isShared, GuardedPort clai
         {
             if (Claim.Protocol == PortProtocol.Tcp)
             {
-                _socket.Listen(int.MaxValue);   // the kernel takes as many as it allows
+                _socket.AsSocket().Listen(int.MaxValue);   // the kernel takes as many as it allows
 
                 // Connections inherit it, and so does what they leave behind: without it nobody
                 // could bind the port for a minute. Nobody gets in by it, for we listen.
-                SocketOptions.SetReuseAddress(_socket, isOn: true);
+                _socket.SetReuseAddress(isOn: true);
             }
 
+            _ = _socket.AsSocket();   // before others are told of it
             _isListening = true;
             return true;
         }

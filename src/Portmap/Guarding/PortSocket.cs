@@ -12,6 +12,9 @@ namespace Portmap.Guarding;
 internal readonly record struct PortSocket(
     int Port, IPAddress Address, bool IsV6Only, bool Listens, uint UserId, long Inode)
 {
+    /// <summary>A UDP socket that has a peer: it serves that one only.</summary>
+    public bool IsConnected { get; init; }
+
     /// <summary>The addresses it serves.</summary>
     /// <remarks>
     /// * is every one of both families, 0.0.0.0 and :: every one of IPv4 and of IPv6.

@@ -107,12 +107,19 @@ internal static class PortSockets
         ReadOnlySpan<byte> v6Only = SockDiag.Attribute(answer[SockDiag.InetAnswerSize..], V6OnlyAttribute);
         found.Add(new PortSocket(
             port,
-            new IPAddress(id.Slice(4, isV6 ? 16 : 4)),
+            AddressOf(id.Slice(4, isV6 ? 16 : 4), isV6),
             IsV6Only: isV6 && v6Only.Length > 0 && v6Only[0] != 0,
             Listens: question.Protocol == PortProtocol.Udp ? state is Closed or Established : state == Listen,
             MemoryMarshal.Read<uint>(answer[SockDiag.UserAt..]),
-            MemoryMarshal.Read<uint>(answer[SockDiag.InodeAt..])));
+            MemoryMarshal.Read<uint>(answer[SockDiag.InodeAt..]))
+        {
+            IsConnected = question.Protocol == PortProtocol.Udp && state == Established,
+        });
     }
+
+    /// <summary>Most sockets are at every address: one object for all of these.</summary>
+    private static IPAddress AddressOf(ReadOnlySpan<byte> bytes, bool isV6) =>
+        bytes.ContainsAnyExcept((byte)0) ? new IPAddress(bytes) : isV6 ? IPAddress.IPv6Any : IPAddress.Any;
 
     /// <summary>What is asked for.</summary>
     /// <param name="Protocol">TCP or UDP.</param>

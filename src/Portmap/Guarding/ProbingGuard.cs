@@ -34,7 +34,7 @@ internal sealed class ProbingGuard : IPortGuard
     /// <param name="isShared">
     /// The second bind succeeded: another bound, silent socket may lie underneath.
     /// </param>
-    public static GuardOutcome Ask(PortProtocol protocol, int port, out Socket? socket, out bool isShared)
+    public static GuardOutcome Ask(PortProtocol protocol, int port, out BoundSocket? socket, out bool isShared)
     {
         isShared = false;
         SocketError strict = BoundSocket.TryMake(protocol, port, isStrict: true, out socket);
@@ -65,7 +65,7 @@ internal sealed class ProbingGuard : IPortGuard
 
     private static GuardOutcome Probe(PortProtocol protocol, int port)
     {
-        GuardOutcome outcome = Ask(protocol, port, out Socket? socket, out _);
+        GuardOutcome outcome = Ask(protocol, port, out BoundSocket? socket, out _);
         socket?.Dispose();
         return outcome;
     }

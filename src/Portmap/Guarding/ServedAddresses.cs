@@ -41,8 +41,13 @@ internal sealed class ServedAddresses
             return listeners is null ? known : Math.Max(known, Unknown);
         }
 
-        string text = string.Join(
-            ", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
+        string text = listeners.Count == 1
+            ? listeners[0].Served
+            : string.Join(", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
+        if (_sets.IndexOf(text) is > 0 and int there)
+        {
+            return (byte)there;
+        }
 
         // A CAS: publishes the set.
         ImmutableInterlocked.Update(

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
-using Portmap.Native;
 
 namespace Portmap.Guarding;
 
@@ -38,7 +37,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return "no port may be guarded (MaxGuards)";
         }
 
-        SocketError error = BoundSocket.TryMake(PortProtocol.Tcp, port: 0, isStrict: true, out Socket? socket);
+        SocketError error = BoundSocket.TryMake(PortProtocol.Tcp, port: 0, isStrict: true, out BoundSocket? socket);
         using (socket)
         {
             if (socket is null)
@@ -48,8 +47,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
             try
             {
-                SocketOptions.SetReuseAddress(socket, true);
-                SocketOptions.SetReuseAddress(socket, false);
+                socket.SetReuseAddress(true);
+                socket.SetReuseAddress(false);
                 return null;
             }
             catch (SocketException exception)
@@ -66,7 +65,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return passedOn;
         }
 
-        GuardOutcome outcome = ProbingGuard.Ask(lease.Protocol, lease.Port, out Socket? socket, out bool isShared);
+        GuardOutcome outcome = ProbingGuard.Ask(lease.Protocol, lease.Port, out BoundSocket? socket, out bool isShared);
         if (socket is null)
         {
             return outcome;
@@ -88,7 +87,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         if (isShared)
         {
-            SocketOptions.SetReuseAddress(socket, false);
+            socket.SetReuseAddress(false);
         }
 
         Placeholder made = new(socket, isShared, lease, mode);
@@ -217,7 +216,12 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     public void DropKept(long since)
     {
-        foreach (Placeholder held in _held.Values)
+        if (Count == 0)
+        {
+            return;
+        }
+
+        foreach ((int _, Placeholder held) in _held)   // without a copy, other than of its Values
         {
             lock (held)
             {

@@ -12,6 +12,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
     public void TookEffect(ClaimView claim, ClaimView used)
     {
+        parts.NoteEffect();
         parts.Metrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {

@@ -17,14 +17,14 @@ namespace Portmap.Operations;
 /// </remarks>
 internal sealed class EpochFence(PortTable table, EpochSource epochs)
 {
-    private IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>? _stored;
+    private Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>>? _stored;
     private bool _knowsAll;
 
     /// <summary>Takes what the store told.</summary>
-    /// <param name="last">The last registration of each owner.</param>
+    /// <param name="last">The last registration of each owner, asked for when it is wanted.</param>
     /// <param name="isWhole">Nothing was lost: neither unread nor, because the registry confirms,
     /// unwritten.</param>
-    public void Restore(IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
+    public void Restore(Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
 
     /// <summary>The epoch, or 0 when it counts as none.</summary>
     public long Resolve(OwnerKey owner, long epoch)
@@ -47,6 +47,6 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// knows.</summary>
     public LastRegistration? LastOf(OwnerKey owner) =>
         table.Memory.LastOf(owner) is { } last ? last
-        : _stored?.TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
+        : _stored?.Invoke().TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
         : null;
 }

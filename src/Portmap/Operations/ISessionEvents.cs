@@ -18,6 +18,12 @@ internal interface ISessionEvents
     /// connection.</summary>
     bool WatchesProcesses { get; }
 
+    /// <summary>A session was opened, came to another state, or goes on with another process.
+    /// Called after it is so.</summary>
+    /// <param name="unwatched">How many more there are now whose death passes have to look
+    /// for.</param>
+    void Moved(int unwatched);
+
     /// <summary>Sessions are over: their registrations are to be ended.</summary>
     void Over();
 

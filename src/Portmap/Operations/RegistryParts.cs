@@ -10,7 +10,10 @@ internal sealed class RegistryParts
 {
     private int _isDisposed;
     private long _lastPassMs;
+    private int _hasEffects;
     private FleetBonds? _fleet;
+    private long _sessionMoves;
+    private int _unwatchedSessions;
 
     public required PortRegistrySettings Settings
     {
@@ -68,8 +71,34 @@ internal sealed class RegistryParts
     public bool HandsOut(int port, in PortRequest request) =>
         (Settings.HandsOut(port) || Settings.Kept?.PortOf(request.Owner) == port) && (request.Ports is null || Pools.Find(request.Ports, out _).Contains(port));
 
+    /// <summary>How often a session was opened or came to another state.</summary>
+    public long SessionMoves => Volatile.Read(ref _sessionMoves);
+
+    /// <summary>How many sessions there are whose death passes have to look for.</summary>
+    public int UnwatchedSessions => Volatile.Read(ref _unwatchedSessions);
+
+    public void NoteSessionMove(int unwatched)
+    {
+        Interlocked.Add(ref _unwatchedSessions, unwatched);
+        Interlocked.Increment(ref _sessionMoves);
+    }
+
     /// <summary>When a pass ended last, or when the registry began.</summary>
     public long LastPassMs { get => Volatile.Read(ref _lastPassMs); set => Volatile.Write(ref _lastPassMs, value); }
+
+    /// <summary>Notes that a claim has taken effect.</summary>
+    public void NoteEffect()
+    {
+        if (Volatile.Read(ref _hasEffects) == 0)
+        {
+            Volatile.Write(ref _hasEffects, 1);   // not each time: all threads read it
+        }
+    }
+
+    /// <summary>Whether a claim has taken effect since this was asked last: one that a walk after
+    /// this passes before it takes effect is noted after this. Both are behind a full fence, the
+    /// CAS of the effect and this one.</summary>
+    public bool TakeEffects() => Interlocked.Exchange(ref _hasEffects, 0) != 0;
 
     public bool AsksTheKernel => Settings.Probe && (OperatingSystem.IsLinux() || Settings.Host is not null);
 

@@ -8,9 +8,9 @@ namespace Portmap.Operations;
 /// <summary>How a registry comes back from its store. Before anybody else uses it.</summary>
 /// <remarks>
 /// <code>
-///   1. remember what owners had          their last ports, and their last registrations
-///   2. cool what was released            for the time that is left
-///   3. bring registrations back          Recovered: their processes live and have not signed in again
+///   1. cool what was released            for the time that is left
+///   2. bring registrations back          Recovered: their processes live and have not signed in again
+///   3. remember what others had          their last ports, and their last registrations
 ///   4. bring leases back                 above what their owners have; for the time that is left
 ///   5. tell what could not be read
 /// </code>
@@ -18,16 +18,13 @@ namespace Portmap.Operations;
 internal sealed class Restoring(RegistryParts parts, Findings findings)
 {
     private readonly TableLoading _loading = new(parts.Table);
+    private string? _strategyName;
+    private byte _strategy;
 
     public void Restore(OpenedStore opened)
     {
         Recovery recovery = opened.Recovery;
-        foreach (PortFact fact in opened.Remembered)
-        {
-            _loading.Remember(OwnerOf(fact), fact.Port);
-        }
-
-        parts.Fence.Restore(recovery.Last, isWhole: parts.Table.Confirms && opened.Unreadable.Count == 0);
+        parts.Fence.Restore(() => recovery.Last, isWhole: parts.Table.Confirms && opened.Unreadable.Count == 0);
         _loading.IsStored = (protocol, owner) => recovery.Last.ContainsKey((protocol, owner));
         _loading.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
         foreach (PortFact fact in recovery.Cooling)
@@ -36,6 +33,13 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
         }
 
         RestoreRegistrations(recovery.Bound);
+        foreach (PortFact fact in opened.Remembered)
+        {
+            if (!_loading.IsServed(fact.Protocol, fact.Port, fact.Owner))   // else its cell knows
+            {
+                _loading.Remember(OwnerOf(fact), fact.Port);
+            }
+        }
 
         // After the registrations: a lease is above what its owner has. One for both protocols is
         // two facts of one epoch.
@@ -66,13 +70,13 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
     private void RestoreRegistrations(IEnumerable<PortFact> bound)
     {
-        Dictionary<(ProcessIdentity, uint?), SessionHolder> sessions = [];
+        Dictionary<SessionKey, SessionHolder> sessions = [];
         foreach (PortFact fact in bound)
         {
-            ProcessIdentity process = Recovery.ProcessOf(fact);
-            if (!sessions.TryGetValue((process, fact.UserId), out SessionHolder? session))
+            SessionKey key = new(Recovery.ProcessOf(fact), fact.UserId ?? -1L);
+            if (!sessions.TryGetValue(key, out SessionHolder? session))
             {
-                sessions.Add((process, fact.UserId), session = new SessionHolder(parts.Sessions, process, fact.UserId));
+                sessions.Add(key, session = new SessionHolder(parts.Sessions, key.Process, fact.UserId));
             }
 
             NewClaim claim = ClaimOf(fact, session);
@@ -143,5 +147,21 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
     private OwnerKey OwnerOf(PortFact fact) => parts.Table.Key(fact.Protocol, fact.Owner);
 
-    private byte StrategyOf(PortFact fact) => parts.Strategies.TryFind(fact.Strategy, out byte strategy) ? strategy : parts.Strategies.Default;
+    private byte StrategyOf(PortFact fact)
+    {
+        if (!ReferenceEquals(fact.Strategy, _strategyName))
+        {
+            _strategy = parts.Strategies.TryFind(fact.Strategy, out byte strategy) ? strategy : parts.Strategies.Default;
+            _strategyName = fact.Strategy;   // facts that were read one after the other share it
+        }
+
+        return _strategy;
+    }
+
+    /// <param name="Process">The process.</param>
+    /// <param name="User">Its user, or -1.</param>
+    private readonly record struct SessionKey(ProcessIdentity Process, long User)
+    {
+        public override int GetHashCode() => Process.Id;
+    }
 }

@@ -42,6 +42,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     private TaskCompletionSource? _ended;
     private long _disconnectedAt;
     private int _look;
+    private int _isUnwatched;
 
     public SessionHolder(ISessionEvents events, int processId, uint? userId, ServedProgram? program = null)
         : base(HolderState.Connected)
@@ -59,6 +60,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         {
             _process.TellWhenItEnds();
         }
+
+        NoteMove();
     }
 
     /// <summary>A process that was registered in an earlier run and lives; it never had a
@@ -75,6 +78,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
             _disconnectedAt = events.Clock.NowMs;
             WaitOutGrace();   // nobody can see it die, so its owner has as long to come back as after a connection that broke off
         }
+
+        NoteMove();
     }
 
     /// <summary>One over which the host itself speaks: it may everything.</summary>
@@ -170,6 +175,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         }
 
         sibling.TellWhenItEnds();
+        NoteMove();
         _events.PassedOn(this, from.Identity.Id);
         return true;
     }
@@ -244,12 +250,18 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     }
 
     /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all
-    /// owners.</summary>
+    /// owners, which has read the book of the <see cref="DeathWatch"/>.</summary>
     public bool CheckAliveEvery(long intervalMs, long now)
     {
         if (EndIfLate(now))
         {
             return false;   // its own timer is late, or was never armed
+        }
+
+        WatchedProcess process = Watched;
+        if (!process.NeedsLook)
+        {
+            return !IsOver;
         }
 
         long looked = Volatile.Read(ref _lookedAt);
@@ -259,7 +271,38 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
             return !IsOver;
         }
 
+        HoldOnTo(process);
         return CheckAlive();
+    }
+
+    /// <summary>A process read from the store, or that there was no descriptor left for, gets one
+    /// if that can be had now.</summary>
+    private void HoldOnTo(WatchedProcess process)
+    {
+        if (process.TryHold(this) is not { } held)
+        {
+            return;
+        }
+
+        if (Interlocked.CompareExchange(ref _process, held, process) != process || IsOver)
+        {
+            held.Dispose();   // another pass was first, or there is nothing left to watch
+            return;
+        }
+
+        if (_program is not null || _events.WatchesProcesses)
+        {
+            held.TellWhenItEnds();
+        }
+
+        NoteMove();
+    }
+
+    /// <summary>Tells that it is not as it was.</summary>
+    private void NoteMove()
+    {
+        int isUnwatched = !IsOver && Watched.NeedsLook ? 1 : 0;
+        _events.Moved(isUnwatched - Interlocked.Exchange(ref _isUnwatched, isUnwatched));
     }
 
     /// <summary>As <see cref="CheckAlive"/>, for a registration. A process that signs thousands of
@@ -373,6 +416,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
             return false;
         }
 
+        NoteMove();
         if (state >= HolderState.Over)
         {
             Watched.Dispose();

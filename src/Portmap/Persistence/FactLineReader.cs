@@ -5,7 +5,8 @@ namespace Portmap.Persistence;
 
 /// <summary>Reads lines that <see cref="FactLine"/> has written.</summary>
 /// <remarks>
-/// Lines that follow each other mostly share the boot and the strategy, so the last ones are kept.
+/// Lines that follow each other mostly share the boot, the strategy and the second, so the last
+/// ones are kept.
 /// </remarks>
 internal sealed class FactLineReader
 {
@@ -13,6 +14,8 @@ internal sealed class FactLineReader
     private Guid _boot;
     private byte[] _strategyText = [];
     private string _strategy = string.Empty;
+    private readonly byte[] _secondText = new byte[LineTime.SecondLength];
+    private long _second;
 
     /// <summary>Reads the first line of a file.</summary>
     /// <returns>The version, or 0 when it is not such a line.</returns>
@@ -78,8 +81,8 @@ internal sealed class FactLineReader
             && rest.Skip(" start="u8) && rest.Number(out long start)
             && User(ref rest, out uint? user)
             && rest.Skip(" boot="u8) && Boot(rest.Word(), out Guid boot)
-            && rest.Skip(" at="u8) && LineTime.TryRead(rest.Word(), out long at)
-            && rest.Skip(" until="u8) && LineTime.TryRead(rest.Word(), out long until)
+            && rest.Skip(" at="u8) && Time(rest.Word(), out long at)
+            && rest.Skip(" until="u8) && Time(rest.Word(), out long until)
             && Ports(ref rest, out string? ports)
             && rest.Skip(" by="u8) && Strategy(rest.Word(), out string strategy)
             && rest.Skip(" owner="u8) && Text(rest.All(), out string owner) && owner.Length > 0)
@@ -161,6 +164,28 @@ internal sealed class FactLineReader
         return true;
     }
 
+    private bool Time(ReadOnlySpan<byte> text, out long unixMs)
+    {
+        if (text.Length == LineTime.MaxLength && text.StartsWith(_secondText) && LineTime.TryReadMs(text, out int ms))
+        {
+            unixMs = _second + ms;
+            return true;
+        }
+
+        if (!LineTime.TryRead(text, out unixMs))
+        {
+            return false;
+        }
+
+        if (text.Length == LineTime.MaxLength && LineTime.TryReadMs(text, out ms))
+        {
+            text[..LineTime.SecondLength].CopyTo(_secondText);
+            _second = unixMs - ms;
+        }
+
+        return true;
+    }
+
     private bool Strategy(ReadOnlySpan<byte> text, out string strategy)
     {
         strategy = _strategy;
@@ -212,6 +237,9 @@ internal sealed class FactLineReader
     /// <summary>What is left of a line.</summary>
     private ref struct Rest(ReadOnlySpan<byte> text)
     {
+        /// <summary>So many digits are no more than a long holds.</summary>
+        private const int SafeDigits = 18;
+
         private ReadOnlySpan<byte> _text = text;
 
         public readonly bool IsEmpty => _text.IsEmpty;
@@ -224,7 +252,23 @@ internal sealed class FactLineReader
 
         public bool Skip(ReadOnlySpan<byte> word) => _text.StartsWith(word) && Skip(word.Length);
 
-        public bool Number(out long number) => Utf8Parser.TryParse(_text, out number, out int consumed) && Skip(consumed);
+        /// <summary>A number, as the general parser reads it, which takes longer.</summary>
+        public bool Number(out long number)
+        {
+            number = 0;
+            int length = 0;
+            for (; length < _text.Length && (uint)(_text[length] - '0') <= 9; length++)
+            {
+                if (length == SafeDigits)
+                {
+                    return Utf8Parser.TryParse(_text, out number, out int consumed) && Skip(consumed);
+                }
+
+                number = (number * 10) + (_text[length] - '0');
+            }
+
+            return length > 0 ? Skip(length) : Utf8Parser.TryParse(_text, out number, out length) && Skip(length);
+        }
 
         /// <summary>Everything up to the next blank.</summary>
         public ReadOnlySpan<byte> Word()

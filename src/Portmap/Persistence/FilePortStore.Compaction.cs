@@ -130,7 +130,7 @@ internal sealed partial class FilePortStore
 
     private void LookAgain(long live) => _lookAt = _length + Math.Max(StepLength, live / AllowedRatio);
 
-    private PortFact[] Standing() => _facts.Mark is { } mark ? [mark, .. _facts.Claims] : [.. _facts.Claims];
+    private PortFact[] Standing() => _facts.Mark is { } mark ? [mark, .. _facts.Claims] : _facts.ToArray();
 
     /// <summary>Writes a new file beside the appends, and takes it at the end.</summary>
     /// <remarks>A failure changes nothing: the file only stays large until the next look.</remarks>

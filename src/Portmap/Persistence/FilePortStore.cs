@@ -63,7 +63,20 @@ internal sealed partial class FilePortStore : IPortStore
         _allowedLength = allowedLength;
     }
 
+    /// <summary>What stands, once it was loaded: for who opens a registry on it, before anything
+    /// else is done with it.</summary>
+    /// <remarks>To fold the same facts a second time takes as long as to read them.</remarks>
+    public PortFactSet Facts => _facts;
+
     public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken)
+    {
+        Load(onUnreadable, cancellationToken);
+        Array.ForEach(Standing(), onFact);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>As <see cref="LoadAsync"/>; the facts are in <see cref="Facts"/> then.</summary>
+    public void Load(Action<string> onUnreadable, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_file is not null)
@@ -78,23 +91,12 @@ internal sealed partial class FilePortStore : IPortStore
             Guarded(() => Open(complaints, cancellationToken));
             cancellationToken.ThrowIfCancellationRequested();
             complaints.ForEach(onUnreadable);
-            if (_facts.Mark is { } mark)
-            {
-                onFact(mark);
-            }
-
-            foreach (PortFact fact in _facts.Claims)
-            {
-                onFact(fact);
-            }
         }
         catch
         {
             Close();
             throw;
         }
-
-        return ValueTask.CompletedTask;
     }
 
     public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)

@@ -8,6 +8,9 @@ internal static class LineTime
 {
     public const int MaxLength = 24;
 
+    /// <summary>Up to the milliseconds.</summary>
+    public const int SecondLength = 20;
+
     private const long MsPerDay = 86_400_000;
 
     public static int Measure(long unixMs) => unixMs == 0 ? 1 : MaxLength;
@@ -55,6 +58,9 @@ internal static class LineTime
         unixMs = (days * MsPerDay) + (((((hour * 60) + minute) * 60) + second) * 1_000L) + ms;
         return true;
     }
+
+    /// <summary>The milliseconds of a time that is not none.</summary>
+    public static bool TryReadMs(ReadOnlySpan<byte> text, out int ms) => Number(text[SecondLength..(MaxLength - 1)], out ms);
 
     private static void Digits(Span<byte> to, int value)
     {

@@ -40,9 +40,8 @@ internal sealed record OpenedStore(
         // Not on the caller's thread: a store may block it, and the caller waits for a limited time
         // only.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        PortFactSet facts = new();
         List<string> unreadable = [];
-        await store.LoadAsync(facts.Apply, unreadable.Add, cancellationToken).ConfigureAwait(false);
+        PortFactSet facts = await LoadAsync(store, unreadable.Add, cancellationToken).ConfigureAwait(false);
         Recovery recovery = Recovery.Of(facts, start.BootId, start.At, reuseDelay, isAlive);
 
         // An empty store has no mark: as without a store, so that epochs of runs before it had one
@@ -60,8 +59,21 @@ internal sealed record OpenedStore(
         }
 
         long first = ((used / Block) + 1) * Block;
-        OpenedStore opened = new(store, start.BootId, recovery, first, unreadable, RememberedPorts.Of(facts));
+        OpenedStore opened = new(store, start.BootId, recovery, first, unreadable, RememberedPorts.Of(recovery.All, facts.HasSeveral));
         await store.AppendAsync([PortFact.Mark(opened.Mark), .. recovery.Ended], cancellationToken).ConfigureAwait(false);
         return opened;
+    }
+
+    private static async ValueTask<PortFactSet> LoadAsync(IPortStore store, Action<string> onUnreadable, CancellationToken cancellationToken)
+    {
+        if (store is FilePortStore file)
+        {
+            file.Load(onUnreadable, cancellationToken);
+            return file.Facts;   // read until the first append
+        }
+
+        PortFactSet facts = new();
+        await store.LoadAsync(facts.Apply, onUnreadable, cancellationToken).ConfigureAwait(false);
+        return facts;
     }
 }

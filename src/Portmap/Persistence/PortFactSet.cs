@@ -13,22 +13,38 @@ internal sealed class PortFactSet
     /// <summary>Every port of both protocols: more is made room for as it comes.</summary>
     private const int MostExpected = 2 * 65_536;
 
-    private readonly Dictionary<Key, PortFact> _facts = [];
+    // Nearly every owner has one fact: that is kept by owner, the others by owner and port. A fact
+    // is in one of the two.
+    private readonly Dictionary<OwnerKey, PortFact> _facts = [];
+    private readonly Dictionary<Key, PortFact> _others = [];
 
     /// <summary>How many claims there are facts about.</summary>
-    public int Count => _facts.Count;
+    public int Count => _facts.Count + _others.Count;
 
     public bool IsEmpty => Count == 0 && Mark is null;
+
+    /// <summary>Whether an owner may have several facts; else each has one.</summary>
+    public bool HasSeveral => _others.Count != 0;
 
     /// <summary>The highest mark, or null.</summary>
     public PortFact? Mark { get; private set; }
 
     /// <summary>The facts about claims, in no order.</summary>
-    public Dictionary<Key, PortFact>.ValueCollection Claims => _facts.Values;
+    public IEnumerable<PortFact> Claims => HasSeveral ? _facts.Values.Concat(_others.Values) : _facts.Values;
+
+    /// <summary>The facts about claims as they are now.</summary>
+    public PortFact[] ToArray()
+    {
+        PortFact[] facts = new PortFact[Count];
+        _facts.Values.CopyTo(facts, 0);
+        _others.Values.CopyTo(facts, _facts.Count);
+        return facts;
+    }
 
     public void Clear()
     {
         _facts.Clear();
+        _others.Clear();
         Mark = null;
     }
 
@@ -40,7 +56,17 @@ internal sealed class PortFactSet
             return;
         }
 
-        ref PortFact? standing = ref CollectionsMarshal.GetValueRefOrAddDefault(_facts, new Key(fact), out _);
+        if (!HasSeveral || !_others.ContainsKey(new Key(fact)))
+        {
+            ref PortFact? first = ref CollectionsMarshal.GetValueRefOrAddDefault(_facts, new OwnerKey(fact), out _);
+            if (first is null || first.Port == fact.Port)
+            {
+                first = first is null || fact.StandsAgainst(first) ? fact : first;
+                return;
+            }
+        }
+
+        ref PortFact? standing = ref CollectionsMarshal.GetValueRefOrAddDefault(_others, new Key(fact), out _);
         if (standing is null || fact.StandsAgainst(standing))
         {
             standing = fact;
@@ -61,12 +87,12 @@ internal sealed class PortFactSet
         long nowMs = now.ToUnixTimeMilliseconds();
         Dictionary<int, long> newest = [];   // of the places that cool, the highest epoch
         bool anyEnded = false;
-        foreach (PortFact fact in _facts.Values)
+        foreach (PortFact fact in Claims)
         {
             anyEnded |= fact.State == PortState.Cooling;
             if (fact.State == PortState.Cooling && fact.Port != 0)
             {
-                newest[Place(fact)] = long.MinValue;
+                newest[Places.Of(fact)] = long.MinValue;
             }
         }
 
@@ -76,22 +102,19 @@ internal sealed class PortFactSet
         }
 
         // Before anything is dropped: a later claim counts, whether it has cooled as well or not.
-        foreach (PortFact fact in _facts.Values)
+        foreach (PortFact fact in Claims)
         {
-            ref long epoch = ref CollectionsMarshal.GetValueRefOrNullRef(newest, Place(fact));
+            ref long epoch = ref CollectionsMarshal.GetValueRefOrNullRef(newest, Places.Of(fact));
             if (!Unsafe.IsNullRef(ref epoch))
             {
                 epoch = Math.Max(epoch, fact.Epoch);
             }
         }
 
-        foreach ((Key key, PortFact fact) in _facts)
-        {
-            if (fact.State == PortState.Cooling && (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Place(fact)]))
-            {
-                _facts.Remove(key);   // allowed while the dictionary is enumerated
-            }
-        }
+        Drop(_facts, IsOver);
+        Drop(_others, IsOver);
+
+        bool IsOver(PortFact fact) => fact.State == PortState.Cooling && (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Places.Of(fact)]);
     }
 
     /// <summary>
@@ -100,9 +123,30 @@ internal sealed class PortFactSet
     /// </summary>
     public void MakeRoom(long fileLength, int typicalLine) => _facts.EnsureCapacity((int)Math.Min(fileLength / typicalLine, MostExpected));
 
-    private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
+    private static void Drop<TKey>(Dictionary<TKey, PortFact> facts, Predicate<PortFact> isOver)
+        where TKey : notnull
+    {
+        foreach ((TKey key, PortFact fact) in facts)
+        {
+            if (isOver(fact))
+            {
+                facts.Remove(key);   // allowed while the dictionary is enumerated
+            }
+        }
+    }
 
-    internal readonly record struct Key(PortProtocol Protocol, int Port, string Owner)
+    private readonly record struct OwnerKey(PortProtocol Protocol, string Owner)
+    {
+        public OwnerKey(PortFact fact)
+            : this(fact.Protocol, fact.Owner)
+        {
+        }
+
+        /// <summary>That of the name, which is seeded: names are chosen by others.</summary>
+        public override int GetHashCode() => Owner.GetHashCode(StringComparison.Ordinal);
+    }
+
+    private readonly record struct Key(PortProtocol Protocol, int Port, string Owner)
     {
         public Key(PortFact fact)
             : this(fact.Protocol, fact.Port, fact.Owner)

@@ -22,6 +22,7 @@ namespace Portmap.Persistence;
 internal sealed class Recovery
 {
     private readonly List<PortFact> _ended = [];
+    private Dictionary<(PortProtocol Protocol, string Owner), PortFact>? _last;
     private readonly Guid _bootId;
     private readonly DateTimeOffset _now;
     private readonly TimeSpan _reuseDelay;
@@ -49,7 +50,14 @@ internal sealed class Recovery
     /// Of each owner the last registration; of one that has none its last lease, one with a port if
     /// there is any.
     /// </summary>
-    public required IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> Last { get; init; }
+    /// <remarks>
+    /// Made when somebody asks first: nobody does as long as owners come back to what they had.
+    /// </remarks>
+    public IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact> Last =>
+        Volatile.Read(ref _last) ?? Interlocked.CompareExchange(ref _last, LastOf(All), null) ?? _last;
+
+    /// <summary>All facts that stood when the store was opened.</summary>
+    public required PortFact[] All { get; init; }
 
     /// <summary>Epochs up to this one may have been given.</summary>
     public required long UsedEpochs { get; init; }
@@ -66,17 +74,13 @@ internal sealed class Recovery
     /// <param name="isAlive">Whether a process lives; asked once for each.</param>
     public static Recovery Of(PortFactSet facts, Guid bootId, DateTimeOffset now, TimeSpan reuseDelay, Func<ProcessIdentity, bool> isAlive)
     {
-        List<PortFact> bound = [], reserved = [], ended = [], cooling = [];
+        PortFact[] all = facts.ToArray();
+        List<PortFact> bound = new(all.Length), reserved = [], ended = [], cooling = [];
         Dictionary<ProcessIdentity, bool> alive = [];
-        Dictionary<(PortProtocol, string), PortFact> last = new(facts.Count);
-        bool several = false;   // most owners have one fact, and most states no conflict: then there is nothing to sort out
         long highest = 0, nowMs = now.ToUnixTimeMilliseconds();
-        foreach (PortFact fact in facts.Claims)
+        foreach (PortFact fact in all)
         {
             highest = Math.Max(highest, fact.Epoch);
-            ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out bool exists);
-            newest = newest is null || Rank(fact).CompareTo(Rank(newest)) > 0 ? fact : newest;
-            several |= exists;
             if (fact.State == PortState.Cooling)
             {
                 cooling.Add(fact);
@@ -91,7 +95,9 @@ internal sealed class Recovery
             }
         }
 
-        if (several)
+        // Most owners have one fact, and most states no conflict: then there is nothing to sort
+        // out.
+        if (facts.HasSeveral)
         {
             KeepOnePerOwner(bound, reserved, ended, cooling);
         }
@@ -102,7 +108,7 @@ internal sealed class Recovery
             Bound = bound,
             Reserved = reserved,
             Cooling = cooling,
-            Last = last,
+            All = all,
             UsedEpochs = Math.Max(facts.Mark?.Epoch ?? 0, highest),
             IsMarkLost = highest > (facts.Mark?.Epoch ?? 0),
         };
@@ -125,7 +131,17 @@ internal sealed class Recovery
 
     private static (PortProtocol Protocol, string Owner) Owner(PortFact fact) => (fact.Protocol, fact.Owner);
 
-    private static int Place(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
+    private static Dictionary<(PortProtocol, string), PortFact> LastOf(PortFact[] facts)
+    {
+        Dictionary<(PortProtocol, string), PortFact> last = new(facts.Length);
+        foreach (PortFact fact in facts)
+        {
+            ref PortFact? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(last, Owner(fact), out _);
+            newest = newest is null || Rank(fact).CompareTo(Rank(newest)) > 0 ? fact : newest;
+        }
+
+        return last;
+    }
 
     private static void KeepOnePerOwner(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended, List<PortFact> cooling)
     {
@@ -146,23 +162,28 @@ internal sealed class Recovery
 
     private static void KeepOneProcessPerPort(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended)
     {
+        if (reserved.Count == 0 && !Places.AnyTwice(bound))
+        {
+            return;
+        }
+
         Dictionary<int, PortFact> holders = new(bound.Count);
         bool contested = false;
         foreach (PortFact fact in bound)
         {
-            ref PortFact? holder = ref CollectionsMarshal.GetValueRefOrAddDefault(holders, Place(fact), out _);
+            ref PortFact? holder = ref CollectionsMarshal.GetValueRefOrAddDefault(holders, Places.Of(fact), out _);
             contested |= holder is not null && ProcessOf(fact) != ProcessOf(holder);
             holder = holder is null || fact.Epoch > holder.Epoch ? fact : holder;
         }
 
         if (contested)
         {
-            Move(bound, ended, fact => ProcessOf(fact) != ProcessOf(holders[Place(fact)]));
+            Move(bound, ended, fact => ProcessOf(fact) != ProcessOf(holders[Places.Of(fact)]));
         }
 
         // A Reserved claim has no process: the one that listens has the port.
-        Dictionary<int, long> highest = Highest(reserved, Place);
-        Move(reserved, ended, fact => fact.Port != 0 && (holders.ContainsKey(Place(fact)) || fact.Epoch < highest[Place(fact)]));
+        Dictionary<int, long> highest = Highest(reserved, Places.Of);
+        Move(reserved, ended, fact => fact.Port != 0 && (holders.ContainsKey(Places.Of(fact)) || fact.Epoch < highest[Places.Of(fact)]));
     }
 
     private static Dictionary<TKey, long> Highest<TKey>(IEnumerable<PortFact> facts, Func<PortFact, TKey> key, Func<PortFact, long>? number = null)
@@ -211,8 +232,8 @@ internal sealed class Recovery
             return;
         }
 
-        HashSet<int> held = [.. Bound.Concat(Reserved).Select(Place)];
-        Dictionary<int, long> highest = Highest(cooling, Place);
-        cooling.RemoveAll(fact => fact.Port == 0 || fact.BootId != _bootId || fact.Until <= _now || held.Contains(Place(fact)) || fact.Epoch < highest[Place(fact)]);
+        HashSet<int> held = [.. Bound.Concat(Reserved).Select(Places.Of)];
+        Dictionary<int, long> highest = Highest(cooling, Places.Of);
+        cooling.RemoveAll(fact => fact.Port == 0 || fact.BootId != _bootId || fact.Until <= _now || held.Contains(Places.Of(fact)) || fact.Epoch < highest[Places.Of(fact)]);
     }
 }

@@ -9,14 +9,21 @@ namespace Portmap.Persistence;
 internal static class RememberedPorts
 {
     /// <summary>One fact for each owner that is remembered.</summary>
-    public static IReadOnlyCollection<PortFact> Of(PortFactSet facts)
+    /// <param name="facts">The facts that stand.</param>
+    /// <param name="hasSeveral">Whether an owner may have several.</param>
+    public static IReadOnlyCollection<PortFact> Of(PortFact[] facts, bool hasSeveral)
     {
-        Dictionary<int, PortFact> byPort = new(facts.Count);
-        foreach (PortFact fact in facts.Claims)
+        if (!hasSeveral && !Places.AnyTwice(facts))
+        {
+            return Array.FindAll(facts, fact => fact.Port != 0);   // nobody contests anything
+        }
+
+        Dictionary<int, PortFact> byPort = new(facts.Length);
+        foreach (PortFact fact in facts)
         {
             if (fact.Port != 0)
             {
-                ref PortFact? last = ref CollectionsMarshal.GetValueRefOrAddDefault(byPort, ((int)fact.Protocol << 16) | fact.Port, out _);
+                ref PortFact? last = ref CollectionsMarshal.GetValueRefOrAddDefault(byPort, Places.Of(fact), out _);
                 last = last is null || fact.Epoch > last.Epoch ? fact : last;
             }
         }

@@ -170,7 +170,11 @@ internal sealed class StateScan
             return false;
         }
 
-        _taken.ForEach(_facts.Apply);
+        foreach (PortFact fact in _taken)
+        {
+            _facts.Apply(fact);
+        }
+
         Lines++;
         return true;
     }

@@ -12,8 +12,8 @@ namespace Portmap.Processes;
 /// With the descriptor there is no doubt: it says whether the last thread has ended, whatever /proc
 /// shows, and another process that is given the same number, in the same clock tick even, is not
 /// taken for this one. Without one (Linux before 5.3, a filter on system calls, more processes than
-/// <see cref="DeathWatch"/> has places, a process read from the store) the identity is all there
-/// is.
+/// <see cref="DeathWatch"/> has places) the identity is all there is. So it is at first for a
+/// process read from the store, which the first pass gets a descriptor of.
 /// </para>
 /// <para>Immutable but for its end; any thread may use it.</para>
 /// </remarks>
@@ -23,6 +23,7 @@ internal sealed class WatchedProcess : IDisposable
     private readonly IDeathObserver? _observer;
     private readonly int _place;
     private readonly SimulatedHost? _host;
+    private readonly bool _isInBook;
     private int _hasExited;
 
     private WatchedProcess(ProcessIdentity identity, SafeFileHandle? descriptor, int place, IDeathObserver? observer, SimulatedHost? host = null)
@@ -32,6 +33,7 @@ internal sealed class WatchedProcess : IDisposable
         _descriptor = descriptor;
         _place = place;
         _observer = observer;
+        _isInBook = place >= 0 && DeathWatch.Shared.TryEnter(place, descriptor!);
     }
 
     public ProcessIdentity Identity { get; }
@@ -105,6 +107,36 @@ internal sealed class WatchedProcess : IDisposable
     /// <summary>One that is known by its identity alone, from the store.</summary>
     public static WatchedProcess Of(ProcessIdentity identity, SimulatedHost? host) => new(identity, null, -1, null, host);
 
+    /// <summary>The same process with a descriptor, for one that has none.</summary>
+    /// <param name="observer">For whom it is.</param>
+    /// <returns>Null where it cannot be had, or the process has ended.</returns>
+    public WatchedProcess? TryHold(IDeathObserver observer)
+    {
+        if (_host is not null || _descriptor is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
+            || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs || !DeathWatch.Shared.HasPlace)
+        {
+            return null;
+        }
+
+        int place = DeathWatch.Shared.TakePlace(observer);
+        SafeFileHandle? descriptor = place >= 0 ? Posix.OpenProcess(Identity.Id, out _) : null;
+        if (descriptor is null)
+        {
+            DeathWatch.Shared.LeavePlace(place, observer);
+            return null;
+        }
+
+        // After the descriptor was opened, as in Open: whose it is does not change any more.
+        WatchedProcess held = new(Identity, descriptor, place, observer);
+        if (Identity.IsAlive() && !held.HasExited)
+        {
+            return held;
+        }
+
+        held.Dispose();
+        return null;
+    }
+
     /// <summary>
     /// Has the observer told when it ends; where that cannot be had, passes will see it.
     /// </summary>
@@ -120,6 +152,12 @@ internal sealed class WatchedProcess : IDisposable
     /// Whether it lives, as far as anybody can tell: one nothing is known about is believed to.
     /// </summary>
     public bool IsAlive() => IsHeld ? !HasExited : Volatile.Read(ref _hasExited) == 0 && Identity.IsAlive(_host);
+
+    /// <summary>
+    /// Whether a pass, which has read the book of the watch, has to look at it to know that it
+    /// lives. One that nobody knows is believed to.
+    /// </summary>
+    public bool NeedsLook => CanBeSeen && (!_isInBook || !IsHeld || DeathWatch.Shared.HasNote(_place));
 
     /// <summary>Whether another one is the same process.</summary>
     /// <remarks>

@@ -1,4 +1,6 @@
+using System.Collections;
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Portmap.Table;
 
@@ -54,6 +56,23 @@ internal sealed class FreePorts
 
     /// <summary>Whether it has a member; exact when nothing else runs.</summary>
     public bool HasAny => NextMarkedWord(0) >= 0;
+
+    /// <summary>Fills a new set, before anybody else knows of it.</summary>
+    /// <param name="excluded">A bit for each of 65,536 ports that are left out.</param>
+    public void Fill(BitArray excluded)
+    {
+        int[] words = new int[(excluded.Length / 32) + 2];
+        excluded.CopyTo(words, 0);
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(words.AsSpan());
+        for (int word = 0; word < _words.Length; word++)
+        {
+            int from = _first + (word * 64), count = Math.Min(Count - (word * 64), 64);
+            ulong left = MemoryMarshal.Read<ulong>(bytes[(from >> 3)..]) >> (from & 7);
+            left |= (from & 7) == 0 ? 0 : (ulong)bytes[(from >> 3) + sizeof(ulong)] << (64 - (from & 7));
+            _words[word] = ~left & (ulong.MaxValue >> (64 - count));
+            _summary[word >> 6] |= _words[word] == 0 ? 0 : 1UL << word;
+        }
+    }
 
     public bool Contains(int port)
     {

@@ -16,10 +16,7 @@ internal sealed class PortHints : IFreePorts
         _free = Free.Add;
         _cooling = new DelayedPorts(limits.Range, limits.ReuseDelay);
         _foreign = new DelayedPorts(limits.Range, limits.ForeignRecheck);
-        for (int port = limits.Range.First; port <= limits.Range.Last; port++)
-        {
-            Offer(port);
-        }
+        Free.Fill(limits.Excluded);
     }
 
     public FreePorts Free { get; }

@@ -15,6 +15,21 @@ internal sealed class TableLoading(PortTable table)
     /// <summary>An owner that had this port last.</summary>
     public void Remember(OwnerKey owner, int port) => _parts.Space(owner.Protocol).Last.Remember(NamedCell(owner), port);
 
+    /// <summary>Whether an owner has a registration on a port.</summary>
+    public bool IsServed(PortProtocol protocol, int port, string owner)
+    {
+        object? slot = _parts.Space(protocol).Slots[port];
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            if (claim is { IsLease: false, Word.IsLive: true } && claim.Cell?.Owner == owner)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A port that cools after an owner.</summary>
     public void Cool(OwnerKey owner, in NewClaim claim, ClaimEnd cause, long endedAt)
     {

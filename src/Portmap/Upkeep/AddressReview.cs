@@ -23,17 +23,13 @@ internal static class AddressReview
         }
     }
 
-    /// <summary>Notes what servers have opened or closed since they were looked at.</summary>
-    public static void Refresh(RegistryParts parts)
+    /// <summary>Notes what the server of a registration has opened or closed since it was looked
+    /// at.</summary>
+    public static void Refresh(RegistryParts parts, ClaimView claim, ListenersNow now)
     {
-        ListenersNow now = new(parts.Settings.Host);
-        foreach (OwnerView owner in parts.Table.Owners())
+        if (claim.Addresses != ServedAddresses.NotLookedAt)
         {
-            ClaimView claim = owner.Served;
-            if (!claim.IsNone && claim.Addresses != ServedAddresses.NotLookedAt)
-            {
-                PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(now.On(claim.Protocol, claim.Port), claim.Addresses));
-            }
+            PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(now.On(claim.Protocol, claim.Port), claim.Addresses));
         }
     }
 }

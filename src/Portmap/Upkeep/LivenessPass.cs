@@ -1,5 +1,6 @@
 using Portmap.Guarding;
 using Portmap.Operations;
+using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap.Upkeep;
@@ -8,17 +9,22 @@ namespace Portmap.Upkeep;
 /// time has come. Never binds.</summary>
 /// <remarks>
 /// <code>
-///   1. look at every owner            is its process alive; has its lease run out; are its addresses known
-///   2. sweep, if one has died
-///   3. settle, if nobody waits for a sign-in any more
-///   4. end leases; retry the store; let go of kept ports; bring ports back into play
-///   5. what takes longest             addresses, holders of strangers' ports, findings
+///   1. ask who has ended              if nobody has, and nothing has changed since all were quiet, go on at 4
+///   2. look at every owner            is its process alive; has its lease run out; are its addresses known
+///   3. sweep, if one has died; settle, if nobody waits for a sign-in any more; end leases; note addresses
+///   4. retry the store; let go of kept ports; bring ports back into play
+///   5. what takes longest             holders of strangers' ports, findings
 /// </code>
 /// </remarks>
 internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings findings)
 {
+    /// <summary>A walk over 10,000 owners that nothing has changed of takes a millisecond or two of
+    /// cold memory.</summary>
+    private const int MostPassesWithoutAWalk = 10;
+
     private readonly long _interval = (long)parts.Settings.LivenessInterval.TotalMilliseconds;
     private long _began;   // 0: none is under way
+    private Still? _still;
 
     /// <summary>Told by the first pass that finds nobody Recovered.</summary>
     public Settlement Settlement { get; set; } = Settlement.Done;
@@ -59,6 +65,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         try
         {
             bool isAnyOver = false;
+            DeathWatch.Shared.ReadBook();
             foreach (OwnerView owner in parts.Table.Owners())
             {
                 isAnyOver |= SessionHolder.Of(owner.Served) is { IsRecovered: true } session && !session.CheckAliveEvery(intervalMs: 0, parts.NowMs);
@@ -77,15 +84,40 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
 
     private void RunNow(long now)
     {
+        bool hasAnyEnded = DeathWatch.Shared.ReadBook();
+        bool hasEffects = parts.TakeEffects();
+        Still seen = new(parts.SessionMoves, now + (MostPassesWithoutAWalk * _interval));   // before the walk: what comes meanwhile is met by the next one
+        Still? still = Volatile.Read(ref _still);
+        if (hasAnyEnded || parts.UnwatchedSessions != 0 || still is null || now >= still.UntilMs || hasEffects || still.Moves != seen.Moves)
+        {
+            Walk(now, seen);
+        }
+
+        parts.Journal?.RetryIfFailing();
+        parts.Guard.DropKept(now - (long)parts.Settings.ReuseDelay.TotalMilliseconds);
+        parts.Table.DrainDue(now);
+        parts.Table.RetireIdle();
+        parts.Holders.LookUpWanted(parts.Log.ForeignHolder);
+        findings.LogOnce(parts);
+        parts.Log.TellLeftOut();
+        parts.LastPassMs = parts.NowMs;
+    }
+
+    /// <summary>Looks at every owner.</summary>
+    private void Walk(long now, Still seen)
+    {
+        Volatile.Write(ref _still, null);
         Expiry expiry = new(parts, now);
         List<ClaimView>? unseen = null;
-        bool isAnyOver = false, isAnyRecovered = false;
+        bool isAnyOver = false, isAnyRecovered = false, isStill = true;
         foreach (OwnerView owner in parts.Table.Owners())
         {
+            isStill &= owner.Lease.IsNone && !owner.IsPending();
             if (SessionHolder.Of(owner.Served) is { } session)
             {
                 isAnyOver |= !session.CheckAliveEvery(_interval, now);
                 isAnyRecovered |= session.IsRecovered;
+                isStill &= session.IsConnected && !session.Watched.NeedsLook;
                 if (parts.AsksTheKernel && owner.Served.Addresses == ServedAddresses.NotLookedAt && session.IsServing)
                 {
                     (unseen ??= []).Add(owner.Served);
@@ -106,18 +138,21 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         }
 
         expiry.End();
-        parts.Journal?.RetryIfFailing();
-        parts.Guard.DropKept(now - (long)parts.Settings.ReuseDelay.TotalMilliseconds);
-        parts.Table.DrainDue(now);
-        parts.Table.RetireIdle();
         if (unseen is not null)
         {
             AddressReview.Look(parts, unseen);
         }
-
-        parts.Holders.LookUpWanted(parts.Log.ForeignHolder);
-        findings.LogOnce(parts);
-        parts.Log.TellLeftOut();
-        parts.LastPassMs = parts.NowMs;
+        else if (isStill)
+        {
+            Volatile.Write(ref _still, seen);
+        }
     }
+
+    /// <summary>What a walk found: no lease is open, nothing pending, and whoever dies is told of.
+    /// So nobody has to be looked at before a time, unless something changes: a lease or
+    /// registration takes effect; a session moves; the kernel tells of a death.</summary>
+    /// <param name="Moves">As <see cref="RegistryParts.SessionMoves"/> was.</param>
+    /// <param name="UntilMs">When it is time to look all the same: at the addresses of a
+    /// registration that went on, say.</param>
+    private sealed record Still(long Moves, long UntilMs);
 }

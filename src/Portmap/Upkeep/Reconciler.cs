@@ -9,11 +9,12 @@ namespace Portmap.Upkeep;
 /// binds.</summary>
 /// <remarks>
 /// <code>
-///   1. note the sockets of programs       while somebody is there to be asked
-///   2. note the addresses that are served
-///   3. find who does not listen           by one read for all ports
-///   4. sweep what a dead process left
-///   5. end what was found in enough passes on end, unless a sibling goes on
+///   1. by one read for all ports, in one walk over all entries in force:
+///      note the sockets of programs       while somebody is there to be asked
+///      note the addresses that are served
+///      find who does not listen
+///   2. sweep what a dead process left
+///   3. end what was found in enough passes on end, unless a sibling goes on
 /// </code>
 /// </remarks>
 internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
@@ -36,13 +37,7 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         long? began = parts.Metrics.BeginPass(parts.Clock.Provider);
         try
         {
-            NotePrograms();
-            if (parts.AsksTheKernel)
-            {
-                AddressReview.Refresh(parts);
-            }
-
-            List<ClaimView> silent = Silent();
+            List<ClaimView> silent = Walk(new ListenersNow(parts.Settings.Host, parts.Listeners));
             if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))
             {
                 sweep.Run();
@@ -66,44 +61,45 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         }
     }
 
-    /// <summary>Programs the host registered for may have forked workers since: their sockets and
-    /// processes are noted.</summary>
-    private void NotePrograms()
+    /// <summary>One walk over all entries in force, which takes most of the pass: notes sockets of
+    /// programs and addresses.</summary>
+    /// <returns>The entries whose port nobody listens on, or not who should.</returns>
+    private List<ClaimView> Walk(ListenersNow now)
     {
-        ListenTable?[] ours = new ListenTable?[2];
-        foreach (OwnerView owner in parts.Table.Owners())
-        {
-            if (SessionHolder.Of(owner.Served) is { Program: { } program } session)
-            {
-                ClaimView claim = owner.Served;
-                ListenTable table = ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder
-                    ? ListenTable.Read(claim.Protocol, folder)
-                    : ours[(int)claim.Protocol] ??= ListenTable.Read(claim.Protocol);
-                program.Note(claim.Protocol, claim.Port, table);
-            }
-        }
-    }
-
-    /// <summary>The entries in force whose port nobody listens on, or not who should; by one read
-    /// of each protocol that has any.</summary>
-    private List<ClaimView> Silent()
-    {
-        ListenTable?[] listeners = new ListenTable?[2];
         Dictionary<ProcessIdentity, HashSet<long>?> sockets = [];
         List<ClaimView> silent = [];
         foreach (OwnerView owner in parts.Table.Owners())
         {
-            if (!owner.Served.IsNone)
+            ClaimView claim = owner.Served;
+            if (SessionHolder.Of(claim) is not { } session)
             {
-                ListenTable table = listeners[(int)owner.Served.Protocol] ??= parts.Listeners.Read(owner.Served.Protocol);
-                if (table.IsComplete && !ListenerCheck.Listens(Reported(owner.Served), table, sockets))
-                {
-                    silent.Add(owner.Served);
-                }
+                continue;
+            }
+
+            ListenTable table = now.Table(claim.Protocol);
+            NoteProgram(claim, session, table);
+            if (parts.AsksTheKernel)
+            {
+                AddressReview.Refresh(parts, claim, now);
+            }
+
+            if (table.IsComplete && !ListenerCheck.Listens(Reported(claim), table, sockets))
+            {
+                silent.Add(claim);
             }
         }
 
         return silent;
+    }
+
+    /// <summary>A program the host registered for may have forked workers since: their sockets and
+    /// processes are noted.</summary>
+    private static void NoteProgram(ClaimView claim, SessionHolder session, ListenTable ours)
+    {
+        if (session.Program is { } program)
+        {
+            program.Note(claim.Protocol, claim.Port, ProcessFiles.ForeignNetworkOf(session.ProcessId) is { } folder ? ListenTable.Read(claim.Protocol, folder) : ours);
+        }
     }
 
     /// <summary>What an entry in force says; one that was registered by its socket must still have

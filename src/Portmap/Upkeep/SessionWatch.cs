@@ -15,6 +15,8 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
 
     public bool WatchesProcesses => parts.Settings.Probe;
 
+    public void Moved(int unwatched) => parts.NoteSessionMove(unwatched);
+
     public void Over() => sweep.Run();
 
     public void Died()

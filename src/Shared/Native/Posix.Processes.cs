@@ -10,9 +10,11 @@ internal static partial class Posix
     private const short PollIn = 1;
     private const int EpollAdd = 1, EpollIn = 1, EpollOneShot = 1 << 30;
 
+    private const int MostEventSize = 16;
+
     // struct epoll_event is packed on x86, and there only.
     private static readonly int s_eventSize =
-        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 ? 12 : 16;
+        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 ? 12 : MostEventSize;
 
     /// <summary>Whether there is such a process, another user's and a zombie too.</summary>
     /// <remarks>kill(2) with signal 0 needs no /proc.</remarks>
@@ -69,13 +71,19 @@ internal static partial class Posix
     }
 
     /// <summary>
-    /// Has a waiter tell once when a descriptor becomes readable, by the number given.
+    /// Has a waiter tell when a descriptor becomes readable, by the number given.
     /// </summary>
-    public static bool TryAwait(SafeFileHandle waiter, SafeFileHandle descriptor, int number)
+    /// <param name="waiter">The waiter.</param>
+    /// <param name="descriptor">The descriptor.</param>
+    /// <param name="number">Its number.</param>
+    /// <param name="once">
+    /// Whether it is told once; else as long as the descriptor is readable and open.
+    /// </param>
+    public static bool TryAwait(SafeFileHandle waiter, SafeFileHandle descriptor, int number, bool once)
     {
-        byte[] wanted = new byte[s_eventSize];
-        BitConverter.TryWriteBytes(wanted, EpollIn | EpollOneShot);
-        BitConverter.TryWriteBytes(wanted.AsSpan(s_eventSize - sizeof(long)), (long)number);
+        Span<byte> wanted = stackalloc byte[MostEventSize];
+        BitConverter.TryWriteBytes(wanted, once ? EpollIn | EpollOneShot : EpollIn);
+        BitConverter.TryWriteBytes(wanted[(s_eventSize - sizeof(long))..], (long)number);
         return EpollControl(waiter, EpollAdd, descriptor, wanted) == 0;
     }
 
@@ -88,16 +96,30 @@ internal static partial class Posix
     /// </returns>
     public static int Wait(SafeFileHandle waiter, byte[] buffer, Span<int> numbers)
     {
-        int count = EpollWait(waiter, buffer, Math.Min(numbers.Length, buffer.Length / s_eventSize), -1);
+        return Wait(waiter, buffer, numbers, milliseconds: -1);
+    }
+
+    /// <summary>As <see cref="Wait(SafeFileHandle, byte[], Span{int})"/>, of what is readable now:
+    /// it does not block.</summary>
+    public static int Look(SafeFileHandle waiter, Span<int> numbers)
+    {
+        const int AtOnce = 64;
+        Span<byte> buffer = stackalloc byte[AtOnce * MostEventSize];
+        return Wait(waiter, buffer, numbers[..Math.Min(numbers.Length, AtOnce)], milliseconds: 0);
+    }
+
+    private static int Wait(SafeFileHandle waiter, Span<byte> buffer, Span<int> numbers, int milliseconds)
+    {
+        int count = EpollWait(waiter, buffer, Math.Min(numbers.Length, buffer.Length / s_eventSize), milliseconds);
         for (int i = 0; i < count; i++)
         {
-            numbers[i] = (int)BitConverter.ToInt64(buffer, ((i + 1) * s_eventSize) - sizeof(long));
+            numbers[i] = (int)BitConverter.ToInt64(buffer[(((i + 1) * s_eventSize) - sizeof(long))..]);
         }
 
         return count >= 0 ? count : Marshal.GetLastPInvokeError() == Interrupted ? 0 : -1;
     }
 
-    /// <summary>What <see cref="Wait"/> needs.</summary>
+    /// <summary>What <see cref="Wait(SafeFileHandle, byte[], Span{int})"/> needs.</summary>
     /// <remarks>It stays where it is, because the kernel writes into it at any time.</remarks>
     public static byte[] WaitBuffer(int events) => GC.AllocateArray<byte>(events * s_eventSize, pinned: true);
 
@@ -114,10 +136,10 @@ internal static partial class Posix
     private static partial int EpollCreate(int flags);
 
     [LibraryImport(LibC, EntryPoint = "epoll_ctl", SetLastError = true)]
-    private static partial int EpollControl(SafeFileHandle waiter, int operation, SafeFileHandle descriptor, byte[] wanted);
+    private static partial int EpollControl(SafeFileHandle waiter, int operation, SafeFileHandle descriptor, ReadOnlySpan<byte> wanted);
 
     [LibraryImport(LibC, EntryPoint = "epoll_wait", SetLastError = true)]
-    private static partial int EpollWait(SafeFileHandle waiter, byte[] events, int count, int milliseconds);
+    private static partial int EpollWait(SafeFileHandle waiter, Span<byte> events, int count, int milliseconds);
 
     private struct PollDescriptor
     {

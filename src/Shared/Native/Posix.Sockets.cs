@@ -1,14 +1,22 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Portmap.Native;
 
-// Sockets that .NET cannot make, those that ask the kernel about other sockets; and whose a socket
-// is.
+// Sockets that ask the kernel about other sockets, which .NET cannot make; those that only hold a
+// port, for which .NET's take half as long again; and whose a socket is.
 internal static partial class Posix
 {
     private const int NetlinkFamily = 16, RawType = 3, SockDiagProtocol = 4, DontWait = 0x40;
+    private const int InetFamily = 2, InetV6Family = 10, StreamType = 1, DatagramType = 2;
+    private const int V4AddressSize = 16, V6AddressSize = 28;
+    private const int LevelOfSockets = 1, ReuseAddress = 2, LevelOfV6 = 41, V6Only = 26;
+
+    // errno(3)
+    private const int TooManyInSystem = 23, TooManyOpen = 24, FamilyUnsupported = 97;
+    private const int AddressInUse = 98, AddressNotThere = 99, NoBuffers = 105;
 
     /// <summary>A socket to ask the kernel about sockets by (sock_diag(7)).</summary>
     /// <returns>Null where it cannot be had.</returns>
@@ -39,6 +47,56 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>A socket of IPv4 or IPv6 (ip(7)), as a bare descriptor: an object with a finalizer
+    /// takes a tenth of what it is worth here. Who made it closes it, once
+    /// (<see cref="CloseDescriptor"/>).</summary>
+    /// <param name="isV6">IPv6; it may meet IPv4 as well, see <see cref="TryMeetBoth"/>.</param>
+    /// <param name="isUdp">UDP, else TCP.</param>
+    /// <returns>Below 0 where it cannot be had.</returns>
+    public static int MakeInetSocket(bool isV6, bool isUdp) =>
+        OpenSocket(isV6 ? InetV6Family : InetFamily, (isUdp ? DatagramType : StreamType) | CloseOnExec, 0);
+
+    /// <summary>Has a socket of IPv6 meet the addresses of IPv4 too, whatever net.ipv6.bindv6only
+    /// says.</summary>
+    public static bool TryMeetBoth(int socket) => TrySet(socket, LevelOfV6, V6Only, isOn: false);
+
+    /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
+    public static bool TrySetReuseAddress(int socket, bool isOn) => TrySet(socket, LevelOfSockets, ReuseAddress, isOn);
+
+    /// <summary>Binds a socket to a port of every address (bind(2)).</summary>
+    public static bool TryBindEverywhere(int socket, bool isV6, int port)
+    {
+        // struct sockaddr_in and sockaddr_in6: family, port in network order; all else is zero, and
+        // so is every address.
+        Span<byte> address = stackalloc byte[V6AddressSize];
+        address.Clear();
+        BitConverter.TryWriteBytes(address, (ushort)(isV6 ? InetV6Family : InetFamily));
+        BinaryPrimitives.WriteUInt16BigEndian(address[sizeof(ushort)..], (ushort)port);
+        return Bind(socket, address, isV6 ? V6AddressSize : V4AddressSize) == 0;
+    }
+
+    /// <summary>Closes a descriptor that no object owns.</summary>
+    /// <remarks>Linux closes it whatever it answers (close(2)).</remarks>
+    public static void CloseDescriptor(int descriptor) => _ = Close(descriptor);
+
+    /// <summary>What the last of these calls failed with, as .NET's sockets name it.</summary>
+    public static SocketError LastSocketError => Marshal.GetLastPInvokeError() switch
+    {
+        AddressInUse => SocketError.AddressAlreadyInUse,
+        AddressNotThere => SocketError.AddressNotAvailable,
+        AccessDenied or NotPermitted => SocketError.AccessDenied,
+        FamilyUnsupported => SocketError.AddressFamilyNotSupported,
+        TooManyOpen or TooManyInSystem => SocketError.TooManyOpenSockets,
+        NoBuffers => SocketError.NoBufferSpaceAvailable,
+        _ => SocketError.SocketError,
+    };
+
+    private static bool TrySet(int socket, int level, int option, bool isOn)
+    {
+        int value = isOn ? 1 : 0;
+        return SetOption(socket, level, option, value, sizeof(int)) == 0;
+    }
+
     /// <summary>Makes a socket another user's, as if he had made it; only root may.</summary>
     /// <returns>False when that fails.</returns>
     public static bool TryGiveTo(SafeSocketHandle socket, uint user) =>
@@ -46,6 +104,15 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "socket", SetLastError = true)]
     private static partial int OpenSocket(int family, int type, int protocol);
+
+    [LibraryImport(LibC, EntryPoint = "setsockopt", SetLastError = true)]
+    private static partial int SetOption(int socket, int level, int option, in int value, int length);
+
+    [LibraryImport(LibC, EntryPoint = "bind", SetLastError = true)]
+    private static partial int Bind(int socket, ReadOnlySpan<byte> address, int length);
+
+    [LibraryImport(LibC, EntryPoint = "close")]
+    private static partial int Close(int descriptor);
 
     [LibraryImport(LibC, EntryPoint = "send", SetLastError = true)]
     private static partial nint Send(SafeFileHandle socket, ReadOnlySpan<byte> message, nuint length, int flags);

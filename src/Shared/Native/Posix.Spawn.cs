@@ -48,7 +48,7 @@ internal static partial class Posix
         }
         finally
         {
-            high.Where(descriptor => descriptor >= 0).ToList().ForEach(descriptor => _ = Close(descriptor));
+            high.Where(descriptor => descriptor >= 0).ToList().ForEach(CloseDescriptor);
             _ = DestroyActions(actions);
             _ = DestroyAttributes(attributes);
             Array.ForEach(texts, Marshal.FreeCoTaskMem);
@@ -76,9 +76,6 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "fcntl", SetLastError = true)]
     private static partial int Duplicate(SafeHandle descriptor, int command, int least);
-
-    [LibraryImport(LibC, EntryPoint = "close")]
-    private static partial int Close(int descriptor);
 
     [LibraryImport(LibC, EntryPoint = "posix_spawn_file_actions_init")]
     private static partial int InitializeActions(byte[] actions);

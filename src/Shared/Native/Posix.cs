@@ -21,6 +21,7 @@ namespace Portmap.Native;
 ///   syscall pidfd_open, poll    a process that keeps its name; whether it has ended  5.3
 ///   epoll_create1, _ctl, _wait  one thread that waits for all processes              2.6.27
 ///   socket, send, recv          questions to the kernel about sockets (sock_diag)    3.3
+///   socket, setsockopt, bind    sockets that hold a port and never listen            always
 ///   posix_spawn, fcntl,         a program that is started with sockets of ours       always
 ///     waitpid
 ///   fchown of a socket          whether a socket of another user's would get in      4.10

@@ -38,7 +38,7 @@ internal static class PersistenceMutants
         s_persistence.This("StateReader.Read: a file of something else is taken", "StateReader.cs", "if (scan.Length > 0 && !scan.IsState)", "if (!MUTANT && scan.Length > 0 && !scan.IsState)", "FilePortStoreTests"),
         s_persistence.This("StateReader.Read: a torn end is not told", "StateReader.cs", "if (scan.TornBytes > 0)", "if (!MUTANT && scan.TornBytes > 0)", "StateFileDamage|StoreCrash"),
         s_persistence.This("FilePortStore.Append: facts are not kept for a compaction", "FilePortStore.cs", "_facts.Apply(fact);", "if (!MUTANT) { _facts.Apply(fact); }", "CompactionTests|StoreCrash"),
-        s_persistence.This("FilePortStore.LoadAsync: the mark is not told", "FilePortStore.cs", "onFact(mark);", "if (!MUTANT) { onFact(mark); }", "RecoveryTests|FilePortStore"),
+        s_persistence.This("FilePortStore.LoadAsync: the mark is not told", "FilePortStore.cs", "Array.ForEach(Standing(), onFact);", "Array.ForEach(MUTANT ? _facts.ToArray() : Standing(), onFact);", "RecoveryTests|FilePortStore"),
         s_persistence.This("StateScan: a line break lost before a mark is damage", "StateScan.cs", "LineEnd end = isLast ? lineEnd : LineEnd.Mark;", "LineEnd end = isLast ? lineEnd : MUTANT ? LineEnd.None : LineEnd.Mark;", "LostLineBreak"),
         s_persistence.This("StateScan.IsClean: a file with lost line breaks is appended to", "StateScan.cs", "LostBreaks == 0 &&", "(MUTANT || LostBreaks == 0) &&", "LostLineBreak|StateFileDamage"),
         s_persistence.This("StateScan.IsClean: a file that ends open is appended to", "StateScan.cs", "&& !EndsOpen;", "&& (MUTANT || !EndsOpen);", "StoreDuty"),
@@ -75,7 +75,7 @@ internal static class PersistenceMutants
     private static IEnumerable<Mutant> Facts =>
     [
         s_persistence.This("PortFactSet.Apply: the lower mark wins", "PortFactSet.cs", "Mark is null || fact.Epoch > Mark.Epoch", "Mark is null || MUTANT || fact.Epoch > Mark.Epoch", "PortFactSet"),
-        s_persistence.This("PortFactSet.Forget: the last of a port is dropped", "PortFactSet.cs", "fact.Epoch < newest[Place(fact)]", "(MUTANT || fact.Epoch < newest[Place(fact)])", "PortFactSet"),
+        s_persistence.This("PortFactSet.Forget: the last of a port is dropped", "PortFactSet.cs", "fact.Epoch < newest[Places.Of(fact)]", "(MUTANT || fact.Epoch < newest[Places.Of(fact)])", "PortFactSet"),
         s_persistence.This("RememberedPorts: the first owner of a port keeps it", "RememberedPorts.cs", "last = last is null || fact.Epoch > last.Epoch ? fact : last;\n            }", "last = last is null || (fact.Epoch > last.Epoch && !MUTANT) ? fact : last;\n            }", "PortRegistryMemory|RestartMix"),
     ];
 
@@ -83,7 +83,7 @@ internal static class PersistenceMutants
     [
         s_persistence.This("Recovery: another boot is this one", "Recovery.cs", "else if (fact.BootId != bootId ||", "else if ((!MUTANT && fact.BootId != bootId) ||", "RecoveryTests|Reboot"),
         s_persistence.This("Recovery: a lease that ran out comes back", "Recovery.cs", ": fact.UntilMs <= nowMs))", ": !MUTANT && fact.UntilMs <= nowMs))", "RecoveryTests"),
-        s_persistence.This("Recovery: Reserved is kept beside another's Bound", "Recovery.cs", "holders.ContainsKey(Place(fact)) ||", "(!MUTANT && holders.ContainsKey(Place(fact))) ||", "RecoveryRules"),
+        s_persistence.This("Recovery: Reserved is kept beside another's Bound", "Recovery.cs", "holders.ContainsKey(Places.Of(fact)) ||", "(!MUTANT && holders.ContainsKey(Places.Of(fact))) ||", "RecoveryRules"),
         s_persistence.This("Recovery.Rank: a fact without a port is preferred", "Recovery.cs", "fact.Port != 0, fact.Epoch);", "MUTANT ? fact.Port == 0 : fact.Port != 0, fact.Epoch);", "RecoveryRules"),
         s_persistence.This("Recovery: two processes keep one port", "Recovery.cs", "if (contested)", "if (!MUTANT && contested)", "RecoveryRules"),
         s_persistence.This("Recovery: an owner keeps two registrations", "Recovery.cs", "Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);", "if (!MUTANT) { Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]); }", "Recovery|RestartMix"),

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
 
 namespace Portmap.Rpc.Tests.Working;
@@ -130,16 +131,16 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 }
 
                 byte[] buffer = new byte[65_536];
-                await RelayOnceAsync(worker, daemon, buffer, areCalls: true);
+                await daemon.SendAsync(await ReadCallAsync(worker), _end.Token);
                 await RelayOnceAsync(daemon, worker, buffer, areCalls: false);
-                int second = await worker.ReceiveAsync(buffer, _end.Token);
+                byte[] second = await ReadCallAsync(worker);
                 if (fault == Fault.LosesTheSecondAnswer)
                 {
-                    await daemon.SendAsync(buffer.AsMemory(0, second), _end.Token);
+                    await daemon.SendAsync(second, _end.Token);
                     await daemon.ReceiveAsync(buffer, _end.Token);
                 }
             }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or IOException)
             {
                 // One side left.
             }
@@ -153,6 +154,18 @@ internal sealed class LineToDaemon : IAsyncDisposable
         {
             await worker.SendAsync(answer(buffer[..count]), _end.Token);
         }
+    }
+
+    /// <summary>One record of one fragment, with its mark: the next call may be on its way
+    /// already.</summary>
+    private async Task<byte[]> ReadCallAsync(Socket worker)
+    {
+        await using NetworkStream stream = new(worker, ownsSocket: false);
+        byte[] mark = new byte[sizeof(int)];
+        await stream.ReadExactlyAsync(mark, _end.Token);
+        byte[] call = [.. mark, .. new byte[BinaryPrimitives.ReadInt32BigEndian(mark) & int.MaxValue]];
+        await stream.ReadExactlyAsync(call.AsMemory(mark.Length), _end.Token);
+        return call;
     }
 
     private async Task RelayAsync(Socket from, Socket to, bool areCalls)

@@ -107,6 +107,52 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         worker.Epoch.Should().Be(lease.Epoch);
     }
 
+    [Fact]
+    public async Task Listen_AfterAWorkerThatKeptItsConnection_GoesOnWithIt()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        for (int i = 0; i < 3; i++)
+        {
+            await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+            _registry.TryGetPort("b1", out int port).Should().BeTrue();
+            port.Should().Be(worker.Port);
+        }
+
+        line.Connections.Should().Be(1);
+        options.KeepConnection = TimeSpan.Zero;
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        await using WorkerPort last = await WorkerPort.ListenAsync(options).Within();
+        line.Connections.Should().Be(2, "the one before kept none");
+    }
+
+    [Fact]
+    public async Task Listen_TheDaemonWasRestartedSinceTheConnectionWasKept_SignsInOverANewOne()
+    {
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.ConnectTimeout = TimeSpan.Zero;   // no second attempt but that for the old connection
+        await _server.StartAsync().Within();
+        await using (LineToDaemon line = Line(_ => LineToDaemon.Fault.None))
+        {
+            await using (await WorkerPort.ListenAsync(options).Within())
+            {
+            }
+        }
+
+        File.Delete(_folder["portmap.sock"]);
+        await using LineToDaemon next = Line(_ => LineToDaemon.Fault.None);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
     [Theory]
     [MemberData(nameof(Breaks))]
     public async Task SignIn_OverAConnectionThatBreaks_SignsInOverTheNextOne(string fault)

@@ -96,8 +96,8 @@ public sealed class KernelFactsTests
     /// <summary>A strict, silent socket on every address.</summary>
     private static Socket Placeholder(int port)
     {
-        BoundSocket.TryMake(PortProtocol.Tcp, port, isStrict: true, out Socket? socket).Should().Be(SocketError.Success);
-        return socket!;
+        BoundSocket.TryMake(PortProtocol.Tcp, port, isStrict: true, out BoundSocket? socket).Should().Be(SocketError.Success);
+        return socket!.AsSocket();
     }
 
     /// <summary>A port of the kernel's own range that nobody has.</summary>

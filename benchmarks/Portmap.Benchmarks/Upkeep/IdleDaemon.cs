@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Portmap.Benchmarks.Gate;
+using Portmap.Benchmarks.Quick;
+using Portmap.Processes;
+
+namespace Portmap.Benchmarks.Upkeep;
+
+/// <summary>A daemon to which 4,000 processes have signed 10,000 owners in, each on a port that is
+/// listened on, and of which nobody wants anything.</summary>
+internal sealed class IdleDaemon : IDisposable
+{
+    public const int Processes = 4_000, Registrations = 10_000;
+
+    private const int First = 10_000;
+    private const int WarmUps = 60, Passes = 31;
+
+    private readonly ManyProcesses _processes = new(Processes);
+    private readonly List<Socket> _listeners = [];
+    private readonly TimersInHand _timers = new();
+    private readonly PortRegistryOptions _options = new() { Ports = $"{First}-65535" };
+    private readonly PortRegistry _registry;
+
+    public IdleDaemon()
+    {
+        _registry = new PortRegistry(_options, timeProvider: _timers);
+        PortSession[] sessions = [.. _processes.Ids.Select(id => _registry.OpenSession(id))];
+        for (int port = First; _listeners.Count < Registrations; port++)
+        {
+            int i = _listeners.Count;
+            if (TryListen(port) is { } listener)
+            {
+                _listeners.Add(listener);
+                if (!sessions[i % Processes].TryRegister(new PortClaimRequest(string.Create(CultureInfo.InvariantCulture, $"vol0:/bricks/b{i}"), port), out _, out PortRefusal? refusal))
+                {
+                    throw new InvalidOperationException(refusal.ToString());
+                }
+            }
+        }
+
+        for (int i = 0; i < WarmUps; i++)
+        {
+            _timers.Fire(_options.LivenessInterval);
+            if (i % 4 == 0)
+            {
+                _timers.Fire(_options.ReconcileInterval);
+            }
+        }
+
+        GC.Collect();
+    }
+
+    /// <summary>The processor time of one pass, in milliseconds: the median. A lease is open, so
+    /// that the pass walks over all owners.</summary>
+    public double LivenessPassMs()
+    {
+        if (!_registry.TryAcquire(new PortRequest("vol0:/bricks/open"), out PortLease? lease, out PortRefusal? refusal))
+        {
+            throw new InvalidOperationException(refusal.ToString());
+        }
+
+        double ms = CpuMs(() => _timers.Fire(_options.LivenessInterval));
+        return lease.TryRelease(out refusal) ? ms : throw new InvalidOperationException(refusal.ToString());
+    }
+
+    /// <summary>As <see cref="LivenessPassMs"/>, of the pass that holds the book against the
+    /// kernel's lists.</summary>
+    public double ReconcilePassMs() => CpuMs(() => _timers.Fire(_options.ReconcileInterval));
+
+    /// <summary>What a look at each process by /proc takes.</summary>
+    public double LooksMs()
+    {
+        ProcessIdentity[] identities = [.. _processes.Ids.Select(id => ProcessIdentity.Of(id, out _))];
+        return CpuMs(() =>
+        {
+            if (Array.Exists(identities, identity => !identity.IsAlive()))
+            {
+                throw new InvalidOperationException("A process has died.");
+            }
+        });
+    }
+
+    /// <summary>The share of a core that this process takes while nothing happens, for so long as
+    /// one period of the slowest pass takes.</summary>
+    public double PercentOfACore()
+    {
+        long before = ThreadClock.ProcessNs;
+        Thread.Sleep(_options.ReconcileInterval);
+        return 100 * (ThreadClock.ProcessNs - before) / _options.ReconcileInterval.TotalNanoseconds;
+    }
+
+    public void Dispose()
+    {
+        _registry.Dispose();
+        _listeners.ForEach(listener => listener.Dispose());
+        _processes.Dispose();
+    }
+
+    private static Socket? TryListen(int port)
+    {
+        Socket listener = new(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
+        try
+        {
+            listener.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
+            listener.Listen(1);
+            return listener;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            listener.Dispose();
+            return null;   // somebody else's
+        }
+    }
+
+    private static double CpuMs(Action action)
+    {
+        double[] ms = new double[Passes];
+        for (int i = 0; i < Passes; i++)
+        {
+            long start = ThreadClock.NowNs;
+            action();
+            ms[i] = (ThreadClock.NowNs - start) / 1e6;
+        }
+
+        return PairedTimer.Median(ms);
+    }
+}
