@@ -33,6 +33,21 @@ public class LivenessTests
     }
 
     [Fact]
+    public async Task Pass_LeaseOfARegistryThatWasQuiet_RunsOutInTime()
+    {
+        await using Scene scene = new(configure: options => (options.LivenessInterval, options.LeaseTimeout) = (TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)));
+        scene.Acquire("b0").TryRelease(out _);   // the next number is one that this thread has taken already
+        scene.Registry.Maintain();
+        scene.Registry.Maintain();
+        PortLease lease = scene.Acquire("b1");
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        scene.Registry.Maintain();
+
+        lease.IsOpen.Should().BeFalse("a pass looks at the owners when a claim has taken effect");
+    }
+
+    [Fact]
     public async Task Pass_ProcessLives_EndsNothing()
     {
         await using Scene scene = new();
