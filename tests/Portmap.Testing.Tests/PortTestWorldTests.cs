@@ -318,7 +318,10 @@ public sealed class PortTestWorldTests
         FakeProcess process = world.StartProcess();
         process.Kill();
 
-        (await RefusalAsync(process.Connect(world.Registry).RegisterAsync(new PortClaimRequest("web", 20_000)).AsTask())).Reason.Should().Be(PortRefusalReason.ProcessDead);
+        PortSession session = process.Connect(world.Registry);
+
+        session.Ended.IsCompleted.Should().BeTrue("it was gone before it could be looked at");
+        (await RefusalAsync(session.RegisterAsync(new PortClaimRequest("web", 20_000)).AsTask())).Reason.Should().Be(PortRefusalReason.ProcessDead);
     }
 
     [Fact]
