@@ -136,7 +136,7 @@ public sealed class PortmapServerOptions
     /// <remarks>
     /// Each connection takes a file descriptor of the daemon. Of those the process may have, half
     /// are for the placeholders of guarded ports, and an eighth for the processes that sessions
-    /// watch (a quarter where there are 16,384 and more). What is left, less what is open at the
+    /// watch (a fifth where there are 16,384 and more). What is left, less what is open at the
     /// start and 32 for the host, is for connections; it is never less than an eighth of all. A
     /// warning says when that is less than this option.
     /// When there is no descriptor left all the same, accepting pauses until there is.

@@ -6,7 +6,7 @@ namespace Portmap;
 /// </summary>
 /// <remarks>
 /// <code>
-///   guards: half │ processes of sessions (pidfd): an eighth, of 16,384 and more a quarter │ connections, the host, what is open
+///   guards: half │ processes of sessions (pidfd): an eighth, of 16,384 and more a fifth │ connections, the host, what is open
 /// </code>
 /// Where there are few, connections need them more: a process without one is looked at by each
 /// pass. Where there are many, a process needs one for itself and one for its connection.
@@ -19,5 +19,5 @@ internal static class DescriptorShares
     public static int OfGuards(int limit) => limit / 2;
 
     /// <summary>The most that descriptors of processes may take.</summary>
-    public static int OfProcesses(int limit) => Math.Clamp(limit / (limit < Many ? 8 : 4), 1, MostProcesses);
+    public static int OfProcesses(int limit) => Math.Clamp(limit / (limit < Many ? 8 : 5), 1, MostProcesses);
 }

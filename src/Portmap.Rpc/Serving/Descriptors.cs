@@ -6,7 +6,7 @@ namespace Portmap.Rpc.Serving;
 /// <remarks>
 /// <code>
 ///   all the process may have:
-///     guards: half │ processes of sessions: an eighth or a quarter │ what is open │ host: 32 │ connections
+///     guards: half │ processes of sessions: an eighth or a fifth │ what is open │ host: 32 │ connections
 /// </code>
 /// A process without descriptors cannot even load an assembly: .NET then ends it ("Out of memory").
 /// Where what is left is less than an eighth of all, connections have that eighth, and accepting

@@ -38,7 +38,7 @@ public class ConnectionTests
     [InlineData(Wire.Gluster, 3)]
     [InlineData(Wire.Gluster, 6)]
     [InlineData(Wire.GfDump, 3)]
-    [InlineData(Wire.Portmap, 11)]
+    [InlineData(Wire.Portmap, 13)]
     public async Task Call_OfAnUnknownProcedure_IsProcedureUnavailable(uint program, uint procedure)
     {
         await using Harness harness = new();
