@@ -87,7 +87,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         parts.Log.FoundForeign(marker.Protocol, marker.Port);
         if (parts.Changes.IsRecording)
         {
-            parts.Changes.Append(PortChangeKind.FoundForeign, new EntryFacts { Claim = marker, State = PortState.Foreign });
+            parts.Changes.Append(PortChangeKind.FoundForeign, new EntryFacts(marker) { State = PortState.Foreign });
         }
     }
 

@@ -42,9 +42,8 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     public EntryFacts FactsOf(ClaimView claim)
     {
         SessionHolder? session = SessionHolder.Of(claim);
-        return new EntryFacts
+        return new EntryFacts(claim)
         {
-            Claim = claim,
             State = StateOf(session),
             ProcessId = session?.ProcessId ?? 0,
             OwnerCount = CountOwners(claim),
@@ -54,9 +53,8 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     }
 
     /// <summary>The same of a claim that is over, or that lookups do not serve any more.</summary>
-    public static EntryFacts FactsOfEnded(ClaimView claim, PortState state = PortState.Cooling) => new()
+    public static EntryFacts FactsOfEnded(ClaimView claim, PortState state = PortState.Cooling) => new(claim)
     {
-        Claim = claim,
         State = state,
         ProcessId = SessionHolder.Of(claim)?.ProcessId ?? 0,
         Guarantee = claim.Guarantee,
@@ -66,25 +64,19 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     /// <summary>The entry that some facts tell of.</summary>
     public PortEntry Of(in EntryFacts facts)
     {
-        if (facts.Claim.Stage == ClaimStage.Foreign)
-        {
-            return Idle(facts.Claim, facts.State);
-        }
-
-        PortClaim of = facts.Claim.Claim!;
         return new PortEntry
         {
-            Owner = facts.Claim.Owner,
-            Port = of.Port,
-            Protocol = of.Protocol,
+            Owner = facts.Owner,
+            Port = facts.Port,
+            Protocol = facts.Protocol,
             State = facts.State,
-            Epoch = of.Epoch,
+            Epoch = facts.IsMarker ? 0 : facts.Epoch,
             ProcessId = facts.ProcessId,
-            SinceTicks = clock.ToUtcTicks(facts.Claim.AtMs),
+            SinceTicks = clock.ToUtcTicks(facts.AtMs),
             OwnerCount = facts.OwnerCount,
-            Guarantee = facts.Guarantee,
-            Addresses = Addresses.TextOf(facts.Addresses),
-            Strategy = strategies.NameOf(of.Strategy),
+            Guarantee = facts.IsMarker ? PortGuarantee.LedgerOnly : facts.Guarantee,
+            Addresses = facts.IsMarker ? string.Empty : Addresses.TextOf(facts.Addresses),
+            Strategy = facts.IsMarker ? string.Empty : strategies.NameOf(facts.Strategy),
         };
     }
 

@@ -182,31 +182,16 @@ internal sealed class ChangeLog
         }
     }
 
-    /// <summary>56 bytes.</summary>
+    /// <summary>80 bytes.</summary>
     private sealed class Change(PortChangeKind kind, in EntryFacts facts)
     {
-        private readonly PortClaim? _claim = facts.Claim.Claim;
-        private readonly ClaimWord _word = facts.Claim.Word;
-        private readonly int _processId = facts.ProcessId;
-        private readonly int _ownerCount = facts.OwnerCount;
         private readonly byte _kind = (byte)kind;
-        private readonly byte _state = (byte)facts.State;
-        private readonly byte _guarantee = (byte)facts.Guarantee;
-        private readonly byte _addresses = facts.Addresses;
 
         /// <summary>Written before it is in its place.</summary>
         public long Revision { get; set; }
 
         public PortChangeKind Kind => (PortChangeKind)_kind;
 
-        public EntryFacts Facts => new()
-        {
-            Claim = new ClaimView(_claim, _word),
-            State = (PortState)_state,
-            ProcessId = _processId,
-            OwnerCount = _ownerCount,
-            Guarantee = (PortGuarantee)_guarantee,
-            Addresses = _addresses,
-        };
+        public EntryFacts Facts { get; } = facts;
     }
 }

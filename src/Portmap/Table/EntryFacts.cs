@@ -1,13 +1,30 @@
 namespace Portmap.Table;
 
-/// <summary>What an entry says of a claim: the claim itself, and what of it may be otherwise
-/// later, as it was at one moment.</summary>
-internal readonly struct EntryFacts
+/// <summary>What an entry says of a claim, as it was at one moment.</summary>
+/// <remarks>It holds on to the name of the owner and to nothing else: what is kept of a change
+/// must not keep the claim, its session and its connection.</remarks>
+/// <param name="claim">The claim, or the marker of a port that is somebody else's.</param>
+internal readonly struct EntryFacts(ClaimView claim)
 {
+    private readonly byte _protocol = (byte)claim.Protocol;
     private readonly byte _state;
     private readonly byte _guarantee;
 
-    public required ClaimView Claim { get; init; }
+    public string Owner { get; } = claim.Owner;
+
+    public int Port { get; } = claim.Port;
+
+    public PortProtocol Protocol => (PortProtocol)_protocol;
+
+    public long Epoch { get; } = claim.Epoch;
+
+    /// <inheritdoc cref="ClaimView.AtMs"/>
+    public long AtMs { get; } = claim.AtMs;
+
+    public byte Strategy { get; } = claim.Strategy;
+
+    /// <summary>It is of the marker of a port that is somebody else's.</summary>
+    public bool IsMarker { get; } = claim.Stage == ClaimStage.Foreign;
 
     public required PortState State { get => (PortState)_state; init => _state = (byte)value; }
 
