@@ -9,6 +9,7 @@ public sealed class CrashBook
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port)> _underWay = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _inDoubt = [];
     private readonly HashSet<string> _kinds = [];
 
     public long Acknowledged { get; private set; }
@@ -88,11 +89,19 @@ public sealed class CrashBook
             Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
             (string? verb, long port) = _underWay.GetValueOrDefault(key);
             Require(
-                MayBecome(was, now, verb, port),
+                MayBecome(was, now, verb, port) || (_inDoubt.TryGetValue(key, out Holding doubt) && now == doubt && was.LeaseEpoch == now.Epoch),
                 $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
             if (verb == "together")
             {
                 Require(together.TryAdd(port, now != was) || together[port] == (now != was), $"{when}: {key} had {was} and has {now}, and what was asked for together with it came out otherwise");
+            }
+
+            if (isRunning && verb == "register" && was.LeaseEpoch != 0)
+            {
+                // It was refused because its fact could not be written. That fact may be on the disk
+                // all the same, and nothing is written against it: it has the lease's epoch, by which
+                // the next try would be refused too (Persistence/DESIGN.md).
+                _inDoubt[key] = new Holding(port, was.LeaseEpoch, 0, 0);
             }
 
             _acknowledged[key] = now;
