@@ -11,8 +11,8 @@ namespace Portmap.Persistence;
 /// <list type="number">
 /// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown
 /// to be the same: its claims have ended</item>
-/// <item>an owner keeps its highest Bound epoch, unless a higher one was of a process that is dead,
-/// and its highest Reserved one, if that is above what the Bound one goes back to (a lease is used
+/// <item>an owner keeps its highest Bound epoch, unless a higher one was of a process that is dead or
+/// of a registration that was released, and its highest Reserved one, if that is above what the Bound one goes back to (a lease is used
 /// up by what has its epoch, or goes back to it)</item>
 /// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the
 /// highest Reserved one</item>
@@ -145,9 +145,9 @@ internal sealed class Recovery
 
     private static void KeepOnePerOwner(List<PortFact> bound, List<PortFact> reserved, List<PortFact> ended, List<PortFact> cooling)
     {
-        // Of the dead ones too: the daemon may have been killed between a replacement and the fact
-        // that what it replaced is over.
-        Dictionary<(PortProtocol, string), long> highest = Highest(bound.Concat(ended.Where(fact => fact.State == PortState.Bound)), Owner);
+        // Of the dead and the released ones too: the daemon may have been killed between a
+        // replacement and the fact that what it replaced is over.
+        Dictionary<(PortProtocol, string), long> highest = Highest(bound.Concat(ended.Where(fact => fact.State == PortState.Bound)).Concat(cooling.Where(fact => fact.IsOfRegistration)), Owner);
         Move(bound, ended, fact => fact.Epoch < highest[Owner(fact)]);
 
         // A lease whose registration was given back must not come back: it stands under port 0 when

@@ -310,6 +310,24 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public async Task OpenAsync_ReplacementWasReleasedAndTheOldEndWasNotWritten_NeitherComesBack()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        Child child = scene.StartChild();
+        PortSession session = scene.Registry.OpenSession(child.Id);
+        PortFact old = Fact(await scene.RegisterAsync("a", 20000, session: session), scene);
+        await scene.RegisterAsync("a", 20001, session: session);
+        await session.ReleaseAsync("a").Within();
+
+        // As if power had failed while both ends were being written, and the later one was there.
+        scene.Store.Lose(fact => fact.Port == 20000);
+        await scene.Store.AppendAsync([old], CancellationToken.None);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(20001).Should().Be(PortState.Cooling);
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+    }
+
+    [Fact]
     public async Task OpenAsync_Epochs_NeverRepeatAlsoWhenTheLastBatchWasLost()
     {
         await using StoreScene scene = await StoreScene.OpenAsync(options => options.Durability = PortDurability.Background);
