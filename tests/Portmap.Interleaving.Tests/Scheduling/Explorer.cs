@@ -64,7 +64,12 @@ internal sealed class Explorer : IDisposable
 
     /// <summary>Plays a scenario under every schedule with at most so many forced switches, those
     /// with the fewest first.</summary>
-    public string? FindFaultInAll(Scenario scenario, int switches, bool atEveryStep = true)
+    /// <param name="scenario">The scenario.</param>
+    /// <param name="switches">How many switches at most.</param>
+    /// <param name="atEveryStep">Whether both ways to look are compared at every step.</param>
+    /// <param name="most">How many schedules of one number of switches at most; where there are
+    /// more, those at even distances are played, the same in each run.</param>
+    public string? FindFaultInAll(Scenario scenario, int switches, bool atEveryStep = true, int most = int.MaxValue)
     {
         List<Schedule> level = [Schedule.OneAfterTheOther];
         for (int depth = 0; level.Count > 0; depth++)
@@ -84,7 +89,8 @@ internal sealed class Explorer : IDisposable
                 }
             }
 
-            level = next;
+            int distance = (next.Count / most) + 1;
+            level = distance == 1 ? next : [.. next.Where((_, at) => at % distance == 0)];
         }
 
         return null;
