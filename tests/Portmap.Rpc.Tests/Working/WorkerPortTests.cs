@@ -12,6 +12,8 @@ namespace Portmap.Rpc.Tests.Working;
 /// alone.</summary>
 public sealed class WorkerPortTests : IAsyncDisposable
 {
+    private const int MostCopies = 100;
+
     private readonly TempFolder _folder = new();
     private readonly PortRange _range = PortBlock.Take(12);
     private PortRegistry _registry;
@@ -613,12 +615,27 @@ public sealed class WorkerPortTests : IAsyncDisposable
         }
     }
 
+    /// <summary>Binds a port that was let go. A child that another test starts holds a copy of every
+    /// descriptor until it has called exec; once a child of our own runs, that one has as
+    /// well.</summary>
     private static Socket Rebind(int port)
     {
-        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(PortBlock.Loopback, port));
-        socket.Listen();
-        return socket;
+        for (int attempt = 0; ; attempt++)
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                socket.Bind(new IPEndPoint(PortBlock.Loopback, port));
+                socket.Listen();
+                return socket;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse && attempt < MostCopies)
+            {
+                socket.Dispose();
+                using Process child = Process.Start("true");
+                child.WaitForExit();
+            }
+        }
     }
 
     private (PortRegistry Registry, PortmapServer Server) Daemon()
