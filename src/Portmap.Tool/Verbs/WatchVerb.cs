@@ -17,42 +17,14 @@ internal static class WatchVerb
     private static async Task<int> RunAsync(Invocation run, long? after, CancellationToken cancellationToken)
     {
         await using PortmapClient client = await run.ConnectAsync(cancellationToken);
-        CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);   // never disposed: the reader may go when we have ended
-        if (Console.IsOutputRedirected && OperatingSystem.IsLinux())
-        {
-            StandardOutput.WhenReaderGone(end.Cancel);
-        }
-
-        try
-        {
-            await foreach (PortUpdate update in client.WatchAsync(after, cancellationToken: end.Token))
-            {
-                Write(run, update);
-                await run.Out.FlushAsync(end.Token);
-            }
-        }
-        catch (OperationCanceledException) when (end.IsCancellationRequested)
-        {
-            // Ctrl+C is how it ends, or a reader that has read enough.
-        }
-
-        return ExitCode.Done;
+        return await Following.RunAsync(run, end => client.WatchAsync(after, cancellationToken: end), update => Write(run, update), beside: null, cancellationToken);
     }
 
     private static void Write(Invocation run, PortUpdate update)
     {
         if (update.Snapshot is { } snapshot)
         {
-            if (run.Json)
-            {
-                Lines.Write(run.Out, json =>
-                {
-                    json.WriteString("event", "snapshot");
-                    json.WriteNumber("revision", snapshot.Revision);
-                    json.WriteNumber("entries", snapshot.Entries.Length);
-                });
-            }
-
+            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length);
             foreach (PortEntry entry in snapshot.Entries)
             {
                 WriteOne(run, snapshot.Revision, "present", entry);
@@ -74,13 +46,6 @@ internal static class WatchVerb
             return;
         }
 
-        Lines.Write(run.Out, json =>
-        {
-            json.WriteString("event", what);
-            json.WriteNumber("revision", revision);
-            json.WriteStartObject("entry");
-            Lines.Fields(json, entry);
-            json.WriteEndObject();
-        });
+        Following.TellEntry(run, revision, what, json => Lines.Fields(json, entry));
     }
 }

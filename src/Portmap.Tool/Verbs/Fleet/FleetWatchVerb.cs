@@ -16,28 +16,7 @@ internal static class FleetWatchVerb
     private static async Task<int> RunAsync(Invocation run, CancellationToken cancellationToken)
     {
         await using PortmapFleet fleet = await FleetSource.OpenAsync(run, cancellationToken);
-        CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);   // never disposed: the reader may go when we have ended
-        if (Console.IsOutputRedirected && OperatingSystem.IsLinux())
-        {
-            StandardOutput.WhenReaderGone(end.Cancel);
-        }
-
-        Task telling = TellTroubleAsync(fleet, run.Time, end.Token);
-        try
-        {
-            await foreach (FleetUpdate update in fleet.Map.WatchAsync(end.Token))
-            {
-                Write(run, update);
-                await run.Out.FlushAsync(end.Token);
-            }
-        }
-        catch (OperationCanceledException) when (end.IsCancellationRequested)
-        {
-            // Ctrl+C is how it ends, or a reader that has read enough.
-        }
-
-        await telling;
-        return ExitCode.Done;
+        return await Following.RunAsync(run, fleet.Map.WatchAsync, update => Write(run, update), end => TellTroubleAsync(fleet, run.Time, end), cancellationToken);
     }
 
     /// <summary>Etcd that is away makes no change: it is said beside the map.</summary>
@@ -61,16 +40,7 @@ internal static class FleetWatchVerb
     {
         if (update.Snapshot is { } snapshot)
         {
-            if (run.Json)
-            {
-                Lines.Write(run.Out, json =>
-                {
-                    json.WriteString("event", "snapshot");
-                    json.WriteNumber("revision", snapshot.Revision);
-                    json.WriteNumber("entries", snapshot.Entries.Length);
-                });
-            }
-
+            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length);
             foreach (FleetEntry entry in snapshot.Entries)
             {
                 WriteOne(run, snapshot.Revision, "present", entry);
@@ -91,13 +61,6 @@ internal static class FleetWatchVerb
             return;
         }
 
-        Lines.Write(run.Out, json =>
-        {
-            json.WriteString("event", what);
-            json.WriteNumber("revision", revision);
-            json.WriteStartObject("entry");
-            FleetLines.Fields(json, entry);
-            json.WriteEndObject();
-        });
+        Following.TellEntry(run, revision, what, json => FleetLines.Fields(json, entry));
     }
 }

@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Portmap.Tool.Output;
+
+namespace Portmap.Tool.Verbs;
+
+/// <summary>What the verbs have in common that follow a map until Ctrl+C.</summary>
+internal static class Following
+{
+    /// <summary>Writes each update as it comes, until Ctrl+C or until the reader of the pipe has
+    /// gone.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="follow">Begins to follow.</param>
+    /// <param name="write">Writes an update.</param>
+    /// <param name="beside">What runs meanwhile; null is nothing.</param>
+    /// <param name="cancellationToken">Ctrl+C.</param>
+    public static async Task<int> RunAsync<T>(
+        Invocation run, Func<CancellationToken, IAsyncEnumerable<T>> follow, Action<T> write, Func<CancellationToken, Task>? beside, CancellationToken cancellationToken)
+    {
+        CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);   // never disposed: the reader may go when we have ended
+        if (Console.IsOutputRedirected && OperatingSystem.IsLinux())
+        {
+            StandardOutput.WhenReaderGone(end.Cancel);
+        }
+
+        Task meanwhile = beside?.Invoke(end.Token) ?? Task.CompletedTask;
+        try
+        {
+            await foreach (T update in follow(end.Token))
+            {
+                write(update);
+                await run.Out.FlushAsync(end.Token);
+            }
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // Ctrl+C is how it ends, or a reader that has read enough.
+        }
+
+        await meanwhile;
+        return ExitCode.Done;
+    }
+
+    /// <summary>Says that a snapshot comes; as JSON only.</summary>
+    public static void TellSnapshot(Invocation run, long revision, int entries)
+    {
+        if (run.Json)
+        {
+            Lines.Write(run.Out, json =>
+            {
+                json.WriteString("event", "snapshot");
+                json.WriteNumber("revision", revision);
+                json.WriteNumber("entries", entries);
+            });
+        }
+    }
+
+    /// <summary>Writes what became of an entry as a line of JSON.</summary>
+    public static void TellEntry(Invocation run, long revision, string what, Action<Utf8JsonWriter> fields) =>
+        Lines.Write(run.Out, json =>
+        {
+            json.WriteString("event", what);
+            json.WriteNumber("revision", revision);
+            json.WriteStartObject("entry");
+            fields(json);
+            json.WriteEndObject();
+        });
+}
