@@ -18,8 +18,7 @@ public sealed partial class PortRegistry
     /// <inheritdoc cref="TryGetPort(string, out int, PortProtocol)"/>
     public bool TryGetPort(ReadOnlySpan<char> owner, out int port, PortProtocol protocol = PortProtocol.Tcp)
     {
-        port = _table.PortOf(protocol, owner);
-        port = port == 0 || Parts.Fleet is not { } fleet ? port : fleet.PortOf(protocol, owner);
+        port = Parts.Fleet is { } fleet ? fleet.PortOf(protocol, owner) : _table.PortOf(protocol, owner);
         return port != 0;
     }
 

@@ -62,23 +62,20 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     };
 
     /// <summary>The entry that some facts tell of.</summary>
-    public PortEntry Of(in EntryFacts facts)
+    public PortEntry Of(in EntryFacts facts) => new()
     {
-        return new PortEntry
-        {
-            Owner = facts.Owner,
-            Port = facts.Port,
-            Protocol = facts.Protocol,
-            State = facts.State,
-            Epoch = facts.IsMarker ? 0 : facts.Epoch,
-            ProcessId = facts.ProcessId,
-            SinceTicks = clock.ToUtcTicks(facts.AtMs),
-            OwnerCount = facts.OwnerCount,
-            Guarantee = facts.IsMarker ? PortGuarantee.LedgerOnly : facts.Guarantee,
-            Addresses = facts.IsMarker ? string.Empty : Addresses.TextOf(facts.Addresses),
-            Strategy = facts.IsMarker ? string.Empty : strategies.NameOf(facts.Strategy),
-        };
-    }
+        Owner = facts.Owner,
+        Port = facts.Port,
+        Protocol = facts.Protocol,
+        State = facts.State,
+        Epoch = facts.Epoch,
+        ProcessId = facts.ProcessId,
+        SinceTicks = clock.ToUtcTicks(facts.AtMs),
+        OwnerCount = facts.OwnerCount,
+        Guarantee = facts.Guarantee,
+        Addresses = Addresses.TextOf(facts.Addresses),
+        Strategy = facts.Epoch == 0 ? string.Empty : strategies.NameOf(facts.Strategy),
+    };
 
     /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
     public List<PortEntry> All()

@@ -16,15 +16,13 @@ internal readonly struct EntryFacts(ClaimView claim)
 
     public PortProtocol Protocol => (PortProtocol)_protocol;
 
-    public long Epoch { get; } = claim.Epoch;
+    /// <summary>0 for a marker: nobody of ours has the port.</summary>
+    public long Epoch { get; } = claim.Stage == ClaimStage.Foreign ? 0 : claim.Epoch;
 
     /// <inheritdoc cref="ClaimView.AtMs"/>
     public long AtMs { get; } = claim.AtMs;
 
     public byte Strategy { get; } = claim.Strategy;
-
-    /// <summary>It is of the marker of a port that is somebody else's.</summary>
-    public bool IsMarker { get; } = claim.Stage == ClaimStage.Foreign;
 
     public required PortState State { get => (PortState)_state; init => _state = (byte)value; }
 
