@@ -381,11 +381,7 @@ public sealed class PortmapClient : IAsyncDisposable
     private static PortEntry ReadUnlessServed(ref XdrReader reader)
     {
         PortEntry entry = PortmapXdr.ReadEntry(ref reader);
-        return entry.State == PortState.Reserved ? entry : throw new PortRefusedException(new PortRefusal(
-            PortRefusalReason.AlreadyServed,
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{entry.Owner} is {(entry.State == PortState.Recovered ? "recovered" : "served")} already: port {entry.Port}/{entry.Protocol}, process {entry.ProcessId?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}, epoch {entry.Epoch}, since {entry.Since:u}. Leave that process, or acquire without UnlessServed to replace it."))
+        return entry.State == PortState.Reserved ? entry : throw new PortRefusedException(new PortRefusal(PortRefusalReason.AlreadyServed, ServedAlready.Text(entry))
         {
             Owner = entry.Owner,
             Port = entry.Port,

@@ -127,10 +127,7 @@ internal static class Refusals
         { Holder = owner, HolderEpoch = lease.Epoch };
 
     public static PortRefusal AlreadyServed(string owner, PortEntry entry) =>
-        new(
-            PortRefusalReason.AlreadyServed,
-            () => Text($"{owner} is {(entry.State == PortState.Recovered ? "recovered" : "served")} already: port {entry.Port}/{entry.Protocol}{Process(entry.ProcessId)}, epoch {entry.Epoch}, since {entry.Since:u}. Leave that process, or acquire without UnlessServed to replace it."),
-            owner, entry.Port, entry.Protocol)
+        new(PortRefusalReason.AlreadyServed, () => ServedAlready.Text(entry), owner, entry.Port, entry.Protocol)
         { Holder = owner, HolderProcessId = entry.ProcessId, HolderEpoch = entry.Epoch, Entry = entry };
 
     public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
