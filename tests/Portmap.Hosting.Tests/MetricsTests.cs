@@ -41,13 +41,8 @@ public sealed partial class MetricsTests
     [Fact]
     public async Task BoundDuration_ALeaseThatIsRegistered_IsTheTimeBetween()
     {
-        ManualClock clock = new();
-        using TempFolder folder = new();
-        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
-        await host.StartAsync();
-        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
-        using Readings readings = new(host.Host.Services);
-        readings.Collect();   // reading begins with the first collection
+        await using TimedHost host = await TimedHost.StartAsync();
+        (ManualClock clock, PortRegistry registry, Readings readings) = (host.Clock, host.Registry, host.Readings);
         PortLease lease = await registry.AcquireAsync("b1").Within();
         PortLease expired = await registry.AcquireAsync("b2").Within();
         await expired.ReleaseAsync().Within();
@@ -64,13 +59,8 @@ public sealed partial class MetricsTests
     [Fact]
     public async Task BoundDuration_OwnerGaveALeaseBackBefore_CountsFromItsOwn()
     {
-        ManualClock clock = new();
-        using TempFolder folder = new();
-        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
-        await host.StartAsync();
-        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
-        using Readings readings = new(host.Host.Services);
-        readings.Collect();
+        await using TimedHost host = await TimedHost.StartAsync();
+        (ManualClock clock, PortRegistry registry, Readings readings) = (host.Clock, host.Registry, host.Readings);
         await (await registry.AcquireAsync("b1").Within()).ReleaseAsync().Within();
         clock.Advance(TimeSpan.FromSeconds(7));
         PortLease lease = await registry.AcquireAsync("b1").Within();
@@ -86,13 +76,8 @@ public sealed partial class MetricsTests
     [Fact]
     public async Task BoundDuration_ALeaseThatGotAnotherPort_CountsFromTheFirst()
     {
-        ManualClock clock = new();
-        using TempFolder folder = new();
-        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock)));
-        await host.StartAsync();
-        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
-        using Readings readings = new(host.Host.Services);
-        readings.Collect();
+        await using TimedHost host = await TimedHost.StartAsync();
+        (ManualClock clock, PortRegistry registry, Readings readings) = (host.Clock, host.Registry, host.Readings);
         PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
         clock.Advance(TimeSpan.FromSeconds(3));
         await lease.ReportBindFailureAsync().Within();
@@ -338,6 +323,38 @@ public sealed partial class MetricsTests
 
                 _values.Add((instrument.Name, value, read));
             }
+        }
+    }
+
+    /// <summary>A daemon by a clock of the test's, and what its meters read.</summary>
+    private sealed class TimedHost : IAsyncDisposable
+    {
+        private readonly TempFolder _folder = new();
+        private readonly AsyncHost _host;
+        private Readings? _readings;
+
+        private TimedHost() => _host = new(TestHost.Served(_folder, services => services.AddSingleton<TimeProvider>(Clock)));
+
+        public ManualClock Clock { get; } = new();
+
+        public PortRegistry Registry => _host.Host.Services.GetRequiredService<PortRegistry>();
+
+        public Readings Readings => _readings!;
+
+        public static async Task<TimedHost> StartAsync()
+        {
+            TimedHost host = new();
+            await host._host.StartAsync();
+            host._readings = new(host._host.Host.Services);
+            host._readings.Collect();   // reading begins with the first collection
+            return host;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _readings?.Dispose();
+            await _host.DisposeAsync();
+            _folder.Dispose();
         }
     }
 
