@@ -11,9 +11,9 @@ namespace Portmap.Persistence;
 /// <list type="number">
 /// <item>another boot: every claim has ended, and nothing cools; a process that is dead or unknown
 /// to be the same: its claims have ended</item>
-/// <item>an owner keeps its highest Bound epoch, unless a higher one was of a process that is dead or
-/// of a registration that was released, and its highest Reserved one, if that is above what the Bound one goes back to (a lease is used
-/// up by what has its epoch, or goes back to it)</item>
+/// <item>an owner keeps its highest Bound epoch, unless a higher one was of a process that is dead
+/// or of a registration that was released, and its highest Reserved one, if that is above what the
+/// Bound one goes back to (a lease is used up by what has its epoch, or goes back to it)</item>
 /// <item>a port belongs to the process of the highest Bound epoch, with all its owners; else to the
 /// highest Reserved one</item>
 /// </list>
