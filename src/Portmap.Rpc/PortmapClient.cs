@@ -381,7 +381,14 @@ public sealed class PortmapClient : IAsyncDisposable
     private static PortEntry ReadUnlessServed(ref XdrReader reader)
     {
         PortEntry entry = PortmapXdr.ReadEntry(ref reader);
-        return entry.State == PortState.Reserved ? entry : throw new PortRefusedException(new PortRefusal(PortRefusalReason.AlreadyServed, ServedAlready.Text(entry))
+        if (entry.State == PortState.Reserved)
+        {
+            return entry;
+        }
+
+        string port = FormattableString.Invariant($"{entry.Port}/{entry.Protocol}");
+        string text = ServedAlready.Text(entry.Owner, entry.State == PortState.Recovered, port, entry.ProcessId, entry.Epoch, entry.Since);
+        throw new PortRefusedException(new PortRefusal(PortRefusalReason.AlreadyServed, text)
         {
             Owner = entry.Owner,
             Port = entry.Port,

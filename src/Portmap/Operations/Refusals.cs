@@ -127,7 +127,7 @@ internal static class Refusals
         { Holder = owner, HolderEpoch = lease.Epoch };
 
     public static PortRefusal AlreadyServed(string owner, PortEntry entry) =>
-        new(PortRefusalReason.AlreadyServed, () => ServedAlready.Text(entry), owner, entry.Port, entry.Protocol)
+        new(PortRefusalReason.AlreadyServed, () => ServedAlready.Text(entry.Owner, entry.State == PortState.Recovered, Text($"{entry.Port}/{entry.Protocol}"), entry.ProcessId, entry.Epoch, entry.Since), owner, entry.Port, entry.Protocol)
         { Holder = owner, HolderProcessId = entry.ProcessId, HolderEpoch = entry.Epoch, Entry = entry };
 
     public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
