@@ -42,7 +42,7 @@ public sealed class UnwrittenFactTests : IDisposable
         NotingStore store = new();
         PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
-        TaskCompletionSource failure = store.HoldAndFail();
+        TaskCompletionSource failure = store.Hold(fails: true);
         Task<PortLease> acquiring = registry.AcquireAsync("a").AsTask();
         await store.Arrived.WaitAsync(Deadline.Default);
         int looks = 0;
@@ -63,11 +63,41 @@ public sealed class UnwrittenFactTests : IDisposable
         store.Heal();
     }
 
+    [Fact]
+    public async Task AcquireAsync_EndOfTheOnlyPortComesToTheDiskMeanwhile_IsGivenThePort()
+    {
+        NotingStore store = new();
+        PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseDelay = TimeSpan.Zero };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+        PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+        TaskCompletionSource letGo = store.Hold(fails: false);
+        Task releasing = lease.ReleaseAsync().AsTask();
+        await store.Arrived.WaitAsync(Deadline.Default);
+        bool isReached = false;
+        Hook.Reached = step =>
+        {
+            if (step == Step.AskWriter)
+            {
+                Hook.Reached = null;
+                isReached = true;
+                letGo.SetResult();
+                releasing.WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+            }
+        };
+
+        PortLease next = await registry.AcquireAsync("b").AsTask().WaitAsync(Deadline.Default);
+
+        next.Port.Should().Be(20_000, "it was given back before b asked");
+        isReached.Should().BeTrue();
+    }
+
     private sealed class NotingStore : IPortStore
     {
         private readonly List<PortFact> _facts = [];
         private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private volatile TaskCompletionSource? _failure;
+        private volatile TaskCompletionSource? _held;
+        private bool _fails;
 
         /// <summary>Completes when a batch is held.</summary>
         public Task Arrived => _arrived.Task;
@@ -83,20 +113,27 @@ public sealed class UnwrittenFactTests : IDisposable
             }
         }
 
-        /// <summary>The next batch waits for what this returns, and fails.</summary>
-        public TaskCompletionSource HoldAndFail() => _failure = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>The next batch waits for what this returns, and fails if it is to.</summary>
+        public TaskCompletionSource Hold(bool fails)
+        {
+            _fails = fails;
+            return _held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
 
-        public void Heal() => _failure = null;
+        public void Heal() => _held = null;
 
         public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
         public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
         {
-            if (_failure is { } failure)
+            if (_held is { } held)
             {
                 _arrived.TrySetResult();
-                await failure.Task;
-                throw new IOException("No space left on device");
+                await held.Task;
+                if (_fails)
+                {
+                    throw new IOException("No space left on device");
+                }
             }
 
             lock (_facts)

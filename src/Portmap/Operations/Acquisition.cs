@@ -99,7 +99,7 @@ internal struct Acquisition : IOperation
         return refusal;
     }
 
-    public Answer Step() => Confirmation.AfterPendingEnds(_parts, Try(_parts.NowMs), ref _hasWaited);
+    public Answer Step() => Confirmation.AfterPendingEnds(Confirmation.MayBringPorts(_parts), Try(_parts.NowMs), ref _hasWaited);
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
         _isPushed ? null : Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, failure);

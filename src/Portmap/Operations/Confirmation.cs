@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portmap.Table;
 
 namespace Portmap.Operations;
 
@@ -31,18 +32,26 @@ internal sealed class Confirmation(RegistryParts parts)
 
     /// <summary>What a step of an acquisition answers. Before it is told that nothing is free, the
     /// ends that are on their way to the disk come there, once.</summary>
-    /// <param name="parts">What it works with.</param>
+    /// <param name="mayBringPorts"><see cref="MayBringPorts"/>, asked before the step: what comes to
+    /// the disk during it may be free by now, and the step has not seen it.</param>
     /// <param name="answer">The answer of the step.</param>
     /// <param name="hasWaited">Whether the acquisition has waited for anything.</param>
-    public static Answer AfterPendingEnds(RegistryParts parts, Answer answer, ref bool hasWaited)
+    public static Answer AfterPendingEnds(bool mayBringPorts, Answer answer, ref bool hasWaited)
     {
-        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !hasWaited && parts.Journal is { Confirms: true, IsIdle: false })
+        if (answer.Refusal?.Reason == PortRefusalReason.Exhausted && !hasWaited && mayBringPorts)
         {
             answer = Answer.Wait(AwaitedFact.OfAnyEnd);
         }
 
         hasWaited |= answer.Kind == AnswerKind.Wait;
         return answer;
+    }
+
+    /// <summary>Whether ends are on their way to the disk, behind which ports are free.</summary>
+    public static bool MayBringPorts(RegistryParts parts)
+    {
+        Hook.At(Step.AskWriter);
+        return parts.Journal is { Confirms: true, IsIdle: false };
     }
 
     /// <summary>Waits for what was begun, at most as long as the caller wants to.</summary>

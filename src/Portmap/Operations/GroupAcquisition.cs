@@ -131,7 +131,7 @@ internal struct GroupAcquisition : IOperation
         return null;
     }
 
-    public Answer Step() => Confirmation.AfterPendingEnds(_parts, Try(_parts.NowMs), ref _hasWaited);
+    public Answer Step() => Confirmation.AfterPendingEnds(Confirmation.MayBringPorts(_parts), Try(_parts.NowMs), ref _hasWaited);
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
         _group is not null || _members.Length == 0 ? null : Refusals.StoreFailed(_members[0].Hunt.Owner.Owner, _members[0].Hunt.Owner.Protocol, failure);

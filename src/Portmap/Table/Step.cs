@@ -103,6 +103,7 @@ internal enum Step
     ExtendLease,
 
     // PortRegistry
+    AskWriter,
     PlaceGuard,
     BeginPass,
     EndPass,
