@@ -11,7 +11,7 @@ internal sealed class MapReader(RegistryParts parts)
     {
         parts.Fleet?.EndLost();
         long revision = parts.Changes.StartAndGetRevision();   // before the look: what comes during it is told again
-        return new PortSnapshot([.. parts.Entries.All()], revision);
+        return new PortSnapshot(parts.Entries.All(), revision);
     }
 
     /// <summary>Reads a snapshot first, unless it goes on from a revision, then what changes. See

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -78,33 +79,64 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     };
 
     /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
-    public List<PortEntry> All()
+    public ImmutableArray<PortEntry> All()
     {
-        List<PortEntry> entries = [];
-        Dictionary<(PortProtocol, int), int> owners = [];   // counted once for each port: thousands may share one
+        // What was found is sorted, not the entries: those are five times as large.
+        List<ulong> keys = new(Math.Max(0, table.EstimatedOwners));
+        List<Found> found = new(keys.Capacity);
         foreach (OwnerView owner in table.Owners())
         {
             ClaimView served = owner.Serving();
             served = served.IsNone && owner.Served.Holder is { IsRecovered: true } ? owner.Served : served;
-            if (!served.IsNone)
-            {
-                entries.Add(Of(served, CountOnce(served, owners)));
-            }
-
-            if (!owner.Lease.IsNone)
-            {
-                entries.Add(Of(owner.Lease, CountOnce(owner.Lease, owners)));
-            }
+            Add(served, PortState.Bound);
+            Add(owner.Lease, PortState.Reserved);
         }
 
-        AddIdle(entries, PortProtocol.Tcp);
+        AddIdle(PortProtocol.Tcp);
         if (table.HasUdp)
         {
-            AddIdle(entries, PortProtocol.Udp);
+            AddIdle(PortProtocol.Udp);
         }
 
-        entries.Sort(static (a, b) => (a.Protocol, a.Port, a.Epoch).CompareTo((b.Protocol, b.Port, b.Epoch)));
-        return entries;
+        CollectionsMarshal.AsSpan(keys).Sort(CollectionsMarshal.AsSpan(found));
+        PortEntry[] entries = new PortEntry[found.Count];
+        Dictionary<(PortProtocol, int), int> sharers = [];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            (ClaimView claim, PortState state) = found[i];
+            entries[i] = state is PortState.Cooling or PortState.Foreign ? Idle(claim, state) : Of(claim, CountOnce(claim, sharers));
+        }
+
+        return ImmutableCollectionsMarshal.AsImmutableArray(entries);
+
+        void AddIdle(PortProtocol protocol)
+        {
+            foreach (int port in table.Ports.Used(protocol))
+            {
+                if (table.Ports.FindOnly(protocol, port).IsNone
+                    && table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)
+                {
+                    Add(idle, state);
+                }
+            }
+        }
+
+        void Add(ClaimView claim, PortState state)
+        {
+            if (!claim.IsNone)
+            {
+                keys.Add(KeyOf(claim.Claim!));
+                found.Add(new Found(claim, state));
+            }
+        }
+    }
+
+    /// <summary>Protocol, port and epoch in one word. Claims of one port differ by their epochs,
+    /// which take 44 years to come to 2^47 at 100,000 in a second.</summary>
+    private static ulong KeyOf(PortClaim claim)
+    {
+        const int EpochBits = 47;
+        return ((ulong)claim.Protocol << (EpochBits + 16)) | ((ulong)claim.Port << EpochBits) | Math.Min((ulong)claim.Epoch, (1UL << EpochBits) - 1);
     }
 
     private PortEntry Idle(ClaimView found, PortState state) => new()
@@ -142,23 +174,20 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     private static PortState StateOf(SessionHolder? session) =>
         session is null ? PortState.Reserved : session.IsRecovered ? PortState.Recovered : PortState.Bound;
 
-    private int CountOnce(ClaimView claim, Dictionary<(PortProtocol, int), int> owners)
+    /// <summary>Counts the owners of a shared port once: they may be thousands.</summary>
+    private int CountOnce(ClaimView claim, Dictionary<(PortProtocol, int), int> sharers)
     {
-        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(owners, (claim.Protocol, claim.Port), out bool isCounted);
+        if (!claim.IsShared)
+        {
+            return 1;
+        }
+
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(sharers, (claim.Protocol, claim.Port), out bool isCounted);
         return count = isCounted ? count : CountOwners(claim);
     }
 
     private int CountOwners(ClaimView claim) => claim.Port == 0 || !claim.IsShared ? 1 : Math.Max(1, table.Ports.CountOwners(claim.Protocol, claim.Port));
 
-    private void AddIdle(List<PortEntry> entries, PortProtocol protocol)
-    {
-        foreach (int port in table.Ports.Used(protocol))
-        {
-            ClaimView found = table.Ports.Find(protocol, port, out PortState state);
-            if (state is PortState.Cooling or PortState.Foreign)
-            {
-                entries.Add(Of(found, state));
-            }
-        }
-    }
+    /// <summary>A claim, or the marker of a stranger, with the state it was found in.</summary>
+    private readonly record struct Found(ClaimView Claim, PortState State);
 }
