@@ -37,9 +37,10 @@ internal struct GroupAcquisition : IOperation
         _parts = parts;
         _members = members;
         _block = contiguous ? new BlockHunt(parts, members) : null;
-        _order = [.. Enumerable.Range(0, members.Length)];
+        _order = [];
         if (!contiguous)
         {
+            _order = [.. Enumerable.Range(0, members.Length)];
             // A number that is asked for comes before one that is picked, so that none is given
             // away within the ask.
             PortRegistrySettings settings = parts.Settings;
@@ -66,7 +67,7 @@ internal struct GroupAcquisition : IOperation
             return GroupRefusals.TooManyTogether(requests.Length, MaxRequests);
         }
 
-        HashSet<(bool IsUdp, string Owner)> owners = [];
+        HashSet<(bool IsUdp, string Owner)> owners = new(requests.Length);
         Acquisition[] members = new Acquisition[requests.Length];
         ILease[] leases = new ILease[requests.Length];
         for (int i = 0; i < requests.Length; i++)

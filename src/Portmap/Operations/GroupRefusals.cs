@@ -32,20 +32,22 @@ internal static class GroupRefusals
             request.Owner, request.PreviousPort, request.Protocol);
 
     /// <param name="parts">Who has the ports; asked when the text is read.</param>
-    /// <param name="requests">What was asked for.</param>
-    public static PortRefusal NoBlock(RegistryParts parts, PortRequest[] requests) =>
+    /// <param name="first">The first of what was asked for.</param>
+    /// <param name="count">How many were asked for.</param>
+    /// <param name="isTcp">Whether any of them was asked for on TCP.</param>
+    /// <param name="isUdp">Whether any of them was asked for on UDP.</param>
+    public static PortRefusal NoBlock(RegistryParts parts, PortRequest first, int count, bool isTcp, bool isUdp) =>
         new(
             PortRefusalReason.Exhausted,
             () =>
             {
-                bool isTcp = Array.Exists(requests, request => request.Protocol != PortProtocol.Udp), isUdp = Array.Exists(requests, request => request.Protocol != PortProtocol.Tcp);
-                PortPool pool = parts.Pools.Find(requests[0].Ports, out _);
+                PortPool pool = parts.Pools.Find(first.Ports, out _);
                 PortCounts counts = parts.Table.Ports.Count(isTcp ? PortProtocol.Tcp : PortProtocol.Udp, pool);
-                (int first, int length) = LongestRun(parts, pool, isTcp, isUdp);
-                string longest = length == 0 ? "no port is free" : Text($"the longest run there is has {length} ({first}-{first + length - 1})");
-                return Text($"No {requests.Length} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
+                (int begin, int length) = LongestRun(parts, pool, isTcp, isUdp);
+                string longest = length == 0 ? "no port is free" : Text($"the longest run there is has {length} ({begin}-{begin + length - 1})");
+                return Text($"No {count} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
             },
-            requests[0].Owner, 0, requests[0].Protocol);
+            first.Owner, 0, first.Protocol);
 
     private static (int First, int Length) LongestRun(RegistryParts parts, PortPool pool, bool isTcp, bool isUdp)
     {
