@@ -34,19 +34,19 @@ internal sealed class ServedAddresses
     /// Who listens on the port; null where the kernel cannot be asked.
     /// </param>
     /// <param name="known">The number so far, which stays while nobody listens.</param>
-    public byte NumberOf(IReadOnlyList<PortSocket>? listeners, byte known = NotLookedAt)
+    public byte NumberOf(ArraySegment<PortSocket>? listeners, byte known = NotLookedAt)
     {
-        if (listeners is null or [])
+        if (listeners is not { Count: > 0 } there)
         {
             return listeners is null ? known : Math.Max(known, Unknown);
         }
 
-        string text = listeners.Count == 1
-            ? listeners[0].Served
-            : string.Join(", ", listeners.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
-        if (_sets.IndexOf(text) is > 0 and int there)
+        string text = there.Count == 1
+            ? there[0].Served
+            : string.Join(", ", there.Select(listener => listener.Served).Distinct().Order(StringComparer.Ordinal));
+        if (_sets.IndexOf(text) is > 0 and int number)
         {
-            return (byte)there;
+            return (byte)number;
         }
 
         // A CAS: publishes the set.

@@ -14,9 +14,9 @@ internal static class AddressReview
         ListenersNow now = new(parts.Settings.Host);
         foreach (ClaimView claim in registrations)
         {
-            IReadOnlyList<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
+            ArraySegment<PortSocket>? listeners = now.On(claim.Protocol, claim.Port);
             PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(listeners, claim.Addresses));
-            if (listeners is { Count: > 1 } && ServedFindings.Shared(parts.Entries.Of(claim), listeners) is { } shared)
+            if (listeners is { Count: > 1 } several && ServedFindings.Shared(parts.Entries.Of(claim), several) is { } shared)
             {
                 parts.Log.Found(shared);
             }

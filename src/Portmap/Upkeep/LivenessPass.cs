@@ -20,7 +20,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
 {
     /// <summary>A walk over 10,000 owners that nothing has changed of takes a millisecond or two of
     /// cold memory.</summary>
-    private const int MostPassesWithoutAWalk = 10;
+    private const int MostPassesWithoutAWalk = 60;
 
     private readonly long _interval = (long)parts.Settings.LivenessInterval.TotalMilliseconds;
     private long _began;   // 0: none is under way

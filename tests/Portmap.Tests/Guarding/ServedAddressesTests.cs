@@ -98,13 +98,13 @@ public sealed class ServedAddressesTests
         Dictionary<int, byte> numbers = [];
         for (int i = 0; i < 400; i++)
         {
-            numbers[i] = served.NumberOf([At(i)]);
+            numbers[i] = served.NumberOf((PortSocket[])[At(i)]);
         }
 
         numbers.Values.Distinct().Should().HaveCount(255, "254 sets, and one number for the rest");
         for (int i = 0; i < 400; i++)
         {
-            served.NumberOf([At(i)]).Should().Be(numbers[i]);
+            served.NumberOf((PortSocket[])[At(i)]).Should().Be(numbers[i]);
             served.TextOf(numbers[i]).Should().Be(i < 254 ? $"10.0.{i / 100}.{i % 100}" : string.Empty);
         }
     }
