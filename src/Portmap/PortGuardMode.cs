@@ -53,7 +53,9 @@ public enum PortGuardMode
     /// time, for UDP as well. Who connects before the program accepts waits. After a death the
     /// daemon goes on listening for <see cref="PortRegistryOptions.ReuseDelay"/>, and the next
     /// acquisition of the owner takes the socket over with all who wait. By request only: a program
-    /// that binds by itself is refused its port.
+    /// that binds by itself is refused its port. A request that names no strategy is given a number
+    /// (<see cref="PortRegistryOptions.AllocatorPicks"/>) where the default leaves it to the
+    /// process.
     /// </summary>
     PassSocket = 4,
 }

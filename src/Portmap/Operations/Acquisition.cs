@@ -60,8 +60,15 @@ internal struct Acquisition : IOperation
             ?? (request.Ports is null ? null : CheckPorts(parts, request))
             ?? (!request.HasLeaseTimeout ? null : Extension.CheckTime(request.LeaseTimeout, request.Owner, request.Protocol))
             ?? CheckPrevious(parts, request)
-            ?? (parts.Strategies.TryFind(request.Strategy, out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
+            ?? (parts.Strategies.TryFind(StrategyOf(parts, request), out strategy) ? null : Refusals.UnknownStrategy(request, parts.Strategies.Names));
     }
+
+    /// <summary>The strategy that is asked for. Where the daemon is to listen it needs a number: a
+    /// process that brings its port cannot be passed a socket of it.</summary>
+    private static string? StrategyOf(RegistryParts parts, in PortRequest request) =>
+        request is { Guard: PortGuardMode.PassSocket, Strategy: null } && parts.Strategies.NameOf(parts.Strategies.Default) == PortRegistryOptions.ProcessBinds
+            ? PortRegistryOptions.AllocatorPicks
+            : request.Strategy;
 
     /// <summary>Acquires on a registry that does not confirm.</summary>
     /// <returns>Why it was refused, or null.</returns>

@@ -48,7 +48,7 @@ internal static class ProgramStart
         if (sockets.Count == 0)
         {
             throw new InvalidOperationException(
-                $"There is no socket to pass to '{start.FileName}': the lease of '{lease.Owner}' says {lease.Claim.Guarantee}. Acquire it with Guard = {nameof(PortGuardMode.PassSocket)}, and see that MaxGuards leaves room.");
+                $"There is no socket to pass to '{start.FileName}': the lease of '{lease.Owner}' says {lease.Claim.Guarantee}. Acquire it with Guard = {nameof(PortGuardMode.PassSocket)} and a strategy that names the port, such as {PortRegistryOptions.AllocatorPicks}, and see that MaxGuards leaves room.");
         }
 
         try

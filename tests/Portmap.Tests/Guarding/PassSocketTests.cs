@@ -12,6 +12,17 @@ public sealed class PassSocketTests
     private static readonly PortRequest s_request = new("b1") { Guard = PortGuardMode.PassSocket };
 
     [Fact]
+    public async Task Acquire_PassSocketWhereProcessesBringTheirPorts_HasANumberAndListens()
+    {
+        PortRange range = PortBlock.Take(1);
+        await using Scene scene = Scene.OnRealPorts(range, options => options.Strategy = PortRegistryOptions.ProcessBinds);
+
+        PortLease lease = scene.Acquire(s_request);
+
+        (lease.Port, lease.Strategy, lease.Guarantee).Should().Be((range.First, PortRegistryOptions.AllocatorPicks, PortGuarantee.Exclusive));
+    }
+
+    [Fact]
     public async Task Acquire_PassSocket_ListensAndAnExpiryEndsThat()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
