@@ -20,16 +20,18 @@ public class PortRegistrySnapshotTests
 
         ImmutableArray<PortEntry> entries = scene.Registry.Snapshot().Entries;
 
-        entries.Select(entry => (entry.Port, entry.Protocol, entry.State)).Should().BeEquivalentTo(
+        entries.Select(entry => (entry.Port, entry.Protocol, entry.State)).Should().Equal(
         [
-            (reserved.Port, PortProtocol.Tcp, PortState.Reserved),
             (0, PortProtocol.Tcp, PortState.Reserved),
+            (reserved.Port, PortProtocol.Tcp, PortState.Reserved),
             (20001, PortProtocol.Tcp, PortState.Bound),
             (20001, PortProtocol.Tcp, PortState.Bound),
-            (20001, PortProtocol.Udp, PortState.Bound),
             (20002, PortProtocol.Tcp, PortState.Cooling),
             (20003, PortProtocol.Tcp, PortState.Foreign),
+            (20001, PortProtocol.Udp, PortState.Bound),
         ]);
+        entries.Where(entry => entry is { Port: 20001, Protocol: PortProtocol.Tcp }).Select(entry => (entry.Owner, entry.OwnerCount))
+            .Should().Equal(("bound", 2), ("shares", 2));
         entries.Where(entry => entry.State is PortState.Reserved or PortState.Bound).Select(entry => entry.Owner)
             .Should().BeEquivalentTo("reserved", "open", "bound", "shares", "udp");
     }

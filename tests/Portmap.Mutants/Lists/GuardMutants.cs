@@ -56,6 +56,8 @@ internal static class GuardMutants
         s_guarding.This("Sightings.Note: who came back is counted on", "Sightings.cs", "_counts = counts;", "_counts = MUTANT && counts.Count == 0 ? _counts : counts;", "ReconcilerTests"),
         s_guarding.This("ListenerSearch.Judge: a stranger is the program", "ListenerSearch.cs", "if (family.Includes(processId, likelyIsEnough: true))", "if (MUTANT || family.Includes(processId, likelyIsEnough: true))", "ProgramListenerTests"),
         s_guarding.This("ForeignHolders.LookUp: the process is not named", "ForeignHolders.cs", "sockets[inode] = port;", "if (!MUTANT) { sockets[inode] = port; }", "ForeignHolderTests"),
+        s_guarding.This("ListenersNow.On: the last listener of a port is left out", "ListenersNow.cs", "begins[(port & 255) + 1] - begins[port & 255])", "begins[(port & 255) + 1] - begins[port & 255] - (MUTANT && begins[(port & 255) + 1] - begins[port & 255] > 1 ? 1 : 0))", "ServedAddressesTests|Guarding"),
+        s_guarding.This("ListenersNow.BeginsOf: 256 ports and no more", "ListenersNow.cs", "for (int from = 0, next; from < order.Length; from = next)", "for (int from = 0, next; from < order.Length; from = MUTANT ? order.Length : next)", "ServedAddressesTests|Guarding"),
         s_guarding.This("ServedFindings.Find: what is left to others is not told", "ServedFindings.cs", "ServedAddresses.LeavesSome(listeners) &&", "!MUTANT && ServedAddresses.LeavesSome(listeners) &&", "ServedAddressesTests"),
         s_guarding.This("ServedFindings.Shared: a second listener is not told", "ServedFindings.cs", "if (listeners.Count < 2 ||", "if (MUTANT || listeners.Count < 2 ||", "GuaranteeTruthTests|StrangerAtTheGate|DiagnosisTests|ServedAddresses"),
     ];
