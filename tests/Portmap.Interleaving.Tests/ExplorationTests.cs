@@ -13,7 +13,7 @@ namespace Portmap.Interleaving.Tests;
 /// the steps, and all of them took longer than the whole stage of tests may.</remarks>
 public class ExplorationTests
 {
-    private const int Most = 400, MostSlow = 100;
+    private const int Most = 2_000, MostSlow = 400;
 
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);
     private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_findPort = new(CallKind.FindPort, 0), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
