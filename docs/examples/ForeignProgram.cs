@@ -17,4 +17,16 @@ public static class ForeignProgram
         lease.PrepareStart(start);                                            // opens the gate for the program
         return await lease.RegisterAsync(Process.Start(start)!);              // completes when it listens
     }
+
+    public static async Task AdoptAsync(PortRegistry registry, IEnumerable<string> owners)
+    {
+        foreach (PortEntry entry in registry.Snapshot().Entries)
+        {
+            if (entry.State == PortState.Recovered && owners.Contains(entry.Owner))   // it runs since before the restart
+            {
+                PortSession session = registry.OpenSession(entry.ProcessId);          // speaks for the program until it ends
+                await session.RegisterAsync(new PortClaimRequest(entry.Owner, entry.Port) { Protocol = entry.Protocol });
+            }
+        }
+    }
 }

@@ -67,7 +67,8 @@ public sealed partial class PortLease
     /// It is never more than is true: Exclusive until the gate opens, Admitting or ProbedOnly from
     /// then on, and what the entry says once a process has registered.
     /// <see cref="PortGuarantee.LedgerOnly"/> once the claim has ended: nothing holds the port for
-    /// it any more. <see cref="PortRegistry.WatchAsync"/> reports changes.
+    /// it any more. <see cref="PortRegistry.WatchAsync"/> reports the opening of the gate
+    /// (<see cref="PortChangeKind.GuaranteeChanged"/>).
     /// </value>
     public PortGuarantee Guarantee => Twin is { } twin && Held(twin) < Held(Claim) ? Held(twin) : Held(Claim);
 

@@ -65,6 +65,60 @@ public sealed class ExampleTests
         server.Kill();
     }
 
+    [NeedsFact("python3")]
+    public async Task ForeignProgram_DaemonStartsAgain_IsFoundWhenItIsAdopted()
+    {
+        using TempFolder folder = new();
+        PortRegistryOptions options = new() { Ports = PortBlock.Take(10).ToString(), StateFolder = folder["state"] };
+        PortEntry before;
+        await using (PortRegistry first = await PortRegistry.OpenAsync(options).Within())
+        {
+            before = await ForeignProgram.StartAsync(first, folder.FullName).Within();
+        }
+
+        using Process server = Process.GetProcessById(before.ProcessId!.Value);
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options).Within();
+        registry.TryGetPort("files", out _).Should().BeFalse("nobody has signed in");
+
+        await ForeignProgram.AdoptAsync(registry, ["files"]).Within();
+
+        registry.TryGetEntry("files", out PortEntry after).Should().BeTrue();
+        (after.Port, after.ProcessId, after.Epoch).Should().Be((before.Port, before.ProcessId, before.Epoch));
+        server.Kill();
+        using CancellationTokenSource deadline = new(Deadline.Default);
+        await foreach (PortUpdate update in registry.WatchAsync(cancellationToken: deadline.Token))
+        {
+            if (!registry.TryGetPort("files", out _))
+            {
+                return;   // the entry ended with its process
+            }
+        }
+    }
+
+    [NeedsFact("python3")]
+    public async Task PassedSocket_PythonServer_AnswersOnTheSocketOfTheDaemon()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+        await File.WriteAllTextAsync(
+            folder["server.py"],
+            """
+            import http.server, socket
+            server = http.server.HTTPServer(("", 0), http.server.SimpleHTTPRequestHandler, bind_and_activate=False)
+            server.socket = socket.socket(fileno=3)
+            server.serve_forever()
+            """);
+
+        PortEntry entry = await PassedSocket.StartAsync(daemon.Registry, folder["server.py"]).Within();
+
+        using Process server = Process.GetProcessById(entry.ProcessId!.Value);
+        entry.Guarantee.Should().Be(PortGuarantee.Exclusive);
+        using HttpClient http = new();
+        using HttpResponseMessage response = await http.GetAsync(new Uri($"http://127.0.0.1:{entry.Port}/")).Within();
+        response.IsSuccessStatusCode.Should().BeTrue();
+        server.Kill();
+    }
+
     [Fact]
     public async Task SeveralPorts_OneProcess_HasTwoOwners()
     {
