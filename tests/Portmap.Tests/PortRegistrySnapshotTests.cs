@@ -30,8 +30,9 @@ public class PortRegistrySnapshotTests
             (20003, PortProtocol.Tcp, PortState.Foreign),
             (20001, PortProtocol.Udp, PortState.Bound),
         ]);
-        entries.Where(entry => entry is { Port: 20001, Protocol: PortProtocol.Tcp }).Select(entry => (entry.Owner, entry.OwnerCount))
-            .Should().Equal(("bound", 2), ("shares", 2));
+        PortEntry[] shared = [.. entries.Where(entry => entry is { Port: 20001, Protocol: PortProtocol.Tcp })];
+        shared.Select(entry => (entry.Owner, entry.OwnerCount)).Should().BeEquivalentTo([("bound", 2), ("shares", 2)]);
+        shared.Should().BeInAscendingOrder(entry => entry.Epoch);
         entries.Where(entry => entry.State is PortState.Reserved or PortState.Bound).Select(entry => entry.Owner)
             .Should().BeEquivalentTo("reserved", "open", "bound", "shares", "udp");
     }

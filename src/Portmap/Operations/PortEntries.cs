@@ -81,9 +81,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     /// <summary>Everything the table shows, by protocol, port and epoch.</summary>
     public ImmutableArray<PortEntry> All()
     {
-        // What was found is sorted, not the entries: those are five times as large.
-        List<ulong> keys = new(Math.Max(0, table.EstimatedOwners));
-        List<Found> found = new(keys.Capacity);
+        List<Found> found = new(Math.Max(0, table.EstimatedOwners));
         foreach (OwnerView owner in table.Owners())
         {
             ClaimView served = owner.Serving();
@@ -98,12 +96,12 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
             AddIdle(PortProtocol.Udp);
         }
 
-        CollectionsMarshal.AsSpan(keys).Sort(CollectionsMarshal.AsSpan(found));
         PortEntry[] entries = new PortEntry[found.Count];
         Dictionary<(PortProtocol, int), int> sharers = [];
+        long[] order = InOrder(found);
         for (int i = 0; i < entries.Length; i++)
         {
-            (ClaimView claim, PortState state) = found[i];
+            (ClaimView claim, PortState state) = found[(int)order[i]];
             entries[i] = state is PortState.Cooling or PortState.Foreign ? Idle(claim, state) : Of(claim, CountOnce(claim, sharers));
         }
 
@@ -125,18 +123,37 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
         {
             if (!claim.IsNone)
             {
-                keys.Add(KeyOf(claim.Claim!));
                 found.Add(new Found(claim, state));
             }
         }
     }
 
-    /// <summary>Protocol, port and epoch in one word. Claims of one port differ by their epochs,
-    /// which take 44 years to come to 2^47 at 100,000 in a second.</summary>
-    private static ulong KeyOf(PortClaim claim)
+    /// <summary>Sorts by protocol, port and epoch. Words are sorted, which is faster than moving
+    /// entries: of protocol and port above, and of the place in the list below. Only the few claims
+    /// of one port are compared by their epochs.</summary>
+    private static long[] InOrder(List<Found> found)
     {
-        const int EpochBits = 47;
-        return ((ulong)claim.Protocol << (EpochBits + 16)) | ((ulong)claim.Port << EpochBits) | Math.Min((ulong)claim.Epoch, (1UL << EpochBits) - 1);
+        long[] order = new long[found.Count];
+        for (int i = 0; i < order.Length; i++)
+        {
+            order[i] = ((long)found[i].Claim.Protocol << 48) | ((long)found[i].Claim.Port << 32) | (uint)i;
+        }
+
+        Array.Sort(order);
+        for (int from = 0, next; from < order.Length; from = next)
+        {
+            for (next = from + 1; next < order.Length && order[next] >> 32 == order[from] >> 32; next++)
+            {
+                // The next claim of the same port.
+            }
+
+            if (next - from > 1)
+            {
+                order.AsSpan(from, next - from).Sort((a, b) => found[(int)a].Claim.Epoch.CompareTo(found[(int)b].Claim.Epoch));
+            }
+        }
+
+        return order;
     }
 
     private PortEntry Idle(ClaimView found, PortState state) => new()

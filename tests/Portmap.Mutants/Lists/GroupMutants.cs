@@ -32,7 +32,7 @@ internal static class GroupMutants
         s_operations.This("BlockHunt.FindRun: not at the last place", "BlockHunt.cs", "(1UL << (end - place)) - 1;", "((1UL << (end - place)) - 1) >> (MUTANT ? 1 : 0);", "BlockTests"),
         s_operations.This("BlockHunt.FindRun: not across two words", "BlockHunt.cs", "places &= members[i].Hunt.Window(place + i, alsoWaiting);", "places &= MUTANT ? members[i].Hunt.Window(place, alsoWaiting) >> i : members[i].Hunt.Window(place + i, alsoWaiting);", "BlockTests"),
         s_operations.This("BlockHunt.Runs: not across two words", "BlockHunt.cs", "| (high << (64 - step));", "| (MUTANT ? 0 : high << (64 - step));", "BlockTests"),
-        s_operations.This("BlockHunt.Runs: a long row is taken for a shorter one", "BlockHunt.cs", "has += step;", "has += MUTANT ? has : step;", "BlockTests"),
+        s_operations.This("BlockHunt.Runs: powers of two only", "BlockHunt.cs", "int step = Math.Min(has, length - has);", "int step = MUTANT ? has : Math.Min(has, length - has);", "BlockTests"),
         s_operations.This("BlockHunt.AreAlike: any number", "BlockHunt.cs", "return members.Length is > 0 and <= 65;", "return members.Length is > 0 && (MUTANT || members.Length <= 65);", "BlockTests"),
         s_operations.This("BlockHunt.TryTake: what was taken of a row stays", "BlockHunt.cs", "members[taken].Undo(now);", "if (!MUTANT) { members[taken].Undo(now); }", "BlockTests"),
         s_operations.This("BlockHunt.Search: too much is passed over", "BlockHunt.cs", "place += failed + 1;", "place += MUTANT ? members.Length : failed + 1;", "BlockTests") with

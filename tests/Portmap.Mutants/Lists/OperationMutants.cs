@@ -99,8 +99,9 @@ internal static class OperationMutants
         s_operations.This("ClaimJournal.FactOf: the process is not written", "ClaimJournal.cs", "ProcessStart = process.StartTime,", "ProcessStart = MUTANT ? 0 : process.StartTime,", "RecoveryTests"),
         s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
         s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "LastTurnTests"),
-        s_operations.This("Confirmation.MayBringPorts: never", "Confirmation.cs", "return parts.Journal is", "return !MUTANT && parts.Journal is", "UnwrittenFactTests", "Portmap.Interleaving.Tests"),
-        s_operations.This("PortEntries.All: in any order", "PortEntries.cs", "CollectionsMarshal.AsSpan(keys).Sort(", "CollectionsMarshal.AsSpan(keys)[(MUTANT ? keys.Count : 0)..].Sort(", "SnapshotTests|WatchTests"),
+        s_operations.This("Confirmation.MayBringPorts: never", "Confirmation.cs", "return parts.Journal is", "return !MUTANT && parts.Journal is", "Persistence.ConfirmedTests|Persistence.AcquireAllStoreTests|FailingStoreTests"),
+        s_operations.This("PortEntries.InOrder: by nothing", "PortEntries.cs", "        Array.Sort(order);\n", "        if (!MUTANT) { Array.Sort(order); }\n", "SnapshotTests"),
+        s_operations.This("PortEntries.InOrder: those of one port in any order", "PortEntries.cs", "if (next - from > 1)", "if (!MUTANT && next - from > 1)", "SnapshotTests"),
         s_operations.This("PortEntries.CountOnce: a shared port has one owner", "PortEntries.cs", "if (!claim.IsShared)\n", "if (MUTANT || !claim.IsShared)\n", "SnapshotTests|ListingTests|SharedPort"),
     ];
 }
