@@ -98,11 +98,31 @@ public sealed class PassedSocketTests
         await client.ConnectAsync(IPAddress.Loopback, lease.Port).Within();
         await client.SendAsync("early"u8.ToArray()).Within();
 
-        (Process taker, PortEntry entry) = await scene.StartAsync(lease, () => Scene.Python(("KIND", "udp")));
+        (Process taker, PortEntry entry) = await scene.StartAsync(lease, Scene.Python);
 
         byte[] answer = new byte[100];
         Encoding.ASCII.GetString(answer, 0, await client.ReceiveAsync(answer).Within()).Should().Be($"taker unknown pid {taker.Id}\n");
         (entry.ProcessId, entry.Protocol, entry.Guarantee).Should().Be((taker.Id, PortProtocol.Udp, PortGuarantee.Exclusive));
+    }
+
+    [NeedsFact("python3")]
+    public async Task Start_BothProtocols_PassesBothAndNothingOfTheDaemonsOwn()
+    {
+        await using Scene scene = new();
+        PortLease lease = await scene.AcquireAsync(PortProtocol.TcpAndUdp);
+
+        // As a daemon that systemd itself started by a socket has it.
+        (Process taker, _) = await scene.StartAsync(lease, () => Scene.Python(("LISTEN_PIDFDID", "12345")));
+
+        (await Line.FromAsync(lease.Port)).Should().Be($"taker unknown pid {taker.Id}");
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        await client.ConnectAsync(IPAddress.Loopback, lease.Port).Within();
+        await client.SendAsync("hello"u8.ToArray()).Within();
+        byte[] answer = new byte[100];
+        Encoding.ASCII.GetString(answer, 0, await client.ReceiveAsync(answer).Within()).Should().Be($"taker unknown pid {taker.Id}\n");
+        string[] told = (await File.ReadAllTextAsync($"/proc/{taker.Id}/environ")).Split('\0');
+        told.Where(variable => variable.StartsWith("LISTEN_", StringComparison.Ordinal))
+            .Should().BeEquivalentTo("LISTEN_FDS=2", "LISTEN_FDNAMES=unknown:unknown", $"LISTEN_PID={taker.Id}");
     }
 
     [NeedsFact("python3")]

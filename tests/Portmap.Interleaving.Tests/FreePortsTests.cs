@@ -16,6 +16,18 @@ public sealed class FreePortsTests : IDisposable
     public void Dispose() => _puppets.Dispose();
 
     [Fact]
+    public void TryTake_Twice_OnlyTheFirstHasIt()
+    {
+        FreePorts free = new(s_range);
+        free.Add(20_130);
+
+        free.TryTake(20_130).Should().BeTrue();
+        free.TryTake(20_130).Should().BeFalse();
+
+        free.TryTake(s_range.Last + 1).Should().BeFalse();
+    }
+
+    [Fact]
     public void Find_APortComesAsTheLastOfItsWordGoes_IsFoundUnderEverySchedule() =>
         PlayAll(free => [() => TakeAndGiveBackAndTake(free), () => free.Add(20_131)], taken: 20_130, added: 20_131);
 

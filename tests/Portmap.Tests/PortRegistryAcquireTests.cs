@@ -124,6 +124,19 @@ public class PortRegistryAcquireTests
     }
 
     [Fact]
+    public async Task TryAcquire_ExcludedPortThatOthersWantedAndLeft_IsNotHandedOut()
+    {
+        await using Scene scene = new("20000-20001", options => (options.Exclude, options.ReuseDelay) = ("20000", TimeSpan.Zero));
+        PortSession other = scene.SessionOf(scene.StartChild());
+        scene.Here.Register("a", 20000);
+        other.RegisterRefused("b", 20000).ShouldExplain(PortRefusalReason.Conflict);
+        scene.Here.Release("a");
+
+        scene.Acquire("c").Port.Should().Be(20001);
+        scene.AcquireRefused("d").ShouldExplain(PortRefusalReason.Exhausted);
+    }
+
+    [Fact]
     public async Task TryAcquire_MaxOwnersReached_NamesTheBound()
     {
         await using Scene scene = new(configure: options => options.MaxOwners = 3);

@@ -186,17 +186,20 @@ public class PortRegistryMemoryTests
     }
 
     [Theory]
-    [InlineData(PortOrder.NextFit)]
-    [InlineData(PortOrder.Random)]
-    [InlineData(PortOrder.LowestFree)]
-    public async Task Fresh_NoPrevious_GivesAnotherThanTheLast(PortOrder order)
+    [InlineData(PortOrder.NextFit, null)]
+    [InlineData(PortOrder.Random, null)]
+    [InlineData(PortOrder.LowestFree, null)]
+    [InlineData(PortOrder.Random, "20004-20005")]
+    [InlineData(PortOrder.LowestFree, "20004-20005")]
+    public async Task Fresh_NoPrevious_GivesAnotherThanTheLast(PortOrder order, string? ports)
     {
+        PortRequest request = new("b1") { Ports = ports };
         await using Scene scene = new("20004-20005", options => (options.Order, options.ReuseDelay) = (order, TimeSpan.Zero));
-        int last = scene.Acquire("b1").Port;
+        int last = scene.Acquire(request).Port;
         for (int i = 0; i < 10; i++)
         {
             scene.Clock.Advance(TimeSpan.FromSeconds(61));
-            PortLease lease = scene.Acquire("b1");
+            PortLease lease = scene.Acquire(request);
             lease.Port.Should().NotBe(last);
             last = lease.Port;
         }

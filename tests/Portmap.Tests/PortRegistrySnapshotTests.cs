@@ -30,11 +30,21 @@ public class PortRegistrySnapshotTests
             (20003, PortProtocol.Tcp, PortState.Foreign),
             (20001, PortProtocol.Udp, PortState.Bound),
         ]);
-        PortEntry[] shared = [.. entries.Where(entry => entry is { Port: 20001, Protocol: PortProtocol.Tcp })];
-        shared.Select(entry => (entry.Owner, entry.OwnerCount)).Should().BeEquivalentTo([("bound", 2), ("shares", 2)]);
-        shared.Should().BeInAscendingOrder(entry => entry.Epoch);
         entries.Where(entry => entry.State is PortState.Reserved or PortState.Bound).Select(entry => entry.Owner)
             .Should().BeEquivalentTo("reserved", "open", "bound", "shares", "udp");
+    }
+
+    [Fact]
+    public async Task Snapshot_OwnersOfOnePort_ComeByTheirEpochs()
+    {
+        await using Scene scene = new(configure: options => options.MaxOwners = 100);
+        string[] owners = [.. Enumerable.Range(0, 20).Select(i => $"b{i}")];
+        Array.ForEach(owners, owner => scene.Here.Register(owner, 20001));
+
+        ImmutableArray<PortEntry> entries = scene.Registry.Snapshot().Entries;
+
+        entries.Select(entry => entry.Owner).Should().BeEquivalentTo(owners);
+        entries.Should().BeInAscendingOrder(entry => entry.Epoch).And.OnlyContain(entry => entry.OwnerCount == 20);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Portmap.Guarding;
@@ -84,76 +85,82 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
         List<Found> found = new(Math.Max(0, table.EstimatedOwners));
         foreach (OwnerView owner in table.Owners())
         {
-            ClaimView served = owner.Serving();
+            ClaimView served = owner.Served is { Holder.IsServing: true } seen ? seen : owner.Serving();
             served = served.IsNone && owner.Served.Holder is { IsRecovered: true } ? owner.Served : served;
-            Add(served, PortState.Bound);
-            Add(owner.Lease, PortState.Reserved);
+            if (!served.IsNone)
+            {
+                found.Add(new Found(served, PortState.Bound));
+            }
+
+            if (!owner.Lease.IsNone)
+            {
+                found.Add(new Found(owner.Lease, PortState.Reserved));
+            }
         }
 
-        AddIdle(PortProtocol.Tcp);
+        List<Found> inOrder = new(found.Count);
+        AddByPort(inOrder, found, PortProtocol.Tcp);
         if (table.HasUdp)
         {
-            AddIdle(PortProtocol.Udp);
+            AddByPort(inOrder, found, PortProtocol.Udp);
         }
 
-        PortEntry[] entries = new PortEntry[found.Count];
+        PortEntry[] entries = new PortEntry[inOrder.Count];
         Dictionary<(PortProtocol, int), int> sharers = [];
-        long[] order = InOrder(found);
         for (int i = 0; i < entries.Length; i++)
         {
-            (ClaimView claim, PortState state) = found[(int)order[i]];
+            (ClaimView claim, PortState state) = inOrder[i];
             entries[i] = state is PortState.Cooling or PortState.Foreign ? Idle(claim, state) : Of(claim, CountOnce(claim, sharers));
         }
 
         return ImmutableCollectionsMarshal.AsImmutableArray(entries);
-
-        void AddIdle(PortProtocol protocol)
-        {
-            foreach (int port in table.Ports.Used(protocol))
-            {
-                if (table.Ports.FindOnly(protocol, port).IsNone
-                    && table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)
-                {
-                    Add(idle, state);
-                }
-            }
-        }
-
-        void Add(ClaimView claim, PortState state)
-        {
-            if (!claim.IsNone)
-            {
-                found.Add(new Found(claim, state));
-            }
-        }
     }
 
-    /// <summary>Sorts by protocol, port and epoch. Words are sorted, which is faster than moving
-    /// entries: of protocol and port above, and of the place in the list below. Only the few claims
-    /// of one port are compared by their epochs.</summary>
-    private static long[] InOrder(List<Found> found)
+    /// <summary>Adds what was found of a protocol, in the order of the ports, and the ports between
+    /// that nobody has and that are not free.</summary>
+    /// <remarks>There are few enough ports to have a place for each, so nothing is
+    /// sorted.</remarks>
+    private void AddByPort(List<Found> inOrder, List<Found> found, PortProtocol protocol)
     {
-        long[] order = new long[found.Count];
-        for (int i = 0; i < order.Length; i++)
+        int[] newest = ArrayPool<int>.Shared.Rent(65_536), before = ArrayPool<int>.Shared.Rent(found.Count);
+        newest.AsSpan().Clear();   // 1 is the first that was found; before it, of the same port, came the one that "before" tells
+        for (int i = 0; i < found.Count; i++)
         {
-            order[i] = ((long)found[i].Claim.Protocol << 48) | ((long)found[i].Claim.Port << 32) | (uint)i;
-        }
-
-        Array.Sort(order);
-        for (int from = 0, next; from < order.Length; from = next)
-        {
-            for (next = from + 1; next < order.Length && order[next] >> 32 == order[from] >> 32; next++)
+            if (found[i].Claim.Protocol == protocol)
             {
-                // The next claim of the same port.
-            }
-
-            if (next - from > 1)
-            {
-                order.AsSpan(from, next - from).Sort((a, b) => found[(int)a].Claim.Epoch.CompareTo(found[(int)b].Claim.Epoch));
+                (before[i], newest[found[i].Claim.Port]) = (newest[found[i].Claim.Port], i + 1);
             }
         }
 
-        return order;
+        AddOf(0);   // leases whose processes bring their ports
+        foreach (int port in table.Ports.Used(protocol))
+        {
+            if (newest[port] != 0)
+            {
+                AddOf(port);
+            }
+            else if (table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)
+            {
+                inOrder.Add(new Found(idle, state));
+            }
+        }
+
+        ArrayPool<int>.Shared.Return(newest);
+        ArrayPool<int>.Shared.Return(before);
+
+        void AddOf(int port)
+        {
+            int first = inOrder.Count;
+            for (int at = newest[port]; at != 0; at = before[at - 1])
+            {
+                inOrder.Add(found[at - 1]);
+            }
+
+            if (inOrder.Count - first > 1)
+            {
+                CollectionsMarshal.AsSpan(inOrder)[first..].Sort(static (a, b) => a.Claim.Epoch.CompareTo(b.Claim.Epoch));
+            }
+        }
     }
 
     private PortEntry Idle(ClaimView found, PortState state) => new()

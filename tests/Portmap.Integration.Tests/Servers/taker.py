@@ -12,10 +12,8 @@ if count == 0:
 names = os.environ["LISTEN_FDNAMES"].split(":")
 sockets = {}
 for i in range(count):
-    kind = socket.SOCK_DGRAM if os.environ.get("KIND") == "udp" else socket.SOCK_STREAM
-    s = socket.fromfd(3 + i, socket.AF_INET6, kind)
+    s = socket.socket(fileno=3 + i)   # of whichever kind it is
     s.setblocking(False)
-    os.close(3 + i)
     sockets[s] = names[i]
 end, wake = socket.socketpair()
 wake.setblocking(False)

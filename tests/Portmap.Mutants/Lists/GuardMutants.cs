@@ -29,7 +29,10 @@ internal static class GuardMutants
         s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "&& !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "&& !MUTANT && !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "TakingProof"),
         s_guarding.This("Placeholder.Guarantee: joined and Exclusive", "Placeholder.cs", "IsJoined ? PortGuarantee.HeldByProcess", "IsJoined && !MUTANT ? PortGuarantee.HeldByProcess", "GuaranteeTruthTests|StrangerAtTheGate"),
         s_guarding.This("Placeholder.Guarantee: insisted on and Exclusive", "Placeholder.cs", ": _isOpen || _isShared ?", ": _isOpen || (_isShared && !MUTANT) ?", "SocketGuardTests"),
-        s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "(!isDual || Posix.TryMeetBoth(made))", "(MUTANT || !isDual || Posix.TryMeetBoth(made))", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts"),
+        s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "(!isDual || Posix.TryMeetBoth(made))", "(MUTANT || !isDual || Posix.TryMeetBoth(made))", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts") with
+        {
+            AliveBecause = "The kernel gives a socket both families by itself, unless net.ipv6.bindv6only is 1.",
+        },
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "if (CanJoin(listener))", "if (!MUTANT && CanJoin(listener))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
@@ -68,8 +71,14 @@ internal static class GuardMutants
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
-        s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch"),
-        s_upkeep.This("LivenessPass.Walk: whoever is not told of is quiet", "LivenessPass.cs", "!session.Watched.NeedsLook", "(MUTANT || !session.Watched.NeedsLook)", "LivenessTests|DeathWatch|DisconnectTests|OwnerRights"),
+        s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch") with
+        {
+            AliveBecause = "The thread that waits for deaths tells the session at the same moment; the pass is a second way.",
+        },
+        s_upkeep.This("LivenessPass.Walk: whoever is not told of is quiet", "LivenessPass.cs", "!session.Watched.NeedsLook", "(MUTANT || !session.Watched.NeedsLook)", "LivenessTests|DeathWatch|DisconnectTests|OwnerRights") with
+        {
+            AliveBecause = "Sessions that are not told of are counted, and a pass walks while there is one.",
+        },
         s_upkeep.This("LivenessPass.RunNow: a failing store is not tried again", "LivenessPass.cs", "parts.Journal?.RetryIfFailing();", "if (!MUTANT) { parts.Journal?.RetryIfFailing(); }", "FailingStore|ConfirmedTests|StoreException"),
         s_upkeep.This("LivenessPass.RunNow: kept placeholders stay for ever", "LivenessPass.cs", "parts.Guard.DropKept(now -", "parts.Guard.DropKept(MUTANT ? -1 : now -", "GateTests"),
         s_upkeep.This("LivenessPass.RunNow: what is due is left to the next acquisition", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests") with

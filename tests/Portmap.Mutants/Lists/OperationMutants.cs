@@ -24,7 +24,10 @@ internal static class OperationMutants
         s_operations.This("Registration.RankOf: the worker's number is forgotten", "Registration.cs", "right.Origin = lease.Epoch;", "right.Origin = MUTANT ? 0 : lease.Epoch;", "EpochOrder|PortRegistryEpoch|EpochAgain"),
         s_operations.This("Registration.Rank: the mark is not raised", "Registration.cs", "if (rank < ofOwner)", "if (!MUTANT && rank < ofOwner)", "EpochOrder|PortSessionBesideLease"),
         s_operations.This("Registration.RefuseHeld: who died holds the port", "Registration.cs", "if (process.CheckAlive())\n            {\n                return Refusals.PortConflict", "if (MUTANT || process.CheckAlive())\n            {\n                return Refusals.PortConflict", "PortSessionRegister|LivenessTests"),
-        s_operations.This("Registration.Finish: a process that died meanwhile is served", "Registration.cs", "if (_session.IsOver)\n            {", "if (!MUTANT && _session.IsOver)\n            {", "DisplayName~a process dies while it registers|DisplayName~a process dies while it is replaced", "Portmap.Interleaving.Tests"),
+        s_operations.This("Registration.Finish: a process that died meanwhile is served", "Registration.cs", "if (_session.IsOver)\n            {", "if (!MUTANT && _session.IsOver)\n            {", "DisplayName~a process dies while it registers|DisplayName~a process dies while it is replaced", "Portmap.Interleaving.Tests") with
+        {
+            AliveBecause = "A session that is over serves nothing, and the next pass ends what it has: the same a second later.",
+        },
         s_operations.This("Registration.VerifyAsync: everybody is believed", "Registration.cs", "return ListenerCheck.Refuse(new(request.Protocol, port, session.Process", "return MUTANT ? null : ListenerCheck.Refuse(new(request.Protocol, port, session.Process", "VerifiedListener"),
     ];
 
@@ -100,8 +103,9 @@ internal static class OperationMutants
         s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
         s_operations.This("Confirmation.StepsAsync: waits for a turn that may be over", "Confirmation.cs", "parts.Journal!.Kick();", "if (!MUTANT) { parts.Journal!.Kick(); }", "LastTurnTests"),
         s_operations.This("Confirmation.MayBringPorts: never", "Confirmation.cs", "return parts.Journal is", "return !MUTANT && parts.Journal is", "Persistence.ConfirmedTests|Persistence.AcquireAllStoreTests|FailingStoreTests"),
-        s_operations.This("PortEntries.InOrder: by nothing", "PortEntries.cs", "        Array.Sort(order);\n", "        if (!MUTANT) { Array.Sort(order); }\n", "SnapshotTests"),
-        s_operations.This("PortEntries.InOrder: those of one port in any order", "PortEntries.cs", "if (next - from > 1)", "if (!MUTANT && next - from > 1)", "SnapshotTests"),
+        s_operations.This("PortEntries.AddByPort: one of those that share a port is left out", "PortEntries.cs", "at != 0; at = before[at - 1])", "at != 0; at = MUTANT ? 0 : before[at - 1])", "SnapshotTests"),
+        s_operations.This("PortEntries.AddByPort: those of one port in any order", "PortEntries.cs", "if (inOrder.Count - first > 1)", "if (!MUTANT && inOrder.Count - first > 1)", "SnapshotTests"),
+        s_operations.This("PortEntries.AddByPort: leases without a number are left out", "PortEntries.cs", "        AddOf(0);", "        if (!MUTANT) { AddOf(0); }", "SnapshotTests"),
         s_operations.This("PortEntries.CountOnce: a shared port has one owner", "PortEntries.cs", "if (!claim.IsShared)\n", "if (MUTANT || !claim.IsShared)\n", "SnapshotTests|ListingTests|SharedPort"),
     ];
 }

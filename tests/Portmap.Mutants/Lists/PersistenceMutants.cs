@@ -76,7 +76,7 @@ internal static class PersistenceMutants
     [
         s_persistence.This("PortFactSet.Apply: the lower mark wins", "PortFactSet.cs", "Mark is null || fact.Epoch > Mark.Epoch", "Mark is null || MUTANT || fact.Epoch > Mark.Epoch", "PortFactSet"),
         s_persistence.This("PortFactSet.Forget: the last of a port is dropped", "PortFactSet.cs", "fact.Epoch < newest[Places.Of(fact)]", "(MUTANT || fact.Epoch < newest[Places.Of(fact)])", "PortFactSet"),
-        s_persistence.This("RememberedPorts: the first owner of a port keeps it", "RememberedPorts.cs", "last = last is null || fact.Epoch > last.Epoch ? fact : last;\n            }", "last = last is null || (fact.Epoch > last.Epoch && !MUTANT) ? fact : last;\n            }", "PortRegistryMemory|RestartMix"),
+        s_persistence.This("RememberedPorts: the first owner of a port keeps it", "RememberedPorts.cs", "last = last is null || fact.Epoch > last.Epoch ? fact : last;\n            }", "last = last is null || (fact.Epoch > last.Epoch && !MUTANT) ? fact : last;\n            }", "RememberedPorts"),
     ];
 
     private static IEnumerable<Mutant> Recoveries =>

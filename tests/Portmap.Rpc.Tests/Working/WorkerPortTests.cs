@@ -156,6 +156,43 @@ public sealed class WorkerPortTests : IAsyncDisposable
     }
 
     [Fact]
+    public void TryOpen_UdpIsBusy_ClosesTheTcpSocketAtOnce()
+    {
+        using Socket stranger = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        stranger.Bind(new IPEndPoint(PortBlock.Loopback, _range.First));
+        WorkerPortOptions options = Options();
+        options.Protocol = PortProtocol.TcpAndUdp;
+        Socket? tcp = null;
+
+        ListeningSockets? opened = ListeningSockets.TryOpen(WorkerSettings.Resolve(options), _range.First, isInsisted: false, socket => tcp = socket, out SocketException? inUse);
+
+        opened.Should().BeNull();
+        inUse!.SocketErrorCode.Should().Be(SocketError.AddressAlreadyInUse);
+        tcp!.SafeHandle.IsClosed.Should().BeTrue();
+    }
+
+    [Fact]
+    public void TryPick_OnlyTheLastPortIsFree_IsFound()
+    {
+        const int Ports = 4;
+        List<Socket> strangers = [];
+        for (int port = _range.First; port < _range.First + Ports - 1; port++)
+        {
+            Socket stranger = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            strangers.Add(stranger);
+            stranger.Bind(new IPEndPoint(PortBlock.Loopback, port));
+            stranger.Listen();
+        }
+
+        WorkerPortOptions options = Options();
+        options.Ports = new PortRange(_range.First, _range.First + Ports - 1).ToString();
+        using ListeningSockets? picked = new PortPicker(WorkerSettings.Resolve(options), new NoChance()).TryPick();
+
+        picked!.Port.Should().Be(_range.First + Ports - 1);
+        strangers.ForEach(socket => socket.Dispose());
+    }
+
+    [Fact]
     public void TryPick_PortThatAnotherIsAboutToListenOn_IsLeftToIt()
     {
         int port = _range.First;
@@ -698,4 +735,10 @@ public sealed class WorkerPortTests : IAsyncDisposable
         Address = PortBlock.Loopback,
         ConnectTimeout = TimeSpan.FromSeconds(20),
     };
+
+    /// <summary>Draws the lowest number each time.</summary>
+    private sealed class NoChance : Random
+    {
+        public override int Next(int maxValue) => 0;
+    }
 }
