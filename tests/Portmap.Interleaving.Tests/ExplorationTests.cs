@@ -90,7 +90,7 @@ public class ExplorationTests
         ["a lease gets more time as it is registered"] = (1, [s_acquire], [[s_extend, s_byOwner], [Lease(0, 1, 0)]]),
         ["a lease gets more time as it runs out"] = (1, [s_acquire], [[s_extend, s_byOwner], [s_pass, s_byPort]]),
         ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),
-        ["owners that take turns on a shared port"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[s_byPort], [Release(0, 0), Register(0, 1, 0), Release(1, 0)]]),
+        ["owners that take turns on a shared port"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[s_byPort], [Register(2, 1, 0), Release(0, 0), Release(1, 0)]]),
         ["a lease of both protocols as others have the UDP port"] = (1, [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))], [[s_acquireBoth], [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))]]),
     };
 
