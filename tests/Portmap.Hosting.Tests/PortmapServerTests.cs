@@ -44,8 +44,10 @@ public sealed class PortmapServerTests
         neighbour.Pings.Should().Equal("start");
     }
 
-    [Fact]
-    public async Task Start_GivenUpWhileTheStateIsRead_LetsGoOfTheState()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_GivenUpWhileTheStateIsRead_LetsGoOfTheState(bool isReadBeforeTheEnd)
     {
         FakePortStore store = new();
         store.Hold();
@@ -58,6 +60,10 @@ public sealed class PortmapServerTests
             await end.CancelAsync();
             await FluentActions.Awaiting(() => start.Within()).Should().ThrowAsync<OperationCanceledException>();
             store.Release();
+            if (isReadBeforeTheEnd)
+            {
+                await host.Host.Services.GetRequiredService<Lazy<Task<PortRegistry>>>().Value.Within();
+            }
         }
 
         await store.WhenDisposed.Within();

@@ -89,7 +89,7 @@ public sealed class FleetTests : IAsyncLifetime
         lines.Lines.Should().Equal("""{"host":"node7","address":"10.0.0.7","entries":1}""");
     }
 
-    [NeedsFact("etcd")]
+    [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task WatchJson_OwnerMovesToAnotherHost_TellsTheMapAndEachChangeUntilCtrlC()
     {
         await _etcd.StartAsync();
@@ -104,6 +104,7 @@ public sealed class FleetTests : IAsyncLifetime
         JsonElement went = await ReadAsync(watch);
         Register(b, "web", 20_002);
         JsonElement came = await ReadAsync(watch);
+        (await _etcd.CtlAsync("lease", "list")).Should().StartWith("found 2 leases", "those of the hosts: who only looks takes none");
         await _etcd.First.KillAsync();
 
         snapshot.GetProperty("entries").GetInt32().Should().Be(1);

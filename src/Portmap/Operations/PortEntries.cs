@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Portmap.Guarding;
@@ -100,10 +99,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
 
         List<Found> inOrder = new(found.Count);
         AddByPort(inOrder, found, PortProtocol.Tcp);
-        if (table.HasUdp)
-        {
-            AddByPort(inOrder, found, PortProtocol.Udp);
-        }
+        AddByPort(inOrder, found, PortProtocol.Udp);
 
         PortEntry[] entries = new PortEntry[inOrder.Count];
         Dictionary<(PortProtocol, int), int> sharers = [];
@@ -122,36 +118,30 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     /// sorted.</remarks>
     private void AddByPort(List<Found> inOrder, List<Found> found, PortProtocol protocol)
     {
-        int[] newest = ArrayPool<int>.Shared.Rent(65_536), before = ArrayPool<int>.Shared.Rent(found.Count);
-        newest.AsSpan().Clear();   // 1 is the first that was found; before it, of the same port, came the one that "before" tells
+        int[]?[] newest = new int[]?[256];   // for 256 ports each; 1 is the first that was found
+        int[] before = new int[found.Count];   // the one of the same port that was found before, or 0
         for (int i = 0; i < found.Count; i++)
         {
             if (found[i].Claim.Protocol == protocol)
             {
-                (before[i], newest[found[i].Claim.Port]) = (newest[found[i].Claim.Port], i + 1);
+                ref int last = ref (newest[found[i].Claim.Port >> 8] ??= new int[256])[found[i].Claim.Port & 255];
+                (before[i], last) = (last, i + 1);
             }
         }
 
         AddOf(0);   // leases whose processes bring their ports
-        foreach (int port in table.Ports.Used(protocol))
+        foreach (int port in protocol == PortProtocol.Tcp || table.HasUdp ? table.Ports.Used(protocol) : [])
         {
-            if (newest[port] != 0)
-            {
-                AddOf(port);
-            }
-            else if (table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)
+            if (!AddOf(port) && table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)
             {
                 inOrder.Add(new Found(idle, state));
             }
         }
 
-        ArrayPool<int>.Shared.Return(newest);
-        ArrayPool<int>.Shared.Return(before);
-
-        void AddOf(int port)
+        bool AddOf(int port)
         {
             int first = inOrder.Count;
-            for (int at = newest[port]; at != 0; at = before[at - 1])
+            for (int at = newest[port >> 8]?[port & 255] ?? 0; at != 0; at = before[at - 1])
             {
                 inOrder.Add(found[at - 1]);
             }
@@ -160,6 +150,8 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
             {
                 CollectionsMarshal.AsSpan(inOrder)[first..].Sort(static (a, b) => a.Claim.Epoch.CompareTo(b.Claim.Epoch));
             }
+
+            return inOrder.Count > first;
         }
     }
 

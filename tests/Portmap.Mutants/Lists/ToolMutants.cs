@@ -16,7 +16,7 @@ internal static class ToolMutants
         s_tool.This("Words.Of: an owner steers the terminal", "Output/Words.cs", "text.Length == 0 ? None : Printable.Of(text);", "text.Length == 0 ? None : MUTANT ? text : Printable.Of(text);", "LookupTests.List_OfAnOwner"),
         s_tool.This("StandardOutput.Write: a full disk is not told", "Output/StandardOutput.cs", "if (error is not (0 or Interrupted))", "if (MUTANT && error != 0) { return; }\n            if (error is not (0 or Interrupted))", "LookupTests.List_OntoAFullDisk"),
         s_tool.This("CommandLine: a daemon that is not there is refused", "CommandLine.cs", "return Fail(exception.Message, ExitCode.Unreachable);\n", "return Fail(exception.Message, MUTANT ? ExitCode.Refused : ExitCode.Unreachable);\n", "UnreachableTests"),
-        s_tool.This("fleet: it takes a lease", "Verbs/Fleet/FleetSource.cs", "ReadOnly = true,", "ReadOnly = !MUTANT,", "FleetTests.List_Users"),
+        s_tool.This("fleet: it takes a lease", "Verbs/Fleet/FleetSource.cs", "ReadOnly = true,", "ReadOnly = !MUTANT,", "FleetTests.Watch"),
         s_tool.This("fleet: a denial is waited for", "Verbs/Fleet/FleetSource.cs", "if (status.IsDenied)", "if (!MUTANT && status.IsDenied)", "FleetTests.List_Users"),
         s_tool.This("fleet list --host: all the same", "Verbs/Fleet/FleetVerbs.cs", "host is null || entry.Host == host", "MUTANT || host is null || entry.Host == host", "FleetTests.List_TwoHosts"),
         s_tool.This("fleet lookup: nobody is 0", "Verbs/Fleet/FleetVerbs.cs", "return ExitCode.Nothing;", "return MUTANT ? ExitCode.Done : ExitCode.Nothing;", "FleetTests.Lookup_Owner"),
