@@ -24,12 +24,14 @@ internal sealed class Stranger : IDisposable
     /// program.</summary>
     public static Stranger ListeningOnceFree(int port)
     {
-        IPEndPoint place = new(IPAddress.Any, port);
-        SpinWait.SpinUntil(() => IsFree(place, SocketType.Stream), Deadline.Default).Should().BeTrue("{0} should be free once nobody holds it", place);
-        return Listening(port);
+        Stranger stranger = BoundOnceFree(port, SocketType.Stream);
+        stranger._socket.Listen();
+        return stranger;
     }
 
-    public static Stranger OnUdp(int port) => Bound(port, IPAddress.Any, SocketType.Dgram);
+    /// <summary>On a port that may have been let go just now, as
+    /// <see cref="ListeningOnceFree"/>.</summary>
+    public static Stranger OnUdp(int port) => BoundOnceFree(port, SocketType.Dgram);
 
     /// <summary>Returns when the port is free: a process that another test is just starting holds a
     /// copy of every descriptor until it becomes its program.</summary>
@@ -46,17 +48,31 @@ internal sealed class Stranger : IDisposable
         SpinWait.SpinUntil(() => IsFree(place, type), Deadline.Default).Should().BeTrue("{0} should be free once nobody holds it", place);
     }
 
-    private static bool IsFree(IPEndPoint place, SocketType type)
+    private static Stranger BoundOnceFree(int port, SocketType type)
+    {
+        Stranger? stranger = null;
+        SpinWait.SpinUntil(() => (stranger = TryBind(new IPEndPoint(IPAddress.Any, port), type)) is not null, Deadline.Default)
+            .Should().BeTrue("port {0} should be free once nobody holds it", port);
+        return stranger!;
+    }
+
+    private static Stranger? TryBind(IPEndPoint place, SocketType type)
     {
         try
         {
-            Bound(place.Port, place.Address, type)._socket.Dispose();
-            return true;
+            return Bound(place.Port, place.Address, type);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
         {
-            return false;
+            return null;
         }
+    }
+
+    private static bool IsFree(IPEndPoint place, SocketType type)
+    {
+        Stranger? stranger = TryBind(place, type);
+        stranger?._socket.Dispose();
+        return stranger is not null;
     }
 
     private static Stranger Bound(int port, IPAddress address, SocketType type)
