@@ -149,7 +149,6 @@ internal struct PortHunt
 
     /// <summary>What there is to be had of 64 ports from one on, on every protocol asked
     /// for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // once for every 64 ports, where a row is looked for
     public readonly ulong Window(int from, bool alsoWaiting)
     {
         ulong window = Hints.Window(from, alsoWaiting);

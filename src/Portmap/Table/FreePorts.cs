@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Table;
@@ -158,7 +157,6 @@ internal sealed class FreePorts
 
     /// <summary>64 ports from one on, a bit for each that is in: where several in a row are looked
     /// for. A hint.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // once for every 64 ports, where a row is looked for
     public ulong Window(int from)
     {
         int index = from - _first, word = index >> 6, shift = index & 63;

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Portmap.Table;
 
 /// <summary>Where ports to hand out may be found: free ones, and those that wait for their time.
@@ -56,7 +54,6 @@ internal sealed class PortHints : IFreePorts
 
     /// <summary>64 ports from one on, a bit for each that may be free, or with those that wait for
     /// their time.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]   // once for every 64 ports, where a row is looked for
     public ulong Window(int from, bool alsoWaiting) =>
         Free.Window(from) | (alsoWaiting ? _cooling.Window(from) | _foreign.Window(from) : 0);
 

@@ -4,26 +4,17 @@ namespace Portmap.Tests.Persistence;
 
 public sealed class RememberedPortsTests
 {
+    /// <summary>Two owners had one port, or one owner had two.</summary>
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Of_TwoOwnersHadOnePort_TheLaterOneHasIt(bool isLaterFirst)
+    [InlineData("b", 20_000, false)]
+    [InlineData("b", 20_000, true)]
+    [InlineData("a", 20_001, false)]
+    [InlineData("a", 20_001, true)]
+    public void Of_TwoFactsThatCannotBothStand_KeepsTheLater(string owner, int port, bool isLaterFirst)
     {
-        PortFact earlier = Had("a", 20_000, epoch: 5), later = Had("b", 20_000, epoch: 6);
+        PortFact earlier = Had("a", 20_000, epoch: 5), later = Had(owner, port, epoch: 6);
 
-        IReadOnlyCollection<PortFact> remembered = RememberedPorts.Of(isLaterFirst ? [later, earlier] : [earlier, later], hasSeveral: false);
-
-        remembered.Should().Equal(later);
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Of_OwnerHadTwoPorts_ItIsTheLaterOne(bool isLaterFirst)
-    {
-        PortFact earlier = Had("a", 20_000, epoch: 5), later = Had("a", 20_001, epoch: 6);
-
-        IReadOnlyCollection<PortFact> remembered = RememberedPorts.Of(isLaterFirst ? [later, earlier] : [earlier, later], hasSeveral: true);
+        IReadOnlyCollection<PortFact> remembered = RememberedPorts.Of(isLaterFirst ? [later, earlier] : [earlier, later], hasSeveral: owner == "a");
 
         remembered.Should().Equal(later);
     }
