@@ -10,10 +10,11 @@ namespace Portmap;
 [DebuggerDisplay("{Display,nq}")]
 public readonly record struct PortEntry
 {
-    // Kept small: 56 bytes, which are written and copied by each look.
-    private readonly Unequalled _addresses;
+    // Kept small: 56 bytes, which are written and copied by each look. The runtime puts the one field
+    // that is a struct with a reference behind all others, so no four words without a reference
+    // stand in a row: it would copy such a row by "rep movs", which takes longer than the look.
+    private readonly Moment _moment;
     private readonly long _epoch;
-    private readonly long _sinceTicks;
     private readonly int _processId;
     private readonly byte _protocol;
     private readonly byte _state;
@@ -45,10 +46,10 @@ public readonly record struct PortEntry
     public int? ProcessId { get => _processId == 0 ? null : _processId; init => _processId = value ?? 0; }
 
     /// <summary>When the claim came into this state, in UTC.</summary>
-    public DateTimeOffset Since { get => new(_sinceTicks, TimeSpan.Zero); init => _sinceTicks = value.UtcTicks; }
+    public DateTimeOffset Since { get => new(_moment.SinceTicks, TimeSpan.Zero); init => _moment = _moment with { SinceTicks = value.UtcTicks }; }
 
     /// <summary><see cref="Since"/>, in <see cref="DateTimeOffset.UtcTicks"/>.</summary>
-    internal long SinceTicks { init => _sinceTicks = value; }
+    internal long SinceTicks { init => _moment = _moment with { SinceTicks = value }; }
 
     /// <summary>How many owners share the port; more than one only within one process.</summary>
     public int OwnerCount { get; init; }
@@ -65,7 +66,7 @@ public readonly record struct PortEntry
     /// not. Addresses that are not served are anybody's, unless the entry is
     /// <see cref="PortGuarantee.Exclusive"/>.
     /// </value>
-    public string Addresses { get => _addresses.Text ?? string.Empty; init => _addresses = new Unequalled(value); }
+    public string Addresses { get => _moment.Addresses ?? string.Empty; init => _moment = _moment with { Addresses = value }; }
 
     /// <summary>How strongly the port is held.</summary>
     public PortGuarantee Guarantee { get => (PortGuarantee)_guarantee; init => _guarantee = (byte)value; }
@@ -76,15 +77,17 @@ public readonly record struct PortEntry
     /// <summary>What a debugger shows.</summary>
     private string Display => $"{State} {Port}/{Protocol} of {(Owner.Length == 0 ? "nobody" : Owner)}";
 
-    /// <summary>A text that makes no difference.</summary>
-    private readonly struct Unequalled(string text) : IEquatable<Unequalled>
+    /// <summary>Since when, and at which addresses, which make no difference.</summary>
+    private readonly struct Moment : IEquatable<Moment>
     {
-        public string? Text { get; } = text;
+        public string? Addresses { get; init; }
 
-        public bool Equals(Unequalled other) => true;
+        public long SinceTicks { get; init; }
 
-        public override bool Equals(object? obj) => obj is Unequalled;
+        public bool Equals(Moment other) => SinceTicks == other.SinceTicks;
 
-        public override int GetHashCode() => 0;
+        public override bool Equals(object? obj) => obj is Moment other && Equals(other);
+
+        public override int GetHashCode() => SinceTicks.GetHashCode();
     }
 }
