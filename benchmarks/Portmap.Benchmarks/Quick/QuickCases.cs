@@ -196,6 +196,7 @@ internal static class QuickCases
         const int Owners = 60_000;
         using Served served = new(Owners);
         BookClaim[] slots = [.. Enumerable.Repeat<BookClaim>(null!, FirstPort), .. served.Owners.Select((owner, i) => new BookClaim(owner, FirstPort + i, i, 0) { IsOpen = true })];
+        KnownPort[] known = [.. Enumerable.Repeat<KnownPort>(null!, FirstPort), .. served.Owners.Select((owner, i) => new KnownPort(owner, FirstPort + i, i + 1, Environment.ProcessId))];
         Lock gate = new();
         int[] ports = [.. Enumerable.Range(FirstPort, Owners)];
         Random.Shared.Shuffle(ports);
@@ -203,7 +204,8 @@ internal static class QuickCases
         return Compare(
             LongSliceNs,
             new("ours", () => Check(Next(), port => served.Registry.TryGetEntry(port, out PortEntry entry) && entry.Owner.Length > 0 ? entry.Port : 0), Lookups),
-            new("lock + array", () => Check(Next(), Locked), Lookups));
+            new("lock + array", () => Check(Next(), Locked), Lookups),
+            new("lock + array, whole entry", () => Check(Next(), port => TryGetEntry(port, out PortEntry entry) && entry.Owner.Length > 0 ? entry.Port : 0), Lookups));
 
         Span<int> Next() => ports.AsSpan(at = (at + Lookups) % (Owners - Lookups), Lookups);
 
@@ -212,6 +214,16 @@ internal static class QuickCases
             lock (gate)
             {
                 return slots[port] is { IsOpen: true } claim && claim.Owner.Length > 0 ? claim.Port : 0;
+            }
+        }
+
+        bool TryGetEntry(int port, out PortEntry entry)
+        {
+            lock (gate)
+            {
+                KnownPort? found = known[port];
+                entry = found?.Entry ?? default;
+                return found is not null;
             }
         }
 
@@ -225,6 +237,36 @@ internal static class QuickCases
                 }
             }
         }
+    }
+
+    /// <summary>What a book under a lock keeps of a port to answer all that an entry
+    /// says.</summary>
+    private sealed record KnownPort(string Owner, int Port, long Epoch, int ProcessId)
+    {
+        public PortState State { get; set; } = PortState.Bound;
+
+        public DateTimeOffset Since { get; set; } = DateTimeOffset.UtcNow;
+
+        public PortGuarantee Guarantee { get; set; } = PortGuarantee.HeldByProcess;
+
+        public string Strategy { get; } = PortRegistryOptions.ProcessBinds;
+
+        public string Addresses { get; set; } = "*";
+
+        public PortEntry Entry => new()
+        {
+            Owner = Owner,
+            Port = Port,
+            Protocol = PortProtocol.Tcp,
+            State = State,
+            Epoch = Epoch,
+            ProcessId = ProcessId,
+            Since = Since,
+            OwnerCount = 1,
+            Guarantee = Guarantee,
+            Addresses = Addresses,
+            Strategy = Strategy,
+        };
     }
 
     private static QuickRow EntryByOwner(int owners)
