@@ -104,6 +104,8 @@ public sealed class WorkerProcessTests
         await using ChildProcess brick = StartAlone(Samples.Brick, endpoint, Brick);
         await using ChildProcess snapd = StartAlone(Samples.Snapd, endpoint, "snapd:vol0");
         PortEntry brickBefore = await RegisteredAsync(endpoint, Brick), snapdBefore = await RegisteredAsync(endpoint, "snapd:vol0");
+        (await Line.FromAsync(brickBefore.Port)).Should().Contain(Brick, "it serves once it knows itself that it is signed in");
+        (await Line.FromAsync(snapdBefore.Port)).Should().Contain("snapd:vol0");
 
         first.Kill();
         await first.ExitAsync();
