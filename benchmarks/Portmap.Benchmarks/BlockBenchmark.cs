@@ -52,10 +52,7 @@ public class BlockBenchmark
                 throw new InvalidOperationException(refusal.ToString());
             }
 
-            foreach (PortLease lease in leases)
-            {
-                lease.TryRelease(out _);
-            }
+            Release(leases);
         }
     }
 
@@ -67,10 +64,25 @@ public class BlockBenchmark
         int refused = 0;
         for (int i = 0; i < RowsPerInvoke; i++)
         {
-            refused += _registry.TryAcquireAll(_longer, contiguous: true, out _, out PortRefusal? refusal) || refusal.Reason != PortRefusalReason.Exhausted ? 0 : 1;
+            if (_registry.TryAcquireAll(_longer, contiguous: true, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal))
+            {
+                Release(leases);
+            }
+            else
+            {
+                refused += refusal.Reason == PortRefusalReason.Exhausted ? 1 : 0;
+            }
         }
 
         return refused == RowsPerInvoke || Free > Books.Ports.Count / 2 ? refused : throw new InvalidOperationException("A row was found that is not there.");
+    }
+
+    private static void Release(IReadOnlyList<PortLease> leases)
+    {
+        foreach (PortLease lease in leases)
+        {
+            lease.TryRelease(out _);
+        }
     }
 
     private static PortRequest[] Row(int length) =>
