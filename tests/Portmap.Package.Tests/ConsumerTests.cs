@@ -1,5 +1,9 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
 using FluentAssertions;
 using Portmap.TestKit;
+using Portmap.TestKit.Processes;
 using Xunit;
 
 namespace Portmap.Package.Tests;
@@ -39,6 +43,22 @@ public sealed class ConsumerTests(PackedPackages packages)
         string output = await Tool.RunAsync(program, packages.Folder, "daemon", "unix:" + Path.Combine(packages.Folder, "host.sock"), PortBlock.Take(16).ToString());
 
         output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal("health: Healthy", "answer: this is web", "exit code 0, still listed: False");
+    }
+
+    [NeedsFact("clang", "gcc", Also = ["etcd"])]
+    public async Task FleetConsumer_PublishedAsNativeAot_PublishesAndFindsAndClaims()
+    {
+        string program = await packages.PublishedFleetConsumerAsync();
+        (IPAddress address, PortRange ports) = (PortBlock.TakeLoopback(), PortBlock.Take(2));
+        string endpoint = string.Create(CultureInfo.InvariantCulture, $"http://{address}:{ports.First}"), peer = string.Create(CultureInfo.InvariantCulture, $"http://{address}:{ports.Last}");
+        await using var etcd = ChildProcess.Start(
+            new ProcessStartInfo("etcd"),
+            "--data-dir", Path.Combine(packages.Folder, "etcd"), "--listen-client-urls", endpoint, "--advertise-client-urls", endpoint,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer, "--log-level", "error");
+
+        string output = await Tool.RunAsync(program, packages.Folder, endpoint, PortBlock.TakeOne().ToString(CultureInfo.InvariantCulture));
+
+        output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal("found: one 192.0.2.1", "claimed in the fleet: True");
     }
 
     [Fact]

@@ -74,11 +74,16 @@ public sealed class PackedPackages : IAsyncLifetime
 
     /// <summary>The consumer, published once under this name, with warnings as errors: a consumer
     /// must not get one because of us.</summary>
-    internal Task<string> PublishedConsumerAsync(string name, params string[] how) => ConsumerAsync(name, Repository.ConsumerSources, async consumer =>
+    internal Task<string> PublishedConsumerAsync(string name, params string[] how) => PublishedAsync(name, Repository.ConsumerSources, how);
+
+    /// <summary>The daemon that is part of a fleet, published once as Native AOT.</summary>
+    internal Task<string> PublishedFleetConsumerAsync() => PublishedAsync("fleet", Repository.FleetConsumerSources, "-p:PublishAot=true");
+
+    private Task<string> PublishedAsync(string name, string sources, params string[] how) => ConsumerAsync(name, sources, async consumer =>
     {
         string target = Path.Combine(consumer.Folder, "published");
         await Tool.DotnetAsync(consumer.Folder, ["publish", "-c", "Release", .. how, "-warnaserror", "-o", target, .. consumer.Properties]);
-        return Path.Combine(target, "Consumer");
+        return Path.Combine(target, Path.GetFileName(sources));
     });
 
     private Task<string> BuiltAsync(string name, string sources) => ConsumerAsync(name, sources, async consumer =>

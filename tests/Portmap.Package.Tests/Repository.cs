@@ -16,6 +16,8 @@ internal static class Repository
 
     public static string HostConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "HostConsumer");
 
+    public static string FleetConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "FleetConsumer");
+
     public static string TestConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "TestConsumer");
 
     /// <summary>Copies what the packages are made of, so that packing disturbs no other build of
