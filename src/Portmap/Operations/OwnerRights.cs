@@ -31,9 +31,10 @@ internal static class OwnerRights
         || IsOwn(caller, claim)
         || (SessionHolder.Of(claim) is { } session ? !session.CheckAlive() : caller.IsVouchedFor && ILease.Of(claim) is { IsOfHost: true, UserId: null });
 
-    /// <summary>Whether the caller may change a claim of the owner without naming it.</summary>
+    /// <summary>Whether the caller may end what the owner has without naming it by its
+    /// epoch.</summary>
     public static bool MayEndUnnamed(SessionHolder caller, ClaimView claim) =>
-        IsOwn(caller, claim) || SessionHolder.Of(claim)?.CheckAlive() == false;
+        caller.IsOfHost || IsOwn(caller, claim) || SessionHolder.Of(claim)?.CheckAlive() == false;
 
     /// <summary>Whether the caller may put a registration without an epoch, or of the same epoch,
     /// in the place of another one.</summary>

@@ -13,6 +13,7 @@ internal sealed class RegistryParts
     private FleetBonds? _fleet;
     private long _sessionMoves;
     private int _unwatchedSessions;
+    private SessionHolder? _host;
 
     public required PortRegistrySettings Settings
     {
@@ -50,6 +51,21 @@ internal sealed class RegistryParts
     public EpochFence Fence { get; set; } = null!;
 
     public ISessionEvents Sessions { get; set; } = null!;
+
+    /// <summary>Over which the host itself ends what owners have.</summary>
+    public SessionHolder Host
+    {
+        get
+        {
+            if (Volatile.Read(ref _host) is { } host)
+            {
+                return host;
+            }
+
+            SessionHolder made = SessionHolder.OfHost(Sessions, processId: 0);
+            return Interlocked.CompareExchange(ref _host, made, null) ?? made;   // one that was made for nothing holds nothing
+        }
+    }
 
     /// <summary>Null without a store.</summary>
     public ClaimJournal? Journal { get; set; }

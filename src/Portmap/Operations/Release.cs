@@ -212,7 +212,7 @@ internal struct Release : IOperation
         }
 
         return lease.IsNone || (_port != 0 && lease.Port != _port) ? Answer.Done
-            : OwnerRights.IsOwn(_caller!, lease) ? End(lease, ClaimEnd.Released, now)
+            : OwnerRights.MayEndUnnamed(_caller!, lease) ? End(lease, ClaimEnd.Released, now)
             : Refusals.NotOwner(_owner.Owner, lease, _caller!);
     }
 

@@ -98,6 +98,9 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     /// whoever got in.</summary>
     public bool IsTrusted => _isOfTrustedUser || _isOfHost;
 
+    /// <summary>The host itself speaks over it.</summary>
+    public bool IsOfHost => _isOfHost;
+
     /// <summary>The host opened it itself, and nothing is known of its process.</summary>
     public bool IsVouchedFor { get; init; }
 
