@@ -17,13 +17,7 @@ public sealed partial class ReadmeTests
     public async Task Code_OfTheDaemonAndTheWorker_ServesAClient()
     {
         using TempFolder folder = new();
-        foreach (string file in Directory.EnumerateFiles(Samples.QuickStartWorker))
-        {
-            File.Copy(file, folder[Path.GetFileName(file)]);
-        }
-
         ProcessStartInfo start = Samples.QuickStartDaemon;
-        start.WorkingDirectory = folder.FullName;
         start.Environment["XDG_RUNTIME_DIR"] = folder.FullName;
         await using ChildProcess daemon = ChildProcess.Start(start);
         Match served = Served().Match(await daemon.ReadLineAsync());

@@ -16,12 +16,8 @@ internal static class Samples
 
     public static ProcessStartInfo ManagementDaemon => Start("ManagementDaemon", "ManagementDaemon");
 
-    /// <summary>The README's daemon. It starts a program "Worker" of its working
-    /// folder.</summary>
+    /// <summary>The README's daemon. It starts the program "Worker" that lies beside it.</summary>
     public static ProcessStartInfo QuickStartDaemon => Start("Daemon", "Daemon");
-
-    /// <summary>Where the README's worker and all that it needs lies.</summary>
-    public static string QuickStartWorker => Path.Combine(s_folder, "Worker");
 
     /// <summary>The daemon that the crash test kills.</summary>
     public static ProcessStartInfo Crash => Start("Portmap.Crash", "Portmap.Crash");
