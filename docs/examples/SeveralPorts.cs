@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Portmap;
 using Portmap.Rpc;
 
@@ -16,6 +17,23 @@ public static class SeveralPorts
             Epoch = 0,                       // nobody acquired this one
         });
         return (main, admin);
+    }
+
+    public static async Task PrepareAsync(PortRegistry registry, ProcessStartInfo start)
+    {
+        string[] names = ["http", "admin", "metrics"];
+        foreach (string name in names)
+        {
+            PortLease lease = await registry.AcquireAsync($"web/{name}");
+            lease.PrepareStart(start, name: name);   // PORTMAP_HTTP_PORT and so on
+        }
+    }
+
+    public static async Task<(WorkerPort Http, WorkerPort Metrics)> ListenByNameAsync()
+    {
+        WorkerPort http = await WorkerPort.ListenAsync(new WorkerPortOptions { Name = "http" });
+        WorkerPort metrics = await WorkerPort.ListenAsync(new WorkerPortOptions { Name = "metrics" });
+        return (http, metrics);
     }
 
     public static async Task<IReadOnlyList<PortLease>> AcquireAsync(PortRegistry registry)

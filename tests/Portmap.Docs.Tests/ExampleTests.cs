@@ -12,26 +12,87 @@ namespace Portmap.Docs.Tests;
 public sealed class ExampleTests
 {
     [Fact]
-    public async Task HostedDaemon_TwoOwners_StartsAWorkerForEach()
+    public async Task HostedDaemon_TwoOwners_StartsAWorkerForEachAndAnotherWhenOneDies()
     {
         using TempFolder folder = new();
         CopyBrick(folder, "Worker");
-        string endpoint = $"unix:{folder["portmap.sock"]}";
-        using IHost host = HostedDaemon.Build(
-        [
-            "--contentRoot", folder.FullName, "--Portmap:StateFolder", folder["state"], "--Portmap:Ports", PortBlock.Take(10).ToString(),
-            "--PortmapServer:Endpoints:0", endpoint, "--Logging:LogLevel:Default", "Warning",
-        ]);
-        await host.StartAsync().Within();
+        using IHost host = await StartSupervisorAsync(folder);
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
         {
-            (await BoundAsync(registry, "web")).Port.Should().NotBe((await BoundAsync(registry, "api")).Port);
+            PortEntry web = await BoundAsync(registry, "web"), api = await BoundAsync(registry, "api");
+            web.Port.Should().NotBe(api.Port);
+
+            using Process worker = Process.GetProcessById(web.ProcessId!.Value);
+            worker.Kill();
+            PortEntry again = await BoundAsync(registry, "web", unlike: web.ProcessId);
+
+            again.Epoch.Should().BeGreaterThan(web.Epoch!.Value);
+            registry.TryGetEntry("api", out PortEntry same).Should().BeTrue();
+            same.ProcessId.Should().Be(api.ProcessId);
         }
         finally
         {
-            EndWorkers(registry);
             await host.StopAsync().Within();
+            EndWorkers(registry);
+        }
+    }
+
+    [Fact]
+    public async Task HostedDaemon_WorkerEndsAtItsStart_TheOthersServeAndItIsStartedAgain()
+    {
+        using TempFolder folder = new();
+        CopyBrick(folder, "Brick");
+        await File.WriteAllTextAsync(
+            folder["Worker"],
+            $"""
+            #!/bin/sh
+            cd {folder.FullName}
+            if [ "$PORTMAP_OWNER" = web ] && [ ! -e failed ]; then touch failed; exit 3; fi
+            exec ./Brick
+            """);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
+        using IHost host = await StartSupervisorAsync(folder);
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        try
+        {
+            await BoundAsync(registry, "api");
+            await BoundAsync(registry, "web");
+
+            File.Exists(folder["failed"]).Should().BeTrue();
+        }
+        finally
+        {
+            await host.StopAsync().Within();
+            EndWorkers(registry);
+        }
+    }
+
+    [Fact]
+    public async Task HostedDaemon_LeaseOfTheRunBefore_IsWaitedForAndTheHostGoesOn()
+    {
+        using TempFolder folder = new();
+        CopyBrick(folder, "Worker");
+        PortRegistryOptions options = new() { StateFolder = folder["state"], LeaseTimeout = TimeSpan.FromSeconds(1) };
+        await using (PortRegistry before = await PortRegistry.OpenAsync(options).Within())
+        {
+            await before.AcquireAsync("web");
+        }
+
+        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", "00:00:01");
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        try
+        {
+            await BoundAsync(registry, "web");
+        }
+        finally
+        {
+            await host.StopAsync().Within();
+            EndWorkers(registry);
         }
     }
 
@@ -138,6 +199,26 @@ public sealed class ExampleTests
     }
 
     [Fact]
+    public async Task SeveralPorts_ByName_EachIsServed()
+    {
+        using TempFolder folder = new();
+        await using Daemon daemon = await Daemon.StartAsync(folder);
+        ProcessStartInfo start = new("worker");
+        await SeveralPorts.PrepareAsync(daemon.Registry, start);
+        using LeaseVariables variables = new(start);
+
+        (WorkerPort http, WorkerPort metrics) = await SeveralPorts.ListenByNameAsync().Within();
+
+        await using (http)
+        await using (metrics)
+        {
+            daemon.Registry.TryGetPort("web/http", out int first).Should().BeTrue();
+            daemon.Registry.TryGetPort("web/metrics", out int second).Should().BeTrue();
+            (first, second).Should().Be((http.Port, metrics.Port));
+        }
+    }
+
+    [Fact]
     public async Task Clients_OwnerIsServed_FindItAndMirrorIt()
     {
         using TempFolder folder = new();
@@ -210,6 +291,17 @@ public sealed class ExampleTests
         (entry.State, entry.Port).Should().Be((PortState.Reserved, port));
     }
 
+    private static async Task<IHost> StartSupervisorAsync(TempFolder folder, params string[] more)
+    {
+        IHost host = HostedDaemon.Build(
+        [
+            "--contentRoot", folder.FullName, "--Portmap:StateFolder", folder["state"], "--Portmap:Ports", PortBlock.Take(10).ToString(),
+            "--PortmapServer:Endpoints:0", $"unix:{folder["portmap.sock"]}", "--Logging:LogLevel:Default", "Error", .. more,
+        ]);
+        await host.StartAsync().Within();
+        return host;
+    }
+
     private static void CopyBrick(TempFolder folder, string name)
     {
         string source = Path.GetDirectoryName(Programs.Brick.FileName)!;
@@ -221,12 +313,12 @@ public sealed class ExampleTests
         File.Move(folder["Brick"], folder[name]);
     }
 
-    private static async Task<PortEntry> BoundAsync(PortRegistry registry, string owner)
+    private static async Task<PortEntry> BoundAsync(PortRegistry registry, string owner, int? unlike = null)
     {
         using CancellationTokenSource end = Deadline.Source();
         await foreach (PortUpdate update in registry.WatchAsync(cancellationToken: end.Token))
         {
-            if (registry.TryGetEntry(owner, out PortEntry entry) && entry.State == PortState.Bound)
+            if (registry.TryGetEntry(owner, out PortEntry entry) && entry.State == PortState.Bound && (unlike is null || entry.ProcessId != unlike))
             {
                 return entry;
             }

@@ -8,9 +8,12 @@ internal sealed class LeaseVariables : IDisposable
     private readonly string[] _names;
 
     public LeaseVariables(PortLease lease)
+        : this(Prepared(lease))
     {
-        ProcessStartInfo start = new("worker");
-        lease.PrepareStart(start);
+    }
+
+    public LeaseVariables(ProcessStartInfo start)
+    {
         _names = [.. start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal))];
         foreach (string name in _names)
         {
@@ -24,5 +27,12 @@ internal sealed class LeaseVariables : IDisposable
         {
             Environment.SetEnvironmentVariable(name, null);
         }
+    }
+
+    private static ProcessStartInfo Prepared(PortLease lease)
+    {
+        ProcessStartInfo start = new("worker");
+        lease.PrepareStart(start);
+        return start;
     }
 }
