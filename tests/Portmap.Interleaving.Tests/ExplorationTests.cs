@@ -92,6 +92,7 @@ public class ExplorationTests
         ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),
         ["owners that take turns on a shared port"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[s_byPort], [Register(2, 1, 0), Release(0, 0), Release(1, 0)]]),
         ["a lease of both protocols as others have the UDP port"] = (1, [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))], [[s_acquireBoth], [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))]]),
+        ["an owner is asked for its port as it moves"] = (2, [Register(0, 1, 0)], [[Register(0, 2, 0)], [s_findPort]]),
     };
 
     private static readonly bool s_isAll = Environment.GetEnvironmentVariable("PORTMAP_EXPLORE_ALL") == "1";

@@ -43,7 +43,7 @@ internal static class TableMutants
         s_table.This("OwnerCell.Is: both protocols are one", "OwnerCell.cs", "return Hash == hash && Protocol == protocol &&", "return Hash == hash && (MUTANT || Protocol == protocol) &&", "PortTableTests|LastPortsTests"),
         s_table.This("OwnerCell.Serving: whose session is gone is served", "OwnerCell.cs", "return served is null || served.Holder!.IsServing ? served", "return MUTANT || served is null || served.Holder!.IsServing ? served", "DisconnectTests"),
         s_table.This("OwnerCell.ServedFrom: nobody while a replacement is under way", "OwnerCell.cs", "replaced = word.Cause == ClaimEnd.Replaced ? claim : null;", "replaced = !MUTANT && word.Cause == ClaimEnd.Replaced ? claim : null;", "ExplorationTests", Interleaving),
-        s_table.This("OwnerCell.ServedFrom: what took effect during the walk is missed", "OwnerCell.cs", "return pending is not null && pending.Word.WasBound ? pending : replaced;", "return !MUTANT && pending is not null && pending.Word.WasBound ? pending : replaced;", "DisplayName~is read|DisplayName~takes the place|DisplayName~lookups as one", Interleaving),
+        s_table.This("OwnerCell.ServedFrom: what took effect during the walk is missed", "OwnerCell.cs", "return pending is not null && pending.Word.WasBound ? pending : replaced;", "return !MUTANT && pending is not null && pending.Word.WasBound ? pending : replaced;", "DisplayName~is asked for its port", Interleaving),
         s_table.This("OwnerCell.OpenLease: one that is being used up is gone", "OwnerCell.cs", "|| (word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "|| (!MUTANT && word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "ExplorationTests|RegistrationGap", Interleaving),
     ];
 
