@@ -24,6 +24,25 @@ public class SpareDescriptorsTests
         (Held() - before).Should().Be(8);
     }
 
+    /// <summary>The eight could be had, and then there would be four for the connection that is
+    /// accepted next.</summary>
+    [Fact]
+    public void TryTake_NotAsManyLeftBesides_TakesNone()
+    {
+        using SpareDescriptors spare = new();
+        int before = Held(), held;
+        bool isTaken;
+        using (new FewDescriptors(more: 12))
+        {
+            isTaken = spare.TryTake();
+            held = Held();
+        }
+
+        isTaken.Should().BeFalse();
+        held.Should().Be(before);
+        spare.TryTake().Should().BeTrue("there is room again");
+    }
+
     [Fact]
     public void AreLastAfter_ADescriptorNearTheLimit_IsTrue()
     {
