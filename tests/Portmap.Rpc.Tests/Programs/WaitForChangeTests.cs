@@ -74,6 +74,41 @@ public class WaitForChangeTests
     }
 
     [Fact]
+    public async Task WaitForChange_OneThatWasRefused_TakesNoPlace()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxPendingRequests = 2 });
+        PairStream client = harness.Open();
+        long revision = harness.Registry.Snapshot().Revision;
+        await client.WriteAsync((byte[])[.. Wait(1, revision, 60_000), .. Wait(2, revision, 60_000), .. Wait(3, revision, 60_000)]).Within();
+        (await client.ReadRecordAsync()).AsSpan(0, 4).ToArray().Should().Equal(Wire.Words(3));
+        await using PortmapClient other = harness.OpenClient();
+        await other.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        await client.ReadRecordAsync();
+        await client.ReadRecordAsync();
+
+        // An answer may be read a moment before its place is free: who is refused asks again.
+        revision = harness.Registry.Snapshot().Revision;
+        using CancellationTokenSource end = Deadline.Source();
+        uint xid = 4;
+        for (int waiting = 0; waiting < 2; xid += 2)
+        {
+            end.Token.ThrowIfCancellationRequested();
+            await client.WriteAsync((byte[])[.. Wait(xid, revision, 60_000), .. Wire.Call(xid + 1, Wire.Gluster, 0)]).Within();
+            byte[] answer = await client.ReadRecordAsync();
+            if (answer.AsSpan(0, 4).SequenceEqual(Wire.Words(xid)))
+            {
+                answer = await client.ReadRecordAsync();
+            }
+            else
+            {
+                waiting++;
+            }
+
+            answer.Should().Equal(Wire.Success(xid + 1), "a wait that is taken up is not answered");
+        }
+    }
+
+    [Fact]
     public async Task WaitForChange_OfARegistryThatIsGone_IsAnsweredWhenTheTimeIsUpAndNotBefore()
     {
         FakeTimeProvider time = new(DateTimeOffset.UnixEpoch.AddYears(56));

@@ -77,6 +77,21 @@ public class UserShareTests
     }
 
     [Fact]
+    public async Task MaxOwnersPerUser_OfOneAmongThousands_IsNotForgotten()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 1 });
+        await using PortmapClient client = harness.OpenClient(Unix(Other));
+        await client.AcquireAsync("b1").Within();
+        for (uint user = 10_000; user < 12_000; user++)
+        {
+            harness.Context.Users.Of(Unix(user)).Should().NotBeNull();
+        }
+
+        await using PortmapClient again = harness.OpenClient(Unix(Other));
+        await RefusedAsync(() => again.AcquireAsync("b2"), "1 owners");
+    }
+
+    [Fact]
     public async Task MaxOwnersPerUser_CallsAtTheSameTime_DoNotPassTogether()
     {
         await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 50 }, new PortRegistryOptions { Probe = false });

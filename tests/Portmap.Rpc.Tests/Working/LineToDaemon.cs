@@ -12,7 +12,7 @@ internal sealed class LineToDaemon : IAsyncDisposable
     private readonly string _daemon;
     private readonly Func<int, Fault> _faultOf;
     private readonly Task _accepting;
-    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously), _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously), _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously), _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _connections;
     private volatile bool _holds;
 
@@ -67,6 +67,9 @@ internal sealed class LineToDaemon : IAsyncDisposable
 
     /// <summary>Completes when a call is held.</summary>
     public Task Held => _held.Task;
+
+    /// <summary>Completes when one side of a connection has closed it.</summary>
+    public Task OneEnded => _ended.Task;
 
     public void LetGo() => _letGo.TrySetResult();
 
@@ -143,6 +146,10 @@ internal sealed class LineToDaemon : IAsyncDisposable
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or IOException)
             {
                 // One side left.
+            }
+            finally
+            {
+                _ended.TrySetResult();
             }
         }
     }

@@ -132,6 +132,41 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Listen_AfterAWorkerOfAnotherEndpointKeptItsConnection_MakesItsOwn()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None), other = new(_folder["other.sock"], _folder["daemon.sock"], _ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        options.Endpoint = "unix:" + _folder["other.sock"];
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        other.Connections.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Dispose_OfTwoWorkersThatKeepTheirConnections_ClosesOneOfThem()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options(), others = Options();
+        options.KeepConnection = others.KeepConnection = TimeSpan.FromMinutes(10);
+        others.Owner = "b2";
+        WorkerPort worker = await WorkerPort.ListenAsync(options).Within(), other = await WorkerPort.ListenAsync(others).Within();
+        line.Connections.Should().Be(2);
+
+        await worker.DisposeAsync().AsTask().Within();
+        line.OneEnded.IsCompleted.Should().BeFalse("it is kept");
+        await other.DisposeAsync().AsTask().Within();
+
+        await line.OneEnded.Within();
+    }
+
+    [Fact]
     public async Task Listen_TheDaemonWasRestartedSinceTheConnectionWasKept_SignsInOverANewOne()
     {
         WorkerPortOptions options = Options();
