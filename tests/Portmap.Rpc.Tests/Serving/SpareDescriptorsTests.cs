@@ -24,7 +24,7 @@ public class SpareDescriptorsTests
         (Held() - before).Should().Be(8);
     }
 
-    /// <summary>The eight could be had, and then there would be four for the connection that is
+    /// <summary>The eight could be had, and then there would be two for the connection that is
     /// accepted next.</summary>
     [Fact]
     public void TryTake_NotAsManyLeftBesides_TakesNone()
@@ -32,7 +32,7 @@ public class SpareDescriptorsTests
         using SpareDescriptors spare = new();
         int before = Held(), held;
         bool isTaken;
-        using (new FewDescriptors(more: 12))
+        using (new FewDescriptors(more: 10))
         {
             isTaken = spare.TryTake();
             held = Held();
