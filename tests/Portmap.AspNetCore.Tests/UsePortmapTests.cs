@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Logging;
 
 namespace Portmap.AspNetCore.Tests;
 
@@ -38,6 +39,21 @@ public sealed class UsePortmapTests
         builder.WebHost.UsePortmap("http");
 
         builder.Services.Count.Should().Be(before);
+    }
+
+    [Fact]
+    public async Task UsePortmap_PortOfUdpAlone_DoesNotStartAndSignsOut()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UsePortmap(configure: options => (options.Owner, options.Endpoint, options.Protocol) = ("web", daemon.Endpoint, PortProtocol.Udp));
+        await using WebApplication app = builder.Build();
+
+        Func<Task> start = () => app.StartAsync().Within();
+
+        (await start.Should().ThrowAsync<InvalidOperationException>()).WithMessage("*'web' is UDP alone*acquire it for TCP*");
+        daemon.Registry.TryGetEntry("web", out _, PortProtocol.Udp).Should().BeFalse("nobody serves there");
     }
 
     [Fact]
