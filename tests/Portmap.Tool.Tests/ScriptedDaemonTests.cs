@@ -14,7 +14,8 @@ public sealed class ScriptedDaemonTests : ToolTest
     public override async Task InitializeAsync()
     {
         PortRange range = PortBlock.Take(20);
-        _registry = new PortRegistry(new PortRegistryOptions { Ports = range.ToString(), VerifyListening = false, ReconcileInterval = TimeSpan.FromMinutes(10) });
+        PortRegistryOptions believing = new() { Ports = range.ToString(), VerifyListening = false, ReconcileInterval = TimeSpan.FromMinutes(10) };
+        _registry = new PortRegistry(believing.SimulateHost((_, _) => [], _ => 1));   // every process lives
         PortmapServerOptions options = new() { AllowTcpChanges = false, Endpoints = { Endpoint, $"tcp:{PortBlock.TakeLoopback()}:0" } };
         _server = new PortmapServer(_registry, options);
         await _server.StartAsync().Within();
@@ -37,6 +38,19 @@ public sealed class ScriptedDaemonTests : ToolTest
         check.GetProperty("result").GetString().Should().Be("found");
         check.GetProperty("value").GetString().Should().Contain("b1");
         outcome.ExitCode.Should().Be(5);
+    }
+
+    [Fact]
+    public async Task Doctor_OfAnEntryWhoseProcessIsGone_SaysThatAndNotThatItDoesNotListen()
+    {
+        await _registry.OpenSession(int.MaxValue).RegisterAsync(new PortClaimRequest("gone", PortBlock.TakeOne())).Within();
+
+        Outcome outcome = await RunAsync("doctor", "--json");
+
+        Dictionary<string, string> values = outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement).Where(line => line.GetProperty("result").GetString() == "found")
+            .ToDictionary(line => line.GetProperty("check").GetString()!, line => line.GetProperty("value").GetString()!);
+        values["processGone"].Should().Contain("gone").And.NotContain("b1");
+        values["nobodyListens"].Should().Contain("b1").And.NotContain("gone");
     }
 
     [Fact]

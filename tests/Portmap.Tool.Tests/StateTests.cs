@@ -54,6 +54,22 @@ public sealed class StateTests : ToolTest
         line.GetProperty("unreadable")[0].GetString().Should().Contain(damaged).And.Contain("damaged").And.NotContain("portmap-state-");
     }
 
+    [Theory]
+    [InlineData("show")]
+    [InlineData("check")]
+    public async Task State_OfAFile_LeavesNoCopyBehind(string verb)
+    {
+        await RegisterAsync("b1");
+        DirectoryInfo temporary = Directory.CreateDirectory(Folder["tmp"]);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["TMPDIR"] = temporary.FullName;
+
+        await using ChildProcess tool = ChildProcess.Start(start, "state", verb, File);
+
+        (await tool.ExitAsync()).Should().Be(0, tool.Errors);
+        temporary.EnumerateDirectories("portmap-state-*").Should().BeEmpty();
+    }
+
     [Fact]
     public async Task StateCheck_OfNoFile_IsSix()
     {
