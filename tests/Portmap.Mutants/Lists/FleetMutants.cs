@@ -48,5 +48,7 @@ internal static class FleetMutants
         s_core.This("MapReader.Snapshot: tells of what was lost", "Operations/MapReader.cs", "parts.Fleet?.EndLost();", "if (!MUTANT) { parts.Fleet?.EndLost(); }", "PortScopeTests.Lookup_Claim"),
         s_core.This("PortLease.PrepareStart: starts a worker for an owner that was lost", "PortLease.cs", "FleetAcquisition.DemandHeld(this, bond);", "if (!MUTANT) { FleetAcquisition.DemandHeld(this, bond); }", "PortScopeTests.Lookup_Claim"),
         s_fleet.This("PublishedEntry.TryParse: port 0 is an entry", "PublishedEntry.cs", "return port != 0;", "return MUTANT || port != 0;", "FleetKeysTests"),
+        s_fleet.This("WireReader.Take: what goes to the end of a message is too long", "Connecting/WireReader.cs", "if (length > (ulong)_left.Length)", "if (MUTANT ? length >= (ulong)_left.Length : length > (ulong)_left.Length)", "WireReaderTests"),
+        s_fleet.This("DirtySet.TryTake: what was taken is taken again", "Publishing/DirtySet.cs", "_owners.ExceptWith(taken);", "if (!MUTANT) { _owners.ExceptWith(taken); }", "DirtySetTests"),
     ];
 }

@@ -107,5 +107,8 @@ internal static class OperationMutants
         s_operations.This("PortEntries.AddByPort: those of one port in any order", "PortEntries.cs", "if (inOrder.Count - first > 1)", "if (!MUTANT && inOrder.Count - first > 1)", "SnapshotTests"),
         s_operations.This("PortEntries.AddByPort: leases without a number are left out", "PortEntries.cs", "        AddOf(0);", "        if (!MUTANT) { AddOf(0); }", "SnapshotTests"),
         s_operations.This("PortEntries.CountOnce: a shared port has one owner", "PortEntries.cs", "if (!claim.IsShared)\n", "if (MUTANT || !claim.IsShared)\n", "SnapshotTests|ListingTests|SharedPort"),
+        s_operations.This("PortEntries.StateOf: one of before a restart is Bound", "PortEntries.cs", "session.IsRecovered ? PortState.Recovered", "!MUTANT && session.IsRecovered ? PortState.Recovered", "Persistence"),
+        s_operations.This("PlainAcquisition.TryGrant: the owner's last port is as good as any", "PlainAcquisition.cs", "if (port > 0 && table.Memory.WasLast(place, owner, port))", "if (!MUTANT && port > 0 && table.Memory.WasLast(place, owner, port))", "PortRegistryReuse|PortRegistryMemory"),
+        s_operations.This("AcquiredLeases.Prune: a session forgets a lease whose UDP half is served", "AcquiredLeases.cs", "|| (node.Lease.Twin is { } twin && PortTable.Matters(twin)))", "|| (!MUTANT && node.Lease.Twin is { } twin && PortTable.Matters(twin)))", "AcquiredLeasesTests"),
     ];
 }

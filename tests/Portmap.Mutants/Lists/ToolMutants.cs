@@ -22,5 +22,7 @@ internal static class ToolMutants
         s_tool.This("fleet lookup: nobody is 0", "Verbs/Fleet/FleetVerbs.cs", "return ExitCode.Nothing;", "return MUTANT ? ExitCode.Done : ExitCode.Nothing;", "FleetTests.Lookup_Owner"),
         s_tool.This("fleet watch: what went came", "Verbs/Fleet/FleetWatchVerb.cs", "change.IsRemoval ? \"went\" : \"came\"", "change.IsRemoval && !MUTANT ? \"went\" : \"came\"", "FleetTests.WatchJson"),
         s_tool.This("Terminal: NO_COLOR is ignored", "Output/Terminal.cs", "=> string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"NO_COLOR\"));", "=> MUTANT || string.IsNullOrEmpty(Environment.GetEnvironmentVariable(\"NO_COLOR\"));", "TerminalTests"),
+        s_tool.This("doctor: who is gone does not listen either", "Examining/MapChecks.cs", "FindSilent([.. bound.Except(gone)]),", "FindSilent([.. MUTANT ? bound : bound.Except(gone)]),", "ScriptedDaemonTests"),
+        s_tool.This("state: its copy stays behind", "State/StateCopy.cs", "await _registry.DisposeAsync();\n        _folder.Delete(recursive: true);", "await _registry.DisposeAsync();\n        if (!MUTANT) { _folder.Delete(recursive: true); }", "StateTests"),
     ];
 }

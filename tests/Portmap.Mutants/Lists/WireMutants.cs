@@ -43,6 +43,16 @@ internal static class WireMutants
         s_rpc.This("ConnectionSeats.TryTake: one more than there are", "Serving/ConnectionSeats.cs", "if (_all >= limits.Connections)", "if (_all >= limits.Connections + (MUTANT ? 1 : 0))", "LimitTests.MaxConnections|UserShareTests"),
         s_rpc.This("ConnectionSeats.Leave: the seat stays taken", "Serving/ConnectionSeats.cs", "        _all--;\n", "        _all -= MUTANT ? 0 : 1;\n", "UserShareTests.Connections_|LimitTests.MaxConnections"),
         s_rpc.This("ConnectionSeats.TryTake: none is kept for the daemon's user", "Serving/ConnectionSeats.cs", "if (_others >= limits.Connections - limits.ConnectionsKept ||", "if (_others >= limits.Connections - (MUTANT ? 0 : limits.ConnectionsKept) ||", "UserShareTests.KeptConnections"),
+        s_rpc.This("RpcConnection.TryDefer: one wait more", "Serving/RpcConnection.LongPolls.cs", "> _context.Limits.PendingRequests)", "> _context.Limits.PendingRequests + (MUTANT ? 1 : 0))", "WaitForChangeTests"),
+        s_rpc.This("RpcConnection.TryDefer: a wait that was refused counts for ever", "Serving/RpcConnection.LongPolls.cs", "Interlocked.Decrement(ref _pending);\n            return false;", "if (!MUTANT) { Interlocked.Decrement(ref _pending); }\n            return false;", "WaitForChangeTests"),
+        s_rpc.This("RpcConnection.MarkServing: bytes that trickle in buy time", "Serving/RpcConnection.cs", "|| (isComplete && _reading.Kind == WaitKind.RestOfRecord)", "|| ((MUTANT || isComplete) && _reading.Kind == WaitKind.RestOfRecord)", "LimitTests"),
+        s_rpc.This("RpcConnection.MarkReading: one that holds registrations is idle", "Serving/RpcConnection.cs", ": Sessions.IsEmpty ? WaitKind.Call", ": MUTANT || Sessions.IsEmpty ? WaitKind.Call", "LimitTests"),
+        s_rpc.This("RpcConnection.Inspect: one whose wait is answered later is idle", "Serving/RpcConnection.cs", "|| Volatile.Read(ref _pending) == 0, out kind)", "|| MUTANT || Volatile.Read(ref _pending) == 0, out kind)", "LimitTests"),
+        s_rpc.This("ConnectionSet.AcceptAsync: goes on with the last descriptors", "Serving/ConnectionSet.cs", "if (isLast)", "if (!MUTANT && isLast)", "DescriptorLimitTests", "Portmap.Integration.Tests"),
+        s_rpc.This("EndpointListener.Dispose: the socket file of another is deleted", "Serving/EndpointListener.cs", "if (!_isInherited && Endpoint.Path is { } path && IsOurs())", "if (!_isInherited && Endpoint.Path is { } path && (MUTANT || IsOurs()))", "UnixEndpointTests"),
+        s_rpc.This("SocketFile.RemoveLeftover: an ordinary file is replaced", "Serving/SocketFile.cs", "if (!file.IsSocket ||", "if ((!MUTANT && !file.IsSocket) ||", "UnixEndpointTests"),
+        s_rpc.This("SharedSnapshot.TakeAsync: one of before a change of one's own", "Serving/SharedSnapshot.cs", "&& latest.Revision >= revision", "&& (MUTANT || latest.Revision >= revision)", "ListingTests"),
+        s_rpc.This("UserShares.Of: who holds something is forgotten when there are many", "Serving/UserShares.cs", ".Where(pair => pair.Value.IsEmpty)", ".Where(pair => MUTANT || pair.Value.IsEmpty)", "UserShareTests"),
     ];
 
     private static IEnumerable<Mutant> Trusting =>

@@ -28,5 +28,10 @@ internal static class WorkerMutants
         s_worker.This("WorkerPort.SignInAsync: a socket that does not listen", "WorkerPort.cs", "|| !IsOpenToClients(listening))", "|| (!MUTANT && !IsOpenToClients(listening)))", "WorkerPortTests.SignIn_OfASocketThatDoesNotListen"),
         s_worker.This("PortPicker.TryAll: the last port of the range is never tried", "Working/PortPicker.cs", "(start + i) % count);", "(start + i) % (MUTANT && count > 1 ? count - 1 : count));", "WorkerPortTests.TryPick"),
         s_worker.This("PortPicker.IsExcluded: nothing is", "Working/PortPicker.cs", "            if (range.Contains(port))", "            if (!MUTANT && range.Contains(port))", "WorkerPortTests.Listen_ManyTimes"),
+        s_worker.This("KeptConnection.TakeAsync: whatever daemon it leads to", "Working/KeptConnection.cs", "|| !kept.Suits(settings) ||", "|| (!MUTANT && !kept.Suits(settings)) ||", "UnreachableDaemonTests"),
+        s_worker.This("KeptConnection.KeepOrCloseAsync: the one before stays open", "Working/KeptConnection.cs", "await other._client.DisposeAsync().ConfigureAwait(false);", "if (!MUTANT) { await other._client.DisposeAsync().ConfigureAwait(false); }", "UnreachableDaemonTests"),
+        s_worker.This("DaemonLink.CallAsync: a kept connection that broke was the only attempt", "Working/DaemonLink.cs", "if (_isKept)\n", "if (!MUTANT && _isKept)\n", "UnreachableDaemonTests"),
+        s_worker.This("PickRanges.OutsideOf: the last one before the kernel's own is left out", "Working/PickRanges.cs", "if (range.First < overlap.First)\n        {\n            yield return new PortRange(range.First, overlap.First - 1);", "if (range.First < overlap.First - (MUTANT ? 1 : 0))\n        {\n            yield return new PortRange(range.First, overlap.First - (MUTANT ? 2 : 1));", "PickRangesTests"),
+        s_worker.This("PickRanges.RangeAt: the first of the next range is one past the last", "Working/PickRanges.cs", "while (index >= ranges[at].Count)", "while (MUTANT ? index > ranges[at].Count : index >= ranges[at].Count)", "WorkerRangesTests"),
     ];
 }
