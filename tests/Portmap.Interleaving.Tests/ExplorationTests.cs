@@ -16,7 +16,7 @@ public class ExplorationTests
     private const int Most = 2_000, MostSlow = 400;
 
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);
-    private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_findPort = new(CallKind.FindPort, 0), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
+    private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_findPort = new(CallKind.FindPort, 0), s_byPort2 = new(CallKind.FindByPort, Port: 2), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
     private static readonly Call s_acquireBoth = new(CallKind.AcquireBoth, 0), s_bindFailed = new(CallKind.ReportBindFailure, 0), s_extend = new(CallKind.Extend, 0);
 
     /// <summary>Name, ports, what happened before, and what two or three threads do.</summary>
@@ -76,6 +76,17 @@ public class ExplorationTests
         ["a registration is released by epoch as its process signs in beside a lease"] = (2, [s_acquireOwn, Lease(0, 1, 0), s_acquireOwn], [[new Call(CallKind.Release, 0, Process: 3), s_byOwner], [Register(0, 2, 0)]]),
         ["a registration is released as it is made again on another port beside a lease"] = (2, [s_acquireOwn, Lease(0, 1, 0), s_acquireOwn], [[Release(0, 0), s_byOwner], [Again(0, 2, 0)]]),
         ["a registration is released as its process signs in beside a lease, and another one too"] = (3, [Register(0, 1, 0), s_acquireOwn], [[Release(0, 0)], [Register(0, 2, 0)], [Register(0, 3, 0), s_byOwner]]),
+        ["a lease is registered twice, on two ports"] = (2, [s_acquireOwn], [[Lease(0, 1, 0)], [Lease(0, 2, 0), s_byOwner]]),
+        ["a lease is registered twice, on two ports, beside a registration that came after it"] = (3, [Register(0, 1, 0), s_acquireOwn, Register(0, 3, 0)], [[Lease(0, 2, 0)], [Lease(0, 3, 0)]]),
+        ["a lease is registered twice, on two ports, beside one of another process"] = (3, [Register(0, 1, 1), s_acquireOwn, Register(0, 3, 1)], [[Lease(0, 2, 0)], [Lease(0, 1, 3), s_byOwner]]),
+        ["a lease is registered twice, on two UDP ports, beside a registration that came after it"] = (3, [OnUdp(Register(0, 1, 0)), OnUdp(s_acquireOwn), OnUdp(Register(0, 3, 0))], [[OnUdp(Lease(0, 2, 0)), Register(0, 2, 1)], [OnUdp(Lease(0, 3, 0))]]),
+        ["a lease is registered twice beside a registration that is released"] = (3, [Register(0, 1, 1), s_acquireOwn, Register(0, 3, 1)], [[Lease(0, 2, 0)], [Lease(0, 3, 0)], [Release(0, 1)]]),
+        ["a lease is registered twice and released by epoch, beside a registration that came after it"] = (3, [Register(0, 1, 1), s_acquireOwn, Register(0, 3, 1)], [[Lease(0, 2, 0)], [Lease(0, 3, 0)], [new Call(CallKind.ReleaseEpoch, 0, Process: 0)]]),
+        ["a lease beside a registration is found by port as it is registered"] = (3, [Register(0, 1, 0), s_acquire, Register(0, 3, 0)], [[Lease(0, 2, 1)], [s_byPort2, s_byPort2]]),
+        ["a lease beside a registration is found as its process dies and the lease is registered"] = (3, [Register(0, 1, 2), s_acquireOwn, Register(0, 3, 2)], [[Lease(0, 2, 0)], [s_die, s_byOwner, s_byOwner]]),
+        ["a lease beside a registration is found by port as it moves"] = (3, [Register(0, 1, 0), s_acquire, Register(0, 3, 0)], [[s_byPort2, s_byPort2], [s_bindFailed], [Register(0, 3, 0)]]),
+        ["a lease is registered as its port could not be bound"] = (2, [s_acquire], [[Lease(0, 1, 0), s_byOwner], [s_bindFailed]]),
+        ["a lease is released by epoch as its port could not be bound"] = (2, [s_acquire], [[new Call(CallKind.ReleaseEpoch, 0, Process: 0), s_byOwner], [s_bindFailed]]),
         ["a lease of both protocols and one of each"] = (2, [], [[s_acquireBoth, s_byPort], [s_acquire, OnUdp(s_acquireB)]]),
         ["a lease of both protocols while it is read"] = (1, [], [[s_acquireBoth], [s_byOwner, OnUdp(s_byOwner), OnUdp(s_byPort)]]),
         ["one half is registered as the other is given back"] = (1, [s_acquireBoth], [[Lease(0, 1, 0)], [OnUdp(new Call(CallKind.ReleaseEpoch, 0, Process: 0)), s_byOwner]]),

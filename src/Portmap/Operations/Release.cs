@@ -200,17 +200,8 @@ internal struct Release : IOperation
             : Refusals.NotOwner(_owner.Owner, has.Served, _caller!);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private readonly Answer EndUnnamedLease(ClaimView lease, long now)
     {
-        bool hasChanged = lease.IsNone
-            ? !_parts.Table.Find(_owner.Protocol, _owner.Owner).IsNone
-            : lease.Now().Stage != ClaimStage.Reserved;
-        if (hasChanged)
-        {
-            return Answer.Again;   // a lease came, or went, between the two looks
-        }
-
         return lease.IsNone || (_port != 0 && lease.Port != _port) ? Answer.Done
             : OwnerRights.MayEndUnnamed(_caller!, lease) ? End(lease, ClaimEnd.Released, now)
             : Refusals.NotOwner(_owner.Owner, lease, _caller!);

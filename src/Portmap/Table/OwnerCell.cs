@@ -207,33 +207,56 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     /// <summary>The open lease, if there is one. Wait-free.</summary>
     /// <remarks>A lease that is used up by the pending claim above it counts as open until that one
     /// takes effect. So who reads this first and <see cref="Served"/> second sees the lease or what
-    /// became of it. One that is used up, and nothing that took effect lies above it, was used up
-    /// by a claim that was pushed after <see cref="Top"/> was read, and so was open then. (A lease
-    /// whose port could not be bound may also have ended without another in its place; such a one
-    /// tells nothing.)</remarks>
+    /// became of it.
+    /// <para>Linearization, when none is found. A registration that came after the lease lies above
+    /// it, and who tidies that one unlinks the lease as soon as it is used up. The pending claim
+    /// still leads to it (<see cref="PortClaim.UsesUp"/>), but who had read <see cref="Top"/> before
+    /// that was pushed finds neither. So there was none only if <see cref="Top"/> has not moved:
+    /// then no lease came, and none was used up by a claim that was not looked at.
+    /// <see cref="OwnerIndex.MaxProbes"/> pushes in one lookup are too many to be real.</para>
+    /// </remarks>
     public PortClaim? OpenLease()
     {
-        PortClaim? pending = null;
-        bool isBelowEffect = false;
-        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        PortClaim top = Top;
+        for (int look = 0; look < OwnerIndex.MaxProbes; look++)
         {
-            ClaimWord word = claim.Word;
-            if (word.Stage == ClaimStage.Reserved
-                || (word.Cause == ClaimEnd.UsedUp && !isBelowEffect)
-                || (word.Cause == ClaimEnd.BindFailed && pending is not null && ReferenceEquals(pending.UsesUp, claim)))
+            if (OpenLeaseFrom(top) is { } lease)
             {
-                return claim;
+                return lease;
             }
 
-            if (word.Stage == ClaimStage.Pending)
+            PortClaim before = top;
+            top = Top;
+            if (ReferenceEquals(top, before))
             {
-                pending = claim;
+                return null;
             }
-
-            isBelowEffect |= word.WasBound;
         }
 
-        return pending is not null && pending.Word.Stage == ClaimStage.Reserved ? pending : null;
+        return null;
+    }
+
+    /// <remarks>What the pending top uses up was open when that was seen pending: the reference is
+    /// forgotten only after it took effect. (A lease whose port could not be bound may also have
+    /// ended without another in its place, as one above it is about to use it up; then it is over a
+    /// moment later.)</remarks>
+    private static PortClaim? OpenLeaseFrom(PortClaim top)
+    {
+        bool isPending = top.Word.Stage == ClaimStage.Pending;
+        if (isPending && top.UsesUp is { IsLease: true } used && used.Word is { Stage: ClaimStage.Reserved } or { Cause: ClaimEnd.UsedUp or ClaimEnd.BindFailed })
+        {
+            return used;
+        }
+
+        for (PortClaim? claim = top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word.Stage == ClaimStage.Reserved)
+            {
+                return claim;   // also the top, if it was pending before
+            }
+        }
+
+        return isPending && top.Word.Stage == ClaimStage.Reserved ? top : null;
     }
 
     /// <summary>What a lookup of the owner finds: the registration that is served, otherwise the
@@ -304,21 +327,20 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
 
     /// <summary>The newest claim, pending ones included, that keeps others off a port. A lease
     /// whose port could not be bound does so until the one in its place takes effect, as lookups of
-    /// the owner show it until then (<see cref="OpenLease"/>).</summary>
+    /// the owner show it until then (<see cref="OpenLease"/>, which tells why it need not be
+    /// linked).</summary>
     public PortClaim? HolderOf(int port)
     {
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
-            if (claim.Port == port && claim.Word is var word && (word.IsLive || (word.Cause == ClaimEnd.BindFailed && IsShown(claim))))
+            if (claim.Port == port && claim.Word.IsLive)
             {
                 return claim;
             }
         }
 
-        return null;
+        return Top is { Word.Stage: ClaimStage.Pending, UsesUp: { } failed } && failed.Port == port && failed.Word.Cause == ClaimEnd.BindFailed ? failed : null;
     }
-
-    private bool IsShown(PortClaim failed) => Top is { Word.Stage: ClaimStage.Pending } top && ReferenceEquals(top.UsesUp, failed);
 
     /// <summary>The newest claim in force on a port; it may be superseded by one that is in force
     /// on another port.</summary>

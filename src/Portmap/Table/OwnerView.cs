@@ -3,7 +3,8 @@ namespace Portmap.Table;
 /// <summary>What an owner has, as it was at one moment, and the place to push on if nobody else did
 /// since. <c>default</c> knows nothing.</summary>
 /// <remarks>Leases are looked at before registrations: so a lease that is used up meanwhile is seen
-/// as it was, or as what it became.</remarks>
+/// as it was, or as what it became. Both were so at one moment, that of the second look, when
+/// <see cref="IsStill"/> says so afterwards.</remarks>
 internal readonly struct OwnerView
 {
     internal OwnerView(OwnerCell cell, PortClaim top)
@@ -24,6 +25,10 @@ internal readonly struct OwnerView
     internal OwnerCell? Cell { get; }
 
     internal PortClaim? Top { get; }
+
+    /// <summary>Nobody has pushed since <see cref="Top"/> was settled, so no lease came; and the one
+    /// that was open is. Then it was when the registration was looked at.</summary>
+    internal bool IsStill => ReferenceEquals(Cell!.Top, Top) && (Lease.IsNone || Lease.Now().Stage == ClaimStage.Reserved);
 
     /// <summary>Something is pending on the owner whose fact has yet to come to the disk: nothing
     /// else is known.</summary>

@@ -136,15 +136,17 @@ internal sealed class PortTable
     /// <summary>Takes the places and the credits of owners that have nothing any more.</summary>
     public void RetireIdle() => _index.TryRetireIdle();
 
-    /// <summary>What an owner has, once what is pending on it is finished.</summary>
+    /// <summary>What an owner has, once what is pending on it is finished: its lease and its
+    /// registration as they were at one moment of this call. Who refuses because of what it sees
+    /// here changes nothing by which it would learn that something came between.</summary>
     public OwnerView Look(OwnerKey owner, long now)
     {
         while (_index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell)
         {
             PortClaim top = _finishing.Tidy(cell, now);
-            if (!ReferenceEquals(top, PortClaim.Dead))
+            if (!ReferenceEquals(top, PortClaim.Dead) && ViewOf(cell, top) is var view && (view.Waits || view.IsStill))
             {
-                return ViewOf(cell, top);
+                return view;
             }
         }
 

@@ -30,8 +30,8 @@ internal sealed record Schedule(IReadOnlyList<(int Step, int Thread)> Switches)
             for (int thread = 0; thread < threads; thread++)
             {
                 // Another thread than the one that goes on anyway, and one that has something left
-                // to do.
-                if (thread != (step == 0 ? 0 : ranAt[step - 1]) && last[thread] >= step)
+                // to do; one that made no step because of what was done before it may make some now.
+                if (thread != (step == 0 ? 0 : ranAt[step - 1]) && (last[thread] >= step || last[thread] == 0))
                 {
                     yield return new Schedule([.. Switches, (step, thread)]);
                 }
