@@ -23,7 +23,9 @@ public static class PortmapWebHostBuilderExtensions
     /// <remarks>
     /// <para><b>Without an owner nothing changes.</b> When neither PORTMAP_OWNER is set nor
     /// <paramref name="configure"/> names one, Kestrel listens where it would have listened: the
-    /// same program runs under a daemon, in a debugger and in a test.</para>
+    /// same program runs under a daemon, in a debugger and in a test. But a port that the daemon
+    /// prepared (<see cref="PortLease.PrepareStart"/>) and that no call uses is warned of at the
+    /// start: most likely its name is another one there.</para>
     /// <para>With one, the port is the daemon's to say. URLs (ASPNETCORE_URLS, <c>app.Urls</c>) are
     /// overridden, which Kestrel warns of; endpoints of <c>Kestrel:Endpoints</c> and of
     /// <c>ConfigureKestrel</c> are listened on as well. A port that is in use is reported, and the
@@ -49,7 +51,14 @@ public static class PortmapWebHostBuilderExtensions
         WorkerPortOptions options = new();
         configure?.Invoke(options);
         PortmapVariables.CheckName(options.Name, nameof(options.Name));
-        string? owner = options.Owner ?? Environment.GetEnvironmentVariable(PortmapVariables.Of(PortmapVariables.Owner, options.Name));
+        if (PortmapEnvironment.PreparedPorts.Count > 0)
+        {
+            builder.ConfigureServices(services => services
+                .AddSingleton(new AskedPort(options.Name, options.Owner))
+                .AddHostedService<PreparedPortsCheck>());
+        }
+
+        string? owner = options.Owner ?? PortmapEnvironment.Get(PortmapVariables.Of(PortmapVariables.Owner, options.Name));
         if (string.IsNullOrEmpty(owner))
         {
             return builder;
@@ -66,8 +75,9 @@ public static class PortmapWebHostBuilderExtensions
     /// possible, and gives a port a name where more is to be said of it.</param>
     /// <returns><paramref name="builder"/>.</returns>
     /// <remarks>Nothing changes when the daemon gave no port of that name (PORTMAP_HTTP_OWNER is
-    /// not set for "http"), so an endpoint may be left to the daemon to want or not. All else is as
-    /// the other form says.</remarks>
+    /// not set for "http"), so an endpoint may be left to the daemon to want or not. One that it
+    /// gave under a name that no call says is warned of. All else is as the other form
+    /// says.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> or
     /// <paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>

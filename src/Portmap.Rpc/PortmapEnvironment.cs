@@ -15,15 +15,19 @@ internal static class PortmapEnvironment
             ? ParseEndpoint(text, PortmapVariables.Endpoint)
             : PortmapEndpoint.Default;
 
-    /// <summary>The names of the ports that this process was told of.</summary>
-    public static IReadOnlyList<string> PortNames =>
+    /// <summary>The ports that this process was told of, the one without a name first.</summary>
+    public static IReadOnlyList<PreparedPort> PreparedPorts =>
     [
         .. Environment.GetEnvironmentVariables().Keys.Cast<string>()
-            .Where(variable => variable.Length > LongestOther
-                && variable.StartsWith(PortmapVariables.Prefix, StringComparison.Ordinal) && variable.EndsWith(OwnerSuffix, StringComparison.Ordinal))
-            .Select(variable => variable[PortmapVariables.Prefix.Length..^OwnerSuffix.Length].ToLowerInvariant())
-            .Order(StringComparer.Ordinal),
+            .Where(IsOwner)
+            .Select(variable => (Variable: variable, Owner: Get(variable)))
+            .Where(one => one.Owner is not null)
+            .Select(one => new PreparedPort(NameIn(one.Variable), one.Owner!))
+            .OrderBy(port => port.Name, StringComparer.Ordinal),
     ];
+
+    /// <summary>How a message names one port of a process.</summary>
+    public static string Said(string? name) => name is null ? "the port without a name" : $"'{name}'";
 
     /// <summary>A variable that is set to nothing counts as not set.</summary>
     public static string? Get(string name) =>
@@ -33,4 +37,17 @@ internal static class PortmapEnvironment
         PortmapEndpoint.TryParse(text, out PortmapEndpoint? endpoint, out string? complaint)
             ? endpoint
             : throw new FormatException($"{source}: {complaint}");
+
+    private static bool IsOwner(string variable) =>
+        variable == PortmapVariables.Owner
+        || (variable.Length > LongestOther
+            && variable.StartsWith(PortmapVariables.Prefix, StringComparison.Ordinal) && variable.EndsWith(OwnerSuffix, StringComparison.Ordinal));
+
+    private static string? NameIn(string variable) =>
+        variable == PortmapVariables.Owner ? null : variable[PortmapVariables.Prefix.Length..^OwnerSuffix.Length].ToLowerInvariant();
 }
+
+/// <summary>A port that the daemon prepared for this process.</summary>
+/// <param name="Name">Its name; null is the one without.</param>
+/// <param name="Owner">Its owner.</param>
+internal readonly record struct PreparedPort(string? Name, string Owner);

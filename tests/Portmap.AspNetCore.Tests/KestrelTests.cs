@@ -189,6 +189,7 @@ public sealed class KestrelTests
         string[] words = (await process.ReadLineAsync()).Split(' ');
 
         words[1..].Should().BeEquivalentTo($"http://[::]:{web.Port}", $"http://[::]:{admin.Port}");
+        process.Errors.Should().NotContain("[202]", "what the daemon prepared is used");
         foreach (PortLease lease in (PortLease[])[web, admin])
         {
             PortEntry entry = await lease.WhenBound.Within();
@@ -238,6 +239,45 @@ public sealed class KestrelTests
         process.Send(Signal.Terminate);
         (await process.ExitAsync()).Should().Be(0);
         process.Errors.Should().NotContain("Portmap.Rpc");
+    }
+
+    /// <summary>A name that differs between the daemon and the program: each lease would end
+    /// unused, and nobody would know why.</summary>
+    [Theory]
+    [InlineData("metric", "'metric' (owner 'web')", new[] { "--names", "metrics", "probes" }, "asks for 'metrics', 'probes'.")]
+    [InlineData(null, "the port without a name (owner 'web')", new[] { "--names", "http" }, "asks for 'http'.")]
+    [InlineData("http", "'http' (owner 'web')", new string[0], "asks for the port without a name.")]
+    public async Task UsePortmap_PreparedUnderAnotherName_SaysBothNames(string? name, string prepared, string[] arguments, string asked)
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        PortLease lease = await daemon.Registry.AcquireAsync("web").Within();
+        int port = PortBlock.TakeOne();
+        System.Diagnostics.ProcessStartInfo start = TestDaemon.Program(["http1", .. arguments]);
+        start.Environment["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}";
+        lease.PrepareStart(start, name: name);
+        await using var process = ChildProcess.Start(start);
+
+        (await process.ReadLineAsync()).Should().Be($"listening http://127.0.0.1:{port}", "the program runs all the same");
+        process.Send(Signal.Terminate);
+        (await process.ExitAsync()).Should().Be(0);
+        process.Errors.Should().Contain("warn: Portmap.Rpc.WorkerPort[202]")
+            .And.Contain($"The daemon prepared {prepared} for this process").And.Contain(asked).And.Contain("PrepareStart");
+    }
+
+    [Fact]
+    public async Task UsePortmap_OneOfTwoPreparedIsNotAskedFor_SaysThatOne()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        PortLease http = await daemon.Registry.AcquireAsync("web").Within(), metric = await daemon.Registry.AcquireAsync("web/metric").Within();
+        System.Diagnostics.ProcessStartInfo start = TestDaemon.Program("http1", "--names", "http", "metrics");
+        http.PrepareStart(start, name: "http");
+        metric.PrepareStart(start, name: "metric");
+        await using var process = ChildProcess.Start(start);
+
+        (await process.ReadLineAsync()).Should().Be($"listening http://[::]:{http.Port}");
+        process.Send(Signal.Terminate);
+        (await process.ExitAsync()).Should().Be(0);
+        process.Errors.Should().Contain("The daemon prepared 'metric' (owner 'web/metric') for this process").And.Contain("asks for 'http', 'metrics'.");
     }
 
     [Fact]

@@ -38,8 +38,8 @@ internal readonly struct Told(string? name)
 
     public InvalidOperationException NoOwner()
     {
-        IReadOnlyList<string> names = PortmapEnvironment.PortNames;
-        string others = names.Count == 0 ? string.Empty : $" This process was told of {string.Join(", ", names.Select(other => $"'{other}'"))}; ask for one of them by its name.";
+        IReadOnlyList<PreparedPort> prepared = PortmapEnvironment.PreparedPorts;
+        string others = prepared.Count == 0 ? string.Empty : $" This process was told of {string.Join(", ", prepared.Select(port => PortmapEnvironment.Said(port.Name)))}; ask for one of them by its name{(prepared[0].Name is null ? ", or without one" : string.Empty)}.";
         return new InvalidOperationException(
             $"Nobody said whose port this is: {NameOf(PortmapVariables.Owner)} is not set and the options name no owner; set one of them.{others}");
     }

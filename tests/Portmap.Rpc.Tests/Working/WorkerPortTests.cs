@@ -619,6 +619,20 @@ public sealed class WorkerPortTests : IAsyncDisposable
         other.Should().Throw<InvalidOperationException>().WithMessage("*PORTMAP_METRICS_OWNER is not set*'admin', 'http'*");
     }
 
+    /// <summary>The one without a name is named as well; a variable that is set to nothing is
+    /// not.</summary>
+    [Fact]
+    public void Environment_PortWithoutANameWhereANamedOneIsAskedFor_IsNamed()
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        (start.Environment["PORTMAP_OWNER"], start.Environment["PORTMAP_ADMIN_OWNER"]) = ("web", "");
+
+        Action http = () => In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Name = "http" }));
+
+        http.Should().Throw<InvalidOperationException>()
+            .WithMessage("*PORTMAP_HTTP_OWNER is not set*This process was told of the port without a name; ask for one of them by its name, or without one.");
+    }
+
     [Fact]
     public void Environment_NumberOfANamedPort_IsNamedWhenItIsNone()
     {
