@@ -12,6 +12,7 @@ public sealed partial class PortLease : ILease
     private PortClaim? _claim;
     private LeaseOutcome _outcome;
     private LeaseExtras? _more;
+    private byte _announced;   // an Announcement; takes no room beside the bytes of what was asked for
 
     /// <summary>
     /// Completes with the entry when a process has registered (of both protocols, if both were
@@ -71,6 +72,10 @@ public sealed partial class PortLease : ILease
         Volatile.Write(ref _claim, claim);
     }
 
+    // Two at once leave one of both, and a message that guesses by it.
+    private void Announce(Announcement announcement) =>
+        Volatile.Write(ref _announced, Math.Max(Volatile.Read(ref _announced), (byte)announcement));
+
     internal void SetOutcome(object outcome) => _outcome.Set(this, _registry.Parts, outcome);
 
     /// <summary>It was never granted.</summary>
@@ -83,8 +88,10 @@ public sealed partial class PortLease : ILease
     PortClaim ILease.Claim => Claim;
     PortClaim? ILease.Twin => Twin;
     ref LeaseExtras? ILease.Extras => ref _more;
+    Announcement ILease.Announced => (Announcement)Volatile.Read(ref _announced);
     bool ILease.IsOpen => IsOpen;
     PortRequest ILease.Request => Request;
+    void ILease.Announce(Announcement announcement) => Announce(announcement);
     void ILease.Grant(PortClaim claim, PortClaim? twin) => Grant(claim, twin);
 
     void ILease.OnHealed(PortClaim failed, PortClaim claim)

@@ -128,6 +128,8 @@ public sealed partial class PortLease
         }
 
         PreparedStarts.Add(startInfo, this, name);
+        LeaseExtras.SetStartName(ref _more, name);
+        Announce(Announcement.Prepared);
         OpenGate();
         if (Trace?.TraceParent is { } parent)
         {

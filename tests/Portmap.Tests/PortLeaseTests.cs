@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
@@ -34,6 +35,42 @@ public class PortLeaseTests
         scene.StateOf(lease.Port).Should().Be(PortState.Cooling);
         scene.Registry.TryGetEntry("b1", out _).Should().BeFalse();
         scene.Acquire("b1").Epoch.Should().BeGreaterThan(lease.Epoch);
+    }
+
+    /// <summary>Why nobody signed in is not known here; what the host's calls told the program
+    /// is.</summary>
+    [Theory]
+    [InlineData("prepared by name", "no process signed in within 60 s. Was the program started, did it end (its log and exit code), does it ask for the port by the name 'metric'? Acquire again.")]
+    [InlineData("prepared", "no process signed in within 60 s. Was the program started, did it end (its log and exit code), does it ask for the port without a name? Acquire again.")]
+    [InlineData("opened", "no process signed in within 60 s. Was the program started, did it end (its log and exit code)? Acquire again.")]
+    [InlineData("never", "no process signed in within 60 s, and neither PrepareStart nor OpenGate was called for it. Acquire again, and call one of them before the program starts.")]
+    [InlineData("extended", "no process signed in until 2000-01-01 00:02:00Z. Was the program started, did it end (its log and exit code)? Acquire again.")]
+    public async Task WhenBound_LeaseTimeout_NamesTheTimeAndTheLikelyCauses(string announced, string message)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        switch (announced)
+        {
+            case "prepared by name":
+                lease.PrepareStart(new ProcessStartInfo("true"), name: "metric");
+                lease.OpenGate();
+                break;
+            case "prepared":
+                lease.PrepareStart(new ProcessStartInfo("true"));
+                break;
+            case "opened":
+                lease.OpenGate();
+                break;
+            case "extended":
+                lease.OpenGate();
+                await lease.ExtendAsync(TimeSpan.FromMinutes(2)).AsTask().Within();
+                break;
+        }
+
+        scene.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        (await lease.WhenBound.RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded)
+            .Message.Should().Be($"The lease {lease.Epoch} of b1 on port {lease.Port} ended: {message}");
     }
 
     [Fact]

@@ -7,6 +7,7 @@ internal sealed class Gates(RegistryParts parts)
 {
     public void Open(ILease lease)
     {
+        lease.Announce(Announcement.Opened);
         Open(new ClaimView(lease.Claim));
         if (lease.Twin is { } twin)
         {

@@ -62,6 +62,12 @@ internal interface ILease
     /// <param name="epoch">The epoch of the claim that failed; 0 when nobody acquired.</param>
     void AddTried(int port, long epoch) => LeaseExtras.AddTried(ref Extras, port, epoch);
 
+    /// <summary>How far it was announced to its process.</summary>
+    Announcement Announced { get; }
+
+    /// <summary>Notes that it was announced. What was noted before and says more stays.</summary>
+    void Announce(Announcement announcement);
+
     /// <summary>Called before the claims are published; they are what it says from now
     /// on.</summary>
     void Grant(PortClaim claim, PortClaim? twin);

@@ -35,6 +35,9 @@ internal sealed record LeaseExtras
     /// <summary>The claim whose time is over (<see cref="LeaseTimes"/>), or null.</summary>
     public PortClaim? ClosedFor { get; init; }
 
+    /// <summary>The name that a start was told of it by; null when by none.</summary>
+    public string? StartName { get; init; }
+
     /// <summary>Its owner's claim in the fleet; null for one of this host only.</summary>
     public FleetBond? Bond { get; init; }
 
@@ -116,6 +119,17 @@ internal sealed record LeaseExtras
         while (extras?.Ports is null)
         {
             LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Ports = ports }, extras);
+            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
+        }
+    }
+
+    /// <summary>Notes the name that a start was told of the lease by.</summary>
+    public static void SetStartName(ref LeaseExtras? place, string? name)
+    {
+        LeaseExtras? extras = Volatile.Read(ref place);
+        while (extras?.StartName != name)
+        {
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { StartName = name }, extras);
             extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
         }
     }

@@ -125,7 +125,7 @@ internal struct LeaseOutcome
             return;
         }
 
-        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(lease, new ClaimView((PortClaim)outcome));
+        PortRefusal refusal = outcome as PortRefusal ?? Refusals.LeaseEnded(parts, lease, new ClaimView((PortClaim)outcome));
         if (source.TrySetException(new PortRefusedException(refusal)))
         {
             _ = source.Task.Exception;   // nobody has to await it

@@ -255,10 +255,10 @@ internal static class Refusals
             lease.Owner, claim.Port, claim.Protocol)
         { Holder = winner.Owner, HolderProcessId = ProcessOf(winner), HolderEpoch = winner.Epoch };
 
-    public static PortRefusal LeaseEnded(ILease lease, ClaimView claim) =>
+    public static PortRefusal LeaseEnded(RegistryParts parts, ILease lease, ClaimView claim) =>
         new(
             PortRefusalReason.LeaseEnded,
-            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended before a process registered: {claim.Cause}. Acquire again."),
+            () => Text($"The lease {claim.Epoch} of {lease.Owner} {(claim.Port == 0 ? string.Empty : Text($"on port {claim.Port} "))}ended{(claim.Cause == ClaimEnd.Expired ? WhyUnused(parts, lease, claim) : Text($" before a process registered: {claim.Cause}. Acquire again."))}"),
             lease.Owner, claim.Port, claim.Protocol);
 
     public static PortRefusal RegistryDisposed(ILease lease) =>
@@ -290,6 +290,25 @@ internal static class Refusals
     private static string GateHint(ILease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
         ? " If it binds without SO_REUSEADDR it is kept out like everybody else: acquire its port with Guard = StepAside."
         : string.Empty;
+
+    /// <summary>What an expired lease waited for, and what may be the cause, by what its process was
+    /// told.</summary>
+    private static string WhyUnused(RegistryParts parts, ILease lease, ClaimView claim)
+    {
+        LeaseExtras? extras = Volatile.Read(ref lease.Extras);
+        string time = extras?.ExtendedToMs > 0
+            ? Text($"until {parts.Clock.ToUtc(claim.AtMs):u}")
+            : Text($"within {LeaseTimes.TimeoutMs(parts, lease) / 1000.0} s");
+        if (lease.Announced == Announcement.None)
+        {
+            return $": no process signed in {time}, and neither PrepareStart nor OpenGate was called for it. Acquire again, and call one of them before the program starts.";
+        }
+
+        string name = lease.Announced != Announcement.Prepared ? string.Empty
+            : extras?.StartName is { } said ? $", does it ask for the port by the name '{said}'"
+            : ", does it ask for the port without a name";
+        return $": no process signed in {time}. Was the program started, did it end (its log and exit code){name}? Acquire again.";
+    }
 
     private static string By(ForeignHolder? holder) => holder is null ? string.Empty : Text($" (pid {holder.ProcessId}, {holder.Command})");
 
