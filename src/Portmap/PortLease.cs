@@ -202,6 +202,9 @@ public sealed partial class PortLease
     /// else <see cref="PortRegistryOptions.Ports"/>. One outside, a debugger's for instance, is
     /// taken only when there is none inside after 10 s, or half of the LeaseTimeout if that is
     /// less.</para>
+    /// <para>A lease for which this fails is open as before, until its time is over: start the
+    /// program again with it, or release it (<see cref="ReleaseAsync"/>). Acquiring for the owner
+    /// is refused until then (AlreadyReserved).</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="process"/> is null.</exception>
     /// <exception cref="PortRefusedException">

@@ -217,7 +217,7 @@ internal static class Refusals
 
     public static PortRefusal ExitedFirst(ILease lease, int processId)
     {
-        string hint = GateHint(lease);
+        string hint = GateHint(lease) + (lease.IsOpen ? " The lease is still open: start the program again with it, or release it (lease.ReleaseAsync)." : string.Empty);
         return new(
             PortRefusalReason.ProcessDead,
             () => Text($"The process {processId} of {lease.Owner} ended before it listened on {Target(lease)}. Look at its log.{hint}"),
@@ -287,9 +287,12 @@ internal static class Refusals
     private static string Target(ILease lease) => lease.Port == 0 ? "any port" : Text($"port {lease.Port}");
 
     // The claim's own guarantee: that of a lease which has ended meanwhile is another one.
-    private static string GateHint(ILease lease) => lease.Claim.Guarantee == PortGuarantee.Admitting
-        ? " If it binds without SO_REUSEADDR it is kept out like everybody else: acquire its port with Guard = StepAside."
-        : string.Empty;
+    private static string GateHint(ILease lease) => lease.Claim.Guarantee switch
+    {
+        PortGuarantee.Admitting => " If its log says 'address already in use', it binds without SO_REUSEADDR and is kept out like everybody else: acquire its port with Guard = StepAside.",
+        PortGuarantee.Exclusive when lease.Request.Guard != PortGuardMode.PassSocket => " The gate was not opened for this lease, so the placeholder keeps the program out as well: call PrepareStart (or OpenGate) before the start.",
+        _ => string.Empty,
+    };
 
     /// <summary>What an expired lease waited for, and what may be the cause, by what its process was
     /// told.</summary>

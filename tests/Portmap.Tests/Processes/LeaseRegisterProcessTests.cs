@@ -78,6 +78,35 @@ public class LeaseRegisterProcessTests
         registry.TryGetPort("b1", out _).Should().BeFalse();
     }
 
+    /// <summary>A program that dies although its gate was opened, never was, or has been closed for
+    /// good: what it is told differs, and that the lease goes on is told only while it
+    /// does.</summary>
+    [Theory]
+    [InlineData(PortGuardMode.UntilRegistered, true, "If its log says 'address already in use', it binds without SO_REUSEADDR")]
+    [InlineData(PortGuardMode.UntilRegistered, false, "The gate was not opened for this lease, so the placeholder keeps the program out as well: call PrepareStart (or OpenGate) before the start.")]
+    [InlineData(PortGuardMode.StepAside, false, "The gate was not opened for this lease")]
+    [InlineData(PortGuardMode.None, false, "Look at its log. The lease is still open")]
+    [InlineData(PortGuardMode.PassSocket, false, "Look at its log. The lease is still open")]
+    public async Task RegisterAsync_ProgramDiesFirst_SaysWhatToDoForItsGate(PortGuardMode guard, bool isOpened, string hint)
+    {
+        using PortRegistry registry = MakeRegistry();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Guard = guard }).Within();
+        if (isOpened)
+        {
+            lease.OpenGate();
+        }
+
+        using Child child = Child.Start();
+        child.Kill();
+
+        string message = (await lease.RegisterAsync(child.Process).RefusalAsync()).Message;
+
+        message.Should().Contain(hint).And.EndWith("The lease is still open: start the program again with it, or release it (lease.ReleaseAsync).");
+        lease.WhenBound.IsCompleted.Should().BeFalse("it says so");
+        await lease.ReleaseAsync().AsTask().Within();
+        (await lease.RegisterAsync(child.Process).RefusalAsync()).Message.Should().NotContain("still open");
+    }
+
     [Fact]
     public async Task RegisterAsync_Cancelled_StopsWaitingAndLeavesTheLease()
     {
