@@ -57,6 +57,7 @@ public class PortRegistryAcquireTests
 
         PortRefusal refusal = scene.AcquireRefused("b1").ShouldExplain(PortRefusalReason.AlreadyReserved, "b1", lease.Epoch);
 
+        refusal.Message.Should().EndWith("Use that lease, release it (PortLease.ReleaseAsync, or PortRegistry.ReleaseAsync with its epoch), or wait for its end.");
         refusal.HolderEpoch.Should().Be(lease.Epoch);
         refusal.Message.Should().Contain("2000", "the message names when the lease expires");
         scene.Registry.Snapshot().Entries.Should().ContainSingle();

@@ -54,6 +54,7 @@ public class PortSessionReleaseTests
 
         PortRefusal refusal = scene.Here.ReleaseRefused("b1").ShouldExplain(PortRefusalReason.NotOwner, "b1", holder.Id);
 
+        refusal.Message.Should().Contain($"Only a request that carries its epoch, {refusal.HolderEpoch}, may sign it out");
         refusal.HolderProcessId.Should().Be(holder.Id);
         (await scene.Here.ReleaseAsync(new PortClaimRequest("b1", Scene.First)).RefusalAsync()).Reason.Should().Be(PortRefusalReason.NotOwner);
         scene.PortOf("b1").Should().Be(Scene.First);
@@ -103,7 +104,8 @@ public class PortSessionReleaseTests
         await using Scene scene = new();
         PortLease lease = scene.Acquire("b1");
 
-        scene.SessionOf(scene.StartChild()).TryRelease("b1", out _);
+        scene.SessionOf(scene.StartChild()).ReleaseRefused("b1")
+            .ShouldExplain(PortRefusalReason.NotOwner, $"Only a request that carries its epoch, {lease.Epoch}, may end it.");
 
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved, "a sign-out without epoch is of a registration, and there is none");
     }

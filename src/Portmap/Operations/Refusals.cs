@@ -122,7 +122,7 @@ internal static class Refusals
     public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryParts parts) =>
         new(
             PortRefusalReason.AlreadyReserved,
-            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {parts.Clock.ToUtc(LeaseTimes.EndsAtMs(parts, lease)):u}. Use that lease, release it, or wait."),
+            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {parts.Clock.ToUtc(LeaseTimes.EndsAtMs(parts, lease)):u}. Use that lease, release it (PortLease.ReleaseAsync, or PortRegistry.ReleaseAsync with its epoch), or wait for its end."),
             owner, lease.Port, lease.Protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 
@@ -206,8 +206,8 @@ internal static class Refusals
                 ? "Only the session that acquired it, the user it is for, the daemon's and root may use it or give it back; ask as one of them, or acquire it for that user (PortRequest.UserId)."
                 : "Only its own process and session, the session that acquired it, its user, the daemon's and root may change that; ask as one of them, or stop that process."
             : holder.IsLease
-            ? "Give its epoch."
-            : "Sign it out by its epoch, or stop that process.";
+            ? Text($"Only a request that carries its epoch, {holder.Epoch}, may end it.")
+            : Text($"Only a request that carries its epoch, {holder.Epoch}, may sign it out; or stop that process.");
 
     public static PortRefusal ProcessDead(Place wanted, int processId) =>
         new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol) { HolderProcessId = processId };
