@@ -96,6 +96,10 @@ internal static class Connection
         _ => null,
     };
 
+    /// <summary>What to do about a daemon that cannot be reached: that, or look for it somewhere
+    /// else.</summary>
+    public static string Remedy(string remedy) => $"{remedy}, or set {PortmapVariables.Endpoint} to where it listens.";
+
     /// <param name="endpoint">Where a daemon was looked for.</param>
     /// <param name="cause">What came instead of an answer.</param>
     /// <param name="isConnected">Whether the connection was accepted.</param>
@@ -109,6 +113,6 @@ internal static class Connection
             : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server)"
             : cause is InvalidDataException ? "Stop what listens there and start the daemon"
             : "Start the daemon";
-        return new(endpoint, $"No daemon answers at {endpoint}: {why}. {remedy}, or set PORTMAP_ENDPOINT to where it listens.", isLate ? new TimeoutException(why) : cause);
+        return new(endpoint, $"No daemon answers at {endpoint}: {why}. {Remedy(remedy)}", isLate ? new TimeoutException(why) : cause);
     }
 }

@@ -96,5 +96,5 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
 
     private string Text(Exception e, int attempts, TimeSpan elapsed) => string.Create(
         CultureInfo.InvariantCulture,
-        $"'{Printable.Of(settings.Owner)}' cannot sign in. {(e is PortmapUnreachableException ? e.Message : $"The daemon at {settings.Endpoint} was lost: {Connection.Complaint(e, settings.Endpoint)}.")} ({attempts} attempts in {elapsed.TotalSeconds:0.0} s, ConnectTimeout {settings.ConnectTimeout.TotalSeconds:0.0} s.) Start the daemon, or set PORTMAP_ENDPOINT to where it listens.");
+        $"'{Printable.Of(settings.Owner)}' cannot sign in. {(e is PortmapUnreachableException ? e.Message : $"The daemon at {settings.Endpoint} was lost: {Connection.Complaint(e, settings.Endpoint)}. {Connection.Remedy("Start the daemon")}")} ({attempts} attempts in {elapsed.TotalSeconds:0.0} s, ConnectTimeout {settings.ConnectTimeout.TotalSeconds:0.0} s.)");
 }

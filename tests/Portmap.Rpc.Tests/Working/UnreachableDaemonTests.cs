@@ -49,7 +49,8 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
 
         PortmapUnreachableException e = (await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
-        e.Message.Should().Contain(Endpoint).And.Contain("ConnectTimeout").And.Contain("'b1'");
+        e.Message.Should().Contain(Endpoint).And.Contain("ConnectTimeout").And.Contain("'b1'")
+            .And.Contain("PORTMAP_ENDPOINT", Exactly.Once(), "what to do is said, and once");
         e.Endpoint.ToString().Should().Be(Endpoint);
     }
 
