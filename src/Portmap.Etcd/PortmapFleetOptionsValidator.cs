@@ -116,7 +116,7 @@ internal sealed class PortmapFleetOptionsValidator : IValidateOptions<PortmapFle
     {
         if (value < least || value > most)
         {
-            wrong.Add($"{name} is {value}; choose {least} to {most}.");
+            wrong.Add($"{name} is {value}; choose {least} to {most}.{TimeHint.Of(value)}");
         }
     }
 

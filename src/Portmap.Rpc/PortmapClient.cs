@@ -50,7 +50,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <exception cref="PortmapUnreachableException">Nobody accepts connections there, no answer
     /// came in time, or it is no daemon that answers.</exception>
     /// <exception cref="FormatException">PORTMAP_ENDPOINT is not an endpoint.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A limit leaves its bounds.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is outside its bounds.</exception>
     public static async Task<PortmapClient> ConnectAsync(
         PortmapEndpoint? endpoint = null, PortmapClientOptions? options = null, CancellationToken cancellationToken = default)
     {

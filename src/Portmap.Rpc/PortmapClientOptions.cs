@@ -29,7 +29,7 @@ public sealed class PortmapClientOptions
     /// <value>The default is the system's.</value>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
-    /// <exception cref="ArgumentOutOfRangeException">A limit leaves its bounds.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is outside its bounds.</exception>
     internal void Check()
     {
         CheckTime(ConnectTimeout, nameof(ConnectTimeout));

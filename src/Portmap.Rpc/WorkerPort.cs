@@ -99,7 +99,7 @@ public sealed class WorkerPort : IAsyncDisposable
     /// A variable or an option cannot be read; the message names it.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// A time or a number of the options leaves its bounds.
+    /// A time or a number of the options is outside its bounds.
     /// </exception>
     /// <exception cref="SocketException">
     /// Binding failed for a reason that has no name in <see cref="PortRefusalReason"/>.
@@ -125,7 +125,7 @@ public sealed class WorkerPort : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ArgumentException">
-    /// The socket does not listen, or a time or a number of the options leaves its bounds.
+    /// The socket does not listen, or a time or a number of the options is outside its bounds.
     /// </exception>
     /// <exception cref="PortmapUnreachableException">
     /// No daemon answers in time; the message names the endpoint, what was waited for and what was

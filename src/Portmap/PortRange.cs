@@ -138,7 +138,7 @@ public readonly record struct PortRange
 
     private static string? Complaint(int first, int last) =>
         first is < 1 or > 65535 || last is < 1 or > 65535
-            ? string.Create(CultureInfo.InvariantCulture, $"The port range {first}-{last} leaves 1..65535; choose both ends within it.")
+            ? string.Create(CultureInfo.InvariantCulture, $"The port range {first}-{last} is not within 1 to 65535; choose both ends within it.")
             : first > last
                 ? string.Create(CultureInfo.InvariantCulture, $"The port range {first}-{last} is reversed and so holds no port; write {last}-{first}.")
                 : null;

@@ -148,7 +148,7 @@ public enum PortRefusalReason
     /// taken. Ask again.</summary>
     Contended = 35,
 
-    /// <summary>The time that a lease is to wait leaves its bounds.</summary>
+    /// <summary>The time that a lease is to wait is outside its bounds.</summary>
     InvalidTime = 36,
 
     /// <summary>The owner is to be held once in a fleet (<see cref="PortScope.Fleet"/>), and the

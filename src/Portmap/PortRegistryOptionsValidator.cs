@@ -196,7 +196,7 @@ internal sealed class PortRegistryOptionsValidator : IValidateOptions<PortRegist
     {
         if (value < least || value > most)
         {
-            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; choose a time from {least} to {most}."));
+            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; choose a time from {least} to {most}.{TimeHint.Of(value)}"));
         }
     }
 

@@ -16,6 +16,7 @@ public sealed class ServerOptionsTests
         { "AllowedUserIds:0", "4294967295", "*AllowedUserIds*4294967295*" },
         { "MaxConnections", "0", "*MaxConnections is 0*1*1048576*" },
         { "IdleTimeout", "-00:00:05", "*IdleTimeout*" },
+        { "IdleTimeout", "60", "*IdleTimeout is 60.00:00:00*60 s is written 00:01:00.*" },
     };
 
     [Theory]

@@ -30,7 +30,7 @@ public class PortRangeTests
     {
         Action make = () => _ = new PortRange(first, last);
 
-        make.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*{first}-{last}*1..65535*");
+        make.Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*{first}-{last} is not within 1 to 65535;*");
     }
 
     [Fact]

@@ -54,8 +54,8 @@ internal static class PortmapXdr
         writer.WriteUInt32(Milliseconds(request.LeaseTimeout is { } own ? own == TimeSpan.Zero ? TimeSpan.FromTicks(1) : own : TimeSpan.Zero));
     }
 
-    /// <summary>A time as the wire has it. What leaves the bounds is refused by the registry: 1 ms
-    /// and the longest there is do as well.</summary>
+    /// <summary>A time as the wire has it. What is outside the bounds is refused by the registry:
+    /// 1 ms and the longest there is do as well.</summary>
     public static uint Milliseconds(TimeSpan time) =>
         time == TimeSpan.Zero ? 0 : (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue);
 

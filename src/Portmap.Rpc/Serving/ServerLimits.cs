@@ -39,8 +39,8 @@ internal sealed record ServerLimits
 
     public required TimeSpan Wait { get; init; }
 
-    /// <exception cref="ArgumentOutOfRangeException">A value leaves its bounds; the message names
-    /// both.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A value is outside its bounds; the message
+    /// names both.</exception>
     public static ServerLimits Of(PortmapServerOptions options)
     {
         ServerLimits limits = Checked(options);
@@ -68,5 +68,5 @@ internal sealed record ServerLimits
         where T : IComparable<T> =>
         value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value} and must be {least} to {most}."));
+            : throw new ArgumentOutOfRangeException(nameof(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value} and must be {least} to {most}.{(value is TimeSpan time ? TimeHint.Of(time) : string.Empty)}"));
 }

@@ -55,7 +55,7 @@ internal sealed record WorkerSettings
     /// <exception cref="InvalidOperationException">There is no owner.</exception>
     /// <exception cref="FormatException">A variable or an option cannot be read; the message names
     /// it.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">An option leaves its bounds.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public static WorkerSettings Resolve(WorkerPortOptions? options)
     {
         options ??= new WorkerPortOptions();
