@@ -98,7 +98,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <param name="request">The owner, and what else matters.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>
-    /// The lease as the reserved entry it is; its port is 0 when the process brings its own, and
+    /// The lease as the reserved entry it is; its port is 0 when the process picks its own, and
     /// its protocol may be both.
     /// </returns>
     /// <remarks>
@@ -202,7 +202,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>
-    /// The new lease as the Reserved entry it is; its port is 0 when the process brings its own.
+    /// The new lease as the Reserved entry it is; its port is 0 when the process picks its own.
     /// </returns>
     /// <exception cref="PortRefusedException">
     /// There is none, or too many failed in a row. Of any other error it is PortDenied,

@@ -52,7 +52,7 @@ public sealed class WorkerPortOptions
     /// </value>
     public PortProtocol? Protocol { get; set; }
 
-    /// <summary>Where this process picks a port when it is to bring its own.</summary>
+    /// <summary>Where this process picks a port when it was given none.</summary>
     /// <value> <c>FIRST-LAST</c>, or several separated by commas. null takes PORTMAP_RANGE. Without
     /// either, and without a port and an epoch, the daemon is asked for a port of its range;
     /// 49152-65535 is used where the daemon may not be asked

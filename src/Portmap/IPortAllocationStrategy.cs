@@ -25,7 +25,7 @@ public interface IPortAllocationStrategy
     /// <summary>Names the next port to try for one acquisition.</summary>
     /// <param name="search">The acquisition and what is known about free ports.</param>
     /// <returns>
-    /// A port, 0 (<see cref="PortSearch.ProcessBrings"/>) when the process brings its own, or -1
+    /// A port, 0 (<see cref="PortSearch.ProcessBrings"/>) when the process picks its own, or -1
     /// (<see cref="PortSearch.Nothing"/>) when there is none left.
     /// </returns>
     int Pick(PortSearch search);

@@ -7,7 +7,7 @@ using Portmap.Table;
 namespace Portmap;
 
 /// <summary>
-/// The proof that an owner was given a port, or the right to bring one; carries the epoch.
+/// The proof that an owner was given a port, or the right to pick one; carries the epoch.
 /// </summary>
 /// <remarks>
 /// <para>All members are safe for any thread. It is open until a process registers with its epoch,
@@ -47,7 +47,7 @@ public sealed partial class PortLease
     /// </summary>
     public PortProtocol Protocol => (PortProtocol)_protocol;
 
-    /// <summary>The port, or 0 until a process that brings its own has registered.</summary>
+    /// <summary>The port, or 0 until a process that picks its own has registered.</summary>
     public int Port => Claim.Port;
 
     /// <summary>
@@ -95,7 +95,7 @@ public sealed partial class PortLease
     /// variables that <c>WorkerPort</c> reads.
     /// </summary>
     /// <param name="startInfo">
-    /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: bring your own),
+    /// The program; its environment gets PORTMAP_OWNER, PORTMAP_PORT (0: pick your own),
     /// PORTMAP_EPOCH, PORTMAP_PROTOCOL (tcp, udp, tcp+udp), PORTMAP_RANGE (where it may bind),
     /// PORTMAP_EXCLUDE when something is excluded, PORTMAP_BIND_ATTEMPTS, and PORTMAP_ENDPOINT when
     /// known. A name stands in each of them, PORTMAP_HTTP_PORT and so on; PORTMAP_ENDPOINT is set

@@ -5,7 +5,7 @@ namespace Portmap;
 
 public sealed partial class PortRegistry
 {
-    /// <summary>Gives an owner a port, or the right to bring one; completes when that is
+    /// <summary>Gives an owner a port, or the right to pick one; completes when that is
     /// confirmed.</summary>
     /// <param name="request">The owner, and what differs from the options. A string will
     /// do.</param>

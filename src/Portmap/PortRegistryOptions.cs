@@ -57,7 +57,7 @@ public sealed class PortRegistryOptions
     /// <remarks>
     /// <para>The number holds for both protocols, and comes before whatever
     /// <see cref="PortRequest.Reuse"/> says: unless <see cref="PortRequest.Ports"/> leaves it out,
-    /// the owner gets it while it can be had, and else another one. Workers that bring their own
+    /// the owner gets it while it can be had, and else another one. Workers that pick their own
     /// port are told to leave the numbers of others alone (PORTMAP_EXCLUDE).</para>
     /// <para>A process of another owner that listens there all the same is served, as everybody who
     /// listens, and logged. While the owner has no lease nothing is bound for it: a program that

@@ -50,7 +50,7 @@ public readonly record struct PortRequest(string Owner)
     /// none that is handed out are refused as <see cref="PortRefusalReason.InvalidPort"/>.
     /// </value>
     /// <remarks>
-    /// The owner's earlier port is given again only if it lies in them. A process that brings its
+    /// The owner's earlier port is given again only if it lies in them. A process that picks its
     /// own is told them (PORTMAP_RANGE) and binds there; what it registers outside is taken, as a
     /// listening process is never refused because of a range, and logged.
     /// </remarks>

@@ -226,7 +226,7 @@ public sealed class PortSession : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>
-    /// The lease with its new port and epoch, and its gate open; port 0 means: bring another one.
+    /// The lease with its new port and epoch, and its gate open; port 0 means: pick another one.
     /// </returns>
     /// <remarks>
     /// It may be repeated when the answer was lost: the same owner, port and epoch get the same

@@ -66,7 +66,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     /// <param name="owner">The owner.</param>
     /// <param name="protocol">The protocol.</param>
     /// <param name="epoch">The epoch of the claim; 0 when it was refused.</param>
-    /// <param name="port">The port of the claim, 0 when its process brings one.</param>
+    /// <param name="port">The port of the claim, 0 when its process picks one.</param>
     public void End(string owner, PortProtocol protocol, long epoch, int port)
     {
         lock (_gate)

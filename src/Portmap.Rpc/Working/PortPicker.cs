@@ -3,7 +3,7 @@ using System.Net.Sockets;
 namespace Portmap.Rpc.Working;
 
 /// <summary>
-/// Finds a port for a process that brings its own, and listens on it in the same step: what is
+/// Finds a port for a process that picks its own, and listens on it in the same step: what is
 /// tried is what is had.
 /// </summary>
 /// <remarks>

@@ -20,7 +20,7 @@ internal sealed record WorkerSettings
 
     public required PortProtocol Protocol { get; init; }
 
-    /// <summary>Where it picks a port that it is to bring.</summary>
+    /// <summary>Where it picks a port of its own.</summary>
     public required PickRanges Ports { get; init; }
 
     /// <summary>The same as it was told; null when nobody did.</summary>

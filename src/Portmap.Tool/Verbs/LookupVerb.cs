@@ -30,7 +30,7 @@ internal static class LookupVerb
         {
             if (entry.Port == 0)
             {
-                Invocation.Complain($"'{owner}' has a lease and brings its port itself; it has none yet.");
+                Invocation.Complain($"'{owner}' has a lease and picks its port itself; it has none yet.");
                 return ExitCode.Nothing;
             }
 

@@ -59,7 +59,7 @@ internal sealed class LeaseTrace
         return trace;
     }
 
-    /// <summary>It has a port, or the right to bring one, and waits for its worker.</summary>
+    /// <summary>It has a port, or the right to pick one, and waits for its worker.</summary>
     /// <remarks>Called again when another one came between: the later is true.</remarks>
     public void Granted(int port, long epoch, string strategy) => Aside(() =>
     {

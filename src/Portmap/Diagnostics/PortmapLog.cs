@@ -53,7 +53,7 @@ internal static partial class PortmapLog
     [LoggerMessage(15, LogLevel.Information, "{Count} more lines '{Kind}' about {Subject} were left out", EventName = "LinesLeftOut")]
     public static partial void LinesLeftOut(ILogger logger, long count, string kind, string subject);
 
-    [LoggerMessage(16, LogLevel.Debug, "The lease {Epoch} of {Owner} is open: {Port}/{Protocol} by {Strategy} (0: its process brings the port)", EventName = "Acquired", SkipEnabledCheck = true)]
+    [LoggerMessage(16, LogLevel.Debug, "The lease {Epoch} of {Owner} is open: {Port}/{Protocol} by {Strategy} (0: its process picks the port)", EventName = "Acquired", SkipEnabledCheck = true)]
     public static partial void Acquired(ILogger logger, string owner, PortProtocol protocol, int port, long epoch, string strategy);
 
     [LoggerMessage(17, LogLevel.Debug, "Process {ProcessId} of {Owner} serves {Port}/{Protocol} ({Epoch})", EventName = "Registered", SkipEnabledCheck = true)]

@@ -4,7 +4,7 @@ using Portmap.Table;
 
 namespace Portmap.Operations;
 
-/// <summary>Gives an owner a port, or the right to bring one.</summary>
+/// <summary>Gives an owner a port, or the right to pick one.</summary>
 /// <remarks>
 /// <code>
 ///   1. look at the owner           an open lease, or one that is not to be replaced, refuses
@@ -64,7 +64,7 @@ internal struct Acquisition : IOperation
     }
 
     /// <summary>The strategy that is asked for. Where the daemon is to listen it needs a number: a
-    /// process that brings its port cannot be passed a socket of it.</summary>
+    /// process that picks its port cannot be passed a socket of it.</summary>
     private static string? StrategyOf(RegistryParts parts, in PortRequest request) =>
         request is { Guard: PortGuardMode.PassSocket, Strategy: null } && parts.Strategies.NameOf(parts.Strategies.Default) == PortRegistryOptions.ProcessBinds
             ? PortRegistryOptions.AllocatorPicks

@@ -129,7 +129,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
             }
         }
 
-        AddOf(0);   // leases whose processes bring their ports
+        AddOf(0);   // leases whose processes pick their ports
         foreach (int port in protocol == PortProtocol.Tcp || table.HasUdp ? table.Ports.Used(protocol) : [])
         {
             if (!AddOf(port) && table.Ports.Find(protocol, port, out PortState state) is var idle && state is PortState.Cooling or PortState.Foreign)

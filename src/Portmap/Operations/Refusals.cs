@@ -122,7 +122,7 @@ internal static class Refusals
     public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryParts parts) =>
         new(
             PortRefusalReason.AlreadyReserved,
-            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process brings the port" : Text($"port {lease.Port}"))}, until {parts.Clock.ToUtc(LeaseTimes.EndsAtMs(parts, lease)):u}. Use that lease, release it (PortLease.ReleaseAsync, or PortRegistry.ReleaseAsync with its epoch), or wait for its end."),
+            () => Text($"{owner} has an open lease already: epoch {lease.Epoch}, {(lease.Port == 0 ? "the process picks the port" : Text($"port {lease.Port}"))}, until {parts.Clock.ToUtc(LeaseTimes.EndsAtMs(parts, lease)):u}. Use that lease, release it (PortLease.ReleaseAsync, or PortRegistry.ReleaseAsync with its epoch), or wait for its end."),
             owner, lease.Port, lease.Protocol)
         { Holder = owner, HolderEpoch = lease.Epoch };
 

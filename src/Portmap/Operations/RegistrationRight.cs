@@ -96,7 +96,7 @@ internal struct RegistrationRight
         }
 
         // The process that the lease was meant for cannot say so; it is the one on the lease's
-        // port, or, where it brings the port, anybody but the process that had the owner before.
+        // port, or, where it picks the port, anybody but the process that had the owner before.
         bool isBack = !bound.IsNone && OwnerRights.Owns(caller, bound);
         if (lease.Port == wanted.Port || (lease.Port == 0 && !isBack))
         {

@@ -19,7 +19,7 @@ public sealed class PortFact
     /// claim on both is two facts.</summary>
     public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (byte)value; }
 
-    /// <summary>The port, 1 to 65535; 0 for a lease whose process brings the port, and for a
+    /// <summary>The port, 1 to 65535; 0 for a lease whose process picks the port, and for a
     /// mark.</summary>
     public int Port { get => _port; init => _port = checked((ushort)value); }
 

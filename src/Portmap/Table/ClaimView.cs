@@ -27,7 +27,7 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
 
     public PortProtocol Protocol => Claim!.Protocol;
 
-    /// <summary>0 for a lease whose process brings the port.</summary>
+    /// <summary>0 for a lease whose process picks the port.</summary>
     public int Port => Claim!.Port;
 
     /// <summary>0 of none.</summary>

@@ -5,7 +5,7 @@ internal readonly struct NewClaim
 {
     public required PortProtocol Protocol { get; init; }
 
-    /// <summary>0 for a lease whose process brings the port.</summary>
+    /// <summary>0 for a lease whose process picks the port.</summary>
     public int Port { get; init; }
 
     public required long Epoch { get; init; }

@@ -71,7 +71,7 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>Whether a worker that carries an epoch means this claim.</summary>
     public bool IsOf(long epoch) => epoch == Epoch || epoch == Origin;
 
-    /// <summary>0 for a lease whose process brings the port.</summary>
+    /// <summary>0 for a lease whose process picks the port.</summary>
     public int Port => _port;
 
     public PortProtocol Protocol => (PortProtocol)(_kind & ~LeaseFlag);

@@ -213,7 +213,7 @@ internal sealed class PortTable
         return _parts.Space(lease.Protocol).Slots.TrySet(lease.Port, seen.Slot, claim) ? claim : null;
     }
 
-    /// <summary>Makes a pending lease whose process brings the port.</summary>
+    /// <summary>Makes a pending lease whose process picks the port.</summary>
     public PortClaim Make(in NewClaim lease)
     {
         PortClaim claim = PortClaim.Pending(lease, Confirms);

@@ -19,8 +19,8 @@ public class LogTests
         mine.TryRelease(out _).Should().BeTrue();
 
         scene.Log.Of("Acquired").Should().Equal(
-            $"The lease {lease.Epoch} of b1 is open: {lease.Port}/Tcp by AllocatorPicks (0: its process brings the port)",
-            $"The lease {mine.Epoch} of b2 is open: 0/Tcp by ProcessBinds (0: its process brings the port)");
+            $"The lease {lease.Epoch} of b1 is open: {lease.Port}/Tcp by AllocatorPicks (0: its process picks the port)",
+            $"The lease {mine.Epoch} of b2 is open: 0/Tcp by ProcessBinds (0: its process picks the port)");
         scene.Log.Of("Registered").Should().SatisfyRespectively(
             first => first.Should().Be($"Process {Environment.ProcessId} of b1 serves {lease.Port}/Tcp ({lease.Epoch})"),
             second => second.Should().Match($"Process {Environment.ProcessId} of b1 serves {Scene.First + 7}/Tcp (*)"));
