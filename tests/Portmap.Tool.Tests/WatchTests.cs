@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Portmap.Etcd.Tests.Support;
 
 namespace Portmap.Tool.Tests;
 
@@ -26,6 +27,48 @@ public sealed class WatchTests : ToolTest
         change.GetProperty("revision").GetInt64().Should().BeGreaterThan(snapshot.GetProperty("revision").GetInt64());
         watch.Send(Signal.Interrupt);
         (await watch.ExitAsync()).Should().Be(0, watch.Errors);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Watch_WhoseDaemonDiesAndComesBack_SaysBothOnStandardErrorAndTellsTheMapAgain(bool asJson)
+    {
+        (_, PortEntry entry) = await StartWorkerAsync("b1");
+        await using ChildProcess watch = Start(asJson ? ["watch", "--json"] : ["watch"]);
+        string first = await watch.ReadLineAsync();
+        first.Should().Contain(asJson ? "\"snapshot\"" : "present");
+
+        Daemon.Kill();
+        await Daemon.ExitAsync();
+        await Seen.UntilAsync(() => watch.Errors.Contains($"portmap: the daemon at {Endpoint} is gone; waiting for it", StringComparison.Ordinal));
+        await ServeAsync();
+        await Seen.UntilAsync(() => watch.Errors.Contains($"portmap: the daemon at {Endpoint} is back; the map follows", StringComparison.Ordinal));
+
+        string line = await watch.ReadLineAsync();
+        while (!line.Contains("snapshot", StringComparison.Ordinal))
+        {
+            line = await watch.ReadLineAsync();   // present, and perhaps how the old map ended
+        }
+
+        line.Should().Contain(asJson ? "\"entries\":" : "entries");
+        entry.Port.Should().BePositive();
+        watch.Send(Signal.Interrupt);
+        (await watch.ExitAsync()).Should().Be(0, watch.Errors);
+        watch.Errors.Split("is gone").Should().HaveCount(2, "it is said once: {0}", watch.Errors);
+    }
+
+    [Fact]
+    public async Task Watch_WhileTheDaemonStandsStill_SaysSoAndThatItIsBack()
+    {
+        await using ChildProcess watch = Start("watch", "--json", "--timeout", "0.5");
+        await ReadAsync(watch);
+
+        Daemon.Send(Signal.Stop);
+        await Seen.UntilAsync(() => watch.Errors.Contains("does not answer; waiting for it", StringComparison.Ordinal));
+        Daemon.Send(Signal.Continue);
+
+        await Seen.UntilAsync(() => watch.Errors.Contains("is back; the map follows", StringComparison.Ordinal));
     }
 
     [NeedsFact("bash")]

@@ -10,11 +10,12 @@ internal static class Following
     /// gone.</summary>
     /// <param name="run">The run.</param>
     /// <param name="follow">Begins to follow.</param>
-    /// <param name="write">Writes an update.</param>
-    /// <param name="beside">What runs meanwhile; null is nothing.</param>
+    /// <param name="write">Writes an update; its second argument says whether another one came
+    /// before.</param>
+    /// <param name="beside">What runs meanwhile.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
     public static async Task<int> RunAsync<T>(
-        Invocation run, Func<CancellationToken, IAsyncEnumerable<T>> follow, Action<T> write, Func<CancellationToken, Task>? beside, CancellationToken cancellationToken)
+        Invocation run, Func<CancellationToken, IAsyncEnumerable<T>> follow, Action<T, bool> write, Func<CancellationToken, Task> beside, CancellationToken cancellationToken)
     {
         CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);   // never disposed: the reader may go when we have ended
         if (Console.IsOutputRedirected && OperatingSystem.IsLinux())
@@ -22,12 +23,14 @@ internal static class Following
             StandardOutput.WhenReaderGone(end.Cancel);
         }
 
-        Task meanwhile = beside?.Invoke(end.Token) ?? Task.CompletedTask;
+        Task meanwhile = beside(end.Token);
+        bool isLater = false;
         try
         {
             await foreach (T update in follow(end.Token))
             {
-                write(update);
+                write(update, isLater);
+                isLater = true;
                 await run.Out.FlushAsync(end.Token);
             }
         }
@@ -40,8 +43,9 @@ internal static class Following
         return ExitCode.Done;
     }
 
-    /// <summary>Says that a snapshot comes; as JSON only.</summary>
-    public static void TellSnapshot(Invocation run, long revision, int entries)
+    /// <summary>Says that a snapshot comes: for people only where it takes the place of what they
+    /// were told before.</summary>
+    public static void TellSnapshot(Invocation run, long revision, int entries, bool isAgain)
     {
         if (run.Json)
         {
@@ -51,6 +55,10 @@ internal static class Following
                 json.WriteNumber("revision", revision);
                 json.WriteNumber("entries", entries);
             });
+        }
+        else if (isAgain)
+        {
+            run.Out.WriteLine(Words.Text($"{run.Now.ToLocalTime():HH:mm:ss.fff} {"snapshot",-17} {entries} entries follow"));
         }
     }
 

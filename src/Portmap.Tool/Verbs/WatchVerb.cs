@@ -17,14 +17,21 @@ internal static class WatchVerb
     private static async Task<int> RunAsync(Invocation run, long? after, CancellationToken cancellationToken)
     {
         await using PortmapClient client = await run.ConnectAsync(cancellationToken);
-        return await Following.RunAsync(run, end => client.WatchAsync(after, cancellationToken: end), update => Write(run, update), beside: null, cancellationToken);
+        DaemonPresence presence = new(run, client);
+        return await Following.RunAsync(
+            run,
+            end => client.WatchAsync(after, cancellationToken: end),
+            (update, isLater) => Write(run, update, presence, isAgain: isLater || after is not null),
+            presence.TellAsync,
+            cancellationToken);
     }
 
-    private static void Write(Invocation run, PortUpdate update)
+    private static void Write(Invocation run, PortUpdate update, DaemonPresence presence, bool isAgain)
     {
         if (update.Snapshot is { } snapshot)
         {
-            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length);
+            presence.TellBack();
+            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length, isAgain);
             foreach (PortEntry entry in snapshot.Entries)
             {
                 WriteOne(run, snapshot.Revision, "present", entry);

@@ -16,7 +16,7 @@ internal static class FleetWatchVerb
     private static async Task<int> RunAsync(Invocation run, CancellationToken cancellationToken)
     {
         await using PortmapFleet fleet = await FleetSource.OpenAsync(run, cancellationToken);
-        return await Following.RunAsync(run, fleet.Map.WatchAsync, update => Write(run, update), end => TellTroubleAsync(fleet, run.Time, end), cancellationToken);
+        return await Following.RunAsync(run, fleet.Map.WatchAsync, (update, isLater) => Write(run, update, isLater), end => TellTroubleAsync(fleet, run.Time, end), cancellationToken);
     }
 
     /// <summary>Etcd that is away makes no change: it is said beside the map.</summary>
@@ -36,11 +36,11 @@ internal static class FleetWatchVerb
         }
     }
 
-    private static void Write(Invocation run, FleetUpdate update)
+    private static void Write(Invocation run, FleetUpdate update, bool isAgain)
     {
         if (update.Snapshot is { } snapshot)
         {
-            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length);
+            Following.TellSnapshot(run, snapshot.Revision, snapshot.Entries.Length, isAgain);
             foreach (FleetEntry entry in snapshot.Entries)
             {
                 WriteOne(run, snapshot.Revision, "present", entry);
