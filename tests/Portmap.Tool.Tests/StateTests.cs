@@ -70,6 +70,47 @@ public sealed class StateTests : ToolTest
         temporary.EnumerateDirectories("portmap-state-*").Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("check")]
+    [InlineData("show")]
+    public async Task State_OfAFileThatIsNoState_NamesThatFileAndSaysSo(string verb)
+    {
+        string other = Folder["passwd"];
+        await System.IO.File.WriteAllTextAsync(other, "root:x:0:0:root:/root:/bin/sh\n");
+
+        Outcome outcome = await RunAsync("state", verb, other);
+
+        outcome.ExitCode.Should().Be(5, outcome.Errors);
+        string said = outcome.Text + outcome.Errors;
+        said.Should().Contain($"{other} is no state file").And.NotContain("portmap.state").And.NotContain("portmap-state-").And.NotContain("choose another");
+    }
+
+    [Fact]
+    public async Task StateCheck_OfAFolderWithoutAState_NamesThatFolder()
+    {
+        Directory.CreateDirectory(Folder["empty"]);
+
+        Outcome outcome = await RunAsync("state", "check", Folder["empty"]);
+
+        outcome.ExitCode.Should().Be(6);
+        outcome.Errors.Should().Contain($"There is no state in the folder {Folder["empty"]}");
+    }
+
+    [Fact]
+    public async Task StateCheck_OfAFileOfALaterVersion_NamesThatFile()
+    {
+        await RegisterAsync("b1");
+        string later = Folder["later.state"];
+        string text = await System.IO.File.ReadAllTextAsync(File);
+        int end = text.IndexOf('\n', StringComparison.Ordinal);
+        await System.IO.File.WriteAllTextAsync(later, System.Text.RegularExpressions.Regex.Replace(text[..end], "[0-9]+", "99") + text[end..]);
+
+        Outcome outcome = await RunAsync("state", "check", later);
+
+        outcome.ExitCode.Should().Be(5);
+        outcome.Text.Should().Contain(later).And.NotContain("portmap.state").And.NotContain("portmap-state-");
+    }
+
     [Fact]
     public async Task StateCheck_OfNoFile_IsSix()
     {

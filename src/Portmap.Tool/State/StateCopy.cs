@@ -11,6 +11,9 @@ internal sealed class StateCopy : IAsyncDisposable
 {
     private const string FileName = "portmap.state";
 
+    /// <summary>What follows is about the file's place, which only its daemon cares for.</summary>
+    private static readonly string[] s_aboutThePlace = [" It was left as it is.", " They were kept in "];
+
     private readonly DirectoryInfo _folder;
     private readonly PortRegistry _registry;
     private readonly string _original;
@@ -22,7 +25,7 @@ internal sealed class StateCopy : IAsyncDisposable
 
     /// <summary>What of it could not be read.</summary>
     public IReadOnlyList<string> Unreadable =>
-        [.. _registry.Diagnose().Where(finding => finding.Kind is PortFindingKind.StateUnreadable).Select(finding => Rename(finding.Value))];
+        [.. _registry.Diagnose().Where(finding => finding.Kind is PortFindingKind.StateUnreadable).Select(finding => Words.Of(OfOriginal(finding.Value, _folder, _original)))];
 
     /// <summary>Reads a state.</summary>
     /// <param name="path">The file, or its folder.</param>
@@ -33,7 +36,13 @@ internal sealed class StateCopy : IAsyncDisposable
     /// read.</exception>
     public static async Task<StateCopy> OpenAsync(string path, CancellationToken cancellationToken)
     {
-        string original = Path.GetFullPath(Directory.Exists(path) ? Path.Combine(path, FileName) : path);
+        bool isFolder = Directory.Exists(path);
+        string original = Path.GetFullPath(isFolder ? Path.Combine(path, FileName) : path);
+        if (isFolder && !File.Exists(original))
+        {
+            throw new FileNotFoundException($"There is no state in the folder {path}: it holds no file {FileName}.", original);
+        }
+
         DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-state-");
         try
         {
@@ -52,8 +61,7 @@ internal sealed class StateCopy : IAsyncDisposable
         catch (PortRefusedException exception)
         {
             folder.Delete(recursive: true);
-            string message = exception.Message.Replace(folder.FullName, Path.GetDirectoryName(original), StringComparison.Ordinal);
-            throw new PortRefusedException(new PortRefusal(exception.Refusal.Reason, message));
+            throw new PortRefusedException(new PortRefusal(exception.Refusal.Reason, OfOriginal(exception.Message, folder, original)));
         }
         catch
         {
@@ -68,8 +76,13 @@ internal sealed class StateCopy : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private string Rename(string text) =>
-        text.Replace(Path.Combine(_folder.FullName, FileName), _original, StringComparison.Ordinal) is var named && named.IndexOf(" They were kept in ", StringComparison.Ordinal) is >= 0 and var end
-            ? named[..end]   // in the copy, which is gone when this is read
-            : Words.Of(text);
+    /// <summary>What was said of the copy, as it is true of the file itself.</summary>
+    private static string OfOriginal(string text, DirectoryInfo folder, string original)
+    {
+        string named = text
+            .Replace(Path.Combine(folder.FullName, FileName), original, StringComparison.Ordinal)
+            .Replace(folder.FullName, Path.GetDirectoryName(original), StringComparison.Ordinal);
+        int end = s_aboutThePlace.Select(part => named.IndexOf(part, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(named.Length).Min();
+        return named[..end];
+    }
 }

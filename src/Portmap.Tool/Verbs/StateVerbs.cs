@@ -68,13 +68,25 @@ internal static class StateVerbs
 
     private static async Task<int> ShowAsync(Invocation run, string file, CancellationToken cancellationToken)
     {
-        await using StateCopy state = await run.WaitAsync(StateCopy.OpenAsync(file, cancellationToken), "the state");
-        ListVerb.Show(run, state.Snapshot.Entries);
-        foreach (string complaint in state.Unreadable)
+        try
+        {
+            await using StateCopy state = await run.WaitAsync(StateCopy.OpenAsync(file, cancellationToken), "the state");
+            ListVerb.Show(run, state.Snapshot.Entries);
+            return Complain(state.Unreadable);
+        }
+        catch (PortRefusedException exception) when (exception.Refusal.Reason is PortRefusalReason.StateUnreadable)
+        {
+            return Complain([exception.Message]);
+        }
+    }
+
+    private static int Complain(IReadOnlyList<string> complaints)
+    {
+        foreach (string complaint in complaints)
         {
             Invocation.Complain(complaint);
         }
 
-        return state.Unreadable.Count == 0 ? ExitCode.Done : ExitCode.Findings;
+        return complaints is [] ? ExitCode.Done : ExitCode.Findings;
     }
 }

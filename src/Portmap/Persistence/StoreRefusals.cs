@@ -24,7 +24,7 @@ internal static class StoreRefusals
         new(PortRefusalReason.StateUnreadable, () => string.Create(CultureInfo.InvariantCulture, $"{file} is of version {version}, and this program knows {known}. It was left as it is. Run the newer program, or choose another state folder."));
 
     public static PortRefusal NotAState(string file) =>
-        new(PortRefusalReason.StateUnreadable, () => $"{file} does not begin as a state file does, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
+        new(PortRefusalReason.StateUnreadable, () => $"{file} is no state file: it does not begin as one, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
 
     public static PortRefusal Failed(string folder, Exception exception) =>
         new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.")
