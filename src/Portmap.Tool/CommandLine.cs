@@ -97,7 +97,8 @@ internal static class CommandLine
         }
         catch (PortRefusedException exception)
         {
-            return Fail(Words.Text($"{exception.Refusal.Reason}: {exception.Message}"), ExitCode.Refused);
+            string message = Words.WithCut(Words.WithCut(exception.Message, exception.Refusal.Owner), exception.Refusal.Holder);
+            return Fail(Words.Text($"{exception.Refusal.Reason}: {message}"), ExitCode.Refused);
         }
         catch (FormatException exception)
         {

@@ -79,6 +79,45 @@ public sealed class LookupTests : ToolTest
         outcome.Errors.Should().Contain("nobody").And.Contain(Endpoint);
     }
 
+    [Theory]
+    [InlineData("lookup")]
+    [InlineData("release")]
+    [InlineData("fleet lookup")]
+    public async Task Verb_OfANameThatNoOwnerCanHave_IsTwoAndDoesNotRepeatIt(string verb)
+    {
+        foreach (string owner in (string[])["", new string('x', 5_000), new string('é', 2_500)])
+        {
+            Outcome outcome = await RunAsync([.. verb.Split(' '), owner]);
+
+            outcome.ExitCode.Should().Be(2, outcome.Errors);
+            outcome.Errors.Should().StartWith("portmap: InvalidOwner: The owner ").And.Contain("4096");
+            outcome.Errors.Length.Should().BeLessThan(300);
+        }
+    }
+
+    [Theory]
+    [InlineData("lookup")]
+    [InlineData("release")]
+    public async Task Verb_OfALongOwnerThatIsNotThere_IsOneAndCutsTheName(string verb)
+    {
+        Outcome outcome = await RunAsync(verb, new string('x', 4_000));
+
+        outcome.ExitCode.Should().Be(1);
+        outcome.Errors.Should().Contain("'" + new string('x', 60) + "…'").And.NotContain(new string('x', 61));
+    }
+
+    [Fact]
+    public async Task Release_OfALongOwnerThatLives_IsFourAndCutsTheName()
+    {
+        string owner = new('x', 4_000);
+        await RegisterAsync(owner);
+
+        Outcome outcome = await RunAsync("release", owner);
+
+        outcome.ExitCode.Should().Be(4);
+        outcome.Errors.Should().Contain(new string('x', 60) + "…").And.NotContain(new string('x', 61));
+    }
+
     [Fact]
     public async Task Ping_OfALivingDaemon_NamesIt()
     {

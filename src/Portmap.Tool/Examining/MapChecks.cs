@@ -53,7 +53,7 @@ internal static class MapChecks
 
         string named = string.Join("; ", entries.Take(MostNamed).Select(entry => entry.Owner.Length == 0
             ? Words.Place(entry)
-            : Words.Text($"{Words.Place(entry)} {Words.Of(entry.Owner)} (pid {Words.Of(entry.ProcessId)})")));
+            : Words.Text($"{Words.Place(entry)} {Words.Of(Words.Cut(entry.Owner))} (pid {Words.Of(entry.ProcessId)})")));
         return new Check(name, CheckResult.Found, Words.Text($"{entries.Length}: {named}{(entries.Length > MostNamed ? "; …" : string.Empty)}"), expected, remedy);
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Portmap.Rpc;
+using Portmap.Tool.Output;
 
 namespace Portmap.Tool.Verbs;
 
@@ -22,7 +23,7 @@ internal static class LookupVerb
         PortEntry? found = await run.WaitAsync(client.GetEntryAsync(owner, protocol, cancellationToken), "the answer");
         if (found is not { } entry)
         {
-            Invocation.Complain($"Nothing is served for '{owner}' at {client.Endpoint}, and it has no open lease.");
+            Invocation.Complain($"Nothing is served for {Words.Quoted(owner)} at {client.Endpoint}, and it has no open lease.");
             return ExitCode.Nothing;
         }
 
@@ -30,7 +31,7 @@ internal static class LookupVerb
         {
             if (entry.Port == 0)
             {
-                Invocation.Complain($"'{owner}' has a lease and picks its port itself; it has none yet.");
+                Invocation.Complain($"{Words.Quoted(owner)} has a lease and picks its port itself; it has none yet.");
                 return ExitCode.Nothing;
             }
 

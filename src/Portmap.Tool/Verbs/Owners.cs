@@ -4,16 +4,28 @@ using Portmap.Rpc;
 
 namespace Portmap.Tool.Verbs;
 
-/// <summary>The argument OWNER, which the shell completes with what the daemon knows.</summary>
+/// <summary>The argument OWNER, which the shell completes with the owners that there are.</summary>
 internal static class Owners
 {
     /// <summary>Somebody waits with a finger on the tab key.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
-    public static Argument<string> MakeArgument()
+    /// <summary>An owner of the daemon.</summary>
+    public static Argument<string> MakeArgument() => MakeArgument(Complete);
+
+    /// <summary>An owner of something else.</summary>
+    /// <param name="complete">Which owners there are.</param>
+    public static Argument<string> MakeArgument(Func<CompletionContext, IEnumerable<CompletionItem>> complete)
     {
         Argument<string> owner = new("OWNER") { Description = "The name a port is held under; after -- when it begins with a dash." };
-        owner.CompletionSources.Add(Complete);
+        owner.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: string name }] && OwnerName.Complaint(name) is { } complaint)
+            {
+                result.AddError($"{nameof(PortRefusalReason.InvalidOwner)}: {complaint}");
+            }
+        });
+        owner.CompletionSources.Add(complete);
         return owner;
     }
 

@@ -31,7 +31,7 @@ internal static class ReleaseVerb
         ];
         if (entries.Length == 0)
         {
-            Invocation.Complain($"'{owner}' holds no {Words.Of(protocol)} port at {client.Endpoint}.");
+            Invocation.Complain($"{Words.Quoted(owner)} holds no {Words.Of(protocol)} port at {client.Endpoint}.");
             return ExitCode.Nothing;
         }
 
@@ -80,5 +80,5 @@ internal static class ReleaseVerb
         entry.State is PortState.Bound or PortState.Recovered && (entry.ProcessId is not { } process || HostProcesses.IsAlive(process));
 
     private static string Describe(PortEntry entry) =>
-        Words.Text($"{Words.Of(entry.Owner)} on {Words.Place(entry)}, {Words.Of(entry.State)} since {entry.Since:yyyy-MM-dd HH:mm:ss'Z'}, process {Words.Process(entry.ProcessId)}");
+        Words.Text($"{Words.Of(Words.Cut(entry.Owner))} on {Words.Place(entry)}, {Words.Of(entry.State)} since {entry.Since:yyyy-MM-dd HH:mm:ss'Z'}, process {Words.Process(entry.ProcessId)}");
 }

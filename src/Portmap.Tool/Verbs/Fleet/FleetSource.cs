@@ -61,7 +61,7 @@ internal static class FleetSource
         password = Of(s_password, "ETCDCTL_PASSWORD") ?? password;
         if (user is not null && password is null)
         {
-            throw new FormatException($"There is no password of the user '{user}'; set ETCDCTL_PASSWORD.");
+            throw new FormatException($"There is no password of the user {Words.Quoted(user)}; set ETCDCTL_PASSWORD.");
         }
 
         if (((string?[])[authority, certificate, key]).FirstOrDefault(file => file is not null && !File.Exists(file)) is { } missing)

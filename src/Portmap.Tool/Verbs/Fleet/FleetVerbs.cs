@@ -21,8 +21,7 @@ internal static class FleetVerbs
 
     private static Command MakeLookup()
     {
-        Argument<string> owner = new("OWNER") { Description = "The name a port is held under; after -- when it begins with a dash." };
-        owner.CompletionSources.Add(Complete);
+        Argument<string> owner = Owners.MakeArgument(Complete);
         Option<PortProtocol?> protocol = CommonOptions.MakeProtocol();
         Option<bool> quiet = new("--quiet", "-q") { Description = "Write ADDRESS:PORT of the host that came last, and nothing else." };
         return new Command("lookup", "Shows which hosts serve an owner, the one that came last first.") { owner, protocol, quiet }
@@ -45,7 +44,7 @@ internal static class FleetVerbs
         FleetEntry[] entries = fleet.Map.FindAll(owner, protocol).ToArray();
         if (entries.Length == 0)
         {
-            Invocation.Complain($"No host of the fleet serves '{owner}'.");
+            Invocation.Complain($"No host of the fleet serves {Words.Quoted(owner)}.");
             return ExitCode.Nothing;
         }
 
