@@ -2,12 +2,15 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Portmap.Rpc;
+using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool;
 
 /// <summary>The options that every verb has.</summary>
 internal static class CommonOptions
 {
+    private static readonly string[] s_protocols = ["tcp", "udp"];
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(10), s_longest = TimeSpan.FromHours(1);
 
     public static Option<PortmapEndpoint?> Endpoint { get; } = new("--endpoint", "-e")
@@ -28,12 +31,17 @@ internal static class CommonOptions
 
     public static Option<bool> Json { get; } = new("--json") { Description = "Write JSON, one object a line, for programs.", Recursive = true };
 
-    public static Option<PortProtocol?> MakeProtocol() => new("--protocol", "-p")
+    public static Option<PortProtocol?> MakeProtocol()
     {
-        HelpName = "tcp|udp",
-        Description = "The protocol (default tcp).",
-        CustomParser = ParseProtocol,
-    };
+        Option<PortProtocol?> protocol = new("--protocol", "-p")
+        {
+            HelpName = string.Join('|', s_protocols),
+            Description = "The protocol (default tcp).",
+            CustomParser = ParseProtocol,
+        };
+        protocol.CompletionSources.Add(s_protocols);
+        return protocol;
+    }
 
     public static Option<IReadOnlyList<PortRange>?> MakeRange(string description) => new("--range")
     {
@@ -46,7 +54,7 @@ internal static class CommonOptions
     {
         if (!PortmapEndpoint.TryParse(result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
         {
-            result.AddError(complaint);
+            result.AddError(Words.WithCut(complaint, result.Tokens[0].Value));
         }
 
         return endpoint;
@@ -61,20 +69,14 @@ internal static class CommonOptions
             return TimeSpan.FromSeconds(seconds);
         }
 
-        result.AddError($"'{text}' is not a time to wait; write seconds, 0.01 to 3600, for example 2.5.");
+        result.AddError($"{Words.Quoted(text)} is not a time to wait; write seconds, 0.01 to 3600, for example 2.5.");
         return null;
     }
 
     private static PortProtocol? ParseProtocol(ArgumentResult result)
     {
-        string text = result.Tokens[0].Value;
-        if (text is "tcp" or "udp")
-        {
-            return text == "udp" ? PortProtocol.Udp : PortProtocol.Tcp;
-        }
-
-        result.AddError($"'{text}' is not a protocol; write tcp or udp.");
-        return null;
+        Values.Check(result, result.Tokens, s_protocols);
+        return result.Tokens[0].Value == "udp" ? PortProtocol.Udp : PortProtocol.Tcp;
     }
 
     private static IReadOnlyList<PortRange>? ParseRange(ArgumentResult result)
@@ -85,7 +87,7 @@ internal static class CommonOptions
         }
         catch (FormatException exception)
         {
-            result.AddError(exception.Message);
+            result.AddError(Words.WithCut(exception.Message, result.Tokens[0].Value));
             return null;
         }
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
 
@@ -38,7 +39,7 @@ internal static class CompletionVerb
     public static Command Make()
     {
         Argument<string> shell = new("SHELL") { Description = "bash, zsh or fish." };
-        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        shell.TakeOnly("bash", "zsh", "fish");
         return new Command("completion", "Writes a script that has a shell complete verbs, options and owners. For bash, and for zsh after compinit: eval \"$(portmap completion bash)\"; for fish: portmap completion fish | source") { shell }
             .Does(async (run, _) =>
             {
@@ -50,7 +51,7 @@ internal static class CompletionVerb
     /// <summary>What can stand at a place of a line.</summary>
     public static Command MakeComplete()
     {
-        Argument<int> position = new("POSITION");
+        Argument<int> position = Values.MakeNumber("POSITION", "Where the cursor stands.", "a position", 0, int.MaxValue);
         Argument<string> line = new("LINE");
         return new Command("complete", "Answers the scripts of completion.") { position, line }.Hide().Does(async (run, _) =>
         {

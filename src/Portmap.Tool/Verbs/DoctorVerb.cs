@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Portmap.Rpc;
 using Portmap.Tool.Examining;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 using Portmap.Tool.State;
 using Spectre.Console;
 
@@ -19,8 +20,9 @@ internal static class DoctorVerb
     {
         Option<IReadOnlyList<PortRange>?> range = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
         Option<string?> exclude = new("--exclude") { HelpName = "PORTS", Description = "The daemon's Exclude." };
-        Option<int?> owners = new("--owners") { HelpName = "COUNT", Description = "How many owners are meant to live at once: the daemon's MaxOwners." };
-        Option<int?> guards = new("--guards") { HelpName = "COUNT", Description = "The daemon's MaxGuards." };
+        Option<long?> owners = Values.MakeNumber(
+            "--owners", "COUNT", "How many owners are meant to live at once: the daemon's MaxOwners.", "a count of owners (MaxOwners)", 1, 1_048_576);
+        Option<long?> guards = Values.MakeNumber("--guards", "COUNT", "The daemon's MaxGuards.", "a count of guards (MaxGuards)", 0, 131_072);
         Option<string?> state = new("--state") { HelpName = "FOLDER", Description = "The daemon's StateFolder; its file is read." };
         return new Command("doctor", "Looks at the daemon, its entries, this host and a state, and says what is wrong and what to do. Also before a daemon is installed.") { range, exclude, owners, guards, state }
             .Does(async (run, cancellationToken) =>
@@ -28,15 +30,15 @@ internal static class DoctorVerb
                 PortRegistryOptions options = new();
                 options.Ports = run.Get(range) is { } ranges ? string.Join(',', ranges) : options.Ports;
                 options.Exclude = run.Get(exclude) ?? options.Exclude;
-                options.MaxOwners = run.Get(owners) ?? options.MaxOwners;
-                options.MaxGuards = run.Get(guards) ?? options.MaxGuards;
+                options.MaxOwners = (int?)run.Get(owners) ?? options.MaxOwners;
+                options.MaxGuards = (int?)run.Get(guards) ?? options.MaxGuards;
                 try
                 {
                     return await RunAsync(run, options, run.Get(state), cancellationToken);
                 }
                 catch (OptionsValidationException exception)
                 {
-                    Invocation.Complain(exception.Message);
+                    Invocation.Complain(Words.WithCut(exception.Message, run.Get(exclude)));
                     return ExitCode.Misuse;
                 }
             });

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Portmap.Rpc;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
 
@@ -14,7 +15,7 @@ internal static class ListVerb
             HelpName = "STATE",
             Description = "Only entries in this state: bound, reserved, recovered, cooling or foreign; may be given more than once.",
         };
-        states.AcceptOnlyFromAmong("bound", "reserved", "recovered", "cooling", "foreign");
+        states.TakeOnly("bound", "reserved", "recovered", "cooling", "foreign");
         return new Command("list", "Lists what is reserved, bound, recovered, cooling or foreign.") { states }
             .Does((run, cancellationToken) => RunAsync(run, run.Get(states) ?? [], cancellationToken));
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Portmap.Rpc;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
 
@@ -9,7 +10,8 @@ internal static class WatchVerb
 {
     public static Command Make()
     {
-        Option<long?> after = new("--after") { HelpName = "REVISION", Description = "Begin with the change after this revision, as a line of --json told it." };
+        Option<long?> after = Values.MakeNumber(
+            "--after", "REVISION", "Begin with the change after this revision, as a line of --json told it.", "a revision", 0, long.MaxValue);
         return new Command("watch", "Follows the map: first all of it, then each change, until Ctrl+C.") { after }
             .Does((run, cancellationToken) => RunAsync(run, run.Get(after), cancellationToken));
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Portmap.Rpc;
 using Portmap.Tool.Host;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
 
@@ -10,14 +11,7 @@ internal static class WhoVerb
 {
     public static Command Make()
     {
-        Argument<int> port = new("PORT") { Description = "The number of the port, 1 to 65535." };
-        port.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && (!int.TryParse(result.Tokens[0].Value, out int number) || number is < 1 or > 65_535))
-            {
-                result.AddError($"'{result.Tokens[0].Value}' is not a port; write a number of 1 to 65535.");
-            }
-        });
+        Argument<int> port = Values.MakeNumber("PORT", "The number of the port, 1 to 65535.", "a port", 1, 65_535);
         return new Command("who", "Shows which processes have a port, by the kernel's list, and what the daemon knows of it. Works without a daemon.") { port }
             .Does((run, cancellationToken) => RunAsync(run, run.Get(port), cancellationToken));
     }

@@ -1,0 +1,49 @@
+namespace Portmap.Tool.Tests;
+
+/// <summary>Command lines that cannot be meant so: what they are told.</summary>
+public sealed class CommandLineTests : ToolTest
+{
+    [Theory]
+    [InlineData("list --state bund", "'bund' is none of bound, reserved, recovered, cooling, foreign; did you mean bound?")]
+    [InlineData("list --state x", "'x' is none of bound, reserved, recovered, cooling, foreign.")]
+    [InlineData("list --state BOUND", "did you mean bound?")]
+    [InlineData("completion tcsh", "'tcsh' is none of bash, zsh, fish")]
+    [InlineData("completion bsh", "did you mean bash?")]
+    [InlineData("lookup b1 -p tpc", "'tpc' is none of tcp, udp; did you mean tcp?")]
+    public async Task Word_OfAFewThatThereAre_IsNamedWithThem(string line, string says) => await ExpectAsync(line, says);
+
+    [Theory]
+    [InlineData("watch --after x", "'x' is not a revision; write a number of 0 to 9223372036854775807")]
+    [InlineData("watch --after=-1", "'-1' is not a revision")]
+    [InlineData("doctor --owners x", "'x' is not a count of owners (MaxOwners); write a number of 1 to 1048576")]
+    [InlineData("doctor --owners 0", "'0' is not a count of owners (MaxOwners); write a number of 1 to 1048576")]
+    [InlineData("doctor --guards 1.5", "'1.5' is not a count of guards (MaxGuards); write a number of 0 to 131072")]
+    [InlineData("doctor --guards 99999999999", "'99999999999' is not a count of guards")]
+    [InlineData("doctor --range x", "'x'")]
+    [InlineData("doctor --exclude x", "'x'")]
+    [InlineData("top --range 5-1", "5-1 is reversed")]
+    [InlineData("who 70000", "'70000' is not a port; write a number of 1 to 65535")]
+    [InlineData("who x", "'x' is not a port")]
+    [InlineData("ping --timeout x", "'x' is not a time to wait; write seconds, 0.01 to 3600")]
+    [InlineData("fleet list --timeout x", "'x' is not a time to wait")]
+    [InlineData("complete x y", "'x' is not a position; write a number of 0 to 2147483647")]
+    public async Task Number_ThatIsNone_IsNamedWithItsBounds(string line, string says) => await ExpectAsync(line, says);
+
+    [Fact]
+    public async Task Value_ThatIsLong_IsCut()
+    {
+        Outcome outcome = await RunAsync("watch", "--after", new string('x', 5_000));
+
+        outcome.ExitCode.Should().Be(2);
+        outcome.Errors.Length.Should().BeLessThan(300);
+    }
+
+    private async Task ExpectAsync(string line, string says)
+    {
+        Outcome outcome = await RunAsync(line.Split(' '));
+
+        outcome.ExitCode.Should().Be(2, outcome.Errors);
+        outcome.Lines.Should().BeEmpty();
+        outcome.Errors.TrimEnd().Should().StartWith("portmap: ").And.Contain(says).And.NotContain("\n").And.NotContain("System.").And.NotContain("\\u");
+    }
+}
