@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.Security.Cryptography;
 using Portmap.Rpc;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 using Portmap.Tool.Verbs;
 using Portmap.Tool.Verbs.Fleet;
 
@@ -44,10 +45,10 @@ internal static class CommandLine
         Command root = Build();
         ParseResult arguments = root.Parse(args, Parsing);
         bool isHelp = arguments.Action is HelpAction || arguments.Tokens.Any(token => token.Value is "--version");
-        if (arguments.Errors.Count > 0 && !isHelp)
+        string? wrong = UnknownWord.Complaint(arguments) ?? arguments.Errors.Select(error => error.Message).FirstOrDefault();
+        if (wrong is not null && !isHelp)
         {
             string verb = string.Join(' ', arguments.CommandResult.Command.Parents.Select(parent => parent.Name).Append(arguments.CommandResult.Command.Name));
-            string wrong = arguments.UnmatchedTokens is [string unknown, ..] ? $"'{unknown}' means nothing here." : arguments.Errors[0].Message;
             Invocation.Complain($"{wrong} Try: {verb} --help");
             return ExitCode.Misuse;
         }

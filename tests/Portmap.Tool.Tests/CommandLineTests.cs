@@ -29,6 +29,30 @@ public sealed class CommandLineTests : ToolTest
     [InlineData("complete x y", "'x' is not a position; write a number of 0 to 2147483647")]
     public async Task Number_ThatIsNone_IsNamedWithItsBounds(string line, string says) => await ExpectAsync(line, says);
 
+    [Theory]
+    [InlineData("frob", "unknown command 'frob'.")]
+    [InlineData("LIST", "unknown command 'LIST'; did you mean list?")]
+    [InlineData("lits", "unknown command 'lits'; did you mean list?")]
+    [InlineData("diagnose", "unknown command 'diagnose'; did you mean doctor?")]
+    [InlineData("fleet wach", "unknown command 'wach'; did you mean watch?")]
+    [InlineData("--bogus", "unknown option '--bogus'.")]
+    [InlineData("list --bogus", "unknown option '--bogus'.")]
+    [InlineData("list --jsn", "unknown option '--jsn'; did you mean --json?")]
+    [InlineData("lookup --quite", "unknown option '--quite'; did you mean --quiet?")]
+    [InlineData("lookup b1 --quite", "unknown option '--quite'; did you mean --quiet?")]
+    [InlineData("fleet list --prefx /x", "unknown option '--prefx'; did you mean --prefix?")]
+    [InlineData("list --json=x", "'x' is one argument too many.")]
+    [InlineData("ping b1", "'b1' is one argument too many.")]
+    public async Task Word_ThatIsUnknown_IsToldForWhatItWasTaken(string line, string says) => await ExpectAsync(line, says);
+
+    [Fact]
+    public async Task Owner_ThatBeginsWithADash_IsOneAfterTwoDashes()
+    {
+        Outcome outcome = await RunAsync("lookup", "--timeout", "0.3", "--", "--quiet");
+
+        outcome.ExitCode.Should().Be(3, outcome.Errors);
+    }
+
     [Fact]
     public async Task Value_ThatIsLong_IsCut()
     {
