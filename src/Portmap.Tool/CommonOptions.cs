@@ -10,6 +10,8 @@ namespace Portmap.Tool;
 /// <summary>The options that every verb has.</summary>
 internal static class CommonOptions
 {
+    private const string EndpointVariable = "PORTMAP_ENDPOINT", UnixScheme = "unix:";
+
     private static readonly string[] s_protocols = ["tcp", "udp"];
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(10), s_longest = TimeSpan.FromHours(1);
 
@@ -30,6 +32,12 @@ internal static class CommonOptions
     };
 
     public static Option<bool> Json { get; } = new("--json") { Description = "Write JSON, one object a line, for programs.", Recursive = true };
+
+    /// <summary>What the environment says of the daemon; null when it says nothing.</summary>
+    /// <exception cref="FormatException">It says nothing that can be meant.</exception>
+    public static PortmapEndpoint? EndpointOfEnvironment =>
+        Environment.GetEnvironmentVariable(EndpointVariable) is not { Length: > 0 } text ? null
+        : TryParseEndpoint(text, out string? complaint) ?? throw new FormatException($"{EndpointVariable}: {complaint}");
 
     public static Option<PortProtocol?> MakeProtocol()
     {
@@ -52,12 +60,30 @@ internal static class CommonOptions
 
     private static PortmapEndpoint? ParseEndpoint(ArgumentResult result)
     {
-        if (!PortmapEndpoint.TryParse(result.Tokens[0].Value, out PortmapEndpoint? endpoint, out string? complaint))
+        PortmapEndpoint? endpoint = TryParseEndpoint(result.Tokens[0].Value, out string? complaint);
+        if (endpoint is null)
         {
-            result.AddError(Words.WithCut(complaint, result.Tokens[0].Value));
+            result.AddError($"{complaint}");
         }
 
         return endpoint;
+    }
+
+    /// <summary>A path that is relative means another socket in each folder, so that it is taken
+    /// neither from a script nor from the environment.</summary>
+    private static PortmapEndpoint? TryParseEndpoint(string text, out string? complaint)
+    {
+        string path = text.StartsWith(UnixScheme, StringComparison.Ordinal) ? text[UnixScheme.Length..] : string.Empty;
+        if (!PortmapEndpoint.TryParse(text, out PortmapEndpoint? endpoint, out complaint))
+        {
+            complaint = Words.WithCut(Words.WithCut(complaint, text), path);
+        }
+        else if (path.Length != 0 && !Path.IsPathFullyQualified(path))
+        {
+            complaint = $"{Words.Quoted(text)} has a relative path; write an absolute one, for example {UnixScheme}{Path.GetFullPath(path)}.";
+        }
+
+        return complaint is null ? endpoint : null;
     }
 
     private static TimeSpan? ParseTimeout(ArgumentResult result)

@@ -44,7 +44,7 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
     /// <summary>Connects to the daemon.</summary>
     public Task<PortmapClient> ConnectAsync(CancellationToken cancellationToken) =>
         WaitAsync(
-            PortmapClient.ConnectAsync(Endpoint, new PortmapClientOptions { ConnectTimeout = Timeout, CallTimeout = Timeout }, cancellationToken),
+            PortmapClient.ConnectAsync(Endpoint ?? CommonOptions.EndpointOfEnvironment, new PortmapClientOptions { ConnectTimeout = Timeout, CallTimeout = Timeout }, cancellationToken),
             "the daemon");
 
     /// <summary>Connects without a word.</summary>

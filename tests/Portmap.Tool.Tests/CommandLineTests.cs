@@ -45,6 +45,21 @@ public sealed class CommandLineTests : ToolTest
     [InlineData("ping b1", "'b1' is one argument too many.")]
     public async Task Word_ThatIsUnknown_IsToldForWhatItWasTaken(string line, string says) => await ExpectAsync(line, says);
 
+    [Theory]
+    [InlineData("unix:rel")]
+    [InlineData("unix:./rel/s")]
+    public async Task Endpoint_WithARelativePath_IsTwoWhereverItStands(string endpoint)
+    {
+        string says = $"'{endpoint}' has a relative path; write an absolute one, for example unix:/";
+        await ExpectAsync($"ping -e {endpoint}", says);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = endpoint;
+        await using ChildProcess tool = ChildProcess.Start(start, ["ping"]);
+
+        (await tool.ExitAsync()).Should().Be(2, tool.Errors);
+        tool.Errors.Should().Contain("PORTMAP_ENDPOINT").And.Contain(says);
+    }
+
     [Fact]
     public async Task Owner_ThatBeginsWithADash_IsOneAfterTwoDashes()
     {
