@@ -77,6 +77,7 @@ internal sealed class RegistryMetrics : IAsyncDisposable
     }
 
     private IEnumerable<Measurement<long>> ObserveFindings() => _isOver ? [] : _registry.Diagnose()
+        .Where(finding => !finding.IsNote)
         .GroupBy(finding => finding.Kind.ToString())
         .Select(kind => new Measurement<long>(kind.Count(), [.. _tags, new("portmap.finding", kind.Key)]));
 

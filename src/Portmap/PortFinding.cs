@@ -24,6 +24,12 @@ public sealed class PortFinding
     /// <summary>What to do; where it is a command, the exact one.</summary>
     public string Remedy { get; }
 
+    /// <summary>Whether it weakens nothing as things are, so that nothing need be done.</summary>
+    /// <value>True of an <see cref="PortFindingKind.EphemeralOverlap"/> while enough ports that the
+    /// kernel never hands out are free: those are used first. It is found without this when fewer
+    /// than a tenth of them, or fewer than 100, are free.</value>
+    public bool IsNote { get; internal init; }
+
     /// <summary>The finding in one line.</summary>
     public override string ToString() => $"{Kind}: {Value}; {Expected}. {Remedy}";
 }

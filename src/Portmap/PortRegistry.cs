@@ -185,7 +185,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <summary>Says what about this host and these options weakens the promises: with numbers, and
     /// the exact remedy.</summary>
     /// <returns>The findings of now; empty when there is nothing to say. The same are logged once,
-    /// within a second of the start. What the kernel's settings say is what they said when the
+    /// within a second of the start: as warnings, and notes (<see cref="PortFinding.IsNote"/>) as
+    /// information. What the kernel's settings say is what they said when the
     /// registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
     public IReadOnlyList<PortFinding> Diagnose() => _findings.All(Parts);

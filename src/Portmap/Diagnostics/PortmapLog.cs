@@ -73,4 +73,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(22, LogLevel.Warning, "Process {ProcessId} of {Owner} listens on {Port}/{Protocol}, which is kept for {Kept}; it is served all the same", EventName = "RegisteredKept")]
     public static partial void RegisteredKept(ILogger logger, string owner, PortProtocol protocol, int port, string kept, int processId);
+
+    [LoggerMessage(23, LogLevel.Information, "{Finding}: {Value}; {Expected}", EventName = "Noted")]
+    public static partial void Noted(ILogger logger, PortFindingKind finding, string value, string expected);
 }

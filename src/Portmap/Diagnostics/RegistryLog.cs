@@ -123,7 +123,14 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
     public void Found(PortFinding finding)
     {
         string value = Printable.Of(finding.Value), expected = Printable.Of(finding.Expected);
-        PortmapLog.Found(Logger, finding.Kind, value, expected, Printable.Of(finding.Remedy));
+        if (finding.IsNote)
+        {
+            PortmapLog.Noted(Logger, finding.Kind, value, expected);
+        }
+        else
+        {
+            PortmapLog.Found(Logger, finding.Kind, value, expected, Printable.Of(finding.Remedy));
+        }
     }
 
     public void PassFailed(Exception exception)

@@ -11,14 +11,21 @@ internal static class Diagnosis
     /// </summary>
     internal const int FewestEphemeral = 8_192;
 
+    /// <summary>
+    /// Where fewer ports are free that the kernel never hands out, or fewer than a tenth of them,
+    /// the others are soon in use.
+    /// </summary>
+    internal const int FewestOutside = 100;
+
     private const string Reserve = "net.ipv4.ip_local_reserved_ports";
 
     /// <param name="settings">The options and what the kernel says.</param>
     /// <param name="guard">Whether ports can be guarded.</param>
     /// <param name="owners">How many owners are live.</param>
-    public static IEnumerable<PortFinding> Find(PortRegistrySettings settings, IPortGuard guard, int owners)
+    /// <param name="isUsed">Whether a port is not free.</param>
+    public static IEnumerable<PortFinding> Find(PortRegistrySettings settings, IPortGuard guard, int owners, Func<int, bool> isUsed)
     {
-        if (Overlap(settings) is { } overlap)
+        if (Overlap(settings, isUsed) is { } overlap)
         {
             yield return overlap;
         }
@@ -60,7 +67,7 @@ internal static class Diagnosis
         }
     }
 
-    private static PortFinding? Overlap(PortRegistrySettings settings)
+    private static PortFinding? Overlap(PortRegistrySettings settings, Func<int, bool> isUsed)
     {
         PortRange[] parts = settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: true);
         if (settings.Kernel.Ephemeral is not { } ephemeral || parts.Length == 0)
@@ -72,14 +79,26 @@ internal static class Diagnosis
         string ours = string.Join(',', parts.Select(part => part.Count == 1 ? Text($"{part.First}") : part.ToString()));
         int has = settings.Kernel.PartsOf(ephemeral, handedOut: true).Sum(part => part.Count), taken = parts.Sum(part => part.Count);
         int fewest = Math.Min(FewestEphemeral, has / 2);
+        int[] outside = [.. Outside(settings)];
+        int free = outside.Count(port => !isUsed(port));
+        string others = outside.Length == 0 ? string.Empty : Text($"; {free} of {outside.Length} others are free and are used first");
         return new PortFinding(
             PortFindingKind.EphemeralOverlap,
-            Text($"{taken} of {settings.Ports.Width} ports of {settings.Ports.Text} ({ours}) are also handed out by the kernel"),
+            Text($"{taken} of {settings.Ports.Width} ports of {settings.Ports.Text} ({ours}) are also handed out by the kernel{others}"),
             Text($"net.ipv4.ip_local_port_range is {ephemeral}, {Reserve} is '{settings.Kernel.Reserved}'"),
             has - taken >= fewest
                 ? $"Run: {ReserveAlso(settings, ours)}"
-                : Text($"Do not reserve them: that would leave the kernel {has - taken} of {has} ports for outgoing connections. {OtherPorts(settings, parts[^1], has - fewest)}"));
+                : Text($"Do not reserve them: that would leave the kernel {has - taken} of {has} ports for outgoing connections. {OtherPorts(settings, parts[^1], has - fewest)}"))
+        {
+            IsNote = free >= Math.Max(FewestOutside, outside.Length / 10),
+        };
     }
+
+    /// <summary>The ports that may be handed out here, and are not by the kernel.</summary>
+    private static IEnumerable<int> Outside(PortRegistrySettings settings) =>
+        settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: false)
+            .SelectMany(part => Enumerable.Range(part.First, part.Count))
+            .Where(port => settings.HandsOut(port) && port >= settings.Kernel.FirstUnprivileged);
 
     private static string ReserveAlso(PortRegistrySettings settings, string ports) =>
         $"sysctl -w {Reserve}={(settings.Kernel.Reserved.Length == 0 ? ports : $"{settings.Kernel.Reserved},{ports}")}";

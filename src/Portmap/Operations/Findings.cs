@@ -74,5 +74,12 @@ internal sealed class Findings(RegistryLog log)
         }
     }
 
-    private static IEnumerable<PortFinding> OfSettings(RegistryParts parts) => Diagnosis.Find(parts.Settings, parts.Guard, parts.Table.EstimatedOwners);
+    private static IEnumerable<PortFinding> OfSettings(RegistryParts parts) => Diagnosis.Find(parts.Settings, parts.Guard, parts.Table.EstimatedOwners, port => IsUsed(parts, port));
+
+    /// <summary>A cooling port is handed out when no other is left.</summary>
+    private static bool IsUsed(RegistryParts parts, int port) =>
+        IsUsed(parts, PortProtocol.Tcp, port) || (parts.Table.HasUdp && IsUsed(parts, PortProtocol.Udp, port));
+
+    private static bool IsUsed(RegistryParts parts, PortProtocol protocol, int port) =>
+        parts.Entries.TryFind(protocol, port, out PortEntry entry) && entry.State != PortState.Cooling;
 }

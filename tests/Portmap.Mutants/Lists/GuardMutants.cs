@@ -61,6 +61,7 @@ internal static class GuardMutants
         s_guarding.This("ForeignHolders.LookUp: the process is not named", "ForeignHolders.cs", "sockets[inode] = port;", "if (!MUTANT) { sockets[inode] = port; }", "ForeignHolderTests"),
         s_guarding.This("ListenersNow.On: the last listener of a port is left out", "ListenersNow.cs", "begins[(port & 255) + 1] - begins[port & 255])", "begins[(port & 255) + 1] - begins[port & 255] - (MUTANT && begins[(port & 255) + 1] - begins[port & 255] > 1 ? 1 : 0))", "ServedAddressesTests|Guarding"),
         s_guarding.This("ListenersNow.BeginsOf: 256 ports and no more", "ListenersNow.cs", "for (int from = 0, next; from < order.Length; from = next)", "for (int from = 0, next; from < order.Length; from = MUTANT ? order.Length : next)", "ServedAddressesTests|Guarding"),
+        s_guarding.This("Diagnosis.Overlap: always a note", "Diagnosis.cs", "IsNote = free >=", "IsNote = MUTANT || free >=", "DiagnosisTests"),
         s_guarding.This("ServedFindings.Find: what is left to others is not told", "ServedFindings.cs", "ServedAddresses.LeavesSome(listeners) &&", "!MUTANT && ServedAddresses.LeavesSome(listeners) &&", "ServedAddressesTests"),
         s_guarding.This("ServedFindings.Shared: a second listener is not told", "ServedFindings.cs", "if (listeners.Count < 2 ||", "if (MUTANT || listeners.Count < 2 ||", "GuaranteeTruthTests|StrangerAtTheGate|DiagnosisTests|ServedAddresses"),
     ];

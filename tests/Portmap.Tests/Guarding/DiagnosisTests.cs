@@ -46,6 +46,31 @@ public sealed class DiagnosisTests : IDisposable
         Find(new PortRegistryOptions { Ports = ports }).Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("49152-65535", 0, true)]
+    [InlineData("49152-65535", 4_083, true)]
+    [InlineData("49152-65535", 4_084, false)]
+    [InlineData("60000-61199", 100, true)]
+    [InlineData("60000-61199", 101, false)]
+    [InlineData("60000-61098", 0, false)]
+    [InlineData("32768-60999", 0, false)]
+    public void Find_RangeOverlapsTheEphemeralOne_IsANoteWhileEnoughOthersAreFree(string ports, int used, bool isNote)
+    {
+        PortFinding finding = Find(new PortRegistryOptions { Ports = ports }, isUsed: port => port >= 61_000 && port < 61_000 + used)
+            .Single(found => found.Kind == PortFindingKind.EphemeralOverlap);
+
+        finding.IsNote.Should().Be(isNote, finding.Value);
+    }
+
+    [Fact]
+    public void Find_OthersAreExcluded_AreNotCounted()
+    {
+        PortFinding finding = Find(new PortRegistryOptions { Exclude = "61000-65500" }).Should().ContainSingle().Which;
+
+        finding.IsNote.Should().BeFalse("35 are left");
+        finding.Value.Should().EndWith("; 35 of 35 others are free and are used first");
+    }
+
     public static IEnumerable<object[]> Overlaps { get; } =
         from kernel in (string[])["32768\t60999", "1024\t65535", "16384\t65535", "49152\t65535", "50000\t50099", "60000\t60001", "40000\t40000", "32768\t40959"]
         from ports in (string[])["1024-65535", "1-65535", "32768-60999", "49152-65535", "30000-61000", "40000-40000", "50000-50050", "60000-60001", "32768-52806", "32768-52807"]
@@ -102,7 +127,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         using TempFolder empty = new();
 
-        Diagnosis.Find(PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(empty.FullName)), new GuardThat(works: true), owners: 0).Should().BeEmpty();
+        Diagnosis.Find(PortRegistrySettings.From(new PortRegistryOptions(), KernelPorts.Read(empty.FullName)), new GuardThat(works: true), owners: 0, port => false).Should().BeEmpty();
     }
 
     [Fact]
@@ -147,6 +172,18 @@ public sealed class DiagnosisTests : IDisposable
     }
 
     [Fact]
+    public async Task AddFinding_ThatIsANote_IsReturnedAndNoWarning()
+    {
+        await using Scene scene = new();
+
+        scene.Registry.AddFinding(new PortFinding(PortFindingKind.EphemeralOverlap, "a part", "a range", "Run: this") { IsNote = true });
+
+        scene.Registry.Diagnose()[^1].Value.Should().Be("a part");
+        scene.Log.Of("Found").Should().BeEmpty();
+        scene.Log.Of("Noted").Should().Equal("EphemeralOverlap: a part; a range");
+    }
+
+    [Fact]
     public async Task Diagnose_RealSockets_TheGuardWorksHere()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
@@ -181,8 +218,8 @@ public sealed class DiagnosisTests : IDisposable
         return Enumerable.Range(1, 65_535).Count(kernel.MayHandOut);
     }
 
-    private IEnumerable<PortFinding> Find(PortRegistryOptions options, int owners = 0, bool guardWorks = true) =>
-        Diagnosis.Find(PortRegistrySettings.From(options, KernelPorts.Read(_proc.FullName)), new GuardThat(guardWorks), owners);
+    private IEnumerable<PortFinding> Find(PortRegistryOptions options, int owners = 0, bool guardWorks = true, Func<int, bool>? isUsed = null) =>
+        Diagnosis.Find(PortRegistrySettings.From(options, KernelPorts.Read(_proc.FullName)), new GuardThat(guardWorks), owners, isUsed ?? (port => false));
 
     private void Kernel(string range, string reserved, int descriptors)
     {
