@@ -19,6 +19,30 @@ public sealed class DoctorTests : ToolTest
     }
 
     [Fact]
+    public async Task Doctor_OfAnIdleDaemonWithTheDefaults_IsNoughtThoughTheRangeOverlaps()
+    {
+        await ServeAsync();
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(0);
+
+        ResultOf(checks, "ephemeralOverlap").Should().BeOneOf("note", "ok");
+        checks["range"].GetProperty("value").GetString().Should().Be("49152-65535 (the default; give --range if the daemon has another)");
+    }
+
+    [NeedsEphemeralRangeFact]
+    public async Task Doctor_OfARangeWithFewPortsThatTheKernelLeavesAlone_FindsIt()
+    {
+        PortRange kernel = NeedsEphemeralRangeFactAttribute.Range!.Value;
+        await ServeAsync();
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5, "--range", $"{kernel.Last - 9}-{kernel.Last + 10}");
+        Outcome text = await RunAsync("doctor", "--range", $"{kernel.Last - 9}-{kernel.Last + 10}");
+
+        ResultOf(checks, "ephemeralOverlap").Should().Be("found");
+        text.Text.Should().Contain("now: net.ipv4.ip_local_port_range is ").And.Contain("remedy: ").And.NotContain("expected:");
+    }
+
+    [Fact]
     public async Task Doctor_OfEveryKindTheLibraryKnows_SaysSomething()
     {
         IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(null);

@@ -40,6 +40,25 @@ public sealed class ScriptedDaemonTests : ToolTest
         outcome.ExitCode.Should().Be(5);
     }
 
+    [NeedsEphemeralRangeFact]
+    public async Task Doctor_OfADaemonThatHasNearlyUsedThePortsTheKernelLeavesAlone_FindsIt()
+    {
+        int last = NeedsEphemeralRangeFactAttribute.Range!.Value.Last;
+        string[] command = ["doctor", "--json", "--range", $"{last - 9}-{last + 110}"];
+        (await ResultAsync(command)).Should().Be("note");
+
+        foreach (int port in Enumerable.Range(last + 1, 11))
+        {
+            await _registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest($"o{port}", port)).Within();
+        }
+
+        (await ResultAsync(command)).Should().Be("found", "99 of 110 are free");
+
+        async Task<string?> ResultAsync(string[] line) => (await RunAsync(line)).Lines
+            .Select(check => JsonDocument.Parse(check).RootElement)
+            .Single(check => check.GetProperty("check").GetString() == "ephemeralOverlap").GetProperty("result").GetString();
+    }
+
     [Fact]
     public async Task Doctor_OfAnEntryWhoseProcessIsGone_SaysThatAndNotThatItDoesNotListen()
     {

@@ -6,6 +6,9 @@ internal enum CheckResult
     /// <summary>Nothing is wrong.</summary>
     Ok,
 
+    /// <summary>Something is that weakens nothing as things are.</summary>
+    Note,
+
     /// <summary>Something is.</summary>
     Found,
 

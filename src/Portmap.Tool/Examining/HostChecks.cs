@@ -25,13 +25,29 @@ internal static class HostChecks
             }
         }
 
-        ILookup<PortFindingKind, PortFinding> found = registry.Diagnose().ToLookup(finding => finding.Kind);
+        IEnumerable<PortFinding> own = registry.Diagnose().Where(finding => finding.Kind != PortFindingKind.EphemeralOverlap);
+        ILookup<PortFindingKind, PortFinding> found = own.Concat(await OverlapAsync(options, entries ?? [])).ToLookup(finding => finding.Kind);
         return
         [
             .. Enum.GetValues<PortFindingKind>()
                 .Where(kind => kind is not (PortFindingKind.StateUnreadable or PortFindingKind.StateMoved))
                 .SelectMany(kind => Of(kind, found[kind], entries is not null, untold)),
         ];
+    }
+
+    /// <summary>How much the overlap matters goes by the ports that are in use: another registry is
+    /// told of each, and believes it.</summary>
+    private static async Task<IEnumerable<PortFinding>> OverlapAsync(PortRegistryOptions options, IReadOnlyList<PortEntry> entries)
+    {
+        PortRegistryOptions believing = new() { Ports = options.Ports, Exclude = options.Exclude, Probe = false, Guard = PortGuardMode.None, VerifyListening = false };
+        await using PortRegistry registry = new(believing);
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        foreach (int port in entries.Where(entry => entry.State != PortState.Cooling && entry.Port != 0).Select(entry => entry.Port).Distinct())
+        {
+            session.TryRegister(new PortClaimRequest(Words.Text($"{port}"), port), out _, out _);
+        }
+
+        return registry.Diagnose().Where(finding => finding.Kind == PortFindingKind.EphemeralOverlap);
     }
 
     private static Check[] Of(PortFindingKind kind, IEnumerable<PortFinding> found, bool hasDaemon, int untold)

@@ -12,29 +12,30 @@ namespace Portmap.Tool.Verbs;
 /// <summary><c>portmap doctor</c>: everything that can be wrong, looked at from outside.</summary>
 internal static class DoctorVerb
 {
-    private const string Daemon = "daemon";
+    private const string Daemon = "daemon", Range = "range";
 
     private static readonly string s_unreadable = Words.Of(PortFindingKind.StateUnreadable), s_moved = Words.Of(PortFindingKind.StateMoved);
 
     public static Command Make()
     {
-        Option<IReadOnlyList<PortRange>?> range = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
+        Option<IReadOnlyList<PortRange>?> ranges = CommonOptions.MakeRange("The daemon's Ports (default: the library's, 49152-65535).");
         Option<string?> exclude = new("--exclude") { HelpName = "PORTS", Description = "The daemon's Exclude." };
         Option<long?> owners = Values.MakeNumber(
             "--owners", "COUNT", "How many owners are meant to live at once: the daemon's MaxOwners.", "a count of owners (MaxOwners)", 1, 1_048_576);
         Option<long?> guards = Values.MakeNumber("--guards", "COUNT", "The daemon's MaxGuards.", "a count of guards (MaxGuards)", 0, 131_072);
         Option<string?> state = new("--state") { HelpName = "FOLDER", Description = "The daemon's StateFolder; its file is read." };
-        return new Command("doctor", "Looks at the daemon, its entries, this host and a state, and says what is wrong and what to do. Also before a daemon is installed.") { range, exclude, owners, guards, state }
+        return new Command("doctor", "Looks at the daemon, its entries, this host and a state, and says what is wrong and what to do. Also before a daemon is installed.") { ranges, exclude, owners, guards, state }
             .Does(async (run, cancellationToken) =>
             {
                 PortRegistryOptions options = new();
-                options.Ports = run.Get(range) is { } ranges ? string.Join(',', ranges) : options.Ports;
+                options.Ports = run.Get(ranges) is { } given ? string.Join(',', given) : options.Ports;
                 options.Exclude = run.Get(exclude) ?? options.Exclude;
                 options.MaxOwners = (int?)run.Get(owners) ?? options.MaxOwners;
                 options.MaxGuards = (int?)run.Get(guards) ?? options.MaxGuards;
+                Check range = new(Range, CheckResult.Ok, $"{options.Ports} ({(run.Get(ranges) is null ? "the default; give --range if the daemon has another" : "as given")})");
                 try
                 {
-                    return await RunAsync(run, options, run.Get(state), cancellationToken);
+                    return await RunAsync(run, options, range, run.Get(state), cancellationToken);
                 }
                 catch (OptionsValidationException exception)
                 {
@@ -44,10 +45,10 @@ internal static class DoctorVerb
             });
     }
 
-    private static async Task<int> RunAsync(Invocation run, PortRegistryOptions options, string? state, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(Invocation run, PortRegistryOptions options, Check range, string? state, CancellationToken cancellationToken)
     {
         (Check daemon, IReadOnlyList<PortEntry>? entries) = await AskAsync(run, cancellationToken);
-        List<Check> checks = [daemon];
+        List<Check> checks = [daemon, range];
         checks.AddRange(entries is null ? [] : MapChecks.Find(entries));
         checks.AddRange(await HostChecks.FindAsync(options, entries, cancellationToken));
         checks.AddRange(await OfStateAsync(run, state, cancellationToken));
@@ -117,12 +118,12 @@ internal static class DoctorVerb
 
             Grid grid = new Grid().AddColumn(new GridColumn().Width(8).NoWrap()).AddColumn();
             grid.AddRow(
-                new Text(check.Result switch { CheckResult.Ok => "ok", CheckResult.Found => "FOUND", CheckResult.Unknown => "unknown" }, new Style(Colour(check.Result))),
+                new Text(check.Result switch { CheckResult.Ok => "ok", CheckResult.Found => "FOUND", CheckResult.Note => "note", CheckResult.Unknown => "unknown" }, new Style(Colour(check.Result))),
                 new Text(check.Value.Length == 0 ? check.Name : $"{check.Name}: {Words.Of(check.Value)}"));
-            if (check.Result == CheckResult.Found)
+            if (check.Result is CheckResult.Found or CheckResult.Note)
             {
-                grid.AddRow(new Text(string.Empty), new Text($"expected: {Words.Of(check.Expected)}"));
-                grid.AddRow(new Text(string.Empty), new Text($"remedy: {Words.Of(check.Remedy)}"));
+                grid.AddRow(new Text(string.Empty), new Text($"{(check.IsCollision ? "now" : "expected")}: {Words.Of(check.Expected)}"));
+                grid.AddRow(new Text(string.Empty), new Text($"{(check.Result == CheckResult.Found ? "remedy" : "to be rid of it")}: {Words.Of(check.Remedy)}"));
             }
 
             run.Screen.Write(grid);
@@ -132,6 +133,7 @@ internal static class DoctorVerb
     private static Color Colour(CheckResult result) => result switch
     {
         CheckResult.Ok => Color.Green,
+        CheckResult.Note => Color.Blue,
         CheckResult.Found => Color.Red,
         CheckResult.Unknown => Color.Yellow,
     };
