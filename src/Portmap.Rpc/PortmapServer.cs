@@ -121,6 +121,9 @@ public sealed class PortmapServer : IAsyncDisposable
     /// <summary>Stops, if it runs.</summary>
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
 
+    /// <summary>At the start who has set the limit; else whoever comes near it, once.</summary>
+    private void TellLowered() => Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);
+
     private void Open(PortmapEndpoint[] endpoints)
     {
         try
@@ -148,11 +151,12 @@ public sealed class PortmapServer : IAsyncDisposable
         }
 
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
-        _connections = new ConnectionSet(_context, _programs, _stopping.Token);
+        bool isLowered = _context.Limits.Connections < _wantedConnections, isSet = _wantedConnections != new PortmapServerOptions().MaxConnections;
+        _connections = new ConnectionSet(_context, _programs, _stopping.Token) { NearlyFull = isLowered && !isSet ? TellLowered : null };
         _context.Metrics.ObserveConnections(() => _isStopped ? null : _connections.Count);
-        if (_context.Limits.Connections < _wantedConnections)
+        if (isLowered && isSet)
         {
-            Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);
+            TellLowered();
         }
 
         foreach (EndpointListener listener in _listeners)

@@ -138,7 +138,8 @@ public sealed class PortmapServerOptions
     /// are for the placeholders of guarded ports, and an eighth for the processes that sessions
     /// watch (a fifth where there are 16,384 and more). What is left, less what is open at the
     /// start and 32 for the host, is for connections; it is never less than an eighth of all. A
-    /// warning says when that is less than this option.
+    /// warning says when that is less than this option: at the start where the option is not its
+    /// default, else when nine tenths of what there is are connected.
     /// When there is no descriptor left all the same, accepting pauses until there is.
     /// </remarks>
     public int MaxConnections { get; set; } = 8_192;

@@ -25,14 +25,14 @@ internal sealed class Harness : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<(PairStream Client, PairStream Server, Task? Served)> _pairs = [];
 
-    public Harness(PortmapServerOptions? options = null, PortRegistryOptions? registryOptions = null, TimeProvider? timeProvider = null)
+    public Harness(PortmapServerOptions? options = null, PortRegistryOptions? registryOptions = null, TimeProvider? timeProvider = null, Action? nearlyFull = null)
     {
         registryOptions ??= new PortRegistryOptions { Ports = PortBlock.Take(20).ToString() };
         Registry = new PortRegistry(registryOptions, timeProvider: timeProvider);
         options ??= new PortmapServerOptions();
         Context = new ServerContext(Registry, options, Logs, timeProvider ?? TimeProvider.System);
         Programs = ServerPrograms.Of(Context, options.Programs);
-        Connections = new ConnectionSet(Context, Programs, _stopping.Token);
+        Connections = new ConnectionSet(Context, Programs, _stopping.Token) { NearlyFull = nearlyFull };
     }
 
     public PortRegistry Registry { get; }

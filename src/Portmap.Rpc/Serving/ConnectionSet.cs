@@ -17,6 +17,9 @@ internal sealed class ConnectionSet : IDisposable
     /// <summary>Between two looks at what connections wait for, at most.</summary>
     private static readonly TimeSpan s_longestPeriod = TimeSpan.FromSeconds(1);
 
+    /// <summary>How much of its limit is near it.</summary>
+    private const double NearlyAll = 0.9;
+
     private readonly ServerContext _context;
     private readonly ProgramTable _programs;
     private readonly CancellationToken _stopping;
@@ -26,6 +29,7 @@ internal sealed class ConnectionSet : IDisposable
     private readonly List<EndpointListener> _listeners = [];
     private readonly SpareDescriptors _spare = new();
     private readonly ITimer _timer;
+    private Action? _nearlyFull;
 
     public ConnectionSet(ServerContext context, ProgramTable programs, CancellationToken stopping)
     {
@@ -39,6 +43,9 @@ internal sealed class ConnectionSet : IDisposable
         _spare.TryTake();
         _timer = context.TimeProvider.CreateTimer(static set => ((ConnectionSet)set!).Inspect(), this, period, period);
     }
+
+    /// <summary>What is done when connections come near their limit for the first time.</summary>
+    public Action? NearlyFull { init => _nearlyFull = value; }
 
     public int Count
     {
@@ -107,6 +114,7 @@ internal sealed class ConnectionSet : IDisposable
         switch (admission)
         {
             case Admission.Seated:
+                TakeNearlyFull()?.Invoke();
                 return serving;
             case Admission.PeerFull:
                 _context.LimitLog.PeerLimitReached(peer);
@@ -118,6 +126,17 @@ internal sealed class ConnectionSet : IDisposable
 
         stream.Dispose();
         return null;
+    }
+
+    /// <summary>What is to be done now, outside of the lock; null most of the time.</summary>
+    private Action? TakeNearlyFull()
+    {
+        lock (_gate)
+        {
+            Action? now = _open.Count >= NearlyAll * _context.Limits.Connections ? _nearlyFull : null;
+            _nearlyFull = now is null ? _nearlyFull : null;
+            return now;
+        }
     }
 
     private Admission TrySeat(Stream stream, Peer peer, bool isKnown, out Task? serving)

@@ -4,6 +4,7 @@ using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
+using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -72,6 +73,41 @@ public class LimitTests
         await EndsAsync(client, served);
         harness.Logs.Warnings.Should().ContainSingle().Which.Id.Name.Should().Be("RecordTooLong");
         await IsServedAsync(other);
+    }
+
+    [Fact]
+    public async Task NearlyFull_NineTenthsOfTheLimit_IsDoneOnce()
+    {
+        int told = 0;
+        await using Harness harness = new(new PortmapServerOptions { MaxConnections = 10, KeptConnections = 0 }, nearlyFull: () => told++);
+
+        for (int i = 1; i <= 10; i++)
+        {
+            harness.Open();
+            told.Should().Be(i < 9 ? 0 : 1, "{0} of 10 are connected", i);
+        }
+    }
+
+    [Theory]
+    [InlineData(null, false)]
+    [InlineData(1_048_575, true)]
+    public async Task Start_DescriptorsLeaveRoomForFewerConnections_WarnsWhoHasSetTheLimit(int? limit, bool warns)
+    {
+        if (Descriptors.Allow(8_192) == 8_192)
+        {
+            return;   // there is room for the default
+        }
+
+        using TempFolder folder = new();
+        LogList log = new();
+        PortmapServerOptions options = new() { Endpoints = { $"unix:{folder["s"]}" } };
+        options.MaxConnections = limit ?? options.MaxConnections;
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(1).ToString() });
+        await using PortmapServer server = new(registry, options, new ServerLog(log));
+
+        await server.StartAsync().Within();
+
+        log.Warnings.Select(line => line.Id.Name).Should().Equal(warns ? ["ConnectionsLowered"] : []);
     }
 
     [Fact]
