@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using Portmap.Native;
 using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Calling;
@@ -86,6 +87,7 @@ internal static class Connection
     {
         // The kernel's "no such file" arrives as "Cannot assign requested address", which helps
         // nobody.
+        SocketException when endpoint.Path is { } path && IsNoSocket(path) => $"{path} is no socket",
         SocketException when endpoint.Path is { } path && !File.Exists(path) => $"there is no socket at {path}",
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } when endpoint.Path is not null => "nobody listens on the socket that is there",
         SocketException { SocketErrorCode: SocketError.AccessDenied } => "this user may not connect to it",
@@ -100,6 +102,20 @@ internal static class Connection
     /// else.</summary>
     public static string Remedy(string remedy) => $"{remedy}, or set {PortmapVariables.Endpoint} to where it listens.";
 
+    /// <summary>Whether something else is there. The kernel refuses a connection to it as it does
+    /// to a socket that nobody listens on.</summary>
+    private static bool IsNoSocket(string path)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && Posix.Status(path, follow: true) is { IsSocket: false };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;   // this user may not even look
+        }
+    }
+
     /// <param name="endpoint">Where a daemon was looked for.</param>
     /// <param name="cause">What came instead of an answer.</param>
     /// <param name="isConnected">Whether the connection was accepted.</param>
@@ -112,6 +128,7 @@ internal static class Connection
         string remedy = isLate && isConnected ? "The daemon is stopped or hangs: continue or restart it"
             : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server)"
             : cause is InvalidDataException ? "Stop what listens there and start the daemon"
+            : cause is SocketException && endpoint.Path is { } path && IsNoSocket(path) ? "Start the daemon with another path"
             : "Start the daemon";
         return new(endpoint, $"No daemon answers at {endpoint}: {why}. {Remedy(remedy)}", isLate ? new TimeoutException(why) : cause);
     }

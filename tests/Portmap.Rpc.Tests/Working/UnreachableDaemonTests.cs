@@ -76,6 +76,26 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage($"*there is no socket at {_folder["portmap.sock"]}*");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Connect_ToWhatIsNoSocket_SaysSo(bool isFolder)
+    {
+        string path = _folder["portmap.sock"];
+        if (isFolder)
+        {
+            Directory.CreateDirectory(path);
+        }
+        else
+        {
+            await File.WriteAllTextAsync(path, "root:x:0:0");
+        }
+
+        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+
+        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage($"*{path} is no socket.*");
+    }
+
     [Fact]
     public async Task Connect_ToASocketThatADaemonLeftBehind_SaysThatNobodyListens()
     {
