@@ -11,20 +11,34 @@ namespace Portmap.Persistence;
 /// </code>
 /// A store need not bear two calls at a time, so it is never disposed while it loads or appends.
 /// Whoever gives up waits for that only a moment: the medium may hang, and that is why the opening
-/// is given up. <see cref="FilePortStore"/> lets go of its folder at the cancellation itself.
+/// is given up. <see cref="FilePortStore"/> lets go of its folder at the cancellation itself, so
+/// nobody is told that the opening was given up before the store was told. That is waited for by
+/// itself, and for long: it takes no medium, but a thread of the pool, which a busy host may not
+/// have for more than a moment.
 /// </remarks>
-internal sealed class StoreOpening(IPortStore store, CancellationToken cancellationToken) : IDisposable
+/// <param name="store">The store.</param>
+/// <param name="cancellationToken">Its caller gives up.</param>
+/// <param name="realTime">The clock by which it is waited; null is the system's.</param>
+internal sealed class StoreOpening(IPortStore store, CancellationToken cancellationToken, TimeProvider? realTime = null) : IDisposable
 {
-    /// <summary>How long a store that was cancelled is waited for, by the real clock.</summary>
+    /// <summary>How long the call of a store that was cancelled is waited for.</summary>
     /// <remarks>Enough for one that heeds it.</remarks>
     private static readonly TimeSpan s_moment = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How long the cancellation is waited for: what the store does in it should not wait,
+    /// but the folder it gives back may be of a medium that hangs.</summary>
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    private readonly TaskCompletionSource _isTold = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TimeProvider _realTime = realTime ?? TimeProvider.System;
     private Task _opening = Task.CompletedTask;
 
     /// <summary>Begins to open. Called once.</summary>
     public Task<OpenedStore> Begin(RunStart start, TimeSpan reuseDelay, SimulatedHost? host)
     {
+        // The first registration is called last: then the store has been told, whoever cancelled.
+        _limit.Token.UnsafeRegister(static isTold => ((TaskCompletionSource)isTold!).TrySetResult(), _isTold);
         Task<OpenedStore> opening = OpenedStore.OpenAsync(
             store, start, reuseDelay, process => process.IsAlive(host), _limit.Token);
         _opening = opening;
@@ -37,8 +51,13 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
     {
         bool isUnderWay = !_opening.IsCompleted;
         Task ended = EndAsync();
-        Task waited = isUnderWay ? ended.WaitAsync(s_moment, TimeProvider.System) : ended;
-        await waited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the moment may be over
+        if (isUnderWay)
+        {
+            await _isTold.Task.WaitAsync(s_longest, _realTime).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ended = ended.WaitAsync(s_moment, _realTime);
+        }
+
+        await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // the moment may be over
     }
 
     /// <summary>The opening is over, and the store belongs to the registry.</summary>

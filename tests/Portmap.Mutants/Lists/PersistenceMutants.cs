@@ -68,6 +68,7 @@ internal static class PersistenceMutants
         s_persistence.This("StateFolder.LockIn: a second daemon gets in", "StateFolder.cs", "OperatingSystem.IsLinux() && !Posix.TryLock", "!MUTANT && OperatingSystem.IsLinux() && !Posix.TryLock", "StateLock|RealDisk|PortStoreContract|FilePortStore"),
         s_persistence.This("StateFolder.Check: others may write", "StateFolder.cs", ": (mode & OthersWrite) != 0 ?", ": !MUTANT && (mode & OthersWrite) != 0 ?", "FilePortStoreTests"),
         s_persistence.This("HeldFolder.LetGo: calls may begin afterwards", "HeldFolder.cs", "if (state < 0)", "if (!MUTANT && state < 0)", "GivenUpOpening"),
+        s_persistence.This("StoreOpening.GiveUpAsync: ends before the store was told", "StoreOpening.cs", "await _isTold.Task.WaitAsync(s_longest, _realTime)", "await (MUTANT ? Task.CompletedTask : _isTold.Task.WaitAsync(s_longest, _realTime))", "GivenUpOpening"),
         s_persistence.This("SettledMark.TakeFrom: the mark stays", "SettledMark.cs", "folder.Delete(Name);", "if (!MUTANT) { folder.Delete(Name); }", "StoreCrash"),
         s_persistence.This("SettledMark.LeaveIn: never left", "SettledMark.cs", "folder.Create(Name).Dispose();", "if (!MUTANT) { folder.Create(Name).Dispose(); }", "StoreDuty"),
     ];

@@ -44,7 +44,9 @@ internal static class TableMutants
         s_table.This("OwnerCell.Serving: whose session is gone is served", "OwnerCell.cs", "return served is null || served.Holder!.IsServing ? served", "return MUTANT || served is null || served.Holder!.IsServing ? served", "DisconnectTests"),
         s_table.This("OwnerCell.ServedFrom: nobody while a replacement is under way", "OwnerCell.cs", "replaced = word.Cause == ClaimEnd.Replaced ? claim : null;", "replaced = !MUTANT && word.Cause == ClaimEnd.Replaced ? claim : null;", "ExplorationTests", Interleaving),
         s_table.This("OwnerCell.ServedFrom: what took effect during the walk is missed", "OwnerCell.cs", "return pending is not null && pending.Word.WasBound ? pending : replaced;", "return !MUTANT && pending is not null && pending.Word.WasBound ? pending : replaced;", "DisplayName~is asked for its port", Interleaving),
-        s_table.This("OwnerCell.OpenLease: one that is being used up is gone", "OwnerCell.cs", "|| (word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "|| (!MUTANT && word.Cause == ClaimEnd.UsedUp && !isBelowEffect)", "ExplorationTests|RegistrationGap", Interleaving),
+        s_table.This("OwnerCell.OpenLease: one that is being used up is gone", "OwnerCell.cs", "if (isPending && top.UsesUp is { IsLease: true } used", "if (!MUTANT && isPending && top.UsesUp is { IsLease: true } used", "ExplorationTests|RegistrationGap", Interleaving),
+        s_table.This("OwnerCell.OpenLease: who came too early to see its user sees none", "OwnerCell.cs", "if (ReferenceEquals(top, before))", "if (MUTANT || ReferenceEquals(top, before))", "DisplayName~beside a registration", Interleaving),
+        s_table.This("PortTable.Look: what was not so at one moment", "PortTable.cs", "&& (view.Waits || view.IsStill)", "&& (MUTANT || view.Waits || view.IsStill)", "DisplayName~could not", Interleaving),
     ];
 
     private static IEnumerable<Mutant> Claims =>

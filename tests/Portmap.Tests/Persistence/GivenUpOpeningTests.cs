@@ -77,6 +77,46 @@ public sealed class GivenUpOpeningTests
         await store.Disposed.Within();
     }
 
+    /// <summary>The store lets go as it is told, and a busy host may have no thread for that for
+    /// more than the moment for which its call is waited for.</summary>
+    [Fact]
+    public async Task GiveUpAsync_TheStoreIsToldLate_EndsOnlyAfterItWasTold()
+    {
+        HeldCallbackStore store = new();
+        using StoreOpening opening = new(store, CancellationToken.None, _clock);
+        Task<OpenedStore> begun = opening.Begin(new(_boot, _clock.GetUtcNow(), 16), TimeSpan.Zero, host: null);
+        await store.Loading.Within();
+
+        Task givenUp = opening.GiveUpAsync();
+        await store.Told.Within();
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        givenUp.IsCompleted.Should().BeFalse("the store still has its hand on the disk");
+
+        store.GoesOn();
+        await givenUp.Within();
+        await FluentActions.Awaiting(() => begun.Within()).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    /// <summary>Its folder may be of a medium that hangs.</summary>
+    [Fact]
+    public async Task GiveUpAsync_WhatTheStoreDoesAsItIsToldHangs_EndsAllTheSame()
+    {
+        HeldCallbackStore store = new();
+        using StoreOpening opening = new(store, CancellationToken.None, _clock);
+        _ = opening.Begin(new(_boot, _clock.GetUtcNow(), 16), TimeSpan.Zero, host: null);
+        await store.Loading.Within();
+
+        Task givenUp = opening.GiveUpAsync();
+        await store.Told.Within();
+        await Eventually.TrueAsync(() =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(10));   // more than once: it waits twice
+            return givenUp.IsCompleted;
+        });
+
+        store.GoesOn();
+    }
+
     private static PortRegistryOptions Options() => new()
     {
         Ports = "20000-20099",
@@ -179,6 +219,38 @@ public sealed class GivenUpOpeningTests
         {
             file.Write("#12345678 tcp"u8, file.Length);
         }
+    }
+
+    /// <summary>Loads until it is cancelled, and what it does then waits for the test.</summary>
+    private sealed class HeldCallbackStore : IPortStore
+    {
+        private readonly TaskCompletionSource _loading = new(TaskCreationOptions.RunContinuationsAsynchronously), _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _goesOn = new();
+
+        public Task Loading => _loading.Task;
+
+        /// <summary>The callback has begun.</summary>
+        public Task Told => _told.Task;
+
+        public void GoesOn() => _goesOn.Set();
+
+        public async ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken)
+        {
+            TaskCompletionSource cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            using CancellationTokenRegistration one = cancellationToken.Register(() =>
+            {
+                _told.SetResult();
+                _goesOn.Wait();
+                cancelled.SetResult();
+            });
+            _loading.SetResult();
+            await cancelled.Task;
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        public ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     private sealed class ThrowingCallbackStore : IPortStore
