@@ -45,15 +45,22 @@ public sealed class TerminalTests : ToolTest
         await _terminal.PressAsync("portmap doc");
         await _terminal.PressAsync("Tab");
         await _terminal.UntilAsync(screen => screen.Contains("portmap doctor"));
-        await _terminal.PressAsync("C-c");
+        await InterruptAsync();
         await _terminal.PressAsync("portmap lookup vol");
         await _terminal.PressAsync("Tab");
         await _terminal.UntilAsync(screen => screen.Contains("portmap lookup volume-b1"));
-        await _terminal.PressAsync("C-c");
+        await InterruptAsync();
         await _terminal.PressAsync("portmap nothing");
         await _terminal.PressAsync("Tab");
         await _terminal.PressAsync("X");
         await _terminal.UntilAsync(screen => screen.Contains("portmap nothingX"));
+
+        // The prompt first: zsh forgets what is typed while it gives a line up.
+        async Task InterruptAsync()
+        {
+            await _terminal.PressAsync("C-c");
+            await _terminal.UntilAsync(screen => screen.TrimEnd().EndsWith("zsh$", StringComparison.Ordinal));
+        }
     }
 
     [NeedsFact("tmux")]
