@@ -136,9 +136,8 @@ internal sealed class PortTable
     /// <summary>Takes the places and the credits of owners that have nothing any more.</summary>
     public void RetireIdle() => _index.TryRetireIdle();
 
-    /// <summary>What an owner has, once what is pending on it is finished: its lease and its
-    /// registration as they were at one moment of this call. Who refuses because of what it sees
-    /// here changes nothing by which it would learn that something came between.</summary>
+    /// <summary>What an owner has, once what is pending on it is finished, as it was at one moment:
+    /// who refuses because of it does nothing that would fail when something came between.</summary>
     public OwnerView Look(OwnerKey owner, long now)
     {
         while (_index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell)
