@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Portmap.Operations;
 
 namespace Portmap;
 
@@ -33,17 +32,7 @@ public static partial class PortmapExtensions
     public static ValueTask ReleaseAsync(this PortRegistry registry, PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled(cancellationToken);
-        }
-
-        if (registry.Parts.Table.Confirms)
-        {
-            return Confirmation.Within(Release.RunAsync(registry.Parts, registry.Parts.Host, request), cancellationToken);
-        }
-
-        return registry.TryRelease(request, out PortRefusal? refusal) ? ValueTask.CompletedTask : ValueTask.FromException(new PortRefusedException(refusal));
+        return OfHost(registry).ReleaseAsync(request, cancellationToken);
     }
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
@@ -67,8 +56,8 @@ public static partial class PortmapExtensions
     public static bool TryRelease(this PortRegistry registry, PortClaimRequest request, [NotNullWhen(false)] out PortRefusal? refusal)
     {
         ArgumentNullException.ThrowIfNull(registry);
-        registry.ThrowIfConfirms(nameof(ReleaseAsync));
-        refusal = Release.Now(registry.Parts, registry.Parts.Host, request);
-        return refusal is null;
+        return OfHost(registry).TryRelease(request, out refusal);
     }
+
+    private static PortSession OfHost(PortRegistry registry) => new(registry, registry.Parts.Host);
 }
