@@ -114,7 +114,7 @@ internal sealed class ConnectionSet : IDisposable
         switch (admission)
         {
             case Admission.Seated:
-                TakeNearlyFull()?.Invoke();
+                TellNearlyFull();
                 return serving;
             case Admission.PeerFull:
                 _context.LimitLog.PeerLimitReached(peer);
@@ -128,14 +128,11 @@ internal sealed class ConnectionSet : IDisposable
         return null;
     }
 
-    /// <summary>What is to be done now, outside of the lock; null most of the time.</summary>
-    private Action? TakeNearlyFull()
+    private void TellNearlyFull()
     {
-        lock (_gate)
+        if (_nearlyFull is not null && Count >= NearlyAll * _context.Limits.Connections)
         {
-            Action? now = _open.Count >= NearlyAll * _context.Limits.Connections ? _nearlyFull : null;
-            _nearlyFull = now is null ? _nearlyFull : null;
-            return now;
+            Interlocked.Exchange(ref _nearlyFull, null)?.Invoke();   // by one thread
         }
     }
 
