@@ -10,7 +10,7 @@ namespace Portmap.Tool;
 /// <summary>The options that every verb has.</summary>
 internal static class CommonOptions
 {
-    private const string EndpointVariable = "PORTMAP_ENDPOINT", UnixScheme = "unix:";
+    private const string UnixScheme = "unix:";
 
     private static readonly string[] s_protocols = ["tcp", "udp"];
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(10), s_longest = TimeSpan.FromHours(1);
@@ -36,8 +36,8 @@ internal static class CommonOptions
     /// <summary>What the environment says of the daemon; null when it says nothing.</summary>
     /// <exception cref="FormatException">It says nothing that can be meant.</exception>
     public static PortmapEndpoint? EndpointOfEnvironment =>
-        Environment.GetEnvironmentVariable(EndpointVariable) is not { Length: > 0 } text ? null
-        : TryParseEndpoint(text, out string? complaint) ?? throw new FormatException($"{EndpointVariable}: {complaint}");
+        Environment.GetEnvironmentVariable(PortmapVariables.Endpoint) is not { Length: > 0 } text ? null
+        : TryParseEndpoint(text, out string? complaint) ?? throw new FormatException($"{PortmapVariables.Endpoint}: {complaint}");
 
     public static Option<PortProtocol?> MakeProtocol()
     {

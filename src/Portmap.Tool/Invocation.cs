@@ -32,7 +32,7 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
     private PortmapEndpoint? Endpoint { get; } = arguments.GetValue(CommonOptions.Endpoint);
 
     /// <summary>Somebody said that a daemon is there.</summary>
-    public bool NamesEndpoint => Endpoint is not null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("PORTMAP_ENDPOINT"));
+    public bool NamesEndpoint => Endpoint is not null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(PortmapVariables.Endpoint));
 
     /// <summary>One for somebody who waits with a finger on the tab key.</summary>
     public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = TimeSpan.FromSeconds(1) };
