@@ -3,6 +3,7 @@ using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Protocol;
 
+[Collection(AloneCollection.Name)]   // the heap is the process's
 public class RecordAssemblerTests
 {
     private const int Limit = 256;

@@ -4,16 +4,9 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
 
-/// <summary>Alone in the process while it runs: what others open would be counted too.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class DescriptorCountCollection
-{
-    public const string Name = "descriptors are counted";
-}
-
 /// <summary>No descriptor outlives its claim, whichever way the claim ends: /proc/self/fd before
 /// and after.</summary>
-[Collection(DescriptorCountCollection.Name)]
+[Collection(AloneCollection.Name)]
 public sealed class GuardLeakTests
 {
     private const int Acquisitions = 10_000;

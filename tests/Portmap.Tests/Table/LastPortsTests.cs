@@ -1,10 +1,12 @@
 using CsCheck;
 using Portmap.Table;
+using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Table;
 
 /// <summary>The memory of last ports against a plain dictionary, its bound, and threads that end
 /// claims at once.</summary>
+[Collection(AloneCollection.Name)]   // the heap is the process's
 public class LastPortsTests
 {
     [Fact]
