@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Portmap.Diagnostics;
 using Portmap.Table;
 
@@ -10,6 +11,7 @@ namespace Portmap.Operations;
 /// (<see cref="ContainedLogger"/>, <see cref="PortmapMetrics"/>).</remarks>
 internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 {
+    [MethodImpl(MethodImplOptions.NoInlining)]   // views come in registers so; inlined, they are copied on the stack and waited for
     public void TookEffect(ClaimView claim, ClaimView used)
     {
         parts.Metrics.TookEffect(claim.IsLease);
@@ -44,6 +46,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]   // as above
     public void Ended(ClaimView claim, ClaimView winner, long now)
     {
         TellLease(claim, winner, now);

@@ -31,6 +31,7 @@ internal static class PlainAcquisition
     /// <param name="lease">Nobody's yet.</param>
     /// <param name="request">What is asked for; fits.</param>
     /// <param name="strategy">Who picks.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // a root of its own: inlined into its caller, what lies deeper is left as calls
     public static bool TryGrant(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)
     {
         PortTable table = parts.Table;

@@ -63,6 +63,7 @@ internal struct Release : IOperation
 
     /// <summary>Releases at once.</summary>
     /// <returns>Why it was refused, or null.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]   // a root of its own: inlined into its caller, what lies deeper is left as calls
     public static PortRefusal? Now(RegistryParts parts, ILease lease)
     {
         parts.ThrowIfEnded();
