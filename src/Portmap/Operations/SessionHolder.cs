@@ -43,6 +43,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     private long _disconnectedAt;
     private int _look;
     private int _isUnwatched;
+    private int _isLeft;   // 1: it was found dead, and nobody was told to end what it registered
 
     public SessionHolder(ISessionEvents events, int processId, uint? userId, ServedProgram? program = null)
         : base(HolderState.Connected)
@@ -151,6 +152,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
             return true;
         }
 
+        Volatile.Write(ref _isLeft, 1);   // before the move: who finds it over sees it
         MoveTo(HolderState.Dead);
         return false;
     }
@@ -243,6 +245,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
             Volatile.Read(ref _exitTimer)?.Dispose();
             if (!CheckAlive())
             {
+                Volatile.Write(ref _isLeft, 0);
                 _events.Died();
             }
         }
@@ -326,14 +329,15 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     /// <summary>The connection is gone. Returns at once, and a second call does nothing.</summary>
     public void Disconnect()
     {
-        if (!IsConnected)
+        if (!TryBreakOff())
         {
-            return;
-        }
+            // Somebody's call may have found its process dead, and ends no more than stands in its
+            // own way.
+            if (IsOver && Volatile.Read(ref _isLeft) != 0)
+            {
+                TellOver();
+            }
 
-        Volatile.Write(ref _disconnectedAt, _events.Clock.NowMs);   // published by the move
-        if (!MoveTo(Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden))
-        {
             return;
         }
 
@@ -343,6 +347,23 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         }
 
         WaitOutGrace();
+    }
+
+    private bool TryBreakOff()
+    {
+        if (!IsConnected)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _disconnectedAt, _events.Clock.NowMs);   // published by the move
+        return MoveTo(Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden);
+    }
+
+    private void TellOver()
+    {
+        Volatile.Write(ref _isLeft, 0);
+        _events.Over();
     }
 
     private void WaitOutGrace()
@@ -384,15 +405,9 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     /// <summary>False when there is nothing left to wait for.</summary>
     private bool LookAfterDisconnect()
     {
-        if (!CheckAlive())
+        if (!CheckAlive() || EndIfLate(_events.Clock.NowMs))
         {
-            _events.Over();
-            return false;
-        }
-
-        if (EndIfLate(_events.Clock.NowMs))
-        {
-            _events.Over();
+            TellOver();
             return false;
         }
 

@@ -45,6 +45,38 @@ public class DisconnectTests
     }
 
     [Theory]
+    [InlineData("a release of its owner")]
+    [InlineData("a registration on its port")]
+    [InlineData("a registration of its own")]
+    public async Task Dispose_SomebodysCallFoundItsProcessDead_EndsAllThatIsLeft(string call)
+    {
+        await using Scene scene = MakeScene();
+        Child child = scene.StartChild();
+        PortSession session = scene.SessionOf(child);
+        session.Register("b1", Scene.First);
+        session.Register("b2", Scene.First + 1);
+        child.Kill();
+        switch (call)
+        {
+            case "a release of its owner":
+                scene.Here.Release("b1");
+                break;
+            case "a registration on its port":
+                scene.Here.Register("b3", Scene.First);
+                break;
+            default:
+                scene.Clock.Advance(TimeSpan.FromMilliseconds(300));   // it is believed to live for 250 ms, and no pass comes by
+                session.RegisterRefused("b3", Scene.First + 2).Reason.Should().Be(PortRefusalReason.ProcessDead);
+                break;
+        }
+
+        await session.DisposeAsync();
+
+        scene.Registry.Parts.Table.FindServed(PortProtocol.Tcp, "b1").IsNone.Should().BeTrue();
+        scene.Registry.Parts.Table.FindServed(PortProtocol.Tcp, "b2").IsNone.Should().BeTrue("its port cools from now on, and not from the next pass");
+    }
+
+    [Theory]
     [InlineData(0, 10)]
     [InlineData(10, 50)]
     [InlineData(50, 250)]
