@@ -96,24 +96,21 @@ internal sealed class ClaimFacts(TableParts parts)
     /// <returns>The claims whose ends have to be written because of that.</returns>
     public ClaimView[] Written(in FactKey fact, bool isClosing)
     {
-        PortClaim? claim = fact.IsEnd ? FindEnded(fact) : FindPending(fact);
-        if (isClosing && claim is { IsLease: true } && !fact.IsEnd)
+        if (fact.IsEnd)
+        {
+            WrittenEnd(fact);
+            return [];
+        }
+
+        PortClaim? claim = FindPending(fact);
+        if (isClosing && claim is { IsLease: true })
         {
             return Withdraw(claim, ClaimEnd.Withdrawn);
         }
 
-        ClaimStage stage = fact.IsEnd ? ClaimStage.Ended : ClaimStage.Pending;
-        for (ClaimWord word = claim?.Word ?? default; word.Waits && word.Stage == stage; word = claim!.Word)
+        if (claim is not null)
         {
-            if (claim!.TryMark(word, word.Written()))
-            {
-                if (stage == ClaimStage.Ended)
-                {
-                    parts.MakeAvailable(claim, word.Written(), parts.Clock.NowMs);
-                }
-
-                break;
-            }
+            TryMarkWritten(claim, ClaimStage.Pending);
         }
 
         return [];
@@ -124,6 +121,45 @@ internal sealed class ClaimFacts(TableParts parts)
     /// withdrawn before, and its end is queued.</returns>
     public ClaimView[] Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
+
+    /// <summary>An end is on disk: all of the owner up to its epoch that have ended on the port wait
+    /// no more. They may be several, registrations that came to nothing above what they were to go on
+    /// from or to replace: on disk the latest end is that of all. A process that listens on the port
+    /// may have taken it from them.</summary>
+    private void WrittenEnd(in FactKey fact)
+    {
+        object? slot = parts.Space(fact.Protocol).Slots[fact.Port];
+        foreach (PortClaim inSlot in PortSlots.Claims(ref slot))
+        {
+            if (inSlot.Cell?.Owner != fact.Owner)
+            {
+                continue;
+            }
+
+            for (PortClaim? claim = inSlot; claim is not null; claim = claim.Below)
+            {
+                if (claim.Epoch <= fact.Epoch && claim.Port == fact.Port && TryMarkWritten(claim, ClaimStage.Ended))
+                {
+                    parts.MakeAvailable(claim, claim.Word, parts.Clock.NowMs);
+                }
+            }
+        }
+    }
+
+    /// <summary>Marks the fact of a claim's stage as written; false when the claim does not wait for
+    /// it.</summary>
+    private static bool TryMarkWritten(PortClaim claim, ClaimStage stage)
+    {
+        for (ClaimWord word = claim.Word; word.Waits && word.Stage == stage; word = claim.Word)
+        {
+            if (claim.TryMark(word, word.Written()))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Withdraws a pending claim whose fact may be on disk. Until its end is written its
     /// port is nobody's.</summary>
@@ -190,20 +226,4 @@ internal sealed class ClaimFacts(TableParts parts)
     /// while it is pending.</summary>
     private PortClaim? FindPending(in FactKey fact) =>
         parts.Index.Find(fact.Protocol, fact.Owner)?.Top is { } top && top.Epoch == fact.Epoch && top.Word.Stage == ClaimStage.Pending ? top : null;
-
-    /// <summary>The ended claim a fact is of, if its port still waits for it: a process that
-    /// listens there may have taken it.</summary>
-    private PortClaim? FindEnded(in FactKey fact)
-    {
-        object? slot = parts.Space(fact.Protocol).Slots[fact.Port];
-        foreach (PortClaim claim in PortSlots.Claims(ref slot))
-        {
-            if (claim.Epoch == fact.Epoch && claim.Word.Stage == ClaimStage.Ended && claim.Cell?.Owner == fact.Owner)
-            {
-                return claim;
-            }
-        }
-
-        return null;
-    }
 }

@@ -281,9 +281,10 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             return MakePendingGiveWay(other, word, claim, now);
         }
 
-        if (word.Waits)
+        PortClaim meant = other.Meant;
+        if (meant.Word is { Stage: ClaimStage.Ended, Waits: true } unwritten)
         {
-            facts.Queue(other, word);   // before the fact of the claim that comes after it
+            facts.Queue(meant, unwritten);   // before the fact of the claim that comes after it
         }
 
         OwnerCell? cell = other.Cell;

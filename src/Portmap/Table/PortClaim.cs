@@ -178,6 +178,25 @@ internal sealed class PortClaim : IGuaranteed
         set => Volatile.Write(ref _below, value);
     }
 
+    /// <summary>What a slot that leads to this claim keeps its port for: this claim; or, when it was
+    /// to go on from one of its owner there and came to nothing, that one, to which the slot leads no
+    /// more.</summary>
+    public PortClaim Meant
+    {
+        get
+        {
+            for (PortClaim? claim = Below is null ? null : this; claim is not null; claim = claim.Below)
+            {
+                if (claim.Port == Port && (claim.IsLease || claim.Word is not { Stage: ClaimStage.Ended, WasBound: false, Waits: false }))
+                {
+                    return claim;
+                }
+            }
+
+            return this;
+        }
+    }
+
     public ClaimWord Word
     {
         get

@@ -41,7 +41,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             return default;
         }
 
-        ClaimView idle = new(newest);
+        ClaimView idle = new(newest.Meant);
         long now = parts.Clock.NowMs;
         PortSpace space = parts.Space(protocol);
         if (IsHeldUnseen(newest))
@@ -128,7 +128,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         object? slot = space.Slots[port];
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
-            ClaimWord word = claim.Word;
+            ClaimWord word = claim.Meant.Word;
             if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && claim.Cell?.Owner == owner.Owner)
             {
                 return space.CoolsForMs(word, now) > 0;
@@ -169,10 +169,11 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
                 return new PortView(PortAvailability.InUse, slot, highestEpoch, now);
             }
 
-            word = claim.Word;   // again: it may have ended between the two looks, and then it cools
+            PortClaim meant = claim.Meant;
+            word = meant.Word;   // again: it may have ended between the two looks, and then it cools
             if (word.Waits)
             {
-                facts.Queue(claim, word);
+                facts.Queue(meant, word);
                 return new PortView(PortAvailability.Unwritten, slot, highestEpoch, now);
             }
 
@@ -255,6 +256,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             {
                 ClaimWord word = claim.Word;
                 PortClaim? holder = claim.Cell?.HolderOf(port);
+                word = holder is null ? claim.Meant.Word : word;
                 reserved += holder is { IsLease: true } ? 1 : 0;
                 bound += holder is { IsLease: false } ? 1 : 0;
                 foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, parts.Clock.NowMs) ? 1 : 0;

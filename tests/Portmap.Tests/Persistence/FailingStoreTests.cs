@@ -44,6 +44,51 @@ public sealed class FailingStoreTests
         scene.StateOf(lease.Port).Should().Be(PortState.Recovered, "what was acknowledged is there");
     }
 
+    [Theory]
+    [InlineData("lease", "it is released")]
+    [InlineData("lease", "its epoch is released")]
+    [InlineData("lease", "it runs out")]
+    [InlineData("registration", "it is released")]
+    [InlineData("registration", "its epoch is released")]
+    public async Task End_ARegistrationThatGoesOnFailedBefore_ThePortCoolsAndComesBack(string what, string end)
+    {
+        // What failed lies above it, in the slot of the port too, and has its epoch.
+        await using StoreScene scene = await StoreScene.OpenAsync(options => (options.Ports, options.ReuseDelay, options.ReuseCooling) = ("20000-20000", TimeSpan.FromSeconds(20), false));
+        PortLease lease = await scene.AcquireAsync("a");
+        if (what == "registration")
+        {
+            await scene.RegisterAsync("a", 20000, lease.Epoch);
+        }
+
+        scene.Store.Fail();
+        PortSession again = scene.Registry.OpenSession(Environment.ProcessId);
+        (await again.RegisterAsync(new PortClaimRequest("a", 20000) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        PortState before = scene.StateOf(20000);
+        if (end == "it runs out")
+        {
+            scene.Clock.Advance(scene.Options.LeaseTimeout + scene.Options.LivenessInterval);
+            await Eventually.TrueAsync(() => !lease.IsOpen);
+        }
+        else
+        {
+            (await (end == "it is released" ? lease.ReleaseAsync() : again.ReleaseAsync(new PortClaimRequest("a") { Epoch = lease.Epoch })).RefusalAsync())
+                .Reason.Should().Be(PortRefusalReason.StoreFailed);
+        }
+
+        before.Should().Be(what == "lease" ? PortState.Reserved : PortState.Bound);
+        scene.StateOf(20000).Should().Be(PortState.Cooling, "its end is not on disk");
+        (await scene.Registry.AcquireAsync(new PortRequest("b") { Previous = 20000, Reuse = PortReuse.Require }).RefusalAsync()).Reason.Should().NotBe(PortRefusalReason.Exhausted);
+        scene.Store.Heal();
+        scene.Clock.Advance(scene.Options.LivenessInterval);
+        await scene.Registry.FlushAsync().Within();
+
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        (await scene.Registry.AcquireAsync("b").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
+        scene.Clock.Advance(scene.Options.ReuseDelay);
+        (await scene.AcquireAsync("b")).Port.Should().Be(20000);
+        scene.Registry.AssertInvariants();
+    }
+
     [Fact]
     public async Task AcquireAsync_StoreFailsAgainAndAgain_TheLogSaysItOnce()
     {
