@@ -87,6 +87,7 @@ public class ExplorationTests
         ["a lease is registered as its port could not be bound"] = (2, [s_acquire], [[Lease(0, 1, 0), s_byOwner], [s_bindFailed]]),
         ["a lease beside a registration is found by port as it moves"] = (3, [Register(0, 1, 0), s_acquire, Register(0, 3, 0)], [[s_byPort2, s_byPort2], [s_bindFailed]]),
         ["a lease is released by epoch as its port could not be bound"] = (2, [s_acquire], [[new Call(CallKind.ReleaseEpoch, 0, Process: 0), s_byOwner], [s_bindFailed]]),
+        ["a release as a lease comes and goes"] = (2, [Register(0, 1, 0), s_acquireOwn], [[Lease(0, 2, 0), Release(0, 0)], [Release(0, 3)]]),
         ["a lease of both protocols and one of each"] = (2, [], [[s_acquireBoth, s_byPort], [s_acquire, OnUdp(s_acquireB)]]),
         ["a lease of both protocols while it is read"] = (1, [], [[s_acquireBoth], [s_byOwner, OnUdp(s_byOwner), OnUdp(s_byPort)]]),
         ["one half is registered as the other is given back"] = (1, [s_acquireBoth], [[Lease(0, 1, 0)], [OnUdp(new Call(CallKind.ReleaseEpoch, 0, Process: 0)), s_byOwner]]),

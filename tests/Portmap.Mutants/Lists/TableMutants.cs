@@ -46,7 +46,7 @@ internal static class TableMutants
         s_table.This("OwnerCell.ServedFrom: what took effect during the walk is missed", "OwnerCell.cs", "return pending is not null && pending.Word.WasBound ? pending : replaced;", "return !MUTANT && pending is not null && pending.Word.WasBound ? pending : replaced;", "DisplayName~is asked for its port", Interleaving),
         s_table.This("OwnerCell.OpenLease: one that is being used up is gone", "OwnerCell.cs", "if (isPending && top.UsesUp is { IsLease: true } used", "if (!MUTANT && isPending && top.UsesUp is { IsLease: true } used", "ExplorationTests|RegistrationGap", Interleaving),
         s_table.This("OwnerCell.OpenLease: who came too early to see its user sees none", "OwnerCell.cs", "if (ReferenceEquals(top, before))", "if (MUTANT || ReferenceEquals(top, before))", "DisplayName~beside a registration", Interleaving),
-        s_table.This("PortTable.Look: what was not so at one moment", "PortTable.cs", "&& (view.Waits || view.IsStill)", "&& (MUTANT || view.Waits || view.IsStill)", "DisplayName~could not", Interleaving),
+        s_table.This("PortTable.Look: what was not so at one moment", "PortTable.cs", "&& (view.Waits || view.IsStill)", "&& (MUTANT || view.Waits || view.IsStill)", "DisplayName~comes and goes", Interleaving),
     ];
 
     private static IEnumerable<Mutant> Claims =>
