@@ -115,6 +115,41 @@ public class AcquireAllTests
         scene.Registry.TryAcquireAll([.. "abcd".Select(owner => new PortRequest(owner.ToString()))], contiguous: true, out _, out _).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData("its owner asks for it again")]
+    [InlineData("it is kept for its owner")]
+    [InlineData("nothing else is free")]
+    public async Task TryAcquireAll_APortThatCoolsWasTakenAndGivenBack_CoolsOn(string why)
+    {
+        await using Scene scene = new("20000-20001", options =>
+        {
+            options.ReuseCooling = why == "nothing else is free";
+            if (why == "it is kept for its owner")
+            {
+                options.KeptPorts["a"] = 20000;
+            }
+        });
+        PortLease first = scene.Acquire(new PortRequest("a") { Previous = 20000, Reuse = PortReuse.Require });
+        scene.Acquire(new PortRequest("other") { Previous = 20001, Reuse = PortReuse.Require });
+        first.TryRelease(out _);
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        PortRequest again = new("a") { Previous = why == "its owner asks for it again" ? 20000 : null, Reuse = PortReuse.Prefer };
+
+        scene.Registry.TryAcquireAll([again, "b"], contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal!.Reason.Should().Be(PortRefusalReason.Exhausted);
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        if (!scene.Options.ReuseCooling)
+        {
+            scene.AcquireRefused("b").Reason.Should().Be(PortRefusalReason.Exhausted, "it still cools");
+        }
+
+        scene.Clock.Advance(scene.Options.ReuseDelay);
+        scene.StateOf(20000).Should().Be(PortState.Free);
+        scene.Acquire(why == "it is kept for its owner" ? "a" : "b").Port.Should().Be(20000);
+        scene.Registry.AssertInvariants();
+    }
+
     [Fact]
     public async Task TryAcquireAll_MoreOwnersThanMay_IsTooManyOwnersAndLeavesNothing()
     {

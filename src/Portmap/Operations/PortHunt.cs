@@ -490,7 +490,8 @@ internal struct PortHunt
             return PortAvailability.InUse;   // the second of two protocols: somebody was on it since the epoch of both was drawn
         }
 
-        if (_parts.Table.TryTake(seen, Lease(protocol, port, epoch)) is not { } taken)
+        PortClaim? cooling = terms.TakesCooling || AsksFor(port) is not null ? _parts.Table.Ports.CoolingOn(protocol, seen, now) : null;
+        if (_parts.Table.TryTake(seen, Lease(protocol, port, epoch), cooling) is not { } taken)
         {
             return PortAvailability.InUse;   // somebody else was faster
         }

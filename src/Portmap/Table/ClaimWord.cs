@@ -51,6 +51,10 @@ internal readonly struct ClaimWord(long bits) : IEquatable<ClaimWord>
     /// <summary>In force, and a pending claim that is to replace it counts on that.</summary>
     public bool IsReliedOn => (Bits & ReliedFlag) != 0;
 
+    /// <summary>It never took effect, and nothing of it has to be written.</summary>
+    public bool CameToNothing =>
+        Stage == ClaimStage.Ended && !Waits && Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed;
+
     /// <summary>Its fact has yet to come to the disk.</summary>
     public bool Waits => (Bits & (ConfirmedFlag | WrittenFlag)) == ConfirmedFlag;
 

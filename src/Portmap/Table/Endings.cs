@@ -193,7 +193,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
             foreach (PortClaim claim in PortSlots.Claims(ref slot))
             {
-                if (claim.Cell is { } cell && cell.LastPort == port)
+                if (claim.Meant.Cell is { } cell && cell.LastPort == port)
                 {
                     space.Last.Remember(cell, port);   // the slot told so, and tells it no more
                 }

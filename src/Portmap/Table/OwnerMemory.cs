@@ -64,7 +64,7 @@ internal sealed class OwnerMemory(TableParts parts)
         bool isOwn = false, isAnothers = false;
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
-            if (claim.Cell is not { } cell)
+            if (claim.Meant.Cell is not { } cell)
             {
                 continue;   // a stranger's mark, or an acquisition that may come to nothing
             }

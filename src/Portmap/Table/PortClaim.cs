@@ -166,7 +166,9 @@ internal sealed class PortClaim : IGuaranteed
         set => Volatile.Write(ref _cell, value);
     }
 
-    /// <summary>The owner's next older claim that may still matter.</summary>
+    /// <summary>The owner's next older claim that may still matter. Of an acquisition that has only
+    /// its slot the claim that cools on the port, if one does: it is forgotten when the acquisition is
+    /// pushed.</summary>
     public PortClaim? Below
     {
         get
@@ -178,16 +180,16 @@ internal sealed class PortClaim : IGuaranteed
         set => Volatile.Write(ref _below, value);
     }
 
-    /// <summary>What a slot that leads to this claim keeps its port for: this claim; or, when it was
-    /// to go on from one of its owner there and came to nothing, that one, to which the slot leads no
-    /// more.</summary>
+    /// <summary>What a slot that leads to this claim keeps its port for: this claim; or, when it came
+    /// to nothing, the one below it on the port, to which the slot leads no more. That is what it was
+    /// to go on from, or what cooled there when it took the port.</summary>
     public PortClaim Meant
     {
         get
         {
             for (PortClaim? claim = Below is null ? null : this; claim is not null; claim = claim.Below)
             {
-                if (claim.Port == Port && (claim.IsLease || claim.Word is not { Stage: ClaimStage.Ended, WasBound: false, Waits: false }))
+                if (claim.Port == Port && !claim.Word.CameToNothing)
                 {
                     return claim;
                 }
@@ -233,7 +235,18 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>Makes a claim that is pending.</summary>
     /// <param name="claim">What it is to be.</param>
     /// <param name="confirmed">It counts only when its fact is on disk.</param>
-    public static PortClaim Pending(in NewClaim claim, bool confirmed) => new(claim, ClaimWord.Pending(confirmed));
+    /// <param name="cooling">What cools on its port, and cools on should this come to
+    /// nothing.</param>
+    public static PortClaim Pending(in NewClaim claim, bool confirmed, PortClaim? cooling = null)
+    {
+        PortClaim made = new(claim, ClaimWord.Pending(confirmed));
+        if (cooling is not null)
+        {
+            made._below = cooling;
+        }
+
+        return made;
+    }
 
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port.</param>

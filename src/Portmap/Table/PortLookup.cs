@@ -128,8 +128,9 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         object? slot = space.Slots[port];
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
-            ClaimWord word = claim.Meant.Word;
-            if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && claim.Cell?.Owner == owner.Owner)
+            PortClaim meant = claim.Meant;
+            ClaimWord word = meant.Word;
+            if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && meant.Cell?.Owner == owner.Owner)
             {
                 return space.CoolsForMs(word, now) > 0;
             }
@@ -178,13 +179,31 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             }
 
             if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0
-                && (asksFor is null || claim.Cell?.Owner != asksFor))
+                && (asksFor is null || meant.Cell?.Owner != asksFor))
             {
                 return new PortView(PortAvailability.Cooling, slot, highestEpoch, word.At);
             }
         }
 
         return new PortView(PortAvailability.Free, slot, highestEpoch, now);
+    }
+
+    /// <summary>What cools on a port that was seen free because whoever asks may have it all the
+    /// same; or null. Of several the one that ended last.</summary>
+    public PortClaim? CoolingOn(PortProtocol protocol, in PortView seen, long now)
+    {
+        PortClaim? last = null;
+        object? slot = seen.Slot;
+        foreach (PortClaim claim in PortSlots.Claims(ref slot))
+        {
+            PortClaim meant = claim.Meant;
+            if (meant.Word is { Stage: ClaimStage.Ended } word && parts.Space(protocol).CoolsForMs(word, now) > 0)
+            {
+                last = last is null || word.At > last.Word.At ? meant : last;
+            }
+        }
+
+        return last;
     }
 
     /// <summary>A port was named as free, and is not: its bit goes, unless it has become free

@@ -203,12 +203,12 @@ internal sealed class PortTable
     public bool FreeCooled(PortProtocol protocol, long now) =>
         Hints(protocol).DrainCooled(now, port => Ports.Look(protocol, port, asksFor: null, takeCooling: false, now).Availability == PortAvailability.Free);
 
-    /// <summary>Makes a pending lease and puts it into the slot of its port, unless anybody did
-    /// since the port was looked at.</summary>
+    /// <summary>Makes a pending lease, above what cools there, and puts it into the slot of its port,
+    /// unless anybody did since the port was looked at.</summary>
     /// <returns>The lease, or null.</returns>
-    public PortClaim? TryTake(in PortView seen, in NewClaim lease)
+    public PortClaim? TryTake(in PortView seen, in NewClaim lease, PortClaim? cooling = null)
     {
-        PortClaim claim = PortClaim.Pending(lease, Confirms);
+        PortClaim claim = PortClaim.Pending(lease, Confirms, cooling);
         return _parts.Space(lease.Protocol).Slots.TrySet(lease.Port, seen.Slot, claim) ? claim : null;
     }
 

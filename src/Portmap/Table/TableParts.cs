@@ -47,7 +47,7 @@ internal sealed class TableParts
         object? slot = Space(registration.Protocol).Slots[registration.Port];
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
-            if (claim.Cell?.Owner == registration.Cell!.Owner)
+            if (claim.Meant.Cell?.Owner == registration.Cell!.Owner)
             {
                 return true;
             }

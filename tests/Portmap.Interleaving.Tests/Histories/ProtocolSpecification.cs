@@ -6,7 +6,6 @@ internal sealed class ProtocolSpecification(Scenario scenario)
 {
     private readonly int _ports = scenario.Ports;
 
-
     public bool TryApply(in ProtocolState state, in Call call, out ProtocolState next)
     {
         next = state;
@@ -19,11 +18,6 @@ internal sealed class ProtocolSpecification(Scenario scenario)
             CallKind.ReportBindFailure => next.Touched(call.Owner, -1),
             _ => next,
         };
-        if (scenario.KeepsOne && !call.Succeeded && call.Kind is CallKind.Acquire or CallKind.AcquireAll or CallKind.AcquireBlock)
-        {
-            next = next with { SurelyCools = (byte)(next.SurelyCools & ~(1 << Scenario.KeptPort)) };   // its owner may have had it in its slot before it was refused, though it cooled
-        }
-
         next = scenario.Cools ? next : next with { SurelyCools = 0, MayCool = 0 };
         return applies;
     }

@@ -79,8 +79,9 @@ internal readonly record struct ProtocolState(
     };
 
     /// <summary>Somebody could not bind it: it cools, and unless it was taken meanwhile it is a
-    /// stranger's a little later.</summary>
-    public ProtocolState Foreign(int port) => port == 0 ? this : this with { MayCool = (byte)(MayCool | (1 << port)), MayBeForeign = (byte)(MayBeForeign | (1 << port)) };
+    /// stranger's a little later, and whoever left it may be forgotten.</summary>
+    public ProtocolState Foreign(int port) =>
+        port == 0 ? this : (this with { MayCool = (byte)(MayCool | (1 << port)), MayBeForeign = (byte)(MayBeForeign | (1 << port)) }).Touched(by: -1, port);
 }
 
 /// <summary>What one owner holds: a registration, an open lease, both or nothing.</summary>

@@ -91,13 +91,14 @@ internal static class TableMutants
     private static IEnumerable<Mutant> Lookups =>
     [
         s_table.This("PortLookup.Look: whoever asks gets a port that cools", "PortLookup.cs", "if (!takeCooling && word.Stage == ClaimStage.Ended", "if (!MUTANT && !takeCooling && word.Stage == ClaimStage.Ended", "PortRegistryCooling"),
-        s_table.This("PortLookup.Look: an owner's own port cools for him too", "PortLookup.cs", "(asksFor is null || claim.Cell?.Owner != asksFor))", "(MUTANT || asksFor is null || claim.Cell?.Owner != asksFor))", "PortRegistryReuse|PortRegistryCooling"),
+        s_table.This("PortLookup.Look: an owner's own port cools for him too", "PortLookup.cs", "(asksFor is null || meant.Cell?.Owner != asksFor))", "(MUTANT || asksFor is null || meant.Cell?.Owner != asksFor))", "PortRegistryReuse|PortRegistryCooling"),
         s_table.This("PortLookup.Look: an end that is not written frees the port", "PortLookup.cs", "            if (word.Waits)\n            {\n                facts.Queue", "            if (!MUTANT && word.Waits)\n            {\n                facts.Queue", "UnwrittenFactTests", Interleaving),
+        s_table.This("PortClaim.Pending: what cools on a port is forgotten by who takes it", "PortClaim.cs", "if (cooling is not null)", "if (!MUTANT && cooling is not null)", "AcquireAllTests"),
         s_table.This("PortLookup.Look: a stranger's port is free at once", "PortLookup.cs", "                if (!space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "                if (!MUTANT && !space.IsDue(word, now))\n                {\n                    return new PortView(PortAvailability.Foreign", "PortBindFailure|StrangerTests"),
         s_table.This("PortLookup.IsAllOver: what lies below a claim that was refused is overlooked", "PortLookup.cs", "&& claim.Below is null;", "&& (MUTANT || claim.Below is null);", "PortTableTests"),
         s_table.This("PortLookup.CurrentOn: no second look at the slot", "PortLookup.cs", "if (pending is null && ReferenceEquals(second, first))", "if (MUTANT || (pending is null && ReferenceEquals(second, first)))", "DisplayName~owners that take turns|DisplayName~several owners on one", Interleaving),
         s_table.This("PortLookup.Count: the owners of one port are several ports", "PortLookup.cs", "                if (holder is not null)\n                {\n                    break;", "                if (!MUTANT && holder is not null)\n                {\n                    break;", "PortTableTests"),
-        s_table.This("PortLookup.CoolsAfterDeathOf: whoever died there", "PortLookup.cs", "&& claim.Cell?.Owner == owner.Owner)\n            {\n                return space", "&& (MUTANT || claim.Cell?.Owner == owner.Owner))\n            {\n                return space", "GateTests|PortRegistryReuse|PortRegistryMemory") with
+        s_table.This("PortLookup.CoolsAfterDeathOf: whoever died there", "PortLookup.cs", "&& meant.Cell?.Owner == owner.Owner)\n            {\n                return space", "&& (MUTANT || meant.Cell?.Owner == owner.Owner))\n            {\n                return space", "GateTests|PortRegistryReuse|PortRegistryMemory") with
         {
             AliveBecause = "A port is remembered for an owner only until another one has had it, so nobody else died there since.",
         },
