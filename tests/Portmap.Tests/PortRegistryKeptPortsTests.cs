@@ -115,6 +115,33 @@ public class PortRegistryKeptPortsTests
         lease.Port.Should().NotBe(Kept).And.BeInRange(20000, 20009);
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task ReportBindFailure_OfAnotherPort_GetsTheKeptNumberThatIsFreeByNow(PortProtocol protocol)
+    {
+        await using Scene scene = Keeping(options => options.ReuseDelay = TimeSpan.Zero);
+        scene.Here.Register("guest", Kept);
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = protocol });
+        lease.Port.Should().NotBe(Kept);
+        scene.Here.Release("guest");
+
+        await lease.ReportBindFailureAsync().AsTask().Within();
+
+        lease.Port.Should().Be(Kept);
+        scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task ReportBindFailure_NobodyAcquiredTheKeptNumber_GetsAnotherOne()
+    {
+        await using Scene scene = Keeping();
+
+        PortLease lease = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", Kept)).AsTask().Within();
+
+        lease.Port.Should().NotBe(Kept, "its process has met somebody there");
+    }
+
     [Fact]
     public async Task ReportBindFailure_OfTheNextPortToo_DoesNotGoBackToTheKeptNumber()
     {

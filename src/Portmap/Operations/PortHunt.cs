@@ -292,9 +292,9 @@ internal struct PortHunt
     private Answer? TryKept(KeptPorts kept, long now)
     {
         int port = kept.PortOf(Request.Owner);
-        if (port == 0 || _replaced is not null || !_pool.Contains(port))
+        if (port == 0 || !_pool.Contains(port) || _lease.TriedPorts.Contains(port))
         {
-            return null;   // a lease that is healed met somebody there, or is for another number
+            return null;   // its process has met somebody there
         }
 
         return AnswerTo(TakeOwn(port, Settings.ReuseCooling, now));
