@@ -74,4 +74,22 @@ public class PortSessionBesideLeaseTests
 
     /// <summary>Releases what is left, on a thread of its own: it once spun for ever.</summary>
     private static Task<bool> ReleaseAsync(Scene scene) => Task.Run(() => scene.Here.TryRelease("a", out _)).Within();
+
+    [Fact]
+    public async Task Register_AnotherOwnerOnThePortOfALeaseBesideARegistration_TakesTheLease()
+    {
+        await using Scene scene = new();
+        PortEntry first = scene.Here.Register("a", 20005);
+        PortLease lease = scene.Acquire("a");
+        scene.Here.Register("a", lease.Port, first.Epoch);
+        lease.IsOpen.Should().BeTrue("it was not what the registration went on from");
+
+        scene.Here.Register("b", lease.Port);
+
+        lease.IsOpen.Should().BeFalse("another owner listens on its port");
+        (await FluentActions.Awaiting(() => lease.WhenBound.Within()).Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Taken);
+        scene.OwnersOn(lease.Port).Should().Equal("a", "b");
+        scene.Acquire("a").Port.Should().NotBe(lease.Port);
+        scene.Registry.AssertInvariants();
+    }
 }

@@ -303,15 +303,20 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         ClaimWord held = holder.Word;
         if (held.Stage == ClaimStage.Reserved)
         {
-            if (IsPending(claim))
-            {
-                endings.TryEndFrom(holder, held, ClaimEnd.LostToListener, now, claim);
-            }
-
-            return Passage.Changed;
+            return TakeLease(holder, held, claim, now);
         }
 
         return held.Stage == ClaimStage.Bound ? MakeBoundGiveWay(holder, cell, claim, now) : Passage.Changed;
+    }
+
+    private Passage TakeLease(PortClaim lease, ClaimWord reserved, PortClaim claim, long now)
+    {
+        if (IsPending(claim))
+        {
+            endings.TryEndFrom(lease, reserved, ClaimEnd.LostToListener, now, claim);
+        }
+
+        return Passage.Changed;
     }
 
     /// <summary>A lease that moves to another port because this one could not be bound is shown on
@@ -360,7 +365,16 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             return Passage.Changed;
         }
 
-        return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;
+        if (!process.IsSameProcess(claim.Holder!))
+        {
+            return Passage.Held;
+        }
+
+        // The process may share the port, but not with a lease that its owner has there beside the
+        // registration.
+        return cell.OpenLease() is { Word: { Stage: ClaimStage.Reserved } reserved } lease && lease.Port == claim.Port
+            ? TakeLease(lease, reserved, claim, now)
+            : Passage.Shared;
     }
 
     /// <summary>Whether a helper still works for a claim that needs it. Read after the word of the

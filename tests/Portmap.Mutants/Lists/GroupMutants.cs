@@ -45,7 +45,7 @@ internal static class GroupMutants
 
     private static IEnumerable<Mutant> Kept =>
     [
-        s_operations.This("PortHunt.TryKept: a lease that is healed goes back to its number", "PortHunt.cs", "if (port == 0 || _replaced is not null", "if (port == 0 || (!MUTANT && _replaced is not null)", "KeptPorts"),
+        s_operations.This("PortHunt.TryKept: a lease that is healed goes back to its number", "PortHunt.cs", "_lease.TriedPorts.Contains(port))", "(!MUTANT && _lease.TriedPorts.Contains(port)))", "KeptPorts"),
         s_operations.This("PortHunt.FindNow: the number of an owner is picked like any other", "PortHunt.cs", "if (Settings.Kept is { } kept && TryKept(kept, now) is { } own)", "if (!MUTANT && Settings.Kept is { } kept && TryKept(kept, now) is { } own)", "KeptPorts"),
         s_operations.This("RegistryParts.HandsOut: its owner may not have it either", "RegistryParts.cs", "Settings.Kept?.PortOf(request.Owner) == port)", "(!MUTANT && Settings.Kept?.PortOf(request.Owner) == port))", "KeptPorts|BlockTests"),
         s_operations.This("ClaimEvents.TookEffect: who takes a kept number is not told", "ClaimEvents.cs", "is { } kept && kept != claim.Owner)", "is { } kept && !MUTANT && kept != claim.Owner)", "KeptPorts"),

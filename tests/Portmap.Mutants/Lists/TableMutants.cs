@@ -58,11 +58,12 @@ internal static class TableMutants
         s_table.This("Endings.TryMarkForeign: a port of ours becomes a stranger's", "Endings.cs", "if (IsOurs(slot, port, except))", "if (!MUTANT && IsOurs(slot, port, except))", "PortTableTests"),
         s_table.This("Endings.Withdraw: the port is not offered again", "Endings.cs", "parts.Offer(claim);", "if (!MUTANT) { parts.Offer(claim); }", "DisplayName~a port is met", Interleaving),
         s_table.This("Finishing.TakeSlot: a later claim on the port does not matter", "Finishing.cs", "PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "!MUTANT && PortSlots.HighestEpoch(claims) > claim.Epoch && !GoesOn(claim)", "ExplorationTests|LinearizabilityTests.Registry_AnyScenarioUnder", Interleaving),
-        s_table.This("Finishing.MakeWay: a helper that is late ends an innocent lease", "Finishing.cs", "if (IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "if (MUTANT || IsPending(claim))\n            {\n                endings.TryEndFrom(holder, held", "SuspendedThreadTests", Concurrency) with
+        s_table.This("Finishing.MakeWay: a helper that is late ends an innocent lease", "Finishing.cs", "if (IsPending(claim))\n        {\n            endings.TryEndFrom(lease, reserved", "if (MUTANT || IsPending(claim))\n        {\n            endings.TryEndFrom(lease, reserved", "SuspendedThreadTests", Concurrency) with
         {
             AliveBecause = "A lease that came later has a higher epoch, by which the late helper is outrun before it looks: a second line.",
         },
-        s_table.This("Finishing.MakeBoundGiveWay: another process shares the port", "Finishing.cs", "return process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "return MUTANT || process.IsSameProcess(claim.Holder!) ? Passage.Shared : Passage.Held;", "PortSessionRegister"),
+        s_table.This("Finishing.MakeBoundGiveWay: another process shares the port", "Finishing.cs", "if (!process.IsSameProcess(claim.Holder!))", "if (!MUTANT && !process.IsSameProcess(claim.Holder!))", "PortSessionRegister"),
+        s_table.This("Finishing.MakeBoundGiveWay: a lease beside a registration shares the port", "Finishing.cs", "reserved } lease && lease.Port == claim.Port", "reserved } lease && !MUTANT && lease.Port == claim.Port", "BesideLease"),
         s_table.This("Finishing.MakeBoundGiveWay: a dead holder keeps the port", "Finishing.cs", "if (process.IsOver)\n", "if (!MUTANT && process.IsOver)\n", "PortSessionRegister|DisconnectTests|LivenessTests") with
         {
             AliveBecause = "Registration.RefuseHeld ends the dead holder and begins again: the same answer by a longer way.",
