@@ -188,7 +188,7 @@ public sealed class StateMovedTests : IDisposable
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{mount.Id}/root{State}");
         await using PortRegistry registry = await OpenAsync(path);
         await registry.AcquireAsync("before").AsTask().Within();
-        using (Process over = Process.Start("nsenter", ["-t", string.Create(CultureInfo.InvariantCulture, $"{mount.Id}"), "-m", "mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", State]))
+        using (Process over = Process.Start("nsenter", ["-t", string.Create(CultureInfo.InvariantCulture, $"{mount.Id}"), "-m", "-r", "mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", State]))
         {
             await over.WaitForExitAsync().Within();
             over.ExitCode.Should().Be(0);
