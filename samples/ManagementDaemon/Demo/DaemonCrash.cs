@@ -97,7 +97,7 @@ internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor 
         }
     }
 
-    private static bool IsThere(PortEntry brick) => File.Exists($"/proc/{brick.ProcessId}/stat");
+    private static bool IsThere(PortEntry brick) => PosixKill.IsRunning(brick.ProcessId!.Value);
 
     /// <summary>Waits until lookups serve all of them, each as is wanted.</summary>
     private async Task<Dictionary<string, PortEntry>> ServedAsync(string[] owners, Func<PortEntry, bool> isWanted, CancellationToken cancellationToken)

@@ -101,7 +101,11 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
         catch (OperationCanceledException)
         {
             PosixKill.Terminate(worker);
-            await worker.WaitForExitAsync(CancellationToken.None);
+            while (!worker.HasExited && PosixKill.IsRunning(worker.Id))
+            {
+                await Task.Delay(s_untilDeathIsKnown, CancellationToken.None);
+            }
+
             supervisor.Forget(worker);
             throw;
         }
