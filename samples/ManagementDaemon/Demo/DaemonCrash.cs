@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManagementDaemon.PortServer;
 using ManagementDaemon.Workers;
 using Portmap;
 using Portmap.Rpc;
@@ -97,7 +98,7 @@ internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor 
         }
     }
 
-    private static bool IsThere(PortEntry brick) => PosixKill.IsRunning(brick.ProcessId!.Value);
+    private static bool IsThere(PortEntry brick) => PickingProcess.Find(brick.ProcessId!.Value) is not null;
 
     /// <summary>Waits until lookups serve all of them, each as is wanted.</summary>
     private async Task<Dictionary<string, PortEntry>> ServedAsync(string[] owners, Func<PortEntry, bool> isWanted, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManagementDaemon.PortServer;
 using Microsoft.Extensions.Logging;
 using Portmap;
 
@@ -17,6 +18,7 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_settled = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_untilDeathIsKnown = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_untilNextLook = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Keeps one until it is cancelled, and ends it then.</summary>
     /// <exception cref="WorkerFailedException">It died too often.</exception>
@@ -95,19 +97,26 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
     {
         try
         {
-            await worker.WaitForExitAsync(cancellationToken);
+            await UntilEndedAsync(worker, cancellationToken);
             supervisor.Forget(worker);
         }
         catch (OperationCanceledException)
         {
             PosixKill.Terminate(worker);
-            while (!worker.HasExited && PosixKill.IsRunning(worker.Id))
-            {
-                await Task.Delay(s_untilDeathIsKnown, CancellationToken.None);
-            }
-
+            await UntilEndedAsync(worker, CancellationToken.None);
             supervisor.Forget(worker);
             throw;
+        }
+    }
+
+    /// <summary>One that another daemon started is the child of the container's init, and a zombie
+    /// until that has taken it away, which some do late or never: Process.WaitForExitAsync would wait
+    /// for that.</summary>
+    private static async Task UntilEndedAsync(Process worker, CancellationToken cancellationToken)
+    {
+        while (!worker.HasExited && PickingProcess.Find(worker.Id) is not null)
+        {
+            await Task.Delay(s_untilNextLook, cancellationToken);
         }
     }
 }

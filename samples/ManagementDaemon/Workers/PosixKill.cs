@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace ManagementDaemon.Workers;
@@ -18,22 +17,6 @@ internal static class PosixKill
         if (!process.HasExited && Kill(process.Id, SigTerm) != 0 && !process.HasExited)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError());
-        }
-    }
-
-    /// <summary>Whether a process still runs. One that another daemon started has ended when it is a
-    /// zombie: .NET waits until the init of its container has taken it away, which some do late or
-    /// never.</summary>
-    public static bool IsRunning(int processId)
-    {
-        try
-        {
-            string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
-            return stat[stat.LastIndexOf(')') + 2] is not ('Z' or 'X');   // proc_pid_stat(5): the name may hold anything
-        }
-        catch (IOException)
-        {
-            return false;
         }
     }
 
