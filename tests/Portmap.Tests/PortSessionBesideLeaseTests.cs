@@ -72,9 +72,6 @@ public class PortSessionBesideLeaseTests
         scene.PortOf("a").Should().Be(port, "the newer lease replaces what was older than it");
     }
 
-    /// <summary>Releases what is left, on a thread of its own: it once spun for ever.</summary>
-    private static Task<bool> ReleaseAsync(Scene scene) => Task.Run(() => scene.Here.TryRelease("a", out _)).Within();
-
     [Fact]
     public async Task Register_AnotherOwnerOnThePortOfALeaseBesideARegistration_TakesTheLease()
     {
@@ -92,4 +89,7 @@ public class PortSessionBesideLeaseTests
         scene.Acquire("a").Port.Should().NotBe(lease.Port);
         scene.Registry.AssertInvariants();
     }
+
+    /// <summary>Releases what is left, on a thread of its own: it once spun for ever.</summary>
+    private static Task<bool> ReleaseAsync(Scene scene) => Task.Run(() => scene.Here.TryRelease("a", out _)).Within();
 }

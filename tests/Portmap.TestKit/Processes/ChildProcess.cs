@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 
@@ -28,6 +29,20 @@ public sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>Its number.</summary>
     public int Id => Process.Id;
+
+    /// <summary>The state letter of any process: R, S, Z and so on; X when it is gone.</summary>
+    public static char StateOf(int processId)
+    {
+        try
+        {
+            string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
+            return stat[stat.LastIndexOf(')') + 2];
+        }
+        catch (IOException)
+        {
+            return 'X';
+        }
+    }
 
     /// <summary>What it wrote to standard error so far; all of it once <see cref="ExitAsync"/> has
     /// returned.</summary>

@@ -89,7 +89,7 @@ public class LivenessTests
         using Child parent = Child.Start("/bin/sh", "-c", ParentThatNeverWaits);
         int zombie = await ChildOfAsync(parent);
         Kill(zombie);
-        await Eventually.TrueAsync(() => Child.StateOf(zombie) == 'Z');
+        await Eventually.TrueAsync(() => ChildProcess.StateOf(zombie) == 'Z');
 
         scene.Registry.OpenSession(zombie).RegisterRefused("b1", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, zombie);
     }
@@ -103,7 +103,7 @@ public class LivenessTests
         scene.Registry.OpenSession(pid).Register("b1", Scene.First);
         Kill(pid);
 
-        await Eventually.TrueAsync(() => Child.StateOf(pid) == 'Z');
+        await Eventually.TrueAsync(() => ChildProcess.StateOf(pid) == 'Z');
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
 
         await Eventually.TrueAsync(() => scene.PortOf("b1") == 0);
@@ -117,7 +117,7 @@ public class LivenessTests
         lease.OpenGate();
         using TempFolder folder = new();
         using Child server = await HeadlessServer.StartAsync(folder, lease.Port);
-        await Eventually.TrueAsync(() => Child.StateOf(server.Id) == 'Z');
+        await Eventually.TrueAsync(() => ChildProcess.StateOf(server.Id) == 'Z');
 
         PortEntry entry = await scene.SessionOf(server).RegisterAsync(new PortClaimRequest("headless", lease.Port) { Epoch = lease.Epoch }).AsTask().Within();
         entry.ProcessId.Should().Be(server.Id);
@@ -137,7 +137,7 @@ public class LivenessTests
         lease.OpenGate();
         using TempFolder folder = new();
         using Child server = await HeadlessServer.StartAsync(folder, lease.Port);
-        await Eventually.TrueAsync(() => Child.StateOf(server.Id) == 'Z');
+        await Eventually.TrueAsync(() => ChildProcess.StateOf(server.Id) == 'Z');
 
         (await lease.RegisterAsync(server.Process).Within()).ProcessId.Should().Be(server.Id);
     }

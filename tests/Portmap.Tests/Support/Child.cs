@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Portmap.Tests.Support;
 
@@ -27,13 +26,6 @@ internal sealed class Child : IDisposable
     {
         Process.Kill();
         Process.WaitForExit(Deadline.Default).Should().BeTrue("SIGKILL ends every process");
-    }
-
-    /// <summary>The state letter of a process: R, S, Z…</summary>
-    public static char StateOf(int processId)
-    {
-        string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
-        return stat[stat.LastIndexOf(')') + 2];
     }
 
     public void Dispose()
