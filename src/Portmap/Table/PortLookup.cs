@@ -273,9 +273,8 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             object? slot = space.Slots[port];
             foreach (PortClaim claim in PortSlots.Claims(ref slot))
             {
-                ClaimWord word = claim.Word;
                 PortClaim? holder = claim.Cell?.HolderOf(port);
-                word = holder is null ? claim.Meant.Word : word;
+                ClaimWord word = claim.Meant.Word;
                 reserved += holder is { IsLease: true } ? 1 : 0;
                 bound += holder is { IsLease: false } ? 1 : 0;
                 foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, parts.Clock.NowMs) ? 1 : 0;
