@@ -2,11 +2,15 @@ namespace Portmap.Testing.Tests;
 
 /// <summary>The store keeps the contract that it is a tool for testing against, and fails as it is
 /// told.</summary>
-public sealed class FakePortStoreTests : PortStoreContract, IAsyncDisposable
+public sealed class FakePortStoreTests : PortStoreContract, IAsyncLifetime, IAsyncDisposable
 {
     private readonly FakePortStore _store = new();
 
     public ValueTask DisposeAsync() => _store.DisposeAsync();
+
+    Task IAsyncLifetime.InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     protected override IPortStore CreateStore() => _store;
 

@@ -7,7 +7,7 @@ namespace Portmap.Rpc.Tests.Serving;
 
 /// <summary>A real process of another user at a real socket: what the kernel lets it do, and what
 /// the daemon does.</summary>
-public sealed class OtherUserTests : IAsyncDisposable
+public sealed class OtherUserTests : AsyncTest
 {
     private const int Nobody = 65_534;
 
@@ -50,7 +50,7 @@ public sealed class OtherUserTests : IAsyncDisposable
     // Others must get to the socket to be refused there; the folder of a test is its owner's alone.
     public OtherUserTests() => SetMode(_folder.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _registry.DisposeAsync();
         _folder.Dispose();

@@ -6,7 +6,7 @@ namespace Portmap.Rpc.Tests.Serving;
 /// <summary>Clients that send and never read, at real sockets: they are read no more, and the
 /// daemon's heap stays where it was.</summary>
 [Collection(AloneCollection.Name)]
-public sealed class StalledClientTests : IAsyncDisposable
+public sealed class StalledClientTests : AsyncTest
 {
     private const long MaxGrowth = 2 * 1_048_576;
 
@@ -24,7 +24,7 @@ public sealed class StalledClientTests : IAsyncDisposable
         { "a lookup", Wire.Call(7, Wire.Portmap, PortmapProcedure.Lookup, [.. Wire.Text("b1"), .. Wire.Words(0)]) },
     };
 
-    public ValueTask DisposeAsync() => _registry.DisposeAsync();
+    public override ValueTask DisposeAsync() => _registry.DisposeAsync();
 
     [Theory]
     [MemberData(nameof(Calls))]

@@ -3,11 +3,11 @@ using System.Net.Sockets;
 
 namespace Portmap.Rpc.Tests.Serving;
 
-public sealed class TcpEndpointTests : IAsyncDisposable
+public sealed class TcpEndpointTests : AsyncTest
 {
     private readonly PortRegistry _registry = new(new PortRegistryOptions());
 
-    public ValueTask DisposeAsync() => _registry.DisposeAsync();
+    public override ValueTask DisposeAsync() => _registry.DisposeAsync();
 
     [Fact]
     public async Task Start_OnPortZero_SaysThePortAndBelievesAProcessOfThisHost()

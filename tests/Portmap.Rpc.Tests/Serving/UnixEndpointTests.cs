@@ -6,7 +6,7 @@ using Portmap.TestKit.Processes;
 namespace Portmap.Rpc.Tests.Serving;
 
 /// <summary>The socket file of a daemon: whose it is, and when it may be replaced.</summary>
-public sealed class UnixEndpointTests : IAsyncDisposable
+public sealed class UnixEndpointTests : AsyncTest
 {
     private readonly TempFolder _folder = new();
     private readonly PortRegistry _registry = new(new PortRegistryOptions());
@@ -15,7 +15,7 @@ public sealed class UnixEndpointTests : IAsyncDisposable
 
     private PortmapEndpoint Endpoint => PortmapEndpoint.Parse("unix:" + SocketPath);
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _registry.DisposeAsync();
         _folder.Dispose();

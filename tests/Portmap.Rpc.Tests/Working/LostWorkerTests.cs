@@ -6,7 +6,7 @@ namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>A worker learns that it is not found any more, comes back where nobody took its place,
 /// and asks the daemon where it was told nothing.</summary>
-public sealed class LostWorkerTests : IAsyncDisposable
+public sealed class LostWorkerTests : AsyncTest
 {
     private readonly TempFolder _folder = new();
     private readonly PortRange _range = PortBlock.Take(6);
@@ -19,7 +19,7 @@ public sealed class LostWorkerTests : IAsyncDisposable
         _server = Server(new PortmapServerOptions());
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
         await _registry.DisposeAsync();

@@ -5,7 +5,7 @@ namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>A daemon that is silent, restarts, or is none: workers and clients wait no longer than
 /// they were told, and say what they waited for.</summary>
-public sealed class UnreachableDaemonTests : IAsyncDisposable
+public sealed class UnreachableDaemonTests : AsyncTest
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
 
@@ -31,7 +31,7 @@ public sealed class UnreachableDaemonTests : IAsyncDisposable
         nameof(LineToDaemon.Fault.ClosesAtOnce), nameof(LineToDaemon.Fault.ClosesAtTheSecondCall), nameof(LineToDaemon.Fault.LosesTheSecondAnswer),
     ];
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
         await _registry.DisposeAsync();

@@ -10,7 +10,7 @@ namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>A worker against a real server over a real socket, on an address of this test process
 /// alone.</summary>
-public sealed class WorkerPortTests : IAsyncDisposable
+public sealed class WorkerPortTests : AsyncTest
 {
     private const int MostCopies = 100;
 
@@ -23,7 +23,7 @@ public sealed class WorkerPortTests : IAsyncDisposable
 
     private string Endpoint => "unix:" + _folder["portmap.sock"];
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
         await _registry.DisposeAsync();

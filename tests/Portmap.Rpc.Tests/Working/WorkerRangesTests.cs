@@ -6,7 +6,7 @@ namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>Ranges by request, over a real socket: what a client asks for, and where a worker that
 /// brings its own port binds.</summary>
-public sealed class WorkerRangesTests : IAsyncDisposable
+public sealed class WorkerRangesTests : AsyncTest
 {
     private readonly TempFolder _folder = new();
     private readonly PortRange _all = PortBlock.Take(12);
@@ -24,7 +24,7 @@ public sealed class WorkerRangesTests : IAsyncDisposable
 
     private string Endpoint => "unix:" + _folder["portmap.sock"];
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
         await _registry.DisposeAsync();
