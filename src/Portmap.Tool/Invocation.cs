@@ -35,7 +35,11 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
     public bool NamesEndpoint => Endpoint is not null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(PortmapVariables.Endpoint));
 
     /// <summary>One for somebody who waits with a finger on the tab key.</summary>
-    public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = TimeSpan.FromSeconds(1) };
+    public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = TimeoutOfCompletion(arguments) };
+
+    /// <summary>How long to look for what completes a command line: a second, or as long as the line
+    /// says.</summary>
+    public static TimeSpan TimeoutOfCompletion(ParseResult arguments) => arguments.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(1);
 
     public T? Get<T>(Option<T> option) => arguments.GetValue(option);
 

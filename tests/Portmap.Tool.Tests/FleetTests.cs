@@ -170,8 +170,8 @@ public sealed class FleetTests : IAsyncLifetime
         Register(session, "volume:b1", 20_001);
         await UntilListedAsync(1);
 
-        (await RunAsync("complete", "28", "portmap fleet lookup volume:")).Lines.Should().Equal("volume:b1");
-        (await RunAsync("complete", "15", "portmap fleet h")).Lines.Should().Contain("hosts").And.NotContain("list");
+        (await CompleteAsync("portmap fleet lookup --timeout 30 volume:")).Should().Equal("volume:b1");
+        (await CompleteAsync("portmap fleet h")).Should().Contain("hosts").And.NotContain("list");
     }
 
     private static void Register(PortSession session, string owner, int port) =>
@@ -209,6 +209,8 @@ public sealed class FleetTests : IAsyncLifetime
         IReadOnlyList<string> lines = await tool.ReadToEndAsync();
         return new Outcome(await tool.ExitAsync(), lines, tool.Errors);
     }
+
+    private async Task<IReadOnlyList<string>> CompleteAsync(string line) => (await RunAsync("complete", $"{line.Length}", line)).Lines;
 
     private ChildProcess Start(params IEnumerable<string> arguments) => Start(Variables(), arguments);
 

@@ -129,8 +129,19 @@ public sealed class LookupTests : ToolTest
     {
         await RegisterAsync("volume:b1");
 
-        (await RunAsync("complete", "22", "portmap lookup volume:")).Lines.Should().Equal("volume:b1");
-        (await RunAsync("complete", "10", "portmap wa")).Lines.Should().Equal("watch");
+        (await CompleteAsync("portmap lookup --timeout 30 volume:")).Should().Equal("volume:b1");
+        (await CompleteAsync("portmap wa")).Should().Equal("watch");
+    }
+
+    [Theory]
+    [InlineData("portmap lookup --timeout soon volume:")]
+    [InlineData("portmap lookup --endpoint nowhere volume:")]
+    [InlineData("portmap fleet lookup --timeout soon volume:")]
+    [InlineData("portmap fleet lookup --endpoints ftp://127.0.0.1 volume:")]
+    [InlineData("portmap release --endpoint unix:relative volume:")]
+    public async Task Complete_OfALineWithAnOptionThatIsWrong_OffersNothing(string line)
+    {
+        (await RunAsync("complete", $"{line.Length}", line)).Should().BeEquivalentTo(new Outcome(0, [], string.Empty));
     }
 
     [NeedsFact("bash")]
@@ -163,7 +174,7 @@ public sealed class LookupTests : ToolTest
         start.Environment["HOME"] = path.FullName;
         start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
         await using ChildProcess fish = ChildProcess.Start(
-            start, "--no-config", "-c", "portmap completion fish | source; complete -C 'portmap doc'; complete -C 'portmap lookup volume'; complete -C 'portmap nothing'; echo end");
+            start, "--no-config", "-c", "portmap completion fish | source; complete -C 'portmap doc'; complete -C 'portmap lookup --timeout 30 volume'; complete -C 'portmap nothing'; echo end");
 
         (await fish.ReadToEndAsync()).Where(line => line.Length > 0).Should().Equal(["doctor", "volume:b1", "end"], fish.Errors);
     }
@@ -180,4 +191,6 @@ public sealed class LookupTests : ToolTest
         (await bash.ReadToEndAsync()).Should().Equal("6");
         bash.Errors.Should().Contain("Standard output cannot be written");
     }
+
+    private async Task<IReadOnlyList<string>> CompleteAsync(string line) => (await RunAsync("complete", $"{line.Length}", line)).Lines;
 }

@@ -46,9 +46,9 @@ public sealed class TerminalTests : ToolTest
         await _terminal.PressAsync("Tab");
         await _terminal.UntilAsync(screen => screen.Contains("portmap doctor"));
         await InterruptAsync();
-        await _terminal.PressAsync("portmap lookup vol");
+        await _terminal.PressAsync("portmap lookup --timeout 30 vol");
         await _terminal.PressAsync("Tab");
-        await _terminal.UntilAsync(screen => screen.Contains("portmap lookup volume-b1"));
+        await _terminal.UntilAsync(screen => screen.Contains("portmap lookup --timeout 30 volume-b1"));
         await InterruptAsync();
         await _terminal.PressAsync("portmap nothing");
         await _terminal.PressAsync("Tab");

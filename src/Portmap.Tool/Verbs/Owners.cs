@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
+using System.Security.Cryptography;
 using Portmap.Rpc;
 
 namespace Portmap.Tool.Verbs;
@@ -7,15 +8,12 @@ namespace Portmap.Tool.Verbs;
 /// <summary>The argument OWNER, which the shell completes with the owners that there are.</summary>
 internal static class Owners
 {
-    /// <summary>Somebody waits with a finger on the tab key.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
-
     /// <summary>An owner of the daemon.</summary>
-    public static Argument<string> MakeArgument() => MakeArgument(Complete);
+    public static Argument<string> MakeArgument() => MakeArgument(ListAsync);
 
     /// <summary>An owner of something else.</summary>
-    /// <param name="complete">Which owners there are.</param>
-    public static Argument<string> MakeArgument(Func<CompletionContext, IEnumerable<CompletionItem>> complete)
+    /// <param name="listAsync">The owners that there are, as a command line says where to look.</param>
+    public static Argument<string> MakeArgument(Func<ParseResult, Task<IEnumerable<string>>> listAsync)
     {
         Argument<string> owner = new("OWNER") { Description = "The name a port is held under; after -- when it begins with a dash." };
         owner.Validators.Add(result =>
@@ -25,27 +23,33 @@ internal static class Owners
                 result.AddError($"{nameof(PortRefusalReason.InvalidOwner)}: {complaint}");
             }
         });
-        owner.CompletionSources.Add(complete);
+        owner.CompletionSources.Add(context => Complete(context.ParseResult, listAsync));
         return owner;
     }
 
-    private static IEnumerable<CompletionItem> Complete(CompletionContext context)
+    private static IEnumerable<CompletionItem> Complete(ParseResult arguments, Func<ParseResult, Task<IEnumerable<string>>> listAsync)
     {
         try
         {
-            return ListAsync(context.ParseResult.GetValue(CommonOptions.Endpoint)).GetAwaiter().GetResult();
+            IEnumerable<string> owners = listAsync(arguments).GetAwaiter().GetResult();
+            return [.. owners.Where(owner => owner.Length != 0).Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
         }
-        catch (Exception exception) when (exception is IOException or PortRefusedException or FormatException)
+        catch (Exception exception) when (exception is IOException or PortRefusedException or FormatException or CryptographicException)
         {
-            return [];   // without a daemon there is nothing to offer
+            return [];   // nobody answers: there is nothing to offer
+        }
+        catch (InvalidOperationException)
+        {
+            return [];   // an option of the line has a value that it cannot have: the verb will say so when it runs
         }
     }
 
-    private static async Task<IEnumerable<CompletionItem>> ListAsync(PortmapEndpoint? endpoint)
+    private static async Task<IEnumerable<string>> ListAsync(ParseResult arguments)
     {
-        PortmapClientOptions options = new() { ConnectTimeout = s_patience, CallTimeout = s_patience };
-        await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint, options);
+        TimeSpan timeout = Invocation.TimeoutOfCompletion(arguments);
+        PortmapClientOptions options = new() { ConnectTimeout = timeout, CallTimeout = timeout };
+        await using PortmapClient client = await PortmapClient.ConnectAsync(arguments.GetValue(CommonOptions.Endpoint), options);
         PortSnapshot snapshot = await client.SnapshotAsync();
-        return [.. snapshot.Entries.Select(entry => entry.Owner).Where(owner => owner.Length != 0).Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
+        return snapshot.Entries.Select(entry => entry.Owner);
     }
 }

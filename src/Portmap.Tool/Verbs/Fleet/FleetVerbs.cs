@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Completions;
 using Portmap.Etcd;
 using Portmap.Tool.Output;
 
@@ -21,7 +20,7 @@ internal static class FleetVerbs
 
     private static Command MakeLookup()
     {
-        Argument<string> owner = Owners.MakeArgument(Complete);
+        Argument<string> owner = Owners.MakeArgument(ListOwnersAsync);
         Option<PortProtocol?> protocol = CommonOptions.MakeProtocol();
         Option<bool> quiet = new("--quiet", "-q") { Description = "Write ADDRESS:PORT of the host that came last, and nothing else." };
         return new Command("lookup", "Shows which hosts serve an owner, the one that came last first.") { owner, protocol, quiet }
@@ -93,22 +92,10 @@ internal static class FleetVerbs
     private static IEnumerable<FleetEntry> Sorted(FleetSnapshot snapshot) =>
         snapshot.Entries.OrderBy(entry => entry.Owner, StringComparer.Ordinal).ThenBy(entry => entry.Protocol).ThenBy(entry => entry.Host, StringComparer.Ordinal);
 
-    private static IEnumerable<CompletionItem> Complete(CompletionContext context)
-    {
-        try
-        {
-            return ListOwnersAsync(context.ParseResult).GetAwaiter().GetResult();
-        }
-        catch (Exception exception) when (exception is IOException or PortRefusedException or FormatException or System.Security.Cryptography.CryptographicException)
-        {
-            return [];   // without a fleet there is nothing to offer
-        }
-    }
-
-    private static async Task<IEnumerable<CompletionItem>> ListOwnersAsync(ParseResult arguments)
+    private static async Task<IEnumerable<string>> ListOwnersAsync(ParseResult arguments)
     {
         using Invocation run = Invocation.ForCompletion(arguments);
         await using PortmapFleet fleet = await FleetSource.OpenAsync(run, CancellationToken.None);
-        return [.. fleet.Map.Snapshot().Entries.Select(entry => entry.Owner).Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
+        return fleet.Map.Snapshot().Entries.Select(entry => entry.Owner);
     }
 }
