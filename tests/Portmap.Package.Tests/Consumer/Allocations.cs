@@ -27,7 +27,9 @@ internal static class Allocations
     /// figures must find it.</summary>
     public static async Task<int> RunAsync(string socket)
     {
-        await using PortRegistry registry = new(new PortRegistryOptions());
+        // No pass comes: it would end the entry, on whose port nobody listens, before a slow machine is
+        // through.
+        await using PortRegistry registry = new(new PortRegistryOptions { ReconcileInterval = TimeSpan.FromHours(24) });
         await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { "unix:" + socket } });
         await server.StartAsync();
         await using PortSession session = registry.OpenSession(Environment.ProcessId);
