@@ -34,12 +34,9 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
     /// <summary>Somebody said that a daemon is there.</summary>
     public bool NamesEndpoint => Endpoint is not null || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(PortmapVariables.Endpoint));
 
-    /// <summary>One for somebody who waits with a finger on the tab key.</summary>
-    public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = TimeoutOfCompletion(arguments) };
-
-    /// <summary>How long to look for what completes a command line: a second, or as long as the line
-    /// says.</summary>
-    public static TimeSpan TimeoutOfCompletion(ParseResult arguments) => arguments.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(1);
+    /// <summary>One for somebody who waits with a finger on the tab key: a second, or as long as the
+    /// line says.</summary>
+    public static Invocation ForCompletion(ParseResult arguments) => new(arguments) { Timeout = arguments.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(1) };
 
     public T? Get<T>(Option<T> option) => arguments.GetValue(option);
 

@@ -129,8 +129,8 @@ public sealed class LookupTests : ToolTest
     {
         await RegisterAsync("volume:b1");
 
-        (await CompleteAsync("portmap lookup --timeout 30 volume:")).Should().Equal("volume:b1");
-        (await CompleteAsync("portmap wa")).Should().Equal("watch");
+        (await CompleteAsync("portmap lookup --timeout 30 volume:")).Lines.Should().Equal("volume:b1");
+        (await CompleteAsync("portmap wa")).Lines.Should().Equal("watch");
     }
 
     [Theory]
@@ -141,7 +141,7 @@ public sealed class LookupTests : ToolTest
     [InlineData("portmap release --endpoint unix:relative volume:")]
     public async Task Complete_OfALineWithAnOptionThatIsWrong_OffersNothing(string line)
     {
-        (await RunAsync("complete", $"{line.Length}", line)).Should().BeEquivalentTo(new Outcome(0, [], string.Empty));
+        (await CompleteAsync(line)).Should().BeEquivalentTo(new Outcome(0, [], string.Empty));
     }
 
     [NeedsFact("bash")]
@@ -192,5 +192,5 @@ public sealed class LookupTests : ToolTest
         bash.Errors.Should().Contain("Standard output cannot be written");
     }
 
-    private async Task<IReadOnlyList<string>> CompleteAsync(string line) => (await RunAsync("complete", $"{line.Length}", line)).Lines;
+    private Task<Outcome> CompleteAsync(string line) => RunAsync("complete", $"{line.Length}", line);
 }

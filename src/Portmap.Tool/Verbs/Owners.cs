@@ -13,7 +13,7 @@ internal static class Owners
 
     /// <summary>An owner of something else.</summary>
     /// <param name="listAsync">The owners that there are, as a command line says where to look.</param>
-    public static Argument<string> MakeArgument(Func<ParseResult, Task<IEnumerable<string>>> listAsync)
+    public static Argument<string> MakeArgument(Func<Invocation, Task<IEnumerable<string>>> listAsync)
     {
         Argument<string> owner = new("OWNER") { Description = "The name a port is held under; after -- when it begins with a dash." };
         owner.Validators.Add(result =>
@@ -27,11 +27,12 @@ internal static class Owners
         return owner;
     }
 
-    private static IEnumerable<CompletionItem> Complete(ParseResult arguments, Func<ParseResult, Task<IEnumerable<string>>> listAsync)
+    private static IEnumerable<CompletionItem> Complete(ParseResult arguments, Func<Invocation, Task<IEnumerable<string>>> listAsync)
     {
         try
         {
-            IEnumerable<string> owners = listAsync(arguments).GetAwaiter().GetResult();
+            using Invocation run = Invocation.ForCompletion(arguments);
+            IEnumerable<string> owners = listAsync(run).GetAwaiter().GetResult();
             return [.. owners.Where(owner => owner.Length != 0).Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
         }
         catch (Exception exception) when (exception is IOException or PortRefusedException or FormatException or CryptographicException)
@@ -44,11 +45,9 @@ internal static class Owners
         }
     }
 
-    private static async Task<IEnumerable<string>> ListAsync(ParseResult arguments)
+    private static async Task<IEnumerable<string>> ListAsync(Invocation run)
     {
-        TimeSpan timeout = Invocation.TimeoutOfCompletion(arguments);
-        PortmapClientOptions options = new() { ConnectTimeout = timeout, CallTimeout = timeout };
-        await using PortmapClient client = await PortmapClient.ConnectAsync(arguments.GetValue(CommonOptions.Endpoint), options);
+        await using PortmapClient client = await run.ConnectAsync(CancellationToken.None);
         PortSnapshot snapshot = await client.SnapshotAsync();
         return snapshot.Entries.Select(entry => entry.Owner);
     }

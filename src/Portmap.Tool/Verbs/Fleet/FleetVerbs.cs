@@ -92,9 +92,8 @@ internal static class FleetVerbs
     private static IEnumerable<FleetEntry> Sorted(FleetSnapshot snapshot) =>
         snapshot.Entries.OrderBy(entry => entry.Owner, StringComparer.Ordinal).ThenBy(entry => entry.Protocol).ThenBy(entry => entry.Host, StringComparer.Ordinal);
 
-    private static async Task<IEnumerable<string>> ListOwnersAsync(ParseResult arguments)
+    private static async Task<IEnumerable<string>> ListOwnersAsync(Invocation run)
     {
-        using Invocation run = Invocation.ForCompletion(arguments);
         await using PortmapFleet fleet = await FleetSource.OpenAsync(run, CancellationToken.None);
         return fleet.Map.Snapshot().Entries.Select(entry => entry.Owner);
     }
