@@ -1,6 +1,7 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Portmap.Architecture.Tests.Reading;
 
 namespace Portmap.Architecture.Tests;
 
@@ -17,9 +18,8 @@ public class TestClassTests
     [Theory]
     [MemberData(nameof(EachProject))]
     public void TestClass_ThatIsDisposedAsynchronously_IsSoThatXunitDisposesIt(string project) =>
-        (from path in Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests", project), "*.cs", SearchOption.AllDirectories)
-         where !path.Contains("/obj/", StringComparison.Ordinal) && !path.Contains("/bin/", StringComparison.Ordinal)
-         from name in NeverDisposed(File.ReadAllText(path))
+        (from file in SourceTree.FilesOf(Path.Combine(Repository.Root, "tests", project))
+         from name in NeverDisposed(file.Text)
          select $"{name}: inherit AsyncTest, or implement IAsyncLifetime too").Should().BeEmpty();
 
     [Theory]

@@ -27,11 +27,14 @@ internal sealed class SourceTree
     /// <summary>The length of each file in lines, the shortest first.</summary>
     public IReadOnlyList<int> FileLines { get; }
 
-    public static SourceTree OfFolder(string root) => Of(
+    public static SourceTree OfFolder(string root) => Of(FilesOf(root));
+
+    /// <summary>The sources below a folder, and not what a build made there.</summary>
+    public static IEnumerable<(string Path, string Text)> FilesOf(string root) =>
         from path in Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
         let relative = Path.GetRelativePath(root, path)
         where !relative.Split('/').Any(part => part is "obj" or "bin")
-        select (relative, File.ReadAllText(path)));
+        select (relative, File.ReadAllText(path));
 
     public static SourceTree Of(IEnumerable<(string Path, string Text)> files)
     {
