@@ -3,8 +3,9 @@ using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
-/// <summary>Something throws in the middle of an acquisition, for want of memory say: no port stays
-/// half taken.</summary>
+/// <summary>An acquisition that is broken off: something throws in the middle of it, for want of
+/// memory say, or somebody else's comes between. No port stays half taken, and what cooled cools
+/// on.</summary>
 public sealed class AcquisitionFaultTests : IDisposable
 {
     public void Dispose() => Hook.Reached = null;
@@ -33,5 +34,38 @@ public sealed class AcquisitionFaultTests : IDisposable
         registry.AssertInvariants();
         registry.TryAcquire(new PortRequest("b") { Protocol = protocol }, out PortLease? lease, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
         lease!.Port.Should().Be(port);
+    }
+    [Fact]
+    public void TryAcquireAll_GroupIsEndedByAnothersAsk_ThePortThatCooledCoolsOn()
+    {
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseCooling = false });
+        registry.TryAcquire("a", out PortLease? before, out _).Should().BeTrue();
+        before!.TryRelease(out _).Should().BeTrue();
+        PortRequest own = new("a") { Previous = 20_000, Reuse = PortReuse.Require };
+        bool isPushed = false;
+        PortState? state = null;
+        PortRefusal? refusedStranger = null;
+        Hook.Reached = step =>
+        {
+            if (isPushed && step != Step.PushTop)
+            {
+                Hook.Reached = null;   // the member tops its owner, and the group is not sealed
+                registry.TryAcquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds }, out _, out _).Should().BeTrue("it ends the group");
+                registry.TryGetEntry(20_000, out PortEntry entry);
+                state = entry.State;
+                registry.TryAcquire("stranger", out _, out refusedStranger);
+            }
+
+            isPushed |= step == Step.PushTop;
+        };
+
+        registry.TryAcquireAll([own, new PortRequest("b") { Strategy = PortRegistryOptions.ProcessBinds }], contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        state.Should().Be(PortState.Cooling);
+        refusedStranger!.Reason.Should().Be(PortRefusalReason.Exhausted);
+        refusal!.Reason.Should().Be(PortRefusalReason.AlreadyReserved);
+        registry.TryGetEntry(20_000, out PortEntry after).Should().BeTrue();
+        after.State.Should().Be(PortState.Cooling);
+        registry.AssertInvariants();
     }
 }

@@ -237,7 +237,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Until = state switch
             {
                 PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs)),
-                PortState.Cooling when claim.Port != 0 && PortTable.Cools(claim.Cause) => at + _parts.Settings.ReuseDelay,
+                PortState.Cooling when claim.Port != 0 && claim.Cools => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },
             Strategy = _parts.Strategies.NameOf(claim.Strategy),

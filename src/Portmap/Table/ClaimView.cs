@@ -51,6 +51,9 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
     /// <summary>Why it ended.</summary>
     public ClaimEnd Cause => Word.Cause;
 
+    /// <inheritdoc cref="PortClaim.Cools"/>
+    public bool Cools => Claim!.Cools(Cause);
+
     /// <summary>When it came to its stage, in milliseconds of the registry's clock.</summary>
     public long AtMs => Word.At;
 

@@ -140,7 +140,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
     }
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
-    /// promised, so its port does not cool.</summary>
+    /// promised, so its port does not cool unless it did before.</summary>
     public void Withdraw(PortClaim claim, long now)
     {
         TryEnd(claim, ClaimEnd.Withdrawn, now);

@@ -282,9 +282,15 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
         }
 
         PortClaim meant = other.Meant;
-        if (meant.Word is { Stage: ClaimStage.Ended, Waits: true } unwritten)
+        ClaimWord last = meant.Word;
+        if (last is { Stage: ClaimStage.Ended, Waits: true })
         {
-            facts.Queue(meant, unwritten);   // before the fact of the claim that comes after it
+            facts.Queue(meant, last);   // before the fact of the claim that comes after it
+        }
+
+        if (parts.Space(claim.Protocol).Cools(meant, last, now))
+        {
+            claim.MarkTookCooling();
         }
 
         OwnerCell? cell = other.Cell;

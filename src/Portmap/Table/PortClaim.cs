@@ -17,14 +17,14 @@ namespace Portmap.Table;
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except
 /// <see cref="Below"/>, which later only skips claims that have ended, <see cref="UsesUp"/>, which
 /// is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes,
-/// <see cref="Served"/> and <see cref="IsShared"/>.</item>
+/// <see cref="Served"/>, <see cref="IsShared"/> and <see cref="TookCooling"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
 /// </remarks>
 [DebuggerDisplay("{Display,nq}")]
 internal sealed class PortClaim : IGuaranteed
 {
-    private const int LeaseFlag = 128;
+    private const byte LeaseFlag = 128, CoolingFlag = 64;
 
     private long _word;
     private PortClaim? _below;
@@ -36,7 +36,7 @@ internal sealed class PortClaim : IGuaranteed
     // bytes together.
     private readonly object? _party;
     private readonly ushort _port;
-    private readonly byte _kind;   // the protocol, and whether it is a lease
+    private byte _kind;   // the protocol, whether it is a lease, and whether its port cooled
     private byte _guarantee;
     private byte _drawnBelow;
     private byte _served;
@@ -44,7 +44,7 @@ internal sealed class PortClaim : IGuaranteed
 
     private PortClaim(in NewClaim claim, ClaimWord word)
     {
-        _kind = (byte)((int)claim.Protocol | (claim.Lease is not null ? LeaseFlag : 0));
+        _kind = (byte)((byte)claim.Protocol | (claim.Lease is not null ? LeaseFlag : 0));
         _port = (ushort)claim.Port;
         Epoch = claim.Epoch;
         Origin = claim.Origin != 0 ? claim.Origin : claim.Epoch;
@@ -74,7 +74,7 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>0 for a lease whose process picks the port.</summary>
     public int Port => _port;
 
-    public PortProtocol Protocol => (PortProtocol)(_kind & ~LeaseFlag);
+    public PortProtocol Protocol => (PortProtocol)(_kind & ~(LeaseFlag | CoolingFlag));
 
     public bool IsLease => (_kind & LeaseFlag) != 0;
 
@@ -88,6 +88,10 @@ internal sealed class PortClaim : IGuaranteed
             return Volatile.Read(ref _isShared);
         }
     }
+
+    /// <summary>Whether its port cooled when it took the port; said before it has its slot. Should
+    /// it come to nothing, the port cools on.</summary>
+    public bool TookCooling => (Volatile.Read(ref _kind) & CoolingFlag) != 0;
 
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
@@ -187,15 +191,21 @@ internal sealed class PortClaim : IGuaranteed
     {
         get
         {
+            PortClaim? cooled = null;   // by one that came to nothing as well, and has an owner
             for (PortClaim? claim = Below is null ? null : this; claim is not null; claim = claim.Below)
             {
-                if (claim.Port == Port && !claim.Word.CameToNothing)
+                if (claim.Port == Port)
                 {
-                    return claim;
+                    if (!claim.Word.CameToNothing)
+                    {
+                        return claim;
+                    }
+
+                    cooled ??= claim.TookCooling && claim.Cell is not null ? claim : null;
                 }
             }
 
-            return this;
+            return cooled ?? this;
         }
     }
 
@@ -243,6 +253,7 @@ internal sealed class PortClaim : IGuaranteed
         if (cooling is not null)
         {
             made._below = cooling;
+            made._kind |= CoolingFlag;
         }
 
         return made;
@@ -281,6 +292,15 @@ internal sealed class PortClaim : IGuaranteed
             }
         }
     }
+
+    /// <summary>Whether its port cools after it ended so: not if it never took effect on a port that
+    /// did not cool, or goes on as a registration.</summary>
+    public bool Cools(ClaimEnd cause) =>
+        cause != ClaimEnd.UsedUp && (TookCooling || cause is not (ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed));
+
+    /// <summary>A registration takes a port that cools; said before it is in its slot, by all who
+    /// help it.</summary>
+    public void MarkTookCooling() => Volatile.Write(ref _kind, (byte)(_kind | CoolingFlag));   // the only bit that ever changes
 
     /// <summary>It is put into its slot together with others; said before it is there.</summary>
     public void MarkShared()

@@ -57,7 +57,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         {
             state = PortState.Foreign;
         }
-        else if (idle.Stage == ClaimStage.Ended && space.CoolsForMs(idle.Word, now) > 0)
+        else if (idle.Stage == ClaimStage.Ended && space.CoolsForMs(idle.Claim!, idle.Word, now) > 0)
         {
             state = PortState.Cooling;
         }
@@ -132,7 +132,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             ClaimWord word = meant.Word;
             if (word.Stage == ClaimStage.Ended && word.Cause is ClaimEnd.Died or ClaimEnd.Disconnected && meant.Cell?.Owner == owner.Owner)
             {
-                return space.CoolsForMs(word, now) > 0;
+                return space.CoolsForMs(meant, word, now) > 0;
             }
         }
 
@@ -178,7 +178,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
                 return new PortView(PortAvailability.Unwritten, slot, highestEpoch, now);
             }
 
-            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, now) > 0
+            if (!takeCooling && word.Stage == ClaimStage.Ended && space.CoolsForMs(meant, word, now) > 0
                 && (asksFor is null || meant.Cell?.Owner != asksFor))
             {
                 return new PortView(PortAvailability.Cooling, slot, highestEpoch, word.At);
@@ -197,7 +197,8 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
         foreach (PortClaim claim in PortSlots.Claims(ref slot))
         {
             PortClaim meant = claim.Meant;
-            if (meant.Word is { Stage: ClaimStage.Ended } word && parts.Space(protocol).CoolsForMs(word, now) > 0)
+            ClaimWord word = meant.Word;
+            if (parts.Space(protocol).Cools(meant, word, now))
             {
                 last = last is null || word.At > last.Word.At ? meant : last;
             }
@@ -274,11 +275,12 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
             foreach (PortClaim claim in PortSlots.Claims(ref slot))
             {
                 PortClaim? holder = claim.Cell?.HolderOf(port);
-                ClaimWord word = claim.Meant.Word;
+                PortClaim meant = claim.Meant;
+                ClaimWord word = meant.Word;
                 reserved += holder is { IsLease: true } ? 1 : 0;
                 bound += holder is { IsLease: false } ? 1 : 0;
                 foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, parts.Clock.NowMs) ? 1 : 0;
-                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(word, parts.Clock.NowMs) > 0 ? 1 : 0;
+                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(meant, word, parts.Clock.NowMs) > 0 ? 1 : 0;
                 if (holder is not null)
                 {
                     break;   // several owners, one port

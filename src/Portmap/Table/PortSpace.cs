@@ -14,13 +14,13 @@ internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
     /// <summary>Whether the marker of a stranger is old enough to be doubted.</summary>
     public bool IsDue(ClaimWord foreign, long now) => now - foreign.At >= Hints.RecheckMs;
 
-    /// <summary>Whether a port cools after a claim that ended so: not if the claim never took
-    /// effect, or goes on as a registration.</summary>
-    public static bool Cools(ClaimEnd cause) =>
-        cause is not (ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.UsedUp or ClaimEnd.StoreFailed);
+    /// <summary>Whether a port cools after a claim that has ended; not merely because that is not on
+    /// disk yet.</summary>
+    public bool Cools(PortClaim claim, ClaimWord word, long now) =>
+        Hints.CoolingMs != 0 && word.Stage == ClaimStage.Ended && claim.Cools(word.Cause) && CoolsForMs(claim, word, now) > 0;
 
-    /// <summary>How long a port that ended then still cools; 0 when it is over.</summary>
-    public long CoolsForMs(ClaimWord ended, long now)
+    /// <summary>How long the port of a claim that ended then still cools; 0 when it is over.</summary>
+    public long CoolsForMs(PortClaim claim, ClaimWord ended, long now)
     {
         long delayMs = Hints.CoolingMs;
         if (ended.Waits)
@@ -30,6 +30,6 @@ internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
 
         // Without a delay nothing cools, not even a port whose end is newer than the caller's time,
         // which may be some milliseconds old.
-        return delayMs == 0 || !Cools(ended.Cause) ? 0 : Math.Max(0, ended.At + delayMs - now);
+        return delayMs == 0 || !claim.Cools(ended.Cause) ? 0 : Math.Max(0, ended.At + delayMs - now);
     }
 }

@@ -367,15 +367,12 @@ internal sealed class PortTable
         && _finishing.TryEnd(top, ClaimEnd.Released, now);
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
-    /// promised, so its port does not cool.</summary>
+    /// promised, so its port does not cool unless it did before.</summary>
     public void Withdraw(PortClaim lease, long now) => _endings.Withdraw(lease, now);
 
     /// <summary>Ends a pending acquisition that has nothing but its slot; its port is not offered:
     /// the caller knows why it is no good.</summary>
     public static void GiveUp(PortClaim lease, long now) => lease.TryEnd(ClaimEnd.Withdrawn, now);
-
-    /// <summary>Whether a port cools after a claim that ended so.</summary>
-    public static bool Cools(ClaimEnd cause) => PortSpace.Cools(cause);
 
     /// <summary>Whether a claim of ours is in force or pending on a port.</summary>
     public bool IsOurs(PortProtocol protocol, int port) => _endings.IsOurs(protocol, port);

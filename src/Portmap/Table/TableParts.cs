@@ -76,7 +76,7 @@ internal sealed class TableParts
     public void MakeAvailable(PortClaim claim, ClaimWord ended, long now)
     {
         PortSpace space = Space(claim.Protocol);
-        if (claim.Port != 0 && space.CoolsForMs(ended, now) > 0)
+        if (claim.Port != 0 && space.CoolsForMs(claim, ended, now) > 0)
         {
             space.Hints.Cool(claim.Port, ended.At);
         }

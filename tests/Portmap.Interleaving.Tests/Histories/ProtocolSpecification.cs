@@ -31,7 +31,7 @@ internal sealed class ProtocolSpecification(Scenario scenario)
             case CallKind.AcquireAll or CallKind.AcquireBlock:
                 return call.Succeeded ? TryAcquireBoth(in state, in call, ref next) : MayRefuseBoth(in state, in call);
             case CallKind.Register or CallKind.RegisterLease or CallKind.RegisterAgain:
-                return call.Succeeded ? TryRegister(in state, in call, ref next) : MayRefuseRegister(in state, in call, ref next);
+                return call.Succeeded ? TryRegister(in state, in call, ref next) : MayRefuseRegister(in state, in call);
             case CallKind.Release:
                 return TryRelease(in state, in call, ref next);
             case CallKind.ReleaseLease or CallKind.ReleaseEpoch:
@@ -211,10 +211,9 @@ internal sealed class ProtocolSpecification(Scenario scenario)
         return true;
     }
 
-    private bool MayRefuseRegister(in ProtocolState state, in Call call, ref ProtocolState next)
+    private bool MayRefuseRegister(in ProtocolState state, in Call call)
     {
         OwnerState owner = state[call.Owner];
-        next = next with { SurelyCools = (byte)(next.SurelyCools & ~(1 << call.Port)) };   // it may have been in the slot before it was refused
         return call.Reason switch
         {
             PortRefusalReason.Conflict => (owner.IsBound && owner.Process != call.Process && (call.Epoch == 0 || call.Epoch != owner.LeaseEpoch)) || !IsOpenTo(in state, in call, alsoLeases: false),

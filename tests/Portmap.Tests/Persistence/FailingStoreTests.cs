@@ -88,6 +88,71 @@ public sealed class FailingStoreTests
         scene.Registry.AssertInvariants();
     }
 
+    [Theory]
+    [InlineData("its owner asks for it again")]
+    [InlineData("it is kept for its owner")]
+    [InlineData("nothing else is free")]
+    [InlineData("all or none")]
+    [InlineData("a process brings it")]
+    public async Task AcquireOrRegister_OfAPortThatCoolsFails_ThePortCoolsOn(string why)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+        {
+            (options.Ports, options.ReuseDelay, options.ReuseCooling) = ("20000-20000", TimeSpan.FromSeconds(20), why == "nothing else is free");
+            if (why == "it is kept for its owner")
+            {
+                options.KeptPorts["a"] = 20000;
+            }
+        });
+        PortRequest own = new("a") { Previous = why == "it is kept for its owner" ? null : 20000, Reuse = PortReuse.Prefer };
+        await (await scene.AcquireAsync(own)).ReleaseAsync();
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        scene.Store.Fail();
+        Task failing = why switch
+        {
+            "nothing else is free" => scene.Registry.AcquireAsync("c").AsTask(),
+            "all or none" => scene.Registry.AcquireAllAsync([own, new PortRequest("c") { Strategy = PortRegistryOptions.ProcessBinds }]).AsTask(),
+            "a process brings it" => scene.Here.RegisterAsync(new PortClaimRequest("c", 20000)).AsTask(),
+            _ => scene.Registry.AcquireAsync(own).AsTask(),
+        };
+        (await failing.RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        scene.Clock.Advance(scene.Options.LivenessInterval);
+        await scene.Registry.FlushAsync().Within();
+
+        scene.StateOf(20000).Should().Be(PortState.Cooling, "the process that had it a moment ago may still have clients");
+        await scene.KillAndOpenAsync();
+        scene.StateOf(20000).Should().Be(PortState.Cooling, "a restart does not end that");
+        if (!scene.Options.ReuseCooling)
+        {
+            (await scene.Registry.AcquireAsync("b").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
+        }
+
+        scene.Clock.Advance(scene.Options.ReuseDelay);
+        scene.StateOf(20000).Should().Be(PortState.Free);
+        (await scene.AcquireAsync(why == "it is kept for its owner" ? "a" : "b")).Port.Should().Be(20000);
+        scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task AcquireAllAsync_APortThatCoolsAfterAFailureIsGivenBack_ItsOwnerMayStillHaveIt()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => (options.Ports, options.ReuseDelay, options.ReuseCooling) = ("20000-20000", TimeSpan.FromSeconds(20), false));
+        PortRequest own = new("a") { Previous = 20000, Reuse = PortReuse.Prefer };
+        await (await scene.AcquireAsync(own)).ReleaseAsync();
+        scene.Store.Fail();
+        (await scene.Registry.AcquireAsync(own).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        await scene.Registry.FlushAsync().Within();
+
+        (await scene.Registry.AcquireAllAsync([own, "b"]).RefusalAsync()).ShouldExplain(PortRefusalReason.Exhausted, "Request 2 of 2");
+
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        (await scene.Registry.AcquireAsync("b").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
+        (await scene.AcquireAsync(own)).Port.Should().Be(20000);
+        scene.Registry.AssertInvariants();
+    }
+
     [Fact]
     public async Task AcquireAsync_StoreFailsAgainAndAgain_TheLogSaysItOnce()
     {
