@@ -92,6 +92,47 @@ public sealed class UnwrittenFactTests : IDisposable
         isReached.Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task AcquireAsync_AProcessTakesThePortBetweenAnyTwoLooks_IsGivenAnother(PortProtocol protocol)
+    {
+        bool isReached = true;
+        for (int look = 1; isReached; look++)
+        {
+            NotingStore store = new();
+            PortRegistryOptions options = new() { Ports = "20000-20001", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false };
+            await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            TaskCompletionSource letGo = store.Hold(fails: false);
+            PortSlots slots = registry.Parts.Table.Parts.Space(PortProtocol.Tcp).Slots;
+            Task? registering = null;
+            int looks = 0, at = look;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (step == Step.ReadWord && slots[20_000] is PortClaim { IsLease: true } && ++looks == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registering = Task.Run(() => session.RegisterAsync(new PortClaimRequest("process", 20_000)).AsTask());
+                    SpinWait.SpinUntil(() => slots[20_000] is PortClaim { IsLease: false }, Deadline.Default).Should().BeTrue("it listens there, and nothing is on disk");
+                }
+            };
+            Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = protocol }).AsTask();
+            Hook.Reached = null;
+            letGo.SetResult();
+            store.Heal();
+
+            PortLease lease = await acquiring.WaitAsync(Deadline.Default);
+
+            await (registering ?? Task.CompletedTask).WaitAsync(Deadline.Default);
+            lease.Port.Should().Be(isReached ? 20_001 : 20_000, "look {0}", look);
+            lease.IsOpen.Should().BeTrue("look {0}", look);
+            registry.AssertInvariants();
+        }
+    }
+
     private sealed class NotingStore : IPortStore
     {
         private readonly List<PortFact> _facts = [];

@@ -48,8 +48,6 @@ internal struct Acquisition : IOperation
 
     private readonly OwnerKey UdpOwner => _parts.Table.Key(PortProtocol.Udp, _hunt.Owner.Owner);
 
-    private readonly bool IsPending => new ClaimView(_hunt.Claim).IsPending || new ClaimView(_hunt.Twin).IsPending;
-
     /// <summary>What is wrong with a request, before anything is done.</summary>
     public static PortRefusal? Check(RegistryParts parts, in PortRequest request, out byte strategy)
     {
@@ -130,12 +128,18 @@ internal struct Acquisition : IOperation
             published = Publish(now, out standing);
         }
 
-        if (published != Publication.Done)
+        _isPushed = published == Publication.Pending;
+        if (published is not (Publication.Done or Publication.Pending))
         {
             Undo(now);
         }
+        else if (published == Publication.Done)
+        {
+            _parts.ThrowIfLate(new ClaimView(_hunt.Claim));
+            _parts.ThrowIfLate(new ClaimView(_hunt.Twin));
+        }
 
-        return published == Publication.Done ? Confirm() : AnswerOf(published, standing);
+        return AnswerOf(published, standing);
     }
 
     /// <summary>Steps 1 and 2 alone: the claims are in their slots, under the guard, and nothing
@@ -167,6 +171,7 @@ internal struct Acquisition : IOperation
     public readonly Answer AnswerOf(Publication published, ClaimView standing) => published switch
     {
         Publication.Done => Answer.Done,
+        Publication.Pending => Answer.Wait(AwaitedFact.Own),
         Publication.Raced or Publication.Lost => Answer.Again,
         Publication.AlreadyReserved => Refusals.AlreadyReserved(_hunt.Owner.Owner, standing, _parts),
         Publication.LeaseGone => Refusals.LeaseOver(_lease),
@@ -259,29 +264,21 @@ internal struct Acquisition : IOperation
     {
         bool unlessServed = _hunt.Request.UnlessServed;
         Publication published = _parts.Table.Publish(_hunt.Claim!, _hunt.Owner, unlessServed, now, out standing);
-        return published == Publication.Done && _hunt.Both
-            ? _parts.Table.Publish(_hunt.Twin!, UdpOwner, unlessServed, now, out standing)
+        return published is Publication.Done or Publication.Pending && _hunt.Both
+            ? OfBoth(published, _parts.Table.Publish(_hunt.Twin!, UdpOwner, unlessServed, now, out standing))
             : published;
     }
 
     private readonly Publication Finish(long now)
     {
         Publication finished = _parts.Table.FinishLease(_hunt.Claim!, now);
-        return finished == Publication.Done && _hunt.Both ? _parts.Table.FinishLease(_hunt.Twin!, now) : finished;
+        return finished is Publication.Done or Publication.Pending && _hunt.Both
+            ? OfBoth(finished, _parts.Table.FinishLease(_hunt.Twin!, now))
+            : finished;
     }
 
-    private Answer Confirm()
-    {
-        _isPushed = IsPending;
-        if (_isPushed)
-        {
-            return Answer.Wait(AwaitedFact.Own);
-        }
-
-        _parts.ThrowIfLate(new ClaimView(_hunt.Claim));
-        _parts.ThrowIfLate(new ClaimView(_hunt.Twin));
-        return Answer.Done;
-    }
+    /// <summary>What became of two claims of which the first is there.</summary>
+    private static Publication OfBoth(Publication first, Publication second) => second == Publication.Done ? first : second;
 
     /// <summary>All or nothing: takes back what there is, so that it may begin again.</summary>
     public void Undo(long now)

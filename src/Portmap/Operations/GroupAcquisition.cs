@@ -149,7 +149,7 @@ internal struct GroupAcquisition : IOperation
         }
 
         Publication finished = _parts.Table.FinishGroup(_group!, now);
-        if (finished == Publication.Waits)
+        if (finished == Publication.Pending)
         {
             return Answer.Wait(AwaitedFact.Own);
         }

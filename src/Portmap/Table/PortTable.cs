@@ -275,8 +275,8 @@ internal sealed class PortTable
         return pushed;
     }
 
-    /// <summary>What has become of a lease that tops its owner: done also when its fact is not on
-    /// disk yet.</summary>
+    /// <summary>What has become of a lease that tops its owner, by one look at it: one that is
+    /// pending may end at any moment.</summary>
     public Publication FinishLease(PortClaim claim, long now)
     {
         if (_finishing.FinishOwn(claim, now))
@@ -284,14 +284,15 @@ internal sealed class PortTable
             return Publication.Done;
         }
 
-        Publication outcome = claim.Word.Cause switch
+        Publication outcome = claim.Word switch
         {
-            ClaimEnd.Withdrawn => Publication.Lost,   // a process that listens on the port was faster
-            ClaimEnd.LeaseGone => Publication.LeaseGone,
-            ClaimEnd.StoreFailed => Publication.StoreFailed,
+            { Stage: ClaimStage.Pending } => Publication.Pending,
+            { Cause: ClaimEnd.Withdrawn } => Publication.Lost,   // a process that listens on the port was faster
+            { Cause: ClaimEnd.LeaseGone } => Publication.LeaseGone,
+            { Cause: ClaimEnd.StoreFailed } => Publication.StoreFailed,
             _ => Publication.Done,
         };
-        if (outcome != Publication.Done)
+        if (outcome is not (Publication.Done or Publication.Pending))
         {
             _index.NoteIdle();
         }
@@ -301,11 +302,11 @@ internal sealed class PortTable
 
     /// <summary>Lets a group take effect whose members all top their owners; or it waits for the
     /// disk, or has ended.</summary>
-    /// <returns>Done, Waits, StoreFailed, or Lost: somebody's change came between.</returns>
+    /// <returns>Done, Pending, StoreFailed, or Lost: somebody's change came between.</returns>
     public Publication FinishGroup(ClaimGroup group, long now) => _finishing.FinishOwn(group, now) switch
     {
         { Stage: ClaimStage.Reserved } => Publication.Done,
-        { Stage: ClaimStage.Pending } => Publication.Waits,
+        { Stage: ClaimStage.Pending } => Publication.Pending,
         { Cause: ClaimEnd.StoreFailed } => Publication.StoreFailed,
         _ => Publication.Lost,
     };

@@ -3,8 +3,11 @@ namespace Portmap.Table;
 /// <summary>What became of a claim that was to be put on top of its owner.</summary>
 internal enum Publication
 {
-    /// <summary>It is there: it took effect, or waits for the disk.</summary>
+    /// <summary>It is there, and took effect if it was to.</summary>
     Done,
+
+    /// <summary>It is there, and waits for the disk.</summary>
+    Pending,
 
     /// <summary>Something came between: look at the owner again.</summary>
     Raced,
