@@ -27,7 +27,7 @@ public sealed class ComingBackTests
         TimeSpan[] first = await Task.WhenAll(clocks.Select(clock => clock.ShortWaits.Reader.ReadAsync().AsTask())).Within();
 
         first.Should().OnlyContain(wait => wait >= TimeSpan.FromMilliseconds(25) && wait <= TimeSpan.FromMilliseconds(50));
-        first.Distinct().Should().HaveCountGreaterThan(Workers / 2);
+        first.Distinct().Should().HaveCountGreaterThan(Workers / 4, "of 26 waits, 20 workers draw 14 different ones on average, and 5 or fewer once in a thousand million times");
         await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).Within();
     }
 
