@@ -298,6 +298,9 @@ internal sealed class PortClaim : IGuaranteed
     public bool Cools(ClaimEnd cause) =>
         cause != ClaimEnd.UsedUp && (TookCooling || cause is not (ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed));
 
+    /// <summary>It came to nothing, and no port cools after it.</summary>
+    public bool HasLeftNothing => Word.CameToNothing && !TookCooling;
+
     /// <summary>A registration takes a port that cools; said before it is in its slot, by all who
     /// help it.</summary>
     public void MarkTookCooling() => Volatile.Write(ref _kind, (byte)(_kind | CoolingFlag));   // the only bit that ever changes

@@ -268,24 +268,26 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
     public PortCounts Count(PortProtocol protocol, PortPool pool)
     {
         int reserved = 0, bound = 0, cooling = 0, foreign = 0;
+        long now = parts.Clock.NowMs;
         PortSpace space = parts.Space(protocol);
         foreach (int port in pool.Ranges.SelectMany(range => Enumerable.Range(range.First, range.Count)))
         {
             object? slot = space.Slots[port];
+            PortClaim? holder = null;
+            bool isForeign = false, isCooling = false;   // one port, also of several owners
             foreach (PortClaim claim in PortSlots.Claims(ref slot))
             {
-                PortClaim? holder = claim.Cell?.HolderOf(port);
                 PortClaim meant = claim.Meant;
                 ClaimWord word = meant.Word;
-                reserved += holder is { IsLease: true } ? 1 : 0;
-                bound += holder is { IsLease: false } ? 1 : 0;
-                foreign += word.Stage == ClaimStage.Foreign && !space.IsDue(word, parts.Clock.NowMs) ? 1 : 0;
-                cooling += holder is null && word.Stage == ClaimStage.Ended && space.CoolsForMs(meant, word, parts.Clock.NowMs) > 0 ? 1 : 0;
-                if (holder is not null)
-                {
-                    break;   // several owners, one port
-                }
+                holder ??= claim.Cell?.HolderOf(port);
+                isForeign |= word.Stage == ClaimStage.Foreign && !space.IsDue(word, now);
+                isCooling |= word.Stage == ClaimStage.Ended && space.CoolsForMs(meant, word, now) > 0;
             }
+
+            reserved += holder is { IsLease: true } ? 1 : 0;
+            bound += holder is { IsLease: false } ? 1 : 0;
+            foreign += holder is null && isForeign ? 1 : 0;
+            cooling += holder is null && !isForeign && isCooling ? 1 : 0;
         }
 
         return new PortCounts(reserved, bound, cooling, foreign);
@@ -328,6 +330,21 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
     /// restart: nobody else gets the port.</summary>
     private static bool IsHeldUnseen(PortClaim inSlot) => inSlot.Cell?.Served() is { Holder.IsServing: false } served && served.Port == inSlot.Port;
 
+    /// <summary>Of two that were on a port: one that still holds it, else one after which it may
+    /// cool, else the last to leave.</summary>
+    private static bool TellsMore(PortClaim one, PortClaim other)
+    {
+        bool isHeld = IsHeldUnseen(one);
+        if (isHeld || IsHeldUnseen(other))
+        {
+            return isHeld;
+        }
+
+        PortClaim left = one.Meant, otherLeft = other.Meant;
+        bool hasLeftNothing = left.HasLeftNothing;
+        return hasLeftNothing == otherLeft.HasLeftNothing ? left.Word.At > otherLeft.Word.At : !hasLeftNothing;
+    }
+
     /// <summary>One of the claims in force on a port.</summary>
     /// <remarks> Linearization, when none is found: all that the slot led to had ended or was
     /// pending at the first pass. A second look at the slot then finds everything that is in force
@@ -339,8 +356,8 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
     /// </remarks>
     /// <param name="protocol">The protocol.</param>
     /// <param name="port">The port.</param>
-    /// <param name="newest">When there is none: of those that were on the port, one that still
-    /// holds it, else the last to leave.</param>
+    /// <param name="newest">When there is none: of those that were on the port the one that tells
+    /// most of it (<see cref="TellsMore"/>).</param>
     private PortClaim? CurrentOn(PortProtocol protocol, int port, out PortClaim? newest)
     {
         PortSlots slots = parts.Space(protocol).Slots;
@@ -357,7 +374,7 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
                 return visible;
             }
 
-            newest = newest is null || IsHeldUnseen(claim) || (!IsHeldUnseen(newest) && word.At > newest.Word.At) ? claim : newest;
+            newest = newest is null || TellsMore(claim, newest) ? claim : newest;
         }
 
         object? second = slots[port];

@@ -135,6 +135,31 @@ public sealed class FailingStoreTests
     }
 
     [Fact]
+    public async Task TryGetEntry_OneThatSharedThePortCouldNotBeWritten_ThePortOfTheOtherCools()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => (options.Ports, options.ReuseDelay, options.ReuseCooling) = ("20000-20000", TimeSpan.FromSeconds(20), false));
+        await scene.RegisterAsync("a", 20000);
+        scene.Store.Hold();
+        Task failing = scene.Here.RegisterAsync(new PortClaimRequest("b", 20000)).AsTask();
+        await scene.Store.ArrivedAsync().Within();
+        Task releasing = scene.Here.ReleaseAsync("a").AsTask();
+        scene.Clock.Advance(TimeSpan.FromMilliseconds(1));
+        scene.Store.Fail();
+        scene.Store.Release();
+        (await failing.RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        (await releasing.RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        scene.Clock.Advance(scene.Options.LivenessInterval);
+        await scene.Registry.FlushAsync().Within();
+
+        (await scene.Registry.AcquireAsync("c").RefusalAsync()).Reason.Should().Be(PortRefusalReason.Exhausted);
+        scene.StateOf(20000).Should().Be(PortState.Cooling);
+        scene.Registry.TryGetEntry(20000, out PortEntry entry).Should().BeTrue();
+        entry.Owner.Should().Be("a");
+        scene.Registry.Snapshot().Entries.Should().ContainSingle().Which.Owner.Should().Be("a");
+    }
+
+    [Fact]
     public async Task AcquireAllAsync_APortThatCoolsAfterAFailureIsGivenBack_ItsOwnerMayStillHaveIt()
     {
         await using StoreScene scene = await StoreScene.OpenAsync(options => (options.Ports, options.ReuseDelay, options.ReuseCooling) = ("20000-20000", TimeSpan.FromSeconds(20), false));

@@ -73,6 +73,19 @@ public sealed class PortTableTests
     }
 
     [Fact]
+    public async Task Exhausted_AfterOwnersThatSharedAPort_OnePortCools()
+    {
+        await using Scene scene = new("20000-20001", options => options.ReuseCooling = false);
+        scene.Here.Register("a", 20_000);
+        scene.Here.Register("b", 20_000);
+        scene.Here.TryRelease("a", out _).Should().BeTrue();
+        scene.Here.TryRelease("b", out _).Should().BeTrue();
+        scene.Acquire("c").Port.Should().Be(20_001);
+
+        scene.AcquireRefused("d").ShouldExplain(PortRefusalReason.Exhausted, "0 are bound", "1 reserved", "1 cooling");
+    }
+
+    [Fact]
     public async Task Look_RegistrationWasRefusedAboveAnOpenLease_ThePortIsInUse()
     {
         await using Scene scene = new($"{Scene.First}");
