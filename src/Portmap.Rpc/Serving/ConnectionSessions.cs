@@ -84,7 +84,11 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         (string owner, PortProtocol protocol) = (request.Owner, request.Protocol);
         PortSession session = _owners.GetValueOrDefault((owner, protocol)) ?? SessionOf(claimedProcessId: 0, owner);
         await session.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
-        _owners.Remove((owner, protocol));
+        if (!IsRegistered(owner, protocol, session))
+        {
+            _owners.Remove((owner, protocol));
+        }
+
         foreach (PortProtocol one in SingleProtocols.Of(protocol))
         {
             Share.Look(owner, one);
@@ -127,6 +131,10 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         _sessions.Clear();
         _owners.Clear();
     }
+
+    // What was released may have been something else, or over already.
+    private bool IsRegistered(string owner, PortProtocol protocol, PortSession by) =>
+        context.Registry.TryGetEntry(owner, out PortEntry entry, protocol) && entry.State == PortState.Bound && (entry.ProcessId ?? 0) == by.ProcessId;
 
     /// <summary>
     /// What is held over this connection: owners that were registered, and leases that were

@@ -207,6 +207,24 @@ public class LimitTests
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
     }
 
+    [Fact]
+    public async Task IdleTimeout_ConnectionThatReleasedNothing_IsLeftAlone()
+    {
+        await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10) }, timeProvider: _time);
+        await using PortmapClient worker = harness.OpenClient();
+        using Socket listening = Listen();
+        int port = ((IPEndPoint)listening.LocalEndPoint!).Port;
+        await worker.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        await worker.RegisterAsync(new PortClaimRequest("b1", port)).Within();
+        await worker.ReleaseAsync(new PortClaimRequest("b1", 49200)).Within();   // it has left that port
+
+        Advance(TimeSpan.FromSeconds(60));
+
+        await worker.PingAsync().Within();
+        harness.Registry.TryGetPort("b1", out _).Should().BeTrue();
+        harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
