@@ -39,7 +39,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     {
         PortSession session = SessionOf(claimedProcessId: 0, request.Owner);
         return WithinSharesAsync(
-            request.Owner, port: 0, request.Protocol, () => session.AcquireAsync(request, CancellationToken.None), static lease => (lease.Epoch, lease.Port));
+            request.Owner, port: 0, request.Protocol, () => session.AcquireAsync(request, CancellationToken.None), static lease => (lease.Epoch, lease.Port, true));
     }
 
     /// <inheritdoc cref="AcquireAsync"/>
@@ -73,7 +73,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             request.Port ?? 0,
             request.Protocol,
             () => session.RegisterAsync(request, CancellationToken.None),
-            static entry => (entry.Epoch ?? 0, entry.Port)).ConfigureAwait(false);
+            static entry => (entry.Epoch ?? 0, entry.Port, false)).ConfigureAwait(false);
         _owners[(request.Owner, request.Protocol)] = session;
         NoteClaim(claimedProcessId, session);
         return entry;
@@ -106,7 +106,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             port: 0,
             request.Protocol,
             () => session.ReportBindFailureAsync(either, CancellationToken.None),
-            static lease => (lease.Epoch, lease.Port)).ConfigureAwait(false);
+            static lease => (lease.Epoch, lease.Port, true)).ConfigureAwait(false);
         NoteClaim(claimedProcessId, session);
         return lease;
     }
@@ -205,11 +205,11 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     /// Makes a change that gives somebody an owner, if the shares of the connection and of its user
     /// have room for it.
     /// </summary>
-    private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port)> claim)
+    private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port, bool IsLease)> claim)
     {
         PortProtocol[] protocols = SingleProtocols.Of(protocol);
         _user ??= context.Users.Of(peer);
-        (long epoch, int given) = (0, 0);
+        (long epoch, int given, bool isLease) = (0, 0, false);
         List<(OwnerShare Share, PortProtocol Protocol)> begun = new(4);
         try
         {
@@ -223,14 +223,14 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             }
 
             T result = await change().ConfigureAwait(false);
-            (epoch, given) = claim(result);
+            (epoch, given, isLease) = claim(result);
             return result;
         }
         finally
         {
             foreach ((OwnerShare share, PortProtocol one) in begun)
             {
-                share.End(owner, one, epoch, given);
+                share.End(owner, one, epoch, given, isLease);
             }
         }
 

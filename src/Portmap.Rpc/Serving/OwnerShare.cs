@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Serving;
@@ -8,9 +9,10 @@ namespace Portmap.Rpc.Serving;
 /// their ports. No more than its limits say.
 /// </summary>
 /// <remarks>
-/// <para>An owner is counted before it is asked for, so that calls at the same time cannot pass the
-/// limit together, and no longer when it is given back. Claims also end without a word of their
-/// party; so at the limit all are looked at, at most once a second.</para>
+/// <para>An owner, and the port that it may get, are counted before they are asked for, so that calls
+/// at the same time cannot pass a limit together, and no longer when they are given back. An owner
+/// may have two ports: that of its registration, and that of a lease beside it. Claims also end
+/// without a word of their party; so at the limit all are looked at, at most once a second.</para>
 /// Safe for any thread.
 /// </remarks>
 /// <param name="registry">Which knows what still stands.</param>
@@ -26,6 +28,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Held> _owners = [];
     private readonly Dictionary<(int Port, PortProtocol Protocol), int> _ports = [];
+    private int _underWay;   // ports that may come of calls under way
     private long? _walkedAt;
 
     public bool IsEmpty
@@ -42,23 +45,27 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     /// <summary>Counts an owner that is about to be asked for.</summary>
     /// <exception cref="PortRefusedException">TooManyOwners: the limit is reached.</exception>
     /// <param name="owner">The owner.</param>
-    /// <param name="port">The port, 0 when it is not known yet.</param>
+    /// <param name="port">The port of a registration; 0 for a lease, whose port is not known
+    /// yet.</param>
     /// <param name="protocol">The protocol.</param>
-    /// <param name="ahead">How many ports the same ask takes besides.</param>
-    public void Begin(string owner, int port, PortProtocol protocol, int ahead = 0)
+    public void Begin(string owner, int port, PortProtocol protocol)
     {
         lock (_gate)
         {
-            if (Complaint(owner, port, protocol, ahead) is not null)
+            if (Complaint(owner, port, protocol) is not null)
             {
                 Walk();
-                if (Complaint(owner, port, protocol, ahead) is { } complaint)
+                if (Complaint(owner, port, protocol) is { } complaint)
                 {
                     throw new PortRefusedException(new PortRefusal(PortRefusalReason.TooManyOwners, complaint) { Owner = owner, Port = port, Protocol = protocol });
                 }
             }
 
-            CollectionsMarshal.GetValueRefOrAddDefault(_owners, (owner, protocol), out _).Asking++;
+            int taking = TakesOne(owner, port, protocol) ? 1 : 0;
+            ref Held held = ref CollectionsMarshal.GetValueRefOrAddDefault(_owners, (owner, protocol), out _);
+            held.Asking++;
+            held.Taking += taking;
+            _underWay += taking;
         }
     }
 
@@ -67,15 +74,24 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     /// <param name="protocol">The protocol.</param>
     /// <param name="epoch">The epoch of the claim; 0 when it was refused.</param>
     /// <param name="port">The port of the claim, 0 when its process picks one.</param>
-    public void End(string owner, PortProtocol protocol, long epoch, int port)
+    /// <param name="isLease">Whether it is a lease; else a registration.</param>
+    public void End(string owner, PortProtocol protocol, long epoch, int port, bool isLease)
     {
         lock (_gate)
         {
             ref Held held = ref CollectionsMarshal.GetValueRefOrNullRef(_owners, (owner, protocol));
             held.Asking--;
+            int over = Math.Max(0, held.Taking - held.Asking);
+            held.Taking -= over;
+            _underWay -= over;
             if (epoch != 0)
             {
-                Move(ref held, protocol, port);
+                Move(ref isLease ? ref held.Leased : ref held.Registered, protocol, port);
+                if (!isLease && held.Leased == held.Registered)
+                {
+                    Move(ref held.Leased, protocol, 0);   // it is used up
+                }
+
                 held.Epoch = Math.Max(held.Epoch, epoch);
             }
             else if (held is { Asking: 0, Epoch: 0 })
@@ -99,15 +115,20 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
     }
 
-    private string? Complaint(string owner, int port, PortProtocol protocol, int ahead)
+    /// <summary>Whether a call may bring one more port: a lease does where none is open, whatever
+    /// else its owner has.</summary>
+    private bool TakesOne(string owner, int port, PortProtocol protocol) => port == 0
+        ? _owners.GetValueOrDefault((owner, protocol)).Leased == 0
+        : limits.Counts(port) && !_ports.ContainsKey((port, protocol));
+
+    private string? Complaint(string owner, int port, PortProtocol protocol)
     {
         if (_owners.Count >= limits.Owners && !_owners.ContainsKey((owner, protocol)))
         {
             return string.Create(CultureInfo.InvariantCulture, $"{limits.Owners} owners are registered or acquired {limits.By}, which is its limit ({limits.OwnersName}); {limits.Remedy}.");
         }
 
-        bool takesOne = (port == 0 && !_owners.ContainsKey((owner, protocol))) || (limits.Counts(port) && !_ports.ContainsKey((port, protocol)));
-        return takesOne && _ports.Count + ahead >= limits.Ports
+        return _ports.Count + _underWay >= limits.Ports && TakesOne(owner, port, protocol)
             ? string.Create(CultureInfo.InvariantCulture, $"{limits.Ports} ports of {string.Join(',', limits.Ranges)} are taken {limits.By}, which is its limit ({nameof(PortmapServerOptions.MaxPortsPerUser)}, and half of the range); {limits.Remedy}.")
             : null;
     }
@@ -120,34 +141,43 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
 
         _walkedAt = timeProvider.GetTimestamp();
-        foreach (((string, PortProtocol) one, Held held) in _owners)
+        foreach (((string Owner, PortProtocol Protocol) one, Held held) in _owners)
         {
             ForgetUnlessStanding(one, held);
+            ref Held still = ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one);
+            if (!Unsafe.IsNullRef(ref still) && still.Leased != 0 && !IsReserved(one.Owner, still.Leased, one.Protocol))
+            {
+                Move(ref still.Leased, one.Protocol, 0);   // the lease is over, and the owner has something else
+            }
         }
     }
+
+    private bool IsReserved(string owner, int port, PortProtocol protocol) =>
+        registry.TryGetEntry(port, out PortEntry entry, protocol) && entry.State == PortState.Reserved && entry.Owner == owner;
 
     // A later claim of the owner is somebody else's, or this party's and noted soon.
     private void ForgetUnlessStanding((string Owner, PortProtocol Protocol) one, Held held)
     {
         if (held.Asking == 0 && !(registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol) && entry.Epoch <= held.Epoch))
         {
-            Move(ref held, one.Protocol, 0);
+            Move(ref held.Registered, one.Protocol, 0);
+            Move(ref held.Leased, one.Protocol, 0);
             _owners.Remove(one);
             limits.Forgotten?.Invoke(one.Owner, one.Protocol);
         }
     }
 
-    private void Move(ref Held held, PortProtocol protocol, int port)
+    private void Move(ref int held, PortProtocol protocol, int port)
     {
-        if (held.Port != 0 && --CollectionsMarshal.GetValueRefOrNullRef(_ports, (held.Port, protocol)) == 0)
+        if (held != 0 && --CollectionsMarshal.GetValueRefOrNullRef(_ports, (held, protocol)) == 0)
         {
-            _ports.Remove((held.Port, protocol));
+            _ports.Remove((held, protocol));
         }
 
-        held.Port = limits.Counts(port) ? port : 0;
-        if (held.Port != 0)
+        held = limits.Counts(port) ? port : 0;
+        if (held != 0)
         {
-            CollectionsMarshal.GetValueRefOrAddDefault(_ports, (held.Port, protocol), out _)++;
+            CollectionsMarshal.GetValueRefOrAddDefault(_ports, (held, protocol), out _)++;
         }
     }
 
@@ -156,10 +186,16 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         /// <summary>Of the newest claim that is known.</summary>
         public long Epoch;
 
-        /// <summary>Its port, if that is one of the range.</summary>
-        public int Port;
+        /// <summary>The port of its registration, if that is one of the range.</summary>
+        public int Registered;
+
+        /// <summary>The port of its lease, if that is one of the range.</summary>
+        public int Leased;
 
         /// <summary>How many calls for it are under way.</summary>
         public int Asking;
+
+        /// <summary>How many ports may come of them.</summary>
+        public int Taking;
     }
 }

@@ -7,7 +7,6 @@ namespace Portmap.Rpc.Serving;
 internal sealed class SharedAsk(OwnerShare connection, OwnerShare? user) : IDisposable
 {
     private readonly List<(OwnerShare Share, int Request, string Owner, PortProtocol Protocol)> _begun = [];
-    private readonly Dictionary<(OwnerShare Share, PortProtocol Protocol), int> _asked = [];
     private IReadOnlyList<PortLease> _leases = [];
 
     /// <summary>Counts the owner of a request, and a port for it.</summary>
@@ -19,17 +18,15 @@ internal sealed class SharedAsk(OwnerShare connection, OwnerShare? user) : IDisp
         {
             foreach (OwnerShare share in user is null ? [connection] : (ReadOnlySpan<OwnerShare>)[connection, user])
             {
-                int ahead = _asked.GetValueOrDefault((share, protocol));
                 try
                 {
-                    share.Begin(request.Owner, port: 0, protocol, ahead);
+                    share.Begin(request.Owner, port: 0, protocol);
                 }
                 catch (PortRefusedException e)
                 {
                     throw Refused(e.Refusal, number, count);
                 }
 
-                _asked[(share, protocol)] = ahead + 1;
                 _begun.Add((share, number, request.Owner, protocol));
             }
         }
@@ -43,7 +40,7 @@ internal sealed class SharedAsk(OwnerShare connection, OwnerShare? user) : IDisp
         foreach ((OwnerShare share, int request, string owner, PortProtocol protocol) in _begun)
         {
             (long epoch, int port) = _leases.Count == 0 ? (0, 0) : (_leases[request].Epoch, _leases[request].Port);
-            share.End(owner, protocol, epoch, port);
+            share.End(owner, protocol, epoch, port, isLease: true);
         }
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Native;
 using Portmap.Rpc.Peers;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -143,6 +144,52 @@ public class UserShareTests
         {
             await own.AcquireAsync($"own/{i}").Within();
         }
+    }
+
+    [Fact]
+    public async Task MaxPortsPerUser_LeasesBesideRegistrations_CountToo()
+    {
+        PortRange range = PortBlock.Take(20);
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, Probe = false }, timeProvider: _time);
+        await using PortmapClient client = harness.OpenClient(Unix(Other));
+        for (int i = 0; i < 6; i++)
+        {
+            await client.RegisterAsync(new PortClaimRequest($"a/{i}", range.First + i)).Within();
+        }
+
+        int granted = 0;
+        for (int i = 0; i < 6; i++)
+        {
+            granted += await GrantedAsync(() => client.AcquireAsync($"a/{i}"));
+        }
+
+        granted.Should().Be(4, "an owner with a lease beside its registration has two ports");
+        await RefusedAsync(() => client.AcquireAsync("more"), "10 ports");
+        PortEntry lease = harness.Registry.Snapshot().Entries.Single(entry => entry is { Owner: "a/0", State: PortState.Reserved });
+        await RefusedAsync(() => client.RegisterAsync(new PortClaimRequest("more", range.Last)), "10 ports");
+        await client.RegisterAsync(new PortClaimRequest("a/0", lease.Port) { Epoch = lease.Epoch }).Within();   // the port it leaves is free again
+        await client.AcquireAsync("a/0").Within();
+        await RefusedAsync(() => client.AcquireAsync("more"), "10 ports");
+        _time.Advance(TimeSpan.FromSeconds(61));   // the leases run out
+        await client.AcquireAsync("more").Within();
+    }
+
+    [Fact]
+    public void MaxPortsPerUser_AsksAtTheSameTime_DoNotPassTogether()
+    {
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Probe = false });
+        OwnerShare share = new(registry, _time, new ShareLimits { Owners = 10, OwnersName = "owners", Ranges = [new PortRange(20_000, 20_003)], Ports = 2, By = "here", Remedy = "wait" });
+        share.Begin("a", port: 0, PortProtocol.Tcp);
+        share.Begin("b", port: 20_001, PortProtocol.Tcp);
+
+        foreach (int port in (int[])[0, 20_002])
+        {
+            Action third = () => share.Begin("c", port, PortProtocol.Tcp);
+            third.Should().Throw<PortRefusedException>().Which.Refusal.Reason.Should().Be(PortRefusalReason.TooManyOwners);
+        }
+
+        share.End("a", PortProtocol.Tcp, epoch: 0, port: 0, isLease: true);   // it was refused
+        share.Begin("c", port: 20_002, PortProtocol.Tcp);
     }
 
     [Fact]
