@@ -23,6 +23,10 @@ internal sealed class PortmapProgram(ServerContext context)
     /// <summary>Room for the header of a reply and the status in front of a refusal.</summary>
     private const int RefusalReserve = 64;
 
+    /// <summary>The least that a lease can be extended by. It changes nothing where more is
+    /// left.</summary>
+    private static readonly TimeSpan s_moment = TimeSpan.FromMilliseconds(100);
+
     private readonly PortRegistry _registry = context.Registry;
 
     private int PageBytes => context.Limits.RecordBytes - PageReserve;
@@ -171,7 +175,7 @@ internal sealed class PortmapProgram(ServerContext context)
             int claimedProcessId = request.ReadInt32();
             SocketError error = BindErrno.Read(request.ReadInt32());
             claim = claim with { Ports = PortmapXdr.ReadAdded(ref request.Arguments) };
-            DemandHealing(connection.Peer, claim);
+            await DemandHealingAsync(connection, claim, claimedProcessId).ConfigureAwait(false);
             DemandStranger(error, claim);
             PortLease lease = await connection.Sessions.ReportBindFailureAsync(claim, claimedProcessId).ConfigureAwait(false);
             request.WriteInt32(PortmapProcedure.Ok);
@@ -333,18 +337,23 @@ internal sealed class PortmapProgram(ServerContext context)
         return true;
     }
 
-    // A report for an owner that has no lease is given one, which is to acquire. Of a registered
-    // owner the lease is the later of its two claims.
-    private void DemandHealing(Peer peer, in PortClaimRequest claim)
+    // A report for an owner that has no lease is given one, which is to acquire. What the caller says
+    // of a lease is not believed: one beside a registration shows when it is given a moment more.
+    private async ValueTask DemandHealingAsync(RpcConnection connection, PortClaimRequest claim, int claimedProcessId)
     {
+        Peer peer = connection.Peer;
+        peer.DemandChange(claim.Owner);
         PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
-        bool hasLease = protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
-            && (entry.State == PortState.Reserved || claim.Epoch > entry.Epoch);
-        if (hasLease)
+        if (peer.MayAcquire || (protocol is PortProtocol.Tcp or PortProtocol.Udp && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol) && entry.State == PortState.Reserved))
         {
-            peer.DemandChange(claim.Owner);
+            return;
         }
-        else
+
+        try
+        {
+            await connection.Sessions.ExtendAsync(claim with { Port = null }, claimedProcessId, s_moment).ConfigureAwait(false);
+        }
+        catch (PortRefusedException e) when (e.Refusal.Reason != PortRefusalReason.StoreFailed)
         {
             peer.DemandAcquire(claim.Owner);
         }

@@ -100,11 +100,31 @@ public class TrustTests
         healed.Port.Should().Be(lease.Port).And.NotBe(0);
         await worker.RegisterAsync(new PortClaimRequest("b1", healed.Port) { Epoch = healed.Epoch }).Within();
 
-        foreach (string owner in (string[])["b1", "b2"])
+        foreach ((string owner, long? epoch) in ((string, long?)[])[("b1", null), ("b1", healed.Epoch + 16), ("b1", long.MaxValue), ("b2", null), ("b2", long.MaxValue)])
         {
-            Func<Task> report = () => worker.ReportBindFailureAsync(new PortClaimRequest(owner, 49200)).Within();
-            (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted);
+            Func<Task> report = () => worker.ReportBindFailureAsync(new PortClaimRequest(owner, 49200) { Epoch = epoch }).Within();
+            (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotPermitted, "{0} has no lease, whatever epoch {1} claims", owner, epoch);
         }
+
+        harness.Registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Reserved);
+    }
+
+    [Theory]
+    [InlineData(PortRegistryOptions.AllocatorPicks)]
+    [InlineData(PortRegistryOptions.ProcessBinds)]
+    public async Task AllowAcquire_Off_HealsTheLeaseBesideARegistration(string strategy)
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
+        Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { AllowAcquire = false };
+        await using PortmapClient worker = harness.OpenClient(peer);
+        await worker.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        PortLease lease = await harness.Registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy });
+        int failed = lease.Port == 0 ? 49201 : lease.Port;
+
+        PortEntry healed = await worker.ReportBindFailureAsync(new PortClaimRequest("b1", failed) { Epoch = lease.Epoch }).Within();
+
+        healed.Epoch.Should().Be(lease.Epoch);
+        healed.State.Should().Be(PortState.Reserved);
     }
 
     [Fact]
