@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Calling;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests;
@@ -24,6 +25,30 @@ public sealed class PortmapClientWatchTests
         second.Snapshot.Should().BeNull();
         second.Revision.Should().Be(first.Revision + 1);
         second.Changes.Should().Equal(new PortChange(second.Revision, PortChangeKind.Registered, after));
+    }
+
+    [Fact]
+    public async Task Watch_WhileACallOfItsClientIsStuck_GoesOn()
+    {
+        await using Harness harness = new();
+        PortmapEndpoint endpoint = PortmapEndpoint.Parse("unix:/in/memory");
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream deaf = theirs;
+        await using PortmapClient client = PortmapClient.Over(
+            ours, endpoint, _ => Task.FromResult(new RpcCaller(harness.Open(), endpoint, new PortmapClientOptions())), new PortmapClientOptions { CallTimeout = TimeSpan.FromMilliseconds(300) });
+        await using Reader reader = new(client);
+        (await reader.NextAsync()).Snapshot.Should().NotBeNull();
+        List<Task<PortEntry?>> calls = [];
+        while (!ours.HeldBack.IsCompleted)
+        {
+            calls.Add(client.GetEntryAsync(new string('x', 4_000)));
+        }
+
+        await client.Ended.Within();   // what was written was not taken in time
+        harness.Registry.OpenSession(Environment.ProcessId).TryRegister(new PortClaimRequest("b1", 49200), out PortEntry entry, out _).Should().BeTrue();
+
+        (await reader.NextAsync()).Changes.Should().ContainSingle().Which.Entry.Should().Be(entry);
+        await Task.WhenAll(calls.Select(call => ((Func<Task>)(() => call.Within())).Should().ThrowAsync<IOException>()));
     }
 
     [Fact]

@@ -25,7 +25,7 @@ internal sealed class RpcCaller : IAsyncDisposable
     private readonly ConcurrentDictionary<uint, PendingCall> _pending = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly XdrWriter _out = new();
-    private readonly CancellationTokenSource _ended = new();
+    private readonly CancellationTokenSource _closed = new(), _ended = new();
     private readonly Task _reading;
     private uint _xid;
     private int _isDisposed;
@@ -40,14 +40,14 @@ internal sealed class RpcCaller : IAsyncDisposable
         _peer = peer;
         _callTimeout = options.CallTimeout;
         _timeProvider = options.TimeProvider;
-        Closed = _ended.Token;
+        Closed = _closed.Token;
         _reading = ReadAsync();
     }
 
     /// <summary>Completes when the connection has ended, for whatever reason.</summary>
     public Task Ended => _reading;
 
-    /// <summary>Fires when the connection is closed from this side.</summary>
+    /// <summary>Fires when its owner closes it, and not when it breaks.</summary>
     public CancellationToken Closed { get; }
 
     /// <summary>Asks for nothing.</summary>
@@ -136,10 +136,12 @@ internal sealed class RpcCaller : IAsyncDisposable
             return;
         }
 
+        await _closed.CancelAsync().ConfigureAwait(false);
         await _ended.CancelAsync().ConfigureAwait(false);
         await _stream.DisposeAsync().ConfigureAwait(false);
         await _reading.ConfigureAwait(false);
         _ended.Dispose();
+        _closed.Dispose();
     }
 
     private async Task SendAsync(uint xid, uint procedure, Action<XdrWriter> arguments, CancellationToken cancellationToken, CancellationToken limit)
