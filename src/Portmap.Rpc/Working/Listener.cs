@@ -14,8 +14,12 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     private readonly PortPicker _picker = new(settings, new Random());
     private readonly List<int> _tried = [];
 
-    /// <summary>The epoch of the lease that this process asked for itself, or 0.</summary>
+    /// <summary>The epoch of the lease that the daemon named when it was asked, or null.</summary>
     private long? _asked;
+
+    /// <summary>Whether that lease was made for this process, and not for another one
+    /// before.</summary>
+    private bool _isOurs;
 
     /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in
     /// use, and the message lists them; or binding failed for a reason that no other port heals:
@@ -37,7 +41,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         {
             return await ListenAsync(port, epoch, cancellationToken).ConfigureAwait(false);
         }
-        catch (PortRefusedException) when (_asked is not null)
+        catch (PortRefusedException) when (_asked is not null && _isOurs)
         {
             await GiveBackAsync(cancellationToken).ConfigureAwait(false);
             throw;
@@ -84,7 +88,9 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = PortRegistryOptions.AllocatorPicks };
         try
         {
-            return await link.CallAsync((client, token) => client.AcquireAsync(request, token), cancellationToken).ConfigureAwait(false);
+            PortEntry lease = await link.CallAsync((client, token) => client.AcquireAsync(request, token), cancellationToken).ConfigureAwait(false);
+            _isOurs = true;
+            return lease;
         }
         catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.AlreadyReserved)
         {

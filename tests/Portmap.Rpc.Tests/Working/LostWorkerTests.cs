@@ -141,6 +141,21 @@ public sealed class LostWorkerTests : AsyncTest
         (await lease.WhenBound.Within()).Port.Should().Be(lease.Port);
     }
 
+    [Fact]
+    public async Task Listen_ToldNothingAndCannotListen_LeavesTheLeaseOfAnother()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
+        WorkerPortOptions options = Untold();
+        options.Address = IPAddress.Parse("192.0.2.1");
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.AddressUnavailable);
+        _registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue("the host acquired it for the worker that it starts");
+        entry.Should().BeEquivalentTo(new { State = PortState.Reserved, lease.Port, lease.Epoch });
+    }
+
     [NeedsFact("sleep")]
     public async Task Listen_ToldNothingWhileAnotherProcessServes_IsRefusedAndLeavesNothingBehind()
     {
