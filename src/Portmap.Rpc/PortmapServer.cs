@@ -28,7 +28,7 @@ public sealed class PortmapServer : IAsyncDisposable
     private ConnectionSet? _connections;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private bool _isStarted;
-    private bool _isStopped;
+    private Task? _stopped;
 
     /// <summary>Makes a server; it listens after <see cref="StartAsync"/>.</summary>
     /// <param name="registry">What it serves.</param>
@@ -69,7 +69,7 @@ public sealed class PortmapServer : IAsyncDisposable
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_isStarted || _isStopped)
+            if (_isStarted || _stopped is not null)
             {
                 throw new InvalidOperationException("A server starts once; make another one.");
             }
@@ -92,29 +92,32 @@ public sealed class PortmapServer : IAsyncDisposable
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Task stopped;
         try
         {
-            if (_isStopped)
-            {
-                return;
-            }
-
-            _isStopped = true;
-            _context.Metrics.Dispose();
-            int open = _connections?.Count ?? 0;
-            await _stopping.CancelAsync().ConfigureAwait(false);
-            Close();
-            if (_connections is not null)
-            {
-                await Task.WhenAll(_accepting).WaitAsync(cancellationToken).ConfigureAwait(false);
-                await _connections.EndAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
-                _connections.Dispose();
-                Log.ServerStopped(_context.Logger, open);
-            }
+            stopped = _stopped ??= StopOnceAsync();
         }
         finally
         {
             _gate.Release();
+        }
+
+        await stopped.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    // Whoever waits for it may give up; it does not.
+    private async Task StopOnceAsync()
+    {
+        _context.Metrics.Dispose();
+        int open = _connections?.Count ?? 0;
+        await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // what a program of the host throws in it
+        Close();
+        if (_connections is not null)
+        {
+            await Task.WhenAll(_accepting).ConfigureAwait(false);
+            await _connections.EndAsync().ConfigureAwait(false);
+            _connections.Dispose();
+            Log.ServerStopped(_context.Logger, open);
         }
     }
 
@@ -153,7 +156,7 @@ public sealed class PortmapServer : IAsyncDisposable
         Endpoints = [.. _listeners.Select(listener => listener.Endpoint)];
         bool isLowered = _context.Limits.Connections < _wantedConnections, isSet = _wantedConnections != new PortmapServerOptions().MaxConnections;
         _connections = new ConnectionSet(_context, _programs, _stopping.Token) { NearlyFull = isLowered && !isSet ? TellLowered : null };
-        _context.Metrics.ObserveConnections(() => _isStopped ? null : _connections.Count);
+        _context.Metrics.ObserveConnections(() => _stopped is not null ? null : _connections.Count);
         if (isLowered && isSet)
         {
             TellLowered();

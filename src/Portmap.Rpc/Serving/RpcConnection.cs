@@ -300,9 +300,18 @@ internal sealed partial class RpcConnection : IDisposable
         try
         {
             _context.Listings.Drop(ListingReader);
-            await _ended.CancelAsync().ConfigureAwait(false);
-            await Sessions.DisposeAsync().ConfigureAwait(false);
-            await _stream.DisposeAsync().ConfigureAwait(false);
+            Task cancelled = _ended.CancelAsync();
+            await cancelled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await Sessions.DisposeAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                await _stream.DisposeAsync().ConfigureAwait(false);
+            }
+
+            await cancelled.ConfigureAwait(false);   // what a program of the host throws in it is told
         }
         catch (Exception e)
         {

@@ -242,6 +242,22 @@ public class ConnectionTests
     }
 
     [Fact]
+    public async Task Connection_OfAProgramWhoseCancellationThrows_IsClosedAllTheSame()
+    {
+        PortmapServerOptions options = new();
+        options.Programs.Add(new EchoProgram());
+        await using Harness harness = new(options);
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        (await client.ExchangeAsync(Wire.Call(1, EchoProgram.Id, 2, 3, []))).Should().Equal(Wire.Success(1));
+
+        await client.WriteAsync((byte[])[0xFF, 0xFF, 0xFF, 0xFF]);   // longer than any record
+
+        (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+        await served.Within();
+        harness.Logs.Lines.Should().Contain(line => line.Id.Name == "ConnectionFailed");
+    }
+
+    [Fact]
     public void Programs_OfOneNumberAndVersion_AreRefused()
     {
         PortmapServerOptions options = new();
@@ -293,6 +309,9 @@ public class ConnectionTests
                 case 2:
                     request.WriteInt32(1);
                     throw new InvalidOperationException("broken on purpose");
+                case 3:
+                    cancellationToken.Register(() => throw new InvalidOperationException("broken on purpose"));
+                    return true;
                 default:
                     return false;
             }

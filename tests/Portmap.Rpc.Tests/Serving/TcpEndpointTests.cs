@@ -126,6 +126,48 @@ public sealed class TcpEndpointTests : AsyncTest
         await start.Should().ThrowAsync<InvalidOperationException>();
     }
 
+    [Fact]
+    public async Task Stop_GivenUpByTheHost_GoesOnAndTheNextOneWaitsForIt()
+    {
+        Stubborn program = new();
+        PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0", options => options.Programs.Add(program));
+        await server.StartAsync().Within();
+        using TcpClient client = new();
+        await client.ConnectAsync(new IPEndPoint(PortBlock.Loopback, server.Endpoints[0].Address!.Port));
+        await client.GetStream().WriteAsync(Wire.Call(1, program.Number, 1, []));
+        await program.Called.Task.Within();
+
+        using CancellationTokenSource hasty = new();
+        Task stopping = server.StopAsync(hasty.Token);
+        await hasty.CancelAsync();
+        await ((Func<Task>)(() => stopping.Within())).Should().ThrowAsync<OperationCanceledException>();
+        Task disposing = server.DisposeAsync().AsTask();
+        disposing.IsCompleted.Should().BeFalse("a call is under way, and the registry must not go before it");
+
+        program.End.SetResult();
+        await disposing.Within();
+    }
+
+    private sealed class Stubborn : IRpcProgram
+    {
+        public TaskCompletionSource Called { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource End { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public uint Number => 0x1234;
+
+        public uint Version => 1;
+
+        public string Name => "Stubborn";
+
+        public async ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+        {
+            Called.SetResult();
+            await End.Task;
+            return true;
+        }
+    }
+
     private PortmapServer Server(string endpoint, Action<PortmapServerOptions>? configure = null)
     {
         PortmapServerOptions options = new();
