@@ -1,3 +1,4 @@
+using Portmap.Persistence;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -130,6 +131,66 @@ public sealed class UnwrittenFactTests : IDisposable
             lease.Port.Should().Be(isReached ? 20_001 : 20_000, "look {0}", look);
             lease.IsOpen.Should().BeTrue("look {0}", look);
             registry.AssertInvariants();
+        }
+    }
+
+    [Theory]
+    [InlineData("acquires")]
+    [InlineData("acquires in a group")]
+    [InlineData("acquires in a group, in the background")]
+    [InlineData("acquires, in the background")]
+    [InlineData("extends")]
+    public async Task RegisterAsync_BetweenAnyTwoStepsOfTheLeasesThread_IsThereAfterARestart(string what)
+    {
+        bool isReached = true;
+        for (int number = 1; isReached; number++)
+        {
+            NotingStore store = new();
+            PortDurability durability = what.EndsWith("background", StringComparison.Ordinal) ? PortDurability.Background : PortDurability.Confirmed;
+            PortRegistryOptions options = new() { Ports = "20000-20001", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false, Durability = durability };
+            await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            PortSlots slots = registry.Parts.Table.Parts.Space(PortProtocol.Tcp).Slots;
+            PortLease? open = what == "extends" ? await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default) : null;
+            Task<PortEntry>? registering = null;
+            int steps = 0, at = number, thread = Environment.CurrentManagedThreadId;
+            bool isLooking = false;   // a look at the slot is a step as well
+            isReached = false;
+            Hook.Reached = _ =>
+            {
+                if (isLooking || Environment.CurrentManagedThreadId != thread)
+                {
+                    return;
+                }
+
+                isLooking = true;
+                PortClaim? lease = slots[20_000] is PortClaim { IsLease: true, Cell: not null } claim && ++steps == at ? claim : null;
+                isLooking = false;
+                if (lease is not null)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registering = Task.Run(() => session.RegisterAsync(new PortClaimRequest("a", 20_000) { Epoch = lease.Epoch }).AsTask());
+                    ((IAsyncResult)registering).AsyncWaitHandle.WaitOne(Deadline.Default).Should().BeTrue("nobody waits for the thread that stands here");
+                }
+            };
+            Task changing = what switch
+            {
+                "extends" => open!.ExtendAsync(TimeSpan.FromHours(1)).AsTask(),
+                "acquires" or "acquires, in the background" => registry.AcquireAsync("a").AsTask(),
+                _ => registry.AcquireAllAsync(["a", "b"]).AsTask(),
+            };
+            Hook.Reached = null;
+            await Task.WhenAny(changing).WaitAsync(Deadline.Default);
+            if (registering is { IsCompletedSuccessfully: true } && registry.TryGetPort("a", out int port))
+            {
+                await registry.FlushAsync().WaitAsync(Deadline.Default);
+                PortFactSet facts = new();
+                Array.ForEach(store.Facts, facts.Apply);
+
+                PortFact standing = facts.Claims.Single(fact => fact.Owner == "a" && fact.Port == port);
+                standing.State.Should().Be(PortState.Bound, "step {0} of a thread that {1}: {2}", at, what, string.Join(", ", store.Facts.Select(fact => $"{fact.Owner} {fact.Port} {fact.Epoch} {fact.State}")));
+            }
         }
     }
 

@@ -101,6 +101,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         foreach (PortClaim member in group)
         {
             ClaimView claim = new(member);
+            claim = claim.Stage == ClaimStage.Ended ? new ClaimView(member, ClaimWord.Pending(confirmed: false)) : claim;   // its end, if it is to be told, is a fact of its own
             PortFact fact = FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs, group[0].Epoch);
             oldest ??= fact;
             fact.Next = newest;
@@ -127,9 +128,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// one now, or its lease has more time. The later of two facts stands.</summary>
     public void QueueAgain(ClaimView claim)
     {
-        if (claim.Now().Stage is ClaimStage.Bound or ClaimStage.Reserved)
+        ClaimView now = claim.Now();
+        if (now.Stage is ClaimStage.Bound or ClaimStage.Reserved)
         {
-            _writer.TryPush(FactOf(claim.Now(), _parts.NowMs));   // too late only when the registry ends
+            _writer.TryPush(FactOf(now, _parts.NowMs));   // too late only when the registry ends
         }
     }
 

@@ -43,6 +43,7 @@ internal sealed class ClaimFacts(TableParts parts)
             return;
         }
 
+        bool wasPending = word.Stage == ClaimStage.Pending;
         while (word.Waits && !claim.TryMark(word, word.Queued()))
         {
             word = claim.Word;
@@ -52,9 +53,19 @@ internal sealed class ClaimFacts(TableParts parts)
             }
         }
 
-        if (claim.Word is { Stage: ClaimStage.Ended } ended && word.Stage != ClaimStage.Ended)
+        if (wasPending)
         {
-            // It ended meanwhile, and whoever did that did not know that its fact is on the way.
+            QueueEndOfNothing(journal, claim);
+        }
+    }
+
+    /// <summary>A claim that came to nothing while its fact was put into the queue: whoever ended it
+    /// did not know of the fact. Who ends one in force tells its end himself, if it is to be told:
+    /// that of a lease is told by the registration that used it up, of the same epoch.</summary>
+    private static void QueueEndOfNothing(IClaimJournal journal, PortClaim claim)
+    {
+        if (claim.Word is { CameToNothing: true } ended)
+        {
             journal.TryQueue(new ClaimView(claim, ended));
         }
     }
@@ -82,9 +93,9 @@ internal sealed class ClaimFacts(TableParts parts)
                 word = member.Word;
             }
 
-            if (isTaken && member.Word is { Stage: ClaimStage.Ended } ended)
+            if (isTaken)
             {
-                journal.TryQueue(new ClaimView(member, ended));   // the group ended meanwhile, see above
+                QueueEndOfNothing(journal, member);
             }
         }
     }

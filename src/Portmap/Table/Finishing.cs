@@ -139,12 +139,17 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             return true;
         }
 
+        QueueIfInBackground(claim);   // a fact may be there twice
+        return false;
+    }
+
+    // Not once it has ended: who ended it tells that, if it is to be told.
+    private void QueueIfInBackground(PortClaim claim)
+    {
         if (facts.IsInBackground && claim.Word is { Stage: ClaimStage.Reserved or ClaimStage.Bound } word)
         {
-            facts.Queue(claim, word);   // a fact may be there twice
+            facts.Queue(claim, word);
         }
-
-        return false;
     }
 
     /// <summary>Ends a claim in force; false when it had ended already.</summary>
@@ -192,10 +197,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
             endings.EndBelow(claim, now);
         }
 
-        if (facts.IsInBackground)
-        {
-            facts.Queue(claim, claim.Word);   // before anybody is told
-        }
+        QueueIfInBackground(claim);   // before anybody is told
 
         parts.Events.TookEffect(new ClaimView(claim), new ClaimView(claim.UsesUp));
         Hook.At(Step.ForgetUsesUp);
