@@ -51,7 +51,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
             parts.Log.PassedOn(entry, from);
             if (parts.Changes.IsRecording)
             {
-                parts.Changes.Append(PortChangeKind.Registered, parts.Entries.FactsOf(served));
+                parts.Changes.Append(PortChangeKind.Registered, parts.Entries.FactsOf(served), living: served);
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
@@ -199,10 +200,52 @@ public sealed class ProgramListenerTests : IDisposable
         await Eventually.TrueAsync(() => !_registry.TryGetPort("own network", out _));
     }
 
-    private PortRegistry Make(Action<PortRegistryOptions>? configure = null)
+    [NeedsFact("python3")]
+    public async Task Death_TheEntryEndsWhileItIsPassedOn_NothingIsToldAfterTheEnd()
+    {
+        Releasing logger = new();
+        using PortRegistry registry = Make(logger: logger);
+        logger.Registry = registry;
+        PortLease lease = await registry.AcquireAsync("many").Within();
+        lease.OpenGate();
+        Process program = _programs.Start(Programs.ReusePort, ports: lease.Port);
+        await _programs.AllAsync(program, 3);
+        PortEntry entry = await lease.RegisterAsync(program).Within();
+        await using WatchReader changes = WatchReader.FromNow(registry);
+
+        Programs.Kill(entry.ProcessId!.Value);
+
+        (await changes.NextAsync()).Kind.Should().Be(PortChangeKind.Released);
+        await logger.HasTold.Task.Within();
+        registry.TryAcquire("after", out _, out _).Should().BeTrue();
+        (await changes.NextAsync()).Entry.Owner.Should().Be("after", "a mirror would keep what is told of 'many' now for good");
+    }
+
+    /// <summary>Releases the entry when it is told that it passed on.</summary>
+    private sealed class Releasing : ILogger<PortRegistry>
+    {
+        public PortRegistry? Registry { get; set; }
+
+        public TaskCompletionSource HasTold { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Name == "PassedOn" && Registry!.TryRelease("many", out _))
+            {
+                HasTold.SetResult();
+            }
+        }
+    }
+
+    private PortRegistry Make(Action<PortRegistryOptions>? configure = null, ILogger<PortRegistry>? logger = null)
     {
         PortRegistryOptions options = new() { Ports = _range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, LivenessInterval = TimeSpan.FromHours(1), ReconcileInterval = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero };
         configure?.Invoke(options);
-        return new PortRegistry(options);
+        return new PortRegistry(options, logger);
     }
 }
