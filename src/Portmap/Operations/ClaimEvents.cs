@@ -17,6 +17,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         parts.Metrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {
+            if (used.IsLease && used.Epoch != claim.Epoch)
+            {
+                parts.Guard.Drop(used.Guarded, keep: false, parts.NowMs);   // it holds the port by the epoch of the lease, and is known by no other
+            }
+
             parts.Guard.HandOver(claim.Guarded, session.ProcessId);
             if (ILease.Of(used) is { } lease)
             {

@@ -98,6 +98,29 @@ public sealed class GateTests
         (await changes.NextAsync()).Kind.Should().Be(PortChangeKind.Released);
     }
 
+    [Theory]
+    [InlineData(PortGuardMode.UntilRegistered)]
+    [InlineData(PortGuardMode.WhileAlive)]
+    public async Task Register_WithAHigherEpochThanItsLease_ThePlaceholderOfTheLeaseGoes(PortGuardMode guard)
+    {
+        PortRange range = PortBlock.Take(2);
+        await using Scene scene = Scene.OnRealPorts(range, options => options.Guard = guard);
+        using Socket? other = Knock.TryTake(range.Last);
+        PortLease lease = scene.Acquire(new PortRequest("a") { Previous = range.First, Reuse = PortReuse.Require });
+        scene.Here.Register("c", range.Last);
+        scene.Here.TryRelease("c", out _).Should().BeTrue();
+        long given = lease.Epoch;
+        scene.Here.Register("a", range.Last).Epoch.Should().BeGreaterThan(given, "the port has seen a higher one");
+        lease.OpenGate();
+        using Socket? worker = Knock.TryTake(range.First);
+
+        scene.Here.Register("a", range.First, given).Epoch.Should().BeGreaterThan(given);
+
+        scene.Registry.Guard.Count.Should().Be(0, "else it stays until the port is given to somebody else");
+        scene.Here.TryRelease("a", out _).Should().BeTrue();
+        scene.Registry.Guard.Count.Should().Be(0);
+    }
+
     [Fact]
     public async Task Register_UntilRegistered_ThePlaceholderGoes()
     {
