@@ -97,14 +97,18 @@ public sealed partial class PortLease : ILease
     void ILease.OnHealed(PortClaim failed, PortClaim claim)
     {
         Trace?.Healed(failed.Port, claim.Port);
-        if (ReferenceEquals(Twin, failed))
+        if (Twin?.Protocol == claim.Protocol)
         {
-            LeaseExtras.SetTwin(ref _more, claim);
+            LeaseExtras.HealTwin(ref _more, claim);
+            return;
         }
-        else
+
+        Hook.At(Step.HealLease);
+        PortClaim present = Claim;
+        while (present.IsHealedBy(claim))
         {
-            Hook.At(Step.HealLease);
-            Interlocked.CompareExchange(ref _claim, claim, failed);   // a registration of the new claim may have been faster
+            PortClaim seen = Interlocked.CompareExchange(ref _claim, claim, present)!;   // publishes the new claim; fails when somebody told of it, or of its registration, before
+            present = ReferenceEquals(seen, present) ? claim : seen;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Operations;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -67,5 +68,62 @@ public sealed class AcquisitionFaultTests : IDisposable
         registry.TryGetEntry(20_000, out PortEntry after).Should().BeTrue();
         after.State.Should().Be(PortState.Cooling);
         registry.AssertInvariants();
+    }
+    [Fact]
+    public async Task ReportBindFailure_TheSecondProtocolIsTakenAfterTheFirstMoved_TheLeaseIsWhatTheOwnerHas()
+    {
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+        bool isTaken = false;
+        Hook.Reached = step =>
+        {
+            if (step == Step.HealLease && !isTaken)
+            {
+                isTaken = true;
+                session.TryRegister(new PortClaimRequest("process", 20_001) { Protocol = PortProtocol.Udp }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+            }
+        };
+
+        await lease!.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default);
+
+        Hook.Reached = null;
+        isTaken.Should().BeTrue();
+        foreach (PortProtocol protocol in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
+        {
+            registry.TryGetEntry("a", out PortEntry entry, protocol).Should().BeTrue();
+            (entry.Port, entry.Epoch).Should().Be((lease.Port, lease.Epoch));
+        }
+
+        session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch, Protocol = PortProtocol.Udp }, out _, out _).Should().BeTrue();
+        (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
+        registry.AssertInvariants();
+    }
+    [Fact]
+    public async Task ReportBindFailure_TheSecondProtocolIsRegisteredAsItIsTold_TheRegistrationStays()
+    {
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+        PortClaim failed = lease!.Twin!;
+        bool isReached = false;
+        Hook.Reached = step =>
+        {
+            if (step == Step.SetTwin)
+            {
+                Hook.Reached = null;
+                isReached = true;
+                PortClaim healed = registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim!;
+                ((ILease)lease).OnHealed(failed, healed);   // a helper is faster, and so is the process
+                session.TryRegister(new PortClaimRequest("a", healed.Port) { Epoch = healed.Epoch, Protocol = PortProtocol.Udp }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+            }
+        };
+
+        await lease.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default);
+
+        isReached.Should().BeTrue();
+        session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
+        (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
     }
 }

@@ -8,7 +8,8 @@ namespace Portmap.Operations;
 ///   1. find the lease           by the object, or by what its owner has
 ///   2. hold it against the caller's right
 ///   3. give it the time         one CAS, unless its time is closed (LeaseTimes)
-///   4. write its fact again     of two facts of one epoch the one that lasts longer stands
+///   4. find its claim           once nothing is pending: it may go on with another port
+///   5. write its fact again     of two facts of one epoch the one that lasts longer stands
 /// </code>
 /// </remarks>
 internal static class Extension
@@ -23,26 +24,48 @@ internal static class Extension
         parts.ThrowIfDisposed();
         CheckTime(time, lease.Owner, lease.Protocol)?.Throw();
         ClaimView claim = new(lease.Claim);
-        if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds) || !IsOpen(claim.Now()))
+        if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds))
         {
-            Refusals.LeaseOver(lease).Throw();   // the second look: it ended in another way meanwhile
+            Refusals.LeaseOver(lease).Throw();
         }
 
-        if (parts.Journal is not { } journal)
+        if (parts.Journal is null && IsOpen(claim.Now()))
         {
             return;
         }
 
-        journal.QueueAgain(claim);
-        if (lease.Twin is { } twin)
+        // Its claim may be another one by now, on another port, whose fact does not know of the time;
+        // or it has ended in another way.
+        if (!await WriteAgainAsync(parts, lease, claim.Protocol).ConfigureAwait(false))
         {
-            journal.QueueAgain(new ClaimView(twin));
+            Refusals.LeaseOver(lease).Throw();
         }
 
-        if (journal.Confirms && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
+        if (lease.Twin is { } twin)
+        {
+            await WriteAgainAsync(parts, lease, twin.Protocol).ConfigureAwait(false);
+        }
+
+        if (parts.Journal is { Confirms: true } journal && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
         {
             Refusals.StoreFailed(lease.Owner, claim.Protocol, failure).Throw();
         }
+    }
+
+    /// <summary>Writes the fact of a lease again, once nothing is pending on its owner.</summary>
+    /// <returns>Whether it is open in this protocol.</returns>
+    private static async ValueTask<bool> WriteAgainAsync(RegistryParts parts, ILease lease, PortProtocol protocol)
+    {
+        OwnerKey owner = parts.Table.Key(protocol, lease.Owner);
+        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
+        ClaimView open = seen.Operation.Has.Lease;
+        if (!ReferenceEquals(open.Lease, lease))
+        {
+            return false;
+        }
+
+        parts.Journal?.QueueAgain(open);
+        return true;
     }
 
     /// <summary>Over a session, which needs the right to use the lease.</summary>

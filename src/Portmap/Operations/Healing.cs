@@ -59,7 +59,7 @@ internal sealed class Healing(RegistryParts parts)
     {
         PortClaim failed = lease.Claim;
         PortClaim? failedTwin = lease.Twin;
-        if (!failed.IsLease || new ClaimView(failed).Stage != ClaimStage.Reserved || failedTwin is { IsLease: false })
+        if (!failed.IsLease || !IsOpen(failed) || failedTwin is { IsLease: false })
         {
             Refusals.LeaseOver(lease).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
         }
@@ -76,7 +76,7 @@ internal sealed class Healing(RegistryParts parts)
             return;   // two reported the same failure, and the other one got the new port
         }
 
-        if (refusal?.Reason == PortRefusalReason.StoreFailed)
+        if (refusal?.Reason == PortRefusalReason.StoreFailed && IsOpen(failed) && (failedTwin is null || IsOpen(failedTwin)))
         {
             refusal.Throw();   // the lease stays open: it can be reported again when the store works
         }
@@ -100,6 +100,8 @@ internal sealed class Healing(RegistryParts parts)
             refusal.Throw();
         }
     }
+
+    private static bool IsOpen(PortClaim lease) => new ClaimView(lease).Stage == ClaimStage.Reserved;
 
     private void EndFailed(PortClaim? failed, long now)
     {

@@ -101,6 +101,19 @@ internal sealed record LeaseExtras
         }
     }
 
+    /// <summary>Notes the claim by which that of the second protocol goes on, unless that is
+    /// registered, or has gone on further.</summary>
+    public static void HealTwin(ref LeaseExtras? place, PortClaim twin)
+    {
+        LeaseExtras? extras = Volatile.Read(ref place);
+        while (extras?.Twin?.IsHealedBy(twin) == true)
+        {
+            Hook.At(Step.SetTwin);
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, extras with { Twin = twin }, extras);
+            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
+        }
+    }
+
     /// <summary>Notes the claim in the fleet, before anybody has the lease.</summary>
     public static void SetBond(ref LeaseExtras? place, FleetBond bond)
     {

@@ -51,7 +51,7 @@ internal static class LeaseTimes
         while (EndsAtMs(parts, claim) <= now)
         {
             Hook.At(Step.CloseLeaseTime);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? LeaseExtras.Nothing) with { ClosedFor = lease.Claim }, extras);   // I1
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? LeaseExtras.Nothing) with { ClosedFor = claim.Claim }, extras);   // I1
             if (ReferenceEquals(seen, extras))
             {
                 return true;
@@ -69,7 +69,7 @@ internal static class LeaseTimes
     {
         ref LeaseExtras? place = ref lease.Extras;
         LeaseExtras? extras = Volatile.Read(ref place);
-        while (extras is null || !ReferenceEquals(extras.ClosedFor, lease.Claim))
+        while (extras?.ClosedFor is not { } closed || !(ReferenceEquals(closed, lease.Claim) || ReferenceEquals(closed, lease.Twin)))
         {
             if (extras?.ExtendedToMs >= toMs)
             {

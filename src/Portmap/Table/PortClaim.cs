@@ -147,6 +147,9 @@ internal sealed class PortClaim : IGuaranteed
     /// replaces, is in force; not when it goes on with its epoch.</summary>
     public bool ReliesOn(PortClaim used) => !IsLease && !used.IsLease && used.Epoch != Epoch;
 
+    /// <summary>Whether a lease goes on with a later one, on another port.</summary>
+    public bool IsHealedBy(PortClaim later) => IsLease && later.Epoch > Epoch;
+
     /// <summary>The group it is decided by, while it is joined; never of a claim that uses up
     /// another.</summary>
     public ClaimGroup? Group

@@ -134,6 +134,30 @@ public sealed class FailingStoreTests
         scene.Registry.AssertInvariants();
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task ExtendAsync_WhileTheLeaseGetsAnotherPort_IsThereAfterARestart(PortProtocol protocol)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Protocol = protocol });
+        scene.Store.Hold();
+        Task reporting = lease.ReportBindFailureAsync().AsTask();
+        await scene.Store.ArrivedAsync().Within();
+        Task extending = lease.ExtendAsync(TimeSpan.FromMinutes(10)).AsTask();
+        scene.Store.Release();
+        await reporting.Within();
+        await extending.Within();
+
+        await scene.KillAndOpenAsync(TimeSpan.FromMinutes(5));
+
+        foreach (PortProtocol half in protocol == PortProtocol.Tcp ? [PortProtocol.Tcp] : (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
+        {
+            scene.Registry.TryGetEntry("a", out PortEntry entry, half).Should().BeTrue("it was given ten minutes");
+            (entry.Port, entry.State).Should().Be((lease.Port, PortState.Reserved));
+        }
+    }
+
     [Fact]
     public async Task TryGetEntry_OneThatSharedThePortCouldNotBeWritten_ThePortOfTheOtherCools()
     {
