@@ -15,7 +15,19 @@ public sealed class DoctorTests : ToolTest
         checks["rangeTooSmall"].GetProperty("value").GetString().Should().Contain("23000-23009");
         checks["rangeTooSmall"].GetProperty("remedy").GetString().Should().NotBeEmpty();
         ResultOf(checks, "portShared").Should().Be("unknown");
-        ResultOf(checks, "stateMoved").Should().Be("unknown");
+    }
+
+    [Theory]
+    [InlineData("stateMoved")]
+    [InlineData("storeFailing")]
+    [InlineData("passOverdue")]
+    public async Task Doctor_OfWhatOnlyTheDaemonKnows_SaysThatItCannotTell(string check)
+    {
+        await ServeAsync();
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(0);
+
+        ResultOf(checks, check).Should().Be("unknown", "the registry that is asked is not the daemon's");
     }
 
     [Fact]

@@ -2,7 +2,8 @@ using Portmap.Tool.Output;
 
 namespace Portmap.Tool.Examining;
 
-/// <summary>Every finding of the library, against this host and given options.</summary>
+/// <summary>Every finding of the library but that of a state that is read, against this host and
+/// given options.</summary>
 /// <remarks>
 /// A registry of our own is opened in memory, told of what the daemon serves, and asked for its
 /// findings. It hands nothing out and holds no port.
@@ -30,7 +31,7 @@ internal static class HostChecks
         return
         [
             .. Enum.GetValues<PortFindingKind>()
-                .Where(kind => kind is not (PortFindingKind.StateUnreadable or PortFindingKind.StateMoved))
+                .Where(kind => kind != PortFindingKind.StateUnreadable)
                 .SelectMany(kind => Of(kind, found[kind], entries is not null, untold)),
         ];
     }
@@ -52,6 +53,11 @@ internal static class HostChecks
 
     private static Check[] Of(PortFindingKind kind, IEnumerable<PortFinding> found, bool hasDaemon, int untold)
     {
+        if (kind is PortFindingKind.StateMoved or PortFindingKind.StoreFailing or PortFindingKind.PassOverdue)
+        {
+            return [Check.Unknown(Words.Of(kind), "only the daemon knows; see its log or its health check")];
+        }
+
         bool isOfEntries = kind is PortFindingKind.PortShared or PortFindingKind.PartlyServed;
         Check[] checks = [.. found.Select(Check.Of)];
         return checks.Length != 0 ? checks

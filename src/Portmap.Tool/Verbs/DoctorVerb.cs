@@ -14,7 +14,7 @@ internal static class DoctorVerb
 {
     private const string Daemon = "daemon", Range = "range";
 
-    private static readonly string s_unreadable = Words.Of(PortFindingKind.StateUnreadable), s_moved = Words.Of(PortFindingKind.StateMoved);
+    private static readonly string s_unreadable = Words.Of(PortFindingKind.StateUnreadable);
 
     public static Command Make()
     {
@@ -52,7 +52,6 @@ internal static class DoctorVerb
         checks.AddRange(entries is null ? [] : MapChecks.Find(entries));
         checks.AddRange(await HostChecks.FindAsync(options, entries, cancellationToken));
         checks.AddRange(await OfStateAsync(run, state, cancellationToken));
-        checks.Add(Check.Unknown(s_moved, "only the daemon knows what it wrote to; see its log or its health check"));
         Write(run, checks);
         return checks.Any(check => check.Result == CheckResult.Found) ? ExitCode.Findings : ExitCode.Done;
     }
