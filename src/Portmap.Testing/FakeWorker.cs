@@ -143,7 +143,7 @@ public sealed class FakeWorker
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
             {
-                PortLease lease = await session.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Epoch = Epoch, Protocol = Protocol }).ConfigureAwait(false);
+                PortLease lease = await session.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Epoch = Epoch, Protocol = Halves[0] }).ConfigureAwait(false);
                 (port, Epoch) = (lease.Port, lease.Epoch);
             }
         }

@@ -33,6 +33,8 @@ public abstract class PortStoreContract
             Fact("brings its port", 0, 64, PortState.Reserved),
             new() { Owner = "asked for ranges", Port = 49_160, Epoch = 80, State = PortState.Reserved, Ports = "49160-49169, 7000", At = s_now, Until = s_now.AddHours(1) },
             Fact("udp", 65_535, long.MaxValue, PortState.Bound, PortProtocol.Udp),
+            new() { Owner = "of a user", Port = 49_161, Epoch = 112, Origin = 96, State = PortState.Bound, UserId = 1_000, At = s_now, Until = DateTimeOffset.UnixEpoch },
+            new() { Owner = "of root", Port = 49_162, Epoch = 128, State = PortState.Bound, UserId = 0, At = s_now, Until = DateTimeOffset.UnixEpoch },
             new() { Owner = "bare", Port = 1, Epoch = 1, State = PortState.Bound },
         ];
         await AppendAsync(facts);
@@ -293,5 +295,5 @@ public abstract class PortStoreContract
     private static void Equal(IEnumerable<PortFact> expected, IEnumerable<PortFact> actual) => Assert.Equal(expected.Select(Text).Order(StringComparer.Ordinal), actual.Select(Text).Order(StringComparer.Ordinal));
 
     private static string Text(PortFact fact) =>
-        FormattableString.Invariant($"{fact.Owner}|{fact.Protocol}|{fact.Port}|{fact.Epoch}|{fact.State}|{fact.ProcessId}|{fact.ProcessStart}|{fact.BootId}|{fact.At:O}|{fact.Until:O}|{fact.Strategy}|{fact.Ports}");
+        FormattableString.Invariant($"{fact.Owner}|{fact.Protocol}|{fact.Port}|{fact.Epoch}|{fact.Origin}|{fact.State}|{fact.UserId}|{fact.ProcessId}|{fact.ProcessStart}|{fact.BootId}|{fact.At:O}|{fact.Until:O}|{fact.Strategy}|{fact.Ports}");
 }

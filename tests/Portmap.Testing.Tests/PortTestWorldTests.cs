@@ -114,6 +114,24 @@ public sealed class PortTestWorldTests
         world.StateOf(20_000).Should().Be(PortState.Foreign);
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Worker_OfBothProtocolsAndAStrangerComesBetween_HealsOnAnotherPort(PortProtocol taken)
+    {
+        await using PortTestWorld world = new(s_pick);
+        PortLease lease = await world.Registry.AcquireAsync(new PortRequest("dns") { Protocol = PortProtocol.TcpAndUdp });
+        FakeWorker worker = world.StartWorker(Prepared(lease));
+        world.Occupy(lease.Port, taken);
+
+        PortEntry entry = await worker.SignInAsync();
+
+        entry.Port.Should().Be(20_001);
+        world.Registry.TryGetPort("dns", out int udp, PortProtocol.Udp).Should().BeTrue();
+        udp.Should().Be(20_001);
+        (await lease.WhenBound).Port.Should().Be(20_001);
+    }
+
     [Fact]
     public async Task Worker_EveryPortIsTakenMeanwhile_IsToldWhich()
     {
