@@ -37,8 +37,8 @@ public static class PortmapWebHostBuilderExtensions
     /// (<see cref="WorkerPort.WhenLost"/>) the application is stopped.</para>
     /// <para>Several endpoints are several calls, each with a name
     /// (<see cref="WorkerPortOptions.Name"/>) or an owner of its own.</para>
-    /// <para>TCP only: HTTP/1.1, HTTP/2, gRPC and HTTPS. HTTP/3 listens on UDP, which stays
-    /// unregistered.</para>
+    /// <para>TCP only: HTTP/1.1, HTTP/2, gRPC and HTTPS. HTTP/3 is not served there: Kestrel
+    /// logs an error and goes on without it.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     /// <exception cref="ArgumentException">The name of the port cannot stand in a

@@ -16,7 +16,7 @@ public static class PortmapFleetServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options; null leaves the defaults.</param>
     /// <returns>The builder of the options, so that the host can add
-    /// <c>.BindConfiguration("Portmap:Fleet")</c>.</returns>
+    /// <c>.BindConfiguration("PortmapFleet")</c>.</returns>
     /// <remarks>It publishes the <see cref="PortRegistry"/> of the container, when it has one. A
     /// <see cref="TimeProvider"/> and logging are used when the container has them. The host does
     /// not wait for etcd to start.</remarks>

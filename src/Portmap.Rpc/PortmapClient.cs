@@ -321,8 +321,8 @@ public sealed class PortmapClient : IAsyncDisposable
     /// </summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>
-    /// The entries as they were at one moment, and the revision from which <see cref="WatchAsync"/>
-    /// goes on without a gap.
+    /// The entries, each as it was at some moment of the daemon's look, and the revision from which
+    /// <see cref="WatchAsync"/> goes on without a gap.
     /// </returns>
     /// <remarks>
     /// One listing at a time over one connection: another one that starts in between has this one

@@ -10,7 +10,9 @@ public sealed class PortmapClientOptions
     /// How long to wait until the daemon has accepted the connection and has answered for the first
     /// time.
     /// </summary>
-    /// <value>More than 0, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 5 s.</value>
+    /// <value>
+    /// More than 0 and at most 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 5 s.
+    /// </value>
     /// <remarks>
     /// The kernel accepts connections for a daemon that is stopped or hangs. Only an answer shows
     /// that it serves.
@@ -18,7 +20,9 @@ public sealed class PortmapClientOptions
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long to wait for the answer to one call.</summary>
-    /// <value>More than 0, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 30 s.</value>
+    /// <value>
+    /// More than 0 and at most 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>. The default is 30 s.
+    /// </value>
     /// <remarks>
     /// A change waits for the daemon's disk (<see cref="PortDurability.Confirmed"/>), so the limit
     /// is to be longer than the disk may take.

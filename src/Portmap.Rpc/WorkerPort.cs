@@ -96,10 +96,14 @@ public sealed class WorkerPort : IAsyncDisposable
     /// </exception>
     /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
     /// <exception cref="FormatException">
-    /// A variable or an option cannot be read; the message names it.
+    /// A variable or an option cannot be read, or Port, Epoch or BindAttempts is outside its bounds;
+    /// the message names it.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// A time or a number of the options is outside its bounds.
+    /// A time or the backlog of the options is outside its bounds.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// The name of the port cannot stand in a variable.
     /// </exception>
     /// <exception cref="SocketException">
     /// Binding failed for a reason that has no name in <see cref="PortRefusalReason"/>.
@@ -125,7 +129,8 @@ public sealed class WorkerPort : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ArgumentException">
-    /// The socket does not listen, or a time or a number of the options is outside its bounds.
+    /// The socket does not listen, a time or the backlog of the options is outside its bounds, or the
+    /// name of the port cannot stand in a variable.
     /// </exception>
     /// <exception cref="PortmapUnreachableException">
     /// No daemon answers in time; the message names the endpoint, what was waited for and what was
@@ -134,7 +139,8 @@ public sealed class WorkerPort : IAsyncDisposable
     /// <exception cref="PortRefusedException">Signing in was refused.</exception>
     /// <exception cref="InvalidOperationException">Nobody said whose port this is.</exception>
     /// <exception cref="FormatException">
-    /// A variable or an option cannot be read; the message names it.
+    /// A variable or an option cannot be read, or Port, Epoch or BindAttempts is outside its bounds;
+    /// the message names it.
     /// </exception>
     public static async Task<WorkerPort> SignInAsync(Socket listening, WorkerPortOptions? options = null, CancellationToken cancellationToken = default)
     {

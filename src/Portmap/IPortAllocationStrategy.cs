@@ -6,8 +6,8 @@ namespace Portmap;
 /// </summary>
 /// <remarks>
 /// <para>Whatever a strategy returns, the table decides: a number that is taken, excluded, outside
-/// the range or held by a stranger is not handed out, and <see cref="Pick"/> is called again, at
-/// most twice as often as the range has ports.</para>
+/// the range or held by a stranger is not handed out, and <see cref="Pick"/> is called again, a
+/// bounded number of times.</para>
 /// <para>Duties of an implementer: any number of threads call at once; a call must not block, take
 /// a lock, throw, or touch the operating system; every port of the range is returned sooner or
 /// later while it is free; the answer does not depend on calls of other searches being

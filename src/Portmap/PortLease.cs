@@ -176,8 +176,8 @@ public sealed partial class PortLease
     }
 
     /// <summary>
-    /// Registers a program that cannot sign in by itself: waits until it listens, at most
-    /// <see cref="PortRegistryOptions.LeaseTimeout"/>.
+    /// Registers a program that cannot sign in by itself: waits until it listens, at most as long as
+    /// the lease is open.
     /// </summary>
     /// <param name="process">
     /// The program, started: the process that listens, or a wrapper that starts it (sh -c, sudo,
@@ -227,9 +227,10 @@ public sealed partial class PortLease
     }
 
     /// <summary>
-    /// Reports that the port could not be bound (EADDRINUSE): it becomes Foreign, and
-    /// <see cref="Port"/> and <see cref="Epoch"/> are those of another one, guarded like the first:
-    /// <see cref="PrepareStart"/> or <see cref="OpenGate"/> opens it for the next attempt.
+    /// Reports that the port could not be bound (EADDRINUSE). It becomes Foreign if a look of the
+    /// registry's own agrees, else it cools. <see cref="Port"/> and <see cref="Epoch"/> are those of
+    /// another one then, guarded like the first: <see cref="PrepareStart"/> or
+    /// <see cref="OpenGate"/> opens it for the next attempt.
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="PortRefusedException">

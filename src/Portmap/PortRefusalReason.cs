@@ -80,8 +80,8 @@ public enum PortRefusalReason
 
     /// <summary>
     /// What the operation changes could not be made durable (the disk is full, an I/O error, a
-    /// read-only folder). Nothing that lookups show was changed; it works again as soon as the
-    /// store does.
+    /// read-only folder). Lookups show what they showed before, except after a release: then they
+    /// have stopped. It works again as soon as the store does.
     /// </summary>
     StoreFailed = 20,
 

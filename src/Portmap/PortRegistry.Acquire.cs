@@ -38,9 +38,10 @@ public sealed partial class PortRegistry
     /// time.</summary>
     /// <param name="request">The owner, and what differs from the options.</param>
     /// <param name="lease">The lease.</param>
-    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, UnknownStrategy;
-    /// AlreadyReserved: the owner has an open lease; Exhausted; TooManyOwners; StrategyFailed and
-    /// StrategyOfferedNothing of a strategy of the host's own; with a required port also Foreign
+    /// <param name="refusal">InvalidOwner, InvalidPort, InvalidProtocol, InvalidTime,
+    /// UnknownStrategy; AlreadyReserved: the owner has an open lease; Exhausted; TooManyOwners;
+    /// StrategyFailed and StrategyOfferedNothing of a strategy of the host's own; PortDenied: this
+    /// user may bind none of the ports, or not the required one; with a required port also Foreign
     /// and InUse; with <see cref="PortRequest.UnlessServed"/> also AlreadyServed; NoFleet.</param>
     /// <exception cref="InvalidOperationException">The registry confirms
     /// (<see cref="PortDurability.Confirmed"/>), or the owner is to be claimed in the fleet: use

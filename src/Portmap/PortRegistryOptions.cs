@@ -186,7 +186,8 @@ public sealed class PortRegistryOptions
 
     /// <summary>Whether the operating system is asked before a port is handed out.</summary>
     /// <value>
-    /// The default is true. Without it every lease is <see cref="PortGuarantee.LedgerOnly"/>.
+    /// The default is true. Without it every lease with a number is
+    /// <see cref="PortGuarantee.LedgerOnly"/>.
     /// </value>
     /// <remarks>
     /// <b>When it is off, ports that other programs use are handed out too.</b> It is meant for

@@ -33,7 +33,8 @@ public readonly struct PortSearch
     /// <summary>The protocol the free ports are of: TCP where the request is for both.</summary>
     public PortProtocol Protocol => Request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
-    /// <summary>How many ports were tried before in this acquisition; 0 at first.</summary>
+    /// <summary>How many ports this round has tried before; 0 at first. An acquisition that finds
+    /// nothing may begin another round.</summary>
     public int Attempt { get; }
 
     /// <summary>

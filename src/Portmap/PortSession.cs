@@ -213,13 +213,9 @@ public sealed class PortSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reports that the process could not bind or listen (EADDRINUSE): the port becomes Foreign and
-    /// the owner gets another one.
+    /// Reports that the process could not bind or listen (EADDRINUSE). The port becomes Foreign if a
+    /// look of the registry's own agrees, else it cools. The owner gets another one.
     /// </summary>
-    /// <remarks>
-    /// It may be repeated when the answer was lost: the same owner, port and epoch get the same
-    /// answer and count once, as long as the lease that was answered is open.
-    /// </remarks>
     /// <param name="request">
     /// The owner and the port that could not be bound, and the epoch of the lease when somebody
     /// acquired.

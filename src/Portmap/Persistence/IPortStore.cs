@@ -3,8 +3,8 @@ namespace Portmap;
 /// <summary>Keeps the facts of a registry over crashes, power loss and reboots. The built-in store
 /// is one file (<c>PortRegistryOptions.StateFolder</c>); a host may bring its own, for example over
 /// the key-value store it has anyway.</summary>
-/// <remarks> What a store owes; <c>PortStoreContract</c> of the package Portmap.Testing has a test
-/// for each.
+/// <remarks> What a store owes; <c>PortStoreContract</c> of the package Portmap.Testing tests most
+/// of it.
 /// <list type="bullet">
 /// <item><b>Ownership</b>: from <see cref="LoadAsync"/> to
 /// <see cref="IAsyncDisposable.DisposeAsync"/> the state belongs to this one store. Whoever else
