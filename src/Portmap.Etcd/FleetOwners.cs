@@ -83,11 +83,6 @@ public sealed class FleetOwners
             throw Refused(PortRefusalReason.NoFleet, owner, $"'{owner}' cannot be claimed: this part of the fleet only looks. Set ReadOnly to false.");
         }
 
-        if (Held.Find(owner) is { IsHeld: true } held)
-        {
-            throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host holds '{owner}' already, by epoch {held.Epoch}; release that claim first.", _options.Host, held.Epoch);
-        }
-
         if (!_claiming.TryAdd(owner, true))
         {
             throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host is claiming '{owner}' at this moment; use the outcome of that.", _options.Host);
@@ -95,6 +90,13 @@ public sealed class FleetOwners
 
         try
         {
+            // Nobody else of this host claims the owner from here on. A look before that may be
+            // old: the key of a claim that was made since would be taken for one of before.
+            if (Held.Find(owner) is { IsHeld: true } held)
+            {
+                throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host holds '{owner}' already, by epoch {held.Epoch}; release that claim first.", _options.Host, held.Epoch);
+            }
+
             return await ClaimWithinLimitAsync(owner, cancellationToken).ConfigureAwait(false);
         }
         finally

@@ -113,7 +113,7 @@ public class FleetOwnersTests
 
         holder.Kill();
 
-        (await UntilClaimedAsync(b)).Epoch.Should().BeGreaterThan(first);
+        (await b.UntilClaimedAsync(Owner)).Epoch.Should().BeGreaterThan(first);
     }
 
     /// <summary>A host stands still for longer than its lease. What it knows when it wakes decides
@@ -127,7 +127,7 @@ public class FleetOwnersTests
         long first = Epoch(await holder.ReadLineAsync());
 
         holder.Send(Signal.Stop);
-        FleetClaim second = await UntilClaimedAsync(b);
+        FleetClaim second = await b.UntilClaimedAsync(Owner);
         long taken = Stopwatch.GetTimestamp();
         second.Epoch.Should().BeGreaterThan(first);
         holder.Send(Signal.Continue);
@@ -166,7 +166,7 @@ public class FleetOwnersTests
         claim.IsHeld.Should().BeFalse();
         await etcd.First.StartAsync();
 
-        FleetClaim second = await UntilClaimedAsync(b);
+        FleetClaim second = await b.UntilClaimedAsync(Owner);
         second.Epoch.Should().BeGreaterThan(claim.Epoch);
         claim.IsHeld.Should().BeFalse("lost is lost, although etcd may have kept the lease");
     }
@@ -199,27 +199,8 @@ public class FleetOwnersTests
         EtcdNode leader = await etcd.LeaderAsync();
         await leader.KillAsync();
 
-        await using FleetClaim other = await UntilAsync(() => a.Fleet.Owners.ClaimAsync("another"));
+        await using FleetClaim other = await a.UntilClaimedAsync("another");
         claim.IsHeld.Should().BeTrue();
-    }
-
-    private static Task<FleetClaim> UntilClaimedAsync(Host host) => UntilAsync(() => host.Fleet.Owners.ClaimAsync(Owner));
-
-    private static async Task<FleetClaim> UntilAsync(Func<Task<FleetClaim>> claim)
-    {
-        using CancellationTokenSource limit = Deadline.Source();
-        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
-        while (true)
-        {
-            try
-            {
-                return await claim();
-            }
-            catch (PortRefusedException refused) when (refused.Refusal.Reason is PortRefusalReason.Conflict or PortRefusalReason.StoreFailed)
-            {
-                await timer.WaitForNextTickAsync(limit.Token);
-            }
-        }
     }
 
     private static long Epoch(string line) => long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);

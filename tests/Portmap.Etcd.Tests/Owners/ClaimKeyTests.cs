@@ -1,0 +1,90 @@
+using Microsoft.Extensions.Logging;
+
+namespace Portmap.Etcd.Tests.Owners;
+
+/// <summary>A claim and its key at etcd: where one is the other is.</summary>
+public class ClaimKeyTests
+{
+    private const string Owner = "vol0/leader";
+
+    /// <summary>The first caller stands still after it saw that the old claim is over; the second
+    /// one comes meanwhile.</summary>
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_TwiceAtOnceAfterALapse_TheHolderHasTheKey()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        WallClock clock = new();
+        using StopAtLoss log = new();
+        PortmapFleetOptions options = new() { Host = "a", Endpoints = etcd.Endpoints, LeaseTtl = TimeSpan.FromMinutes(1), Mirror = false };
+        await using PortmapFleet fleet = new(options, registry: null, log, clock);
+        fleet.Start();
+        await Seen.UntilAsync(() => fleet.Status.IsConnected);
+        FleetClaim lapsed = await fleet.Owners.ClaimAsync(Owner).Within();
+
+        clock.Ahead = TimeSpan.FromHours(1);
+        Task<FleetClaim?> first = Task.Run(TryClaimAsync);
+        await log.IsReached.Within();
+        clock.Ahead = TimeSpan.Zero;
+        FleetClaim? second = await TryClaimAsync().Within();
+        log.GoOn();
+
+        FleetClaim?[] outcomes = [await first.Within(), second];
+        FleetClaim holder = outcomes.Should().ContainSingle(claim => claim != null && claim.IsHeld).Subject!;
+        (await etcd.EpochOfAsync(Owner)).Should().Be(holder.Epoch, "another host could claim the owner otherwise");
+        lapsed.IsHeld.Should().BeFalse();
+
+        async Task<FleetClaim?> TryClaimAsync()
+        {
+            try
+            {
+                return await fleet.Owners.ClaimAsync(Owner);
+            }
+            catch (PortRefusedException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>The system's clock, whose wall clock somebody sets.</summary>
+    private sealed class WallClock : TimeProvider
+    {
+        private long _aheadTicks;
+
+        public TimeSpan Ahead
+        {
+            get => new(Volatile.Read(ref _aheadTicks));
+            set => Volatile.Write(ref _aheadTicks, value.Ticks);
+        }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
+    }
+
+    /// <summary>Holds up whoever tells of the first loss of a claim.</summary>
+    private sealed class StopAtLoss : ILogger<PortmapFleet>, IDisposable
+    {
+        private const int ClaimLost = 3008;
+
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _goOn = new();
+
+        public Task IsReached => _reached.Task;
+
+        public void GoOn() => _goOn.Set();
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id == ClaimLost && _reached.TrySetResult())
+            {
+                _goOn.Wait(Deadline.Default);
+            }
+        }
+
+        public void Dispose() => _goOn.Dispose();
+    }
+}

@@ -1,0 +1,36 @@
+using Google.Protobuf;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Protocol;
+
+namespace Portmap.Etcd.Tests.Support;
+
+/// <summary>Claims of owners, as a host asks for them and as they stand at etcd.</summary>
+internal static class Claims
+{
+    /// <summary>Claims an owner, as often as it takes until nobody else has it.</summary>
+    public static async Task<FleetClaim> UntilClaimedAsync(this Host host, string owner)
+    {
+        using CancellationTokenSource limit = Deadline.Source();
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
+        while (true)
+        {
+            try
+            {
+                return await host.Fleet.Owners.ClaimAsync(owner);
+            }
+            catch (PortRefusedException refused) when (refused.Refusal.Reason is PortRefusalReason.Conflict or PortRefusalReason.StoreFailed)
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+        }
+    }
+
+    /// <summary>The epoch of the key that stands at etcd, or null when there is none.</summary>
+    public static async Task<long?> EpochOfAsync(this EtcdCluster etcd, string owner)
+    {
+        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        RangeResponse response = await client.RangeAsync(
+            new RangeRequest { Key = ByteString.CopyFromUtf8($"/portmap/v1/o/{owner}") }, CancellationToken.None).Within();
+        return response.Kvs is [var found] ? found.CreateRevision : null;
+    }
+}
