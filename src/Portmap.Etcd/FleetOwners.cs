@@ -288,19 +288,22 @@ public sealed class FleetOwners
 
     private async Task KeepAsync(LeaseTerm term, CancellationToken cancellationToken)
     {
-        TimeSpan most = _options.AuditInterval;
+        long verified = _time.GetTimestamp();
         while (true)
         {
             TimeSpan left = term.Left;
             if (left <= TimeSpan.Zero)
             {
                 LoseAll(term);
-                left = term.Ttl / 10;
+                await Task.Delay(term.Ttl / 10, _time, cancellationToken).ConfigureAwait(false);
+                continue;
             }
 
-            if (await _doubt.WaitAsync(left < most ? left : most, cancellationToken).ConfigureAwait(false) || left >= most)
+            TimeSpan due = _options.AuditInterval - _time.GetElapsedTime(verified);
+            if (await _doubt.WaitAsync(left < due ? left : due, cancellationToken).ConfigureAwait(false) || _time.GetElapsedTime(verified) >= _options.AuditInterval)
             {
                 await VerifyAsync(cancellationToken).ConfigureAwait(false);
+                verified = _time.GetTimestamp();
             }
         }
     }

@@ -46,6 +46,23 @@ public class ClaimKeyTests
         }
     }
 
+    /// <summary>The lease has less time left at any moment than there is between two
+    /// audits.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Claim_KeyDeletedByHand_IsLostWithTheNextAudit()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start(
+            "a", etcd.Endpoints, options => (options.LeaseTtl, options.AuditInterval) = (TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(6)), isPublishing: false);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        await using FleetClaim other = await a.Fleet.Owners.ClaimAsync("another").Within();
+
+        await etcd.CtlAsync("del", $"/portmap/v1/o/{Owner}");
+
+        await Seen.UntilAsync(() => !claim.IsHeld);
+        other.IsHeld.Should().BeTrue("its key is there, and so is the lease");
+    }
+
     /// <summary>The system's clock, whose wall clock somebody sets.</summary>
     private sealed class WallClock : TimeProvider
     {
