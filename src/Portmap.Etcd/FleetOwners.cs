@@ -302,9 +302,31 @@ public sealed class FleetOwners
             TimeSpan due = _options.AuditInterval - _time.GetElapsedTime(verified);
             if (await _doubt.WaitAsync(left < due ? left : due, cancellationToken).ConfigureAwait(false) || _time.GetElapsedTime(verified) >= _options.AuditInterval)
             {
-                await VerifyAsync(cancellationToken).ConfigureAwait(false);
+                await VerifyInTimeAsync(term, cancellationToken).ConfigureAwait(false);
                 verified = _time.GetTimestamp();
             }
+        }
+    }
+
+    /// <summary>Verifies, but waits for no answer of etcd beyond the time of the lease: who waits
+    /// here is the one that tells of its end.</summary>
+    private async Task VerifyInTimeAsync(LeaseTerm term, CancellationToken cancellationToken)
+    {
+        TimeSpan left = term.Left;
+        using CancellationTokenSource over = new(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
+        try
+        {
+            await VerifyAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (EtcdException)
+        {
+            _doubt.Set();
+            await Task.Delay(_options.HeartbeatInterval, _time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            _doubt.Set();   // it begins again when the lease was renewed meanwhile
         }
     }
 
@@ -314,19 +336,10 @@ public sealed class FleetOwners
     {
         foreach (FleetClaim claim in Held.All)
         {
-            try
+            RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = _keys.Claim(claim.Owner) }, cancellationToken).ConfigureAwait(false);
+            if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch)
             {
-                RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = _keys.Claim(claim.Owner) }, cancellationToken).ConfigureAwait(false);
-                if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch)
-                {
-                    Lose(claim);
-                }
-            }
-            catch (EtcdException)
-            {
-                _doubt.Set();   // the lease tells when the time is over meanwhile
-                await Task.Delay(_options.HeartbeatInterval, _time, cancellationToken).ConfigureAwait(false);
-                return;
+                Lose(claim);
             }
         }
     }

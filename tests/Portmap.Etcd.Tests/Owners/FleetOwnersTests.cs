@@ -171,6 +171,29 @@ public class FleetOwnersTests
         claim.IsHeld.Should().BeFalse("lost is lost, although etcd may have kept the lease");
     }
 
+    /// <summary>The loop that tells of the end waits for an answer of etcd at that moment.</summary>
+    [NeedsFact("etcd")]
+    public async Task Claim_EtcdSilentDuringAnAudit_IsToldLostBeforeAnotherHasIt()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start(
+            "a",
+            wire.Endpoint,
+            options => (options.LeaseTtl, options.AuditInterval, options.RequestTimeout, options.Mirror) = (TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), false),
+            isPublishing: false);
+        await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        wire.Keep();
+        await using FleetClaim second = await b.UntilClaimedAsync(Owner);
+        bool isTold = claim.Lost.IsCancellationRequested;   // IsHeld would tell it
+        wire.Break();
+
+        isTold.Should().BeTrue();
+        second.Epoch.Should().BeGreaterThan(claim.Epoch);
+    }
+
     [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task Claim_EtcdRestoredFromBeforeIt_IsLost()
     {
