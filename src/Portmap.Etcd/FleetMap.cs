@@ -132,8 +132,10 @@ public sealed class FleetMap
 
     /// <summary>This host claimed it and knows that it has lost, which the map may not know
     /// yet.</summary>
+    /// <remarks>One that only looks holds no claims. The entries under its name are those of the
+    /// daemon beside it.</remarks>
     private bool IsLost(FleetEntry entry) =>
-        entry.ClaimEpoch is { } epoch && entry.Host == _options.Host && _held.EpochOf(entry.Owner) != epoch;
+        !_options.ReadOnly && entry.ClaimEpoch is { } epoch && entry.Host == _options.Host && _held.EpochOf(entry.Owner) != epoch;
 
     private async IAsyncEnumerable<FleetUpdate> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -20,6 +20,23 @@ public class ReadOnlyTests
         (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NoFleet);
     }
 
+    /// <summary>A tool has the machine's name by default, and so has the daemon.</summary>
+    [NeedsFact("etcd")]
+    public async Task ReadOnly_NameOfTheHostThatClaimed_FindsItsOwner()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Start("a", etcd.Endpoints, options => options.ReadOnly = true);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync("once").Within();
+        a.Register("once", 20_001);
+
+        await looker.UntilSameAsync(a);
+
+        looker.Map.TryFind("once", out FleetEntry? entry).Should().BeTrue();
+        entry!.ClaimEpoch.Should().Be(claim.Epoch);
+        looker.Map.FindAll("once").Length.Should().Be(1);
+    }
+
     [NeedsFact("etcd")]
     public async Task ReadOnly_EtcdGoesAndComes_SaysSo()
     {
