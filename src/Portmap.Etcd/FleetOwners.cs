@@ -14,7 +14,7 @@ namespace Portmap.Etcd;
 /// <remarks>Safe for any thread. A claim lives as long as the lease of its host: it is gone when
 /// the host was not heard of for <see cref="PortmapFleetOptions.LeaseTtl"/>, and when the fleet is
 /// disposed.</remarks>
-public sealed class FleetOwners
+public sealed partial class FleetOwners
 {
     private readonly EtcdClient _client;
     private readonly FleetKeys _keys;
@@ -318,6 +318,7 @@ public sealed class FleetOwners
         try
         {
             await VerifyAsync(either.Token).ConfigureAwait(false);
+            await SweepAsync(term, either.Token).ConfigureAwait(false);
         }
         catch (EtcdException)
         {

@@ -38,6 +38,10 @@ internal sealed class EtcdClient : IDisposable
     public Task<LeaseRevokeResponse> RevokeAsync(long lease, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Lease.LeaseRevokeAsync(new LeaseRevokeRequest { ID = lease }, options), cancellationToken);
 
+    /// <summary>All keys that go with a lease; none when it is gone.</summary>
+    public Task<LeaseTimeToLiveResponse> KeysOfLeaseAsync(long lease, CancellationToken cancellationToken) =>
+        CallAsync((member, options) => member.Lease.LeaseTimeToLiveAsync(new LeaseTimeToLiveRequest { ID = lease, Keys = true }, options), cancellationToken);
+
     public Task<EtcdStream<WatchRequest, WatchResponse>> OpenWatchAsync(CancellationToken cancellationToken) =>
         OpenAsync((member, options) => member.Watch.Watch(options), cancellationToken);
 

@@ -63,6 +63,55 @@ public class ClaimKeyTests
         other.IsHeld.Should().BeTrue("its key is there, and so is the lease");
     }
 
+    /// <summary>The transaction of a claim that was given up, kept on the wire until all that takes
+    /// it back was done.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_GivenUpAndComesLate_LeavesTheOwnerToOthers()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start(
+            "a",
+            $"{wire.Endpoint},{etcd.Endpoints}",
+            options => (options.LeaseTtl, options.AuditInterval, options.RequestTimeout, options.Mirror) = (TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), false),
+            isPublishing: false);
+        await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
+        await using FleetClaim kept = await a.Fleet.Owners.ClaimAsync("kept").Within();
+        using CancellationTokenSource giveUp = new();
+
+        wire.Keep();
+        Task<FleetClaim> late = a.Fleet.Owners.ClaimAsync(Owner, giveUp.Token);
+        await Seen.UntilAsync(() => wire.HasKept(Owner));
+        wire.Seal();
+        await UntilByTheOtherMemberAsync();
+        await giveUp.CancelAsync();
+        await late.Invoking(claim => claim.Within()).Should().ThrowAsync<OperationCanceledException>();
+
+        // What was to take the key back was sent before this, and found nothing.
+        await using FleetClaim after = await a.Fleet.Owners.ClaimAsync("after").Within();
+        long before = await etcd.RevisionAsync();
+        await wire.TellLateAsync();
+        await UntilWrittenAfterAsync(before);
+
+        await using FleetClaim claim = await b.UntilClaimedAsync(Owner);
+        claim.IsHeld.Should().BeTrue();
+        kept.IsHeld.Should().BeTrue();
+        after.IsHeld.Should().BeTrue();
+
+        Task UntilByTheOtherMemberAsync() =>
+            Seen.UntilAsync(() => a.Log.Lines.Any(line => line.StartsWith("FleetTrouble", StringComparison.Ordinal)));
+
+        async Task UntilWrittenAfterAsync(long revision)
+        {
+            using CancellationTokenSource limit = Deadline.Source();
+            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
+            while (await etcd.RevisionAsync() == revision)
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+        }
+    }
+
     /// <summary>The system's clock, whose wall clock somebody sets.</summary>
     private sealed class WallClock : TimeProvider
     {
