@@ -19,7 +19,11 @@ namespace Portmap.Etcd.Mirroring;
 /// first; when it is not there, everything is listed anew.</para>
 /// <para>Staleness: etcd is asked for a sign of life on the stream itself. The answer shows that
 /// what it had sent before has come. Etcd 3.4 may answer before it has caught up with a watch that
-/// is new, so answers count from the second interval on.</para>
+/// is new, so the first question comes in the second interval.</para>
+/// <para>Newer etcds leave a question without an answer when it comes while the watch is behind. An
+/// answer does not say which question it is for, so that a second question beside an open one would
+/// make the mirror look fresher than it is. A stream whose question is open for too long ends, and
+/// the next one asks anew.</para>
 /// </remarks>
 internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
@@ -153,27 +157,29 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                 {
                     Key = keys.Root,
                     RangeEnd = FleetKeys.EndOf(keys.Root),
-                    StartRevision = index.Revision + 1,
+                    // What came with it is in, and is skipped. From the revision after it on newer
+                    // etcds answer no question until something happens.
+                    StartRevision = index.Revision,
                     Fragment = true,
                 },
             },
             stop).ConfigureAwait(false);
         List<Event> events = [];
-        long begun = time.GetTimestamp(), heard = begun, asked = 0;
-        TimeSpan silence = options.HeartbeatInterval + options.RequestTimeout;
+        long begun = time.GetTimestamp(), asked = 0;
         Task<WatchResponse> reading = stream.ReadAsync(stop);
         Task beat = Task.Delay(options.HeartbeatInterval, time, stop);
         while (true)
         {
-            if (await Task.WhenAny(reading, beat).ConfigureAwait(false) == beat)
+            // The beat first: on a busy stream there is always something to read.
+            if (await Task.WhenAny(beat, reading).ConfigureAwait(false) == beat)
             {
                 await beat.ConfigureAwait(false);
-                if (time.GetElapsedTime(heard) > silence)
+                if (asked != 0 && time.GetElapsedTime(asked) > options.RequestTimeout)
                 {
                     throw stream.Silent();
                 }
 
-                if (asked == 0)
+                if (asked == 0 && time.GetElapsedTime(begun) >= 1.5 * options.HeartbeatInterval)
                 {
                     asked = time.GetTimestamp();
                     await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, stop).ConfigureAwait(false);
@@ -185,7 +191,6 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
             WatchResponse response = await reading.ConfigureAwait(false);
             reading = stream.ReadAsync(stop);
-            heard = time.GetTimestamp();
             if (response.Canceled)
             {
                 throw Ended(response);
@@ -193,8 +198,8 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
             if (response.Events.Count != 0)
             {
-                events.AddRange(response.Events);
-                if (!response.Fragment)
+                events.AddRange(response.Events.Where(change => change.Kv.ModRevision > index.Revision));
+                if (!response.Fragment && events.Count != 0)
                 {
                     Apply(events);
                     events.Clear();
@@ -202,11 +207,7 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
             }
             else if (!response.Created && asked != 0)
             {
-                if (time.GetElapsedTime(begun, asked) >= 1.5 * options.HeartbeatInterval)
-                {
-                    Volatile.Write(ref _freshAt, asked);
-                }
-
+                Volatile.Write(ref _freshAt, asked);
                 asked = 0;
                 Volatile.Write(ref _trouble, null);
                 backoff.Reset();

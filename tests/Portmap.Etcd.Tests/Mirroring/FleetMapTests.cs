@@ -286,6 +286,58 @@ public class FleetMapTests
         strict.Map.TryFind("b1", out _).Should().BeTrue();
     }
 
+    /// <summary>A busy fleet never looks silent. Its mirror asks again all the same.</summary>
+    [NeedsFact("etcd")]
+    public async Task Staleness_QuestionLeftWithoutAnAnswerOnABusyStream_IsSmallAgain()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        wire.HideQuestions();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host looker = Host.Look(wire.Endpoint, options => options.ReadOnly = true);
+        using CancellationTokenSource stop = new();
+        Task changing = ChangeAsync();
+
+        await Seen.UntilAsync(() => wire.HiddenQuestions > 0 && looker.Map.Staleness > TimeSpan.FromSeconds(1));
+        wire.TellQuestions();
+
+        await Seen.UntilAsync(() => looker.Map.Staleness < TimeSpan.FromSeconds(1));
+        await stop.CancelAsync();
+        await changing.Within();
+        await looker.UntilSameAsync(a);
+
+        async Task ChangeAsync()
+        {
+            using PeriodicTimer pace = new(TimeSpan.FromMilliseconds(100));
+            while (!stop.IsCancellationRequested)
+            {
+                a.Register("busy", 20_001);
+                await pace.WaitForNextTickAsync();
+                a.Release("busy");
+            }
+        }
+    }
+
+    /// <summary>The watch begins with what the listing had last.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task WatchAsync_FromBeforeTheListing_TellsNoChangeTwice()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await PutAsync(etcd, "first", 0);
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        using CancellationTokenSource limit = Deadline.Source();
+        await using IAsyncEnumerator<FleetUpdate> updates = looker.Map.WatchAsync(limit.Token).GetAsyncEnumerator();
+        while (await updates.MoveNextAsync() && updates.Current.Snapshot is not { Entries.Length: 1 })
+        {
+            // The empty map of before the listing.
+        }
+
+        await PutAsync(etcd, "second", 0);
+
+        (await updates.MoveNextAsync()).Should().BeTrue();
+        updates.Current.Changes.Select(change => change.Entry.Owner).Should().Equal("second0");
+    }
+
     [NeedsFact("etcd")]
     public async Task Map_EtcdFrozen_StalenessGrowsThoughTheConnectionStands()
     {

@@ -18,7 +18,9 @@ internal sealed class Cut : IAsyncDisposable
     private volatile bool _isCut;
     private volatile bool _isKeeping;
     private volatile bool _isSealed;
+    private volatile bool _hidesQuestions;
     private int _answered;
+    private int _hidden;
 
     public Cut(string endpoint)
     {
@@ -45,6 +47,16 @@ internal sealed class Cut : IAsyncDisposable
     }
 
     public void Mend() => _isCut = false;
+
+    /// <summary>How many questions for the progress of a watch etcd was not told of.</summary>
+    public int HiddenQuestions => Volatile.Read(ref _hidden);
+
+    /// <summary>Etcd hears no question for the progress of a watch over connections that are made
+    /// from now on.</summary>
+    public void HideQuestions() => _hidesQuestions = true;
+
+    /// <summary>Etcd hears all questions again.</summary>
+    public void TellQuestions() => _hidesQuestions = false;
 
     /// <summary>From now on what the host says is kept.</summary>
     public void Keep() => _isKeeping = true;
@@ -144,6 +156,7 @@ internal sealed class Cut : IAsyncDisposable
     private async Task PumpAsync(Socket from, Socket to, bool isOfHost)
     {
         byte[] buffer = new byte[65_536];
+        HostFrames? frames = isOfHost && _hidesQuestions ? new HostFrames() : null;
         try
         {
             int read;
@@ -155,7 +168,14 @@ internal sealed class Cut : IAsyncDisposable
                     continue;
                 }
 
-                await to.SendAsync(buffer.AsMemory(0, read), _stop.Token);
+                ReadOnlyMemory<byte> said = buffer.AsMemory(0, read);
+                if (frames is not null)
+                {
+                    said = frames.Pass(said.Span, _hidesQuestions, out int hidden);
+                    Interlocked.Add(ref _hidden, hidden);
+                }
+
+                await to.SendAsync(said, _stop.Token);
                 if (!isOfHost)
                 {
                     Interlocked.Increment(ref _answered);
