@@ -101,7 +101,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         foreach (PortClaim member in group)
         {
             ClaimView claim = new(member);
-            claim = claim.Stage == ClaimStage.Ended ? new ClaimView(member, ClaimWord.Pending(confirmed: false)) : claim;   // its end, if it is to be told, is a fact of its own
+            claim = claim.Stage == ClaimStage.Ended ? claim.WhenPending() : claim;   // its end, if it is to be told, is a fact of its own
             PortFact fact = FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs, group[0].Epoch);
             oldest ??= fact;
             fact.Next = newest;

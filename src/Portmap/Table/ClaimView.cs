@@ -51,6 +51,9 @@ internal readonly struct ClaimView(PortClaim? claim, ClaimWord word)
     /// <summary>Why it ended.</summary>
     public ClaimEnd Cause => Word.Cause;
 
+    /// <summary>The claim as it was while it was pending.</summary>
+    public ClaimView WhenPending() => new(Claim, ClaimWord.Pending(confirmed: false));
+
     /// <inheritdoc cref="PortClaim.Cools"/>
     public bool Cools => Claim!.Cools(Cause);
 

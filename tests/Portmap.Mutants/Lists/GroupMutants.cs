@@ -54,14 +54,14 @@ internal static class GroupMutants
 
     private static IEnumerable<Mutant> Times =>
     [
-        s_operations.This("Extension: of a lease that ended meanwhile", "Extension.cs", "|| !IsOpen(claim.Now()))", "|| (!MUTANT && !IsOpen(claim.Now())))", "DisplayName~a lease gets more time|LeaseTimesTests", Interleaving) with
+        s_operations.This("Extension: of a lease that ended meanwhile", "Extension.cs", "if (parts.Journal is null && IsOpen(claim.Now()))", "if (parts.Journal is null && (MUTANT || IsOpen(claim.Now())))", "DisplayName~a lease gets more time|LeaseTimesTests", Interleaving) with
         {
             AliveBecause = "Who gives it back at the same time may come after the extension: both answers are right.",
         },
         s_operations.This("Extension: over a session without a right", "Extension.cs", "if (!against.IsNone)", "if (!MUTANT && !against.IsNone)", "PortLeaseTime"),
         s_operations.This("Extension: any time", "Extension.cs", "(asked < LeaseTimes.Least || asked > LeaseTimes.Most)", "!MUTANT && (asked < LeaseTimes.Least || asked > LeaseTimes.Most)", "PortLeaseTime"),
-        s_operations.This("Extension: of both protocols one half is written", "Extension.cs", "journal.QueueAgain(new ClaimView(twin));", "if (!MUTANT) { journal.QueueAgain(new ClaimView(twin)); }", "PortLeaseTime"),
-        s_operations.This("Extension: answers before it is on disk", "Extension.cs", "if (journal.Confirms && await", "if (!MUTANT && journal.Confirms && await", "PortLeaseTime"),
+        s_operations.This("Extension: of both protocols one half is written", "Extension.cs", "if (lease.Twin is { } twin)", "if (!MUTANT && lease.Twin is { } twin)", "PortLeaseTime"),
+        s_operations.This("Extension: answers before it is on disk", "Extension.cs", "if (parts.Journal is { Confirms: true } journal && await", "if (!MUTANT && parts.Journal is { Confirms: true } journal && await", "PortLeaseTime"),
         s_operations.This("LeaseTimes.TryClose: one that was extended meanwhile", "LeaseTimes.cs", "while (EndsAtMs(parts, claim) <= now)", "while (MUTANT || EndsAtMs(parts, claim) <= now)", "DisplayName~a lease gets more time|LeaseTimesTests", Interleaving),
     ];
 

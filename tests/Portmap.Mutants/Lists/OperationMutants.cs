@@ -4,6 +4,7 @@ namespace Portmap.Mutants.Lists;
 /// behind.</summary>
 internal static class OperationMutants
 {
+    private static readonly ListOf s_core = new("src/Portmap/", "Portmap.Tests");
     private static readonly ListOf s_operations = new("src/Portmap/Operations/", "Portmap.Tests");
 
     public static IEnumerable<Mutant> All => [.. Registrations, .. Rights, .. Releases, .. Acquisitions, .. Journals];
@@ -67,9 +68,14 @@ internal static class OperationMutants
         s_operations.This("PortHunt.TryLastResorts: a cooling port of other ranges is given", "PortHunt.cs", "Hints.TryTakeCooling(_pool, now)", "Hints.TryTakeCooling(MUTANT ? Settings.Ports : _pool, now)", "PortRegistryRanges"),
         s_operations.This("PortHunt.TryKept: a kept number is given though other ranges are asked for", "PortHunt.cs", "if (port == 0 || !_pool.Contains(port)", "if (port == 0 || (!MUTANT && !_pool.Contains(port))", "KeptPorts"),
         s_operations.This("AskedPools: ranges outside of Ports are given", "AskedPools.cs", "range => !IsHandedOut(range)", "range => !MUTANT && !IsHandedOut(range)", "PortRegistryRanges"),
-        s_operations.This("LeaseTimes.TryExtend: a lease whose time is closed is extended", "LeaseTimes.cs", "extras is null || !ReferenceEquals(extras.ClosedFor, lease.Claim)", "MUTANT || extras is null || !ReferenceEquals(extras.ClosedFor, lease.Claim)", "LeaseTimesTests", "Portmap.Interleaving.Tests"),
+        s_operations.This("LeaseTimes.TryExtend: a lease whose time is closed is extended", "LeaseTimes.cs", "|| !(ReferenceEquals(closed, lease.Claim) ||", "|| MUTANT || !(ReferenceEquals(closed, lease.Claim) ||", "LeaseTimesTests", "Portmap.Interleaving.Tests"),
         s_operations.This("LeaseTimes.EndsAtMs: an extension shortens", "LeaseTimes.cs", "if (extras?.ExtendedToMs >= toMs)", "if (!MUTANT && extras?.ExtendedToMs >= toMs)", "PortLeaseTime"),
-        s_operations.This("Extension: not written", "Extension.cs", "journal.QueueAgain(claim);", "if (!MUTANT) { journal.QueueAgain(claim); }", "PortLeaseTime"),
+        s_operations.This("Extension: not written", "Extension.cs", "parts.Journal?.QueueAgain(open);", "if (!MUTANT) { parts.Journal?.QueueAgain(open); }", "PortLeaseTime"),
+        s_operations.This("ClaimJournal.QueueAgain: what has ended is written as ended", "ClaimJournal.cs", "if (now.Stage is ClaimStage.Bound or ClaimStage.Reserved)", "if (MUTANT || now.Stage is ClaimStage.Bound or ClaimStage.Reserved)", "DisplayName~BetweenAnyTwoSteps", "Portmap.Interleaving.Tests"),
+        s_operations.This("ClaimJournal.TryQueue: a group says what its members have become", "ClaimJournal.cs", "claim = claim.Stage == ClaimStage.Ended ?", "claim = !MUTANT && claim.Stage == ClaimStage.Ended ?", "DisplayName~BetweenAnyTwoSteps", "Portmap.Interleaving.Tests"),
+        s_core.This("PortLease.OnHealed: only from the claim that failed", "PortLease.State.cs", "while (present.IsHealedBy(claim))", "while (present.IsHealedBy(claim) && (!MUTANT || ReferenceEquals(present, failed)))", "AcquisitionFaultTests", "Portmap.Interleaving.Tests"),
+        s_operations.This("LeaseExtras.HealTwin: a lease takes the place of its registration", "LeaseExtras.cs", "while (extras?.Twin?.IsHealedBy(twin) == true)", "while (MUTANT ? !ReferenceEquals(extras?.Twin, twin) && extras is not null : extras?.Twin?.IsHealedBy(twin) == true)", "AcquisitionFaultTests", "Portmap.Interleaving.Tests"),
+        s_operations.This("ClaimEvents.TookEffect: the placeholder of an outranked lease stays", "ClaimEvents.cs", "if (used.IsLease && used.Epoch != claim.Epoch)", "if (!MUTANT && used.IsLease && used.Epoch != claim.Epoch)", "GateTests"),
         s_operations.This("LeaseExtras.EndToken: who asks late is not told", "LeaseExtras.cs", "_ = bound.IsFaulted ?", "_ = bound.IsFaulted && !MUTANT ?", "PortLeaseTime") with
         {
             AliveBecause = "A continuation on a task that is over runs at once: the same by a longer way.",
