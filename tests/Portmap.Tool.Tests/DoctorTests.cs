@@ -15,6 +15,7 @@ public sealed class DoctorTests : ToolTest
         checks["rangeTooSmall"].GetProperty("value").GetString().Should().Contain("23000-23009");
         checks["rangeTooSmall"].GetProperty("remedy").GetString().Should().NotBeEmpty();
         ResultOf(checks, "portShared").Should().Be("unknown");
+        ResultOf(checks, "stateMoved").Should().Be("unknown");
     }
 
     [Theory]
