@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Serving;
@@ -141,14 +140,9 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
 
         _walkedAt = timeProvider.GetTimestamp();
-        foreach (((string Owner, PortProtocol Protocol) one, Held held) in _owners)
+        foreach (((string, PortProtocol) one, Held held) in _owners)
         {
             ForgetUnlessStanding(one, held);
-            ref Held still = ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one);
-            if (!Unsafe.IsNullRef(ref still) && still.Leased != 0 && !IsReserved(one.Owner, still.Leased, one.Protocol))
-            {
-                Move(ref still.Leased, one.Protocol, 0);   // the lease is over, and the owner has something else
-            }
         }
     }
 
@@ -158,7 +152,19 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     // A later claim of the owner is somebody else's, or this party's and noted soon.
     private void ForgetUnlessStanding((string Owner, PortProtocol Protocol) one, Held held)
     {
-        if (held.Asking == 0 && !(registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol) && entry.Epoch <= held.Epoch))
+        if (held.Asking != 0)
+        {
+            return;
+        }
+
+        if (registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol) && entry.Epoch <= held.Epoch)
+        {
+            if (held.Leased != 0 && !IsReserved(one.Owner, held.Leased, one.Protocol))
+            {
+                Move(ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one).Leased, one.Protocol, 0);   // the registration stands, and the lease beside it is over
+            }
+        }
+        else
         {
             Move(ref held.Registered, one.Protocol, 0);
             Move(ref held.Leased, one.Protocol, 0);

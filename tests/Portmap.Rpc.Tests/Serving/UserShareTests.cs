@@ -168,7 +168,10 @@ public class UserShareTests
         PortEntry lease = harness.Registry.Snapshot().Entries.Single(entry => entry is { Owner: "a/0", State: PortState.Reserved });
         await RefusedAsync(() => client.RegisterAsync(new PortClaimRequest("more", range.Last)), "10 ports");
         await client.RegisterAsync(new PortClaimRequest("a/0", lease.Port) { Epoch = lease.Epoch }).Within();   // the port it leaves is free again
-        await client.AcquireAsync("a/0").Within();
+        PortEntry beside = await client.AcquireAsync("a/0").Within();
+        await RefusedAsync(() => client.AcquireAsync("more"), "10 ports");
+        await client.ReleaseAsync(new PortClaimRequest("a/0") { Epoch = beside.Epoch }).Within();
+        await client.AcquireAsync("a/0").Within();   // at once: what is given back counts no longer
         await RefusedAsync(() => client.AcquireAsync("more"), "10 ports");
         _time.Advance(TimeSpan.FromSeconds(61));   // the leases run out
         await client.AcquireAsync("more").Within();
