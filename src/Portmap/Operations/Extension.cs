@@ -56,9 +56,7 @@ internal static class Extension
     /// <returns>Whether it is open in this protocol.</returns>
     private static async ValueTask<bool> WriteAgainAsync(RegistryParts parts, ILease lease, PortProtocol protocol)
     {
-        OwnerKey owner = parts.Table.Key(protocol, lease.Owner);
-        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
-        ClaimView open = seen.Operation.Has.Lease;
+        ClaimView open = (await Inspection.RunAsync(parts, parts.Table.Key(protocol, lease.Owner)).ConfigureAwait(false)).Lease;
         if (!ReferenceEquals(open.Lease, lease))
         {
             return false;
@@ -78,8 +76,7 @@ internal static class Extension
         refusal?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
-        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
-        OwnerView has = seen.Operation.Has;
+        OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         if (has.Lease.Lease is not ILease lease || (epoch != 0 && epoch != has.Lease.Epoch))
         {
             throw new PortRefusedException(Refusals.NoSuchLease(request, epoch, has.Newest));

@@ -117,7 +117,7 @@ internal static class FleetAcquisition
         foreach (PortProtocol protocol in protocols)
         {
             OwnerKey owner = parts.Table.Key(protocol, request.Owner);
-            OwnerView has = (await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false)).Operation.Has;
+            OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
             if (SessionHolder.Of(has.Served) is { } session)
             {
                 if (session.CheckAlive())

@@ -26,8 +26,7 @@ internal sealed class Healing(RegistryParts parts)
         refusal?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
-        Completed<Inspection> seen = await new Confirmation(parts).StepsAsync(new Inspection(parts, owner)).ConfigureAwait(false);
-        OwnerView has = seen.Operation.Has;
+        OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
         if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
