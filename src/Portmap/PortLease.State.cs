@@ -67,7 +67,11 @@ public sealed partial class PortLease : ILease
     internal void Grant(PortClaim claim, PortClaim? twin)
     {
         Trace?.Granted(claim.Port, claim.Epoch, _registry.Parts.Strategies.NameOf(claim.Strategy));
-        LeaseExtras.SetTwin(ref _more, twin);
+        if (twin is not null)
+        {
+            LeaseExtras.SetTwin(ref _more, twin);
+        }
+
         Hook.At(Step.GrantLease);
         Volatile.Write(ref _claim, claim);
     }

@@ -36,6 +36,7 @@ public sealed class AcquisitionFaultTests : IDisposable
         registry.TryAcquire(new PortRequest("b") { Protocol = protocol }, out PortLease? lease, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
         lease!.Port.Should().Be(port);
     }
+
     [Fact]
     public void TryAcquireAll_GroupIsEndedByAnothersAsk_ThePortThatCooledCoolsOn()
     {
@@ -69,12 +70,11 @@ public sealed class AcquisitionFaultTests : IDisposable
         after.State.Should().Be(PortState.Cooling);
         registry.AssertInvariants();
     }
+
     [Fact]
     public async Task ReportBindFailure_TheSecondProtocolIsTakenAfterTheFirstMoved_TheLeaseIsWhatTheOwnerHas()
     {
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
-        PortSession session = registry.OpenSession(Environment.ProcessId);
-        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+        using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
         bool isTaken = false;
         Hook.Reached = step =>
         {
@@ -85,7 +85,7 @@ public sealed class AcquisitionFaultTests : IDisposable
             }
         };
 
-        await lease!.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default);
+        await lease.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default);
 
         Hook.Reached = null;
         isTaken.Should().BeTrue();
@@ -100,21 +100,19 @@ public sealed class AcquisitionFaultTests : IDisposable
         (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
         registry.AssertInvariants();
     }
+
     [Fact]
     public async Task ReportBindFailure_TheSecondProtocolIsRegisteredAsItIsTold_TheRegistrationStays()
     {
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
-        PortSession session = registry.OpenSession(Environment.ProcessId);
-        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
-        PortClaim failed = lease!.Twin!;
+        using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
+        PortClaim failed = lease.Twin!;
         bool isReached = false;
         Hook.Reached = step =>
         {
-            if (step == Step.SetTwin)
+            if (step == Step.ChangeExtras && registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim is { } healed && !ReferenceEquals(healed, failed))
             {
                 Hook.Reached = null;
                 isReached = true;
-                PortClaim healed = registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim!;
                 ((ILease)lease).OnHealed(failed, healed);   // a helper is faster, and so is the process
                 session.TryRegister(new PortClaimRequest("a", healed.Port) { Epoch = healed.Epoch, Protocol = PortProtocol.Udp }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
             }
@@ -125,5 +123,13 @@ public sealed class AcquisitionFaultTests : IDisposable
         isReached.Should().BeTrue();
         session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
+    }
+    private static PortRegistry MakeWithALeaseOfBoth(out PortSession session, out PortLease lease)
+    {
+        PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? granted, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+        lease = granted!;
+        return registry;
     }
 }

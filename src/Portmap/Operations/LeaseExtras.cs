@@ -90,71 +90,43 @@ internal sealed record LeaseExtras
     }
 
     /// <summary>Notes the claim of the second protocol.</summary>
-    public static void SetTwin(ref LeaseExtras? place, PortClaim? twin)
-    {
-        LeaseExtras? extras = Volatile.Read(ref place);
-        while (!ReferenceEquals(extras?.Twin, twin))
-        {
-            Hook.At(Step.SetTwin);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Twin = twin }, extras);
-            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
-        }
-    }
+    public static void SetTwin(ref LeaseExtras? place, PortClaim? twin) =>
+        Change(ref place, twin, static (extras, twin) => ReferenceEquals(extras.Twin, twin) ? null : extras with { Twin = twin });
 
     /// <summary>Notes the claim by which that of the second protocol goes on, unless that is
     /// registered, or has gone on further.</summary>
-    public static void HealTwin(ref LeaseExtras? place, PortClaim twin)
-    {
-        LeaseExtras? extras = Volatile.Read(ref place);
-        while (extras?.Twin?.IsHealedBy(twin) == true)
-        {
-            Hook.At(Step.SetTwin);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, extras with { Twin = twin }, extras);
-            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
-        }
-    }
+    public static void HealTwin(ref LeaseExtras? place, PortClaim twin) =>
+        Change(ref place, twin, static (extras, twin) => extras.Twin?.IsHealedBy(twin) == true ? extras with { Twin = twin } : null);
 
     /// <summary>Notes the claim in the fleet, before anybody has the lease.</summary>
-    public static void SetBond(ref LeaseExtras? place, FleetBond bond)
-    {
-        LeaseExtras? extras = Volatile.Read(ref place);
-        while (!ReferenceEquals(extras?.Bond, bond))
-        {
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Bond = bond }, extras);
-            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
-        }
-    }
+    public static void SetBond(ref LeaseExtras? place, FleetBond bond) =>
+        Change(ref place, bond, static (extras, bond) => ReferenceEquals(extras.Bond, bond) ? null : extras with { Bond = bond });
 
     /// <summary>Notes the ranges of a lease that came back without them from the store.</summary>
-    public static void SetPorts(ref LeaseExtras? place, string ports)
-    {
-        LeaseExtras? extras = Volatile.Read(ref place);
-        while (extras?.Ports is null)
-        {
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Ports = ports }, extras);
-            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
-        }
-    }
+    public static void SetPorts(ref LeaseExtras? place, string ports) =>
+        Change(ref place, ports, static (extras, ports) => extras.Ports is null ? extras with { Ports = ports } : null);
 
     /// <summary>Notes the name that a start was told of the lease by.</summary>
-    public static void SetStartName(ref LeaseExtras? place, string? name)
-    {
-        LeaseExtras? extras = Volatile.Read(ref place);
-        while (extras?.StartName != name)
-        {
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { StartName = name }, extras);
-            extras = ReferenceEquals(seen, extras) ? Volatile.Read(ref place) : seen;
-        }
-    }
+    public static void SetStartName(ref LeaseExtras? place, string? name) =>
+        Change(ref place, name, static (extras, name) => extras.StartName != name ? extras with { StartName = name } : null);
 
     /// <inheritdoc cref="ILease.AddTried"/>
-    public static void AddTried(ref LeaseExtras? place, int port, long epoch)
+    public static void AddTried(ref LeaseExtras? place, int port, long epoch) => Change(
+        ref place,
+        (port, epoch),
+        static (extras, failed) => failed.epoch != 0 && Array.Exists(extras.Tried, tried => tried.Epoch == failed.epoch)
+            ? null
+            : extras with { Tried = [.. extras.Tried, failed] });
+
+    /// <summary>Replaces the extras of a lease by changed ones; a change of null says that there is
+    /// nothing to do any more.</summary>
+    private static void Change<T>(ref LeaseExtras? place, T value, Func<LeaseExtras, T, LeaseExtras?> change)
     {
         LeaseExtras? extras = Volatile.Read(ref place);
-        while (epoch == 0 || extras is null || !Array.Exists(extras.Tried, tried => tried.Epoch == epoch))
+        while (change(extras ?? Nothing, value) is { } changed)
         {
-            Hook.At(Step.AddTried);
-            LeaseExtras? seen = Interlocked.CompareExchange(ref place, (extras ?? Nothing) with { Tried = [.. extras?.Tried ?? [], (port, epoch)] }, extras);
+            Hook.At(Step.ChangeExtras);
+            LeaseExtras? seen = Interlocked.CompareExchange(ref place, changed, extras);   // publishes them; fails when somebody changed them since
             if (ReferenceEquals(seen, extras))
             {
                 return;

@@ -97,8 +97,7 @@ internal enum Step
     RegisterLease,
     SetOutcome,
     AskOutcome,
-    AddTried,
-    SetTwin,
+    ChangeExtras,
     CloseLeaseTime,
     ExtendLease,
 
