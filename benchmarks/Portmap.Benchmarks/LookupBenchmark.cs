@@ -108,7 +108,7 @@ public class LookupBenchmark
         int sum = 0;
         foreach (string owner in Next()[..LinearLookupsPerInvoke])
         {
-            sum += _linear.PortOf(owner);
+            sum += _linear.PortOf(owner) is > 0 and int port ? port : throw Missing(owner);
         }
 
         return sum;

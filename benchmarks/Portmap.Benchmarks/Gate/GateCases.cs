@@ -63,14 +63,14 @@ internal static class GateCases
         // (dictionary 1 / dictionary 2) / (ours 1 / ours 2), from the ratios that were measured
         // side by side.
         return new Measured(
-            name, Text($"x {ours:0.00}"), Text($"ConcurrentDictionary x {dictionary:0.00}"), Figures(ratio: oursOverDictionary2.Ratio / oursOverDictionary1.Ratio), ManyThreads: true);
+            name, Text($"x {ours:0.00}"), Text($"ConcurrentDictionary x {dictionary:0.00}"), Figures(ratio: oursOverDictionary2.Ratio / oursOverDictionary1.Ratio));
     }
 
     private static Measured AcquireReleaseTwo(string name)
     {
         Standing[] standings = QuickCases.AcquireReleaseTwoThreads().Standings;
         Standing plain = standings.Single(standing => standing.Name == "TC");
-        return Compared(name, new Paired(standings[0].Ns, plain.Ns, plain.Ratio), "lock") with { ManyThreads = true };
+        return Compared(name, new Paired(standings[0].Ns, plain.Ns, plain.Ratio), "lock");
     }
 
     /// <summary>In how many of 5 runs the slowest thousandth is slower than the lock's.</summary>
@@ -93,8 +93,7 @@ internal static class GateCases
             name,
             Text($"{PairedTimer.Median([.. ours]) / 1_000:0.0} us"),
             Text($"lock {PairedTimer.Median([.. theirs]) / 1_000:0.0} us"),
-            new Dictionary<string, double> { ["slower runs of 5"] = slower },
-            ManyThreads: true);
+            new Dictionary<string, double> { ["slower runs of 5"] = slower });
     }
 
     /// <summary>Only the acquisition is timed, with the cost of reading the clock taken off; the
@@ -130,7 +129,7 @@ internal static class GateCases
         {
             ExhaustedBenchmark benchmark = new() { Order = order };
             benchmark.Setup();
-            paired = PairedTimer.Measure(() => benchmark.Registry(), () => benchmark.LockBitArrayDictionary(), ExhaustedBenchmark.AnswersPerInvoke, sliceMs: 5, slices: 15);
+            paired = PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, ExhaustedBenchmark.AnswersPerInvoke, sliceMs: 5, slices: 15);
             benchmark.Cleanup();
             figures.Add($"nanoseconds {order}", paired.OursNs);
         }
@@ -245,7 +244,7 @@ internal static class GateCases
     private static Measured LookupBesideListings(string name)
     {
         (double listing, double looking, int read) = RunAsync().GetAwaiter().GetResult();
-        return new Measured(name, Text($"{listing:N0} us, {read} listings"), Text($"beside 4 that look up {looking:N0} us"), Figures(listing / looking), ManyThreads: true);
+        return new Measured(name, Text($"{listing:N0} us, {read} listings"), Text($"beside 4 that look up {looking:N0} us"), Figures(listing / looking));
 
         static async Task<(double Listing, double Looking, int Read)> RunAsync()
         {
