@@ -49,7 +49,18 @@ internal interface IPortGuard : IDisposable
     /// Whether a placeholder, gate closed, lies on the port for another claim than an epoch's.
     /// </summary>
     /// <remarks>Then nobody listens there but who did before.</remarks>
-    bool KeepsOut(PortProtocol protocol, int port, long epoch) => false;
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="epoch">The claim that is let in; 0: none is.</param>
+    /// <param name="isPassed">
+    /// The placeholder is the socket that a program is started with, and listens itself. So the
+    /// kernel tells of a listener whoever asks, and only who has this very socket listens there.
+    /// </param>
+    bool KeepsOut(PortProtocol protocol, int port, long epoch, out bool isPassed)
+    {
+        isPassed = false;
+        return false;
+    }
 
     /// <summary>
     /// A process listens and has registered: the gate closes again, or the placeholder goes.

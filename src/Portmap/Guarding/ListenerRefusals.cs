@@ -17,6 +17,12 @@ internal static class ListenerRefusals
             () => Text($"Nobody listens on the port {port} ({protocol}), says the kernel, so {owner} cannot take it from who has it, nor replace what it has. Register after Listen has returned (UDP: after Bind)."),
             owner, port, protocol);
 
+    public static PortRefusal TakesPassed(string owner, int port, PortProtocol protocol) =>
+        new(
+            PortRefusalReason.NotListening,
+            () => Text($"The daemon listens on the port {port} ({protocol}) for another claim, and the process of {owner} does not have that socket, so {owner} cannot take it. Register another port, or from the program that was started with the socket."),
+            owner, port, protocol);
+
     public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>
         new(
             PortRefusalReason.NotListening,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Portmap.Processes;
 
 namespace Portmap.Guarding;
@@ -12,7 +13,10 @@ internal static class ListeningProof
     /// <summary>
     /// Null when somebody listens on the port (UDP: has it bound), where the process can see it.
     /// </summary>
-    /// <param name="said">What the process says.</param>
+    /// <param name="said">
+    /// What the process says. The socket must be its own where the placeholder listens itself, as
+    /// one that is passed to a program does.
+    /// </param>
     /// <param name="owner">The owner.</param>
     /// <param name="isHeld">
     /// A placeholder of ours lies on the port. UDP shows it like a socket of somebody's, and while
@@ -23,15 +27,39 @@ internal static class ListeningProof
     public static PortRefusal? Demand(in ReportedListener said, string owner, bool isHeld, ListenReader reader)
     {
         (PortProtocol protocol, int port, _, _) = said;
-        bool? listens = isHeld && protocol == PortProtocol.Udp ? false : reader.Host is null ? Listens(protocol, port) : reader.Read(protocol).Listens(port);
+        bool? listens = said.IsOwnSocket ? ListensItself(said)
+            : isHeld && protocol == PortProtocol.Udp ? false
+            : reader.Host is null ? Listens(protocol, port) : reader.Read(protocol).Listens(port);
         if (listens == true || ListensInItsOwnNetwork(said))
         {
             return null;
         }
 
-        return listens is null
-            ? ListenerRefusals.Unverifiable(owner, port, protocol, "neither sock_diag nor /proc/net can be read")
-            : ListenerRefusals.TakesUnproven(owner, port, protocol);
+        return (listens, said.IsOwnSocket) switch
+        {
+            (null, false) => ListenerRefusals.Unverifiable(owner, port, protocol, "neither sock_diag nor /proc/net can be read"),
+            (null, true) => ListenerRefusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"the daemon itself listens there, and what sockets process {said.Process.Id} has cannot be read")),
+            (_, false) => ListenerRefusals.TakesUnproven(owner, port, protocol),
+            (_, true) => ListenerRefusals.TakesPassed(owner, port, protocol),
+        };
+    }
+
+    /// <summary>Whether the process has one of the sockets that listen on the port.</summary>
+    /// <remarks>The daemon's own process has each that it passes on, for all of them.</remarks>
+    private static bool? ListensItself(in ReportedListener said)
+    {
+        if (!said.Process.IsKnown || said.Process.Id == Environment.ProcessId)
+        {
+            return false;
+        }
+
+        if (ProcessSockets.Of(said.Process.Id) is not { } own)
+        {
+            return null;
+        }
+
+        ListenTable table = PortSockets.Listening(said.Protocol, said.Port) is { } listeners ? ListenTable.Of(listeners) : ListenTable.Read(said.Protocol);
+        return table.Listens(said.Port, own) ? true : table.IsComplete ? false : null;
     }
 
     private static bool? Listens(PortProtocol protocol, int port)

@@ -76,6 +76,9 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
     /// returns.</summary>
     public bool Stays => Mode is PortGuardMode.WhileAlive or PortGuardMode.PassSocket;
 
+    /// <summary>It is a socket that is passed to a program, and takes in who connects.</summary>
+    public bool Listens => _isListening;
+
     /// <summary>The socket that is passed to the program; null when there is none to be
     /// passed.</summary>
     public Socket? Passed => _isListening ? _socket.AsSocket() : null;

@@ -174,9 +174,18 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
     public Socket? Passed(in GuardedPort claim) =>
         Find(claim) is { IsGone: false } held && held.Epoch == claim.Epoch ? held.Passed : null;
 
-    public bool KeepsOut(PortProtocol protocol, int port, long epoch) =>
-        Count != 0 && _held.TryGetValue(Key(protocol, port), out Placeholder? held)
-        && !held.IsGone && !held.IsOpen && held.Epoch != epoch;
+    public bool KeepsOut(PortProtocol protocol, int port, long epoch, out bool isPassed)
+    {
+        if (Count == 0 || !_held.TryGetValue(Key(protocol, port), out Placeholder? held)
+            || held.IsGone || held.IsOpen || held.Epoch == epoch)
+        {
+            isPassed = false;
+            return false;
+        }
+
+        isPassed = held.Listens;
+        return true;
+    }
 
     public void Drop(in GuardedPort claim, bool keep, long now)
     {

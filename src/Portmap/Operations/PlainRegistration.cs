@@ -68,5 +68,5 @@ internal static class PlainRegistration
         && parts.Table.TryRelease(parts.Table.Key(request.Protocol, request.Owner), request.Port ?? 0, caller, parts.NowMs);
 
     private static bool TakesSomething(RegistryParts parts, OwnerKey owner, int port) =>
-        parts.Guard.KeepsOut(owner.Protocol, port, epoch: 0) || parts.Table.Ports.IsForeignOrReserved(owner.Protocol, port, owner.Owner);
+        parts.Guard.KeepsOut(owner.Protocol, port, epoch: 0, out _) || parts.Table.Ports.IsForeignOrReserved(owner.Protocol, port, owner.Owner);
 }

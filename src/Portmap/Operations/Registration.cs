@@ -205,13 +205,13 @@ internal struct Registration : IOperation
     private PortRefusal? Ask(in RegistrationRight right)
     {
         (string owner, int port, PortProtocol protocol) = _wanted.Place;
-        bool isKept = _parts.Guard.KeepsOut(protocol, port, right.UsesUp?.Epoch ?? 0);
+        bool isKept = _parts.Guard.KeepsOut(protocol, port, right.UsesUp?.Epoch ?? 0, out bool isPassed);
         if (!right.Replaces && !isKept && !_parts.Table.Ports.IsForeignOrReserved(protocol, port, owner))
         {
             return null;
         }
 
-        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: false), owner, isKept, _parts.Listeners);
+        PortRefusal? refusal = ListeningProof.Demand(new(protocol, port, _session.Process, IsOwnSocket: isPassed), owner, isKept, _parts.Listeners);
         _hasProof = refusal is null;
         return refusal;
     }

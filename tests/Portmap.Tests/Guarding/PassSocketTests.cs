@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Portmap.Tests.Support;
@@ -76,6 +77,48 @@ public sealed class PassSocketTests
 
         await Eventually.TrueAsync(() => scene.Registry.Guard.Count == 0);
         (await ConnectAsync(lease.Port)).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Register_OnThePortOfAnothersSocket_NeedsThatSocket(PortProtocol protocol)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request with { Protocol = protocol });
+        Child other = scene.StartChild();
+        await using PortSession unknown = scene.Registry.OpenSession(null);
+        PortSession[] thieves = [scene.Here, scene.SessionOf(other), unknown];
+        foreach (PortSession thief in thieves)
+        {
+            thief.RegisterRefused("thief", lease.Port, protocol: protocol).ShouldExplain(PortRefusalReason.NotListening, "thief", lease.Port, "The daemon listens");
+        }
+
+        scene.OwnersOn(lease.Port, protocol).Should().Equal("b1");
+        scene.StateOf(lease.Port, protocol).Should().Be(PortState.Reserved, "the lease stands");
+        scene.Registry.Guard.Count.Should().Be(1);
+
+        ProcessStartInfo start = new("/bin/sleep", ["600"]);
+        lease.PrepareStart(start);
+        using Child program = new(lease.Start(start));
+        PortSession session = scene.SessionOf(program);
+        session.Register("b1", lease.Port, lease.Epoch, protocol).State.Should().Be(PortState.Bound);
+        session.Register("b2", lease.Port, protocol: protocol).State.Should().Be(PortState.Bound, "its process has the socket");
+        foreach (PortSession thief in thieves)
+        {
+            thief.RegisterRefused("thief", lease.Port, protocol: protocol);
+        }
+
+        program.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port, protocol) == PortState.Cooling);
+
+        foreach (PortSession thief in thieves)
+        {
+            thief.RegisterRefused("thief", lease.Port, protocol: protocol).ShouldExplain(PortRefusalReason.NotListening, "thief", lease.Port);
+        }
+
+        scene.Registry.Guard.Count.Should().Be(1, "it is kept for its owner");
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Portmap.Tests.Support;
 /// alive, or be seen to die.</summary>
 internal sealed class Child : IDisposable
 {
-    private Child(Process process) => Process = process;
+    public Child(Process process) => Process = process;
 
     public Process Process { get; }
 
