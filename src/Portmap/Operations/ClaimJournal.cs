@@ -16,6 +16,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <summary>Ranges that take more characters are not stored: a line has its limit.</summary>
     private const int LongestPorts = 1_024;
 
+    /// <summary>Timers of the system take less for none, and go off once.</summary>
+    private static readonly TimeSpan s_shortestPeriod = TimeSpan.FromMilliseconds(1);
+
     private readonly RegistryParts _parts;
     private readonly Findings _findings;
     private readonly FactWriter _writer;
@@ -41,6 +44,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             // Half of it: what comes just after a tick waits for the next one, and the disk takes
             // its time.
             TimeSpan period = parts.Settings.BackgroundFlush / 2;
+            period = period > s_shortestPeriod ? period : s_shortestPeriod;
             _flush = parts.Clock.Provider.CreateTimer(static state => ((FactWriter)state!).KickIfAny(), _writer, period, period);
         }
     }

@@ -35,6 +35,40 @@ public sealed class ClaimJournalTests
         }
     }
 
+    /// <summary>The timer of the system takes a period of less than a millisecond for none.</summary>
+    [Theory]
+    [InlineData(1_000)]
+    [InlineData(1_999)]
+    public async Task Background_ShortestFlushByTheClockOfTheSystem_IsOnDisk(int flushUs)
+    {
+        FakePortStore memory = new();
+        WatchedStore store = new(memory);
+        PortRegistryOptions options = new()
+        {
+            Ports = Scene.TenPorts,
+            Strategy = PortRegistryOptions.AllocatorPicks,
+            Probe = false,
+            Durability = PortDurability.Background,
+            BackgroundFlush = TimeSpan.FromMicroseconds(flushUs),
+            LivenessInterval = TimeSpan.FromHours(1),   // so that no pass of the registry helps
+            LeaseTimeout = TimeSpan.FromHours(24),
+        };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store).Within();
+        for (int i = 0; i < 3; i++)
+        {
+            TaskCompletionSource appends = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            store.Before = _ =>
+            {
+                appends.TrySetResult();
+                return Task.CompletedTask;
+            };
+            registry.TryAcquire($"a{i}", out _, out _).Should().BeTrue();
+            await appends.Task.Within();
+            await registry.FlushAsync().Within();
+            memory.Facts.Should().HaveCount(i + 1);
+        }
+    }
+
     [Fact]
     public async Task Background_BeforeATick_NothingIsWritten()
     {
