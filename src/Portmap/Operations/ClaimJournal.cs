@@ -52,7 +52,10 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <summary>Whether a change counts only when it is on disk.</summary>
     public bool Confirms { get; }
 
-    public bool IsFailing => _writer.Failure is not null;
+    public bool IsFailing => Failure is not null;
+
+    /// <inheritdoc cref="FactWriter.Failure"/>
+    public Exception? Failure => _writer.Failure;
 
     /// <summary>What the store failed with last, for those whose facts it cost.</summary>
     public Exception LastFailure => Volatile.Read(ref _lastFailure)!;
@@ -141,7 +144,14 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     long? IFactOutcome.BeginWrite() => _parts.Metrics.BeginWrite(_parts.Clock.Provider);
 
-    void IFactOutcome.EndWrite(long? began, Exception? failure) => _parts.Metrics.EndWrite(began, _parts.Clock.Provider, failure is not null);
+    void IFactOutcome.EndWrite(long? began, Exception? failure)
+    {
+        _parts.Metrics.EndWrite(began, _parts.Clock.Provider, failure is not null);
+        if (failure is not null)
+        {
+            Note(failure);
+        }
+    }
 
     PortFact? IFactOutcome.Written(PortFact fact, bool isClosing)
     {
@@ -154,20 +164,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         return Confirms && !fact.IsMark ? EndOf(_parts.Table.Facts.Written(KeyOf(fact), isClosing)) : null;
     }
 
-    PortFact? IFactOutcome.Failed(PortFact fact, Exception failure)
+    PortFact? IFactOutcome.Failed(PortFact fact)
     {
-        Volatile.Write(ref _lastFailure, failure);
-        if (!_isTold)
-        {
-            _isTold = true;
-            PortmapLog.StoreFailed(_parts.Log.Logger, failure);
-        }
-
-        if (failure is PortRefusedException { Refusal.Finding: { } finding })
-        {
-            _findings.Add(finding);
-        }
-
         return !Confirms || fact.IsMark || fact.State == PortState.Cooling ? fact : EndOf(_parts.Table.Facts.Failed(KeyOf(fact)));
     }
 
@@ -200,6 +198,23 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         Epoch = fact.Epoch,
         IsEnd = fact.State == PortState.Cooling,
     };
+
+    /// <summary>By the loop; what the store failed with may cost no fact: what waited before waits
+    /// on.</summary>
+    private void Note(Exception failure)
+    {
+        Volatile.Write(ref _lastFailure, failure);
+        if (!_isTold)
+        {
+            _isTold = true;
+            PortmapLog.StoreFailed(_parts.Log.Logger, failure);
+        }
+
+        if (failure is PortRefusedException { Refusal.Finding: { } finding })
+        {
+            _findings.Add(finding);
+        }
+    }
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {

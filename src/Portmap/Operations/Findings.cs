@@ -24,11 +24,11 @@ internal sealed class Findings(RegistryLog log)
     /// <summary>What is so now, and may be over soon.</summary>
     private static IEnumerable<PortFinding> OfNow(RegistryParts parts)
     {
-        if (parts.Journal is { IsFailing: true } journal)
+        if (parts.Journal is { Failure: { } failure } journal)
         {
             yield return new PortFinding(
                 PortFindingKind.StoreFailing,
-                string.Create(CultureInfo.InvariantCulture, $"{journal.QueueLength} facts are not on disk: {journal.LastFailure.Message}"),
+                string.Create(CultureInfo.InvariantCulture, $"{journal.QueueLength} facts are not on disk: {failure.Message}"),
                 parts.Settings.Durability == PortDurability.Confirmed ? "changes are confirmed when they are on disk" : $"changes are on disk within {parts.Settings.BackgroundFlush}",
                 "Give the folder of the state room, or its rights back; the store is tried again with every pass.");
         }

@@ -358,7 +358,7 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
 
         foreach (PortFact fact in _taken)
         {
-            Keep(_outcome.Failed(fact, failure));
+            Keep(_outcome.Failed(fact));
         }
     }
 

@@ -19,10 +19,11 @@ internal interface IFactOutcome
     /// <see cref="PortFact.Next"/>.</returns>
     PortFact? Written(PortFact fact, bool isClosing);
 
-    /// <summary>The fact may be on disk or not.</summary>
+    /// <summary>The fact may be on disk or not; with what the store failed was told by
+    /// <see cref="EndWrite"/>.</summary>
     /// <returns>What has to be written before anything newer; null: nothing. More than one are
     /// linked by <see cref="PortFact.Next"/>.</returns>
-    PortFact? Failed(PortFact fact, Exception failure);
+    PortFact? Failed(PortFact fact);
 
     /// <summary>The store could not be disposed.</summary>
     void NotClosed(Exception failure);

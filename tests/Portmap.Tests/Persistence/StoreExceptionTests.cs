@@ -150,6 +150,40 @@ public sealed class StoreExceptionTests
         await (await OpenAsync(memory)).DisposeAsync().AsTask().Within();
     }
 
+    /// <summary>The first failure of all comes when nothing new is taken any more: the end of what was
+    /// on its way is written by itself.</summary>
+    [Fact]
+    public async Task Diagnose_OnlyTheVeryLastWriteFailed_SaysWithWhat()
+    {
+        TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously), goesOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        WatchedStore store = new(new FakePortStore());
+        LogLines log = new();
+        PortRegistry registry = await PortRegistry.OpenAsync(Options(PortDurability.Confirmed), store, log).Within();
+        int appends = 0;
+        store.Before = async member =>
+        {
+            if (member == "Append" && ++appends == 1)
+            {
+                arrived.SetResult();
+                await goesOn.Task;
+            }
+            else if (member == "Append")
+            {
+                throw new IOException("The disk was pulled.");
+            }
+        };
+        Task acquiring = registry.AcquireAsync("a").AsTask();
+        await arrived.Task.Within();
+        Task disposing = registry.DisposeAsync().AsTask();
+        goesOn.SetResult();
+        await disposing.Within();
+        await FluentActions.Awaiting(() => acquiring.Within()).Should().ThrowAsync<Exception>();
+
+        appends.Should().Be(2);
+        registry.Diagnose().Should().Contain(finding => finding.Kind == PortFindingKind.StoreFailing).Which.Value.Should().Contain("The disk was pulled");
+        log.Of("StoreFailed").Should().ContainSingle();
+    }
+
     private static PortRegistryOptions Options(PortDurability durability) =>
         new() { Ports = "20000-20099", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, Durability = durability };
 
