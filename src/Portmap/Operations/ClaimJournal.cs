@@ -166,7 +166,14 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     PortFact? IFactOutcome.Failed(PortFact fact)
     {
-        return !Confirms || fact.IsMark || fact.State == PortState.Cooling ? fact : EndOf(_parts.Table.Facts.Failed(KeyOf(fact)));
+        if (!Confirms || fact.IsMark || fact.State == PortState.Cooling)
+        {
+            return fact;
+        }
+
+        // One that was written again is of a claim in force, which nobody takes back: whoever waits
+        // for the next turn is told that it is on disk.
+        return EndOf(_parts.Table.Facts.Failed(KeyOf(fact))) ?? (IsOfClaimInForce(fact) ? fact : null);
     }
 
     void IFactOutcome.NotClosed(Exception failure) => PortmapLog.StoreNotClosed(_parts.Log.Logger, failure);
@@ -214,6 +221,12 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         {
             _findings.Add(finding);
         }
+    }
+
+    private bool IsOfClaimInForce(PortFact fact)
+    {
+        ClaimView claim = fact.State == PortState.Reserved ? _parts.Table.FindLease(fact.Protocol, fact.Owner) : _parts.Table.FindServed(fact.Protocol, fact.Owner);
+        return claim.Epoch == fact.Epoch && claim.Port == fact.Port && claim.Now().Stage is ClaimStage.Reserved or ClaimStage.Bound;
     }
 
     private PortFact? EndOf(ClaimView[] withdrawn)

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>What is written again of a claim in force, more time for a lease and another process of
+/// a program, is on disk as surely as the claim itself.</summary>
+public sealed class WrittenAgainTests
+{
+    private static readonly TimeSpan s_tenMinutes = TimeSpan.FromMinutes(10);
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task ExtendAsync_CouldNotBeWritten_TheNextTurnThatSucceedsHasWrittenIt(PortProtocol protocol)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Protocol = protocol });
+        scene.Store.Fail();
+        (await lease.ExtendAsync(s_tenMinutes).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+
+        await scene.Registry.FlushAsync().Within();
+
+        scene.Store.Facts.Should().OnlyContain(fact => fact.Until == lease.ExpiresAt, "who waits for the disk is told that all before is there");
+        await scene.KillAndOpenAsync(TimeSpan.FromMinutes(2));
+        scene.Clock.Advance(TimeSpan.FromMinutes(6));
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved, "it was given ten minutes");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ExtendAsync_CouldNotBeWrittenAndTheLeaseIsOver_BringsNothingBack(bool isUsed)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail();
+        (await lease.ExtendAsync(s_tenMinutes).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        if (isUsed)
+        {
+            await scene.RegisterAsync("a", lease.Port, lease.Epoch);
+        }
+        else
+        {
+            await lease.ReleaseAsync().AsTask().Within();
+        }
+
+        await scene.Registry.FlushAsync().Within();
+
+        scene.Store.Facts.Should().ContainSingle().Which.State.Should().Be(isUsed ? PortState.Bound : PortState.Cooling);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(lease.Port).Should().Be(isUsed ? PortState.Recovered : PortState.Cooling);
+    }
+
+    [NeedsTheory("python3")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Death_EntryIsPassedOn_IsOfTheNextProcessAfterARestart(bool failsMeanwhile)
+    {
+        using Programs programs = new();
+        FakePortStore store = new();
+        PortRegistryOptions options = new()
+        {
+            Ports = PortBlock.Take(3).ToString(),
+            Strategy = PortRegistryOptions.AllocatorPicks,
+            LivenessInterval = TimeSpan.FromHours(1),   // no pass helps
+            ReconcileInterval = TimeSpan.FromHours(1),
+        };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store).Within();
+        PortLease lease = await registry.AcquireAsync("many").AsTask().Within();
+        lease.OpenGate();
+        Process program = programs.Start(Programs.Prefork, ports: lease.Port);
+        await programs.AllAsync(program, 4);
+        PortEntry entry = await lease.RegisterAsync(program).Within();
+        await using WatchReader changes = WatchReader.FromNow(registry);
+        if (failsMeanwhile)
+        {
+            store.Fail();
+        }
+
+        Programs.Kill(entry.ProcessId!.Value);
+
+        (await changes.NextAsync()).Kind.Should().Be(PortChangeKind.Registered, "a worker goes on");
+        registry.TryGetEntry("many", out PortEntry passedOn).Should().BeTrue();
+        passedOn.ProcessId.Should().NotBe(entry.ProcessId);
+        await registry.FlushAsync().Within();
+        store.Heal();
+        await registry.FlushAsync().Within();
+        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill()).Within();
+        next.TryGetEntry(lease.Port, out PortEntry recovered).Should().BeTrue();
+        (recovered.State, recovered.ProcessId, recovered.Epoch).Should().Be((PortState.Recovered, passedOn.ProcessId, entry.Epoch));
+    }
+}
