@@ -133,13 +133,20 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
     /// one now, or its lease has more time. The later of two facts stands.</summary>
-    public void QueueAgain(ClaimView claim)
+    /// <param name="claim">The claim; what has ended meanwhile has told its end.</param>
+    /// <param name="twin">The other half of a lease for both protocols: both facts are written, or
+    /// none.</param>
+    /// <returns>False: nothing is written any more.</returns>
+    public bool TryQueueAgain(ClaimView claim, ClaimView twin = default)
     {
-        ClaimView now = claim.Now();
-        if (now.Stage is ClaimStage.Bound or ClaimStage.Reserved)
+        PortFact? oldest = FactAgain(claim), newest = FactAgain(twin);
+        if (oldest is null || newest is null)
         {
-            _writer.TryPush(FactOf(now, _parts.NowMs));   // too late only when the registry ends
+            return (oldest ?? newest) is not { } only || _writer.TryPush(only);
         }
+
+        newest.Next = oldest;
+        return _writer.TryPush(oldest, newest);
     }
 
     long? IFactOutcome.BeginWrite() => _parts.Metrics.BeginWrite(_parts.Clock.Provider);
@@ -228,6 +235,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         ClaimView claim = fact.State == PortState.Reserved ? _parts.Table.FindLease(fact.Protocol, fact.Owner) : _parts.Table.FindServed(fact.Protocol, fact.Owner);
         return claim.Epoch == fact.Epoch && claim.Port == fact.Port && claim.Now().Stage is ClaimStage.Reserved or ClaimStage.Bound;
     }
+
+    private PortFact? FactAgain(ClaimView claim) =>
+        !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs) : null;
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {

@@ -36,34 +36,31 @@ internal static class Extension
 
         // Its claim may be another one by now, on another port, whose fact does not know of the time;
         // or it has ended in another way.
-        if (!await WriteAgainAsync(parts, lease, claim.Protocol).ConfigureAwait(false))
+        ClaimView open = await FindOpenAsync(parts, lease, claim.Protocol).ConfigureAwait(false);
+        if (open.IsNone)
         {
             Refusals.LeaseOver(lease).Throw();
         }
 
-        if (lease.Twin is { } twin)
+        ClaimView twin = lease.Twin is { } its ? await FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
+        if (parts.Journal is not { } journal)
         {
-            await WriteAgainAsync(parts, lease, twin.Protocol).ConfigureAwait(false);
+            return;
         }
 
-        if (parts.Journal is { Confirms: true } journal && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
+        ObjectDisposedException.ThrowIf(!journal.TryQueueAgain(open, twin), typeof(PortRegistry));
+        if (journal.Confirms && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
         {
             Refusals.StoreFailed(lease.Owner, claim.Protocol, failure).Throw();
         }
     }
 
-    /// <summary>Writes the fact of a lease again, once nothing is pending on its owner.</summary>
-    /// <returns>Whether it is open in this protocol.</returns>
-    private static async ValueTask<bool> WriteAgainAsync(RegistryParts parts, ILease lease, PortProtocol protocol)
+    /// <summary>The claim of a lease that is open in a protocol, once nothing is pending on its
+    /// owner; or none.</summary>
+    private static async ValueTask<ClaimView> FindOpenAsync(RegistryParts parts, ILease lease, PortProtocol protocol)
     {
         ClaimView open = (await Inspection.RunAsync(parts, parts.Table.Key(protocol, lease.Owner)).ConfigureAwait(false)).Lease;
-        if (!ReferenceEquals(open.Lease, lease))
-        {
-            return false;
-        }
-
-        parts.Journal?.QueueAgain(open);
-        return true;
+        return ReferenceEquals(open.Lease, lease) ? open : default;
     }
 
     /// <summary>Over a session, which needs the right to use the lease.</summary>

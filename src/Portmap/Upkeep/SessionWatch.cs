@@ -46,7 +46,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
                 continue;
             }
 
-            parts.Journal?.QueueAgain(served);
+            parts.Journal?.TryQueueAgain(served);   // too late only when the registry ends
             PortEntry entry = parts.Entries.Of(served);
             parts.Log.PassedOn(entry, from);
             if (parts.Changes.IsRecording)

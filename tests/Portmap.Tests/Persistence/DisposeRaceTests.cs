@@ -9,6 +9,8 @@ public sealed class DisposeRaceTests
 {
     private const int Rounds = 60;
 
+    private static readonly TimeSpan s_more = TimeSpan.FromMinutes(10);
+
     /// <summary>One change of each kind: what is done before, the change, and the owner it is
     /// about.</summary>
     private static readonly Dictionary<string, (Action<Run> Before, Action<Run> Change, bool IsRelease)> s_changes = new()
@@ -20,6 +22,7 @@ public sealed class DisposeRaceTests
         ["moves"] = (run => run.Register("a", 20005), run => run.Register("a", 20006), false),
         ["releases"] = (run => run.Register("a", 20005), run => run.Release("a"), true),
         ["releases a lease"] = (run => run.Acquire("a"), run => run.Lease!.TryRelease(out _), true),
+        ["extends"] = (run => run.Acquire("a"), run => run.Lease!.ExtendAsync(s_more).AsTask().Within().GetAwaiter().GetResult(), false),
         ["could not bind"] = (run => run.Acquire("a"), run => run.Lease!.ReportBindFailureAsync().AsTask().Within().GetAwaiter().GetResult(), false),
     };
 
@@ -87,6 +90,7 @@ public sealed class DisposeRaceTests
         {
             await using Run run = await Run.OpenAsync(options => options.Durability = durability);
             PortLease[] leases = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Registry.AcquireAsync($"leased{i}").AsTask())).Within();
+            PortLease[] extended = await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Registry.AcquireAsync(new PortRequest($"extended{i}") { Protocol = PortProtocol.TcpAndUdp }).AsTask())).Within();
             await Task.WhenAll(Enumerable.Range(0, 5).Select(i => run.Here.RegisterAsync(new PortClaimRequest($"held{i}", 20_080 + i)).AsTask())).Within();
             await run.Registry.FlushAsync().Within();
             ConcurrentDictionary<string, bool> done = [];
@@ -95,10 +99,11 @@ public sealed class DisposeRaceTests
             for (int i = 0; i < 5; i++)
             {
                 string fresh = $"fresh{i}", brings = $"brings{i}", held = $"held{i}";
-                PortLease lease = leases[i];
+                PortLease lease = leases[i], extends = extended[i];
                 int port = 20_090 + i;
                 changes.Add(TryAsync(fresh, async () => await run.Registry.AcquireAsync(fresh)));
                 changes.Add(TryAsync(brings, async () => await run.Here.RegisterAsync(new PortClaimRequest(brings, port))));
+                changes.Add(TryAsync(extends.Owner, async () => await extends.ExtendAsync(s_more)));
                 changes.Add(TryAsync(held, async () => await run.Here.ReleaseAsync(held)));
                 changes.Add(TryAsync(lease.Owner, async () => await run.Here.RegisterAsync(new PortClaimRequest(lease.Owner, lease.Port) { Epoch = lease.Epoch })));
             }
@@ -115,11 +120,15 @@ public sealed class DisposeRaceTests
             {
                 PortFact? fact = run.InForce(owner);
                 string why = string.Create(CultureInfo.InvariantCulture, $"round {round}: {owner} was {(isDone ? "done" : "refused")}");
-                bool expected = owner[0] == 'h' ? !isDone : owner[0] == 'l' || isDone;
+                bool expected = owner[0] == 'h' ? !isDone : owner[0] is 'l' or 'e' || isDone;
                 (fact is not null).Should().Be(expected, why);
                 if (owner[0] == 'l')
                 {
                     (fact!.State == PortState.Bound).Should().Be(isDone, why);
+                }
+                else if (owner[0] == 'e')
+                {
+                    run.AllInForce(owner).Select(half => half.Until - half.At == s_more).Should().Equal([isDone, isDone], why);
                 }
             }
 
@@ -144,6 +153,7 @@ public sealed class DisposeRaceTests
     [InlineData("acquires for both protocols")]
     [InlineData("registers")]
     [InlineData("registers its lease")]
+    [InlineData("extends")]
     [InlineData("releases")]
     public async Task Confirmed_BatchIsOnItsWayWhenTheRegistryEnds_SucceedsAndIsOnDiskOrNeither(string change)
     {
@@ -157,6 +167,7 @@ public sealed class DisposeRaceTests
             "acquires for both protocols" => scene.Registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask(),
             "registers" => scene.Here.RegisterAsync(new PortClaimRequest("a", 20008)).AsTask(),
             "registers its lease" => scene.Here.RegisterAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask(),
+            "extends" => lease.ExtendAsync(s_more).AsTask(),
             _ => scene.Here.ReleaseAsync("held").AsTask(),
         };
         await scene.Store.ArrivedAsync().Within();
@@ -174,6 +185,10 @@ public sealed class DisposeRaceTests
         else if (change == "registers its lease")
         {
             scene.Store.Facts.Any(fact => fact.Owner == "leased" && fact.State == PortState.Bound).Should().Be(isDone);
+        }
+        else if (change == "extends")
+        {
+            scene.Store.Facts.Any(fact => fact.Owner == "leased" && fact.Until - fact.At == s_more).Should().Be(isDone);
         }
         else
         {
@@ -196,6 +211,8 @@ public sealed class DisposeRaceTests
             () => run.Here.RegisterAsync(new PortClaimRequest("a", 20006)).AsTask().Within(),
             () => run.Here.RegisterAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask().Within(),
             () => run.Here.ReleaseAsync("held").AsTask().Within(),
+            () => lease.ExtendAsync(s_more).AsTask().Within(),
+            () => run.Here.ExtendAsync("leased", s_more).AsTask().Within(),
             () => lease.ReleaseAsync().AsTask().Within(),
             () => run.Here.ReportBindFailureAsync(new PortClaimRequest("leased", lease.Port) { Epoch = lease.Epoch }).AsTask().Within(),
         ];
@@ -232,11 +249,11 @@ public sealed class DisposeRaceTests
         else if (isDone)
         {
             now.Should().NotBeNull("{0}: it succeeded", who);
-            (now!.Epoch, now.State, now.Port).Should().NotBe((earlier?.Epoch ?? 0, earlier?.State ?? 0, earlier?.Port ?? 0), "{0}: what succeeded is on disk", who);
+            (now!.Epoch, now.State, now.Port, now.Until).Should().NotBe((earlier?.Epoch ?? 0, earlier?.State ?? 0, earlier?.Port ?? 0, earlier?.Until ?? default), "{0}: what succeeded is on disk", who);
         }
         else
         {
-            (now?.Epoch, now?.State, now?.Port).Should().Be((earlier?.Epoch, earlier?.State, earlier?.Port), "{0}: it was refused", who);
+            (now?.Epoch, now?.State, now?.Port, now?.Until).Should().Be((earlier?.Epoch, earlier?.State, earlier?.Port, earlier?.Until), "{0}: it was refused", who);
         }
     }
 
@@ -278,6 +295,9 @@ public sealed class DisposeRaceTests
         /// ended.</summary>
         public PortFact? InForce(string owner) =>
             _store.Facts.Where(fact => fact.Owner == owner).OrderBy(fact => fact.Epoch).ThenBy(fact => fact.State).LastOrDefault() is { } newest && newest.State != PortState.Cooling ? newest : null;
+
+        /// <summary>Of one that is never replaced: both protocols.</summary>
+        public IReadOnlyList<PortFact> AllInForce(string owner) => [.. _store.Facts.Where(fact => fact.Owner == owner)];
 
         public async ValueTask DisposeAsync() => await Registry.DisposeAsync().AsTask().Within();
     }
