@@ -19,11 +19,15 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <summary>Timers of the system take less for none, and go off once.</summary>
     private static readonly TimeSpan s_shortestPeriod = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>What is later than this was the time of no clock.</summary>
+    private static readonly DateTimeOffset s_latest = new(9_000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private readonly RegistryParts _parts;
     private readonly Findings _findings;
     private readonly FactWriter _writer;
     private readonly ITimer? _flush;
     private readonly Guid _bootId;
+    private readonly long _aheadMs;
     private long _extendAt;
     private Exception? _lastFailure;
     private bool _isTold;   // the loop's own: a store that fails is logged once
@@ -36,6 +40,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         _parts = parts;
         _findings = findings;
         _bootId = opened.BootId;
+        _aheadMs = AheadMs(opened.Recovery);
         _extendAt = opened.Mark - (OpenedStore.MarkAhead / 2);
         Confirms = parts.Settings.Durability == PortDurability.Confirmed;
         _writer = new FactWriter(opened.Store, this, eager: Confirms);
@@ -213,6 +218,14 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         IsEnd = fact.State == PortState.Cooling,
     };
 
+    /// <summary>How far the clock was set back since what this run goes on with was written: what it
+    /// writes again of that has to be later.</summary>
+    private long AheadMs(Recovery recovery)
+    {
+        long latest = recovery.Bound.Concat(recovery.Reserved).Select(fact => fact.AtMs).Where(at => at < s_latest.ToUnixTimeMilliseconds()).DefaultIfEmpty().Max();
+        return Math.Max(0, latest + 1 - _parts.Clock.ToUtc(_parts.NowMs).ToUnixTimeMilliseconds());
+    }
+
     /// <summary>By the loop; what the store failed with may cost no fact: what waited before waits
     /// on.</summary>
     private void Note(Exception failure)
@@ -237,7 +250,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     }
 
     private PortFact? FactAgain(ClaimView claim) =>
-        !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs) : null;
+        !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs, aheadMs: _aheadMs) : null;
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {
@@ -255,10 +268,11 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <param name="claim">The claim, as it was.</param>
     /// <param name="atMs">Since when.</param>
     /// <param name="group">See <see cref="PortFact.Group"/>.</param>
-    private PortFact FactOf(ClaimView claim, long atMs, long group = 0)
+    /// <param name="aheadMs">How much later all of it is told.</param>
+    private PortFact FactOf(ClaimView claim, long atMs, long group = 0, long aheadMs = 0)
     {
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
-        DateTimeOffset at = _parts.Clock.ToUtc(atMs);
+        DateTimeOffset at = _parts.Clock.ToUtc(atMs + aheadMs);
 
         // One that never took effect has used up no lease, and is nobody's last registration.
         bool neverWas = claim is { IsLease: false, Stage: ClaimStage.Ended, WasBound: false };
@@ -280,7 +294,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             At = at,
             Until = state switch
             {
-                PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs)),
+                PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs) + aheadMs),
                 PortState.Cooling when claim.Port != 0 && claim.Cools => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },

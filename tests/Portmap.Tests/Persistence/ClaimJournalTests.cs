@@ -107,7 +107,7 @@ public sealed class ClaimJournalTests
         const long Mark = OpenedStore.MarkAhead;
         await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20099", Probe = false, Durability = durability });
         FakePortStore store = new();
-        OpenedStore opened = new(store, Guid.NewGuid(), null!, FirstEpoch: 0, [], []);
+        OpenedStore opened = new(store, Guid.NewGuid(), Recovery.Of(new PortFactSet(), Guid.Empty, DateTimeOffset.UnixEpoch, TimeSpan.Zero, _ => true), FirstEpoch: 0, [], []);
         await using ClaimJournal journal = new(registry.Parts, new Findings(registry.Parts.Log), opened);
         for (long epoch = 16; epoch < 6 * OpenedStore.MarkAhead; epoch += OpenedStore.MarkAhead / 8)
         {

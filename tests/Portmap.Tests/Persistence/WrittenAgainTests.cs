@@ -54,6 +54,25 @@ public sealed class WrittenAgainTests
         scene.StateOf(lease.Port).Should().Be(isUsed ? PortState.Recovered : PortState.Cooling);
     }
 
+    [Fact]
+    public async Task ExtendAsync_WallClockWasSetBackBetweenTwoRuns_IsThereAfterTheNextAndLivesNoLonger()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        await scene.AcquireAsync("a");
+        FakeTimeProvider back = new(scene.Clock.GetUtcNow().AddHours(-10));
+        FakePortStore second = scene.Store.AfterKill();
+        await using PortRegistry extends = await PortRegistry.OpenOnAsync(scene.Options, second, scene.BootId, null, back, CancellationToken.None).Within();
+        await extends.OpenSession(Environment.ProcessId).ExtendAsync("a", s_tenMinutes).AsTask().Within();
+        back.Advance(TimeSpan.FromMinutes(1));
+        await using PortRegistry next = await PortRegistry.OpenOnAsync(scene.Options, second.AfterKill(), scene.BootId, null, back, CancellationToken.None).Within();
+
+        back.Advance(TimeSpan.FromMinutes(8));
+        next.TryGetEntry("a", out _).Should().BeTrue("it was given ten minutes");
+
+        back.Advance(TimeSpan.FromMinutes(3));
+        next.TryGetEntry("a", out _).Should().BeFalse();
+    }
+
     [NeedsTheory("python3")]
     [InlineData(false)]
     [InlineData(true)]
