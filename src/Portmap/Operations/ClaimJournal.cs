@@ -295,12 +295,19 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Until = state switch
             {
                 PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs) + aheadMs),
+                PortState.Cooling when CameToNothing(claim) => DateTimeOffset.UnixEpoch,
                 PortState.Cooling when claim.Port != 0 && claim.Cools => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },
             Strategy = _parts.Strategies.NameOf(claim.Strategy),
         };
     }
+
+    /// <summary>It never took effect, and its owner had another port before, or none: nobody is to
+    /// remember it.</summary>
+    private bool CameToNothing(ClaimView ended) =>
+        ended.Cause is ClaimEnd.Withdrawn or ClaimEnd.PortHeld or ClaimEnd.LeaseGone or ClaimEnd.StoreFailed
+        && _parts.Table.Memory.LastPort(_parts.Table.Key(ended.Protocol, ended.Owner)) != ended.Port;
 
     private void ExtendMark(long epoch)
     {

@@ -90,7 +90,8 @@ public sealed class PortFact
     /// <summary>Reserved: when the lease expires. Cooling: when the port has cooled. Once a later
     /// claim on the port is known, the fact may be forgotten; a store that forgets it earlier, when
     /// the port has cooled, forgets which port its owner had last. Without a port it may be
-    /// forgotten from then on. Otherwise no matter.</summary>
+    /// forgotten from then on. Unix time 0: the claim came to nothing, so it is no later claim on
+    /// the port, and the fact may be forgotten at once. Otherwise no matter.</summary>
     public DateTimeOffset Until { get => DateTimeOffset.FromUnixTimeMilliseconds(UntilMs); init => UntilMs = value.ToUnixTimeMilliseconds(); }
 
     /// <summary>The name of the strategy the port came by, or the empty string.</summary>
@@ -108,6 +109,10 @@ public sealed class PortFact
     /// <summary>Whether a process listened for it; a lease that ended unused has none of the
     /// three.</summary>
     internal bool IsOfRegistration => State == PortState.Bound || ProcessId != 0 || Origin != 0;
+
+    /// <summary>Whether it is the end of a claim that never took effect on its port: nobody had that
+    /// by it.</summary>
+    internal bool CameToNothing => State == PortState.Cooling && UntilMs == 0;
 
     /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact
     /// out of the queue clears it: the store keeps facts.</summary>

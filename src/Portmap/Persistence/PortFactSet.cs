@@ -74,8 +74,8 @@ internal sealed class PortFactSet
     }
 
     /// <summary>
-    /// Drops the ended facts that nobody needs: a later claim on the port is known, or there is no
-    /// port. What ended last on a port stays: it says whose port that was, so what is kept is
+    /// Drops the ended facts that nobody needs: a later claim on the port is known, there is no
+    /// port, or the claim came to nothing. What ended last on a port stays: it says whose port that was, so what is kept is
     /// bounded by the ports.
     /// </summary>
     /// <remarks>
@@ -105,7 +105,7 @@ internal sealed class PortFactSet
         foreach (PortFact fact in Claims)
         {
             ref long epoch = ref CollectionsMarshal.GetValueRefOrNullRef(newest, Places.Of(fact));
-            if (!Unsafe.IsNullRef(ref epoch))
+            if (!Unsafe.IsNullRef(ref epoch) && !fact.CameToNothing)
             {
                 epoch = Math.Max(epoch, fact.Epoch);
             }
@@ -114,7 +114,8 @@ internal sealed class PortFactSet
         Drop(_facts, IsOver);
         Drop(_others, IsOver);
 
-        bool IsOver(PortFact fact) => fact.State == PortState.Cooling && (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Places.Of(fact)]);
+        bool IsOver(PortFact fact) => fact.State == PortState.Cooling
+            && (fact.CameToNothing || (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Places.Of(fact)]));
     }
 
     /// <summary>

@@ -227,6 +227,7 @@ internal sealed class Recovery
 
     private void KeepCoolest(List<PortFact> cooling)
     {
+        cooling.RemoveAll(fact => fact.CameToNothing);   // the port cools after whoever had it before, if it does
         if (cooling.Count == 0)
         {
             return;

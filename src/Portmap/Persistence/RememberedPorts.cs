@@ -4,7 +4,7 @@ namespace Portmap.Persistence;
 
 /// <summary>
 /// What facts say about the port each owner had last: the one of its highest epoch, unless a later
-/// claim of another owner on that port is known.
+/// claim of another owner on that port is known. A claim that came to nothing is none.
 /// </summary>
 internal static class RememberedPorts
 {
@@ -15,13 +15,13 @@ internal static class RememberedPorts
     {
         if (!hasSeveral && !Places.AnyTwice(facts))
         {
-            return Array.FindAll(facts, fact => fact.Port != 0);   // nobody contests anything
+            return Array.FindAll(facts, IsPortOf);   // nobody contests anything
         }
 
         Dictionary<int, PortFact> byPort = new(facts.Length);
         foreach (PortFact fact in facts)
         {
-            if (fact.Port != 0)
+            if (IsPortOf(fact))
             {
                 ref PortFact? last = ref CollectionsMarshal.GetValueRefOrAddDefault(byPort, Places.Of(fact), out _);
                 last = last is null || fact.Epoch > last.Epoch ? fact : last;
@@ -37,4 +37,6 @@ internal static class RememberedPorts
 
         return byOwner.Values;
     }
+
+    private static bool IsPortOf(PortFact fact) => fact.Port != 0 && !fact.CameToNothing;
 }

@@ -64,6 +64,18 @@ public class PortFactSetTests
     }
 
     [Fact]
+    public void Forget_EndOfWhatCameToNothing_IsDroppedAndTakesNothingFromTheLastOwner()
+    {
+        PortFact last = FactGen.Ended("had it", 50_000, 16, s_now), cools = FactGen.Ended("cools", 50_001, 32, s_now.AddSeconds(1));
+        PortFactSet set = FactGen.SetOf(
+            last, FactGen.Ended("never had it", 50_000, 48, DateTimeOffset.UnixEpoch), cools, FactGen.Reserved("was refused", 50_001, 64), FactGen.Ended("was refused", 50_001, 64, DateTimeOffset.UnixEpoch));
+
+        set.Forget(s_now);
+
+        set.Claims.Should().BeEquivalentTo([last, cools]);
+    }
+
+    [Fact]
     public void Forget_BetweenTwoBatches_ChangesNothingThatForgettingAtTheEndDoesNot() =>
         Gen.Select(FactGen.Fact.Array[1, 40], FactGen.FactFrom(10).Array[1, 40]).Sample((first, second) =>
         {
