@@ -44,7 +44,9 @@ internal sealed class StateFolder(string path) : IStateFolder
     private SafeFileHandle? _lock;
     private bool _isLost;
 
-    public string Path { get; } = System.IO.Path.GetFullPath(path);
+    /// <summary>In one spelling: a slash at its end would follow a link, and hide whose that is, and
+    /// be one more name to those who count the folders above.</summary>
+    public string Path { get; } = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
 
     public void Take()
     {
