@@ -137,6 +137,7 @@ internal sealed partial class FilePortStore
     private void Compact(PortFact[] standing)
     {
         IStateFile? next = null;
+        bool isTaken = false;
         try
         {
             next = _folder.Create(NextName);
@@ -157,6 +158,7 @@ internal sealed partial class FilePortStore
                     IStateFile taken = next;
                     next = null;
                     TakeOver(taken, length);
+                    isTaken = true;
                 }
             }
         }
@@ -167,25 +169,36 @@ internal sealed partial class FilePortStore
         }
         finally
         {
-            EndCompaction(next);
+            EndCompaction(next, isTaken);
         }
     }
 
-    private void EndCompaction(IStateFile? next)
+    private void EndCompaction(IStateFile? next, bool isTaken)
+    {
+        lock (_gate)
+        {
+            if (!isTaken)
+            {
+                GiveUp(next);   // here, where no append writes one of that name
+            }
+
+            _meanwhile = null;
+            Volatile.Write(ref _isFinishing, false);
+        }
+    }
+
+    /// <summary>Gives back what a new file took that will not be the next one: the disk may be full
+    /// because of it.</summary>
+    private void GiveUp(IStateFile? next)
     {
         try
         {
             next?.Dispose();
+            _folder.Delete(NextName);
         }
         catch (Exception)
         {
-            // It is of no use to anybody any more.
-        }
-
-        lock (_gate)
-        {
-            _meanwhile = null;
-            Volatile.Write(ref _isFinishing, false);
+            // It is of no use to anybody, and the next one takes its place.
         }
     }
 
@@ -195,6 +208,7 @@ internal sealed partial class FilePortStore
     private void WriteAnew(IReadOnlyList<PortFact> batch)
     {
         IStateFile? next = null;
+        bool isTaken = false;
         try
         {
             next = _folder.Create(NextName);
@@ -203,10 +217,14 @@ internal sealed partial class FilePortStore
             IStateFile taken = next;
             next = null;
             TakeOver(taken, length);
+            isTaken = true;
         }
         finally
         {
-            next?.Dispose();
+            if (!isTaken)
+            {
+                GiveUp(next);
+            }
         }
     }
 

@@ -99,6 +99,46 @@ public class CompactionTests(ITestOutputHelper output)
         disk.LengthOf(FilePortStore.FileName).Should().BeLessThan(longest);
     }
 
+    /// <summary>The disk may be full because of it.</summary>
+    [Theory]
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.SyncFile)]
+    [InlineData(DiskOperation.Rename)]
+    internal async Task Compaction_ThatFails_GivesItsRoomBack(DiskOperation operation)
+    {
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        disk.FailsNext(operation, operation == DiskOperation.Rename ? FilePortStore.FileName : FilePortStore.NextName);
+        for (int i = 0; disk.WillFail && i < 1_000; i++)
+        {
+            await AppendAsync(store, i);
+            await store.Compaction.Within();
+        }
+
+        disk.WillFail.Should().BeFalse();
+        disk.Names.Should().NotContain(FilePortStore.NextName);
+    }
+
+    [Theory]
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.SyncFile)]
+    [InlineData(DiskOperation.Rename)]
+    internal async Task Append_WritesEverythingAnewAndFails_GivesItsRoomBack(DiskOperation operation)
+    {
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        disk.FailsNext(DiskOperation.SyncFile, FilePortStore.FileName);
+        await FluentActions.Awaiting(() => AppendAsync(store, 0)).Should().ThrowAsync<PortRefusedException>();
+
+        disk.FailsNext(operation, operation == DiskOperation.Rename ? FilePortStore.FileName : FilePortStore.NextName);
+        await FluentActions.Awaiting(() => AppendAsync(store, 0)).Should().ThrowAsync<PortRefusedException>();
+
+        disk.WillFail.Should().BeFalse();
+        disk.Names.Should().NotContain(FilePortStore.NextName);
+        await AppendAsync(store, 0);
+        (await LoadAsync(disk, store)).Should().Equal(FactGen.Standing([Fact(0)]));
+    }
+
     [Fact]
     public async Task Dispose_WhileCompactionRuns_WaitsForItAndLosesNothing()
     {
@@ -116,6 +156,7 @@ public class CompactionTests(ITestOutputHelper output)
         disposed.IsCompleted.Should().BeFalse();
         disk.Release();
         await disposed.Within();
+        disk.Names.Should().NotContain(FilePortStore.NextName);
         (await LoadAsync(disk)).Should().Equal(FactGen.Standing(Enumerable.Range(0, appended).Select(Fact)));
     }
 
@@ -162,8 +203,9 @@ public class CompactionTests(ITestOutputHelper output)
         return store;
     }
 
-    private async Task<List<string>> LoadAsync(SimulatedDisk disk)
+    private async Task<List<string>> LoadAsync(SimulatedDisk disk, FilePortStore? closed = null)
     {
+        await (closed?.DisposeAsync() ?? ValueTask.CompletedTask);
         PortFactSet facts = new();
         await using FilePortStore store = new(disk.Folder(), _time, AllowedLength);
         await store.LoadAsync(facts.Apply, text => Assert.Fail(text), CancellationToken.None).Within();
