@@ -127,10 +127,11 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
         DateTimeOffset now = time.GetUtcNow();
         StoreOpening opening = new(store, cancellationToken);
+        Task<OpenedStore>? begun = null;
         try
         {
-            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host)
-                .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
+            begun = opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host);
+            OpenedStore opened = await begun.WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
             PortRegistry registry = new(options, settings, logger, new RegistryClock(time, now.ToUnixTimeMilliseconds()), opened);
@@ -139,12 +140,13 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
         catch (Exception exception)
         {
+            bool isOurTimeout = exception is TimeoutException && !ReferenceEquals(begun?.Exception?.InnerException, exception);   // the store may throw one of its own
             await opening.GiveUpAsync().ConfigureAwait(false);
             throw exception switch
             {
                 PortRefusedException => exception,
                 OperationCanceledException when cancellationToken.IsCancellationRequested => exception,
-                TimeoutException => new PortRefusedException(Refusals.OpenTimeout(settings)),
+                _ when isOurTimeout => new PortRefusedException(Refusals.OpenTimeout(settings)),
                 _ => new PortRefusedException(Refusals.OpenFailed(exception)),
             };
         }

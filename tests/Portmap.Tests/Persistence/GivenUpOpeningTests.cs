@@ -67,6 +67,23 @@ public sealed class GivenUpOpeningTests
         store.WereTwoAtATime.Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData("Load")]
+    [InlineData("Append")]
+    public async Task OpenAsync_StoreThrowsATimeoutOfItsOwn_IsToldAsThat(string member)
+    {
+        WatchedStore store = new(new FakePortStore())
+        {
+            Before = called => called == member ? Task.FromException(new TimeoutException("The database did not answer within 3 s.")) : Task.CompletedTask,
+        };
+
+        PortRefusal refusal = await PortRegistry.OpenAsync(Options(), store, timeProvider: _clock).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.StoreFailed, "The database did not answer within 3 s");
+        refusal.Message.Should().NotContain("OpenTimeout");
+        await store.Disposed.Within();
+    }
+
     [Fact]
     public async Task OpenAsync_CancellationCallbackOfTheStoreThrows_TheRefusalIsTheSame()
     {
