@@ -118,7 +118,17 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     internal static async Task<PortRegistry> OpenOnAsync(
         PortRegistryOptions options, IPortStore? store, Guid bootId, ILogger<PortRegistry>? logger, TimeProvider time, CancellationToken cancellationToken)
     {
-        PortRegistrySettings settings = PortRegistrySettings.Of(options, inMemory: false);
+        PortRegistrySettings settings;
+        try
+        {
+            settings = PortRegistrySettings.Of(options, inMemory: false);
+        }
+        catch when (store is not null)
+        {
+            await new StoreOpening(store, cancellationToken).GiveUpAsync().ConfigureAwait(false);
+            throw;
+        }
+
         store ??= options.StateFolder is { } folder ? new FilePortStore(folder, time) : null;
         if (store is null)
         {

@@ -84,6 +84,31 @@ public sealed class GivenUpOpeningTests
         await store.Disposed.Within();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task OpenAsync_OptionsAreWrong_GivesTheStoreUp(bool disposeThrows)
+    {
+        WatchedStore store = new(new FakePortStore()) { Before = called => disposeThrows ? throw new InvalidOperationException(called) : Task.CompletedTask };
+        PortRegistryOptions options = Options();
+        options.MaxOwners = 0;
+
+        await FluentActions.Awaiting(() => PortRegistry.OpenAsync(options, store, timeProvider: _clock).Within())
+            .Should().ThrowAsync<Microsoft.Extensions.Options.OptionsValidationException>();
+
+        store.Disposed.IsCompleted.Should().BeTrue("it is given up, also when opening fails");
+    }
+
+    [Fact]
+    public async Task OpenAsync_NoOptions_GivesTheStoreUp()
+    {
+        WatchedStore store = new(new FakePortStore());
+
+        await FluentActions.Awaiting(() => PortRegistry.OpenAsync(null!, store).Within()).Should().ThrowAsync<ArgumentNullException>();
+
+        store.Disposed.IsCompleted.Should().BeTrue();
+    }
+
     [Fact]
     public async Task OpenAsync_CancellationCallbackOfTheStoreThrows_TheRefusalIsTheSame()
     {
