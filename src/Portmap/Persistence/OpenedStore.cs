@@ -44,17 +44,19 @@ internal sealed record OpenedStore(
         PortFactSet facts = await LoadAsync(store, unreadable.Add, cancellationToken).ConfigureAwait(false);
         Recovery recovery = Recovery.Of(facts, start.BootId, start.At, reuseDelay, isAlive);
 
-        // An empty store has no mark: as without a store, so that epochs of runs before it had one
-        // are lower. A lost mark: well above all that was given.
         long used = recovery.UsedEpochs;
-        if (facts.Mark is null)
+        // An empty store has no mark: as without a store, so that epochs of runs before it had one
+        // are lower. A lost mark: well above all that was given; where anything is damaged, the
+        // newest mark may be, and an older one be there.
+        bool mayBeLost = recovery.IsMarkLost || unreadable.Count > 0;
+        if (facts.Mark is null || mayBeLost)
         {
             used = Math.Max(used, start.FirstEpoch);
         }
 
+        used += mayBeLost ? MarkAhead : 0;
         if (recovery.IsMarkLost)
         {
-            used += MarkAhead;
             unreadable.Add("The mark of the epochs was lost; this run begins well above the highest epoch that was read.");
         }
 
