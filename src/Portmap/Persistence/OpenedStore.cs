@@ -23,6 +23,10 @@ internal sealed record OpenedStore(
     /// <remarks>4 billion leases, so that drawing a number never waits for the disk.</remarks>
     public const long MarkAhead = 1L << 36;
 
+    /// <summary>No run begins above this epoch, so that there is room above for its own.</summary>
+    /// <remarks>Half as much again as the highest that a clock gives.</remarks>
+    private const long MostEpochs = 3L << 61;
+
     /// <summary>Epochs are drawn in blocks of this; the first one begins a block.</summary>
     private const long Block = 16_384;
 
@@ -45,6 +49,11 @@ internal sealed record OpenedStore(
         Recovery recovery = Recovery.Of(facts, start.BootId, start.At, reuseDelay, isAlive);
 
         long used = recovery.UsedEpochs;
+        if (used > MostEpochs)
+        {
+            StoreRefusals.EpochTooHigh(used, MostEpochs).Throw();
+        }
+
         // An empty store has no mark: as without a store, so that epochs of runs before it had one
         // are lower. A lost mark: well above all that was given; where anything is damaged, the
         // newest mark may be, and an older one be there.

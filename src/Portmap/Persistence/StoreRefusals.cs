@@ -26,6 +26,9 @@ internal static class StoreRefusals
     public static PortRefusal NotAState(string file) =>
         new(PortRefusalReason.StateUnreadable, () => $"{file} is no state file: it does not begin as one, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
 
+    public static PortRefusal EpochTooHigh(long epoch, long most) =>
+        new(PortRefusalReason.StateUnreadable, () => string.Create(CultureInfo.InvariantCulture, $"The state names the epoch {epoch}, and none above {most} is given. It was left as it is. Delete the line that names it, or choose another StateFolder."));
+
     public static PortRefusal Failed(string folder, Exception exception) =>
         new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.")
         {

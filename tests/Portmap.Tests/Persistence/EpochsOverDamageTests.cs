@@ -4,7 +4,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
-/// <summary>No epoch is given twice, whatever of the state was lost.</summary>
+/// <summary>No epoch is given twice, whatever of the state was lost, and none is beyond what a
+/// number holds.</summary>
 public sealed class EpochsOverDamageTests
 {
     [Fact]
@@ -48,6 +49,39 @@ public sealed class EpochsOverDamageTests
         await using PortRegistry registry = await OpenAsync(scene, damaged);
 
         registry.FirstEpoch.Should().BeGreaterThan(EpochSource.FirstAt(scene.Clock.GetUtcNow()));
+    }
+
+    [Theory]
+    [InlineData(long.MaxValue, true)]
+    [InlineData(long.MaxValue, false)]
+    [InlineData(long.MaxValue - OpenedStore.MarkAhead, true)]
+    [InlineData(long.MaxValue - OpenedStore.MarkAhead, false)]
+    [InlineData(long.MaxValue - (1L << 60), false)]
+    public async Task OpenAsync_EpochNearTheEndOfTheNumbers_IsRefusedAndNothingIsWritten(long epoch, bool isMark)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        FakePortStore store = await StoreOfAsync(isMark ? PortFact.Mark(epoch) : FactGen.Ended("a", 20_000, epoch));
+        int batches = store.Batches.Count;
+
+        PortRefusal refusal = await PortRegistry.OpenOnAsync(scene.Options, store, scene.BootId, null, scene.Clock, CancellationToken.None).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.StateUnreadable, epoch, 3L << 61, "StateFolder");
+        store.Batches.Count.Should().Be(batches);
+    }
+
+    [Fact]
+    public async Task OpenAsync_ClockFarAheadInEveryRun_Opens()
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        FakeTimeProvider clock = new(DateTimeOffset.MaxValue.AddYears(-1));
+        FakePortStore store = new();
+        long last = 0;
+        for (int i = 0; i < 3; i++)
+        {
+            await using PortRegistry registry = await PortRegistry.OpenOnAsync(options, store, Guid.NewGuid(), null, clock, CancellationToken.None).Within();
+            registry.FirstEpoch.Should().BeGreaterThan(last);
+            last = (await registry.AcquireAsync("a").AsTask().Within()).Epoch;
+        }
     }
 
     private static async Task<FakePortStore> StoreOfAsync(params PortFact[] facts)
