@@ -208,6 +208,11 @@ internal sealed class StateFolder(string path) : IStateFolder
         {
             throw new StateMovedException($"The state folder was moved, deleted or replaced, and cannot be taken again: {e.Refusal.Message}");
         }
+
+        // Of a copy that was put there: it is taken again until that is gone.
+        _isLost = true;
+        Taken().Delete(SettledMark.Name);
+        _isLost = false;
     }
 
     /// <summary>
@@ -222,6 +227,7 @@ internal sealed class StateFolder(string path) : IStateFolder
             return;
         }
 
+        Taken().Delete(SettledMark.Name);   // came with it, if it is there, and says nothing of what this one writes
         for (int i = 1; !TryKeep(name, string.Create(CultureInfo.InvariantCulture, $"{name}.found-{i}")); i++)
         {
             // the name of an earlier one

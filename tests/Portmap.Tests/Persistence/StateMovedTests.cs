@@ -61,6 +61,27 @@ public sealed class StateMovedTests : IDisposable
         next.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).Select(entry => entry.Owner).Should().BeEquivalentTo("before", "after", "again");
     }
 
+    /// <summary>The mark of a clean end says nothing of what is written since: after a kill the next
+    /// opening would believe it.</summary>
+    [Theory]
+    [InlineData("mv $S $S.away; mkdir -m 700 $S; touch $S/portmap.settled")]
+    [InlineData("cp -a $S $S.copy; touch $S.copy/portmap.settled; mv $S $S.away; mv $S.copy $S")]
+    [InlineData("cp $S/portmap.lock $S/x; mv $S/x $S/portmap.lock; touch $S/portmap.settled")]
+    [InlineData("cp -p $S/portmap.state $S/x; mv $S/x $S/portmap.state; touch $S/portmap.settled")]
+    public async Task AcquireAsync_ACopyWasRestoredWithItsMarkOfACleanEnd_TheMarkIsTakenAway(string deed)
+    {
+        string mark = Path.Combine(State, SettledMark.Name);
+        PortRegistry registry = await OpenAsync();
+        await DoAsync(deed);
+        (await registry.AcquireAsync("meanwhile").RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+
+        await registry.AcquireAsync("after").AsTask().Within();
+
+        File.Exists(mark).Should().BeFalse();
+        await registry.DisposeAsync().AsTask().Within();
+        File.Exists(mark).Should().BeTrue("now it is the end");
+    }
+
     [Theory]
     [MemberData(nameof(Deeds))]
     public async Task AcquireAsync_AnotherDaemonHasThePath_IsRefusedUntilThatOneEndsAndKeepsWhatItConfirmed(string deed)
