@@ -191,6 +191,10 @@ internal sealed partial class FilePortStore : IPortStore
         {
             StoreRefusals.Failed(_folder.Path, e).Throw();
         }
+        catch (ArgumentOutOfRangeException e) when (e.ParamName == "value")
+        {
+            StoreRefusals.Failed(_folder.Path, new IOException(e.Message, Errno.TooLong)).Throw();   // .NET's word for it
+        }
     }
 
     private void Close()

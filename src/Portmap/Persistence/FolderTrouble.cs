@@ -8,12 +8,9 @@ namespace Portmap.Persistence;
 /// </summary>
 internal static class FolderTrouble
 {
-    /// <summary>Of errno(3), those that making a folder or a file in it meets.</summary>
-    private const int NotPermitted = 1, NoEntry = 2, AccessDenied = 13, Exists = 17, NotAFolder = 20, NoSpace = 28, ReadOnly = 30, NameTooLong = 36, TooManyLinks = 40, OverQuota = 122;
-
     /// <summary>Whether a failure is about the folder and not about the disk below it.</summary>
     public static bool IsOfFolder(string folder, Exception exception) =>
-        exception is IOException or UnauthorizedAccessException && !Name(ErrnoOf(exception, folder, InTheWay(folder))).StartsWith("errno", StringComparison.Ordinal);
+        exception is IOException or UnauthorizedAccessException && !Errno.Name(ErrnoOf(exception, folder, InTheWay(folder))).StartsWith("errno", StringComparison.Ordinal);
 
     public static PortRefusal Refusal(string folder, Exception exception)
     {
@@ -25,7 +22,7 @@ internal static class FolderTrouble
             PortRefusalReason.StoreFailed,
             () => string.Create(
                 CultureInfo.InvariantCulture,
-                $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
+                $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Errno.Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
     }
 
     /// <summary>
@@ -63,7 +60,7 @@ internal static class FolderTrouble
     {
         if (inTheWay is not null)
         {
-            return inTheWay == folder ? Exists : NotAFolder;
+            return inTheWay == folder ? Errno.Exists : Errno.NotAFolder;
         }
 
         for (Exception? inner = exception; inner is not null; inner = inner.InnerException)
@@ -76,36 +73,21 @@ internal static class FolderTrouble
 
         return exception switch
         {
-            UnauthorizedAccessException => AccessDenied,
-            DirectoryNotFoundException or FileNotFoundException => NoEntry,
-            PathTooLongException => NameTooLong,
+            UnauthorizedAccessException => Errno.AccessDenied,
+            DirectoryNotFoundException or FileNotFoundException => Errno.NoEntry,
+            PathTooLongException => Errno.NameTooLong,
             _ => 0,
         };
     }
-
-    private static string Name(int errno) => errno switch
-    {
-        NotPermitted => "EPERM",
-        NoEntry => "ENOENT",
-        AccessDenied => "EACCES",
-        Exists => "EEXIST",
-        NotAFolder => "ENOTDIR",
-        NoSpace => "ENOSPC",
-        ReadOnly => "EROFS",
-        NameTooLong => "ENAMETOOLONG",
-        TooManyLinks => "ELOOP",
-        OverQuota => "EDQUOT",
-        _ => string.Create(CultureInfo.InvariantCulture, $"errno {errno}"),
-    };
 
     private static string Remedy(int errno, string where, string? inTheWay) => inTheWay is not null
         ? $"{inTheWay} is in the way: move it away, or choose another StateFolder."
         : errno switch
         {
-            NotPermitted or AccessDenied => $"Let this user write to {where}, or make the folder for it there; or choose another StateFolder.",
-            ReadOnly => $"Make that file system writable ({where}), or choose a StateFolder on another one.",
-            NoSpace or OverQuota => $"Free space on the file system of {where}.",
-            NameTooLong => "Choose a shorter StateFolder.",
-            _ => $"Look at {where}, or choose another StateFolder.",
+            Errno.NotPermitted or Errno.AccessDenied => $"Let this user write to {where}, or make the folder for it there; or choose another StateFolder.",
+            Errno.ReadOnly => $"Make that file system writable ({where}), or choose a StateFolder on another one.",
+            Errno.NoSpace or Errno.OverQuota => $"Free space on the file system of {where}.",
+            Errno.NameTooLong => "Choose a shorter StateFolder.",
+            _ => Errno.Remedy(errno) ?? $"Look at {where}, or choose another StateFolder.",
         };
 }

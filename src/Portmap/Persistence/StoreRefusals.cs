@@ -5,12 +5,6 @@ namespace Portmap.Persistence;
 /// <summary>Every refusal of a store in one place.</summary>
 internal static class StoreRefusals
 {
-    /// <summary>
-    /// ENOSPC, EDQUOT, EROFS of errno(3), which .NET hands on as they are where it has no code of
-    /// its own.
-    /// </summary>
-    private const int NoSpace = 28, OverQuota = 122, ReadOnlyFileSystem = 30;
-
     public static PortRefusal StateInUse(string what, int holder) =>
         new(
             PortRefusalReason.StateInUse,
@@ -51,8 +45,9 @@ internal static class StoreRefusals
         ? "Let this user write to the folder, or choose another one."
         : exception.HResult switch
         {
-            NoSpace or OverQuota => "Free space on that disk.",
-            ReadOnlyFileSystem => "Make that file system writable, or choose another folder.",
-            _ => "See the kernel's log about that disk.",
+            // As they are of the system, where .NET has no code of its own.
+            Errno.NoSpace or Errno.OverQuota => "Free space on that disk.",
+            Errno.ReadOnly => "Make that file system writable, or choose another folder.",
+            _ => Errno.Remedy(exception.HResult) ?? "See the kernel's log about that disk.",
         };
 }
