@@ -114,8 +114,9 @@ internal sealed class PortFactSet
         Drop(_facts, IsOver);
         Drop(_others, IsOver);
 
+        // One without a port that was over when it came about stays that when the clock is set back.
         bool IsOver(PortFact fact) => fact.State == PortState.Cooling
-            && (fact.CameToNothing || (fact.Port == 0 ? fact.UntilMs <= nowMs : fact.Epoch < newest[Places.Of(fact)]));
+            && (fact.CameToNothing || (fact.Port == 0 ? fact.UntilMs <= Math.Max(nowMs, fact.AtMs) : fact.Epoch < newest[Places.Of(fact)]));
     }
 
     /// <summary>

@@ -63,6 +63,18 @@ public class PortFactSetTests
         set.Claims.Select(fact => fact.Owner).Should().BeEquivalentTo("cools", "cooled", "later", "lives", "brings its port", "another without a port");
     }
 
+    /// <summary>The times of facts are those of the registry, whose clock is never set
+    /// back.</summary>
+    [Fact]
+    public void Forget_WallClockSetBackSinceAnEndWithoutAPort_DropsIt()
+    {
+        PortFactSet set = FactGen.SetOf(new PortFact { Owner = "brought its port", Epoch = 16, State = PortState.Cooling, At = s_now.AddDays(1), Until = s_now.AddDays(1) });
+
+        set.Forget(s_now);
+
+        set.Count.Should().Be(0);
+    }
+
     [Fact]
     public void Forget_EndOfWhatCameToNothing_IsDroppedAndTakesNothingFromTheLastOwner()
     {
