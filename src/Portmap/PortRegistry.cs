@@ -106,8 +106,9 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options are wrong;
     /// each wrong value is named with its bound and remedy.</exception>
     /// <exception cref="PortRefusedException">StateInUse: another daemon has the state;
-    /// StateUnreadable: it is of a newer version; StoreFailed: it cannot be read or written, or not
-    /// within <see cref="PortRegistryOptions.OpenTimeout"/>; TooManyOwners: more than MaxOwners are
+    /// StateUnreadable: it is of a newer version, no state at all, or names an epoch that no
+    /// registry gives; StoreFailed: it cannot be read or written, or not within
+    /// <see cref="PortRegistryOptions.OpenTimeout"/>; TooManyOwners: more than MaxOwners are
     /// stored.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task<PortRegistry> OpenAsync(

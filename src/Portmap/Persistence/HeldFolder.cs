@@ -17,7 +17,8 @@ namespace Portmap.Persistence;
 /// change that was under way then. A read or a sync that hangs keeps nobody out: it changes nothing
 /// of what the next one finds.</item>
 /// </list>
-/// Progress: LetGo never waits for a call of the store.
+/// Progress: LetGo waits for no change, read, write or sync of the store; for an open, and for the
+/// look where the path leads that follows a sync, as long as the system takes for it.
 /// </remarks>
 internal sealed class HeldFolder(IStateFolder folder) : IStateFolder
 {

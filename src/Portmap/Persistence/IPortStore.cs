@@ -50,8 +50,8 @@ public interface IPortStore : IAsyncDisposable
     /// much, and where it was kept.</param>
     /// <param name="cancellationToken">Gives up, also while it runs. The store owns nothing then,
     /// and only disposing it follows.</param>
-    /// <exception cref="PortRefusedException">Somebody else has the state, it is of a newer
-    /// version, or the medium fails. Nothing was changed.</exception>
+    /// <exception cref="PortRefusedException">Somebody else has the state, it is of a newer version
+    /// or no state at all, or the medium fails. Nothing was changed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken);
 
