@@ -131,6 +131,22 @@ public class PortLeaseTimeTests
     }
 
     [Theory]
+    [InlineData(5)]
+    [InlineData(600)]
+    public async Task LeaseTimeout_OfTheRequestAfterARestart_HoldsInPlaceOfTheOption(int seconds)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("b1") { LeaseTimeout = TimeSpan.FromSeconds(seconds) });
+
+        await scene.KillAndOpenAsync(s_pass);
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(seconds) - (2 * s_pass));
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
+        scene.Clock.Advance(3 * s_pass);
+        scene.StateOf(lease.Port).Should().Be(PortState.Cooling);
+    }
+
+    [Theory]
     [InlineData("timeout")]
     [InlineData("release")]
     [InlineData("taken")]

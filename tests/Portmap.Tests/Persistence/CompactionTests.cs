@@ -140,6 +140,25 @@ public class CompactionTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task File_OfManyFactsThatStand_IsAtMostFourTimesAsLongAsThey()
+    {
+        const int Owners = 400;
+        using SimulatedDisk disk = new();
+        await using FilePortStore store = await OpenAsync(disk);
+        PortFact[] facts = [.. Enumerable.Range(0, 8 * Owners).Select(i => FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"vol0:/bricks/b{i % Owners}"), 50_000 + (i % Owners), 16L * (i + 1)))];
+        long longest = 0;
+        foreach (PortFact[] batch in facts.Chunk(10))
+        {
+            await store.AppendAsync(batch, CancellationToken.None);
+            await store.Compaction.Within();
+            longest = Math.Max(longest, disk.LengthOf(FilePortStore.FileName));
+        }
+
+        long standing = FactLine.Header.Length + facts[^Owners..].Sum(fact => (long)FactLine.Measure(fact));
+        longest.Should().BeInRange(2 * standing, 4 * standing);
+    }
+
+    [Fact]
     public async Task Dispose_WhileCompactionRuns_WaitsForItAndLosesNothing()
     {
         using SimulatedDisk disk = new();

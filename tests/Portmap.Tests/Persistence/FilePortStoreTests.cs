@@ -48,10 +48,12 @@ public sealed class FilePortStoreTests : PortStoreContract, IDisposable
         File.GetUnixFileMode(_folder.StatePath).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
-    [Fact]
-    public async Task Load_FolderThatOthersMayWriteTo_IsRefused()
+    [Theory]
+    [InlineData(UnixFileMode.OtherWrite)]
+    [InlineData(UnixFileMode.GroupWrite)]
+    public async Task Load_FolderThatOthersMayWriteTo_IsRefused(UnixFileMode others)
     {
-        File.SetUnixFileMode(_folder.Path, File.GetUnixFileMode(_folder.Path) | UnixFileMode.OtherWrite);
+        File.SetUnixFileMode(_folder.Path, (UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute) | others);
         PortRefusal refusal = await RefusalAsync(_folder.Store());
         refusal.Reason.Should().Be(PortRefusalReason.StoreFailed);
         refusal.Message.Should().Contain(_folder.Path).And.Contain("may be written to by others");

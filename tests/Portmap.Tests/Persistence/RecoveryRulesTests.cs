@@ -20,6 +20,31 @@ public sealed class RecoveryRulesTests
         recovery.Ended.Should().ContainSingle(fact => fact.Owner == "leased" && fact.Epoch == reserved && fact.State == PortState.Cooling);
     }
 
+    [Theory]
+    [InlineData("a", "b", 50_000, "one port is leased once")]
+    [InlineData("a", "a", 50_001, "an owner has one lease")]
+    public void Reserved_TwoThatCannotBothStand_IsTheOneOfTheHigherEpoch(string earlier, string later, int port, string why)
+    {
+        PortFact first = FactGen.Reserved(earlier, 50_000, 16), second = FactGen.Reserved(later, port, 32);
+        foreach (PortFact[] order in (PortFact[][])[[first, second], [second, first]])
+        {
+            Recovery recovery = Recover(order);
+            recovery.Reserved.Should().Equal([second], why);
+            recovery.Ended.Should().ContainSingle().Which.Epoch.Should().Be(16);
+        }
+    }
+
+    [Fact]
+    public void Bound_OfADeadProcess_EndsAsTheRegistrationItWas()
+    {
+        PortFact bound = new() { Owner = "a", Port = 50_000, Epoch = 48, Origin = 32, State = PortState.Bound, ProcessId = 22, ProcessStart = 7, BootId = FactGen.Boot, At = s_now, Strategy = "mine" };
+
+        PortFact end = Recover(_ => false, bound).Ended.Should().ContainSingle().Which;
+
+        (end.State, end.Epoch, end.Origin, end.ProcessId, end.ProcessStart, end.Strategy).Should().Be((PortState.Cooling, 48, 32, 22, 7, "mine"));
+        end.IsOfRegistration.Should().BeTrue("it outweighs the earlier ones of its owner, and uses up its lease");
+    }
+
     [Fact]
     public void Reserved_BesideARegistrationOfAnotherPortOrProtocol_Stays()
     {

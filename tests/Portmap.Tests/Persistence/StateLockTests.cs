@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Portmap.Persistence;
+using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
@@ -32,6 +34,26 @@ public sealed class StateLockTests : IDisposable
         {
             _ = Close(inherited);
         }
+    }
+
+    [Fact]
+    public async Task Load_TheNumberInTheLockIsOfADeadProcess_NamesNobody()
+    {
+        await using FilePortStore first = _folder.Store();
+        await first.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
+        using Child child = Child.Start();
+        child.Kill();
+        using (Process shell = Process.Start("sh", ["-c", $"echo {child.Id} > {_folder.Path}/portmap.lock"]))   // .NET would heed the lock
+        {
+            await shell.WaitForExitAsync().Within();
+            shell.ExitCode.Should().Be(0);
+        }
+
+        await using FilePortStore second = _folder.Store();
+        PortRefusal refusal = await Task.Run(() => second.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask()).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.StateInUse, _folder.Path, "another process");
+        refusal.Message.Should().NotContain(child.Id.ToString(CultureInfo.InvariantCulture));
     }
 
     [DllImport("libc", EntryPoint = "dup")]
