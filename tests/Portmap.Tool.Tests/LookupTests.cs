@@ -124,61 +124,6 @@ public sealed class LookupTests : ToolTest
         (await RunAsync("ping")).Text.Should().Contain(Endpoint);
     }
 
-    [Fact]
-    public async Task Complete_OfLookup_OffersOwners()
-    {
-        await RegisterAsync("volume:b1");
-
-        (await CompleteAsync("portmap lookup --timeout 30 volume:")).Lines.Should().Equal("volume:b1");
-        (await CompleteAsync("portmap wa")).Lines.Should().Equal("watch");
-    }
-
-    [Theory]
-    [InlineData("portmap lookup --timeout soon volume:")]
-    [InlineData("portmap lookup --endpoint nowhere volume:")]
-    [InlineData("portmap fleet lookup --timeout soon volume:")]
-    [InlineData("portmap fleet lookup --endpoints ftp://127.0.0.1 volume:")]
-    [InlineData("portmap release --endpoint unix:relative volume:")]
-    public async Task Complete_OfALineWithAnOptionThatIsWrong_OffersNothing(string line)
-    {
-        (await CompleteAsync(line)).Should().BeEquivalentTo(new Outcome(0, [], string.Empty));
-    }
-
-    [NeedsFact("bash")]
-    public async Task CompletionBash_InARealBash_CompletesAVerb()
-    {
-        using TempFolder path = new();
-        File.CreateSymbolicLink(path["portmap"], Programs.ToolPath);
-        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
-        start.FileName = "bash";
-        start.Environment["PATH"] = $"{path.FullName}:{start.Environment["PATH"]}";
-        await using ChildProcess bash = ChildProcess.Start(start, "-c", """
-            eval "$(portmap completion bash)"
-            COMP_LINE='portmap doc' COMP_POINT=11 COMP_WORDS=(portmap doc) COMP_CWORD=1
-            _portmap
-            echo "${COMPREPLY[@]}"
-            """);
-
-        (await bash.ReadToEndAsync()).Should().Equal(["doctor"], bash.Errors);
-    }
-
-    [NeedsFact("fish")]
-    public async Task CompletionFish_InARealFish_CompletesAVerbAndAnOwner()
-    {
-        await RegisterAsync("volume:b1");
-        using TempFolder path = new();
-        File.CreateSymbolicLink(path["portmap"], Programs.ToolPath);
-        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
-        start.FileName = "fish";
-        start.Environment["PATH"] = $"{path.FullName}:{start.Environment["PATH"]}";
-        start.Environment["HOME"] = path.FullName;
-        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
-        await using ChildProcess fish = ChildProcess.Start(
-            start, "--no-config", "-c", "portmap completion fish | source; complete -C 'portmap doc'; complete -C 'portmap lookup --timeout 30 volume'; complete -C 'portmap nothing'; echo end");
-
-        (await fish.ReadToEndAsync()).Where(line => line.Length > 0).Should().Equal(["doctor", "volume:b1", "end"], fish.Errors);
-    }
-
     [NeedsFact("bash")]
     public async Task List_OntoAFullDisk_IsSix()
     {
@@ -191,6 +136,4 @@ public sealed class LookupTests : ToolTest
         (await bash.ReadToEndAsync()).Should().Equal("6");
         bash.Errors.Should().Contain("Standard output cannot be written");
     }
-
-    private Task<Outcome> CompleteAsync(string line) => RunAsync("complete", $"{line.Length}", line);
 }

@@ -29,40 +29,6 @@ public sealed class TerminalTests : ToolTest
         (await _terminal.UntilAsync(screen => screen.Contains("\nplain"), withColours: true)).Should().Contain("bound").And.NotContain("\e");
     }
 
-    [NeedsFact("tmux", "zsh")]
-    public async Task CompletionZsh_InARealZsh_CompletesAVerbAndAnOwner()
-    {
-        await ServeAsync();
-        await RegisterAsync("volume-b1");
-        await OpenAsync();
-        using TempFolder path = new();
-        File.CreateSymbolicLink(path["portmap"], Programs.ToolPath);
-        await _terminal.TypeAsync($"PATH={path.FullName}:$PATH PS1='zsh$ ' exec zsh -f");
-        await _terminal.UntilAsync(screen => screen.TrimEnd().EndsWith("zsh$", StringComparison.Ordinal));
-        await _terminal.TypeAsync("autoload -U compinit; compinit -D; eval \"$(portmap completion zsh)\"; clear; echo ready");
-        await _terminal.UntilAsync(screen => screen.TrimStart().StartsWith("ready", StringComparison.Ordinal));
-
-        await _terminal.PressAsync("portmap doc");
-        await _terminal.PressAsync("Tab");
-        await _terminal.UntilAsync(screen => screen.Contains("portmap doctor"));
-        await InterruptAsync();
-        await _terminal.PressAsync("portmap lookup --timeout 30 vol");
-        await _terminal.PressAsync("Tab");
-        await _terminal.UntilAsync(screen => screen.Contains("portmap lookup --timeout 30 volume-b1"));
-        await InterruptAsync();
-        await _terminal.PressAsync("portmap nothing");
-        await _terminal.PressAsync("Tab");
-        await _terminal.PressAsync("X");
-        await _terminal.UntilAsync(screen => screen.Contains("portmap nothingX"));
-
-        // The prompt first: zsh forgets what is typed while it gives a line up.
-        async Task InterruptAsync()
-        {
-            await _terminal.PressAsync("C-c");
-            await _terminal.UntilAsync(screen => screen.TrimEnd().EndsWith("zsh$", StringComparison.Ordinal));
-        }
-    }
-
     [NeedsFact("tmux")]
     public async Task Top_OnATerminal_RedrawsOnAChangeAndEndsWithQ()
     {

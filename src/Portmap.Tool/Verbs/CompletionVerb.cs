@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Portmap.Diagnostics;
 using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
@@ -10,32 +11,6 @@ namespace Portmap.Tool.Verbs;
 /// </remarks>
 internal static class CompletionVerb
 {
-    private const string Bash = """
-        _portmap() {
-            local IFS=$'\n'
-            COMPREPLY=($(compgen -W "$(portmap complete "$COMP_POINT" "$COMP_LINE" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
-        }
-        complete -o default -F _portmap portmap
-        """;
-
-    private const string Zsh = """
-        #compdef portmap
-        _portmap() {
-            local -a found
-            found=(${(f)"$(portmap complete "$CURSOR" "$BUFFER" 2>/dev/null)"})   # nothing found is no empty word
-            compadd -a found
-        }
-        compdef _portmap portmap
-        """;
-
-    private const string Fish = """
-        function __portmap_complete
-            set -l line (commandline -cp)
-            portmap complete (string length -- $line) $line 2>/dev/null
-        end
-        complete -c portmap -f -a '(__portmap_complete)'
-        """;
-
     public static Command Make()
     {
         Argument<string> shell = new("SHELL") { Description = "bash, zsh or fish." };
@@ -43,7 +18,7 @@ internal static class CompletionVerb
         return new Command("completion", "Writes a script that has a shell complete verbs, options and owners. For bash, and for zsh after compinit: eval \"$(portmap completion bash)\"; for fish: portmap completion fish | source") { shell }
             .Does(async (run, _) =>
             {
-                await run.Out.WriteLineAsync(run.Get(shell) switch { "bash" => Bash, "zsh" => Zsh, _ => Fish });
+                await run.Out.WriteLineAsync(run.Get(shell) switch { "bash" => CompletionScripts.Bash, "zsh" => CompletionScripts.Zsh, _ => CompletionScripts.Fish });
                 return ExitCode.Done;
             });
     }
@@ -56,13 +31,33 @@ internal static class CompletionVerb
         return new Command("complete", "Answers the scripts of completion.") { position, line }.Hide().Does(async (run, _) =>
         {
             string text = run.Get(line);
-            foreach (System.CommandLine.Completions.CompletionItem item in CommandLine.Build().Parse(text, CommandLine.Parsing).GetCompletions(Math.Clamp(run.Get(position), 0, text.Length)))
+            Command root = CommandLine.Build();
+            MakeFlags(root);
+            IEnumerable<string> found = root.Parse(text, CommandLine.Parsing).GetCompletions(Math.Clamp(run.Get(position), 0, text.Length)).Select(item => item.InsertText ?? item.Label);
+
+            // One a line, and the terminal shows them as they are: what breaks a line or steers a terminal is nothing to offer.
+            foreach (string word in found.Where(word => Printable.Of(word) == word))
             {
-                await run.Out.WriteLineAsync(item.InsertText ?? item.Label);
+                await run.Out.WriteLineAsync(word);
             }
 
             return ExitCode.Done;
         });
+    }
+
+    /// <summary>Has options that are given or not take no value: what stands behind one would be
+    /// completed as true or false.</summary>
+    private static void MakeFlags(Command command)
+    {
+        foreach (Option flag in command.Options.Where(option => option.ValueType == typeof(bool)))
+        {
+            flag.Arity = ArgumentArity.Zero;
+        }
+
+        foreach (Command verb in command.Subcommands)
+        {
+            MakeFlags(verb);
+        }
     }
 
     private static Command Hide(this Command command)

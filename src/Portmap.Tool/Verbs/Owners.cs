@@ -33,7 +33,8 @@ internal static class Owners
         {
             using Invocation run = Invocation.ForCompletion(arguments);
             IEnumerable<string> owners = listAsync(run).GetAwaiter().GetResult();
-            return [.. owners.Where(owner => owner.Length != 0).Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
+            // One that begins with a dash would be read as an option.
+            return [.. owners.Where(owner => owner.Length != 0 && owner[0] != '-').Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
         }
         catch (Exception exception) when (exception is IOException or PortRefusedException or FormatException or CryptographicException)
         {
