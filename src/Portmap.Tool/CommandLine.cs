@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Security.Cryptography;
-using Portmap.Rpc;
 using Portmap.Tool.Output;
 using Portmap.Tool.Parsing;
 using Portmap.Tool.Verbs;
@@ -92,10 +91,6 @@ internal static class CommandLine
         {
             return ExitCode.Interrupted;
         }
-        catch (PortmapUnreachableException exception)
-        {
-            return Fail(exception.Message, ExitCode.Unreachable);
-        }
         catch (PortRefusedException exception)
         {
             string message = Words.WithCut(Words.WithCut(exception.Message, exception.Refusal.Owner), exception.Refusal.Holder);
@@ -109,10 +104,10 @@ internal static class CommandLine
         {
             return Fail(exception.Message, ExitCode.Unreadable);
         }
-        catch (IOException exception)
+        catch (Exception exception) when (NoAnswer.Is(exception))
         {
             bool isFile = exception is FileNotFoundException or DirectoryNotFoundException or PathTooLongException;
-            return Fail(exception.Message, isFile ? ExitCode.Unreadable : ExitCode.Unreachable);   // the connection broke off
+            return Fail(NoAnswer.Message(exception), isFile ? ExitCode.Unreadable : ExitCode.Unreachable);
         }
 #pragma warning disable CA1031 // whatever it is, a script gets a code that means nothing else
         catch (Exception exception)

@@ -6,6 +6,8 @@ namespace Portmap.Tool.Tests;
 /// <summary>The daemon is absent, frozen, or another one.</summary>
 public sealed class UnreachableTests : ToolTest
 {
+    private const uint Null = 0;   // the procedure that only answers
+
     public static TheoryData<string> Asking => ["list", "lookup b1", "watch", "release b1", "ping"];
 
     [Theory]
@@ -45,6 +47,28 @@ public sealed class UnreachableTests : ToolTest
         outcome.ExitCode.Should().Be(3);
         outcome.Errors.Should().Contain("not a daemon of this version").And.Contain("versions 7 to 9");
         await answering.Within();
+    }
+
+    [Theory]
+    [InlineData("list", 3)]
+    [InlineData("lookup b1", 3)]
+    [InlineData("watch", 3)]
+    [InlineData("release b1", 3)]
+    [InlineData("who 1", 1)]   // the kernel answers
+    [InlineData("doctor", 5)]
+    [InlineData("complete", 0)]
+    public async Task Verb_OfAnAnswerThatCannotBeRead_EndsAsReadmeSays(string line, int exitCode)
+    {
+        await using Between daemon = new(SocketPath, procedure => Task.FromResult<byte[]?>(procedure == Null ? [] : [0, 0, 0, 7]));   // neither a result nor a refusal, neither true nor false
+
+        Outcome outcome = await RunAsync(line == "complete" ? [line, "15", "portmap lookup "] : line.Split(' '));
+
+        outcome.ExitCode.Should().Be(exitCode, outcome.Errors);
+        outcome.Errors.Should().NotContain("mistake of this program").And.NotContain("   at ");
+        if (exitCode == 3)
+        {
+            outcome.Errors.TrimEnd().Should().StartWith("portmap: ").And.Contain("another version").And.NotContain("\n");
+        }
     }
 
     [Theory]

@@ -74,6 +74,10 @@ internal sealed class DaemonPresence(Invocation run, PortmapClient first)
         {
             return "is gone";
         }
+        catch (InvalidDataException)
+        {
+            return "gives no answer that can be read";
+        }
         catch (OperationCanceledException)
         {
             return null;   // so does the loop end
@@ -86,7 +90,7 @@ internal sealed class DaemonPresence(Invocation run, PortmapClient first)
         {
             return await run.ConnectQuietlyAsync(first.Endpoint, end);
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        catch (Exception exception) when (NoAnswer.Is(exception) || exception is OperationCanceledException)
         {
             return null;
         }

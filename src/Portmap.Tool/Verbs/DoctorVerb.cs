@@ -67,13 +67,13 @@ internal static class DoctorVerb
                 ? (new Check(Daemon, CheckResult.Ok, Words.Text($"{client.Endpoint} answers and knows {snapshot.Entries.Length} entries")), snapshot.Entries)
                 : (Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at over TCP: they may be another host's"), null);
         }
-        catch (IOException exception)
+        catch (Exception exception) when (NoAnswer.Is(exception))
         {
             // Nobody said that there is one: then it may be installed later.
             bool isMissing = exception is PortmapUnreachableException { InnerException: System.Net.Sockets.SocketException } && !run.NamesEndpoint;
             return isMissing
                 ? (Check.Unknown(Daemon, exception.Message), null)
-                : (new Check(Daemon, CheckResult.Found, exception.Message, "a daemon of this version answers in time", "See above."), null);
+                : (new Check(Daemon, CheckResult.Found, NoAnswer.Message(exception), "a daemon of this version answers in time", "See above."), null);
         }
     }
 

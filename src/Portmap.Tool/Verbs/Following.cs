@@ -38,6 +38,12 @@ internal static class Following
         {
             // Ctrl+C is how it ends, or a reader that has read enough.
         }
+        catch
+        {
+            await end.CancelAsync();
+            await meanwhile.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // what went wrong is the last word
+            throw;
+        }
 
         await meanwhile;
         return ExitCode.Done;

@@ -72,9 +72,9 @@ internal static class TopVerb
                     client ??= await run.ConnectQuietlyAsync(first.Endpoint, cancellationToken);
                     entries = (await client.SnapshotAsync(cancellationToken)).Entries;
                 }
-                catch (Exception exception) when (exception is IOException or PortRefusedException or ObjectDisposedException)
+                catch (Exception exception) when (NoAnswer.Is(exception) || exception is PortRefusedException or ObjectDisposedException)
                 {
-                    trouble = $"as it was: {exception.Message}";
+                    trouble = $"as it was: {NoAnswer.Message(exception)}";
                     if (client is not null && client != first)
                     {
                         await client.DisposeAsync();
@@ -140,7 +140,7 @@ internal static class TopVerb
                 }
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or PortRefusedException or IOException or ObjectDisposedException)
+        catch (Exception exception) when (NoAnswer.Is(exception) || exception is OperationCanceledException or PortRefusedException or ObjectDisposedException)
         {
             // The listing says what is wrong; without the watch there are no rates.
         }

@@ -52,9 +52,9 @@ internal static class WhoVerb
             PortEntry? udp = await client.GetEntryAsync(port, PortProtocol.Udp, cancellationToken);
             return [.. new[] { tcp, udp }.OfType<PortEntry>()];
         }
-        catch (IOException exception)
+        catch (Exception exception) when (NoAnswer.Is(exception))
         {
-            Invocation.Complain($"Only the kernel is asked. {exception.Message}");
+            Invocation.Complain($"Only the kernel is asked. {NoAnswer.Message(exception)}");
             return [];
         }
     }
