@@ -100,14 +100,13 @@ internal static class CommandLine
         {
             return Fail(exception.Message, ExitCode.Misuse);   // PORTMAP_ENDPOINT, ETCDCTL_ENDPOINTS
         }
-        catch (Exception exception) when (exception is UnauthorizedAccessException or OutputFailedException or CryptographicException)
+        catch (Exception exception) when (exception is UnauthorizedAccessException or OutputFailedException or FileFailedException or CryptographicException)
         {
             return Fail(exception.Message, ExitCode.Unreadable);
         }
         catch (Exception exception) when (NoAnswer.Is(exception))
         {
-            bool isFile = exception is FileNotFoundException or DirectoryNotFoundException or PathTooLongException;
-            return Fail(NoAnswer.Message(exception), isFile ? ExitCode.Unreadable : ExitCode.Unreachable);
+            return Fail(NoAnswer.Message(exception), ExitCode.Unreachable);
         }
 #pragma warning disable CA1031 // whatever it is, a script gets a code that means nothing else
         catch (Exception exception)

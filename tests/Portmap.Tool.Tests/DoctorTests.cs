@@ -114,6 +114,16 @@ public sealed class DoctorTests : ToolTest
         outcome.Errors.Should().Contain("MaxOwners");
     }
 
+    [Fact]
+    public async Task Doctor_OfAStateThatCannotBeReached_FindsIt()
+    {
+        await ServeAsync();
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5, "--state", Path.Combine(StateFolder, "portmap.state", "deeper"));   // ENOTDIR
+
+        ResultOf(checks, "stateUnreadable").Should().Be("found");
+    }
+
     private async Task<IReadOnlyDictionary<string, JsonElement>> ExamineAsync(int? exitCode, params IEnumerable<string> options)
     {
         Outcome outcome = await RunAsync(["doctor", "--json", .. options]);

@@ -120,6 +120,34 @@ public sealed class StateTests : ToolTest
         outcome.Errors.Should().Contain(Folder["missing"]);
     }
 
+    [Theory]
+    [InlineData("kept")]
+    [InlineData("state check")]
+    [InlineData("state show")]
+    public async Task Verb_OfAPlaceInAFile_IsSixAndNotAWordAboutADaemon(string verb)
+    {
+        await RegisterAsync("b1");
+
+        Outcome outcome = await RunAsync([.. verb.Split(' '), verb == "kept" ? File : Path.Combine(File, "portmap.state")]);   // ENOTDIR
+
+        outcome.ExitCode.Should().Be(6, outcome.Errors);
+        outcome.Errors.TrimEnd().Should().StartWith("portmap: ").And.NotContain("\n").And.NotContain("daemon");
+    }
+
+    [Theory]
+    [InlineData("check")]
+    [InlineData("show")]
+    public async Task State_WhoseCopyCannotBeWritten_IsSix(string verb)
+    {
+        await RegisterAsync("b1");
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["TMPDIR"] = File;
+
+        await using ChildProcess tool = ChildProcess.Start(start, "state", verb, File);
+
+        (await tool.ExitAsync()).Should().Be(6, tool.Errors);
+    }
+
     [Fact]
     public async Task Kept_AfterADaemonFoundDamage_NamesTheFile()
     {

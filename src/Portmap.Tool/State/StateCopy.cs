@@ -30,11 +30,28 @@ internal sealed class StateCopy : IAsyncDisposable
     /// <summary>Reads a state.</summary>
     /// <param name="path">The file, or its folder.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="IOException">It is not there, or cannot be read.</exception>
+    /// <exception cref="FileFailedException">It is not there, or cannot be read, or the copy cannot
+    /// be written.</exception>
     /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
     /// <exception cref="PortRefusedException">It is no state that this version can
     /// read.</exception>
     public static async Task<StateCopy> OpenAsync(string path, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CopyAsync(path, cancellationToken);
+        }
+        catch (IOException exception)
+        {
+            throw new FileFailedException(exception);
+        }
+        catch (PortRefusedException exception) when (exception.Refusal.Reason == PortRefusalReason.StoreFailed)
+        {
+            throw new FileFailedException(exception);   // nobody else writes the copy
+        }
+    }
+
+    private static async Task<StateCopy> CopyAsync(string path, CancellationToken cancellationToken)
     {
         bool isFolder = Directory.Exists(path);
         string original = Path.GetFullPath(isFolder ? Path.Combine(path, FileName) : path);
@@ -73,7 +90,11 @@ internal sealed class StateCopy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _registry.DisposeAsync();
-        _folder.Delete(recursive: true);
+        FileFailedException.Try(() =>
+        {
+            _folder.Delete(recursive: true);
+            return true;
+        });
     }
 
     /// <summary>What was said of the copy, as it is true of the file itself.</summary>

@@ -92,7 +92,7 @@ internal static class DoctorVerb
                 ? [new Check(s_unreadable, CheckResult.Ok)]
                 : [.. state.Unreadable.Select(complaint => new Check(s_unreadable, CheckResult.Found, complaint, Expected, Remedy))];
         }
-        catch (Exception exception) when (exception is PortRefusedException or FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is PortRefusedException or FileFailedException or UnauthorizedAccessException)
         {
             return [new Check(s_unreadable, CheckResult.Found, exception.Message, Expected, Remedy)];
         }

@@ -17,7 +17,7 @@ internal static class KeptVerb
 
     private static int Run(Invocation run, DirectoryInfo folder)
     {
-        FileInfo[] files = [.. folder.EnumerateFiles("portmap*").Where(file => Why(file) is not null).OrderBy(file => file.LastWriteTimeUtc)];
+        FileInfo[] files = FileFailedException.Try<FileInfo[]>(() => [.. folder.EnumerateFiles("portmap*").Where(file => Why(file) is not null).OrderBy(file => file.LastWriteTimeUtc)]);
         if (files.Length == 0)
         {
             Invocation.Complain($"Nothing was kept aside in {folder.FullName}.");

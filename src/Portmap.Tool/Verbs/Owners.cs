@@ -36,7 +36,7 @@ internal static class Owners
             // One that begins with a dash would be read as an option.
             return [.. owners.Where(owner => owner.Length != 0 && owner[0] != '-').Distinct().Order(StringComparer.Ordinal).Select(owner => new CompletionItem(owner))];
         }
-        catch (Exception exception) when (NoAnswer.Is(exception) || exception is PortRefusedException or FormatException or CryptographicException)
+        catch (Exception exception) when (NoAnswer.Is(exception) || exception is PortRefusedException or FormatException or CryptographicException or UnauthorizedAccessException)
         {
             return [];   // nobody answers: there is nothing to offer
         }

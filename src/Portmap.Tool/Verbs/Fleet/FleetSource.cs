@@ -66,7 +66,7 @@ internal static class FleetSource
 
         if (((string?[])[authority, certificate, key]).FirstOrDefault(file => file is not null && !File.Exists(file)) is { } missing)
         {
-            throw new FileNotFoundException($"There is no file '{missing}'.", missing);
+            throw new FileFailedException(new FileNotFoundException($"There is no file '{missing}'.", missing));
         }
 
         bool isSecure = authority is not null || certificate is not null;
@@ -99,7 +99,7 @@ internal static class FleetSource
     {
         try
         {
-            return new PortmapFleet(options);
+            return FileFailedException.Try(() => new PortmapFleet(options));   // it reads certificates
         }
         catch (Microsoft.Extensions.Options.OptionsValidationException exception)
         {
