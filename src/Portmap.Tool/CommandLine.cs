@@ -13,12 +13,14 @@ internal static class CommandLine
 {
     public const string Name = "portmap";
 
+    private static readonly VersionOption s_version = new();
+
     public static Command Build()
     {
         Command root = new(Name, "Asks a Portmap daemon who holds which port, and looks at hosts and state files.")
         {
             new HelpOption("--help", "-h"),
-            new VersionOption(),
+            s_version,
             CommonOptions.Endpoint,
             CommonOptions.Timeout,
             CommonOptions.Json,
@@ -43,7 +45,7 @@ internal static class CommandLine
     {
         Command root = Build();
         ParseResult arguments = root.Parse(args, Parsing);
-        bool isHelp = arguments.Action is HelpAction || arguments.Tokens.Any(token => token.Value is "--version");
+        bool isHelp = arguments.Action is HelpAction || (arguments.Tokens.Count == 1 && arguments.GetResult(s_version) is { Implicit: false });
         string? wrong = UnknownWord.Complaint(arguments) ?? arguments.Errors.Select(error => error.Message).FirstOrDefault();
         if (wrong is not null && !isHelp)
         {

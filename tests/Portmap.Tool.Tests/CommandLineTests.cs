@@ -43,6 +43,10 @@ public sealed class CommandLineTests : ToolTest
     [InlineData("fleet list --prefx /x", "unknown option '--prefx'; did you mean --prefix?")]
     [InlineData("list --json=x", "'x' is one argument too many.")]
     [InlineData("ping b1", "'b1' is one argument too many.")]
+    [InlineData("list --version", "unknown option '--version'")]
+    [InlineData("lookup --version", "unknown option '--version'")]
+    [InlineData("release b1 --version", "unknown option '--version'")]
+    [InlineData("fleet list --version", "unknown option '--version'")]
     public async Task Word_ThatIsUnknown_IsToldForWhatItWasTaken(string line, string says) => await ExpectAsync(line, says);
 
     [Theory]
@@ -58,6 +62,15 @@ public sealed class CommandLineTests : ToolTest
 
         (await tool.ExitAsync()).Should().Be(2, tool.Errors);
         tool.Errors.Should().Contain("PORTMAP_ENDPOINT").And.Contain(says);
+    }
+
+    [Fact]
+    public async Task Version_Alone_IsWritten()
+    {
+        Outcome outcome = await RunAsync("--version");
+
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        outcome.Text.Should().MatchRegex(@"^[0-9]+\.[0-9]+\.[0-9]+");
     }
 
     [Fact]
