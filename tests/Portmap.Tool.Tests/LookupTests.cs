@@ -124,6 +124,30 @@ public sealed class LookupTests : ToolTest
         (await RunAsync("ping")).Text.Should().Contain(Endpoint);
     }
 
+    [NeedsFact("python3")]
+    public async Task List_OntoAPipeThatDoesNotBlock_IsAllOfIt()
+    {
+        string[] owners = [.. Enumerable.Range(0, 12).Select(number => $"{number:00}{new string('x', 4_000)}")];
+        foreach (string owner in owners)
+        {
+            await RegisterAsync(owner);
+        }
+
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.FileName = "python3";
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        await using ChildProcess tool = ChildProcess.Start(
+            start,
+            "-c",
+            "import fcntl, os, sys; fcntl.fcntl(1, 1031, 4096); os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])",   // F_SETPIPE_SZ: a page is soon full
+            Programs.ToolPath,
+            "list",
+            "--json");
+
+        (await tool.ReadToEndAsync()).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("owner").GetString()).Should().BeEquivalentTo(owners, tool.Errors);
+        (await tool.ExitAsync()).Should().Be(0, tool.Errors);
+    }
+
     [NeedsFact("bash")]
     public async Task List_OntoAFullDisk_IsSix()
     {

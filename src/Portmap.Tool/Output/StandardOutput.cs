@@ -10,16 +10,16 @@ namespace Portmap.Tool.Output;
 internal sealed partial class StandardOutput : Stream
 {
     private const int Descriptor = 1, Interrupted = 4, BrokenPipe = 32;   // EINTR, EPIPE of errno(3)
+    private const short Writable = 4;   // POLLOUT
+
+    /// <summary>EAGAIN: whoever shares the open file has made it non-blocking, and it is full.</summary>
+    private static readonly int s_full = OperatingSystem.IsLinux() ? 11 : 35;
 
     /// <summary>Runs something when the reader of a pipe has gone; a file has none.</summary>
     public static void WhenReaderGone(Action act) =>
         new Thread(() =>
         {
-            PollEntry entry = new() { Descriptor = Descriptor };   // no event is asked for: POLLERR and POLLHUP always come
-            while (Poll(ref entry, 1, -1) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
-            {
-            }
-
+            WaitFor(0);   // no event is asked for: POLLERR and POLLHUP always come
             act();
         })
         { IsBackground = true }.Start();
@@ -45,7 +45,11 @@ internal sealed partial class StandardOutput : Stream
                 throw new ReaderGoneException();
             }
 
-            if (error is not (0 or Interrupted))
+            if (error == s_full)
+            {
+                WaitFor(Writable);
+            }
+            else if (error is not (0 or Interrupted))
             {
                 throw new OutputFailedException($"Standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
             }
@@ -65,6 +69,14 @@ internal sealed partial class StandardOutput : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    private static void WaitFor(short events)
+    {
+        PollEntry entry = new() { Descriptor = Descriptor, Events = events };
+        while (Poll(ref entry, 1, -1) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+        {
+        }
+    }
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
