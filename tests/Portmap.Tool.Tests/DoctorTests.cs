@@ -124,6 +124,20 @@ public sealed class DoctorTests : ToolTest
         ResultOf(checks, "stateUnreadable").Should().Be("found");
     }
 
+    [Fact]
+    public async Task Doctor_BeforeADaemonIsInstalled_IsNought()
+    {
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["XDG_RUNTIME_DIR"] = Folder.FullName;   // the default endpoint, which nobody named
+
+        await using ChildProcess tool = ChildProcess.Start(start, "doctor", "--json");
+
+        string? daemon = (await tool.ReadToEndAsync()).Select(line => JsonDocument.Parse(line).RootElement)
+            .Single(check => check.GetProperty("check").GetString() == "daemon").GetProperty("result").GetString();
+        daemon.Should().Be("unknown");
+        (await tool.ExitAsync()).Should().Be(0, tool.Errors);
+    }
+
     private async Task<IReadOnlyDictionary<string, JsonElement>> ExamineAsync(int? exitCode, params IEnumerable<string> options)
     {
         Outcome outcome = await RunAsync(["doctor", "--json", .. options]);

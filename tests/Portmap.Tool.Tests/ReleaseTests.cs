@@ -44,6 +44,29 @@ public sealed class ReleaseTests : ToolTest
     }
 
     [Fact]
+    public async Task Release_OfAnOwnerWhoseClaimIsAnotherMeanwhile_LeavesThat()
+    {
+        const uint Release = 4;
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        PortEntry seen = await client.AcquireAsync(new PortRequest("b1")).Within();
+        await using Between between = new(Folder["between"], async procedure =>
+        {
+            if (procedure == Release)
+            {
+                await client.ReleaseAsync(new PortClaimRequest("b1") { Epoch = seen.Epoch }).Within();
+                await client.AcquireAsync(new PortRequest("b1")).Within();
+            }
+
+            return null;
+        }, SocketPath);
+
+        Outcome outcome = await RunAsync("release", "b1", "--endpoint", $"unix:{Folder["between"]}");
+
+        outcome.ExitCode.Should().Be(4, outcome.Errors);
+        (await client.GetEntryAsync("b1").Within()).Should().NotBeNull().And.Match<PortEntry?>(entry => entry!.Value.Epoch > seen.Epoch);
+    }
+
+    [Fact]
     public async Task Release_OfNobody_IsOne()
     {
         (await RunAsync("release", "nobody")).ExitCode.Should().Be(1);

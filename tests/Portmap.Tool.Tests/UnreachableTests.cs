@@ -71,6 +71,23 @@ public sealed class UnreachableTests : ToolTest
         }
     }
 
+    [Fact]
+    public async Task Verb_WithCtrlC_IsAsAShellSaysIt()
+    {
+        TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Between daemon = new(SocketPath, _ =>
+        {
+            asked.TrySetResult();
+            return new TaskCompletionSource<byte[]?>().Task;
+        });
+        await using ChildProcess tool = Start("ping", "--timeout", "60");
+        await asked.Task.Within();
+
+        tool.Send(Signal.Interrupt);
+
+        (await tool.ExitAsync()).Should().Be(130, tool.Errors);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("nonsense")]
