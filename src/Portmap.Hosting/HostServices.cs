@@ -26,11 +26,4 @@ internal static class HostServices
     public static PortmapServerOptions ServerOptions(this IServiceProvider provider, object? key) => key is string name
         ? provider.GetRequiredService<IOptionsMonitor<PortmapServerOptions>>().Get(name)
         : provider.GetRequiredService<IOptions<PortmapServerOptions>>().Value;
-
-    public static PortRegistryOptions RegistryOptions(this IServiceProvider provider, object? key) => key is string name
-        ? provider.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get(name)
-        : provider.GetRequiredService<IOptions<PortRegistryOptions>>().Value;
-
-    public static IPortStore? Store(this IServiceProvider provider, object? key) =>
-        key is null ? provider.GetService<IPortStore>() : provider.GetKeyedService<IPortStore>(key);
 }

@@ -71,17 +71,11 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
         registry.TryGetEntry(port, out PortEntry entry, protocol) && entry.State is not (PortState.Free or PortState.Cooling);
 
     /// <returns>How the store is; null when it confirms nothing, and so was not tried.</returns>
-    private async Task<string?> TryStoreAsync(PortRegistry registry, List<string> failed, List<string> degraded, CancellationToken cancellationToken)
+    private static async Task<string?> TryStoreAsync(PortRegistry registry, List<string> failed, List<string> degraded, CancellationToken cancellationToken)
     {
-        PortRegistryOptions options = services.RegistryOptions(key);
-        if (options.StateFolder is null && services.Store(key) is null)
+        if (registry.Durability != PortDurability.Confirmed)
         {
-            return "none";
-        }
-
-        if (options.Durability != PortDurability.Confirmed)
-        {
-            return null;
+            return registry.Durability is null ? "none" : null;
         }
 
         try

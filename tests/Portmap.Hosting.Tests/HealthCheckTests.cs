@@ -76,6 +76,19 @@ public sealed class HealthCheckTests
         works.Status.Should().Be(HealthStatus.Healthy, works.Description);
     }
 
+    [Theory]
+    [InlineData(PortDurability.Confirmed, "works")]
+    [InlineData(PortDurability.Background, "not tried: it confirms nothing")]
+    public async Task Check_RegistryOfTheHostsOwn_GoesByThatRegistry(PortDurability durability, string store)
+    {
+        using TempFolder folder = new();
+        PortRegistryOptions own = new() { Ports = PortBlock.Take(4).ToString(), StateFolder = folder["state"], Durability = durability };
+        await using PortRegistry registry = await PortRegistry.OpenAsync(own).Within();
+        await using AsyncHost host = new(TestHost.Build(services => services.AddSingleton(registry).AddHealthChecks().AddPortmap()));
+
+        (await CheckAsync(host)).Data.Should().Contain("store", store);
+    }
+
     [Fact]
     public async Task Check_ServerStopped_IsUnhealthy()
     {

@@ -125,6 +125,25 @@ public sealed class ServerOptionsTests
         lines.Text.Should().ContainSingle(line => line.StartsWith("101 ")).Which.Should().Match($"*tcp:{PortBlock.Loopback}:*not told*");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_RegistryOfTheHostsOwn_IsWarnedOfWhenItDoesNotKnowTheEndpoint(bool knows)
+    {
+        using TempFolder folder = new();
+        Lines lines = new();
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString(), Endpoint = knows ? folder.Socket() : null });
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddSingleton<ILoggerProvider>(lines).AddSingleton(registry);
+            services.AddPortmapServer(options => options.Endpoints.Add(folder.Socket()));
+        }));
+
+        await host.StartAsync();
+
+        lines.Text.Where(line => line.StartsWith("101 ", StringComparison.Ordinal)).Should().HaveCount(knows ? 0 : 1);
+    }
+
     [Fact]
     public async Task Lease_OfAServedRegistry_TellsItsWorkerWhereTheServerIs()
     {
