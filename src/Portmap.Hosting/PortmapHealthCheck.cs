@@ -8,7 +8,6 @@ namespace Portmap.Hosting;
 /// nobody.</summary>
 internal sealed class PortmapHealthCheck(IServiceProvider services, string? key) : IHealthCheck
 {
-    private const string Owner = "portmap/health";
     private const double FullShare = 0.9;
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
@@ -80,18 +79,18 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
 
         try
         {
-            PortLease lease = await registry.AcquireAsync(new PortRequest(Owner) { Strategy = PortRegistryOptions.ProcessBinds }, cancellationToken).ConfigureAwait(false);
-            await lease.ReleaseAsync(cancellationToken).ConfigureAwait(false);
+            await StoreTrial.RunAsync(registry).WaitAsync(cancellationToken).ConfigureAwait(false);
             return "works";
         }
-        catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.AlreadyReserved)
+        catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.StoreFailed)
         {
-            return "works";   // another check is at it
+            failed.Add(refused.Refusal.Message);
+            return refused.Refusal.Message;
         }
         catch (PortRefusedException refused)
         {
-            (refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded).Add(refused.Refusal.Message);
-            return refused.Refusal.Message;
+            degraded.Add($"The store could not be tried: {refused.Refusal.Message}");
+            return $"not tried: {refused.Refusal.Message}";
         }
     }
 

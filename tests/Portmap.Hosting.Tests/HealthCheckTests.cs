@@ -76,6 +76,59 @@ public sealed class HealthCheckTests
         works.Status.Should().Be(HealthStatus.Healthy, works.Description);
     }
 
+    [Fact]
+    public async Task Check_GivenUpWhileTheStoreHangs_LeavesNoLeaseBehind()
+    {
+        FakePortStore store = new();
+        await using AsyncHost host = new(Stored(store));
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using CancellationTokenSource end = new();
+        store.Hold();
+        Task<HealthCheckResult> givenUp = BeginCheck(host, end.Token);
+        await store.ArrivedAsync().Within();
+
+        await end.CancelAsync();
+
+        await FluentActions.Awaiting(() => givenUp.Within()).Should().ThrowAsync<OperationCanceledException>();
+        store.Release();
+        (await CheckAsync(host)).Data.Should().Contain("store", "works");
+        registry.TryGetEntry("portmap/health", out _).Should().BeFalse("what took effect afterwards is given back all the same");
+    }
+
+    [Fact]
+    public async Task Check_TwoAtOnce_BothSayWhatTheStoreDoes()
+    {
+        FakePortStore store = new();
+        await using AsyncHost host = new(Stored(store));
+        _ = host.Host.Services.GetRequiredService<PortRegistry>();   // open before the store hangs
+        store.Hold();
+        Task<HealthCheckResult> first = BeginCheck(host, CancellationToken.None);
+        await store.ArrivedAsync().Within();
+        Task<HealthCheckResult> second = BeginCheck(host, CancellationToken.None);
+
+        second.IsCompleted.Should().BeFalse("what it would say is not known yet");
+        store.Release();
+
+        foreach (HealthCheckResult result in await Task.WhenAll(first, second).Within())
+        {
+            result.Status.Should().Be(HealthStatus.Healthy, result.Description);
+            result.Data.Should().Contain("store", "works");
+        }
+    }
+
+    [Fact]
+    public async Task Check_SomebodyElseHoldsItsOwner_SaysThatTheStoreWasNotTried()
+    {
+        await using AsyncHost host = new(Stored(new FakePortStore()));
+        await host.Host.Services.GetRequiredService<PortRegistry>().AcquireAsync("portmap/health").Within();
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Degraded);
+        health.Data["store"].Should().BeOfType<string>().Which.Should().StartWith("not tried: ");
+        health.Description.Should().Contain("could not be tried");
+    }
+
     [Theory]
     [InlineData(PortDurability.Confirmed, "works")]
     [InlineData(PortDurability.Background, "not tried: it confirms nothing")]
@@ -161,6 +214,20 @@ public sealed class HealthCheckTests
         services.AddPortmapServer(options => options.Endpoints.Add(folder.Socket()));
         services.AddHealthChecks().AddPortmap();
     });
+
+    private static IHost Stored(FakePortStore store) => TestHost.Build(services =>
+    {
+        services.AddPortmap(options => options.Ports = PortBlock.Take(4).ToString());
+        services.AddSingleton<IPortStore>(store).AddHealthChecks().AddPortmap();
+    });
+
+    // On this thread up to its first wait: the check itself, without the service that would put it on another one.
+    private static Task<HealthCheckResult> BeginCheck(AsyncHost host, CancellationToken cancellationToken)
+    {
+        IServiceProvider services = host.Host.Services;
+        HealthCheckRegistration registration = services.GetRequiredService<IOptions<HealthCheckServiceOptions>>().Value.Registrations.Single();
+        return registration.Factory(services).CheckHealthAsync(new HealthCheckContext { Registration = registration }, cancellationToken);
+    }
 
     private static async Task<HealthReportEntry> CheckAsync(AsyncHost host, string name = "portmap")
     {
