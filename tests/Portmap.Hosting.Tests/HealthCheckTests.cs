@@ -143,6 +143,50 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
+    public async Task Check_PassesThatDoNotRun_IsUnhealthy()
+    {
+        StandingClock clock = new();
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddPortmap(options => options.Ports = PortBlock.Take(4).ToString());
+            services.AddSingleton<TimeProvider>(clock).AddHealthChecks().AddPortmap();
+        }));
+        (await CheckAsync(host)).Status.Should().Be(HealthStatus.Healthy);
+
+        clock.Move(TimeSpan.FromHours(1));
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Unhealthy);
+        health.Description.Should().Contain("PassOverdue");
+        health.Data["passes"].Should().NotBe("in time");
+    }
+
+    [Fact]
+    public async Task Check_StateThatWasNotReadable_IsDegraded()
+    {
+        await using AsyncHost host = new(Stored(new FakePortStore { Unreadable = "three lines of it" }));
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Degraded);
+        health.Description.Should().Contain("StateUnreadable").And.Contain("three lines of it");
+    }
+
+    [Fact]
+    public async Task Check_StateThatWasMoved_IsDegradedAtLeast()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        Directory.Move(folder["state"], folder["moved"]);
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().NotBe(HealthStatus.Healthy);
+        health.Description.Should().Contain("StateMoved");
+    }
+
+    [Fact]
     public async Task Check_ServerStopped_IsUnhealthy()
     {
         using TempFolder folder = new();
@@ -233,5 +277,32 @@ public sealed class HealthCheckTests
     {
         HealthReport report = await host.Host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync().Within();
         return report.Entries[name];
+    }
+
+    /// <summary>A clock that stands until it is moved, and whose timers never fire.</summary>
+    private sealed class StandingClock : TimeProvider
+    {
+        private long _ticks = DateTimeOffset.UnixEpoch.AddYears(50).UtcTicks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+        public override DateTimeOffset GetUtcNow() => new(GetTimestamp(), TimeSpan.Zero);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new DeafTimer();
+
+        public void Move(TimeSpan time) => Interlocked.Add(ref _ticks, time.Ticks);
+    }
+
+    private sealed class DeafTimer : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }
