@@ -14,9 +14,16 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
         "From the acquisition to the registration",
         advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] });
 
-    /// <summary>When each open lease was acquired; touched by the reader only. Bounded by the
-    /// owners that may be live.</summary>
-    private readonly Dictionary<(string Owner, PortProtocol Protocol), DateTimeOffset> _acquired = [];
+    /// <summary>How many leases may be remembered whose port could not be bound.</summary>
+    private const int MostFailed = 256;
+
+    /// <summary>When each open lease was acquired, or the first of those that it heals; touched by
+    /// the reader only. Bounded by the owners that may be live.</summary>
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), (DateTimeOffset Since, long? Epoch)> _acquired = [];
+
+    /// <summary>Leases whose port could not be bound. One that heals it is told right behind, and
+    /// has been there since before; without one it has ended for good.</summary>
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), (DateTimeOffset Since, DateTimeOffset Failed)> _failed = [];
 
     private readonly CancellationTokenSource _end = new();
     private readonly Lock _gate = new();
@@ -54,6 +61,7 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
             if (update.Changes.IsEmpty)
             {
                 _acquired.Clear();   // something was missed, and is not measured
+                _failed.Clear();
             }
 
             foreach (PortChange change in update.Changes)
@@ -66,17 +74,38 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
     private void Note(PortChange change)
     {
         PortEntry entry = change.Entry;
+        (string, PortProtocol) key = (entry.Owner, entry.Protocol);
+        bool isOpen = _acquired.TryGetValue(key, out (DateTimeOffset Since, long? Epoch) open);
         switch (change.Kind)
         {
             case PortChangeKind.Acquired:
-                _acquired.TryAdd((entry.Owner, entry.Protocol), entry.Since);   // a lease that heals another counts from the first
+                _acquired[key] = (isOpen ? open.Since : SinceOfHealed(key, entry.Since) ?? entry.Since, entry.Epoch);   // a lease that heals another counts from the first
                 break;
-            case PortChangeKind.Registered when _acquired.Remove((entry.Owner, entry.Protocol), out DateTimeOffset acquired):
-                _histogram.Record(Math.Max(0, (entry.Since - acquired).TotalSeconds), [.. tags, new("portmap.strategy", entry.Strategy), new("portmap.protocol", entry.Protocol.ToString())]);
+            case PortChangeKind.Registered when _acquired.Remove(key):
+                _histogram.Record(Math.Max(0, (entry.Since - open.Since).TotalSeconds), [.. tags, new("portmap.strategy", entry.Strategy), new("portmap.protocol", entry.Protocol.ToString())]);
                 break;
             case PortChangeKind.Expired or PortChangeKind.Released or PortChangeKind.Taken:
-                _acquired.Remove((entry.Owner, entry.Protocol));
+                _acquired.Remove(key);
+                break;
+            case PortChangeKind.BindFailed when isOpen && open.Epoch == entry.Epoch:   // else what heals it was told first
+                _acquired.Remove(key);
+                Remember(key, open.Since, entry.Since);
                 break;
         }
+    }
+
+    /// <summary>When a lease was acquired that failed and that this one heals; null when it heals
+    /// none.</summary>
+    private DateTimeOffset? SinceOfHealed((string Owner, PortProtocol Protocol) key, DateTimeOffset since) =>
+        _failed.Remove(key, out (DateTimeOffset Since, DateTimeOffset Failed) failed) && since <= failed.Failed ? failed.Since : null;
+
+    private void Remember((string Owner, PortProtocol Protocol) key, DateTimeOffset since, DateTimeOffset failed)
+    {
+        if (_failed.Count >= MostFailed)
+        {
+            _failed.Clear();   // none of them is healed any more
+        }
+
+        _failed[key] = (since, failed);
     }
 }

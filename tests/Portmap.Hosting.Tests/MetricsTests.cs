@@ -92,6 +92,60 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task BoundDuration_ALeaseThatGotNoPortInTheEnd_IsNotTheBeginningOfTheNext()
+    {
+        await using TimedHost host = await TimedHost.StartAsync();
+        PortLease lease = await host.Registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        await FluentActions.Awaiting(async () =>
+        {
+            while (true)
+            {
+                await lease.ReportBindFailureAsync().Within();
+            }
+        }).Should().ThrowAsync<PortRefusedException>("BindAttempts of them are enough");
+        host.Clock.Advance(TimeSpan.FromDays(1));
+
+        await ExpectThreeSecondsAsync(host);
+    }
+
+    [Fact]
+    public async Task BoundDuration_ALeaseThatRanOut_IsNotTheBeginningOfTheNext()
+    {
+        await using TimedHost host = await TimedHost.StartAsync();
+        await host.Registry.AcquireAsync("b1").Within();
+        long revision = host.Registry.Snapshot().Revision;
+        host.Clock.Advance(TimeSpan.FromMinutes(2));
+        await host.Registry.ChangeAsync(revision, change => change.Kind == PortChangeKind.Expired);
+
+        await ExpectThreeSecondsAsync(host);
+    }
+
+    [Fact]
+    public async Task BoundDuration_ALeaseWhosePortAnotherTook_IsNotTheBeginningOfTheNext()
+    {
+        await using TimedHost host = await TimedHost.StartAsync();
+        PortLease lease = await host.Registry.AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks", Guard = PortGuardMode.None }).Within();
+        using System.Net.Sockets.TcpListener listener = new(PortBlock.Loopback, lease.Port);
+        listener.Start();
+        await using PortSession session = host.Registry.OpenSession(Environment.ProcessId);
+        await session.RegisterAsync(new PortClaimRequest("b2", lease.Port)).Within();
+        host.Clock.Advance(TimeSpan.FromSeconds(7));
+
+        await ExpectThreeSecondsAsync(host);
+    }
+
+    private static async Task ExpectThreeSecondsAsync(TimedHost host)
+    {
+        PortLease lease = await host.Registry.AcquireAsync("b1").Within();
+        host.Clock.Advance(TimeSpan.FromSeconds(3));
+        await using PortSession session = host.Registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener listener = Listening();
+        await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
+
+        (await host.Readings.BoundDuration.Within()).Value.Should().Be(3.0);
+    }
+
+    [Fact]
     public async Task Keyed_TwoRegistries_AreToldApart()
     {
         using TempFolder folder = new();
