@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using Portmap.Operations;
 using Portmap.Table;
 
@@ -124,7 +123,6 @@ public sealed partial class PortLease
         if (Bond is { } bond)
         {
             FleetAcquisition.DemandHeld(this, bond);
-            startInfo.Environment[PortmapVariables.Of(PortmapVariables.FleetEpoch, name)] = bond.Epoch.ToString(CultureInfo.InvariantCulture);
         }
 
         PreparedStarts.Add(startInfo, this, name);
@@ -136,7 +134,7 @@ public sealed partial class PortLease
             startInfo.Environment[PortmapVariables.TraceParent] = parent;
         }
 
-        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
+        new LeaseEnvironment(Owner, Port, Epoch, Protocol, Volatile.Read(ref _more)?.Ports, Bond?.Epoch).Apply(_registry.Parts.Settings, startInfo.Environment, endpoint, name);
     }
 
     /// <summary>

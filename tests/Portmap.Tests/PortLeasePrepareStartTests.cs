@@ -44,6 +44,41 @@ public class PortLeasePrepareStartTests
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("inner")]
+    public async Task PrepareStart_DaemonWasToldByAnotherOne_DoesNotPassThatOn(string? name)
+    {
+        await using Scene scene = new();
+        ProcessStartInfo start = new("worker");
+        string exclude = PortmapVariables.Of(PortmapVariables.Exclude, name), range = PortmapVariables.Of(PortmapVariables.Range, name);
+        (start.Environment[exclude], start.Environment[range]) = ("20000-20008", "1-9");   // as inherited
+
+        scene.Acquire("b1").PrepareStart(start, name: name);
+
+        start.Environment.Keys.Should().NotContain(exclude);
+        start.Environment[range].Should().Be("20000-20009");
+    }
+
+    [Fact]
+    public async Task PrepareStart_DaemonWasStartedInAFleet_DoesNotPassItsEpochOn()
+    {
+        const string Name = "of_another_daemon";   // a variable that nobody else reads
+        await using Scene scene = new();
+        string variable = PortmapVariables.Of(PortmapVariables.FleetEpoch, Name);
+        Environment.SetEnvironmentVariable(variable, "7");
+        ProcessStartInfo inherited = new("worker"), claimed = new("worker");
+        claimed.Environment[variable] = "8";   // FleetClaim.PrepareStart
+        string endpoint = PortmapVariables.Of(PortmapVariables.Endpoint, Name);
+        inherited.Environment[endpoint] = "unix:/run/outer.sock";
+
+        scene.Acquire("b1").PrepareStart(inherited, name: Name);
+        scene.Acquire("b2").PrepareStart(claimed, name: Name);
+
+        inherited.Environment.Keys.Should().NotContain(variable).And.NotContain(endpoint);
+        claimed.Environment[variable].Should().Be("8");
+    }
+
+    [Theory]
     [InlineData(PortProtocol.Tcp, "tcp")]
     [InlineData(PortProtocol.Udp, "udp")]
     [InlineData(PortProtocol.TcpAndUdp, "tcp+udp")]
