@@ -16,6 +16,7 @@ public sealed class FakeWorker
     private readonly PortRange[] _range;
     private readonly PortRange[] _exclude;
     private readonly int _told;
+    private readonly long[] _epochs;   // of each protocol
     private PortSession? _session;
 
     internal FakeWorker(PortTestWorld world, FakeProcess process, ProcessStartInfo startInfo, string? name)
@@ -27,13 +28,14 @@ public sealed class FakeWorker
         Owner = Get(PortmapVariables.Owner) ?? throw new InvalidOperationException(
             $"{PortmapVariables.Of(PortmapVariables.Owner, name)} is not set: give the ProcessStartInfo to PortLease.PrepareStart before the worker is started.");
         _told = int.Parse(Get(PortmapVariables.Port) ?? "0", CultureInfo.InvariantCulture);
-        Epoch = long.Parse(Get(PortmapVariables.Epoch) ?? "0", CultureInfo.InvariantCulture);
         Protocol = Get(PortmapVariables.Protocol) switch
         {
             PortmapVariables.Udp => PortProtocol.Udp,
             PortmapVariables.TcpAndUdp => PortProtocol.TcpAndUdp,
             _ => PortProtocol.Tcp,
         };
+        _epochs = new long[Halves.Length];
+        _epochs.AsSpan().Fill(long.Parse(Get(PortmapVariables.Epoch) ?? "0", CultureInfo.InvariantCulture));
         _range = RangesOf(PortmapVariables.Range);
         _exclude = RangesOf(PortmapVariables.Exclude);
 
@@ -56,13 +58,14 @@ public sealed class FakeWorker
 
     /// <summary>The fencing token: of the lease, and once it has signed in, of the
     /// registration.</summary>
-    public long Epoch { get; private set; }
+    public long Epoch => _epochs[0];
 
     /// <summary>Listens and signs in. When it listens already, it signs in again, as a worker does
     /// when the daemon was restarted or the connection broke.</summary>
     /// <returns>The entry; with both protocols that of TCP.</returns>
     /// <remarks>A port that is in use is reported, and the answer brings another one. A worker that
-    /// was told no port takes the lowest of its range that no process of the machine has.</remarks>
+    /// was told no port takes the lowest of its range that no process of the machine has. One whose
+    /// lease ran out signs in without it, unless somebody newer has the owner.</remarks>
     /// <exception cref="PortRefusedException">Signing in was refused, or too many ports in a row
     /// were in use.</exception>
     /// <exception cref="InvalidOperationException">Its process has died.</exception>
@@ -70,24 +73,27 @@ public sealed class FakeWorker
     {
         Disconnect();
         PortSession session = _session = Process.Connect(_world.Registry);
-        if (Port == 0)
-        {
-            await ListenAsync(session).ConfigureAwait(false);
-        }
-
         try
         {
-            PortEntry? entry = null;
-            foreach (PortProtocol half in Halves)
+            if (Port == 0)
             {
-                PortEntry registered = await session.RegisterAsync(new PortClaimRequest(Owner, Port) { Epoch = Epoch, Protocol = half }).ConfigureAwait(false);
-                entry ??= registered;
+                await ListenAsync(session).ConfigureAwait(false);
             }
 
-            Epoch = entry!.Value.Epoch ?? Epoch;
-            return entry.Value;
+            PortEntry[] entries = new PortEntry[Halves.Length];
+            for (int i = 0; i < entries.Length; i++)
+            {
+                entries[i] = await RegisterAsync(session, i, entries[0]).ConfigureAwait(false);
+            }
+
+            for (int i = 0; i < entries.Length; i++)
+            {
+                _epochs[i] = entries[i].Epoch ?? _epochs[i];
+            }
+
+            return entries[0];
         }
-        catch (PortRefusedException)
+        catch
         {
             Disconnect();
             throw;
@@ -124,6 +130,29 @@ public sealed class FakeWorker
 
     private PortProtocol[] Halves => Protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [Protocol];
 
+    /// <summary>Registers one protocol; the other one, which was first, is not kept without
+    /// it.</summary>
+    private async Task<PortEntry> RegisterAsync(PortSession session, int half, PortEntry first)
+    {
+        PortClaimRequest claim = new(Owner, Port) { Epoch = _epochs[half], Protocol = Halves[half] };
+        try
+        {
+            try
+            {
+                return await session.RegisterAsync(claim).ConfigureAwait(false);
+            }
+            catch (PortRefusedException e) when (claim.Epoch != 0 && e.Refusal is { Reason: PortRefusalReason.Stale, HolderEpoch: null })
+            {
+                return await session.RegisterAsync(claim with { Epoch = null }).ConfigureAwait(false);
+            }
+        }
+        catch (PortRefusedException) when (half > 0)
+        {
+            await session.ReleaseAsync(new PortClaimRequest(Owner, Port) { Epoch = first.Epoch, Protocol = Halves[0] }).ConfigureAwait(false);
+            throw;
+        }
+    }
+
     private async Task ListenAsync(PortSession session)
     {
         int port = _told;
@@ -144,7 +173,8 @@ public sealed class FakeWorker
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
             {
                 PortLease lease = await session.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Epoch = Epoch, Protocol = Halves[0] }).ConfigureAwait(false);
-                (port, Epoch) = (lease.Port, lease.Epoch);
+                port = lease.Port;
+                _epochs.AsSpan().Fill(lease.Epoch);
             }
         }
     }

@@ -101,6 +101,43 @@ public sealed class PortTestWorldTests
     }
 
     [Fact]
+    public async Task Worker_PortIsTakenAndNoOtherIsLeft_IsNotSignedIn()
+    {
+        await using PortTestWorld world = new(options => (options.Ports, options.Strategy) = ("20000", PortRegistryOptions.AllocatorPicks));
+        FakeWorker worker = world.StartWorker(Prepared(await world.Registry.AcquireAsync("web")));
+        world.Occupy(20_000);
+
+        (await RefusalAsync(worker.SignInAsync())).Reason.Should().Be(PortRefusalReason.Exhausted);
+
+        await FluentActions.Awaiting(worker.SignOutAsync).Should().ThrowAsync<InvalidOperationException>("its connection has ended").WithMessage("*is not signed in*");
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task Worker_LeaseRanOutAndNobodyIsNewer_SignsInAllTheSame(PortProtocol protocol)
+    {
+        await using PortTestWorld world = new(s_pick);
+        FakeWorker worker = world.StartWorker(Prepared(await world.Registry.AcquireAsync(new PortRequest("web") { Protocol = protocol })));
+        world.Clock.Advance(TimeSpan.FromMinutes(2));
+
+        PortEntry entry = await worker.SignInAsync();
+
+        (entry.Port, entry.State, entry.Epoch).Should().Be((worker.Port, PortState.Bound, worker.Epoch));
+    }
+
+    [Fact]
+    public async Task Worker_LeaseRanOutAndAnotherIsNewer_IsStale()
+    {
+        await using PortTestWorld world = new(s_pick);
+        FakeWorker worker = world.StartWorker(Prepared(await world.Registry.AcquireAsync("web")));
+        world.Clock.Advance(TimeSpan.FromMinutes(2));
+        await world.StartWorker(Prepared(await world.Registry.AcquireAsync("web"))).SignInAsync();
+
+        (await RefusalAsync(worker.SignInAsync())).Reason.Should().Be(PortRefusalReason.Stale);
+    }
+
+    [Fact]
     public async Task Worker_StrangerComesBetween_HealsOnAnotherPort()
     {
         await using PortTestWorld world = new(s_pick);
