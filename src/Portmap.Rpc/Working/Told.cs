@@ -16,24 +16,25 @@ internal readonly struct Told(string? name)
 
     public string? Get(string variable) => PortmapEnvironment.Get(NameOf(variable));
 
-    /// <summary>A variable that counts for all ports of the process where it is not set for this
-    /// one.</summary>
-    public string? GetShared(string variable) => Get(variable) ?? PortmapEnvironment.Get(variable);
+    /// <summary>What was said, and the option or the variable that said it.</summary>
+    /// <param name="option">The option; null leaves it to the environment.</param>
+    /// <param name="optionName">What it is called.</param>
+    /// <param name="variable">The variable.</param>
+    /// <param name="isShared">Whether it counts for all ports of the process where it is not set
+    /// for this one.</param>
+    public (string? Text, string Source) Find(string? option, string optionName, string variable, bool isShared = false) =>
+        option is not null ? (option, optionName)
+        : Get(variable) is { } text ? (text, NameOf(variable))
+        : (isShared ? PortmapEnvironment.Get(variable) : null, variable);
 
-    /// <exception cref="FormatException">Neither the option nor the variable is a number within the
+    /// <exception cref="FormatException">The option or the variable is no number within the
     /// bounds.</exception>
-    public long Number(long? option, string variable, long least, long most, long fallback)
+    public long Number(long? option, string optionName, string variable, long least, long most, long fallback, bool isShared = false)
     {
-        long value = option ?? fallback;
-        string? text = option is not null ? null : variable == PortmapVariables.BindAttempts ? GetShared(variable) : Get(variable);
-        if (text is not null && !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value))
-        {
-            throw new FormatException($"{NameOf(variable)}: '{text}' is not a number from {least} to {most}.");
-        }
-
-        return value >= least && value <= most
-            ? value
-            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{NameOf(variable)}: {value} is not a number from {least} to {most}."));
+        (string? text, string source) = Find(option?.ToString(CultureInfo.InvariantCulture), optionName, variable, isShared);
+        return text is null ? fallback
+            : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value
+            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{source}: '{text}' is not a number from {least} to {most}."));
     }
 
     public InvalidOperationException NoOwner()

@@ -66,9 +66,9 @@ internal sealed record WorkerSettings
         CheckTime(options.KeepConnection, TimeSpan.Zero, nameof(options.KeepConnection), mayBeInfinite: false);
         PortmapVariables.CheckName(options.Name, nameof(options.Name));
         Told told = new(options.Name);
-        int port = (int)told.Number(options.Port, PortmapVariables.Port, 0, 65_535, 0);
-        long epoch = told.Number(options.Epoch, PortmapVariables.Epoch, 0, long.MaxValue, 0);
-        IReadOnlyList<PortRange>? ranges = RangesOf(options.Ports ?? told.Get(PortmapVariables.Range), told.NameOf(PortmapVariables.Range));
+        int port = (int)told.Number(options.Port, nameof(options.Port), PortmapVariables.Port, 0, 65_535, 0);
+        long epoch = told.Number(options.Epoch, nameof(options.Epoch), PortmapVariables.Epoch, 0, long.MaxValue, 0);
+        IReadOnlyList<PortRange>? ranges = RangesOf(told.Find(options.Ports, nameof(options.Ports), PortmapVariables.Range));
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : told.Endpoint,
@@ -79,9 +79,9 @@ internal sealed record WorkerSettings
             Protocol = options.Protocol ?? ProtocolOf(told.Get(PortmapVariables.Protocol), told.NameOf(PortmapVariables.Protocol)),
             Ports = new PickRanges(ranges ?? s_defaultPorts),
             ToldPorts = ranges is null ? null : string.Join(',', ranges),
-            Exclude = ExcludeOf(options.Exclude ?? told.Get(PortmapVariables.Exclude), told.NameOf(PortmapVariables.Exclude)),
-            Address = options.Address ?? AddressOf(told.GetShared(PortmapVariables.Address)),
-            BindAttempts = (int)told.Number(options.BindAttempts, PortmapVariables.BindAttempts, 1, 1_000, 8),
+            Exclude = ExcludeOf(told.Find(options.Exclude, nameof(options.Exclude), PortmapVariables.Exclude)),
+            Address = options.Address ?? AddressOf(told.Find(null, nameof(options.Address), PortmapVariables.Address, isShared: true)),
+            BindAttempts = (int)told.Number(options.BindAttempts, nameof(options.BindAttempts), PortmapVariables.BindAttempts, 1, 1_000, 8, isShared: true),
             Backlog = options.Backlog,
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,
@@ -114,12 +114,12 @@ internal sealed record WorkerSettings
         _ => throw new FormatException($"{variable}: '{text}' is not a protocol; write tcp, udp or tcp+udp."),
     };
 
-    private static IReadOnlyList<PortRange>? RangesOf(string? text, string variable) => text is null ? null : Named(variable, text, PortRange.ParseList);
+    private static IReadOnlyList<PortRange>? RangesOf((string? Text, string Source) told) => told.Text is null ? null : Named(told.Source, told.Text, PortRange.ParseList);
 
     // Other than in Ports, a port may stand there twice.
-    private static List<PortRange> ExcludeOf(string? text, string variable) => text is null
+    private static List<PortRange> ExcludeOf((string? Text, string Source) told) => told.Text is null
         ? []
-        : [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(variable, part, PortRange.Parse))];
+        : [.. told.Text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Named(told.Source, part, PortRange.Parse))];
 
     private static T Named<T>(string name, string text, Func<string, T> parse)
     {
@@ -133,8 +133,8 @@ internal sealed record WorkerSettings
         }
     }
 
-    private static IPAddress AddressOf(string? text) =>
-        text is null ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
+    private static IPAddress AddressOf((string? Text, string Source) told) =>
+        told.Text is not { } text ? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any)
         : IPAddress.TryParse(text, out IPAddress? address) ? address
-        : throw new FormatException($"{PortmapVariables.Address}: '{text}' is not an address; write one in numbers, for example 127.0.0.1.");
+        : throw new FormatException($"{told.Source}: '{text}' is not an address; write one in numbers, for example 127.0.0.1.");
 }
