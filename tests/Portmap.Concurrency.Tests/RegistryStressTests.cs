@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Concurrency.Tests.Audit;
 
@@ -7,22 +6,20 @@ namespace Portmap.Concurrency.Tests;
 
 /// <summary>Many threads on few ports, then an audit from outside and the conservation law. No
 /// sockets: the table is what is tested.</summary>
-/// <remarks>PORTMAP_STRESS=N makes each run N times as long; without it all of them take some
-/// seconds.</remarks>
+/// <remarks>Which seeds are played: <see cref="Seeds"/>.</remarks>
 public class RegistryStressTests
 {
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public async Task Registry_ManyThreads_KeepsItsPromises(int seed)
-    {
-        await using RegistryBook book = new(Options(), new FakeTimeProvider());
+    [Fact]
+    public Task Registry_ManyThreads_KeepsItsPromises() => Seeds.ForEachAsync(
+        async seed =>
+        {
+            await using RegistryBook book = new(Options(), new FakeTimeProvider());
 
-        await new StressPlan(seed).RunAsync(book);
+            await new StressPlan(seed).RunAsync(book);
 
-        (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
-    }
+            (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
+        },
+        [1, 2]);
 
     [Theory]
     [InlineData(PortOrder.NextFit, 2)]
@@ -31,49 +28,22 @@ public class RegistryStressTests
     [InlineData(PortOrder.Random, 8)]
     [InlineData(PortOrder.LowestFree, 2)]
     [InlineData(PortOrder.LowestFree, 8)]
-    public async Task Registry_EveryStrategyAndOrder_KeepsItsPromises(PortOrder order, int threads)
-    {
-        // The plan acquires by both strategies; the order is that of the one that picks.
-        int times = int.Parse(Environment.GetEnvironmentVariable("PORTMAP_STRESS") ?? "1", CultureInfo.InvariantCulture);
-        for (int seed = 1; seed <= times; seed++)
+    public Task Registry_EveryStrategyAndOrder_KeepsItsPromises(PortOrder order, int threads) => Seeds.ForEachAsync(
+        async seed =>
         {
+            // The plan acquires by both strategies; the order is that of the one that picks.
             PortRegistryOptions options = Options();
             options.Order = order;
             await using RegistryBook book = new(options, new FakeTimeProvider());
 
-            await new StressPlan(seed, threads, OperationsPerThread: 24_000 / threads).RunAsync(book);
+            await new StressPlan(seed, threads, OperationsPerThread: 12_000 / threads).RunAsync(book);
 
-            (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty("seed {0}", seed);
-        }
-    }
+            (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
+        },
+        [1]);
 
     [Fact]
-    public async Task Registry_ProcessesDieAndLeasesExpireMeanwhile_KeepsItsPromises()
-    {
-        PortRegistryOptions options = Options();
-        options.LeaseTimeout = TimeSpan.FromMilliseconds(100);
-        options.LivenessInterval = TimeSpan.FromMilliseconds(50);
-        options.ReuseDelay = TimeSpan.FromMilliseconds(5);
-        await using RegistryBook book = new(options, TimeProvider.System);
-
-        Task stress = new StressPlan(Seed: 4).RunAsync(book);
-        List<Process> dead = [];
-        do
-        {
-            Process child = Children.Start();
-            PortSession session = book.Registry.OpenSession(child.Id);
-            session.TryRegister(new PortClaimRequest(StressPlan.Owners[0], StressPlan.FirstPort), out _, out _);
-            session.TryRegister(new PortClaimRequest("mortal", StressPlan.FirstPort + StressPlan.Ports), out _, out _);
-            child.Kill();
-            dead.Add(child);
-            await session.DisposeAsync();
-        }
-        while (!stress.IsCompleted);
-
-        await stress;
-        await RegistryComesToRestAsync(book, dead);
-        (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
-    }
+    public Task Registry_ProcessesDieAndLeasesExpireMeanwhile_KeepsItsPromises() => Seeds.ForEachAsync(PlayWithDeathsAsync, [4]);
 
     [Fact]
     public async Task Registry_OwnerMoves_ReadersSeeOldOrNewNeverNeither()
@@ -112,6 +82,33 @@ public class RegistryStressTests
         Volatile.Write(ref done, 1);
 
         (await reader.Within()).Should().BeNull();
+    }
+
+    private static async Task PlayWithDeathsAsync(int seed)
+    {
+        PortRegistryOptions options = Options();
+        options.LeaseTimeout = TimeSpan.FromMilliseconds(100);
+        options.LivenessInterval = TimeSpan.FromMilliseconds(50);
+        options.ReuseDelay = TimeSpan.FromMilliseconds(5);
+        await using RegistryBook book = new(options, TimeProvider.System);
+
+        Task stress = new StressPlan(seed).RunAsync(book);
+        List<Process> dead = [];
+        do
+        {
+            Process child = Children.Start();
+            PortSession session = book.Registry.OpenSession(child.Id);
+            session.TryRegister(new PortClaimRequest(StressPlan.Owners[0], StressPlan.FirstPort), out _, out _);
+            session.TryRegister(new PortClaimRequest("mortal", StressPlan.FirstPort + StressPlan.Ports), out _, out _);
+            child.Kill();
+            dead.Add(child);
+            await session.DisposeAsync();
+        }
+        while (!stress.IsCompleted);
+
+        await stress;
+        await RegistryComesToRestAsync(book, dead);
+        (await PortBookAudit.FindFaultsAsync(book, StressPlan.Owners)).Should().BeEmpty();
     }
 
     private static PortRegistryOptions Options() => new()

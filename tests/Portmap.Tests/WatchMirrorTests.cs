@@ -2,13 +2,12 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
-using Xunit.Abstractions;
 
 namespace Portmap.Tests;
 
 /// <summary>Changes alone are enough to keep a mirror of the map.</summary>
-/// <remarks>PORTMAP_TEST_SEED sets the seed that a failure printed.</remarks>
-public class WatchMirrorTests(ITestOutputHelper output)
+/// <remarks>Which seeds are played: <see cref="Seeds"/>.</remarks>
+public class WatchMirrorTests
 {
     private static readonly string[] s_owners = ["a", "b", "c", "d"];
 
@@ -29,46 +28,11 @@ public class WatchMirrorTests(ITestOutputHelper output)
         mirror.Current(PortProtocol.Tcp, "b1")!.Value.Should().BeEquivalentTo(new { Port = 20_001, State = PortState.Bound });
     }
 
-    [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public async Task Mirror_AnyHistory_AgreesWithTheSnapshotAfterEachOperation(int run)
-    {
-        int seed = Seed(run);
-        Random random = new(seed);
-        await using Scene scene = new("20000-20005", options => (options.LeaseTimeout, options.ReuseDelay) = (TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(20)));
-        await using History history = new(scene, random);
-        WatchMirror mirror = new();
-        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
-        mirror.Start(entries);
-        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
-        for (int step = 0; step < 400; step++)
-        {
-            string what = await history.StepAsync();
-            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
-            Compare(scene.Registry, mirror, string.Create(CultureInfo.InvariantCulture, $"seed {seed}, step {step}: {what}"));
-        }
-    }
+    [Fact]
+    public Task Mirror_AnyHistory_AgreesWithTheSnapshotAfterEachOperation() => Seeds.ForEachAsync(PlayHistoryAsync, [1, 2, 3]);
 
     [Fact]
-    public async Task Mirror_ManyThreads_AgreesWithTheSnapshotWhenTheyRest()
-    {
-        int seed = Seed(100);
-        await using Scene scene = new("20000-20005", options => options.WatchCapacity = 1 << 17);
-        WatchMirror mirror = new();
-        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
-        mirror.Start(entries);
-        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
-        for (int round = 0; round < 20; round++)
-        {
-            int first = seed + (round * 10);
-            await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(() => Churn(scene.Registry, new Random(first + thread), 300)))).Within();
-            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
-            Compare(scene.Registry, mirror, string.Create(CultureInfo.InvariantCulture, $"seed {seed}, round {round}"));
-        }
-    }
+    public Task Mirror_ManyThreads_AgreesWithTheSnapshotWhenTheyRest() => Seeds.ForEachAsync(PlayThreadsAsync, [1]);
 
     [Fact]
     public async Task Mirror_RestartedRegistry_StartsFromRecoveredAndFollowsTheSignIns()
@@ -86,6 +50,39 @@ public class WatchMirrorTests(ITestOutputHelper output)
         await CatchUpAsync(scene.Registry, watch, mirror, revision);
         Compare(scene.Registry, mirror, "signed in");
         mirror.Current(PortProtocol.Tcp, "back")!.Value.Should().BeEquivalentTo(new { Port = 20_001, State = PortState.Bound });
+    }
+
+    private static async Task PlayHistoryAsync(int seed)
+    {
+        Random random = new(seed);
+        await using Scene scene = new("20000-20005", options => (options.LeaseTimeout, options.ReuseDelay) = (TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(20)));
+        await using History history = new(scene, random);
+        WatchMirror mirror = new();
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        mirror.Start(entries);
+        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        for (int step = 0; step < 400; step++)
+        {
+            string what = await history.StepAsync();
+            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
+            Compare(scene.Registry, mirror, FormattableString.Invariant($"step {step}: {what}"));
+        }
+    }
+
+    private static async Task PlayThreadsAsync(int seed)
+    {
+        await using Scene scene = new("20000-20005", options => options.WatchCapacity = 1 << 17);
+        WatchMirror mirror = new();
+        (ImmutableArray<PortEntry> entries, long revision) = scene.Registry.Snapshot();
+        mirror.Start(entries);
+        await using WatchReader watch = WatchReader.After(scene.Registry, revision);
+        for (int round = 0; round < 10; round++)
+        {
+            int first = seed + (round * 10);
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(() => Churn(scene.Registry, new Random(first + thread), 300)))).Within();
+            revision = await CatchUpAsync(scene.Registry, watch, mirror, revision);
+            Compare(scene.Registry, mirror, FormattableString.Invariant($"round {round}"));
+        }
     }
 
     private static void Compare(PortRegistry registry, WatchMirror mirror, string when)
@@ -152,13 +149,6 @@ public class WatchMirrorTests(ITestOutputHelper output)
                     break;
             }
         }
-    }
-
-    private int Seed(int run)
-    {
-        int seed = int.TryParse(Environment.GetEnvironmentVariable("PORTMAP_TEST_SEED"), CultureInfo.InvariantCulture, out int set) ? set : Environment.TickCount ^ (run * 7_919);
-        output.WriteLine("PORTMAP_TEST_SEED={0}", seed);
-        return seed;
     }
 
     /// <summary>Random operations of few owners, ports and processes.</summary>

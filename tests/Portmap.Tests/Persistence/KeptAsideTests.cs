@@ -14,23 +14,25 @@ public class KeptAsideTests
     [InlineData(DiskFault.PowerLost)]
     internal async Task AnyOperationOfTheOpening_Struck_KeepsTheDamagedPart(DiskFault fault)
     {
-        for (int seed = 0; seed < 10; seed++)
-        {
-            for (int at = 0; at <= 40; at++)
+        await Seeds.ForEachAsync(
+            async seed =>
             {
-                using SimulatedDisk disk = new(seed);
-                byte[] damage = await DamageAsync(disk);
-                disk.FaultAt = disk.Operations + at;
-                disk.Fault = at == 0 ? DiskFault.None : fault;
-                await TryOpenAsync(disk);
-                disk.LosePower();   // also of what was opened well: from then on the part is nowhere else
-                disk.Restart();
-                IsKept(disk, damage).Should().BeTrue("operation {0}, seed {1}", at, seed);
-                await TryOpenAsync(disk);
-                disk.LosePower();
-                IsKept(disk, damage).Should().BeTrue("opened again after operation {0}, seed {1}", at, seed);
-            }
-        }
+                for (int at = 0; at <= 40; at++)
+                {
+                    using SimulatedDisk disk = new(seed);
+                    byte[] damage = await DamageAsync(disk);
+                    disk.FaultAt = disk.Operations + at;
+                    disk.Fault = at == 0 ? DiskFault.None : fault;
+                    await TryOpenAsync(disk);
+                    disk.LosePower();   // also of what was opened well: from then on the part is nowhere else
+                    disk.Restart();
+                    IsKept(disk, damage).Should().BeTrue("operation {0}", at);
+                    await TryOpenAsync(disk);
+                    disk.LosePower();
+                    IsKept(disk, damage).Should().BeTrue("opened again after operation {0}", at);
+                }
+            },
+            Enumerable.Range(0, 10));
     }
 
     private static async Task<byte[]> DamageAsync(SimulatedDisk disk)

@@ -24,15 +24,17 @@ public sealed class RegistryOverFaultsTests
     {
         using Child one = Child.Start(), other = Child.Start();
         int[] processes = [one.Id, other.Id];
-        foreach (int seed in Seeds.Of(string.Create(CultureInfo.InvariantCulture, $"{nameof(RegistryOverFaultsTests)}({fault})"), 1))
-        {
-            int operations = await PlayAsync(0, DiskFault.None, seed, processes);
-            operations.Should().BeGreaterThan(Steps);
-            for (int at = 1; at <= operations; at++)
+        await Seeds.ForEachAsync(
+            async seed =>
             {
-                await PlayAsync(at, fault, seed, processes);
-            }
-        }
+                int operations = await PlayAsync(0, DiskFault.None, seed, processes);
+                operations.Should().BeGreaterThan(Steps);
+                for (int at = 1; at <= operations; at++)
+                {
+                    await PlayAsync(at, fault, seed, processes);
+                }
+            },
+            [1]);
     }
 
     [Fact]

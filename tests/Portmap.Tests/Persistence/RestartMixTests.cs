@@ -1,4 +1,3 @@
-using System.Globalization;
 using Portmap.TestKit.Crashes;
 using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
@@ -7,12 +6,10 @@ namespace Portmap.Tests.Persistence;
 
 /// <summary>Everything that comes to a daemon at random, on all processors in turn, stopped
 /// anywhere and opened again: what was acknowledged is there.</summary>
-/// <remarks>PORTMAP_RESTARTS=N plays N seeds from PORTMAP_SEED on, one after another.</remarks>
+/// <remarks>Which seeds are played: <see cref="Seeds"/>.</remarks>
 public sealed class RestartMixTests
 {
     private const int Threads = 2, ProcessesOfEach = 2, Runs = 6;
-
-    private static readonly int s_seeds = Setting("PORTMAP_RESTARTS", 25), s_first = Setting("PORTMAP_SEED", 1);
 
     [Fact]
     public async Task OpenAsync_StoppedAnywhereInAnyMix_LosesNothingThatWasAcknowledged()
@@ -20,10 +17,8 @@ public sealed class RestartMixTests
         List<Child> children = [.. Enumerable.Range(0, Threads * ProcessesOfEach).Select(_ => Child.Start())];
         try
         {
-            for (int seed = s_first; seed < s_first + s_seeds; seed++)
-            {
-                await PlayAsync(seed, [.. children.Select(child => child.Id)]);
-            }
+            int[] processes = [.. children.Select(child => child.Id)];
+            await Seeds.ForEachAsync(seed => PlayAsync(seed, processes), Enumerable.Range(1, 25), freshCount: 3);
         }
         finally
         {
@@ -53,7 +48,7 @@ public sealed class RestartMixTests
 
             await scene.KillAndOpenAsync(TimeSpan.FromMilliseconds(1));
             scene.Registry.AssertInvariants();
-            book.Check([.. scene.Registry.Snapshot().Entries], string.Create(CultureInfo.InvariantCulture, $"run {run} of PORTMAP_SEED={seed}"));
+            book.Check([.. scene.Registry.Snapshot().Entries], FormattableString.Invariant($"run {run}"));
 
             Task StepAsync() => Processor.Run(random.Next(8), () => mixes[random.Next(Threads)].StepAsync(random));
         }
@@ -65,8 +60,4 @@ public sealed class RestartMixTests
                 book.Note(line);
             }
         }
-    }
-
-    private static int Setting(string name, int otherwise) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : otherwise;
-}
+    }}

@@ -14,9 +14,8 @@ public class StoreCrashTests
     [InlineData(DiskFault.Tears)]
     [InlineData(DiskFault.Killed)]
     [InlineData(DiskFault.PowerLost)]
-    internal async Task AnyOperation_Struck_LosesNothingThatWasConfirmed(DiskFault fault)
-    {
-        foreach (int seed in Seeds.Of(string.Create(CultureInfo.InvariantCulture, $"{nameof(StoreCrashTests)}({fault})"), 1, 2_057_000))
+    internal Task AnyOperation_Struck_LosesNothingThatWasConfirmed(DiskFault fault) => Seeds.ForEachAsync(
+        async seed =>
         {
             int operations = await RunAsync(0, DiskFault.None, seed);
             operations.Should().BeGreaterThan(100);
@@ -24,8 +23,8 @@ public class StoreCrashTests
             {
                 await RunAsync(at, fault, seed + at);
             }
-        }
-    }
+        },
+        [1, 2_057_000]);
 
     [Theory]
     [InlineData(210, DiskFault.Tears, 2_057_210)]   // the folder's sync fails after the rename of a compaction; closed, opened, appended, power lost
@@ -44,37 +43,39 @@ public class StoreCrashTests
     {
         // The disk decides at random what a power loss leaves: with so many seeds every outcome
         // comes several times.
-        for (int seed = 0; seed < 40; seed++)
-        {
-            using var disk = new SimulatedDisk(seed);
-            await using var scenario = new StoreScenario(disk);
-            await scenario.OpenAsync();
-            await scenario.AppendAsync(FactGen.Bound("before", 50_000, 16));
-            await scenario.CloseAsync();
-            await scenario.OpenAsync();   // now the disk knows the file by its own name, not by the one it was made under
-            disk.FailsNext(failing, name, tears: true);
-            for (int i = 1; disk.WillFail; i++)
+        await Seeds.ForEachAsync(
+            async seed =>
             {
-                i.Should().BeLessThan(100, "a compaction must have come by");
-                await scenario.TryAppendAsync(FactGen.Bound("before", 50_000, 16 * (i + 1)));
-            }
-
-            if (isKilled)
-            {
-                disk.Restart();
-            }
-            else
-            {
+                using var disk = new SimulatedDisk(seed);
+                await using var scenario = new StoreScenario(disk);
+                await scenario.OpenAsync();
+                await scenario.AppendAsync(FactGen.Bound("before", 50_000, 16));
                 await scenario.CloseAsync();
-            }
+                await scenario.OpenAsync();   // now the disk knows the file by its own name, not by the one it was made under
+                disk.FailsNext(failing, name, tears: true);
+                for (int i = 1; disk.WillFail; i++)
+                {
+                    i.Should().BeLessThan(100, "a compaction must have come by");
+                    await scenario.TryAppendAsync(FactGen.Bound("before", 50_000, 16 * (i + 1)));
+                }
 
-            await scenario.OpenAsync();
-            await scenario.AppendAsync(FactGen.Bound("after", 50_001, 16_000));
-            disk.LosePower();
-            disk.Restart();
-            await scenario.OpenAsync();
-            await scenario.CloseAsync();
-        }
+                if (isKilled)
+                {
+                    disk.Restart();
+                }
+                else
+                {
+                    await scenario.CloseAsync();
+                }
+
+                await scenario.OpenAsync();
+                await scenario.AppendAsync(FactGen.Bound("after", 50_001, 16_000));
+                disk.LosePower();
+                disk.Restart();
+                await scenario.OpenAsync();
+                await scenario.CloseAsync();
+            },
+            Enumerable.Range(0, 40));
     }
 
     [Theory]

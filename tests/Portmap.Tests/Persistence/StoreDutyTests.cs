@@ -42,19 +42,21 @@ public sealed class StoreDutyTests
     [Fact]
     public async Task Append_ShorterThanOneThatWasTorn_LeavesNothingOfItBehind()
     {
-        for (int seed = 0; seed < 20; seed++)
-        {
-            using SimulatedDisk disk = new(seed);
-            PortFact next = FactGen.Bound("b", 50_001, 32);
-            await using (FilePortStore store = await OpenAsync(disk))
+        await Seeds.ForEachAsync(
+            async seed =>
             {
-                disk.FailsNext(DiskOperation.Write, FilePortStore.FileName, tears: true);
-                await store.AppendAsync([FactGen.Bound(new string('a', 2_000), 50_000, 16)], CancellationToken.None).RefusalAsync();
-                await store.AppendAsync([next], CancellationToken.None).Within();
-            }
+                using SimulatedDisk disk = new(seed);
+                PortFact next = FactGen.Bound("b", 50_001, 32);
+                await using (FilePortStore store = await OpenAsync(disk))
+                {
+                    disk.FailsNext(DiskOperation.Write, FilePortStore.FileName, tears: true);
+                    await store.AppendAsync([FactGen.Bound(new string('a', 2_000), 50_000, 16)], CancellationToken.None).RefusalAsync();
+                    await store.AppendAsync([next], CancellationToken.None).Within();
+                }
 
-            (await LoadAsync(disk)).Should().Equal(FactGen.Standing([next]), "seed {0}, and without a complaint", seed);
-        }
+                (await LoadAsync(disk)).Should().Equal(FactGen.Standing([next]), "and without a complaint");
+            },
+            Enumerable.Range(0, 20));
     }
 
     [Fact]
@@ -124,31 +126,33 @@ public sealed class StoreDutyTests
     [Fact]
     public async Task Compaction_PowerIsLostRightAfterIt_HasWhatCameMeanwhile()
     {
-        for (int seed = 0; seed < 20; seed++)
-        {
-            using SimulatedDisk disk = new(seed);
-            await using FilePortStore store = await OpenAsync(disk, allowedLength: 32 * 1_024);
-            Task reached = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
-            List<PortFact> facts = [];
-            while (store.Compaction.IsCompleted)
+        await Seeds.ForEachAsync(
+            async seed =>
             {
-                facts.Add(FactGen.Bound($"b{facts.Count % 10}", 50_000 + (facts.Count % 10), 16L * (facts.Count + 1)));
-                await store.AppendAsync([facts[^1]], CancellationToken.None).Within();
-            }
+                using SimulatedDisk disk = new(seed);
+                await using FilePortStore store = await OpenAsync(disk, allowedLength: 32 * 1_024);
+                Task reached = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
+                List<PortFact> facts = [];
+                while (store.Compaction.IsCompleted)
+                {
+                    facts.Add(FactGen.Bound($"b{facts.Count % 10}", 50_000 + (facts.Count % 10), 16L * (facts.Count + 1)));
+                    await store.AppendAsync([facts[^1]], CancellationToken.None).Within();
+                }
 
-            await reached.Within();
-            for (int i = 0; i < 10; i++)
-            {
-                facts.Add(FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"later{i}{new string('x', 600)}"), 51_000 + i, 16L * (facts.Count + 1)));
-                await store.AppendAsync([facts[^1]], CancellationToken.None).Within();
-            }
+                await reached.Within();
+                for (int i = 0; i < 10; i++)
+                {
+                    facts.Add(FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"later{i}{new string('x', 600)}"), 51_000 + i, 16L * (facts.Count + 1)));
+                    await store.AppendAsync([facts[^1]], CancellationToken.None).Within();
+                }
 
-            disk.Release();
-            await store.Compaction.Within();
-            disk.LosePower();
-            disk.Restart();
-            (await LoadAsync(disk)).Should().Equal(FactGen.Standing(facts), "seed {0}", seed);
-        }
+                disk.Release();
+                await store.Compaction.Within();
+                disk.LosePower();
+                disk.Restart();
+                (await LoadAsync(disk)).Should().Equal(FactGen.Standing(facts));
+            },
+            Enumerable.Range(0, 20));
     }
 
     private async Task<FilePortStore> OpenAsync(SimulatedDisk disk, int allowedLength = FilePortStore.AllowedLength)
