@@ -1,4 +1,3 @@
-using CsCheck;
 using Microsoft.Extensions.Logging;
 using Portmap.Rpc.Tests.Fuzzing.Controls;
 using Portmap.TestKit.Processes;
@@ -50,7 +49,7 @@ public sealed class ServerFuzzTests : IDisposable
     {
         await using PortRegistry registry = Registry();
         await using PortmapServer server = await ServeAsync(registry, new BrokenProgram(BrokenProgram.Bug.Throws));
-        await FuzzInput.Calls.SampleAsync(new ServerFuzz(server.Endpoints[0], Deadline.Default).CheckAsync, iter: InputsForABug, threads: Connections);
+        await FuzzInput.Calls.SampleSeedsAsync(new ServerFuzz(server.Endpoints[0], Deadline.Default).CheckAsync, inputs: InputsForABug / 2, threads: Connections);
         _logs.Lines.Should().NotBeEmpty();
     }
 
@@ -66,9 +65,9 @@ public sealed class ServerFuzzTests : IDisposable
 
     private static async Task<long> GrowthAsync(ServerFuzz fuzz)
     {
-        await FuzzInput.Calls.SampleAsync(fuzz.CheckAsync, iter: HalfOfInputs, threads: Connections, print: input => input.ToString());
+        await FuzzInput.Calls.SampleSeedsAsync(fuzz.CheckAsync, inputs: HalfOfInputs / 2, threads: Connections, print: input => input.ToString());
         long before = GC.GetTotalMemory(forceFullCollection: true);
-        await FuzzInput.Calls.SampleAsync(fuzz.CheckAsync, iter: HalfOfInputs, threads: Connections, print: input => input.ToString());
+        await FuzzInput.Calls.SampleSeedsAsync(fuzz.CheckAsync, inputs: HalfOfInputs / 2, threads: Connections, print: input => input.ToString());
         return GC.GetTotalMemory(forceFullCollection: true) - before;
     }
 

@@ -12,8 +12,9 @@ public class RecordAssemblerTests
 
     [Fact]
     public void Read_AnyFragmentsInAnyPieces_YieldsTheSameRecords() =>
-        Gen.Select(s_records, Gen.Int[1, 9].Array[1, 8]).Sample((records, pieces) =>
+        Gen.Select(s_records, Gen.Int[1, 9].Array[1, 8]).SampleSeeds(input =>
         {
+            (byte[][][] records, int[] pieces) = input;
             byte[] stream = [.. records.SelectMany(Fragments)];
             List<byte[]> read = ReadAll(stream, pieces, out RecordStatus status);
             status.Should().Be(RecordStatus.NeedMore);
@@ -107,8 +108,9 @@ public class RecordAssemblerTests
 
     [Fact]
     public void Read_Garbage_NeverThrowsAndNeverHangs() =>
-        Gen.Select(Gen.Byte.Array[0, 400], Gen.Int[1, 9].Array[1, 8]).Sample((bytes, pieces) =>
+        Gen.Select(Gen.Byte.Array[0, 400], Gen.Int[1, 9].Array[1, 8]).SampleSeeds(input =>
         {
+            (byte[] bytes, int[] pieces) = input;
             ReadAll(bytes, pieces, out RecordStatus status);
             return status != RecordStatus.Complete;
         });

@@ -153,7 +153,7 @@ public class ConnectionTests
     public async Task Calls_PipelinedInAnyPieces_AreAnsweredInOrder()
     {
         await using Harness harness = new();
-        await Gen.Int[1, 50].Array[1, 6].SampleAsync(
+        await Gen.Int[1, 50].Array[1, 6].SampleSeedsAsync(
             async pieces =>
             {
                 PairStream client = harness.Open();
@@ -166,8 +166,7 @@ public class ConnectionTests
 
                 await writing.Within();
             },
-            iter: 20,
-            threads: 1);
+            inputs: 20);
     }
 
     [Fact]
@@ -177,7 +176,7 @@ public class ConnectionTests
         Gen<byte[]> call = Gen.Select(
             Gen.Int[0, 3], Gen.UInt[0, 8], Gen.Byte.Array[0, 60], (program, procedure, bytes) => Wire.Call(7, s_programs[program], procedure, bytes));
         Gen<byte[]> anything = Gen.OneOf(call, Gen.Byte.Array[0, 60].Select(Wire.Record), Gen.Byte.Array[0, 60]);
-        await anything.Array[1, 5].SampleAsync(
+        await anything.Array[1, 5].SampleSeedsAsync(
             async parts =>
             {
                 (PairStream client, Task served) = harness.Connect(Harness.Known);
@@ -185,8 +184,7 @@ public class ConnectionTests
                 client.End();
                 await served.Within();
             },
-            iter: 300,
-            threads: 1);
+            inputs: 150);
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "ConnectionFailed" || line.Id.Name == "ProgramFailed");
     }
 

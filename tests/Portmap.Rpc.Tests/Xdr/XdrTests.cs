@@ -27,8 +27,9 @@ public class XdrTests
 
     [Fact]
     public void Read_WhatWasWritten_IsTheSame() =>
-        Gen.Select(Gen.Int, Gen.Long, Gen.Bool, Gen.String[Gen.Char['\u0001', '\u07ff'], 0, 40], Gen.Byte.Array[0, 40]).Sample((number, hyper, flag, text, bytes) =>
+        Gen.Select(Gen.Int, Gen.Long, Gen.Bool, Gen.String[Gen.Char['\u0001', '\u07ff'], 0, 40], Gen.Byte.Array[0, 40]).SampleSeeds(input =>
         {
+            (int number, long hyper, bool flag, string text, byte[] bytes) = input;
             XdrWriter writer = new();
             writer.WriteOpaque(bytes);
             writer.WriteInt32(number);
@@ -51,8 +52,9 @@ public class XdrTests
 
     [Fact]
     public void Read_AnyBytesInAnyOrder_AnswersOrSaysInvalidData() =>
-        Gen.Select(Gen.Byte.Array[0, 64], Gen.Int[0, 6].Array[1, 12]).Sample((bytes, kinds) =>
+        Gen.Select(Gen.Byte.Array[0, 64], Gen.Int[0, 6].Array[1, 12]).SampleSeeds(input =>
         {
+            (byte[] bytes, int[] kinds) = input;
             XdrReader reader = new(bytes);
             try
             {

@@ -35,12 +35,12 @@ public class FactLineTests
     public void Read_WhatWasWritten_IsTheSame()
     {
         FactLineReader reader = new();
-        s_fact.Sample(fact => FactGen.Line(reader.Read(Line(fact))!) == FactGen.Line(fact));
+        s_fact.SampleSeeds(fact => FactGen.Line(reader.Read(Line(fact))!) == FactGen.Line(fact));
     }
 
     [Fact]
     public void Write_AnyFact_MakesOneLineOfTheMeasuredLength() =>
-        s_fact.Sample(fact =>
+        s_fact.SampleSeeds(fact =>
         {
             byte[] line = Line(fact);
             return line.Length + 1 == FactLine.Measure(fact)
@@ -49,14 +49,15 @@ public class FactLineTests
         });
 
     [Fact]
-    public void Measure_Mark_IsItsLength() => Gen.Long.Sample(epoch => Line(PortFact.Mark(epoch)).Length + 1 == FactLine.Measure(PortFact.Mark(epoch)));
+    public void Measure_Mark_IsItsLength() => Gen.Long.SampleSeeds(epoch => Line(PortFact.Mark(epoch)).Length + 1 == FactLine.Measure(PortFact.Mark(epoch)));
 
     [Fact]
     public void Read_AnyOneByteChanged_IsNothing()
     {
         FactLineReader reader = new();
-        Gen.Select(s_fact, Gen.UInt, Gen.Byte[1, 255]).Sample((fact, place, change) =>
+        Gen.Select(s_fact, Gen.UInt, Gen.Byte[1, 255]).SampleSeeds(input =>
         {
+            (PortFact fact, uint place, byte change) = input;
             byte[] line = Line(fact);
             line[place % line.Length] ^= change;
             return reader.Read(line) is null;

@@ -24,8 +24,9 @@ public class PortFactSetTests
 
     [Fact]
     public void Apply_AnyOrderAndAnyNumberOfTimes_GivesTheSameFacts() =>
-        Gen.Select(FactGen.Fact.Array[1, 40], Gen.Int).Sample((facts, seed) =>
+        Gen.Select(FactGen.Fact.Array[1, 40], Gen.Int).SampleSeeds(input =>
         {
+            (PortFact[] facts, int seed) = input;
             PortFact[] twice = [.. facts, .. facts];
             new Random(seed).Shuffle(twice);
             FactGen.Standing(twice).Should().Equal(FactGen.Standing(facts));
@@ -33,7 +34,7 @@ public class PortFactSetTests
 
     [Fact]
     public void Apply_Facts_KeepsOfEachClaimTheHighestEpochAndState() =>
-        FactGen.Fact.Array[1, 40].Sample(facts =>
+        FactGen.Fact.Array[1, 40].SampleSeeds(facts =>
         {
             // The specification, written another way.
             var expected = facts.Where(fact => !fact.IsMark)
@@ -89,8 +90,9 @@ public class PortFactSetTests
 
     [Fact]
     public void Forget_BetweenTwoBatches_ChangesNothingThatForgettingAtTheEndDoesNot() =>
-        Gen.Select(FactGen.Fact.Array[1, 40], FactGen.FactFrom(10).Array[1, 40]).Sample((first, second) =>
+        Gen.Select(FactGen.Fact.Array[1, 40], FactGen.FactFrom(10).Array[1, 40]).SampleSeeds(input =>
         {
+            (PortFact[] first, PortFact[] second) = input;
             // Later claims have higher epochs: that much the registry promises of each port and
             // owner.
             PortFactSet early = FactGen.SetOf(first);

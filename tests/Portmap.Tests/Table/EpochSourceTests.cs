@@ -15,7 +15,7 @@ public class EpochSourceTests
     [InlineData(64)]
     [InlineData(200)]
     public void Next_AnyNumberNamedOnAnyProcessor_IsHigherAndUnique(int processors) =>
-        Gen.Select(Gen.Int[0, 63], Gen.Long[-10, 1L << 40]).Array[50].Sample(
+        Gen.Select(Gen.Int[0, 63], Gen.Long[-10, 1L << 40]).Array[50].SampleSeeds(
             draws =>
             {
                 EpochSource epochs = new(16_384, processors);
@@ -31,8 +31,7 @@ public class EpochSourceTests
 
                 return true;
             },
-            iter: 20,
-            threads: 1);
+            inputs: 20);
 
     [Fact]
     public void Next_TheSameNumberNamedOnTwoProcessors_IsUnique()

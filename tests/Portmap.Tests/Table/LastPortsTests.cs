@@ -11,7 +11,7 @@ public class LastPortsTests
 {
     [Fact]
     public void Recall_AnyHistory_AgreesWithADictionary() =>
-        Gen.Select(Gen.Int[0, 200], Gen.Int[1, 40], Gen.Bool).Array[1, 400].Sample(history =>
+        Gen.Select(Gen.Int[0, 200], Gen.Int[1, 40], Gen.Bool).Array[1, 400].SampleSeeds(history =>
         {
             LastPorts last = new(PortProtocol.Tcp);
             Dictionary<int, int> byOwner = [];

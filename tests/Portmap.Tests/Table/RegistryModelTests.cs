@@ -7,15 +7,15 @@ namespace Portmap.Tests.Table;
 public class RegistryModelTests
 {
     [Fact]
-    public void Registry_AnyHistory_AgreesWithTheModel() => Play(durability: null, histories: 300);
+    public void Registry_AnyHistory_AgreesWithTheModel() => Play(durability: null, histories: 150);
 
     [Theory]
     [InlineData(PortDurability.Confirmed)]
     [InlineData(PortDurability.Background)]
-    public void Registry_AnyHistoryOnAStore_AgreesWithTheModel(PortDurability durability) => Play(durability, histories: 100);
+    public void Registry_AnyHistoryOnAStore_AgreesWithTheModel(PortDurability durability) => Play(durability, histories: 50);
 
     private static void Play(PortDurability? durability, int histories) =>
-        RegistryOperation.Any.List[1, 60].Sample(
+        RegistryOperation.Any.List[1, 60].SampleSeeds(
             operations =>
             {
                 using RegistryModelRun run = new(durability);
@@ -24,6 +24,7 @@ public class RegistryModelTests
                     run.Do(operation);
                 }
             },
-            iter: histories,
+            inputs: histories,
+            threads: 2,
             print: operations => string.Join(Environment.NewLine, operations));
 }
