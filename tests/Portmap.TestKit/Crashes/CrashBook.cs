@@ -7,16 +7,20 @@ namespace Portmap.TestKit.Crashes;
 public sealed class CrashBook
 {
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
-    private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port)> _underWay = [];
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port, string Kind)> _underWay = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _inDoubt = [];
     private readonly HashSet<string> _kinds = [];
+    private readonly Dictionary<string, int> _struck = [];
 
     public long Acknowledged { get; private set; }
 
-    /// <summary>What was acknowledged and changed anything: each verb with each of its
-    /// protocols.</summary>
+    /// <summary>What was acknowledged and changed anything, of <see cref="CrashMix.Kinds"/>.</summary>
     public IReadOnlySet<string> Kinds => _kinds;
+
+    /// <summary>Of each word of the kinds, how many daemons ended while such a change was under
+    /// way.</summary>
+    public IReadOnlyDictionary<string, int> Struck => _struck;
 
     /// <summary>Takes one line. A last line that was cut off by the kill is none.</summary>
     /// <exception cref="InvalidOperationException">The line is none, or says an epoch that does not
@@ -24,17 +28,17 @@ public sealed class CrashBook
     public void Note(string line)
     {
         string[] words = line.Split(' ');
-        if (words is [">", _, _, string verb, string wanted])
+        if (words is [">", _, _, string verb, string wanted, string kind])
         {
-            _underWay[Key(words)] = (verb, Number(wanted));
+            _underWay[Key(words)] = (verb, Number(wanted), kind);
         }
         else if (words is ["=", _, _, "bound", string port, string epoch, "lease", string leasePort, string leaseEpoch])
         {
             Holding was = _acknowledged.GetValueOrDefault(Key(words)), now = new(Number(port), Number(epoch), Number(leasePort), Number(leaseEpoch));
             Acknowledged++;
-            if (_underWay.TryGetValue(Key(words), out (string Verb, long Port) begun) && now != was)
+            if (_underWay.TryGetValue(Key(words), out (string Verb, long Port, string Kind) begun) && now != was)
             {
-                _kinds.Add($"{begun.Verb} {Key(words).Protocol}");
+                _kinds.Add(begun.Kind);
             }
 
             _underWay.Remove(Key(words));
@@ -87,7 +91,7 @@ public sealed class CrashBook
         foreach ((string Owner, PortProtocol Protocol) key in _acknowledged.Keys.Union(found.Keys).Union(_underWay.Keys).ToArray())
         {
             Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
-            (string? verb, long port) = _underWay.GetValueOrDefault(key);
+            (string? verb, long port, _) = _underWay.GetValueOrDefault(key);
             Require(
                 MayBecome(was, now, verb, port) || (_inDoubt.TryGetValue(key, out Holding doubt) && now == doubt && was.LeaseEpoch == now.Epoch),
                 $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
@@ -106,6 +110,11 @@ public sealed class CrashBook
 
             _acknowledged[key] = now;
             _highest[key] = Math.Max(_highest.GetValueOrDefault(key), Math.Max(now.Epoch, now.LeaseEpoch));
+        }
+
+        foreach (string word in isRunning ? [] : _underWay.Values.SelectMany(begun => begun.Kind.Split('/')).Distinct())
+        {
+            _struck[word] = _struck.GetValueOrDefault(word) + 1;
         }
 
         _underWay.Clear();

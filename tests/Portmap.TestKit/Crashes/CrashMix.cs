@@ -8,22 +8,32 @@ namespace Portmap.TestKit.Crashes;
 /// <remarks> It says what it is about to do before it does it, and that it was acknowledged
 /// afterwards, each with one call:
 /// <code>
-///   > OWNER PROTOCOL VERB PORT                              begun
-///   > OWNER PROTOCOL together NUMBER                        the same, of what was begun with one number all or none
+///   > OWNER PROTOCOL VERB PORT KIND                         begun
+///   > OWNER PROTOCOL together NUMBER KIND                   the same, of what was begun with one number all or none
 ///   = OWNER PROTOCOL bound PORT EPOCH lease PORT EPOCH      acknowledged, with what the owner has now (0 0: nothing)
 /// </code>
 /// </remarks>
 public sealed class CrashMix
 {
-    /// <summary>What it does.</summary>
-    public static IReadOnlyList<string> Verbs { get; } = ["acquire", "together", "register", "giveback", "replace", "release"];
+    private static readonly PortProtocol[] s_single = [PortProtocol.Tcp, PortProtocol.Udp], s_all = [.. s_single, PortProtocol.TcpAndUdp];
+
+    /// <summary>What it does: of leases by which strategy, of registrations by a lease or without
+    /// one and whether they replace another, and on which protocol. A lease for both is one
+    /// kind, also where half of it is meant.</summary>
+    public static IReadOnlyList<string> Kinds { get; } =
+    [
+        .. s_all.SelectMany(protocol => (string[])
+        [
+            $"acquire/ProcessBinds/{protocol}", $"acquire/AllocatorPicks/{protocol}", $"together/ProcessBinds/{protocol}", $"together/AllocatorPicks/{protocol}",
+            $"register/lease/{protocol}", $"replace/lease/{protocol}", $"giveback/{protocol}",
+        ]),
+        .. s_single.SelectMany(protocol => (string[])[$"register/own/{protocol}", $"replace/own/{protocol}", $"release/{protocol}"]),
+    ];
 
     private const int Owners = 5;
 
     /// <summary>Of the ports that processes bring; each process has so many.</summary>
     private const int OwnPorts = 4;
-
-    private static readonly PortProtocol[] s_single = [PortProtocol.Tcp, PortProtocol.Udp];
 
     private readonly PortRegistry _registry;
     private readonly Action<string> _say;
@@ -81,7 +91,7 @@ public sealed class CrashMix
         {
             // A lease may replace the registration of another process.
             int session = random.Next(_sessions.Length), port = now.LeasePort != 0 ? now.LeasePort : OwnPort(session, random);
-            await RegisterAsync(owner, one, session, port, now.LeaseEpoch, "register");
+            await RegisterAsync(owner, one, session, port, now.LeaseEpoch, "register", $"{(now.Epoch == 0 ? "register" : "replace")}/lease/{protocol}");
         }
         else if (now.LeaseEpoch != 0 && choice < 7)
         {
@@ -90,11 +100,11 @@ public sealed class CrashMix
         else if (!anyLease && choice < 9)
         {
             int session = now.Epoch != 0 ? now.Session : random.Next(_sessions.Length);
-            await RegisterAsync(owner, one, session, OwnPort(session, random), 0, "replace");
+            await RegisterAsync(owner, one, session, OwnPort(session, random), 0, "replace", $"{(now.Epoch == 0 ? "register" : "replace")}/own/{one}");
         }
         else if (now.Epoch != 0 && choice == 9)
         {
-            _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {one} release {now.Port}\n"));
+            _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {one} release {now.Port} release/{one}\n"));
             await _sessions[now.Session].ReleaseAsync(new PortClaimRequest(owner, now.Port) { Protocol = one });
             Acknowledge(owner, one, now with { Port = 0, Epoch = 0 });
         }
@@ -103,7 +113,7 @@ public sealed class CrashMix
     private async Task AcquireAsync(string owner, PortProtocol protocol, string strategy)
     {
         PortProtocol[] halves = HalvesOf(protocol);
-        _say(string.Concat(halves.Select(half => $"> {owner} {half} acquire 0\n")));
+        _say(string.Concat(halves.Select(half => $"> {owner} {half} acquire 0 acquire/{strategy}/{protocol}\n")));
         try
         {
             PortLease lease = await _registry.AcquireAsync(new PortRequest(owner) { Protocol = protocol, Strategy = strategy });
@@ -125,7 +135,7 @@ public sealed class CrashMix
             Strategy = contiguous || random.Next(2) == 0 ? "AllocatorPicks" : "ProcessBinds",
         })];
         int ask = ++_asks;
-        _say(string.Concat(requests.SelectMany(request => HalvesOf(request.Protocol).Select(half => string.Create(CultureInfo.InvariantCulture, $"> {request.Owner} {half} together {(_thread * 1_000_000) + ask}\n")))));
+        _say(string.Concat(requests.SelectMany(request => HalvesOf(request.Protocol).Select(half => string.Create(CultureInfo.InvariantCulture, $"> {request.Owner} {half} together {(_thread * 1_000_000) + ask} together/{request.Strategy}/{request.Protocol}\n")))));
         IReadOnlyList<PortLease>? leases = null;
         try
         {
@@ -139,9 +149,9 @@ public sealed class CrashMix
         _say(string.Concat(requests.Select((request, i) => Note(request.Owner, HalvesOf(request.Protocol), was => leases is null ? was : was with { LeasePort = leases[i].Port, LeaseEpoch = leases[i].Epoch }))));
     }
 
-    private async Task RegisterAsync(string owner, PortProtocol protocol, int session, int port, long epoch, string verb)
+    private async Task RegisterAsync(string owner, PortProtocol protocol, int session, int port, long epoch, string verb, string kind)
     {
-        _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {protocol} {verb} {port}\n"));
+        _say(string.Create(CultureInfo.InvariantCulture, $"> {owner} {protocol} {verb} {port} {kind}\n"));
         Holding was = _holdings.GetValueOrDefault((owner, protocol));
         PortEntry entry = await _sessions[session].RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch, Protocol = protocol });
         was = epoch != 0 ? was with { LeasePort = 0, LeaseEpoch = 0 } : was;
@@ -154,7 +164,7 @@ public sealed class CrashMix
     {
         long epoch = _holdings[(owner, one)].LeaseEpoch;
         PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [.. s_single.Where(half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch == epoch)] : [protocol];
-        _say(string.Concat(halves.Select(half => $"> {owner} {half} giveback 0\n")));
+        _say(string.Concat(halves.Select(half => $"> {owner} {half} giveback 0 giveback/{protocol}\n")));
         await _sessions[0].ReleaseAsync(new PortClaimRequest(owner) { Epoch = epoch, Protocol = one });
         Acknowledge(owner, halves, was => was with { LeasePort = 0, LeaseEpoch = 0 });
     }
