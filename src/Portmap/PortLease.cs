@@ -122,7 +122,7 @@ public sealed partial class PortLease
         ArgumentNullException.ThrowIfNull(startInfo);
         if (Bond is { } bond)
         {
-            FleetAcquisition.DemandHeld(this, bond);
+            FleetAcquisition.DemandHeld(_registry.Parts, this, bond);
         }
 
         PreparedStarts.Add(startInfo, this, name);

@@ -22,11 +22,11 @@ internal static class Extension
     public static async Task RunAsync(RegistryParts parts, ILease lease, TimeSpan time)
     {
         parts.ThrowIfDisposed();
-        CheckTime(time, lease.Owner, lease.Protocol)?.Throw();
+        parts.Counted(CheckTime(time, lease.Owner, lease.Protocol))?.Throw();
         ClaimView claim = new(lease.Claim);
         if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds))
         {
-            Refusals.LeaseOver(lease).Throw();
+            parts.Counted(Refusals.LeaseOver(lease)).Throw();
         }
 
         if (parts.Journal is null && IsOpen(claim.Now()))
@@ -39,7 +39,7 @@ internal static class Extension
         ClaimView open = await FindOpenAsync(parts, lease, claim.Protocol).ConfigureAwait(false);
         if (open.IsNone)
         {
-            Refusals.LeaseOver(lease).Throw();
+            parts.Counted(Refusals.LeaseOver(lease)).Throw();
         }
 
         ClaimView twin = lease.Twin is { } its ? await FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
@@ -51,7 +51,7 @@ internal static class Extension
         ObjectDisposedException.ThrowIf(!journal.TryQueueAgain(open, twin), typeof(PortRegistry));
         if (journal.Confirms && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
         {
-            Refusals.StoreFailed(lease.Owner, claim.Protocol, failure).Throw();
+            parts.Counted(Refusals.StoreFailed(lease.Owner, claim.Protocol, failure)).Throw();
         }
     }
 
@@ -70,19 +70,19 @@ internal static class Extension
         PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? CheckTime(time, request.Owner, request.Protocol)
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
-        refusal?.Throw();
+        parts.Counted(refusal)?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         if (has.Lease.Lease is not ILease lease || (epoch != 0 && epoch != has.Lease.Epoch))
         {
-            throw new PortRefusedException(Refusals.NoSuchLease(request, epoch, has.Newest));
+            throw new PortRefusedException(parts.Counted(Refusals.NoSuchLease(request, epoch, has.Newest)));
         }
 
         ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
         if (!against.IsNone)
         {
-            Refusals.NotOwner(request.Owner, against, session).Throw();
+            parts.Counted(Refusals.NotOwner(request.Owner, against, session)).Throw();
         }
 
         await RunAsync(parts, lease, time).ConfigureAwait(false);

@@ -76,14 +76,14 @@ internal static class FleetAcquisition
         : throw new InvalidOperationException($"'{request.Owner}' is to be claimed in the fleet (Scope is {PortScope.Fleet}), which takes a request over the network: use {nameof(PortRegistry.AcquireAsync)}.");
 
     /// <exception cref="PortRefusedException">The owner of a lease is lost.</exception>
-    public static void DemandHeld(ILease lease, FleetBond bond)
+    public static void DemandHeld(RegistryParts parts, ILease lease, FleetBond bond)
     {
         if (!bond.IsHeld)
         {
-            new PortRefusal(
+            parts.Counted(new PortRefusal(
                 PortRefusalReason.LeaseEnded,
                 () => string.Create(CultureInfo.InvariantCulture, $"This host lost {lease.Owner} in the fleet, which it held by epoch {bond.Epoch}. Start no worker for it; acquire again."),
-                lease.Owner, lease.Port, lease.Protocol).Throw();
+                lease.Owner, lease.Port, lease.Protocol)).Throw();
         }
     }
 

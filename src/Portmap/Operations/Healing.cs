@@ -23,7 +23,7 @@ internal sealed class Healing(RegistryParts parts)
         PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(request.Owner, port, request.Protocol, "report the port that could not be bound") : null)
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
-        refusal?.Throw();
+        parts.Counted(refusal)?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
@@ -36,7 +36,7 @@ internal sealed class Healing(RegistryParts parts)
         ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
         if (!against.IsNone)
         {
-            Refusals.NotOwner(request.Owner, against, session, port).Throw();
+            parts.Counted(Refusals.NotOwner(request.Owner, against, session, port)).Throw();
         }
 
         if (isCurrent)
@@ -60,7 +60,7 @@ internal sealed class Healing(RegistryParts parts)
         PortClaim? failedTwin = lease.Twin;
         if (!failed.IsLease || !IsOpen(failed) || failedTwin is { IsLease: false })
         {
-            Refusals.LeaseOver(lease).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
+            parts.Counted(Refusals.LeaseOver(lease)).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
         }
 
         if (failed.Port != 0 && failed.Port != port)
@@ -77,7 +77,7 @@ internal sealed class Healing(RegistryParts parts)
 
         if (refusal?.Reason == PortRefusalReason.StoreFailed && IsOpen(failed) && (failedTwin is null || IsOpen(failedTwin)))
         {
-            refusal.Throw();   // the lease stays open: it can be reported again when the store works
+            parts.Counted(refusal).Throw();   // the lease stays open: it can be reported again when the store works
         }
 
         long now = parts.NowMs;
@@ -96,7 +96,7 @@ internal sealed class Healing(RegistryParts parts)
         {
             lease.SetOutcome(refusal);
             parts.Fleet?.Ended(lease.Owner);
-            refusal.Throw();
+            parts.Counted(refusal).Throw();
         }
     }
 
@@ -149,14 +149,14 @@ internal sealed class Healing(RegistryParts parts)
         if ((!newest.IsNone && (failed.Epoch != 0 || !has.Lease.IsNone))
             || (failed.Epoch != 0 && !parts.Table.Ports.IsAnothers(protocol, port, owner)))
         {
-            Refusals.Stale(failed.Place, failed.Epoch, newest, last: null).Throw();
+            parts.Counted(Refusals.Stale(failed.Place, failed.Epoch, newest, last: null)).Throw();
         }
 
         // Somebody who was started a second time, by hand, is no reason to take the owner from who
         // serves it.
         if (!has.Served.IsNone && !OwnerRights.MayReplace(session, has.Served))
         {
-            Refusals.NotOwner(owner, has.Served, session, port).Throw();
+            parts.Counted(Refusals.NotOwner(owner, has.Served, session, port)).Throw();
         }
 
         MarkForeignIfTaken(protocol, port, parts.NowMs);
@@ -168,7 +168,7 @@ internal sealed class Healing(RegistryParts parts)
         if (completed.Refusal is { } refusal)
         {
             lease.SetOutcome(refusal);
-            refusal.Throw();
+            parts.Counted(refusal).Throw();
         }
 
         session.NoteAcquired(lease);

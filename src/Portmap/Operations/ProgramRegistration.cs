@@ -47,12 +47,12 @@ internal static class ProgramRegistration
         using WatchedProcess root = WatchedProcess.Open(processId, observer: null, out bool isDead);
         if (process.HasExited || isDead)
         {
-            throw new PortRefusedException(Refusals.ExitedFirst(lease, processId));   // its number may be another's by now: it was not looked up, or for nothing
+            throw new PortRefusedException(parts.Counted(Refusals.ExitedFirst(lease, processId)));   // its number may be another's by now: it was not looked up, or for nothing
         }
 
         if (!ProcessIdentity.IsProcOurs)
         {
-            throw new PortRefusedException(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process"));
+            throw new PortRefusedException(parts.Counted(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process")));
         }
 
         ProcessFamily family = new(root.Identity);
@@ -133,12 +133,12 @@ internal static class ProgramRegistration
         {
             if (found.Sight == ListenerSight.Stranger)
             {
-                throw new PortRefusedException(Refusals.SomebodyElseListens(lease, root.Identity.Id, found.ProcessId));
+                throw new PortRefusedException(parts.Counted(Refusals.SomebodyElseListens(lease, root.Identity.Id, found.ProcessId)));
             }
 
             if (isRootGone && HasNobody())
             {
-                throw new PortRefusedException(Refusals.ExitedFirst(lease, root.Identity.Id));
+                throw new PortRefusedException(parts.Counted(Refusals.ExitedFirst(lease, root.Identity.Id)));
             }
 
             _whyUnseen = found.Sight switch
@@ -149,14 +149,14 @@ internal static class ProgramRegistration
             };
             if (ours.IsUnreadable || IsTimeOver(claim) || new ClaimView(claim).Cause == ClaimEnd.Expired)
             {
-                throw new PortRefusedException(_whyUnseen is { } why
+                throw new PortRefusedException(parts.Counted(_whyUnseen is { } why
                     ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
-                    : Refusals.NotListening(lease, root.Identity.Id, TimeSpan.FromMilliseconds(Waited)));
+                    : Refusals.NotListening(lease, root.Identity.Id, TimeSpan.FromMilliseconds(Waited))));
             }
 
             if (!lease.IsOpen)
             {
-                throw new PortRefusedException(Refusals.LeaseOver(lease));
+                throw new PortRefusedException(parts.Counted(Refusals.LeaseOver(lease)));
             }
         }
 

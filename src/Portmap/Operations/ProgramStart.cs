@@ -41,7 +41,7 @@ internal static class ProgramStart
         Check(start);
         if (!lease.IsOpen)
         {
-            throw new PortRefusedException(Refusals.LeaseOver(lease));
+            throw new PortRefusedException(parts.Counted(Refusals.LeaseOver(lease)));
         }
 
         List<(string Name, Socket Socket)> sockets = [.. prepared.SelectMany(one => SocketsOf(parts, one))];
@@ -64,7 +64,7 @@ internal static class ProgramStart
         }
         catch (ObjectDisposedException)
         {
-            throw new PortRefusedException(Refusals.LeaseOver(lease));   // and its socket is closed
+            throw new PortRefusedException(parts.Counted(Refusals.LeaseOver(lease)));   // and its socket is closed
         }
         catch (Win32Exception e)
         {

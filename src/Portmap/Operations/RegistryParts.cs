@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Portmap.Diagnostics;
 using Portmap.Guarding;
 using Portmap.Table;
@@ -120,6 +121,19 @@ internal sealed class RegistryParts
         {
             ThrowDisposed();
         }
+    }
+
+    /// <summary>Counts the refusal that a verb is about to answer with. A verb that is made of
+    /// others leaves theirs to them, so that each is counted once.</summary>
+    [return: NotNullIfNotNull(nameof(refusal))]
+    public PortRefusal? Counted(PortRefusal? refusal)
+    {
+        if (refusal is not null)
+        {
+            Metrics.Refused(refusal.Reason);
+        }
+
+        return refusal;
     }
 
     /// <summary>The change took effect when the registry was being disposed, and comes to the disk

@@ -57,7 +57,7 @@ internal struct Release : IOperation
     /// <summary>Releases on a registry that confirms, over a session.</summary>
     public static async Task RunAsync(RegistryParts parts, SessionHolder caller, PortClaimRequest request)
     {
-        Check(request)?.Throw();
+        parts.Counted(Check(request))?.Throw();
         await new Release(parts, caller, request).RunAsync().ConfigureAwait(false);
     }
 
@@ -82,7 +82,7 @@ internal struct Release : IOperation
     {
         if (Check(request) is { } refusal)
         {
-            return refusal;
+            return parts.Counted(refusal);
         }
 
         return PlainRegistration.TryRelease(parts, caller, request) ? null : StepsNow(parts, caller, request);
@@ -92,14 +92,14 @@ internal struct Release : IOperation
     private static PortRefusal? StepsNow(RegistryParts parts, ILease lease)
     {
         Release release = new(parts, lease);
-        return Confirmation.Now(ref release);
+        return parts.Counted(Confirmation.Now(ref release));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // as above
     private static PortRefusal? StepsNow(RegistryParts parts, SessionHolder caller, in PortClaimRequest request)
     {
         Release release = new(parts, caller, request);
-        return Confirmation.Now(ref release);
+        return parts.Counted(Confirmation.Now(ref release));
     }
 
     public readonly Answer Step()
@@ -121,13 +121,13 @@ internal struct Release : IOperation
     {
         RegistryParts parts = _parts;
         Completed<Release> completed = await new Confirmation(parts).StepsAsync(this).ConfigureAwait(false);
-        completed.Refusal?.Throw();
+        parts.Counted(completed.Refusal)?.Throw();
 
         // All that was queued before, so that a second release does not answer before the first one
         // is on disk.
         if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)
         {
-            Refusals.StoreFailed(null, PortProtocol.Tcp, failure).Throw();
+            parts.Counted(Refusals.StoreFailed(null, PortProtocol.Tcp, failure)).Throw();
         }
     }
 
