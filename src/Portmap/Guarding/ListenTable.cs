@@ -135,6 +135,12 @@ internal sealed class ListenTable
     /// <summary>The sockets that listen on a port: one, or one for each address.</summary>
     public IEnumerable<long> SocketsOn(int port) => _listeners.Where(listener => listener.Port == port && !listener.IsConnected).Select(listener => listener.Inode);
 
+    /// <summary>The oldest process that listens on a port; 0 where none can be seen. Looks at all
+    /// processes.</summary>
+    public int HolderOf(int port) => IsSimulated
+        ? (int)SocketsOn(port).FirstOrDefault()
+        : ProcessSockets.HoldersOf(SocketsOn(port).ToHashSet()).Select(holder => holder.ProcessId).FirstOrDefault();
+
     private bool TryReadFile(string path, PortProtocol protocol, bool isOptional = false)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferSize);

@@ -34,7 +34,7 @@ internal static class ListenerCheck
             ? ListenerRefusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/fd may not be read"))
             : table.Listens(port, sockets) ? null
             : !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
-            : ListenerRefusals.AnotherListens(owner, port, protocol, process.Id);
+            : ListenerRefusals.AnotherListens(owner, port, protocol, process.Id, () => table.HolderOf(port));
     }
 
     /// <summary>Whether an entry in force may stand.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
@@ -23,12 +24,18 @@ internal static class ListenerRefusals
             () => Text($"The daemon listens on the port {port} ({protocol}) for another claim, and the process of {owner} does not have that socket, so {owner} cannot take it. Register another port, or from the program that was started with the socket."),
             owner, port, protocol);
 
-    public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId) =>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="processId">The process that does not listen.</param>
+    /// <param name="findListener">Looks for the one that does, which takes milliseconds; 0 where it
+    /// cannot be seen.</param>
+    public static PortRefusal AnotherListens(string owner, int port, PortProtocol protocol, int processId, Func<int> findListener) =>
         new(
             PortRefusalReason.NotListening,
-            () => Text($"Somebody listens on the port {port} that was registered for {owner}, but no socket of process {processId} does. Register from the process that listens."),
+            () => Text($"Somebody listens on the port {port} that was registered for {owner}{(findListener() is > 0 and int listener ? Text($" (pid {listener}, {ProcessFiles.NameOf(listener)})") : string.Empty)}, but no socket of process {processId} does. Register from the process that listens."),
             owner, port, protocol)
-        { HolderProcessId = processId };
+        { FindHolder = findListener };
 
     public static PortRefusal Unverifiable(string owner, int port, PortProtocol protocol, string why) =>
         new(

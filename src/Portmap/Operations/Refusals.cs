@@ -210,7 +210,7 @@ internal static class Refusals
             : Text($"Only a request that carries its epoch, {holder.Epoch}, may sign it out; or stop that process.");
 
     public static PortRefusal ProcessDead(Place wanted, int processId) =>
-        new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol) { HolderProcessId = processId };
+        new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol);
 
     public static PortRefusal SessionEnded(SessionHolder session, string owner) =>
         new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
@@ -221,8 +221,7 @@ internal static class Refusals
         return new(
             PortRefusalReason.ProcessDead,
             () => Text($"The process {processId} of {lease.Owner} ended before it listened on {Target(lease)}. Look at its log.{hint}"),
-            lease.Owner, lease.Port, lease.Protocol)
-        { HolderProcessId = processId };
+            lease.Owner, lease.Port, lease.Protocol);
     }
 
     public static PortRefusal NotListening(ILease lease, int processId, TimeSpan waited)
@@ -231,8 +230,7 @@ internal static class Refusals
         return new(
             PortRefusalReason.NotListening,
             () => Text($"The process {processId} of {lease.Owner} did not listen on {Target(lease)} within {waited}. Look at its log, raise LeaseTimeout, or extend the lease.{hint}"),
-            lease.Owner, lease.Port, lease.Protocol)
-        { HolderProcessId = processId };
+            lease.Owner, lease.Port, lease.Protocol);
     }
 
     public static PortRefusal SomebodyElseListens(ILease lease, int processId, int stranger)

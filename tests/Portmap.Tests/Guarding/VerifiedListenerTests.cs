@@ -44,7 +44,9 @@ public sealed class VerifiedListenerTests
         using Stranger socket = Stranger.Listening(port);
         Child idle = scene.StartChild();
 
-        (await scene.SessionOf(idle).RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync()).ShouldExplain(PortRefusalReason.NotListening, "b1", port, idle.Id);
+        PortRefusal refusal = await scene.SessionOf(idle).RegisterAsync(new PortClaimRequest("b1", port)).RefusalAsync();
+        refusal.ShouldExplain(PortRefusalReason.NotListening, "b1", port, idle.Id, $"(pid {Environment.ProcessId}, ");
+        refusal.HolderProcessId.Should().Be(Environment.ProcessId, "it has the port, and {0} has nothing", idle.Id);
 
         await using Scene credulous = Scene.OnRealPorts(PortBlock.Take(1), options => options.VerifyListening = true);
         (await credulous.SessionOf(credulous.StartChild()).RegisterAsync(new PortClaimRequest("b1", port)).AsTask().Within()).Port.Should().Be(port);

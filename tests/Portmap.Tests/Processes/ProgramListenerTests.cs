@@ -180,7 +180,7 @@ public sealed class ProgramListenerTests : IDisposable
         child.Kill();
         int reads = _registry.Listeners.Reads;
 
-        (await ((Task)lease.RegisterAsync(child.Process)).RefusalAsync()).ShouldExplain(PortRefusalReason.ProcessDead, "gone", child.Id);
+        (await ((Task)lease.RegisterAsync(child.Process)).RefusalAsync()).ShouldExplain(PortRefusalReason.ProcessDead, "gone", child.Id).HolderProcessId.Should().BeNull("the dead hold nothing");
 
         _registry.Listeners.Reads.Should().Be(reads);
     }
