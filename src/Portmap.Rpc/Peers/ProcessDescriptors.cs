@@ -23,7 +23,7 @@ internal static class ProcessDescriptors
         string wanted = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{inode}]");
         try
         {
-            return Directory.EnumerateFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/fd")).Any(path => Link(path) == wanted);
+            return DescriptorLinks.Of(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}")).Contains(wanted);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -38,7 +38,7 @@ internal static class ProcessDescriptors
     {
         try
         {
-            string? link = Link(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{socket.Handle}"));
+            string? link = DescriptorLinks.TryRead(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{socket.Handle}"));
             return link is not null && link.StartsWith(Prefix, StringComparison.Ordinal)
                 && long.TryParse(link.AsSpan(Prefix.Length).TrimEnd(']'), NumberStyles.None, CultureInfo.InvariantCulture, out long inode)
                 ? inode
@@ -47,18 +47,6 @@ internal static class ProcessDescriptors
         catch (ObjectDisposedException)
         {
             return null;
-        }
-    }
-
-    private static string? Link(string path)
-    {
-        try
-        {
-            return new FileInfo(path).LinkTarget;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;   // closed meanwhile
         }
     }
 }

@@ -31,7 +31,7 @@ internal static class Descriptors
     {
         try
         {
-            return Directory.EnumerateFileSystemEntries("/proc/self/fd").Count();
+            return DescriptorLinks.Count("/proc/self");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

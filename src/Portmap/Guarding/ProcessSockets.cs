@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Native;
 using Portmap.Processes;
 
 namespace Portmap.Guarding;
@@ -92,11 +93,11 @@ internal static class ProcessSockets
     {
         try
         {
-            foreach (string descriptor in Directory.EnumerateFiles($"{folder}/fd"))
+            foreach (string? target in DescriptorLinks.Of(folder))
             {
                 seen++;
                 // The link reads socket:[12345].
-                if (TryReadLink(descriptor) is { } target && target.StartsWith(Prefix, StringComparison.Ordinal)
+                if (target is not null && target.StartsWith(Prefix, StringComparison.Ordinal)
                     && long.TryParse(target.AsSpan(Prefix.Length, target.Length - Prefix.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out long inode))
                 {
                     visit(inode);
@@ -108,18 +109,6 @@ internal static class ProcessSockets
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             return false;
-        }
-    }
-
-    private static string? TryReadLink(string path)
-    {
-        try
-        {
-            return new FileInfo(path).LinkTarget;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;   // closed meanwhile
         }
     }
 }

@@ -65,6 +65,11 @@ internal sealed class GuardingDaemon : IDisposable
             return await BindingDaemon.RunAsync(ports);
         }
 
+        if (args is ["holders", string process, string port])
+        {
+            return TracedProgram.LookForHolders(process, port);
+        }
+
         if (args is not [string range, string guard, string starve])
         {
             return 0;   // the test host loads this assembly, it does not run it

@@ -1,0 +1,22 @@
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Processes;
+
+/// <summary>What is asked of the kernel, and what is not, as strace writes it down.</summary>
+public sealed class TracedTests
+{
+    [NeedsFact("python3", Also = ["strace"])]
+    public async Task Holders_OfAPort_AreFoundWithoutFollowingALinkOfADescriptor()
+    {
+        // A process may have a file of a mount that is dead open; who follows its link waits for
+        // ever.
+        int port = PortBlock.TakeOne();
+        using Child server = await ListeningChild.StartAsync(port);
+
+        (string said, string[] calls) = await TracedProgram.LookForHoldersAsync(server.Id, port);
+
+        said.Should().Be($"True {server.Id}");
+        calls.Should().Contain(call => call.Contains($"\"/proc/{server.Id}/fd", StringComparison.Ordinal), "the calls are seen");
+        calls.Should().NotContain(call => call.Contains("/fd/", StringComparison.Ordinal));
+    }
+}
