@@ -113,15 +113,17 @@ internal sealed class DeathWatch
         }
 
         // Who has ended stands in it until the descriptor is closed, and comes again after all
-        // others.
+        // others: fewer than fit in are all there are.
         Span<int> places = stackalloc int[EventsAtOnce];
-        int seen = 0;
-        for (int count; seen < _places.Length && (count = Posix.Look(book, places)) > 0; seen += count)
+        int seen = 0, count = EventsAtOnce;
+        while (count == EventsAtOnce && seen < _places.Length && (count = Posix.Look(book, places)) > 0)
         {
             foreach (int place in places[..count])
             {
                 Volatile.Write(ref _notes[place], true);
             }
+
+            seen += count;
         }
 
         return seen != 0;

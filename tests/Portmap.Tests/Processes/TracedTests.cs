@@ -19,4 +19,13 @@ public sealed class TracedTests
         calls.Should().Contain(call => call.Contains($"\"/proc/{server.Id}/fd", StringComparison.Ordinal), "the calls are seen");
         calls.Should().NotContain(call => call.Contains("/fd/", StringComparison.Ordinal));
     }
+
+    [NeedsFact("strace")]
+    public async Task ReadBook_SomeHaveDied_AsksOnce()
+    {
+        (string said, string[] calls) = await TracedProgram.ReadBookAsync(deaths: 3);
+
+        said.Should().Be("3");
+        calls.Where(call => call.Contains(", 64, 0", StringComparison.Ordinal)).Should().ContainSingle("{0}", string.Join('\n', calls.Take(20)));
+    }
 }

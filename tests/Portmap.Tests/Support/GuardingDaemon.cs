@@ -70,6 +70,11 @@ internal sealed class GuardingDaemon : IDisposable
             return TracedProgram.LookForHolders(process, port);
         }
 
+        if (args is ["book", string deaths])
+        {
+            return TracedProgram.ReadBook(deaths);
+        }
+
         if (args is not [string range, string guard, string starve])
         {
             return 0;   // the test host loads this assembly, it does not run it
