@@ -54,10 +54,9 @@ internal sealed class ForeignHolders(SimulatedHost? host)
 
         if (ports.Count != 0)
         {
-            LookUp(ports);
-            foreach ((PortProtocol protocol, int port) in ports)
+            foreach (((PortProtocol protocol, int port), ForeignHolder holder) in LookUp(ports))
             {
-                if (Known(protocol, port) is { } holder)
+                if (!ReferenceEquals(holder, s_unknown))
                 {
                     found(protocol, port, holder.ProcessId, holder.Command);
                 }
@@ -70,44 +69,59 @@ internal sealed class ForeignHolders(SimulatedHost? host)
     /// </summary>
     public IReadOnlyList<ForeignHolder?> Of(PortProtocol protocol, params IReadOnlyList<int> ports)
     {
-        HashSet<(PortProtocol, int)> missing =
-            [.. ports.Where(port => port != 0).Select(port => (protocol, port)).Where(port => !_known.ContainsKey(port))];
-        if (missing.Count != 0 && IsKnowable)
+        Dictionary<(PortProtocol, int), ForeignHolder> holders = [];
+        HashSet<(PortProtocol, int)> missing = [];
+        foreach ((PortProtocol, int) port in ports.Where(port => port != 0).Select(port => (protocol, port)))
         {
-            LookUp(missing);
+            if (_known.TryGetValue(port, out ForeignHolder? known))
+            {
+                holders[port] = known;
+            }
+            else
+            {
+                missing.Add(port);
+            }
         }
 
-        return [.. ports.Select(port => Known(protocol, port))];
+        if (missing.Count != 0 && IsKnowable)
+        {
+            foreach (((PortProtocol, int) port, ForeignHolder holder) in LookUp(missing))
+            {
+                holders[port] = holder;   // what others know by now may be forgotten again
+            }
+        }
+
+        return [.. ports.Select(port => holders.GetValueOrDefault((protocol, port)) is { } holder && !ReferenceEquals(holder, s_unknown) ? holder : null)];
     }
 
     private bool IsKnowable => host is not null || OperatingSystem.IsLinux();
 
-    private ForeignHolder? Known(PortProtocol protocol, int port) =>
-        _known.TryGetValue((protocol, port), out ForeignHolder? holder) && !ReferenceEquals(holder, s_unknown) ? holder : null;
-
-    private void LookUp(HashSet<(PortProtocol Protocol, int Port)> ports)
+    /// <summary>Looks for the holders of some ports, of which each is known from then on, or known
+    /// to be unknown; not before, for others take what is known for an answer.</summary>
+    private Dictionary<(PortProtocol Protocol, int Port), ForeignHolder> LookUp(HashSet<(PortProtocol Protocol, int Port)> ports)
     {
+        Dictionary<(PortProtocol, int), ForeignHolder> holders = host is null ? Search(ports)
+            : ports.ToDictionary(port => port, port => host.Sockets(port.Protocol, port.Port).Select(socket => new ForeignHolder(socket.ProcessId, string.Empty)).FirstOrDefault(s_unknown));
         if (_known.Count + ports.Count > Capacity)
         {
             _known.Clear();
         }
 
-        if (host is not null)
+        foreach (((PortProtocol, int) port, ForeignHolder holder) in holders)
         {
-            foreach ((PortProtocol Protocol, int Port) port in ports)
-            {
-                _known[port] = host.Sockets(port.Protocol, port.Port).Select(socket => new ForeignHolder(socket.ProcessId, string.Empty)).FirstOrDefault(s_unknown);
-            }
-
-            return;
+            _known[port] = holder;
         }
 
+        return holders;
+    }
+
+    private static Dictionary<(PortProtocol, int), ForeignHolder> Search(HashSet<(PortProtocol Protocol, int Port)> ports)
+    {
+        Dictionary<(PortProtocol, int), ForeignHolder> holders = ports.ToDictionary(port => port, _ => s_unknown);
         Dictionary<long, (PortProtocol, int)> sockets = [];
         Dictionary<PortProtocol, ListenTable> tables = [];
         foreach ((PortProtocol Protocol, int Port) port in ports)
         {
-            _known[port] = s_unknown;
-
             // Who listens there; else who is bound and silent, or has an outgoing connection from
             // it.
             IReadOnlyList<PortSocket>? all = PortSockets.All(port.Protocol, port.Port);
@@ -127,6 +141,7 @@ internal sealed class ForeignHolders(SimulatedHost? host)
         sockets.Remove(0);   // of a connection that nobody has any more
         ProcessSockets.FindHolders(
             [.. sockets.Keys],
-            (inode, processId) => _known[sockets[inode]] = new ForeignHolder(processId, ProcessFiles.NameOf(processId)));
+            (inode, processId) => holders[sockets[inode]] = new ForeignHolder(processId, ProcessFiles.NameOf(processId)));
+        return holders;
     }
 }

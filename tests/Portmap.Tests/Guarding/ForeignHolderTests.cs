@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Guarding;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -68,6 +69,47 @@ public sealed class ForeignHolderTests
         refusal.ShouldExplain(PortRefusalReason.AttemptsExhausted, [.. named]);
         refusal.HolderProcessId.Should().Be(strangers[^1].Id);
         strangers.ForEach(stranger => stranger.Dispose());
+    }
+
+    [NeedsFact("python3")]
+    public async Task Of_WhileAPassLooks_NamesTheHolder()
+    {
+        int port = PortBlock.TakeOne();
+        using Child stranger = await ListeningChild.StartAsync(port);
+        ForeignHolders holders = new(null);
+        Task passes = Task.Run(() =>
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                holders.Want(PortProtocol.Tcp, port);
+                holders.LookUpWanted((_, _, _, _) => { });
+            }
+        });
+
+        int? named = stranger.Id;
+        while (!passes.IsCompleted && named == stranger.Id)
+        {
+            named = holders.Of(PortProtocol.Tcp, port)[0]?.ProcessId;
+        }
+
+        await passes.Within(TimeSpan.FromMinutes(2));
+        named.Should().Be(stranger.Id);
+    }
+
+    [NeedsFact("python3")]
+    public async Task Want_PortIsFoundInUseAgain_ItsFormerHolderIsForgotten()
+    {
+        int port = PortBlock.TakeOne();
+        ForeignHolders holders = new(null);
+        using (Child former = await ListeningChild.StartAsync(port))
+        {
+            holders.Of(PortProtocol.Tcp, port)[0]!.ProcessId.Should().Be(former.Id);
+        }
+
+        using Child stranger = await ListeningChild.StartAsync(port);
+        holders.Want(PortProtocol.Tcp, port);
+
+        holders.Of(PortProtocol.Tcp, port)[0]!.ProcessId.Should().Be(stranger.Id);
     }
 
     [Fact]
