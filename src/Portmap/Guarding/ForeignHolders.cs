@@ -65,13 +65,15 @@ internal sealed class ForeignHolders(SimulatedHost? host)
     }
 
     /// <summary>
-    /// The holders of some ports, as they are known; those that are not are looked for now.
+    /// The holders of some ports, as they are known; those that are not are looked for now. Of both
+    /// protocols that of TCP comes first.
     /// </summary>
     public IReadOnlyList<ForeignHolder?> Of(PortProtocol protocol, params IReadOnlyList<int> ports)
     {
+        PortProtocol[] protocols = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
         Dictionary<(PortProtocol, int), ForeignHolder> holders = [];
         HashSet<(PortProtocol, int)> missing = [];
-        foreach ((PortProtocol, int) port in ports.Where(port => port != 0).Select(port => (protocol, port)))
+        foreach ((PortProtocol, int) port in protocols.SelectMany(one => ports.Where(port => port != 0).Select(port => (one, port))))
         {
             if (_known.TryGetValue(port, out ForeignHolder? known))
             {
@@ -91,7 +93,7 @@ internal sealed class ForeignHolders(SimulatedHost? host)
             }
         }
 
-        return [.. ports.Select(port => holders.GetValueOrDefault((protocol, port)) is { } holder && !ReferenceEquals(holder, s_unknown) ? holder : null)];
+        return [.. ports.Select(port => protocols.Select(one => holders.GetValueOrDefault((one, port), s_unknown)).FirstOrDefault(holder => !ReferenceEquals(holder, s_unknown)))];
     }
 
     private bool IsKnowable => host is not null || OperatingSystem.IsLinux();

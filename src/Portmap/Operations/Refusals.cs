@@ -88,15 +88,20 @@ internal static class Refusals
             return Denied(request, denied.Min());
         }
 
-        PortProtocol protocol = Transport(request.Protocol);
         return new(
             PortRefusalReason.Exhausted,
             () =>
             {
-                PortCounts counts = ports.Count(protocol, pool);
-                return Text($"No port of {pool.Text} ({pool.Count} that may be handed out) is free for {request.Owner} on {protocol}: {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. {(request.Ports is null ? "Widen Ports" : "Ask for more of Ports")}, shorten ReuseDelay or release what is not used.");
+                string taken = request.Protocol == PortProtocol.TcpAndUdp ? $"both protocols; {Taken(ports, PortProtocol.Tcp, pool)}; {Taken(ports, PortProtocol.Udp, pool)}" : Taken(ports, request.Protocol, pool);
+                return Text($"No port of {pool.Text} ({pool.Count} that may be handed out) is free for {request.Owner} on {taken}{(denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)"))}. {(request.Ports is null ? "Widen Ports" : "Ask for more of Ports")}, shorten ReuseDelay or release what is not used.");
             },
             request.Owner, 0, request.Protocol);
+    }
+
+    private static string Taken(PortLookup ports, PortProtocol protocol, PortPool pool)
+    {
+        PortCounts counts = ports.Count(protocol, pool);
+        return Text($"{protocol}: {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign");
     }
 
     public static PortRefusal StrategyFailed(PortRequest request, string strategy, Exception failure) =>
@@ -133,9 +138,9 @@ internal static class Refusals
     public static PortRefusal Foreign(PortRequest request, PortRegistrySettings settings, ForeignHolders holders) =>
         new(
             PortRefusalReason.Foreign,
-            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(Transport(request.Protocol), request.PreviousPort)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
+            () => Text($"The port {request.PreviousPort} that {request.Owner} requires is in use by something outside the registry{By(holders.Of(request.Protocol, request.PreviousPort)[0])}. Stop that program, wait until it is looked at again ({settings.ForeignRecheck}), or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol)
-        { FindHolder = () => holders.Of(Transport(request.Protocol), request.PreviousPort)[0]?.ProcessId ?? 0 };
+        { FindHolder = () => holders.Of(request.Protocol, request.PreviousPort)[0]?.ProcessId ?? 0 };
 
     public static PortRefusal InUse(PortRequest request, PortEntry holder, bool isCooling) =>
         new(
@@ -267,9 +272,9 @@ internal static class Refusals
         IReadOnlyList<int> tried = lease.TriedPorts;
         return new(
             PortRefusalReason.AttemptsExhausted,
-            () => Text($"{lease.Owner} could not bind {tried.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", tried.Zip(holders.Of(Transport(lease.Protocol), tried), (port, holder) => port == 0 ? "one of its own" : Text($"{port}{By(holder)}")))}. Stop who holds them, choose another range, or raise BindAttempts."),
+            () => Text($"{lease.Owner} could not bind {tried.Count} ports in a row, at most {settings.BindAttempts} are tried: {string.Join(", ", tried.Zip(holders.Of(lease.Protocol, tried), (port, holder) => port == 0 ? "one of its own" : Text($"{port}{By(holder)}")))}. Stop who holds them, choose another range, or raise BindAttempts."),
             lease.Owner, tried[^1], lease.Protocol)
-        { FindHolder = () => holders.Of(Transport(lease.Protocol), tried)[^1]?.ProcessId ?? 0 };
+        { FindHolder = () => holders.Of(lease.Protocol, tried)[^1]?.ProcessId ?? 0 };
     }
 
     private static PortRefusal Conflict(Place wanted, ClaimView holder, FormattableString message) =>
@@ -313,7 +318,7 @@ internal static class Refusals
 
     private static string By(ForeignHolder? holder) => holder is null ? string.Empty : Text($" (pid {holder.ProcessId}, {holder.Command})");
 
-    /// <summary>Of both protocols TCP is the one that is asked about.</summary>
+    /// <summary>Of both protocols a strategy is asked about TCP.</summary>
     private static PortProtocol Transport(PortProtocol protocol) => protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp;
 
     private static string Process(int? processId, string not = "") => processId is null or 0 ? string.Empty : Text($" (pid {processId}{not})");

@@ -71,6 +71,33 @@ public sealed class ForeignHolderTests
         strangers.ForEach(stranger => stranger.Dispose());
     }
 
+    [NeedsTheory("python3")]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Require_ForBothProtocolsAndAStrangerHasOne_TheRefusalNamesIt(PortProtocol taken)
+    {
+        PortRange range = PortBlock.Take(1);
+        await using Scene scene = Scene.OnRealPorts(range);
+        using Puppet stranger = Puppet.Start();
+        (await stranger.OpenAsync("a", new Place("0.0.0.0"), range.First, reuse: false, udp: taken == PortProtocol.Udp)).Should().Be("ok");
+
+        PortRefusal refusal = scene.AcquireRefused(new PortRequest("b1") { Previous = range.First, Reuse = PortReuse.Require, Protocol = PortProtocol.TcpAndUdp });
+
+        refusal.ShouldExplain(PortRefusalReason.Foreign, range.First, $"(pid {stranger.Id}, ");
+        refusal.HolderProcessId.Should().Be(stranger.Id);
+    }
+
+    [Fact]
+    public async Task Acquire_ForBothProtocolsAndUdpIsFull_TheRefusalSaysSo()
+    {
+        PortRange range = PortBlock.Take(1);
+        await using Scene scene = Scene.OnRealPorts(range);
+        using Stranger stranger = Stranger.OnUdp(range.First);
+
+        scene.AcquireRefused(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp })
+            .ShouldExplain(PortRefusalReason.Exhausted, "Udp: 0 are bound, 0 reserved, 0 cooling, 1 foreign");
+    }
+
     [NeedsFact("python3")]
     public async Task Of_WhileAPassLooks_NamesTheHolder()
     {
