@@ -117,6 +117,22 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
 
             Enumerable.Range(0, 50).Select(i => scene.Acquire(OwnerOf(i)).Port).Should().NotBeInAscendingOrder();
         }
+
+        [Theory]
+        [InlineData(PortProtocol.Tcp)]
+        [InlineData(PortProtocol.Udp)]
+        public async Task Acquire_OfCertainRanges_BeginsElsewhereOnEachDaemon(PortProtocol protocol)
+        {
+            // Two daemons of a fleet would be given the same ports in the same order.
+            HashSet<int> first = [];
+            for (int i = 0; i < 8; i++)
+            {
+                await using Scene scene = new("1025-60000", options => options.Order = PortOrder.Random);
+                first.Add(scene.Acquire(new PortRequest("b1") { Ports = "20000-59999", Protocol = protocol }).Port);
+            }
+
+            first.Should().HaveCountGreaterThan(1);
+        }
     }
 
     public sealed class LowestFree() : AllocatorPicksTests(PortOrder.LowestFree)
