@@ -69,7 +69,7 @@ internal static class Diagnosis
 
     private static PortFinding? Overlap(PortRegistrySettings settings, Func<int, bool> isUsed)
     {
-        PortRange[] parts = settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: true);
+        PortRange[] parts = [.. settings.Kernel.PartsOf(settings.Ports.Ranges, handedOut: true).SelectMany(part => WithoutExcluded(part, settings))];
         if (settings.Kernel.Ephemeral is not { } ephemeral || parts.Length == 0)
         {
             return null;
@@ -84,14 +84,34 @@ internal static class Diagnosis
         string others = outside.Length == 0 ? string.Empty : Text($"; {free} of {outside.Length} others are free and are used first");
         return new PortFinding(
             PortFindingKind.EphemeralOverlap,
-            Text($"{taken} of {settings.Ports.Width} ports of {settings.Ports.Text} ({ours}) are also handed out by the kernel{others}"),
+            Text($"{taken} of {settings.Ports.Ranges.Sum(range => WithoutExcluded(range, settings).Sum(part => part.Count))} ports of {settings.Ports.Text}{(settings.Exclude.Length == 0 ? string.Empty : " without " + settings.Exclude)} ({ours}) are also handed out by the kernel{others}"),
             Text($"net.ipv4.ip_local_port_range is {ephemeral}, {Reserve} is '{settings.Kernel.Reserved}'"),
             has - taken >= fewest
                 ? $"Run: {ReserveAlso(settings, ours)}"
-                : Text($"Do not reserve them: that would leave the kernel {has - taken} of {has} ports for outgoing connections. {OtherPorts(settings, parts[^1], has - fewest)}"))
+                : Text($"Do not reserve them: that would leave the kernel {has - taken} of {has} ports for outgoing connections. {OtherPorts(settings, parts.MaxBy(part => part.Count), has - fewest)}"))
         {
             IsNote = free >= Math.Max(FewestOutside, outside.Length / 10),
         };
+    }
+
+    /// <summary>The parts of a range that may be handed out here: to anybody, or to whom a number is
+    /// kept for.</summary>
+    private static IEnumerable<PortRange> WithoutExcluded(PortRange range, PortRegistrySettings settings)
+    {
+        int first = 0;
+        for (int port = range.First; port <= range.Last + 1; port++)
+        {
+            bool isIn = port <= range.Last && (settings.HandsOut(port) || settings.Kept?.OwnerOf(port) is not null);
+            if (isIn && first == 0)
+            {
+                first = port;
+            }
+            else if (!isIn && first != 0)
+            {
+                yield return new PortRange(first, port - 1);
+                first = 0;
+            }
+        }
     }
 
     /// <summary>The ports that may be handed out here, and are not by the kernel.</summary>

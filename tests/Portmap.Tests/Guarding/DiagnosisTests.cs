@@ -71,6 +71,21 @@ public sealed class DiagnosisTests : IDisposable
         finding.Value.Should().EndWith("; 35 of 35 others are free and are used first");
     }
 
+    [Fact]
+    public void Find_WhatOverlapsIsExcluded_SaysNothing() =>
+        Find(new PortRegistryOptions { Exclude = "49152-60999" }).Should().BeEmpty("no port that is handed out is the kernel's as well");
+
+    [Fact]
+    public void Find_SomeOfTheOverlapIsExcluded_TheCommandReservesTheRest()
+    {
+        PortRegistryOptions options = new() { Exclude = "49152-60000", KeptPorts = { ["b1"] = 60_500 } };
+
+        PortFinding finding = Find(options).Should().ContainSingle().Which;
+
+        finding.Remedy.Should().Be("Run: sysctl -w net.ipv4.ip_local_reserved_ports=60001-60999", "one is kept for somebody, and so handed out");
+        finding.Value.Should().StartWith("999 of 5535 ports of 49152-65535 without 49152-60000 (60001-60999)");
+    }
+
     public static IEnumerable<object[]> Overlaps { get; } =
         from kernel in (string[])["32768\t60999", "1024\t65535", "16384\t65535", "49152\t65535", "50000\t50099", "60000\t60001", "40000\t40000", "32768\t40959"]
         from ports in (string[])["1024-65535", "1-65535", "32768-60999", "49152-65535", "30000-61000", "40000-40000", "50000-50050", "60000-60001", "32768-52806", "32768-52807"]
