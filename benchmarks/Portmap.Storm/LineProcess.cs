@@ -4,9 +4,10 @@ namespace Portmap.Storm;
 
 /// <summary>A child process that is asked by lines and answers by lines, and ends with its standard
 /// input.</summary>
-internal sealed class LineProcess : IAsyncDisposable
+internal sealed class LineProcess : IChild
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
+    /// <summary>How long anything that a child does may take.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly Task<string> _errors;
 
@@ -20,6 +21,8 @@ internal sealed class LineProcess : IAsyncDisposable
 
     public Process Process { get; }
 
+    public int Id => Process.Id;
+
     public async Task<string> AskAsync(string line)
     {
         await Process.StandardInput.WriteLineAsync(line);
@@ -27,14 +30,14 @@ internal sealed class LineProcess : IAsyncDisposable
     }
 
     /// <returns>The next line, or null when the process has ended instead.</returns>
-    public async Task<string?> ReadAsync() => await Process.StandardOutput.ReadLineAsync().WaitAsync(s_limit);
+    public async Task<string?> ReadAsync() => await Process.StandardOutput.ReadLineAsync().WaitAsync(Limit);
 
     public async ValueTask DisposeAsync()
     {
         Process.StandardInput.Close();
         try
         {
-            await Process.WaitForExitAsync().WaitAsync(s_limit);
+            await Process.WaitForExitAsync().WaitAsync(Limit);
         }
         catch (TimeoutException)
         {

@@ -18,6 +18,7 @@ return args switch
     [StormNamespace.Inside, .. var rest] => await StormCommand.RunAsync(rest is ["ci"] ? StormPlan.Brief : StormPlan.Full),
     [WorkerCommand.Verb] => await WorkerCommand.RunAsync(),
     [StartCommand.Verb, .. var port] => await StartCommand.RunAsync(port),
+    [PassedCommand.Verb] => await PassedCommand.RunAsync(),
     [PassersBy.Verb] => PassersBy.Run(),
     [Adversary.Verb] => Adversary.Run(),
     _ => BadArguments(),

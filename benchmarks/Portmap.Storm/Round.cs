@@ -15,7 +15,7 @@ internal static class Round
     {
         IReadOnlyCollection<(HandOff, bool)> all = [];
         InterferenceRates rates = await weather.MeasureAsync(async () => all = await HandOverAsync(contestant, workers, handOffs));
-        return RoundResult.Of(contestant.Name, weather.WithAdversary, all, rates);
+        return await ResultAsync(contestant, weather, all, rates);
     }
 
     /// <summary>The same in calm weather.</summary>
@@ -40,25 +40,36 @@ internal static class Round
     }
 
     /// <summary>Starts real processes, a few at once.</summary>
-    public static async Task<RoundResult> StartAsync(IContestant contestant, StormPlan plan, Interference weather)
+    public static async Task<RoundResult> StartAsync(IContestant contestant, int starts, int atOnce, Interference weather)
     {
         ConcurrentBag<(HandOff, bool)> all = [];
         int started = 0;
-        InterferenceRates rates = await weather.MeasureAsync(() => Task.WhenAll(Enumerable.Range(0, plan.StartsAtOnce).Select(_ => Task.Run(RunAsync))));
-        return RoundResult.Of(contestant.Name, weather.WithAdversary, all, rates);
+        InterferenceRates rates = await weather.MeasureAsync(() => Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(RunAsync))));
+        return await ResultAsync(contestant, weather, all, rates);
 
         async Task RunAsync()
         {
-            while (Interlocked.Increment(ref started) is var number && number <= plan.Starts)
+            while (Interlocked.Increment(ref started) is var number && number <= starts)
             {
-                (HandOff handOff, LineProcess process) = await contestant.StartAsync(string.Create(CultureInfo.InvariantCulture, $"vol1:/bricks/b{number}"));
+                (HandOff handOff, IChild process) = await contestant.StartAsync(string.Create(CultureInfo.InvariantCulture, $"vol1:/bricks/b{number}"));
                 await using (process)
                 {
-                    all.Add((handOff, handOff.Failure is null && await Client.ReachesAsync(handOff.Port, process.Process.Id)));
+                    all.Add((handOff, handOff.Failure is null && await Client.ReachesAsync(handOff.Port, process.Id)));
                 }
 
                 contestant.Closed(handOff);
             }
         }
+    }
+
+    private static async Task<RoundResult> ResultAsync(IContestant contestant, Interference weather, IReadOnlyCollection<(HandOff HandOff, bool IsReached)> all, InterferenceRates rates)
+    {
+        List<Taker> takers = [];
+        foreach (LostNumber lost in all.SelectMany(one => one.HandOff.Lost))
+        {
+            takers.Add(await weather.WhoTookAsync(lost));
+        }
+
+        return RoundResult.Of(contestant.Name, weather.WithAdversary, all, takers, rates);
     }
 }

@@ -9,7 +9,7 @@ namespace Portmap.Storm;
 /// <param name="Count">How many hand-offs or starts.</param>
 /// <param name="Lost">How many of them lost at least one number, those that failed
 /// included.</param>
-/// <param name="Retries">How many numbers were lost in all.</param>
+/// <param name="Takers">Who took each number that was lost.</param>
 /// <param name="Failed">How many of them did not end in a process that listens.</param>
 /// <param name="Misdirected">How many ended in one that listens, and a client reached somebody else
 /// or nobody.</param>
@@ -19,22 +19,24 @@ namespace Portmap.Storm;
 /// <param name="Rates">How fast the others were meanwhile.</param>
 /// <param name="Failures">Why some failed, each reason once.</param>
 internal sealed record RoundResult(
-    string Contestant, bool WithAdversary, int Count, int Lost, int Retries, int Failed, int Misdirected, TimeSpan Median, TimeSpan P99, InterferenceRates Rates,
+    string Contestant, bool WithAdversary, int Count, int Lost, IReadOnlyList<Taker> Takers, int Failed, int Misdirected, TimeSpan Median, TimeSpan P99, InterferenceRates Rates,
     IReadOnlyList<string> Failures)
 {
     public double LostShare => (double)Lost / Count;
 
     public double FailedShare => (double)Failed / Count;
 
-    public static RoundResult Of(string contestant, bool withAdversary, IReadOnlyCollection<(HandOff HandOff, bool IsReached)> all, InterferenceRates rates)
+    public int NumbersTo(Taker taker) => Takers.Count(one => one == taker);
+
+    public static RoundResult Of(string contestant, bool withAdversary, IReadOnlyCollection<(HandOff HandOff, bool IsReached)> all, IReadOnlyList<Taker> takers, InterferenceRates rates)
     {
         TimeSpan[] times = [.. all.Where(one => one.HandOff.Failure is null).Select(one => one.HandOff.Took).Order()];
         return new RoundResult(
             contestant,
             withAdversary,
             all.Count,
-            all.Count(one => one.HandOff is { Retries: > 0 } or { Failure: not null }),
-            all.Sum(one => one.HandOff.Retries),
+            all.Count(one => one.HandOff is { Lost.Count: > 0 } or { Failure: not null }),
+            takers,
             all.Count(one => one.HandOff.Failure is not null),
             all.Count(one => one.HandOff.Failure is null && !one.IsReached),
             At(times, 0.5),

@@ -17,13 +17,13 @@ internal static class StartsCommand
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
         double? most = arguments is [var text] ? double.Parse(text, CultureInfo.InvariantCulture) : null;
-        await using IContestant naive = await Contestant.All[0](), worker = await Contestant.All[^1](), guarded = await Contestant.All[^2]();
+        await using IContestant naive = await Contestant.Probe.EnterAsync(), worker = await Contestant.ProcessBinds.EnterAsync(), guarded = await Contestant.Guard.EnterAsync();
         List<double> naiveMs = [], workerMs = [], guardedMs = [];
         for (int i = 0; i < WarmUps + Starts; i++)
         {
             foreach ((IContestant contestant, List<double> times) in new[] { (naive, naiveMs), (worker, workerMs), (guarded, guardedMs) })
             {
-                (HandOff handOff, LineProcess process) = await contestant.StartAsync(string.Create(CultureInfo.InvariantCulture, $"vol2:/bricks/b{i}"));
+                (HandOff handOff, IChild process) = await contestant.StartAsync(string.Create(CultureInfo.InvariantCulture, $"vol2:/bricks/b{i}"));
                 await process.DisposeAsync();
                 contestant.Closed(handOff);
                 if (i >= WarmUps && handOff.Failure is null)

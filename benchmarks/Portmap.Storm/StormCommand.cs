@@ -13,9 +13,10 @@ internal static class StormCommand
         new Thread(EndWithParent) { IsBackground = true }.Start();
         List<RoundResult> handOffs = [], starts = [];
         List<LineProcess> workers = [.. Enumerable.Range(0, plan.Workers).Select(_ => new LineProcess(Self.Start(WorkerCommand.Verb)))];
-        foreach (Func<Task<IContestant>> enter in Contestant.All)
+        IReadOnlyList<Contestant> entered = [.. Contestant.All.Where(contestant => contestant.IsBrief || !plan.IsBrief)];
+        foreach (Contestant one in entered.Where(one => one.TakesHandOffs))
         {
-            await using IContestant contestant = await enter();
+            await using IContestant contestant = await one.EnterAsync();
             await Round.HandOverAsync(contestant, workers, StormPlan.WarmUps * plan.Workers);
         }
 
@@ -23,13 +24,17 @@ internal static class StormCommand
         {
             await using Interference weather = new(withAdversary);
             await weather.WhenUnderWayAsync();
-            foreach (Func<Task<IContestant>> enter in Contestant.All)
+            foreach (Contestant one in entered)
             {
-                await using IContestant contestant = await enter();
-                handOffs.Add(await Round.HandOverAsync(contestant, workers, plan.HandOffs, weather));
+                await using IContestant contestant = await one.EnterAsync();
+                if (one.TakesHandOffs)
+                {
+                    handOffs.Add(await Round.HandOverAsync(contestant, workers, plan.HandOffs, weather));
+                }
+
                 if (withAdversary)
                 {
-                    starts.Add(await Round.StartAsync(contestant, plan, weather));
+                    starts.Add(await Round.StartAsync(contestant, plan.StartsOf(one), plan.StartsAtOnce, weather));
                 }
             }
         }

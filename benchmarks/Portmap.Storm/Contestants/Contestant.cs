@@ -1,21 +1,60 @@
 namespace Portmap.Storm.Contestants;
 
 /// <summary>Who takes part, in the order of the tables.</summary>
-internal static class Contestant
+/// <param name="name">What it is called in tables.</param>
+/// <param name="hold">What keeps others off its numbers.</param>
+/// <param name="enter">Makes it.</param>
+internal sealed class Contestant(string name, Hold hold, Func<string, Task<IContestant>> enter)
 {
-    public const string Probe = "probe, close, hand out";
-    public const string BindZero = "bind(0), close, hand out";
-    public const string Guard = "Portmap, guard";
-    public const string ProcessBinds = "Portmap, ProcessBinds";
+    public static Contestant Probe { get; } = new("probe, close, hand out", Hold.None, name => Told(name, new ProbeAndClose()));
 
-    public static IReadOnlyList<Func<Task<IContestant>>> All { get; } =
-    [
-        () => Task.FromResult<IContestant>(new NumberContestant(Probe, new ProbeAndClose())),
-        () => Task.FromResult<IContestant>(new NumberContestant(BindZero, new BindZeroAndClose())),
-        () => RegistryContestant.OpenAsync(Guard, "AllocatorPicks"),
-        () => RegistryContestant.OpenAsync(ProcessBinds, "ProcessBinds"),
-    ];
+    public static Contestant BindZero { get; } = new("bind(0), close, hand out", Hold.None, name => Told(name, new BindZeroAndClose()));
 
-    /// <summary>Whether the kernel holds the port until the process listens on it.</summary>
-    public static bool IsHeld(string name) => name is Guard or ProcessBinds;
+    /// <summary>The control: all of it but the guard.</summary>
+    public static Contestant Unguarded { get; } = new("Portmap, no guard", Hold.LedgerOnly, name => Given(name, PortGuardMode.None));
+
+    public static Contestant Guard { get; } = new("Portmap, guard", Hold.Gate, name => Given(name, PortGuardMode.UntilRegistered));
+
+    /// <summary>Its gate is the one of <see cref="Guard"/>; what differs is the look behind it when
+    /// a worker signs in.</summary>
+    public static Contestant GuardWhileAlive { get; } = new("Portmap, guard WhileAlive", Hold.Gate, name => Given(name, PortGuardMode.WhileAlive)) { IsBrief = false };
+
+    public static Contestant ProcessBinds { get; } = new("Portmap, ProcessBinds", Hold.Socket, async name => new RegistryContestant(name, PortRegistryOptions.ProcessBinds, guard: null, await Daemon.OpenAsync()));
+
+    public static Contestant PassSocket { get; } = new("Portmap, PassSocket", Hold.Socket, async name => new PassedSocketContestant(name, await Daemon.OpenAsync())) { TakesHandOffs = false };
+
+    public static IReadOnlyList<Contestant> All { get; } = [Probe, BindZero, Unguarded, Guard, GuardWhileAlive, ProcessBinds, PassSocket];
+
+    public string Name => name;
+
+    public Hold Hold => hold;
+
+    /// <summary>Whether it can give a port to a process that runs already.</summary>
+    public bool TakesHandOffs { get; private init; } = true;
+
+    /// <summary>Whether it takes part in the short storm.</summary>
+    public bool IsBrief { get; private init; } = true;
+
+    public Task<IContestant> EnterAsync() => enter(name);
+
+    private static Task<IContestant> Told(string name, IPortPicker picker) => Task.FromResult<IContestant>(new NumberContestant(name, picker));
+
+    private static async Task<IContestant> Given(string name, PortGuardMode guard) => new RegistryContestant(name, PortRegistryOptions.AllocatorPicks, guard, await Daemon.OpenAsync());
+}
+
+/// <summary>What keeps others off a number until its process listens.</summary>
+internal enum Hold
+{
+    /// <summary>Nothing; and a process that is started for a number that is taken ends.</summary>
+    None,
+
+    /// <summary>Nothing; the process asks for another number by itself.</summary>
+    LedgerOnly,
+
+    /// <summary>A placeholder, which admits who binds the number with SO_REUSEADDR once the process
+    /// is started.</summary>
+    Gate,
+
+    /// <summary>A socket that listens: the process's own, or one that it is passed.</summary>
+    Socket,
 }

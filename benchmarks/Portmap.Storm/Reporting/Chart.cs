@@ -7,7 +7,7 @@ namespace Portmap.Storm.Reporting;
 internal static class Chart
 {
     private const int Width = 940;
-    private const int Height = 400;
+    private const int Height = 600;
 
     private static readonly Color s_starts = ChartStyle.Palette[0];
     private static readonly Color s_adversary = ChartStyle.Palette[1];
@@ -19,6 +19,7 @@ internal static class Chart
         Directory.CreateDirectory(folder);
         Multiplot both = new();
         both.AddPlots(2);
+        string[] names = [.. starts.Select(result => result.Contestant)];
         both.Layout = new SideBySide(0.62f);
         Group[] groups =
         [
@@ -26,22 +27,22 @@ internal static class Chart
             new("the same with an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)], result => result.LostShare),
             new("process starts that failed, with the adversary", s_starts, starts, result => result.FailedShare),
         ];
-        Losses(both.GetPlot(0), groups);
-        Times(both.GetPlot(1), groups);
+        Losses(both.GetPlot(0), names, groups);
+        Times(both.GetPlot(1), names, groups);
 
         ChartStyle.Save(both, Path.Combine(folder, "storm.svg"), Width, Height);
         both.SavePng(Path.Combine(folder, "storm.png"), Width, Height);
     }
 
-    private static void Losses(Plot plot, Group[] groups)
+    private static void Losses(Plot plot, string[] names, Group[] groups)
     {
         plot.Title("Ports lost to somebody else, %");
         for (int group = 0; group < groups.Length; group++)
         {
             Group drawn = groups[group];
-            List<Bar> bars = [.. drawn.Results.Select((result, row) => new Bar
+            List<Bar> bars = [.. drawn.Results.Select(result => new Bar
             {
-                Position = Place(row, group),
+                Position = Place(Array.IndexOf(names, result.Contestant), group),
                 Value = 100 * drawn.Share(result),
                 Size = 0.24,
                 Orientation = Orientation.Horizontal,
@@ -56,22 +57,21 @@ internal static class Chart
             plotted.ValueLabelStyle.ForeColor = ChartStyle.Words;
         }
 
-        plot.Axes.Left.SetTicks([.. groups[0].Results.Select((_, row) => Place(row, 1))], [.. groups[0].Results.Select(result => result.Contestant)]);
+        plot.Axes.Left.SetTicks([.. names.Select((_, row) => Place(row, 1))], names);
         double most = groups.Max(group => group.Results.Max(result => 100 * group.Share(result)));
         plot.Axes.SetLimitsX(0, (most * 1.12) + 0.5);
-        Dress(plot);
+        Dress(plot, names.Length);
         plot.ShowLegend(Alignment.LowerRight, Orientation.Vertical);
     }
 
-    private static void Times(Plot plot, Group[] groups)
+    private static void Times(Plot plot, string[] names, Group[] groups)
     {
         plot.Title("From acquire to listening: median to p99");
         for (int group = 0; group < groups.Length; group++)
         {
-            IReadOnlyList<RoundResult> results = groups[group].Results;
-            for (int row = 0; row < results.Count; row++)
+            foreach (RoundResult result in groups[group].Results)
             {
-                double median = Log(results[row].Median), p99 = Log(results[row].P99), place = Place(row, group);
+                double median = Log(result.Median), p99 = Log(result.P99), place = Place(Array.IndexOf(names, result.Contestant), group);
                 ScottPlot.Plottables.LinePlot line = plot.Add.Line(median, place, p99, place);
                 (line.LineWidth, line.LineColor, line.MarkerSize) = (3, groups[group].Color, 0);
                 plot.Add.Marker(median, place, MarkerShape.FilledCircle, 9, groups[group].Color);
@@ -84,12 +84,12 @@ internal static class Chart
         plot.Axes.Left.SetTicks([], []);
         double last = groups.Max(group => group.Results.Max(result => Log(result.P99)));
         plot.Axes.SetLimitsX(-1, Math.Ceiling(last + 0.1));
-        Dress(plot);
+        Dress(plot, names.Length);
     }
 
-    private static void Dress(Plot plot)
+    private static void Dress(Plot plot, int rows)
     {
-        plot.Axes.SetLimitsY(-4 + 0.45, 0.45);
+        plot.Axes.SetLimitsY(-rows + 0.45, 0.45);
         ChartStyle.Dress(plot);
         plot.Grid.YAxisStyle.IsVisible = false;
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Portmap.Storm.Weather;
 using Spectre.Console;
 
 namespace Portmap.Storm.Reporting;
@@ -8,6 +9,9 @@ namespace Portmap.Storm.Reporting;
 /// <summary>The results as Markdown tables, as they stand in benchmarks/STORM.md.</summary>
 internal static class Tables
 {
+    private static readonly string[] s_columns =
+        ["failed", "lost a number", "to passers-by", "to the adversary", "to nobody known", "reached another", "median", "p99", "connect()/s", "bind(0)/s", "seized/s"];
+
     public static void Print(StormPlan plan, IReadOnlyList<RoundResult> handOffs, IReadOnlyList<RoundResult> starts)
     {
         Console.WriteLine(string.Create(
@@ -19,11 +23,12 @@ internal static class Tables
             Hand-offs to long-lived processes, while others connect() and bind(0):
 
             """));
-        Write(handOffs.Where(result => !result.WithAdversary));
+        IReadOnlyList<string> names = [.. starts.Select(result => result.Contestant)];
+        Write(names, [.. handOffs.Where(result => !result.WithAdversary)]);
         Console.WriteLine("\nHand-offs to long-lived processes, with an adversary that listens on random numbers of the range:\n");
-        Write(handOffs.Where(result => result.WithAdversary));
+        Write(names, [.. handOffs.Where(result => result.WithAdversary)]);
         Console.WriteLine("\nReal process starts, with the adversary:\n");
-        Write(starts);
+        Write(names, starts);
         foreach (RoundResult result in handOffs.Concat(starts).Where(result => result.Failures.Count > 0))
         {
             Console.WriteLine($"\n{result.Contestant}: {string.Join("; ", result.Failures)}");
@@ -35,21 +40,29 @@ internal static class Tables
             ? $"commit {version.AsSpan(at + 1, Math.Min(7, version.Length - at - 1))}"
             : "no commit";
 
-    private static void Write(IEnumerable<RoundResult> results)
+    private static void Write(IReadOnlyList<string> names, IReadOnlyList<RoundResult> results)
     {
         Spectre.Console.Table table = new Spectre.Console.Table().Border(TableBorder.Markdown).AddColumn("contestant");
-        foreach (string column in (string[])["failed", "lost a number", "retries", "reached another", "median", "p99", "connect()/s", "bind(0)/s", "seized/s"])
+        foreach (string column in s_columns)
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }
 
-        foreach (RoundResult result in results)
+        foreach (string name in names)
         {
+            if (results.FirstOrDefault(one => one.Contestant == name) is not { } result)
+            {
+                table.AddRow([name, .. s_columns.Select(_ => "-")]);   // it cannot take part
+                continue;
+            }
+
             table.AddRow(
                 result.Contestant,
                 $"{result.Failed} of {Number(result.Count)}",
                 $"{result.Lost} ({Percent(result.LostShare)} %)",
-                Number(result.Retries),
+                Number(result.NumbersTo(Taker.PasserBy)),
+                Number(result.NumbersTo(Taker.Adversary)),
+                Number(result.NumbersTo(Taker.Unknown)),
                 Number(result.Misdirected),
                 Milliseconds(result.Median),
                 Milliseconds(result.P99),

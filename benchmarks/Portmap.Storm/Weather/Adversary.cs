@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -13,14 +14,17 @@ internal static class Adversary
 
     private const int Held = 64;
 
+    private static readonly PortBook s_book = new();
+
     private static long s_seized;
 
     public static int Run()
     {
         new Thread(Seize) { IsBackground = true }.Start();
-        while (Console.ReadLine() is not null)
+        while (Console.ReadLine() is { } line)
         {
-            Console.WriteLine(Volatile.Read(ref s_seized).ToString(CultureInfo.InvariantCulture));
+            // Whom it kept from a number may say so before its own bind has returned.
+            Console.WriteLine(line != Interference.Count ? PortBook.Answer(line, isCertain: false, s_book) : Volatile.Read(ref s_seized).ToString(CultureInfo.InvariantCulture));
         }
 
         return ExitCode.Success;
@@ -33,10 +37,17 @@ internal static class Adversary
         while (true)
         {
             Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            int port = random.Next(StormNamespace.Ports.First, StormNamespace.Ports.Last + 1);
             try
             {
-                socket.Bind(new IPEndPoint(IPAddress.Any, random.Next(StormNamespace.Ports.First, StormNamespace.Ports.Last + 1)));
-                socket.Listen(1);
+                lock (s_book.Turn)
+                {
+                    long before = Stopwatch.GetTimestamp();
+                    socket.Bind(new IPEndPoint(IPAddress.Any, port));
+                    socket.Listen(1);
+                    s_book.Note(port, before);
+                }
+
                 Volatile.Write(ref s_seized, s_seized + 1);
                 held.Add(socket);
             }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -18,6 +19,9 @@ internal static class PassersBy
     private const int OpenConnections = 320;
     private const int OpenBinds = 128;
 
+    private static readonly PortBook s_connected = new();
+    private static readonly PortBook s_bound = new();
+
     private static long s_connections;
     private static long s_binds;
 
@@ -25,9 +29,9 @@ internal static class PassersBy
     {
         Begin(Connect);
         Begin(BindAny);
-        while (Console.ReadLine() is not null)
+        while (Console.ReadLine() is { } line)
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Volatile.Read(ref s_connections)} {Volatile.Read(ref s_binds)}"));
+            Console.WriteLine(line != Interference.Count ? PortBook.Answer(line, isCertain: true, s_connected, s_bound) : string.Create(CultureInfo.InvariantCulture, $"{Volatile.Read(ref s_connections)} {Volatile.Read(ref s_binds)}"));
         }
 
         return ExitCode.Success;
@@ -47,7 +51,13 @@ internal static class PassersBy
             connected.Add(socket);
             try
             {
-                socket.Connect(target.LocalEndPoint!);
+                lock (s_connected.Turn)
+                {
+                    long before = Stopwatch.GetTimestamp();
+                    socket.Connect(target.LocalEndPoint!);
+                    s_connected.Note(((IPEndPoint)socket.LocalEndPoint!).Port, before);
+                }
+
                 Volatile.Write(ref s_connections, s_connections + 1);
             }
             catch (SocketException)
@@ -67,7 +77,13 @@ internal static class PassersBy
             Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+                lock (s_bound.Turn)
+                {
+                    long before = Stopwatch.GetTimestamp();
+                    socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+                    s_bound.Note(((IPEndPoint)socket.LocalEndPoint!).Port, before);
+                }
+
                 socket.Listen(1);
                 Volatile.Write(ref s_binds, s_binds + 1);
             }

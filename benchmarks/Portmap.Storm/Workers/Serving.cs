@@ -10,17 +10,20 @@ namespace Portmap.Storm.Workers;
 /// knows whom it reached.</summary>
 internal sealed class Serving : IAsyncDisposable
 {
+    private const int FirstPassed = 3;
+
     private readonly Socket _socket;
     private readonly WorkerPort? _worker;
 
-    private Serving(Socket socket, WorkerPort? worker, int retries)
+    private Serving(Socket socket, WorkerPort? worker, string lost)
     {
-        (_socket, _worker, Retries) = (socket, worker, retries);
+        (_socket, _worker, Lost) = (socket, worker, lost);
         _ = AcceptAsync();
     }
 
-    /// <summary>How many numbers were taken before this one was not.</summary>
-    public int Retries { get; }
+    /// <summary>Which numbers were taken before this one was not, as <see cref="LostPorts"/> writes
+    /// them.</summary>
+    public string Lost { get; }
 
     /// <summary>What a server does that is given a number.</summary>
     /// <exception cref="SocketException">Somebody else has it.</exception>
@@ -30,7 +33,7 @@ internal sealed class Serving : IAsyncDisposable
         try
         {
             listener.Start();
-            return new Serving(listener.Server, worker: null, retries: 0);
+            return new Serving(listener.Server, worker: null, lost: string.Empty);
         }
         catch
         {
@@ -42,10 +45,13 @@ internal sealed class Serving : IAsyncDisposable
     /// <summary>What a worker of the registry does: the environment says the rest.</summary>
     public static async Task<Serving> AsWorkerAsync()
     {
-        HealCounter heals = new();
-        WorkerPort worker = await WorkerPort.ListenAsync(new WorkerPortOptions { Logger = heals, KeepConnection = TimeSpan.FromMinutes(1) });
-        return new Serving(worker.Socket, worker, heals.Count);
+        LostPorts lost = new();
+        WorkerPort worker = await WorkerPort.ListenAsync(new WorkerPortOptions { Logger = lost, KeepConnection = TimeSpan.FromMinutes(1) });
+        return new Serving(worker.Socket, worker, lost.ToString());
     }
+
+    /// <summary>What a server does that is started with its socket: descriptor 3, sd_listen_fds(3).</summary>
+    public static Serving OnPassedSocket() => new(new Socket(new SafeSocketHandle(FirstPassed, ownsHandle: true)), worker: null, lost: string.Empty);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc;
@@ -15,9 +16,14 @@ internal static class StartCommand
         try
         {
             await using Serving serving = port is [var number] ? Serving.OnNumber(int.Parse(number, CultureInfo.InvariantCulture)) : await Serving.AsWorkerAsync();
-            Console.WriteLine(WorkerCommand.Listening + serving.Retries);
+            Console.WriteLine(WorkerCommand.Listening + serving.Lost);
             await Console.In.ReadLineAsync();
             return ExitCode.Success;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            Console.WriteLine(WorkerCommand.Taken + Stopwatch.GetTimestamp().ToString(CultureInfo.InvariantCulture));
+            return ExitCode.Failure;
         }
         catch (Exception e) when (e is SocketException or PortRefusedException or PortmapUnreachableException or IOException)
         {

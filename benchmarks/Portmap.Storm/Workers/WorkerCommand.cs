@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Rpc;
@@ -6,8 +7,9 @@ namespace Portmap.Storm.Workers;
 
 /// <summary>A long-lived child: binds and listens on command.</summary>
 /// <remarks><c>number PORT</c> and <c>environment KEY=VALUE TAB KEY=VALUE…</c> are answered with
-/// <c>listening RETRIES</c>, <c>taken</c> or <c>failed REASON</c>; <c>close</c> with
-/// <c>closed</c>.</remarks>
+/// <c>listening PORT:TIME…</c> (the numbers that were lost before), <c>taken TIME</c> or <c>failed
+/// REASON</c>; <c>close</c> with <c>closed</c>. Times are those of
+/// <see cref="Stopwatch.GetTimestamp"/>.</remarks>
 internal static class WorkerCommand
 {
     public const string Verb = "worker";
@@ -15,7 +17,7 @@ internal static class WorkerCommand
     public const string FromEnvironment = "environment ";
     public const string Close = "close";
     public const string Listening = "listening ";
-    public const string Taken = "taken";
+    public const string Taken = "taken ";
     public const string Failed = "failed ";
 
     public static async Task<int> RunAsync()
@@ -36,11 +38,11 @@ internal static class WorkerCommand
                 serving = line.StartsWith(Number, StringComparison.Ordinal)
                     ? Serving.OnNumber(int.Parse(line.AsSpan(Number.Length), CultureInfo.InvariantCulture))
                     : await FromLineAsync(line[FromEnvironment.Length..]);
-                Console.WriteLine(Listening + serving.Retries);
+                Console.WriteLine(Listening + serving.Lost);
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
             {
-                Console.WriteLine(Taken);
+                Console.WriteLine(Taken + Stopwatch.GetTimestamp().ToString(CultureInfo.InvariantCulture));
             }
             catch (Exception e) when (e is SocketException or PortRefusedException or PortmapUnreachableException or IOException)
             {
