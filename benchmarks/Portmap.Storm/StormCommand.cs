@@ -46,7 +46,7 @@ internal static class StormCommand
             Chart.Draw(handOffs, starts, Path.Combine("artifacts", "storm"));
         }
 
-        return Expectations.Check(handOffs, starts) ? ExitCode.Success : ExitCode.Failure;
+        return Expectations.Check(plan, handOffs, starts) ? ExitCode.Success : ExitCode.Failure;
     }
 
     /// <summary>The standard input ends with the process that started this one; what this one has
