@@ -24,8 +24,6 @@ internal sealed record RoundResult(
 {
     public double LostShare => (double)Lost / Count;
 
-    public double FailedShare => (double)Failed / Count;
-
     public int NumbersTo(Taker taker) => Takers.Count(one => one == taker);
 
     public static RoundResult Of(string contestant, bool withAdversary, IReadOnlyCollection<(HandOff HandOff, bool IsReached)> all, IReadOnlyList<Taker> takers, InterferenceRates rates)

@@ -23,9 +23,9 @@ internal static class Chart
         both.Layout = new SideBySide(0.62f);
         Group[] groups =
         [
-            new("hand-offs that lost their port to connect(), bind(0)", s_passersBy, [.. handOffs.Where(result => !result.WithAdversary)], result => result.LostShare),
-            new("the same with an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)], result => result.LostShare),
-            new("process starts that failed, with the adversary", s_starts, starts, result => result.FailedShare),
+            new("hand-offs, among connect() and bind(0)", s_passersBy, [.. handOffs.Where(result => !result.WithAdversary)]),
+            new("the same with an adversary", s_adversary, [.. handOffs.Where(result => result.WithAdversary)]),
+            new("process starts, with the adversary", s_starts, starts),
         ];
         Losses(both.GetPlot(0), names, groups);
         Times(both.GetPlot(1), names, groups);
@@ -36,19 +36,19 @@ internal static class Chart
 
     private static void Losses(Plot plot, string[] names, Group[] groups)
     {
-        plot.Title("Ports lost to somebody else, %");
+        plot.Title("Lost a port to somebody else, %");
         for (int group = 0; group < groups.Length; group++)
         {
             Group drawn = groups[group];
             List<Bar> bars = [.. drawn.Results.Select(result => new Bar
             {
                 Position = Place(Array.IndexOf(names, result.Contestant), group),
-                Value = 100 * drawn.Share(result),
+                Value = 100 * result.LostShare,
                 Size = 0.24,
                 Orientation = Orientation.Horizontal,
                 FillColor = drawn.Color,
                 LineWidth = 0,
-                ValueLabel = Tables.Percent(drawn.Share(result)),
+                ValueLabel = Tables.Percent(result.LostShare),
             })];
             ScottPlot.Plottables.BarPlot plotted = plot.Add.Bars(bars);
             plotted.LegendText = drawn.Name;
@@ -58,7 +58,7 @@ internal static class Chart
         }
 
         plot.Axes.Left.SetTicks([.. names.Select((_, row) => Place(row, 1))], names);
-        double most = groups.Max(group => group.Results.Max(result => 100 * group.Share(result)));
+        double most = groups.Max(group => group.Results.Max(result => 100 * result.LostShare));
         plot.Axes.SetLimitsX(0, (most * 1.12) + 0.5);
         Dress(plot, names.Length);
         plot.ShowLegend(Alignment.LowerRight, Orientation.Vertical);
@@ -100,7 +100,7 @@ internal static class Chart
     private static double Log(TimeSpan time) => Math.Log10(Math.Max(0.1, time.TotalMilliseconds));
 
     /// <summary>The bars of one colour.</summary>
-    private sealed record Group(string Name, Color Color, IReadOnlyList<RoundResult> Results, Func<RoundResult, double> Share);
+    private sealed record Group(string Name, Color Color, IReadOnlyList<RoundResult> Results);
 
     /// <summary>The names stand on the left only, so that plot is the wider one.</summary>
     private sealed class SideBySide(float share) : IMultiplotLayout
