@@ -102,6 +102,24 @@ public sealed class WorkerPortTests : AsyncTest
         _registry.TryGetPort("b1", out _).Should().BeFalse();
     }
 
+    [Fact]
+    public async Task Dispose_DaemonThatDoesNotAnswer_GoesAfterTwoSeconds()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = new(_folder["line.sock"], _folder["portmap.sock"], _ => LineToDaemon.Fault.None);
+        FakeTimeProvider clock = new();
+        WorkerPortOptions options = Options();
+        (options.Endpoint, options.CallTimeout, options.TimeProvider) = ("unix:" + _folder["line.sock"], Timeout.InfiniteTimeSpan, clock);
+        WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        line.HoldCalls();
+        Task disposing = worker.DisposeAsync().AsTask();
+        await line.Held.Within();
+
+        clock.Advance(TimeSpan.FromSeconds(2));
+
+        await disposing.Within();
+    }
+
     [NeedsFact("sleep")]
     public async Task Listen_OnAPortThatIsAnotherOwners_IsHealed()
     {
