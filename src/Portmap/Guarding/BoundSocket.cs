@@ -15,7 +15,9 @@ namespace Portmap.Guarding;
 /// </remarks>
 internal sealed class BoundSocket : IDisposable
 {
-    private static bool s_isDual = Socket.OSSupportsIPv6;   // false once the kernel refused the family all the same
+    // On Linux the kernel is asked, and it is false once that refused the family: .NET's answer may
+    // be its own (DOTNET_SYSTEM_NET_DISABLEIPV6), and others bind both families all the same.
+    private static bool s_isDual = OperatingSystem.IsLinux() || Socket.OSSupportsIPv6;
 
     private const int None = -1;
 

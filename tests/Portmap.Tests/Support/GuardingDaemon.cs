@@ -21,7 +21,8 @@ internal sealed class GuardingDaemon : IDisposable
     /// <param name="guard">The mode.</param>
     /// <param name="descriptors">The limit of its descriptors; 0 leaves the shell's.</param>
     /// <param name="starve">It uses up all its descriptors itself before it acquires.</param>
-    public static async Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, int descriptors = 0, bool starve = false)
+    /// <param name="withoutIPv6">.NET's own switch for that is on.</param>
+    public static async Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, int descriptors = 0, bool starve = false, bool withoutIPv6 = false)
     {
         string limit = descriptors == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors} && ");
         ProcessStartInfo start = new("/bin/sh", ["-c", $"{limit}exec {ThisAssembly} {range} {guard} {starve}"])
@@ -30,6 +31,11 @@ internal sealed class GuardingDaemon : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (withoutIPv6)
+        {
+            start.Environment["DOTNET_SYSTEM_NET_DISABLEIPV6"] = "1";
+        }
+
         GuardingDaemon daemon = new(Child.Start(start));
         (await daemon.ReadLineAsync()).Should().Be("up");
         return daemon;
@@ -80,8 +86,9 @@ internal sealed class GuardingDaemon : IDisposable
             return 0;   // the test host loads this assembly, it does not run it
         }
 
-        using PortRegistry registry = new(new PortRegistryOptions { Ports = range, Guard = Enum.Parse<PortGuardMode>(guard), Strategy = PortRegistryOptions.AllocatorPicks, LeaseTimeout = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero });
-        if (registry.TryAcquire("what the runtime loads once", out PortLease? first, out _))
+        PortGuardMode mode = Enum.Parse<PortGuardMode>(guard);   // by request: a whole registry does not pass sockets
+        using PortRegistry registry = new(new PortRegistryOptions { Ports = range, Strategy = PortRegistryOptions.AllocatorPicks, LeaseTimeout = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero });
+        if (registry.TryAcquire(new PortRequest("what the runtime loads once") { Guard = mode }, out PortLease? first, out _))
         {
             first.TryRelease(out _);
             await Console.Error.WriteLineAsync($"{first.Guarantee}");
@@ -92,7 +99,7 @@ internal sealed class GuardingDaemon : IDisposable
         List<FileStream> files = bool.Parse(starve) ? OpenAll() : [];
         for (int i = 0; ; i++)
         {
-            if (!registry.TryAcquire($"b{i}", out PortLease? lease, out PortRefusal? refusal))
+            if (!registry.TryAcquire(new PortRequest($"b{i}") { Guard = mode }, out PortLease? lease, out PortRefusal? refusal))
             {
                 await Console.Out.WriteLineAsync($"{refusal.Reason}");
                 break;
