@@ -26,7 +26,8 @@ internal enum Fate
     /// <summary>A test failed, and is named.</summary>
     Caught,
 
-    /// <summary>The tests did not come to an end in time, or their process was lost.</summary>
+    /// <summary>The tests did not come to an end in time, or their process was lost: no test says
+    /// what broke, and a slow machine looks the same.</summary>
     Hung,
 
     /// <summary>All tests passed.</summary>
@@ -44,5 +45,5 @@ internal sealed record MutantResult(Mutant Mutant, Fate Fate, string By, double 
 {
     /// <summary>Whether this is how it should be: caught, or alive for a reason that is written
     /// down.</summary>
-    public bool IsRight => Mutant.AliveBecause is null ? Fate is Fate.Caught or Fate.Hung : Fate == Fate.Alive;
+    public bool IsRight => Fate == (Mutant.AliveBecause is null ? Fate.Caught : Fate.Alive);
 }

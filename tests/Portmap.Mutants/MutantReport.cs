@@ -42,9 +42,6 @@ internal static class MutantReport
     private static string Summary(IReadOnlyList<MutantResult> results)
     {
         int alive = results.Count(result => result.Fate == Fate.Alive), explained = results.Count(result => result is { Fate: Fate.Alive, Mutant.AliveBecause: not null });
-        return string.Create(CultureInfo.InvariantCulture, $"{results.Count} mutants: {results.Count(result => result.Fate is Fate.Caught or Fate.Hung)} caught{Hung(results)}, {alive} alive, of which {explained} are explained; {results.Count(result => result.Fate == Fate.NotRun)} not run.");
+        return string.Create(CultureInfo.InvariantCulture, $"{results.Count} mutants: {results.Count(result => result.Fate == Fate.Caught)} caught, {alive} alive, of which {explained} are explained; {results.Count(result => result.Fate == Fate.Hung)} hung; {results.Count(result => result.Fate == Fate.NotRun)} not run.");
     }
-
-    private static string Hung(IReadOnlyList<MutantResult> results) =>
-        results.Count(result => result.Fate == Fate.Hung) is > 0 and int hung ? string.Create(CultureInfo.InvariantCulture, $" ({hung} because their tests hung)") : string.Empty;
 }
