@@ -9,5 +9,5 @@ internal sealed class AsyncHost(IHost host) : IAsyncDisposable
 
     public Task StopAsync() => host.StopAsync().Within();
 
-    public ValueTask DisposeAsync() => ((IAsyncDisposable)host).DisposeAsync();
+    public ValueTask DisposeAsync() => new(((IAsyncDisposable)host).DisposeAsync().AsTask().Within());
 }

@@ -18,14 +18,14 @@ public class CompactionTests(ITestOutputHelper output)
     {
         using SimulatedDisk disk = new();
         await using FilePortStore store = await OpenAsync(disk);
-        Task reached = disk.Hold((operation, name) => operation == slow && name == FilePortStore.NextName);
+        using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == slow && name == FilePortStore.NextName);
         int appended = 0;
         while (store.Compaction.IsCompleted && appended < 1_000)
         {
             await AppendAsync(store, appended++);
         }
 
-        await reached.Within();
+        await held.Reached.Within();
         for (int i = 0; i < 20; i++)
         {
             await AppendAsync(store, appended++);
@@ -45,7 +45,7 @@ public class CompactionTests(ITestOutputHelper output)
     {
         using SimulatedDisk disk = new();
         await using FilePortStore store = await OpenAsync(disk);
-        _ = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
+        using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
         Task append = Task.CompletedTask;
         int appended = 0;
         while (append.IsCompleted && appended < 1_000)
@@ -163,14 +163,14 @@ public class CompactionTests(ITestOutputHelper output)
     {
         using SimulatedDisk disk = new();
         FilePortStore store = await OpenAsync(disk);
-        Task reached = disk.Hold((operation, name) => operation == DiskOperation.Write && name == FilePortStore.NextName);
+        using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == DiskOperation.Write && name == FilePortStore.NextName);
         int appended = 0;
         while (store.Compaction.IsCompleted && appended < 1_000)
         {
             await AppendAsync(store, appended++);
         }
 
-        await reached.Within();
+        await held.Reached.Within();
         Task disposed = store.DisposeAsync().AsTask();
         disposed.IsCompleted.Should().BeFalse();
         disk.Release();

@@ -173,15 +173,15 @@ public sealed class GivenUpOpeningTests
         await PrepareAsync(disk, state);
         int count = 0;
         DiskOperation heldAt = DiskOperation.Read;
-        Task reached = disk.Hold((operation, _) =>
+        using SimulatedDisk.Held hold = disk.Hold((operation, _) =>
         {
             heldAt = operation;
             return ++count == held;
         });
         WatchedStore abandoned = new(new FilePortStore(disk.Folder(), _clock));
         Task<PortRegistry> opening = OpenAsync(abandoned);
-        await Task.WhenAny(reached, opening).Within();
-        if (!reached.IsCompleted)
+        await Task.WhenAny(hold.Reached, opening).Within();
+        if (!hold.Reached.IsCompleted)
         {
             disk.Release();
             await (await opening).DisposeAsync().AsTask().Within();

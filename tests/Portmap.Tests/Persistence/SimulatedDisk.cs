@@ -61,15 +61,16 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
     public bool IsTaken { get; set; }
 
     /// <summary>Makes one operation wait until <see cref="Release"/>.</summary>
-    /// <returns>Completes when it has been reached.</returns>
-    public Task Hold(Func<DiskOperation, string, bool> which)
+    /// <returns>What is held. Declare it after a store whose end waits for the operation: it lets go
+    /// when it is disposed, so that a test which fails meanwhile ends as well.</returns>
+    public Held Hold(Func<DiskOperation, string, bool> which)
     {
         lock (_gate)
         {
             _released.Reset();
             _held = which;
             _reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _reached.Task;
+            return new Held(this, _reached.Task);
         }
     }
 
@@ -343,6 +344,15 @@ internal sealed class SimulatedDisk(int seed = 0) : IDisposable
         public void Dispose()
         {
         }
+    }
+
+    /// <param name="disk">The disk.</param>
+    /// <param name="reached">Completes when the operation has been reached.</param>
+    public sealed class Held(SimulatedDisk disk, Task reached) : IDisposable
+    {
+        public Task Reached => reached;
+
+        public void Dispose() => disk.Release();
     }
 
     /// <summary>A file's pages in memory and on the disk.</summary>

@@ -32,11 +32,11 @@ public sealed class StoreDutyTests
         disk.FailsNext(DiskOperation.SyncFile, FilePortStore.FileName);
         await store.AppendAsync([FactGen.Bound("b1", 50_000, 16)], CancellationToken.None).RefusalAsync();
 
-        Task renamed = disk.Hold((operation, name) => operation == DiskOperation.Rename && name == FilePortStore.FileName);
+        using SimulatedDisk.Held rename = disk.Hold((operation, name) => operation == DiskOperation.Rename && name == FilePortStore.FileName);
         disk.Release();
         await store.AppendAsync([FactGen.Bound("b1", 50_000, 16)], CancellationToken.None).Within();
 
-        renamed.IsCompleted.Should().BeTrue("what a failed sync left in the old file nobody knows");
+        rename.Reached.IsCompleted.Should().BeTrue("what a failed sync left in the old file nobody knows");
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class StoreDutyTests
             {
                 using SimulatedDisk disk = new(seed);
                 await using FilePortStore store = await OpenAsync(disk, allowedLength: 32 * 1_024);
-                Task reached = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
+                using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == DiskOperation.SyncFile && name == FilePortStore.NextName);
                 List<PortFact> facts = [];
                 while (store.Compaction.IsCompleted)
                 {
@@ -139,7 +139,7 @@ public sealed class StoreDutyTests
                     await store.AppendAsync([facts[^1]], CancellationToken.None).Within();
                 }
 
-                await reached.Within();
+                await held.Reached.Within();
                 for (int i = 0; i < 10; i++)
                 {
                     facts.Add(FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"later{i}{new string('x', 600)}"), 51_000 + i, 16L * (facts.Count + 1)));
