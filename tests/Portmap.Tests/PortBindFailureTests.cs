@@ -45,6 +45,23 @@ public class PortBindFailureTests
     }
 
     [Fact]
+    public async Task ReportBindFailureAsync_OfAPortThatIsKeptForItsOwnersReturn_IsNoStrangers()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(2), options => options.Guard = PortGuardMode.WhileAlive);
+        PortLease lease = scene.Acquire("b1");
+        Child child = scene.StartChild();
+        scene.SessionOf(child).Register("b1", lease.Port, lease.Epoch);
+        child.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
+        scene.Registry.Guard.Count.Should().Be(1, "it is kept");
+
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b2", lease.Port)).Within();
+
+        scene.StateOf(lease.Port).Should().Be(PortState.Cooling, "our own placeholder keeps others off");
+    }
+
+    [Fact]
     public async Task ReportBindFailureAsync_OfThePortThatIsRequired_IsRefusedAndGivesNoOther()
     {
         await using Scene scene = new();

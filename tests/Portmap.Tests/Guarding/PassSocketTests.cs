@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Guarding;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -119,6 +120,26 @@ public sealed class PassSocketTests
         }
 
         scene.Registry.Guard.Count.Should().Be(1, "it is kept for its owner");
+    }
+
+    [Fact]
+    public async Task Release_ItsConnectionsLinger_ThePortCanBeBoundAgain()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request);
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(IPAddress.Loopback, lease.Port).Within();
+        using (Socket served = await scene.Registry.Parts.Guard.Passed(lease.Claim.Guarded)!.AcceptAsync().Within())
+        {
+            served.Shutdown(SocketShutdown.Both);   // who closes first is left in TIME_WAIT
+        }
+
+        (await client.ReceiveAsync(new byte[1]).Within()).Should().Be(0);
+        client.Shutdown(SocketShutdown.Both);
+        lease.TryRelease(out _).Should().BeTrue();
+        await Eventually.TrueAsync(() => ListenTable.HasConnections(lease.Port));
+
+        Knock.GetsInSoon(lease.Port).Should().BeTrue("a server that sets SO_REUSEADDR starts at once");
     }
 
     [Fact]
