@@ -201,6 +201,25 @@ public sealed class ProgramListenerTests : IDisposable
     }
 
     [NeedsFact("python3")]
+    public async Task Death_TheEntryPassesOn_TheStoreKnowsWhoHasItNow()
+    {
+        // The daemon that comes next looks at that process, and at no other.
+        FakePortStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(
+            new PortRegistryOptions { Ports = _range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, LivenessInterval = TimeSpan.FromHours(1), ReconcileInterval = TimeSpan.FromHours(1) }, store).Within();
+        PortLease lease = await registry.AcquireAsync("many").Within();
+        lease.OpenGate();
+        Process program = _programs.Start(Programs.ReusePort, ports: lease.Port);
+        int[] workers = [.. (await _programs.AllAsync(program, 3))["worker"]];
+        int first = (await lease.RegisterAsync(program).Within()).ProcessId!.Value;
+
+        Programs.Kill(first);
+
+        await Eventually.TrueAsync(() => registry.TryGetEntry("many", out PortEntry entry) && entry.ProcessId != first);
+        await Eventually.TrueAsync(() => store.Facts.Any(fact => fact.Owner == "many" && fact.ProcessId != first && workers.Contains(fact.ProcessId)));
+    }
+
+    [NeedsFact("python3")]
     public async Task Death_TheEntryEndsWhileItIsPassedOn_NothingIsToldAfterTheEnd()
     {
         Releasing logger = new();

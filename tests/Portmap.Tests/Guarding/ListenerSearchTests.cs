@@ -1,0 +1,46 @@
+using System.Globalization;
+using Portmap.Guarding;
+using Portmap.Processes;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Guarding;
+
+/// <summary>Which socket of a program is the one it serves with.</summary>
+public sealed class ListenerSearchTests
+{
+    private readonly PortRange _range = PortBlock.Take(4);
+
+    [NeedsFact("python3")]
+    public async Task Find_AnyPortAndTheProgramHasAConnectedSocketOfUdp_IsNotThatOne()
+    {
+        // A look-up of a name, say, from a port that happens to lie in the range.
+        using Child program = await StartAsync("c=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); c.bind(('127.0.0.1',first)); c.connect(('127.0.0.1',9))");
+        using Child server = await StartAsync("s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('127.0.0.1',first+1))");
+
+        Find(program, PortProtocol.Udp).Sight.Should().Be(ListenerSight.None);
+        Find(server, PortProtocol.Udp).Should().Be(new FoundListener(ListenerSight.Found, _range.First + 1, server.Id));
+    }
+
+    [NeedsFact("python3")]
+    public async Task Find_AnyPortAndTheProgramListensOnSeveral_IsTheLowestOfTheRange()
+    {
+        int outside = PortBlock.TakeOne();
+        using Child program = await StartAsync($"held=[socket.create_server(('127.0.0.1',port)) for port in (first+2,first+1,first+3,{outside})]");
+
+        Find(program, PortProtocol.Tcp).Should().Be(new FoundListener(ListenerSight.Found, _range.First + 1, program.Id));
+    }
+
+    private FoundListener Find(Child program, PortProtocol protocol)
+    {
+        PortPool range = PortRegistrySettings.From(new PortRegistryOptions { Ports = _range.ToString() }, KernelPorts.Unknown).Ports;
+        return new ListenerSearch(new ProcessFamily(ProcessIdentity.Of(program.Id, out _)), range).Find(protocol, port: 0, ListenTable.Read(protocol), thorough: false);
+    }
+
+    private async Task<Child> StartAsync(string opens)
+    {
+        Child child = Child.Start(
+            "python3", "-c", $"import socket,sys,time; first=int(sys.argv[1]); {opens}; print('up',flush=True); time.sleep(600)", _range.First.ToString(CultureInfo.InvariantCulture));
+        (await child.Process.StandardOutput.ReadLineAsync().Within()).Should().Be("up");
+        return child;
+    }
+}
