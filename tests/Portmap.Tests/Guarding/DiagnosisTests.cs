@@ -133,7 +133,7 @@ public sealed class DiagnosisTests : IDisposable
         if (says is not null)
         {
             found[0].Value.Should().StartWith(says).And.Contain($"{count} of");
-            found[0].Remedy.Should().Contain("CAP_NET_BIND_SERVICE");
+            found[0].Remedy.Should().Contain("CAP_NET_BIND_SERVICE").And.EndWith($"ip_unprivileged_port_start={ports.Split('-')[0]}");
         }
     }
 

@@ -75,6 +75,20 @@ public sealed class DeathWatchTests
     }
 
     [Fact]
+    public void HasPlace_OneWasGivenBack_IsTrueAgain()
+    {
+        DeathWatch watch = new(places: 1);
+        Observer first = new();
+        int place = watch.TakePlace(first);
+        watch.HasPlace.Should().BeFalse();
+
+        watch.LeavePlace(place, first);
+
+        watch.HasPlace.Should().BeTrue();
+        GC.KeepAlive(first);
+    }
+
+    [Fact]
     public async Task NeedsLook_TheDaemonItself_NeedsNone()
     {
         await using Scene scene = new();
