@@ -1,5 +1,11 @@
+using System.Net.Sockets;
+using System.Reflection;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Portmap.AspNetCore.Tests;
 
@@ -54,6 +60,33 @@ public sealed class UsePortmapTests
 
         (await start.Should().ThrowAsync<InvalidOperationException>()).WithMessage("*'web' is UDP alone*acquire it for TCP*");
         daemon.Registry.TryGetEntry("web", out _, PortProtocol.Udp).Should().BeFalse("nobody serves there");
+    }
+
+    /// <summary>Kestrel reads them where nothing outside shows: each is compared where the
+    /// transport hands them on.</summary>
+    [Fact]
+    public async Task UsePortmap_TransportOptionsOfTheProgram_AreAllHandedOn()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UsePortmap(configure: options => options.Owner = "web");
+        PropertyInfo[] properties = [.. typeof(SocketTransportOptions).GetProperties().Where(property => property.Name != nameof(SocketTransportOptions.CreateBoundListenSocket))];
+        builder.Services.Configure<SocketTransportOptions>(options => Array.ForEach(properties, property => property.SetValue(options, Another(property.GetValue(options)))));
+        await using WebApplication app = builder.Build();
+        IConnectionListenerFactory transport = app.Services.GetServices<IConnectionListenerFactory>().Single(factory => factory.GetType().Assembly == typeof(PortmapWebHostBuilderExtensions).Assembly);
+        using Socket socket = new(SocketType.Stream, ProtocolType.Tcp);
+
+        object handedOn = transport.GetType().GetMethods(BindingFlags.Instance | BindingFlags.NonPublic).Single(method => method.ReturnType == typeof(SocketTransportOptions)).Invoke(transport, [socket])!;
+
+        SocketTransportOptions wanted = app.Services.GetRequiredService<IOptions<SocketTransportOptions>>().Value;
+        properties.Select(property => (property.Name, property.GetValue(handedOn))).Should().Equal(properties.Select(property => (property.Name, property.GetValue(wanted))));
+
+        static object? Another(object? value) => value switch
+        {
+            bool flag => !flag,
+            int number => number + 1,
+            long number => number + 1,
+            _ => value,
+        };
     }
 
     [Fact]
