@@ -20,8 +20,12 @@ internal interface IGuaranteed
 {
     /// <summary>How strongly the port is held.</summary>
     /// <remarks>
-    /// Once the port is guarded it is written under the lock of its placeholder only.
+    /// Once the port is guarded it is written only by who is at its placeholder.
     /// It never says more than is true at that moment.
+    /// Says nothing once the claim has ended.
     /// </remarks>
     PortGuarantee Guarantee { get; set; }
+
+    /// <summary>The claim has ended, or a registration has used it up.</summary>
+    bool IsOver { get; }
 }

@@ -134,6 +134,29 @@ internal sealed class FrozenScene : IDisposable
         _session!.DisposeAsync().AsTask().Wait();
     }
 
+    /// <summary>A process that registered its lease has died: the port waits for its owner.</summary>
+    public void LeaveAKeptPort(string owner)
+    {
+        Acquire(owner);
+        Lease.OpenGate();
+        _mortal = new Mortal();
+        _session = Registry.OpenSession(_mortal.Id);
+        _session.Register(Registry, owner, Lease.Port, out _, out PortRefusal? refusal, Lease.Epoch).Should().BeTrue(refusal?.Message);
+        KillMortal();
+    }
+
+    public void LetAKeptPortWaitTooLong(string owner)
+    {
+        LeaveAKeptPort(owner);
+        _clock.Advance(s_reuseDelay);
+    }
+
+    public void AcquireAndOpen(string owner)
+    {
+        Acquire(owner);
+        Lease.OpenGate();
+    }
+
     public void Extend() => _ = Lease.ExtendAsync(TimeSpan.FromSeconds(1)).AsTask().Exception;
 
     public void ReportBindFailure()
@@ -215,6 +238,7 @@ internal sealed class FrozenScene : IDisposable
 
         string[] owners = ["frozen", "frozen/2", "frozen/3", "other", "another", "brings", "first", "loser", "mortal", "served", "late", "gone"];
         return Audit.Disagreement(Registry, owners, [FirstPort, LastPort, FarPort, FarPort + 1, FarPort + 2])
+            ?? Audit.Lie(Registry) ?? Audit.Unaccounted(Registry)
             ?? Audit.Leak(Registry, new PortRange(FirstPort, LastPort));
     }
 

@@ -115,4 +115,10 @@ internal enum GuardFinding
 
     /// <summary>Nobody has it, and this user may not bind it.</summary>
     Denied,
+
+    /// <summary>
+    /// Another thread is at the placeholder that an earlier claim of ours left there.
+    /// </summary>
+    /// <remarks>Nobody's soon; for now another port comes first.</remarks>
+    Busy,
 }

@@ -1,21 +1,25 @@
 using System.Net.Sockets;
+using Portmap.Table;
 
 namespace Portmap.Guarding;
 
 /// <summary>One port that is held for a claim.</summary>
 /// <remarks>
-/// Who reads or changes it holds its lock, but for the read of <see cref="IsOpen"/>.
+/// Who reads or changes it is at it (<see cref="Errands"/>), but for the reads of
+/// <see cref="Epoch"/>, <see cref="IsGone"/>, <see cref="IsOpen"/>, <see cref="KeptSince"/> and
+/// <see cref="Passed"/>. So its descriptor is closed by one, when no other uses it.
 /// </remarks>
 internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort claim, PortGuardMode mode)
 {
     private readonly BoundSocket _socket = socket;
     private readonly bool _isShared = isShared;
     private bool _isListening;
-    private volatile bool _isOpen;
+    private volatile bool _isOpen, _isGone;
+    private long _keptSince = -1;
     private GuardedPort _claim = claim;
 
     /// <summary>The epoch the port is held for.</summary>
-    /// <remarks>Read without the lock by <see cref="IPortGuard.KeepsOut"/>.</remarks>
+    /// <remarks>Read by any thread in <see cref="IPortGuard.KeepsOut"/>.</remarks>
     private long _epoch = claim.Epoch;
 
     /// <summary>
@@ -27,22 +31,28 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
         set
         {
             _claim = value;
-            Volatile.Write(ref _epoch, value.Epoch);   // a struct is not read whole without the lock
+            Volatile.Write(ref _epoch, value.Epoch);   // others read no more of it: a struct is not read whole beside a write
         }
     }
+
+    public Errands Errands { get; } = new();
 
     public long Epoch => Volatile.Read(ref _epoch);
 
     public PortGuardMode Mode { get; private set; } = mode;
 
     /// <summary>The socket is closed, and this object in no table any more.</summary>
-    public bool IsGone { get; private set; }
+    public bool IsGone => _isGone;
 
     /// <summary>Somebody with SO_REUSEADDR could have got in.</summary>
     public bool WasOpen { get; private set; }
 
     /// <summary>Since when the port waits for its owner's return, or -1.</summary>
-    public long KeptSince { get; set; } = -1;
+    public long KeptSince
+    {
+        get => Volatile.Read(ref _keptSince);
+        set => Volatile.Write(ref _keptSince, value);
+    }
 
     /// <summary>Somebody else than the owner came in while it was open, and listens.</summary>
     public bool IsJoined { get; set; }
@@ -65,6 +75,7 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
         {
             if (_isOpen != value)
             {
+                Hook.At(Step.MoveGate);
                 _socket.SetReuseAddress(value);
                 _isOpen = value;
                 WasOpen |= value;
@@ -121,7 +132,8 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
 
     public void Close()
     {
-        IsGone = true;
+        Hook.At(Step.ClosePlaceholder);
+        _isGone = true;
         _socket.Dispose();
     }
 }

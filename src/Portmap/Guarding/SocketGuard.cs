@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
+using Portmap.Table;
 
 namespace Portmap.Guarding;
 
@@ -18,13 +18,16 @@ namespace Portmap.Guarding;
 /// was bound while it was open. While it is open a process whose socket has SO_REUSEADDR can bind
 /// and listen. Linux only.
 /// <para>
-/// Each placeholder has a lock, held around system calls that do not block. The table of them has
-/// the locks of its dictionary. Nothing of it is on the path of a lookup.
+/// Nothing of it takes a lock, and nothing of it is on the path of a lookup. One thread is at a
+/// placeholder at a time; what others want of it meanwhile they leave to it (<see cref="Errands"/>)
+/// and go on, so a thread that is suspended there, before a system call say, stops nobody. Two need
+/// an answer: <see cref="Place"/> leaves that port alone then, and <see cref="Open"/>, by the thread
+/// that is about to start the program, waits as long as its lease is open.
 /// </para>
 /// </remarks>
 internal sealed class SocketGuard(int maxGuards) : IPortGuard
 {
-    private readonly ConcurrentDictionary<int, Placeholder> _held = new();
+    private readonly Placeholders _held = new();
     private int _count;
     private int _isDisposed;
 
@@ -108,66 +111,34 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return false;
         }
 
-        lock (held)
+        Patience patience = default;
+        while (!held.Errands.TryBegin())
         {
-            if (held.IsGone || !ReferenceEquals(held.Claim.Claim, lease.Claim) || held.Passed is not null)
+            // A registration takes it over just now, or it is being dropped; else somebody opens
+            // the same gate, and the program must not be started before it is open.
+            if (lease.Claim.IsOver)
             {
-                return false;   // a process has registered meanwhile, or the lease has ended; or there is no gate
+                return false;
             }
 
-            PortGuarantee before = lease.Claim.Guarantee;
-            bool stepsAside = lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside;
-            PortGuarantee after = stepsAside ? PortGuarantee.ProbedOnly : PortGuarantee.Admitting;
-            lease.Claim.Guarantee = after;   // said before it is so: at no time more than is true
-            if (stepsAside)
-            {
-                Remove(held);
-            }
-            else
-            {
-                held.IsOpen = true;
-            }
+            patience.Wait();
+        }
 
-            return after != before;
+        try
+        {
+            return OpenHere(held, lease);
+        }
+        finally
+        {
+            Leave(held);
         }
     }
 
     public void HandOver(in GuardedPort registration, int processId)
     {
-        if (Find(registration) is not { } held)
+        if (Find(registration) is { } held)
         {
-            return;
-        }
-
-        lock (held)
-        {
-            bool isIts = held.Epoch == registration.Epoch;
-            if (held.IsGone || (held.KeptSince >= 0 ? isIts : !isIts))
-            {
-                return;   // it has ended again already, or another owner of the same process shares the port
-            }
-
-            if (!isIts || !held.Stays)
-            {
-                Remove(held);
-                return;
-            }
-
-            if (held.IsOpen)
-            {
-                Behind behind = BehindTheGate.Look(registration.Port, processId);
-                if (behind == Behind.Anybody)
-                {
-                    Remove(held);   // it would keep nobody out, and Exclusive would be a lie
-                    return;
-                }
-
-                held.IsJoined = behind == Behind.Others;
-            }
-
-            held.Claim = registration;
-            held.IsOpen = false;
-            registration.Claim.Guarantee = held.Guarantee;
+            See(held, new Errand(ErrandKind.HandOver, registration, processId));
         }
     }
 
@@ -176,8 +147,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     public bool KeepsOut(PortProtocol protocol, int port, long epoch, out bool isPassed)
     {
-        if (Count == 0 || !_held.TryGetValue(Key(protocol, port), out Placeholder? held)
-            || held.IsGone || held.IsOpen || held.Epoch == epoch)
+        if (Count == 0 || _held[protocol, port] is not { } held || held.IsGone || held.IsOpen || held.Epoch == epoch)
         {
             isPassed = false;
             return false;
@@ -189,33 +159,15 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     public void Drop(in GuardedPort claim, bool keep, long now)
     {
-        if (Find(claim) is not { } held)
+        if (Find(claim) is { } held)
         {
-            return;
-        }
-
-        lock (held)
-        {
-            if (held.IsGone || held.Epoch != claim.Epoch)
-            {
-                return;
-            }
-
-            if (keep && held.Stays && !claim.IsLease)
-            {
-                held.IsOpen = false;
-                held.KeptSince = now;
-            }
-            else
-            {
-                Remove(held);
-            }
+            See(held, new Errand(keep ? ErrandKind.Keep : ErrandKind.Drop, claim, now));
         }
     }
 
     public bool IsTaken(PortProtocol protocol, int port)
     {
-        if (Count != 0 && _held.ContainsKey(Key(protocol, port)))
+        if (Count != 0 && _held[protocol, port] is not null)
         {
             return false;   // it is kept for its owner's return
         }
@@ -230,14 +182,11 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return;
         }
 
-        foreach ((int _, Placeholder held) in _held)   // without a copy, other than of its Values
+        foreach (Placeholder held in _held.All())
         {
-            lock (held)
+            if (held.KeptSince >= 0)
             {
-                if (!held.IsGone && held.KeptSince >= 0 && held.KeptSince <= since)
-                {
-                    Remove(held);
-                }
+                See(held, new Errand(ErrandKind.DropKept, default, since));
             }
         }
     }
@@ -245,54 +194,204 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
     public void Dispose()
     {
         Interlocked.Exchange(ref _isDisposed, 1);   // before the look: who adds one later sees it
-        foreach (Placeholder held in _held.Values)
+        foreach (Placeholder held in _held.All())
         {
-            lock (held)
-            {
-                // What will still be true.
-                held.Claim.Claim.Guarantee =
-                    held.Claim.IsLease ? PortGuarantee.ProbedOnly : PortGuarantee.HeldByProcess;
-                Remove(held);
-            }
+            See(held, new Errand(ErrandKind.Close, default, 0));
         }
     }
 
-    private static int Key(PortProtocol protocol, int port) => ((int)protocol << 16) | port;
-
     private Placeholder? Find(in GuardedPort claim) =>
-        Count != 0 && _held.TryGetValue(Key(claim.Protocol, claim.Port), out Placeholder? held) ? held : null;
+        Count != 0 ? _held[claim.Protocol, claim.Port] : null;
 
     /// <summary>What an earlier claim left on the port becomes the new one's.</summary>
     /// <remarks>There is no moment in between in which a stranger could take it.</remarks>
     private GuardOutcome? TryPassOn(Placeholder held, in GuardedPort lease, PortGuardMode mode)
     {
-        lock (held)
+        Patience patience = default;
+        while (!held.Errands.TryBegin())
         {
-            if (held.IsGone)
+            if (!patience.TryWait())
             {
-                return null;
+                return new GuardOutcome(GuardFinding.Busy, PortGuarantee.ProbedOnly);
             }
-
-            // One that is open still was left by a lease that ended unregistered: who came in there
-            // is not known, so it is bound anew. One that listens is of no use to a program that
-            // wants to, and the other way round.
-            if (mode == PortGuardMode.None || held.IsOpen || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
-            {
-                Remove(held);
-                return null;
-            }
-
-            // Who came in by the gate while it was open, a child of the dead process say, may
-            // listen there still.
-            if (held.WasOpen && Listens(lease))
-            {
-                Remove(held);
-                return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
-            }
-
-            held.PassTo(lease, mode);
-            return new GuardOutcome(GuardFinding.Free, held.Guarantee);
         }
+
+        try
+        {
+            return PassOnHere(held, lease, mode);
+        }
+        finally
+        {
+            Leave(held);
+        }
+    }
+
+    /// <summary>Sees to it that an errand is done: here, or by who is at the placeholder
+    /// already.</summary>
+    private void See(Placeholder held, in Errand errand)
+    {
+        if (held.Errands.TryBeginOrLeave(errand))
+        {
+            try
+            {
+                Do(held, errand);
+            }
+            finally
+            {
+                Leave(held);
+            }
+        }
+    }
+
+    /// <summary>Goes away from a placeholder, when what others left there is done.</summary>
+    private void Leave(Placeholder held)
+    {
+        while (held.Errands.TryLeave() is { } left)
+        {
+            for (Errands.Left? next = left; next is not null; next = next.Next)
+            {
+                Do(held, next.Errand);
+            }
+        }
+    }
+
+    // The members below are called by who is at the placeholder.
+    private void Do(Placeholder held, in Errand errand)
+    {
+        Hook.At(Step.DoErrand);
+        if (held.IsGone)
+        {
+            return;
+        }
+
+        switch (errand.Kind)
+        {
+            case ErrandKind.HandOver:
+                HandOverHere(held, errand.Claim, (int)errand.Number);
+                break;
+            case ErrandKind.Drop or ErrandKind.Keep:
+                DropHere(held, errand.Claim, keep: errand.Kind == ErrandKind.Keep, now: errand.Number);
+                break;
+            case ErrandKind.DropKept:
+                DropKeptHere(held, since: errand.Number);
+                break;
+            default:
+                // What will still be true.
+                held.Claim.Claim.Guarantee =
+                    held.Claim.IsLease ? PortGuarantee.ProbedOnly : PortGuarantee.HeldByProcess;
+                Remove(held);
+                break;
+        }
+    }
+
+    private bool OpenHere(Placeholder held, in GuardedPort lease)
+    {
+        Hook.At(Step.DoErrand);
+        if (held.IsGone || !ReferenceEquals(held.Claim.Claim, lease.Claim) || held.Passed is not null)
+        {
+            return false;   // a process has registered meanwhile, or the lease has ended; or there is no gate
+        }
+
+        PortGuarantee before = lease.Claim.Guarantee;
+        bool stepsAside = lease.Protocol == PortProtocol.Udp || held.Mode == PortGuardMode.StepAside;
+        PortGuarantee after = stepsAside ? PortGuarantee.ProbedOnly : PortGuarantee.Admitting;
+        lease.Claim.Guarantee = after;   // said before it is so: at no time more than is true
+        if (stepsAside)
+        {
+            Remove(held);
+        }
+        else
+        {
+            held.IsOpen = true;
+        }
+
+        return after != before;
+    }
+
+    private void HandOverHere(Placeholder held, in GuardedPort registration, int processId)
+    {
+        bool isIts = held.Epoch == registration.Epoch;
+        if (held.IsGone || (held.KeptSince >= 0 ? isIts : !isIts))
+        {
+            return;   // it has ended again already, or another owner of the same process shares the port
+        }
+
+        if (!isIts || !held.Stays)
+        {
+            Remove(held);
+            return;
+        }
+
+        if (held.IsOpen)
+        {
+            Behind behind = BehindTheGate.Look(registration.Port, processId);
+            if (behind == Behind.Anybody)
+            {
+                Remove(held);   // it would keep nobody out, and Exclusive would be a lie
+                return;
+            }
+
+            held.IsJoined = behind == Behind.Others;
+        }
+
+        held.Claim = registration;
+        held.IsOpen = false;
+        registration.Claim.Guarantee = held.Guarantee;
+    }
+
+    private void DropHere(Placeholder held, in GuardedPort claim, bool keep, long now)
+    {
+        if (held.Epoch != claim.Epoch)
+        {
+            return;
+        }
+
+        if (keep && held.Stays && !claim.IsLease)
+        {
+            held.IsOpen = false;
+            held.KeptSince = now;
+        }
+        else
+        {
+            Remove(held);
+        }
+    }
+
+    private void DropKeptHere(Placeholder held, long since)
+    {
+        if (held.KeptSince >= 0 && held.KeptSince <= since)
+        {
+            Remove(held);
+        }
+    }
+
+    private GuardOutcome? PassOnHere(Placeholder held, in GuardedPort lease, PortGuardMode mode)
+    {
+        Hook.At(Step.DoErrand);
+        if (held.IsGone)
+        {
+            return null;
+        }
+
+        // One that is open still was left by a lease that ended unregistered: who came in there
+        // is not known, so it is bound anew. One that listens is of no use to a program that
+        // wants to, and the other way round.
+        if (mode == PortGuardMode.None || held.IsOpen || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
+        {
+            Remove(held);
+            return null;
+        }
+
+        // Who came in by the gate while it was open, a child of the dead process say, may
+        // listen there still.
+        if (held.WasOpen && Listens(lease))
+        {
+            Remove(held);
+            return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+        }
+
+        held.PassTo(lease, mode);
+        return new GuardOutcome(GuardFinding.Free, held.Guarantee);
     }
 
     private static bool Listens(in GuardedPort claim) =>
@@ -315,18 +414,14 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
     private PortGuarantee Hold(Placeholder held)
     {
         PortGuarantee guarantee = held.Guarantee;
-        _held[Key(held.Claim.Protocol, held.Claim.Port)] = held;
+        _held.Set(held.Claim.Protocol, held.Claim.Port, held);
         Interlocked.MemoryBarrier();   // pairs with the exchange in Dispose: one of the two sees the other
         if (Volatile.Read(ref _isDisposed) == 0)
         {
             return guarantee;
         }
 
-        lock (held)
-        {
-            Remove(held);
-        }
-
+        See(held, new Errand(ErrandKind.Close, default, 0));
         return PortGuarantee.ProbedOnly;
     }
 
@@ -334,9 +429,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
     {
         if (!held.IsGone)
         {
-            int key = Key(held.Claim.Protocol, held.Claim.Port);
-            _held.TryRemove(new KeyValuePair<int, Placeholder>(key, held));
-            held.Close();
+            held.Close();   // before it is forgotten: who finds nothing there finds the port free
+            _held.Remove(held.Claim.Protocol, held.Claim.Port, held);
             Interlocked.Decrement(ref _count);
         }
     }

@@ -113,9 +113,9 @@ internal static class PlainAcquisition
             return true;
         }
 
-        if (outcome.Finding is GuardFinding.Lingering or GuardFinding.Denied)
+        if (outcome.Finding is GuardFinding.Lingering or GuardFinding.Denied or GuardFinding.Busy)
         {
-            parts.Table.Withdraw(taken, now);   // another one comes first, or all may be denied
+            parts.Table.Withdraw(taken, now);   // another one comes first, at least for now, or all may be denied
         }
         else
         {

@@ -19,8 +19,8 @@ internal struct SetAsidePorts
 
     public readonly int this[int index] => _ports![index].Port;
 
-    /// <summary>One that is no first choice (closed connections linger on it) or not free on both
-    /// protocols.</summary>
+    /// <summary>One that is no first choice (closed connections linger on it), whose placeholder
+    /// goes just now, or that is not free on both protocols.</summary>
     public void Add(int port, bool lingers)
     {
         _ports ??= [];
@@ -55,6 +55,9 @@ internal struct SetAsidePorts
         {
             case GuardFinding.Lingering:
                 Add(port, lingers: true);
+                return PortAvailability.InUse;
+            case GuardFinding.Busy:
+                Add(port, lingers: false);
                 return PortAvailability.InUse;
             case GuardFinding.Denied:
                 (Denied ??= []).Add(port);

@@ -16,7 +16,7 @@ namespace Portmap.Table;
 /// move happens once and whoever made it does what follows from it.</item>
 /// <item>C2. Everything else is written before the claim is published in a slot or a cell, except
 /// <see cref="Below"/>, which later only skips claims that have ended, <see cref="UsesUp"/>, which
-/// is forgotten, <see cref="Guarantee"/>, which only the guard's lock changes,
+/// is forgotten, <see cref="Guarantee"/>, which only who is at its placeholder changes,
 /// <see cref="Served"/>, <see cref="IsShared"/> and <see cref="TookCooling"/>.</item>
 /// </list>
 /// Progress: every member is wait-free; DrawBelow takes at most 16 steps.
@@ -96,13 +96,13 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>Index of the strategy in the registry's list.</summary>
     public byte Strategy { get; }
 
-    /// <summary>How strongly the port is held; written under the lock of its placeholder once the
-    /// claim is published. Says nothing once it has ended.</summary>
     public PortGuarantee Guarantee
     {
         get => (PortGuarantee)Volatile.Read(ref _guarantee);
         set => Volatile.Write(ref _guarantee, (byte)value);
     }
+
+    bool IGuaranteed.IsOver => !Word.IsLive;
 
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => new(Protocol, Port, Epoch, IsLease, this);

@@ -109,4 +109,14 @@ internal enum Step
     NoteSweep,
     BeginSweep,
     EndSweep,
+
+    // SocketGuard, Placeholder
+    FindPlaceholder,
+    HoldPlaceholder,
+    ForgetPlaceholder,
+    BeginErrand,
+    DoErrand,
+    EndErrand,
+    MoveGate,
+    ClosePlaceholder,
 }

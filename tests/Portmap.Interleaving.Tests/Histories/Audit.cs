@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net.Sockets;
+using Portmap.Guarding;
 
 namespace Portmap.Interleaving.Tests.Histories;
 
@@ -9,6 +11,33 @@ internal static class Audit
     /// <summary>The first way in which the two ways to look disagree, or null.</summary>
     public static string? Disagreement(PortRegistry registry, IReadOnlyCollection<string> owners, IEnumerable<int> ports) =>
         Disagreement(registry, owners, ports, PortProtocol.Tcp) ?? Disagreement(registry, owners, ports, PortProtocol.Udp);
+
+    /// <summary>The first port of which an entry says more than the kernel does, or null: where it
+    /// says Exclusive no bind may succeed.</summary>
+    public static string? Lie(PortRegistry registry)
+    {
+        foreach (PortEntry entry in registry.Snapshot().Entries.Where(entry => entry is { Guarantee: PortGuarantee.Exclusive, State: PortState.Bound or PortState.Reserved }))
+        {
+            SocketError error = BoundSocket.TryMake(entry.Protocol, entry.Port, isStrict: false, out BoundSocket? socket);
+            socket?.Dispose();
+            if (error == SocketError.Success && registry.TryGetEntry(entry.Owner, out PortEntry now, entry.Protocol) && now == entry)
+            {
+                return $"{entry} says {entry.Guarantee}, and its port could be bound";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Complains when there are more or fewer placeholders than entries that say that one
+    /// holds their port. Nothing waits for its owner's return any more.</summary>
+    public static string? Unaccounted(PortRegistry registry)
+    {
+        PortEntry[] held = [.. registry.Snapshot().Entries.Where(entry =>
+            entry is { Guarantee: PortGuarantee.Exclusive or PortGuarantee.Admitting, State: PortState.Bound or PortState.Reserved })];
+        int placeholders = registry.Parts.Guard.Count;
+        return placeholders == held.Length ? null : $"there are {placeholders} placeholders, for {string.Join(", ", held.Select(one => one.ToString()))}";
+    }
 
     private static string? Disagreement(PortRegistry registry, IReadOnlyCollection<string> owners, IEnumerable<int> ports, PortProtocol protocol)
     {

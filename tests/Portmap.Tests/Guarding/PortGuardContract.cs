@@ -114,6 +114,8 @@ public abstract class PortGuardContract
     private sealed class Claim : IGuaranteed
     {
         public PortGuarantee Guarantee { get; set; }
+
+        public bool IsOver => false;
     }
 }
 
