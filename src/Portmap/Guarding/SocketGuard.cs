@@ -353,6 +353,11 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
         else
         {
+            if (claim.IsLease)
+            {
+                claim.Claim.Guarantee = PortGuarantee.ProbedOnly;   // lookups answer it until the lease of another port, by which it goes on, has taken effect
+            }
+
             Remove(held);
         }
     }
