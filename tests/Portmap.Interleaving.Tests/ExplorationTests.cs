@@ -9,15 +9,15 @@ namespace Portmap.Interleaving.Tests;
 /// steps and reads /proc: those scenarios have one forced switch here, and two with
 /// PORTMAP_EXPLORE_ALL=1. Of the schedules with one number of switches at most
 /// <see cref="Most"/> are played here, at even distances, or <see cref="MostSlow"/> where a play
-/// takes long, and all with PORTMAP_EXPLORE_ALL=1 (a quarter of an hour): they grow with the square of
+/// takes long, or <see cref="MostStored"/> where it waits for a store, and all with PORTMAP_EXPLORE_ALL=1 (a quarter of an hour): they grow with the square of
 /// the steps, and all of them took longer than the whole stage of tests may.</remarks>
 public class ExplorationTests
 {
-    private const int Most = 2_000, MostSlow = 400;
+    private const int Most = 2_000, MostSlow = 400, MostStored = 100;
 
     private static readonly Call s_acquire = new(CallKind.Acquire, 0), s_acquireB = new(CallKind.Acquire, 1), s_acquireOwn = new(CallKind.AcquireOwn, 0);
     private static readonly Call s_byOwner = new(CallKind.FindByOwner, 0), s_byPort = new(CallKind.FindByPort, Port: 1), s_findPort = new(CallKind.FindPort, 0), s_byPort2 = new(CallKind.FindByPort, Port: 2), s_pass = new(CallKind.Pass), s_die = new(CallKind.Die, Process: 2);
-    private static readonly Call s_acquireBoth = new(CallKind.AcquireBoth, 0), s_bindFailed = new(CallKind.ReportBindFailure, 0), s_extend = new(CallKind.Extend, 0);
+    private static readonly Call s_acquireBoth = new(CallKind.AcquireBoth, 0), s_bindFailed = new(CallKind.ReportBindFailure, 0), s_open = new(CallKind.OpenGate, 0), s_extend = new(CallKind.Extend, 0);
 
     /// <summary>Name, ports, what happened before, and what two or three threads do.</summary>
     private static readonly Dictionary<string, (int Ports, Call[] Before, Call[][] Threads)> s_scenarios = new()
@@ -107,6 +107,36 @@ public class ExplorationTests
         ["an owner is asked for its port as it moves"] = (2, [Register(0, 1, 0)], [[Register(0, 2, 0)], [s_findPort]]),
     };
 
+    /// <summary>Of gates: those are played with guards alone.</summary>
+    private static readonly Dictionary<string, (int Ports, Call[] Before, Call[][] Threads)> s_gates = new()
+    {
+        ["a gate is opened as its lease is registered"] = (1, [s_acquire], [[s_open, s_byOwner], [Lease(0, 1, 0)]]),
+        ["a gate is opened as its lease is given back"] = (1, [s_acquire], [[s_open], [new Call(CallKind.ReleaseLease, 0), s_acquireB]]),
+        ["a gate is opened as its lease runs out"] = (1, [s_acquire], [[s_open], [s_pass, s_acquireB]]),
+        ["a gate is opened as its port could not be bound"] = (2, [s_acquire], [[s_open, s_byOwner], [s_bindFailed]]),
+        ["a lease is registered twice behind its open gate"] = (1, [s_acquire, s_open], [[Lease(0, 1, 0)], [Lease(0, 1, 3), s_byOwner]]),
+        ["a lease is registered behind its open gate and released"] = (1, [s_acquire, s_open], [[Lease(0, 1, 0)], [new Call(CallKind.ReleaseEpoch, 0, Process: 0), s_acquireB]]),
+        ["a lease is registered behind its open gate and its process dies"] = (1, [s_acquire, s_open], [[Lease(0, 1, 2)], [s_die, s_acquire]]),
+        ["a registration behind its open gate is released and its port acquired"] = (1, [s_acquire, s_open, Lease(0, 1, 0)], [[Release(0, 0)], [s_acquireB], [s_byPort]]),
+        ["an owner comes back to its kept port as that is let go"] = (1, [s_acquire, s_open, Lease(0, 1, 2), s_die], [[s_acquire, s_open], [s_pass]]),
+        ["two come to a kept port"] = (1, [s_acquire, s_open, Lease(0, 1, 2), s_die], [[s_acquire], [s_acquireB], [s_pass]]),
+    };
+
+    /// <summary>Those that are played on a store too, which writes as the schedule says.</summary>
+    private static readonly string[] s_stored =
+    [
+        "one port for two owners", "an owner of two processes", "an owner moves while it is read", "a lease is registered and released", "a lease is registered and runs out",
+        "a leased port is taken by a process", "a released port is acquired", "a lease takes the place of a registration", "two blocks that overlap", "a lease of both protocols and one of each",
+        "one half is registered as the other is given back", "a port could not be bound as its lease is registered",
+    ];
+
+    private static readonly string[] s_storedAndGuarded =
+    [
+        "one port for two owners", "a lease is registered and released", "a lease is registered and runs out", "a lease is given back as another looks for its port", "two blocks that overlap",
+        "a gate is opened as its lease is registered", "a gate is opened as its lease is given back", "a lease is registered behind its open gate and released",
+        "a lease is registered behind its open gate and its process dies", "an owner comes back to its kept port as that is let go",
+    ];
+
     private static readonly bool s_isAll = Environment.GetEnvironmentVariable("PORTMAP_EXPLORE_ALL") == "1";
 
     public static IEnumerable<object[]> Scenarios => s_scenarios.Keys.Select((name, i) => new object[] { name, i % 2 == 0 });
@@ -116,7 +146,7 @@ public class ExplorationTests
     public void Registry_EverySchedule_IsLinearizableAndAgreesAtEveryStep(string name, bool cools)
     {
         (int ports, Call[] before, Call[][] threads) = s_scenarios[name];
-        bool isQuick = !Array.Exists(threads, calls => calls.Contains(s_die) || calls.Contains(s_pass));
+        bool isQuick = IsQuick(threads);
         using Explorer explorer = new(threads: 3);
 
         explorer.FindFaultInAll(new Scenario(ports, cools, before, threads), switches: isQuick || s_isAll ? 2 : 1, most: s_isAll ? int.MaxValue : isQuick ? Most : MostSlow).Should().BeNull();
@@ -150,6 +180,43 @@ public class ExplorationTests
 
         explorer.Runs.Should().BeGreaterThanOrEqualTo(8, "otherwise the steps are not seen");
     }
+
+    public static IEnumerable<object[]> Gates => s_gates.Keys.Select(name => new object[] { name });
+
+    /// <summary>A start opens the gate, a registration closes it: what an entry says of its port is
+    /// held against the kernel at every step.</summary>
+    [Theory]
+    [MemberData(nameof(Gates))]
+    public void Registry_EveryScheduleWithGates_SaysNoMoreThanTheKernelDoes(string name)
+    {
+        (int ports, Call[] before, Call[][] threads) = s_gates[name];
+        using Explorer explorer = new(threads: 3);
+
+        explorer.FindFaultInAll(new Scenario(ports, Cools: false, before, threads) { IsGuarded = true }, switches: s_isAll ? 2 : 1, most: s_isAll ? int.MaxValue : IsQuick(threads) ? MostSlow : MostStored).Should().BeNull();
+
+        explorer.Runs.Should().BeGreaterThanOrEqualTo(12, "otherwise the steps are not seen");
+    }
+
+    public static IEnumerable<object[]> Stored =>
+        from failing in (int[])[0, 1, 2]
+        from one in s_stored.Select(name => (Name: name, IsGuarded: false)).Concat(s_storedAndGuarded.Select(name => (Name: name, IsGuarded: true)))
+        select new object[] { one.Name, failing, one.IsGuarded };
+
+    /// <summary>What is on disk when is part of the schedule; of the batches none fails, or the first,
+    /// which leaves nothing behind, or the second, which is there all the same.</summary>
+    [Theory]
+    [MemberData(nameof(Stored))]
+    public void Registry_EveryScheduleWithAStore_IsLinearizableAndAgreesAtEveryStep(string name, int failing, bool isGuarded)
+    {
+        (int ports, Call[] before, Call[][] threads) = s_gates.TryGetValue(name, out (int, Call[], Call[][]) gate) ? gate : s_scenarios[name];
+        using Explorer explorer = new(threads: 3);
+
+        explorer.FindFaultInAll(new Scenario(ports, Cools: false, before, threads) { IsGuarded = isGuarded }.WithSteppedStore(failing), switches: 1, most: s_isAll ? int.MaxValue : IsQuick(threads) ? MostStored : MostStored / 4).Should().BeNull();
+
+        explorer.Runs.Should().BeGreaterThanOrEqualTo(6, "otherwise the steps are not seen");   // where the acquisition before fails, little is left to do
+    }
+
+    private static bool IsQuick(Call[][] threads) => !Array.Exists(threads, calls => calls.Contains(s_die) || calls.Contains(s_pass));
 
     private static Call Again(int owner, int port, int process) => new(CallKind.RegisterAgain, owner, port, process);
 

@@ -42,6 +42,21 @@ public class LinearizabilityTests
     public void Registry_AnyScenarioWhileTheStoreFails_IsLinearizable() =>
         PlayAll(count: 1_500, (_, _) => null, takeTurns: false, change: scenario => scenario with { IsStored = true, StoreFails = true }, ofAll: true);
 
+    [Fact]
+    public void Registry_AnyScenarioWithGatesUnderAnySchedule_IsLinearizable() =>
+        PlayAll(count: 500, AnySchedule, change: scenario => scenario.WhereAllAreGivenPorts().WhereGatesAreOpened() with { IsGuarded = true }, ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioWithAStoreThatMayFailUnderAnySchedule_IsLinearizable() =>
+        PlayAll(count: 1_000, AnySchedule, change: scenario => scenario.WithSteppedStore(AnyBatch(scenario)), ofAll: true);
+
+    [Fact]
+    public void Registry_AnyScenarioWithGuardsAndAStoreThatMayFailUnderAnySchedule_IsLinearizable() =>
+        PlayAll(count: 500, AnySchedule, change: scenario => scenario.WhereAllAreGivenPorts().WhereGatesAreOpened().WithSteppedStore(AnyBatch(scenario)) with { IsGuarded = true }, ofAll: true);
+
+    /// <summary>The batch that fails, or none: the same for the same seed.</summary>
+    private static int AnyBatch(Scenario scenario) => (scenario.Ports + scenario.Before.Count + scenario.Threads.Sum(calls => calls.Count)) % 5;
+
     private static Schedule AnySchedule(Random random, Scenario scenario) => Schedule.Any(random, scenario.Threads.Count, steps: 60 * scenario.Threads.Count);
 
     private static void PlayAll(int count, Func<Random, Scenario, Schedule?> schedule, bool takeTurns = true, Func<Scenario, Scenario>? change = null, bool ofAll = false)

@@ -40,6 +40,10 @@ internal enum CallKind
 
     /// <summary>The owner's lease gets more time than a pass takes.</summary>
     Extend,
+
+    /// <summary>The gate of the owner's lease is opened for its program. Who is at a placeholder
+    /// hides its port from acquisitions, as who gives it back.</summary>
+    OpenGate,
     FindPort,
     FindByOwner,
     FindByPort,

@@ -6,6 +6,11 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// memory, the async one, waited for, on one that confirms.</summary>
 internal static class EitherForm
 {
+    /// <summary>The store that writes only while this thread waits; null where it writes by
+    /// itself.</summary>
+    [ThreadStatic]
+    public static SteppedStore? Stepped;
+
     public static bool Acquire(this PortRegistry registry, PortRequest request, [NotNullWhen(true)] out PortLease? lease, out PortRefusal? refusal) =>
         registry.Confirms ? Wait(registry.AcquireAsync(request).AsTask(), out lease, out refusal) : registry.TryAcquire(request, out lease, out refusal);
 
@@ -44,6 +49,8 @@ internal static class EitherForm
 
     private static bool Wait<T>(Task<T> task, [NotNullWhen(true)] out T? result, out PortRefusal? refusal)
     {
+        SteppedStore? store = task.IsCompleted ? null : Stepped;
+        store?.Open();
         try
         {
             result = task.WaitAsync(Deadline.Default).GetAwaiter().GetResult()!;
@@ -55,6 +62,10 @@ internal static class EitherForm
             result = default;
             refusal = exception.Refusal;
             return false;
+        }
+        finally
+        {
+            store?.Close();
         }
     }
 }

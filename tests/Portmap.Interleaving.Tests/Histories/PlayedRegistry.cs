@@ -15,7 +15,8 @@ internal sealed class PlayedRegistry : IPlayed
     private readonly int _ports;
     private readonly int _kept;
     private readonly ManualClock _clock = new();
-    private readonly SlowStore? _store;
+    private readonly IPlayedStore? _store;
+    private readonly bool _isGuarded;
     private readonly Mortal? _mortal;
     private readonly PortRegistry _registry;
     private readonly PortSession[] _sessions;
@@ -30,6 +31,7 @@ internal sealed class PlayedRegistry : IPlayed
     public PlayedRegistry(Scenario scenario, int livingProcess, int firstPort)
     {
         _ports = scenario.Ports;
+        _isGuarded = scenario.IsGuarded;
         _firstPort = firstPort;
         PortRegistryOptions options = new()
         {
@@ -49,7 +51,7 @@ internal sealed class PlayedRegistry : IPlayed
             options.KeptPorts[s_owners[Scenario.KeptFor]] = _kept;
         }
 
-        _store = scenario.IsStored ? new SlowStore(scenario.StoreFails) : null;
+        _store = !scenario.IsStored ? null : scenario.IsStepped ? new SteppedStore(scenario.FailingBatch) : new SlowStore(scenario.StoreFails);
         _registry = _store is not null
             ? PortRegistry.OpenAsync(options, _store, null, _clock).GetAwaiter().GetResult()
             : new PortRegistry(options, null, _clock);
@@ -61,7 +63,13 @@ internal sealed class PlayedRegistry : IPlayed
 
     private PortRange Range => new(_firstPort, _firstPort + _ports - 1);
 
-    public Call? Do(Call call) => call.Kind switch
+    public Call? Do(Call call)
+    {
+        EitherForm.Stepped = _store as SteppedStore;
+        return Answered(call);
+    }
+
+    private Call? Answered(Call call) => call.Kind switch
     {
         CallKind.Acquire or CallKind.AcquireOwn or CallKind.AcquireBoth => Acquire(call),
         CallKind.AcquireAll or CallKind.AcquireBlock => AcquireAll(call),
@@ -70,6 +78,7 @@ internal sealed class PlayedRegistry : IPlayed
         CallKind.ReleaseLease or CallKind.ReleaseEpoch => ReleaseLease(call),
         CallKind.ReportBindFailure => ReportBindFailure(call),
         CallKind.Extend => Extend(call),
+        CallKind.OpenGate => OpenGate(call),
         CallKind.FindPort => call with { Succeeded = _registry.TryGetPort(s_owners[call.Owner], out int port, call.Protocol), AnswerPort = NumberOf(port) },
         CallKind.FindByOwner => Found(call, _registry.TryGetEntry(s_owners[call.Owner], out PortEntry entry, call.Protocol), entry),
         CallKind.FindByPort => Found(call, _registry.TryGetEntry(PortOf(call.Port), out PortEntry entry, call.Protocol), entry),
@@ -92,7 +101,7 @@ internal sealed class PlayedRegistry : IPlayed
             : null;
     }
 
-    public string? Disagreement() => Audit.Disagreement(_registry, s_owners, Enumerable.Range(_firstPort, _ports));
+    public string? Disagreement() => Audit.Disagreement(_registry, s_owners, Enumerable.Range(_firstPort, _ports)) ?? (_isGuarded ? Audit.Lie(_registry) : null);
 
     public string? Leak()
     {
@@ -105,11 +114,12 @@ internal sealed class PlayedRegistry : IPlayed
             _registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
         }
 
-        return Disagreement() ?? Audit.Leak(_registry, Range, _kept);
+        return Disagreement() ?? Audit.Unaccounted(_registry) ?? Audit.Leak(_registry, Range, _kept);
     }
 
     public void Dispose()
     {
+        _store?.Heal();
         _registry.Dispose();
         _mortal?.Dispose();
     }
@@ -237,6 +247,17 @@ internal sealed class PlayedRegistry : IPlayed
         call = call with { Epoch = lease.Claim.Origin, Granted = GrantedAs(lease) };
         bool extended = lease.Extend(s_extension, out PortRefusal? refusal);
         return Answer(call, extended || refusal?.Reason == PortRefusalReason.StoreFailed, refusal);   // what is not on disk holds in this run
+    }
+
+    private Call? OpenGate(Call call)
+    {
+        if (LeaseOf(call) is not { } lease)
+        {
+            return null;
+        }
+
+        lease.OpenGate();
+        return call with { Succeeded = true };
     }
 
     private Call Die(Call call)

@@ -40,6 +40,8 @@ internal sealed class ProtocolSpecification(Scenario scenario)
                 return TryReportBindFailure(in state, in call, ref next);
             case CallKind.Extend:
                 return TryExtend(in state, in call, ref next);
+            case CallKind.OpenGate:
+                return true;   // what the table says stays as it is; what is said of the gate is held against the kernel
             case CallKind.FindPort:
                 return call.AnswerPort == state[call.Owner].Port;
             case CallKind.FindByOwner:

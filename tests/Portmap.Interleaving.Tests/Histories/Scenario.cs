@@ -16,6 +16,13 @@ internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Befor
     /// <summary>Whether that store fails now and then.</summary>
     public bool StoreFails { get; init; }
 
+    /// <summary>Whether the store writes only while somebody waits for it, so that the schedule says
+    /// when: for threads that take turns.</summary>
+    public bool IsStepped { get; init; }
+
+    /// <summary>Which batch of a stepped store fails; 0 for none.</summary>
+    public int FailingBatch { get; init; }
+
     /// <summary>Whether the kernel is asked: what is acquired has a placeholder, and who takes
     /// something is refused because nobody listens.</summary>
     public bool IsGuarded { get; init; }
@@ -109,9 +116,20 @@ internal sealed record Scenario(int Ports, bool Cools, IReadOnlyList<Call> Befor
         };
     }
 
+    /// <summary>With a store that the schedule steps, and may fail once.</summary>
+    public Scenario WithSteppedStore(int failingBatch) =>
+        this with { IsStored = true, IsStepped = true, FailingBatch = failingBatch, StoreFails = failingBatch != 0 };
+
+    /// <summary>The last thread opens the gates of the leases it looks for: of one lease two threads
+    /// would wait for each other.</summary>
+    public Scenario WhereGatesAreOpened() => this with
+    {
+        Threads = [.. Threads.SkipLast(1), [.. Threads[^1].Select(call => call.Kind == CallKind.FindPort ? call with { Kind = CallKind.OpenGate } : call)]],
+    };
+
     public override string ToString() => string.Join(
         Environment.NewLine,
-        new[] { $"{Ports} ports, {(Cools ? "cooling" : "no delay")}{(IsStored ? StoreFails ? ", stored, failing" : ", stored" : "")}{(IsGuarded ? ", guarded" : "")}{(KeepsOne ? ", one kept" : "")}" }
+        new[] { $"{Ports} ports, {(Cools ? "cooling" : "no delay")}{(IsStored ? StoreFails ? ", stored, failing" : ", stored" : "")}{(IsStepped ? $" at batch {FailingBatch}" : "")}{(IsGuarded ? ", guarded" : "")}{(KeepsOne ? ", one kept" : "")}" }
             .Concat(Before.Select(call => $"  before: {Short(call)}"))
             .Concat(Threads.Select((calls, i) => $"  thread {i}: {string.Join("; ", calls.Select(Short))}")));
 

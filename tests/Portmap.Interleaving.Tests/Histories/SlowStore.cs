@@ -3,13 +3,12 @@ namespace Portmap.Interleaving.Tests.Histories;
 /// <summary>A store in memory that is still writing while others call: each batch takes a few turns
 /// of the thread pool, a different number each time. It may fail for each third batch, of which
 /// every second is there all the same.</summary>
-internal sealed class SlowStore(bool fails) : IPortStore
+internal sealed class SlowStore(bool fails) : IPlayedStore
 {
     private readonly FakePortStore _store = new();
     private volatile bool _fails;
     private int _batches;
 
-    /// <summary>It is open: from here on it may fail.</summary>
     public void Begin() => _fails = fails;
 
     public void Heal() => _fails = false;
