@@ -100,7 +100,6 @@ public sealed partial class PortLease : ILease
 
     void ILease.OnHealed(PortClaim failed, PortClaim claim)
     {
-        Trace?.Healed(failed.Port, claim.Port);
         if (Twin?.Protocol == claim.Protocol)
         {
             LeaseExtras.HealTwin(ref _more, claim);
@@ -112,7 +111,13 @@ public sealed partial class PortLease : ILease
         while (present.IsHealedBy(claim))
         {
             PortClaim seen = Interlocked.CompareExchange(ref _claim, claim, present)!;   // publishes the new claim; fails when somebody told of it, or of its registration, before
-            present = ReferenceEquals(seen, present) ? claim : seen;
+            if (ReferenceEquals(seen, present))
+            {
+                Trace?.Healed(failed.Port, claim.Port);   // once: who asked and who made it take effect both come here
+                return;
+            }
+
+            present = seen;
         }
     }
 

@@ -31,6 +31,8 @@ public sealed class LeaseTraceTests
         spans.All.Where(span => span != root).Should().OnlyContain(span => span.ParentSpanId == root.SpanId);
         root.Status.Should().Be(ActivityStatusCode.Ok);
         root.GetTagItem("portmap.port").Should().Be(lease.Port);
+        root.GetTagItem("portmap.epoch").Should().Be(lease.Epoch);
+        root.GetTagItem("portmap.strategy").Should().Be(lease.Strategy);
         root.GetTagItem("portmap.process").Should().Be(Environment.ProcessId);
         start.Environment["TRACEPARENT"].Should().Be(spans.Of("portmap.bind").Id, "the worker's part of it is the worker's");
     }
@@ -45,6 +47,22 @@ public sealed class LeaseTraceTests
 
         spans.Names.Should().Equal("portmap.acquire", "portmap.start", "portmap.lease");
         spans.Of("portmap.lease").Should().BeEquivalentTo(new { Status = ActivityStatusCode.Error, StatusDescription = "Released" });
+    }
+
+    [Fact]
+    public async Task Lease_WhosePortCouldNotBeBound_TellsThatPortAndHasTheOther()
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("traced");
+        int failed = lease.Port;
+
+        await lease.ReportBindFailureAsync().Within();
+        lease.TryRelease(out _).Should().BeTrue();
+
+        Activity root = spans.Of("portmap.lease");
+        root.Events.Should().ContainSingle(it => it.Name == "portmap.healed").Which.Tags.Should().ContainSingle(tag => tag.Key == "portmap.port.failed" && Equals(tag.Value, failed));
+        root.GetTagItem("portmap.port").Should().Be(lease.Port).And.NotBe(failed);
     }
 
     [Fact]
