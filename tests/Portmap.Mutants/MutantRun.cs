@@ -29,11 +29,11 @@ internal sealed class MutantRun
     /// <summary>Only those that tests of this project look for; null is any.</summary>
     public string? Project { get; init; }
 
-    /// <summary>After so many seconds, counted from the end of the build, no further mutant is
-    /// begun; 0 is no limit.</summary>
+    /// <summary>After so many seconds, counted from the start of the run, no further mutant is
+    /// begun once there are <see cref="Least"/>; 0 is no limit.</summary>
     public int Seconds { get; init; }
 
-    /// <summary>The run fails when fewer of those drawn were judged; null is half of
+    /// <summary>How many of those drawn are judged however long that takes; null is half of
     /// them.</summary>
     public int? Least { get; init; }
 
@@ -71,6 +71,7 @@ internal sealed class MutantRun
 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        long started = Stopwatch.GetTimestamp();
         if (Check() != 0)
         {
             return 1;
@@ -81,15 +82,11 @@ internal sealed class MutantRun
         string repository = Repository();
         MutantTree tree = new(repository, Path.Combine(repository, "artifacts", "mutants"));
         tree.Write(MutantList.All);
-        long started = Stopwatch.GetTimestamp();
         tree.Build(drawn.Select(mutant => mutant.Project).Distinct());
-        AnsiConsole.MarkupLineInterpolated($"built in {Stopwatch.GetElapsedTime(started).TotalSeconds:0} s");
-        started = Stopwatch.GetTimestamp();
+        TimeSpan built = Stopwatch.GetElapsedTime(started);
         MutantResult[] inOrder = [.. (await JudgeAsync(tree, drawn, started, cancellationToken).ConfigureAwait(false)).OrderBy(result => result.Mutant.Number)];
-        int least = Math.Min(drawn.Length, Least ?? (drawn.Length + 1) / 2);
         MutantReport.Print(inOrder);
-        bool areEnough = inOrder.Length > 0 && inOrder.Length >= least;
-        AnsiConsole.MarkupLineInterpolated($"{inOrder.Length} of {drawn.Length} drawn were judged in {Stopwatch.GetElapsedTime(started).TotalSeconds:0} s{(areEnough ? string.Empty : $": too few, {Math.Max(least, 1)} are the least")}.");
+        AnsiConsole.MarkupLineInterpolated($"{inOrder.Length} of {drawn.Length} drawn were judged, after {built.TotalSeconds:0} s of building and {(Stopwatch.GetElapsedTime(started) - built).TotalSeconds:0} s of tests.");
 
         if (Report is not null)
         {
@@ -97,16 +94,17 @@ internal sealed class MutantRun
         }
 
         bool isWell = await PassWithoutAsync(tree, inOrder, cancellationToken).ConfigureAwait(false);
-        return isWell && areEnough && inOrder.All(result => result.IsRight) ? 0 : 1;
+        return isWell && inOrder.Length > 0 && inOrder.All(result => result.IsRight) ? 0 : 1;
     }
 
     private async Task<IReadOnlyCollection<MutantResult>> JudgeAsync(MutantTree tree, Mutant[] drawn, long started, CancellationToken cancellationToken)
     {
         ConcurrentBag<MutantResult> results = [];
         ConcurrentQueue<Mutant> hung = [];
+        int least = Least ?? (drawn.Length + 1) / 2, begun = 0;
         await Parallel.ForEachAsync(drawn, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (mutant, token) =>
         {
-            if (Seconds != 0 && Stopwatch.GetElapsedTime(started).TotalSeconds > Seconds)
+            if (Interlocked.Increment(ref begun) > least && Seconds != 0 && Stopwatch.GetElapsedTime(started).TotalSeconds > Seconds)
             {
                 return;
             }
