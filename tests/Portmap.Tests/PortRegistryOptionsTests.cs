@@ -40,6 +40,7 @@ public class PortRegistryOptionsTests
         { "LeaseTimeout", o => o.LeaseTimeout = TimeSpan.FromMilliseconds(99), "100 ?ms|0[.,]1|00:00:00.1" },
         { "LeaseTimeout", o => o.LeaseTimeout = TimeSpan.FromHours(25), "24|1\\.00:00:00" },
         { "LeaseTimeout", o => o.LeaseTimeout = Timeout.InfiniteTimeSpan, "24|1\\.00:00:00" },
+        { "LeaseTimeout", o => o.LeaseTimeout = TimeSpan.FromHours(36), "to 1\\.00:00:00\\.$" },
         { "LeaseTimeout", o => o.LeaseTimeout = TimeSpan.Parse("60", CultureInfo.InvariantCulture), "1\\.00:00:00\\. In configuration a number alone counts days: 60 s is written 00:01:00\\.$" },
         { "LivenessInterval", o => o.LivenessInterval = TimeSpan.FromHours(-24), "01:00:00\\.$" },
         { "ReuseDelay", o => o.ReuseDelay = TimeSpan.FromTicks(-1), "24|1\\.00:00:00" },

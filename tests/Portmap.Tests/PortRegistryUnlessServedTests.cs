@@ -95,7 +95,7 @@ public class PortRegistryUnlessServedTests
         await scene.KillAndOpenAsync();
 
         PortRefusal refusal = (await scene.Registry.AcquireAsync(new PortRequest("living") { UnlessServed = true }).RefusalAsync())
-            .ShouldExplain(PortRefusalReason.AlreadyServed, "living", 20_002, living.Id);
+            .ShouldExplain(PortRefusalReason.AlreadyServed, "living is recovered already", 20_002, living.Id);
         refusal.Entry.Should().BeEquivalentTo(new { State = PortState.Recovered, ProcessId = living.Id, Port = 20_002 });
         (await scene.AcquireAsync(new PortRequest("dead") { UnlessServed = true })).Owner.Should().Be("dead");
     }

@@ -104,6 +104,23 @@ public sealed class FailedSyncTests
     }
 
     [NeedsFact("gcc")]
+    public async Task Open_FolderThatWasMadeBefore_SyncsTheFoldersAboveUntilTheStateIsInIt()
+    {
+        using TempFolder folder = new();
+        SyncShim shim = await SyncShim.CompileAsync(folder);
+        string state = Directory.CreateDirectory(Path.Combine(folder.FullName, "deeper", "state")).FullName;
+        foreach (bool isFirst in new[] { true, false })
+        {
+            await using ObedientDaemon daemon = ObedientDaemon.Start(state, shim.Before(Samples.Crash));
+            (await daemon.OpenAsync()).Should().Be("open");
+
+            string[] above = [.. shim.TakeLog().Where(line => line == $"sync ok {folder.FullName}/deeper" || line == $"sync ok {folder.FullName}")];
+            above.Should().HaveCount(isFirst ? 2 : 0, "whoever made it may have been killed before its name was on the disk");
+            await daemon.CloseAsync();
+        }
+    }
+
+    [NeedsFact("gcc")]
     public async Task Open_AfterAFailedSyncThatNobodyRemembers_WritesAnew()
     {
         using TempFolder folder = new();

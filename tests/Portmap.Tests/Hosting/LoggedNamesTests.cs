@@ -93,6 +93,24 @@ public class LoggedNamesTests
     }
 
     [Fact]
+    public void LeftOut_NoLineComesAfterIt_IsToldOnceAndWhenItsPauseIsOver()
+    {
+        LineLimit limit = new();
+        List<(string Kind, string? Subject, long Count)> told = [];
+        limit.Passes("Died", "b1", now: 0, out _).Should().BeTrue();
+        limit.Passes("Died", "b1", now: 1, out _).Should().BeFalse();
+
+        limit.TellLeftOut(2, (kind, subject, count) => told.Add((kind, subject, count)));
+        told.Should().BeEmpty("a line may come that tells it");
+        limit.TellLeftOut(LineLimit.PauseMs, (kind, subject, count) => told.Add((kind, subject, count)));
+        limit.Passes("Died", "b2", LineLimit.PauseMs, out _).Should().BeTrue();
+        limit.Passes("Died", "b2", LineLimit.PauseMs, out _).Should().BeFalse();
+        limit.TellLeftOut(2 * LineLimit.PauseMs, (kind, subject, count) => told.Add((kind, subject, count)));
+
+        told.Should().Equal(("Died", "b1", 1), ("Died", "b2", 1));
+    }
+
+    [Fact]
     public void Limit_ManyThreads_PassOnceAndCountTheRest()
     {
         LineLimit limit = new();
