@@ -176,6 +176,53 @@ public sealed class PortmapClientWatchTests
     }
 
     [Fact]
+    public async Task Watch_PollThatEndsWithNothing_TellsNothingAndAsksAgain()
+    {
+        FakeTimeProvider clock = new();
+        await using Harness harness = new(timeProvider: clock);
+        await using PortmapClient client = harness.OpenClient();
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        long before = harness.BytesRead;
+        Task<PortUpdate> next = reader.NextAsync();
+        await PolledAsync(harness, client, before, polls: 3, next, () => clock.Advance(TimeSpan.FromSeconds(10)));   // as long as a poll waits
+
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+
+        (await next).Changes.Should().ContainSingle().Which.Entry.Should().Be(entry);
+    }
+
+    [Fact]
+    public async Task Watch_PollThatTakesLongerThanACallMay_GoesOnOverItsConnection()
+    {
+        await using Harness harness = new();
+        FakeTimeProvider clock = new();
+        PortmapClientOptions options = new() { CallTimeout = TimeSpan.FromSeconds(1), TimeProvider = clock };
+        PortmapEndpoint endpoint = PortmapEndpoint.Parse("unix:/in/memory");
+        int connections = 0;
+        await using PortmapClient client = PortmapClient.Over(
+            harness.Open(),
+            endpoint,
+            _ =>
+            {
+                connections++;
+                return Task.FromResult(new RpcCaller(harness.Open(), endpoint, options));
+            },
+            options);
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        long before = harness.BytesRead;
+        Task<PortUpdate> next = reader.NextAsync();
+        await PolledAsync(harness, client, before, polls: 1, next);
+
+        clock.Advance(TimeSpan.FromSeconds(5));
+
+        PortEntry entry = await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        (await next).Changes.Should().ContainSingle().Which.Entry.Should().Be(entry);
+        connections.Should().Be(1, "the daemon may take its ten seconds");
+    }
+
+    [Fact]
     public async Task Watch_OfAClientThatIsDisposed_EndsQuietly()
     {
         await using Harness harness = new();
@@ -234,6 +281,18 @@ public sealed class PortmapClientWatchTests
 
         (harness.BytesRead - before).Should().BeLessThanOrEqualTo((100 * 44) + 56, "pings are all that was said, and one poll that may have been on its way");
         next.IsCompleted.Should().BeFalse();
+    }
+
+    /// <summary>Returns when the daemon has read so many polls since, or the watch has
+    /// answered.</summary>
+    private static async Task PolledAsync(Harness harness, PortmapClient client, long before, int polls, Task next, Action? between = null)
+    {
+        const int PingBytes = 44, PollBytes = 56;
+        for (int pings = 0; !next.IsCompleted && harness.BytesRead - before < (pings * PingBytes) + (polls * PollBytes); pings++)
+        {
+            between?.Invoke();
+            await client.PingAsync().Within();
+        }
     }
 
     /// <summary>Takes one step after the other, each within the deadline.</summary>

@@ -24,8 +24,8 @@ public class PeerSocketTests
     [MemberData(nameof(Ends))]
     public async Task Find_OfAConnection_IsTheOtherEndsSocketAndGoneWhenItIsClosed(string listener, string connectTo)
     {
-        (Socket client, Socket accepted) = await ConnectAsync(listener, connectTo);
-        using Socket own = accepted;
+        (Socket client, Socket accepted, Socket listening) = await ConnectAsync(listener, connectTo);
+        using Socket own = accepted, open = listening;
         IPEndPoint there = (IPEndPoint)accepted.RemoteEndPoint!, here = (IPEndPoint)accepted.LocalEndPoint!;
         PeerSocket expected = new(PosixFile.OwnUserId!.Value, ProcessDescriptors.InodeOf(client)!.Value);
 
@@ -52,12 +52,24 @@ public class PeerSocketTests
     [MemberData(nameof(Ends))]
     public async Task Find_OfEndsThatWereNeverConnected_IsNothingThoughTheListenerIsThere(string listener, string connectTo)
     {
-        (Socket client, Socket accepted) = await ConnectAsync(listener, connectTo);
-        using Socket one = client, other = accepted;
+        (Socket client, Socket accepted, Socket listening) = await ConnectAsync(listener, connectTo);
+        using Socket one = client, other = accepted, open = listening;
         IPEndPoint there = (IPEndPoint)accepted.RemoteEndPoint!, here = (IPEndPoint)accepted.LocalEndPoint!;
 
         Diagnosed(here, new IPEndPoint(there.Address, 1)).Should().BeNull();
         Listed(here, new IPEndPoint(there.Address, 1)).Should().BeNull();
+    }
+
+    [Fact]
+    public void Holds_ProcessOfAnotherUserThanTheSocket_IsFalse()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        IPEndPoint nowhere = new(IPAddress.Loopback, 1);
+        PeerSocket own = new(PosixFile.OwnUserId!.Value, ProcessDescriptors.InodeOf(socket)!.Value);
+        PeerSight sight = new PeerSight.OverTcp(nowhere, nowhere);
+
+        sight.Holds(Environment.ProcessId, own).Should().BeTrue();
+        sight.Holds(Environment.ProcessId, own with { UserId = own.UserId + 4_001 }).Should().BeFalse("another user passed its socket to this process");
     }
 
     [Fact]
@@ -80,6 +92,7 @@ public class PeerSocketTests
         peer.Should().Be(ProcessDescriptors.InodeOf(client));
         ProcessDescriptors.Has(Environment.ProcessId, peer).Should().BeTrue();
         ProcessDescriptors.Has(1, peer).Should().BeFalse();
+        ProcessDescriptors.Has(Environment.ProcessId, long.MaxValue).Should().BeFalse("it has sockets, and not that one");
         client.Dispose();
 
         // Here too, a process that was forked just now may have it for a moment.
@@ -114,10 +127,10 @@ public class PeerSocketTests
         return socket;
     }
 
-    private static async Task<(Socket Client, Socket Accepted)> ConnectAsync(string listenOn, string connectTo)
+    private static async Task<(Socket Client, Socket Accepted, Socket Listener)> ConnectAsync(string listenOn, string connectTo)
     {
         IPAddress address = IPAddress.Parse(listenOn), to = IPAddress.Parse(connectTo);
-        using Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        Socket listener = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         if (address.AddressFamily == AddressFamily.InterNetworkV6)
         {
             listener.DualMode = address.Equals(IPAddress.IPv6Any);
@@ -132,6 +145,6 @@ public class PeerSocketTests
         }
 
         await client.ConnectAsync(to, ((IPEndPoint)listener.LocalEndPoint!).Port).Within();
-        return (client, await listener.AcceptAsync().Within());
+        return (client, await listener.AcceptAsync().Within(), listener);
     }
 }

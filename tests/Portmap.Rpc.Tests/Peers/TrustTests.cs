@@ -179,6 +179,19 @@ public class TrustTests
     }
 
     [Fact]
+    public void Peer_ThatCouldNotBeLookedAt_IsLookedAtAgainAndThenNoMore()
+    {
+        LateSight sight = new();
+        Peer peer = new("tcp peer", 0, sight) { Trust = new Trust(new PortmapServerOptions()) };
+
+        peer.UserId.Should().BeNull("the kernel could not be asked");
+        peer.UserId.Should().Be(4_001u);
+        peer.UserId.Should().Be(4_001u);
+
+        sight.Looks.Should().Be(2);
+    }
+
+    [Fact]
     public void Peer_ThatClaimsManyProcesses_IsNotLookedAtForEver()
     {
         CountedSight sight = new(PosixFile.OwnUserId);
@@ -239,6 +252,19 @@ public class TrustTests
         {
             request.WriteBoolean(request.MayChange);
             return ValueTask.FromResult(true);
+        }
+    }
+
+    /// <summary>The kernel has no descriptor left the first time.</summary>
+    private sealed class LateSight : PeerSight
+    {
+        public int Looks { get; private set; }
+
+        public override bool TryLook(out PeerSocket? socket)
+        {
+            bool isSeen = ++Looks > 1;
+            socket = isSeen ? new PeerSocket(4_001, 1) : null;
+            return isSeen;
         }
     }
 }

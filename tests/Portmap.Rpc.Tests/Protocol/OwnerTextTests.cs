@@ -1,4 +1,5 @@
 using System.Text;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Protocol;
 
@@ -29,6 +30,13 @@ public class OwnerTextTests
     [InlineData(new byte[] { 0xED, 0xA0, 0x80 })]
     public void TryDecode_WhatNoOwnerIsCalled_IsFalse(byte[] bytes) =>
         OwnerName.TryDecode(bytes, new char[OwnerName.MaxBytes], out _).Should().BeFalse();
+
+    [Fact]
+    public void Complaint_LongerThanIsSent_IsToldHereAndNoSooner()
+    {
+        OwnerText.Complaint(new string('a', OwnerText.MaxSentBytes)).Should().BeNull("the registry refuses it");
+        OwnerText.Complaint(new string('a', OwnerText.MaxSentBytes + 1))!.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+    }
 
     private static long LookUp(PortRegistry registry, byte[] known, byte[] unknown, int rounds)
     {

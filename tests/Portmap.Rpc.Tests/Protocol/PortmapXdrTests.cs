@@ -24,6 +24,24 @@ public class PortmapXdrTests
         });
 
     [Fact]
+    public void Request_OfAnOwnerAlone_IsReadAsThat()
+    {
+        XdrWriter writer = new();
+        PortmapXdr.WriteRequest(writer, "b1");
+        XdrReader reader = new(writer.Written.ToArray());
+
+        PortmapXdr.ReadRequest(ref reader).Should().Be(new PortRequest("b1"));
+    }
+
+    [Theory]
+    [InlineData(0, 0u)]
+    [InlineData(1, 1u)]
+    [InlineData(-1, 1u)]
+    [InlineData(25_000, 2u)]
+    [InlineData(long.MaxValue, uint.MaxValue)]
+    public void Milliseconds_AnyTime_IsNoneOnlyForNone(long ticks, uint milliseconds) => PortmapXdr.Milliseconds(TimeSpan.FromTicks(ticks)).Should().Be(milliseconds);
+
+    [Fact]
     public void Entry_WrittenAndRead_IsEqual() => s_entry.SampleSeeds(entry =>
     {
         XdrWriter writer = new();
@@ -83,6 +101,25 @@ public class PortmapXdrTests
                 (read.Owner is null).Should().Be(owner is null || System.Text.Encoding.UTF8.GetByteCount(owner) > Math.Min(4_096, (room - 64) / 2));
             },
             inputs: 150);
+    }
+
+    [Theory]
+    [InlineData(8_000, 4_096)]
+    [InlineData(12_000, 4_096)]
+    [InlineData(70_000, 0)]
+    public void Refusal_WithTheLongestTexts_FitsAndSaysWhatToDo(int room, int nameBytes)
+    {
+        const int LongestMessage = 10_240;
+        string name = new('a', nameBytes);
+        XdrWriter writer = new();
+
+        PortmapXdr.WriteRefusal(writer, new PortRefusal(PortRefusalReason.Conflict, "what " + new string('x', 20_000) + " to do") { Owner = name, Holder = name }, room);
+
+        writer.Count.Should().BeLessThanOrEqualTo(room);
+        XdrReader reader = new(writer.Written.ToArray());
+        string message = PortmapXdr.ReadRefusal(ref reader).Message;
+        message.Should().StartWith("what ").And.EndWith(" to do");
+        System.Text.Encoding.UTF8.GetByteCount(message).Should().BeLessThanOrEqualTo(LongestMessage);
     }
 
     [Fact]

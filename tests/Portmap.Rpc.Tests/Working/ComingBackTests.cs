@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Portmap.Rpc.Calling;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
@@ -29,6 +30,18 @@ public sealed class ComingBackTests
         first.Should().OnlyContain(wait => wait >= TimeSpan.FromMilliseconds(25) && wait <= TimeSpan.FromMilliseconds(50));
         first.Distinct().Should().HaveCountGreaterThan(Workers / 4, "of 26 waits, 20 workers draw 14 different ones on average, and 5 or fewer once in a thousand million times");
         await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).Within();
+    }
+
+    [Fact]
+    public void NextDelay_OneAfterTheOther_DoublesUpToASecond()
+    {
+        List<double> delays = [];
+        for (TimeSpan delay = Connection.NextDelay(TimeSpan.Zero); delays.Count < 7; delay = Connection.NextDelay(delay))
+        {
+            delays.Add(delay.TotalMilliseconds);
+        }
+
+        delays.Should().Equal(50, 100, 200, 400, 800, 1_000, 1_000);
     }
 
     /// <summary>The system's clock; it notes the waits between attempts, which are shorter than

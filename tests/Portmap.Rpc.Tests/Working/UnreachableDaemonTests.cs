@@ -1,4 +1,8 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Rpc.Calling;
+using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Xdr;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
@@ -65,7 +69,9 @@ public sealed class UnreachableDaemonTests : AsyncTest
 
         PortmapUnreachableException e = (await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
         e.Message.Should().Contain(Endpoint);
-        (e.InnerException is TimeoutException).Should().Be(fault == nameof(LineToDaemon.Fault.Silent));
+        bool isSilent = fault == nameof(LineToDaemon.Fault.Silent);
+        (e.InnerException is TimeoutException).Should().Be(isSilent);
+        e.Message.Contains("continue or restart it", StringComparison.Ordinal).Should().Be(isSilent, "what to do goes by what is wrong");
     }
 
     [Fact]
@@ -241,6 +247,88 @@ public sealed class UnreachableDaemonTests : AsyncTest
         e.Message.Should().Contain("PORTMAP_LOOKUP").And.Contain("CallTimeout").And.Contain("not known");
         e.InnerException.Should().BeOfType<TimeoutException>();
         await list.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*PORTMAP_LIST*");
+    }
+
+    [Fact]
+    public async Task Connect_ToADaemonThatIsSilent_LeavesNoConnection()
+    {
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(_folder["portmap.sock"]));
+        listener.Listen();
+        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { ConnectTimeout = s_short }).Within();
+        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>();
+
+        using Socket accepted = await listener.AcceptAsync().Within();
+        byte[] buffer = new byte[1_024];
+        while (await accepted.ReceiveAsync(buffer).Within() > 0)
+        {
+        }
+    }
+
+    [Fact]
+    public async Task Call_WhenTheDaemonTakesNothingOfALaterOne_EndsAndSaysThat()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream deaf = theirs;
+        FakeTimeProvider clock = new();
+        await using RpcCaller caller = new(ours, PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { CallTimeout = TimeSpan.FromSeconds(1), TimeProvider = clock });
+        Task poll = MapCalls.WaitForChangeAsync(caller, after: 0, CancellationToken.None);   // it has more time than a call
+        List<Task> calls = [];
+        while (!ours.HeldBack.IsCompleted)
+        {
+            calls.Add(caller.CallAsync(PortmapProcedure.Lookup, writer => writer.WriteString(new string('x', 4_000)), static (ref XdrReader _) => true, CancellationToken.None));
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        await FluentActions.Awaiting(() => poll.Within()).Should().ThrowAsync<IOException>().WithMessage("*did not take what was sent to it*");
+        await Task.WhenAll(calls.Select(call => FluentActions.Awaiting(() => call.Within()).Should().ThrowAsync<IOException>()));
+    }
+
+    [Fact]
+    public async Task Call_AnsweredWithWhatMakesNoSense_FailsAloneAndSaysWhy()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream daemon = theirs;
+        await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint));
+        Task lookup = client.GetEntryAsync("b1");
+        byte[] call = new byte[64];
+        await daemon.ReadAtLeastAsync(call, 44).AsTask().Within();
+
+        await daemon.WriteAsync((byte[])[0x80, 0, 0, 28, .. call[4..8], 0, 0, 0, 1, .. new byte[16], 0, 0, 0, 77]).Within();
+
+        await FluentActions.Awaiting(() => lookup.Within()).Should().ThrowExactlyAsync<InvalidDataException>();
+        client.Ended.IsCompleted.Should().BeFalse("the next answer may be a good one");
+    }
+
+    [Fact]
+    public async Task Call_CancelledBeforeItsAnswerComes_LeavesTheConnectionToTheOthers()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream daemon = theirs;
+        await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint));
+        using CancellationTokenSource given = new();
+        Task late = client.PingAsync(given.Token);
+        byte[] first = await ReadPingAsync(daemon);
+        await given.CancelAsync();
+        await FluentActions.Awaiting(() => late.Within()).Should().ThrowAsync<OperationCanceledException>();
+        Task next = client.PingAsync();
+        byte[] second = await ReadPingAsync(daemon);
+
+        await daemon.WriteAsync(Answer(first)).Within();
+        await daemon.WriteAsync(Answer(second)).Within();
+
+        await next.Within();
+
+        static async Task<byte[]> ReadPingAsync(PairStream daemon)
+        {
+            byte[] call = new byte[44];
+            await daemon.ReadExactlyAsync(call).Within();
+            return call;
+        }
+
+        // Mark, xid, REPLY, MSG_ACCEPTED, no verifier, SUCCESS (RFC 5531).
+        static byte[] Answer(byte[] call) => [0x80, 0, 0, 24, .. call[4..8], 0, 0, 0, 1, .. new byte[16]];
     }
 
     [Fact]
