@@ -1,9 +1,14 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -87,6 +92,44 @@ public sealed class UsePortmapTests
             long number => number + 1,
             _ => value,
         };
+    }
+
+    [Fact]
+    public async Task UsePortmap_BeforeKestrelIsAdded_OtherEndpointsAreListenedOnAsWell()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        IPEndPoint other = new(PortBlock.Loopback, PortBlock.TakeOne());
+        using IHost host = new HostBuilder().ConfigureWebHost(web => web
+            .UsePortmap(configure: options => (options.Owner, options.Endpoint) = ("web", daemon.Endpoint))
+            .UseKestrel(kestrel => kestrel.Listen(other))
+            .Configure(app => app.Run(context => context.Response.WriteAsync("here")))).Build();
+
+        await host.StartAsync().Within();
+
+        using HttpClient client = new();
+        (await client.GetStringAsync(new Uri($"http://{other}/")).Within()).Should().Be("here");
+        daemon.Registry.TryGetPort("web", out int port).Should().BeTrue();
+        (await client.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")).Within()).Should().Be("here");
+        await host.StopAsync().Within();
+    }
+
+    [Fact]
+    public async Task Listener_DisposedThoughItWasNotUnbound_IsSignedOut()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        EndPoint? endPoint = null;
+        builder.WebHost.UsePortmap(listen => endPoint = listen.EndPoint, options => (options.Owner, options.Endpoint) = ("web", daemon.Endpoint));
+        await using WebApplication app = builder.Build();
+        _ = app.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value;   // which asks what to listen on
+        IConnectionListenerFactory transport = app.Services.GetServices<IConnectionListenerFactory>().Single(it => it is IConnectionListenerFactorySelector selector && selector.CanBind(endPoint!));
+        IConnectionListener listener = await transport.BindAsync(endPoint!).Within();
+        daemon.Registry.TryGetPort("web", out _).Should().BeTrue();
+
+        await listener.DisposeAsync().Within();
+
+        daemon.Registry.TryGetPort("web", out _).Should().BeFalse("nobody serves there");
     }
 
     [Fact]

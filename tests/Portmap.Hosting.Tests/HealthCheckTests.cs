@@ -238,6 +238,60 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
+    public async Task Check_UdpAloneFillsTheRange_IsDegraded()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        for (int i = 0; i < 9; i++)
+        {
+            await registry.AcquireAsync(new PortRequest($"b{i}") { Strategy = "AllocatorPicks", Protocol = PortProtocol.Udp }).Within();
+        }
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Degraded);
+        health.Data.Should().Contain("used", 9);
+    }
+
+    [Fact]
+    public async Task Check_PortsThatCool_AreNotInUse()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        for (int i = 0; i < 9; i++)
+        {
+            PortLease lease = await registry.AcquireAsync(new PortRequest($"b{i}") { Strategy = "AllocatorPicks" }).Within();
+            await lease.ReleaseAsync().Within();
+            registry.TryGetEntry(lease.Port, out PortEntry entry).Should().BeTrue();
+            entry.State.Should().Be(PortState.Cooling);
+        }
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Healthy, health.Description);
+        health.Data.Should().Contain("used", 0);
+    }
+
+    [Fact]
+    public async Task Check_WhileAnotherCheckTriesTheStore_IsHealthy()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(WithState(folder));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        await registry.AcquireAsync(new PortRequest("portmap/health") { Strategy = PortRegistryOptions.ProcessBinds }).Within();   // as a check does
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Healthy, health.Description);
+        health.Data.Should().Contain("store", "works");
+    }
+
+    [Fact]
     public async Task Check_Keyed_LooksAtThatRegistry()
     {
         await using AsyncHost host = new(TestHost.Build(services =>

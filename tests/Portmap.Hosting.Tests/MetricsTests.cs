@@ -39,6 +39,41 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task Gauges_APortThatCools_HasNoGuarantee()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder));
+        await host.StartAsync();
+        PortLease lease = await host.Host.Services.GetRequiredService<PortRegistry>().AcquireAsync(new PortRequest("b1") { Strategy = "AllocatorPicks" }).Within();
+        await lease.ReleaseAsync().Within();
+        using Readings readings = new(host.Host.Services);
+
+        readings.Collect();
+
+        readings.Sum("portmap.ports", ("portmap.state", "Cooling")).Should().Be(1);
+        Enum.GetNames<PortGuarantee>().Sum(guarantee => readings.Sum("portmap.ports", ("portmap.state", "Cooling"), ("portmap.guarantee", guarantee))).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Gauges_Findings_AreNoNotes()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.Configure<PortRegistryOptions>(options =>
+            (options.Ports, options.MaxOwners) = ("1024-65535", 100_000))));   // it overlaps what the kernel hands out, and most of it does not
+        await host.StartAsync();
+        using Readings readings = new(host.Host.Services);
+
+        readings.Collect();
+
+        PortFinding[] found = [.. host.Host.Services.GetRequiredService<PortRegistry>().Diagnose()];
+        readings.Sum("portmap.findings").Should().Be(found.Count(finding => !finding.IsNote)).And.BePositive();
+        if (OperatingSystem.IsLinux())
+        {
+            found.Should().Contain(finding => finding.IsNote, "there is one to be left out");
+        }
+    }
+
+    [Fact]
     public async Task BoundDuration_ALeaseThatIsRegistered_IsTheTimeBetween()
     {
         await using TimedHost host = await TimedHost.StartAsync();
@@ -143,6 +178,67 @@ public sealed partial class MetricsTests
         await session.RegisterAsync(new PortClaimRequest("b1", Port(listener)) { Epoch = lease.Epoch }).Within();
 
         (await host.Readings.BoundDuration.Within()).Value.Should().Be(3.0);
+    }
+
+    [Fact]
+    public async Task BoundDuration_ReaderFellBehind_CountsFromNothingItMayHaveMissedTheEndOf()
+    {
+        using TempFolder folder = new();
+        ManualClock clock = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<TimeProvider>(clock).Configure<PortRegistryOptions>(options =>
+            (options.WatchCapacity, options.VerifyListening, options.Probe) = (16, false, false))));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        using Readings readings = new(host.Host.Services);
+        using ManualResetEventSlim goesOn = new();
+        TaskCompletionSource stands = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        System.Threading.Channels.Channel<double> measured = System.Threading.Channels.Channel.CreateUnbounded<double>();
+        readings.WhenBound = value =>
+        {
+            measured.Writer.TryWrite(value);
+            stands.TrySetResult();
+            goesOn.Wait(Deadline.Default);   // the reader of changes, and nobody else
+        };
+        readings.Collect();
+        await using PortSession session = registry.OpenSession(Environment.ProcessId);
+        int port = PortBlock.TakeOne();
+        PortLease missed = await registry.AcquireAsync("missed").Within();
+        await BindAsync("first");
+        await stands.Task.Within();
+
+        await missed.ReleaseAsync().Within();
+        for (int i = 0; i < 20; i++)
+        {
+            await (await registry.AcquireAsync($"flood{i}").Within()).ReleaseAsync().Within();
+        }
+
+        goesOn.Set();
+        (await measured.Reader.ReadAsync().Within()).Should().Be(0);
+        while (!measured.Reader.TryRead(out _))
+        {
+            await BindAsync("again");   // until it is measured: the reader is past the gap
+            await session.ReleaseAsync("again").Within();
+            await Task.Yield();
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(10));
+        PortLease lease = await registry.AcquireAsync("missed").Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        await session.RegisterAsync(new PortClaimRequest("missed", port) { Epoch = lease.Epoch }).Within();
+
+        double last = 0;
+        while (last == 0)
+        {
+            last = await measured.Reader.ReadAsync().AsTask().Within();
+        }
+
+        last.Should().Be(3.0);
+
+        async Task BindAsync(string owner)
+        {
+            PortLease bound = await registry.AcquireAsync(owner).Within();
+            await session.RegisterAsync(new PortClaimRequest(owner, port) { Epoch = bound.Epoch }).Within();
+        }
     }
 
     [Fact]
@@ -292,6 +388,7 @@ public sealed partial class MetricsTests
                 Note(instrument, 0, tags);
                 if (instrument.Name == "portmap.lease.bound.duration")
                 {
+                    WhenBound?.Invoke(value);
                     _duration.TrySetResult((value, (string)tags.ToArray().Single(tag => tag.Key == "portmap.strategy").Value!));
                 }
             });
@@ -306,6 +403,9 @@ public sealed partial class MetricsTests
                 return Said(name).Task;
             }
         }
+
+        /// <summary>Called with each that was measured, where it is measured.</summary>
+        public Action<double>? WhenBound { get; set; }
 
         /// <summary>The first that was measured.</summary>
         public Task<(double Value, string Strategy)> BoundDuration => _duration.Task;

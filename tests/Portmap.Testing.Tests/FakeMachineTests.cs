@@ -36,6 +36,16 @@ public sealed class FakeMachineTests
     }
 
     [Fact]
+    public void Close_PortOfAnother_LeavesItThere()
+    {
+        FakeProcess holder = _machine.Occupy(20_000);
+
+        _machine.StartProcess().Close(20_000);
+
+        _machine.HolderOf(20_000).Should().BeSameAs(holder);
+    }
+
+    [Fact]
     public void Bind_ThenListen_IsOneSocket()
     {
         FakeProcess process = _machine.StartProcess();

@@ -366,6 +366,25 @@ public sealed class PortTestWorldTests
         }
     }
 
+    [Theory]
+    [InlineData(4_001, true)]
+    [InlineData(4_002, false)]
+    public async Task Worker_OfALeaseForAUser_SignsInAsThatUserOnly(int userId, bool may)
+    {
+        await using PortTestWorld world = new(s_pick);
+        PortLease lease = await world.Registry.AcquireAsync(new PortRequest("web") { UserId = 4_001 });
+        FakeWorker worker = world.StartWorker(Prepared(lease), process: world.StartProcess((uint)userId));
+
+        if (may)
+        {
+            (await worker.SignInAsync()).Port.Should().Be(lease.Port);
+            return;
+        }
+
+        (await RefusalAsync(worker.SignInAsync())).Reason.Should().Be(PortRefusalReason.NotOwner);
+        await FluentActions.Awaiting(() => worker.SignOutAsync().Within()).Should().ThrowAsync<InvalidOperationException>("one that was refused is not connected");
+    }
+
     [Fact]
     public async Task Connect_OfADeadProcess_RegistersNothing()
     {
@@ -415,8 +434,9 @@ public sealed class PortTestWorldTests
             before.Invoking(registry => registry.TryAcquire("late", out _, out _)).Should().Throw<ObjectDisposedException>();
             world.StateOf(worker.Port).Should().Be(PortState.Free);
             (await world.Registry.AcquireAsync("next")).Port.Should().NotBe(worker.Port, "somebody listens there");
-            await worker.SignInAsync();
+            PortEntry entry = await worker.SignInAsync();
             world.PortOf("web").Should().Be(worker.Port);
+            worker.Epoch.Should().Be(entry.Epoch, "it is served under another one now");
         }
     }
 

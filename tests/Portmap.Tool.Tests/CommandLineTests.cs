@@ -32,6 +32,7 @@ public sealed class CommandLineTests : ToolTest
     [Theory]
     [InlineData("frob", "unknown command 'frob'.")]
     [InlineData("LIST", "unknown command 'LIST'; did you mean list?")]
+    [InlineData("lxxt", "unknown command 'lxxt'.")]
     [InlineData("lits", "unknown command 'lits'; did you mean list?")]
     [InlineData("diagnose", "unknown command 'diagnose'; did you mean doctor?")]
     [InlineData("fleet wach", "unknown command 'wach'; did you mean watch?")]

@@ -51,6 +51,21 @@ public sealed class LookupTests : ToolTest
     }
 
     [Fact]
+    public async Task ListJson_OfAnOpenLease_HasNoProcess()
+    {
+        await using (PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within())
+        {
+            await client.AcquireAsync(new PortRequest("leased") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
+        }
+
+        Outcome outcome = await RunAsync("list", "--json");
+
+        JsonElement line = JsonDocument.Parse(outcome.Lines.Should().ContainSingle().Subject).RootElement;
+        line.GetProperty("state").GetString().Should().Be("reserved");
+        line.GetProperty("pid").ValueKind.Should().Be(JsonValueKind.Null);
+    }
+
+    [Fact]
     public async Task List_OfAnotherState_LeavesTheRestOut()
     {
         await RegisterAsync("b1");
@@ -104,6 +119,16 @@ public sealed class LookupTests : ToolTest
 
         outcome.ExitCode.Should().Be(1);
         outcome.Errors.Should().Contain("'" + new string('x', 60) + "…'").And.NotContain(new string('x', 61));
+    }
+
+    [Fact]
+    public async Task Lookup_OfALongOwnerWithACharacterOfTwoHalvesAtTheCut_LeavesItOutWhole()
+    {
+        string begin = new('x', 59);
+
+        Outcome outcome = await RunAsync("lookup", $"{begin}😀{begin}");
+
+        outcome.Errors.Should().Contain($"'{begin}…'");
     }
 
     [Fact]

@@ -60,6 +60,120 @@ public sealed class ScriptedDaemonTests : ToolTest
     }
 
     [Fact]
+    public async Task Doctor_OfAPortThatAStrangerHas_NamesIt()
+    {
+        PortRegistryOptions options = new() { Ports = "50000-50001", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree };
+        options.SimulateHost((protocol, port) => protocol == PortProtocol.Tcp && port is 0 or 50_000 ? [(50_000, 1, true)] : [], _ => 1);
+        await using PortRegistry registry = new(options);
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { $"unix:{Folder["other"]}" } });
+        await server.StartAsync().Within();
+        (await registry.AcquireAsync("b2").Within()).Port.Should().Be(50_001);
+
+        JsonElement check = await CheckAsync("foreignPorts", "-e", $"unix:{Folder["other"]}");
+
+        check.GetProperty("result").GetString().Should().Be("found");
+        check.GetProperty("value").GetString().Should().Be("1: 50000/tcp");
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(11)]
+    public async Task Doctor_OfManyEntries_NamesTenAndSaysWhetherThereAreMore(int count)
+    {
+        PortSession session = _registry.OpenSession(Environment.ProcessId);
+        for (int i = 1; i < count; i++)   // b1 is there
+        {
+            await session.RegisterAsync(new PortClaimRequest($"silent{i}", 30_000 + i)).Within();
+        }
+
+        string value = (await CheckAsync("nobodyListens")).GetProperty("value").GetString()!;
+
+        value.Should().StartWith($"{count}: ");
+        value.Split("; ").Should().HaveCount(count == 10 ? 10 : 11);
+        value.EndsWith("; …", StringComparison.Ordinal).Should().Be(count > 10);
+    }
+
+    [Fact]
+    public async Task List_OfAPortThatCools_HasNoGuarantee()
+    {
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("b2") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
+        await lease.ReleaseAsync().Within();
+
+        Outcome outcome = await RunAsync("list", "--state", "cooling");
+
+        outcome.Lines[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[5].Should().Be("-", outcome.Text);
+    }
+
+    [Fact]
+    public async Task List_EntriesOfSeveralAges_SaysHowLongInTheTwoLargestUnits()
+    {
+        SetClock clock = new(DateTimeOffset.UtcNow - TimeSpan.FromHours(30) - TimeSpan.FromSeconds(30));
+        await using PortRegistry registry = new(new PortRegistryOptions { VerifyListening = false, Guard = PortGuardMode.None }.SimulateHost((_, _) => [], _ => 1), timeProvider: clock);
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { $"unix:{Folder["aged"]}" } });
+        await server.StartAsync().Within();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        foreach ((string owner, TimeSpan later) in new[] { ("days", TimeSpan.FromHours(28.5)), ("hours", TimeSpan.FromHours(3)), ("to-come", TimeSpan.Zero) })
+        {
+            await session.RegisterAsync(new PortClaimRequest(owner, 50_000)).Within();
+            clock.Now += later;
+        }
+
+        Outcome outcome = await RunAsync("list", "-e", $"unix:{Folder["aged"]}");
+
+        (string Owner, string Age)[] shown = [.. outcome.Lines.Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(line => (line[2], Array.Find(line, word => word is [>= '0' and <= '9', .., 'h' or 'm' or 's'])!))];
+        shown.Should().BeEquivalentTo([("days", "1d06h"), ("hours", "1h30m"), ("to-come", "0s")], outcome.Text);
+    }
+
+    [NeedsFact("tmux")]
+    public async Task Top_OfTwoRanges_ShowsEachPortAtItsPlaceAndCountsItOnce()
+    {
+        PortSession session = _registry.OpenSession(Environment.ProcessId);   // above what tests take, where b1 is
+        foreach (PortProtocol protocol in new[] { PortProtocol.Tcp, PortProtocol.Udp })
+        {
+            await session.RegisterAsync(new PortClaimRequest("second", 63_000) { Protocol = protocol }).Within();
+        }
+
+        await using Tmux terminal = await Tmux.StartAsync(Folder["tmux"], Endpoint);
+        await terminal.TypeAsync($"{Programs.ToolPath} top --range 62000-62009,63000-63009");
+
+        string screen = await terminal.UntilAsync(screen => screen.Contains("second"));
+
+        screen.Split('\n').Should().Contain(line => line.Trim() == "..........#.........");
+        screen.Should().Contain("free 19 of 20", "it is one port, of either protocol");
+    }
+
+    [NeedsFact("tmux")]
+    public async Task Top_OfMoreOwnersThanLines_SaysHowManyMore()
+    {
+        PortSession session = _registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < 20; i++)
+        {
+            await session.RegisterAsync(new PortClaimRequest($"owner{i}", 63_000 + i)).Within();
+        }
+
+        await using Tmux terminal = await Tmux.StartAsync(Folder["tmux"], Endpoint);
+        await terminal.TypeAsync($"{Programs.ToolPath} top");
+
+        string screen = await terminal.UntilAsync(screen => screen.Contains(" more"));
+
+        int shown = screen.Split('\n').Count(line => line.StartsWith("63", StringComparison.Ordinal) && line.Contains("/tcp ", StringComparison.Ordinal));
+        screen.Should().Contain($"and {21 - shown} more", "no line of 21 is lost:\n{0}", screen);
+    }
+
+    [NeedsFact("tmux")]
+    public async Task Top_ChangesOfLongAgo_AreNoChangesOfLate()
+    {
+        await using Tmux terminal = await Tmux.StartAsync(Folder["tmux"], Endpoint);
+        await terminal.TypeAsync($"{Programs.ToolPath} top");
+        await terminal.UntilAsync(screen => screen.Contains("no changes"));
+
+        await _registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("late", 30_000)).Within();
+
+        await terminal.UntilAsync(screen => screen.Contains("registered 0.") || screen.Contains("registered 1."));
+        await terminal.UntilAsync(screen => screen.Contains("no changes"));
+    }
+
+    [Fact]
     public async Task Doctor_OfAnEntryWhoseProcessIsGone_SaysThatAndNotThatItDoesNotListen()
     {
         await _registry.OpenSession(int.MaxValue).RegisterAsync(new PortClaimRequest("gone", PortBlock.TakeOne())).Within();
@@ -88,5 +202,20 @@ public sealed class ScriptedDaemonTests : ToolTest
         Outcome outcome = await RunAsync("doctor", "--json", "--endpoint", TcpEndpoint);
 
         outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("check").GetString()).Should().NotContain(["nobodyListens", "processGone"]);
+    }
+
+    private async Task<JsonElement> CheckAsync(string name, params string[] more) => (await RunAsync(["doctor", "--json", .. more])).Lines
+        .Select(line => JsonDocument.Parse(line).RootElement).Single(line => line.GetProperty("check").GetString() == name);
+
+    /// <summary>A clock that a test sets.</summary>
+    private sealed class SetClock(DateTimeOffset now) : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; } = now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override DateTimeOffset GetUtcNow() => Now;
+
+        public override long GetTimestamp() => Now.UtcTicks;
     }
 }

@@ -43,6 +43,29 @@ public class ListingTests
     }
 
     [NeedsFact("etcd")]
+    public async Task ReadAllAsync_HostOfMoreThanAPage_ReadsEachKeyOnce()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        string[] keys = ["h/a", .. Enumerable.Range(0, 5_000).Select(i => Name("e/a/", i))];
+        foreach (string[] batch in keys.Chunk(100))
+        {
+            TxnRequest put = new();
+            foreach (string key in batch)
+            {
+                put.Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v1/" + key), ByteString.CopyFromUtf8("{}"), 0));
+            }
+
+            await client.TxnAsync(put, CancellationToken.None);
+        }
+
+        List<string> read = [];
+        await Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey pair) => read.Add(System.Text.Encoding.UTF8.GetString(pair.Key)), CancellationToken.None).Within();
+
+        read.Should().BeEquivalentTo(keys.Select(key => "/portmap/v1/" + key));
+    }
+
+    [NeedsFact("etcd")]
     public async Task ReadAllAsync_ReaderFails_SaysSo()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();

@@ -130,6 +130,23 @@ public class DisasterTests
     }
 
     [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task TwoDaemons_OfOneName_TheSecondKeepsNoLease()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host first = Host.Start("a", etcd.Endpoints);
+        await Seen.UntilAsync(() => first.Fleet.Status.IsConnected);
+        await using Host second = Host.Start("a", etcd.Endpoints);
+        await Seen.UntilAsync(() => second.Log.Lines.Any(line => line.StartsWith("FleetHostTaken", StringComparison.Ordinal)));
+
+        // It asks for one with each attempt: one that it kept would be there at the next.
+        using CancellationTokenSource limit = Deadline.Source();
+        while (!(await etcd.CtlAsync("lease", "list")).StartsWith("found 1 leases", StringComparison.Ordinal))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+        }
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task EtcdRestored_FromAnOlderBackup_SaysWhatTheRegistrySaysNow()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
