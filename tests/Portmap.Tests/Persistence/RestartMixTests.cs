@@ -60,4 +60,5 @@ public sealed class RestartMixTests
                 book.Note(line);
             }
         }
-    }}
+    }
+}
