@@ -5,8 +5,18 @@ public sealed class CompletionTests : ToolTest
 {
     private Tmux? _terminal;
 
-    /// <summary>Owners of which a shell would make something else.</summary>
-    public static TheoryData<string> Hostile => ["x$(touch hit)", "x`touch hit`", "x;touch hit", "x*", "xit's", "x \\\"q", "x!1", "x~&|<>#{a,b}[c]"];
+    /// <summary>Owners of which a shell would make something else, each with another first letter,
+    /// and what is typed of them.</summary>
+    private static readonly (string Owner, string Typed)[] s_hostile =
+    [
+        ("a$(touch hit)", "a"), ("b`touch hit`", "b"), ("c;touch hit", "c"), ("d*", "d"), ("eit's", "e"), ("f \\\"q", "f"), ("g!1", "g"), ("h~&|<>#{a,b}[c]", "h"),
+    ];
+
+    /// <summary>The same, begun within a quote.</summary>
+    private static readonly (string Owner, string Typed)[] s_quoted =
+    [
+        ("i$(touch hit):/b", "i\\$\\(touch\\ hit\\):/"), ("j$(touch hit):/b", "'j$(touch hit):/"), ("kit's:x*", "kit\\'s:"), ("lit's:x*", "\"lit's:"),
+    ];
 
     public override Task InitializeAsync() => ServeAsync();
 
@@ -70,72 +80,80 @@ public sealed class CompletionTests : ToolTest
         (await CompleteAsync("portmap lookup --timeout 30 --v")).Lines.Should().BeEmpty();
     }
 
-    [NeedsTheory("tmux", Also = ["bash"])]
-    [InlineData("portmap doc", "portmap doctor")]
-    [InlineData("portmap lookup --timeout 30 vol0:/b", "portmap lookup --timeout 30 vol0:/b1")]
-    [InlineData("portmap lookup --timeout 30 'vol0:/b", "portmap lookup --timeout 30 'vol0:/b1'")]
-    [InlineData("portmap lookup --timeout 30 \"vol0:/b", "portmap lookup --timeout 30 \"vol0:/b1\"")]
-    [InlineData("portmap nothing", "portmap nothingX")]
-    public Task CompletionBash_OfAWord_CompletesIt(string typed, string completed) => CompletesAsync("bash", typed, completed);
+    [NeedsFact("tmux", Also = ["bash"])]
+    public async Task CompletionBash_OfAWord_CompletesIt()
+    {
+        await OpenAsync("bash");
 
-    [NeedsTheory("tmux", Also = ["zsh"])]
-    [InlineData("portmap doc", "portmap doctor")]
-    [InlineData("portmap lookup --timeout 30 vol0:/b", "portmap lookup --timeout 30 vol0:/b1")]
-    [InlineData("portmap nothing", "portmap nothingX")]
-    public Task CompletionZsh_OfAWord_CompletesIt(string typed, string completed) => CompletesAsync("zsh", typed, completed);
+        await CompletesAsync(
+            ("portmap lookup --timeout 30 vol0:/b", "portmap lookup --timeout 30 vol0:/b1 X"),
+            ("portmap lookup --timeout 30 'vol0:/b", "portmap lookup --timeout 30 'vol0:/b1' X"),
+            ("portmap lookup --timeout 30 \"vol0:/b", "portmap lookup --timeout 30 \"vol0:/b1\" X"));
+    }
 
-    [NeedsTheory("tmux", Also = ["fish"])]
-    [InlineData("portmap doc", "portmap doctor")]
-    [InlineData("portmap lookup --timeout 30 vol0:/b", "portmap lookup --timeout 30 vol0:/b1")]
-    [InlineData("portmap nothing", "portmap nothingX")]
-    public Task CompletionFish_OfAWord_CompletesIt(string typed, string completed) => CompletesAsync("fish", typed, completed);
+    [NeedsFact("tmux", Also = ["zsh"])]
+    public async Task CompletionZsh_OfAWord_CompletesIt()
+    {
+        await OpenAsync("zsh");
 
-    [NeedsTheory("tmux", Also = ["bash"])]
-    [MemberData(nameof(Hostile))]
-    public Task CompletionBash_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner(string owner) => WritesAsync("bash", owner, "x");
+        await CompletesAsync();
+    }
 
-    [NeedsTheory("tmux", Also = ["bash"])]
-    [InlineData("x$(touch hit):/b", "x\\$\\(touch\\ hit\\):/")]
-    [InlineData("x$(touch hit):/b", "'x$(touch hit):/")]
-    [InlineData("it's:x*", "it\\'s:")]
-    [InlineData("it's:x*", "\"it's:")]
-    public Task CompletionBash_OfAWordThatIsQuoted_WritesThatOwner(string owner, string typed) => WritesAsync("bash", owner, typed);
+    [NeedsFact("tmux", Also = ["fish"])]
+    public async Task CompletionFish_OfAWord_CompletesIt()
+    {
+        await OpenAsync("fish");
 
-    [NeedsTheory("tmux", Also = ["zsh"])]
-    [MemberData(nameof(Hostile))]
-    public Task CompletionZsh_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner(string owner) => WritesAsync("zsh", owner, "x");
+        await CompletesAsync();
+    }
 
-    [NeedsTheory("tmux", Also = ["fish"])]
-    [MemberData(nameof(Hostile))]
-    public Task CompletionFish_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner(string owner) => WritesAsync("fish", owner, "x");
+    [NeedsFact("tmux", Also = ["bash"])]
+    public Task CompletionBash_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner() => WritesAsync("bash", [.. s_hostile, .. s_quoted]);
+
+    [NeedsFact("tmux", Also = ["zsh"])]
+    public Task CompletionZsh_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner() => WritesAsync("zsh", s_hostile);
+
+    [NeedsFact("tmux", Also = ["fish"])]
+    public Task CompletionFish_OfAnOwnerThatMeansSomethingToAShell_WritesThatOwner() => WritesAsync("fish", s_hostile);
 
     private Task<Outcome> CompleteAsync(string line) => RunAsync("complete", $"{line.Length}", line);
 
     // The X is typed behind what the shell has made of the word, and behind the blank that it adds to a whole one.
-    private async Task CompletesAsync(string shell, string typed, string completed)
+    private async Task CompletesAsync(params (string Typed, string Completed)[] more)
     {
         await RegisterAsync("vol0:/b1");
-        await OpenAsync(shell);
+        (string, string)[] all =
+        [
+            ("portmap doc", "portmap doctor X"), ("portmap lookup --timeout 30 vol", "portmap lookup --timeout 30 vol0:/b1 X"), ("portmap nothing", "portmap nothingX"), .. more,
+        ];
+        foreach ((string typed, string completed) in all)
+        {
+            await _terminal!.PressAsync(typed);
+            await _terminal.PressAsync("Tab");
+            await _terminal.PressAsync("X");
 
-        await _terminal!.PressAsync(typed);
-        await _terminal.PressAsync("Tab");
-        await _terminal.PressAsync("X");
-
-        string shown = completed.EndsWith('X') ? completed : $"{completed} X";
-        await _terminal.UntilAsync(screen => screen.Contains(shown, StringComparison.Ordinal));
+            await _terminal.UntilAsync(screen => screen.Contains(completed, StringComparison.Ordinal));
+            await _terminal.PressAsync("C-u");
+            await UntilReadyAsync();
+        }
     }
 
     // What the shell has written is run: it finds the owner only when it means that owner and nothing else.
-    private async Task WritesAsync(string shell, string owner, string typed)
+    private async Task WritesAsync(string shell, (string Owner, string Typed)[] words)
     {
-        PortEntry entry = await RegisterAsync(owner);
         await OpenAsync(shell);
+        foreach ((string owner, string typed) in words)
+        {
+            PortEntry entry = await RegisterAsync(owner);
 
-        await _terminal!.PressAsync($"portmap lookup -q --timeout 30 {typed}");
-        await _terminal.PressAsync("Tab");
-        await _terminal.PressAsync("Enter");
+            await _terminal!.PressAsync($"portmap lookup -q --timeout 30 {typed}");
+            await _terminal.PressAsync("Tab");
+            await _terminal.PressAsync("Enter");
 
-        await _terminal.UntilAsync(screen => screen.Contains($"\n{entry.Port}", StringComparison.Ordinal));
+            await _terminal.UntilAsync(screen => screen.Contains($"\n{entry.Port}", StringComparison.Ordinal));
+            await UntilReadyAsync();
+        }
+
         File.Exists(Folder["work/hit"]).Should().BeFalse("no owner is a command");
     }
 
@@ -145,7 +163,7 @@ public sealed class CompletionTests : ToolTest
         Directory.CreateDirectory(Folder["bin"]);
         File.CreateSymbolicLink(Folder["bin/portmap"], Programs.ToolPath);
         Directory.CreateDirectory(Folder["work"]);
-        await File.WriteAllTextAsync(Folder["work/xa"], string.Empty);   // x* is this file to a shell
+        await File.WriteAllTextAsync(Folder["work/da"], string.Empty);   // d* is this file to a shell
         _terminal = await Tmux.StartAsync(Folder["tmux"], Endpoint, $"HOME={Folder.FullName}", "LC_ALL=C.UTF-8");
         await _terminal.TypeAsync($"cd {Folder["work"]}; PATH={Folder["bin"]}:$PATH; " + shell switch
         {
