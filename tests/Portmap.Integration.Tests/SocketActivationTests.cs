@@ -54,6 +54,27 @@ public sealed class SocketActivationTests
     }
 
     [NeedsFact("python3")]
+    public async Task Serve_TcpSocketOfItsStarter_ListensOnIt()
+    {
+        await using ChildProcess daemon = StartOnTcp(listenPid: null);
+
+        string ready = await daemon.ReadLineAsync();
+
+        ready.Should().StartWith("ready tcp:");
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(ready["ready ".Length..])).Within();
+        await client.PingAsync().Within();
+    }
+
+    [NeedsFact("python3")]
+    public async Task Serve_SocketThatWasPassedToAnotherProcess_IsLeftToIt()
+    {
+        await using ChildProcess daemon = StartOnTcp(listenPid: 1);
+
+        (await daemon.ReadToEndAsync()).Should().NotContain(line => line.StartsWith("ready ", StringComparison.Ordinal), "the address is another's");
+        (await daemon.ExitAsync()).Should().NotBe(0);
+    }
+
+    [NeedsFact("python3")]
     public async Task Workers_DaemonKilledAgainAndAgain_AreNeverRefusedAndAllComeBack()
     {
         using TempFolder folder = new();
@@ -93,6 +114,30 @@ public sealed class SocketActivationTests
         await daemon.DisposeAsync();
 
         await refusals.First.Within();   // what the test above counts is seen
+    }
+
+    /// <summary>A daemon that is to serve a TCP address which its starter listens at, with that
+    /// socket as descriptor 3.</summary>
+    private static ChildProcess StartOnTcp(int? listenPid)
+    {
+        const string Script = """
+            import os, socket, sys
+            listener = socket.socket()
+            listener.bind((sys.argv[1], 0))
+            listener.listen()
+            os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ["LISTEN_PID"] = sys.argv[2] or str(os.getpid())
+            os.environ["LISTEN_FDS"] = "1"
+            os.execv(sys.argv[3], [sys.argv[3], "serve", "--tcp", "%s:%d" % listener.getsockname()])
+            """;
+        ProcessStartInfo daemon = Samples.ManagementDaemon, start = new("python3");
+        foreach ((string name, string? value) in daemon.Environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return ChildProcess.Start(start, "-c", Script, $"{PortBlock.TakeLoopback()}", string.Create(CultureInfo.InvariantCulture, $"{listenPid}"), daemon.FileName);
     }
 
     private static async Task AllAreServedAsync(PortmapEndpoint endpoint)
