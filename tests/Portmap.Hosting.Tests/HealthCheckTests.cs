@@ -277,21 +277,6 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
-    public async Task Check_WhileAnotherCheckTriesTheStore_IsHealthy()
-    {
-        using TempFolder folder = new();
-        await using AsyncHost host = new(WithState(folder));
-        await host.StartAsync();
-        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
-        await registry.AcquireAsync(new PortRequest("portmap/health") { Strategy = PortRegistryOptions.ProcessBinds }).Within();   // as a check does
-
-        HealthReportEntry health = await CheckAsync(host);
-
-        health.Status.Should().Be(HealthStatus.Healthy, health.Description);
-        health.Data.Should().Contain("store", "works");
-    }
-
-    [Fact]
     public async Task Check_Keyed_LooksAtThatRegistry()
     {
         await using AsyncHost host = new(TestHost.Build(services =>

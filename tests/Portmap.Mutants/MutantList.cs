@@ -18,7 +18,7 @@ internal static class MutantList
         .. new[]
         {
             [s_control], TableMutants.All, OperationMutants.All, GroupMutants.All, GuardMutants.All, PersistenceMutants.All, HostMutants.All,
-            WireMutants.All, WorkerMutants.All, FleetMutants.All, ToolMutants.All, TestingMutants.All,
+            SharedMutants.All, WireMutants.All, ClientMutants.All, WorkerMutants.All, FleetMutants.All, ToolMutants.All, TestingMutants.All,
         }.SelectMany(list => list).Select((mutant, index) => mutant with { Number = index + 1 }),
     ];
 }

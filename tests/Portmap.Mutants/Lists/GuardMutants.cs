@@ -26,7 +26,7 @@ internal static class GuardMutants
         s_guarding.This("SocketGuard.Dispose: who places meanwhile holds for ever", "SocketGuard.cs", "if (Volatile.Read(ref _isDisposed) == 0)", "if (MUTANT || Volatile.Read(ref _isDisposed) == 0)", "SocketGuardTests"),
         s_guarding.This("SocketGuard.DropKept: before its time", "SocketGuard.cs", "held.KeptSince <= since)", "(MUTANT || held.KeptSince <= since))", "GateTests|PortRegistryReuse"),
         s_guarding.This("SocketGuard.TryPassOn: who listens there still is not looked for", "SocketGuard.cs", "if (held.WasOpen && Listens(lease))", "if (!MUTANT && held.WasOpen && Listens(lease))", "GateTests|SocketGuardTests|StrangerAtTheGate"),
-        s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "&& !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "&& !MUTANT && !held.IsGone && !held.IsOpen && held.Epoch != epoch;", "TakingProof"),
+        s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "|| held.IsGone || held.IsOpen || held.Epoch == epoch)", "|| MUTANT || held.IsGone || held.IsOpen || held.Epoch == epoch)", "TakingProof"),
         s_guarding.This("Placeholder.Guarantee: joined and Exclusive", "Placeholder.cs", "IsJoined ? PortGuarantee.HeldByProcess", "IsJoined && !MUTANT ? PortGuarantee.HeldByProcess", "GuaranteeTruthTests|StrangerAtTheGate"),
         s_guarding.This("Placeholder.Guarantee: insisted on and Exclusive", "Placeholder.cs", ": _isOpen || _isShared ?", ": _isOpen || (_isShared && !MUTANT) ?", "SocketGuardTests"),
         s_guarding.This("BoundSocket: one family is left to strangers", "BoundSocket.cs", "(!isDual || Posix.TryMeetBoth(made))", "(MUTANT || !isDual || Posix.TryMeetBoth(made))", "GateTests|PortGuardContract|SocketGuardTests|StrangerTests|KernelFacts") with
@@ -69,7 +69,7 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Upkeep =>
     [
         s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "!MUTANT && now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "PortLeaseTests|ClockTests"),
-        s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "!isClosed && listeners?.Listens(lease.Port) == true)", "!MUTANT && !isClosed && listeners?.Listens(lease.Port) == true)", "StrangerTests"),
+        s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "lease.Port != 0 && lease.Guarantee", "!MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
         s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch") with
@@ -99,7 +99,7 @@ internal static class GuardMutants
         s_processes.This("ProcessStat: a zombie lives", "ProcessStat.cs", "(State != 'Z' || Threads > 1)", "(MUTANT || State != 'Z' || Threads > 1)", "ProcessIdentity|LivenessTests"),
         s_processes.This("DeathWatch.Run: nobody is told", "DeathWatch.cs", "observer.OnProcessExited();", "if (!MUTANT) { observer.OnProcessExited(); }", "DeathWatch"),
         s_processes.This("DeathWatch.ReadBook: nobody is noted", "DeathWatch.cs", "Volatile.Write(ref _notes[place], true);", "Volatile.Write(ref _notes[place], !MUTANT);", "DeathWatch|LivenessTests"),
-        s_processes.This("DeathWatch.ReadBook: one answer only", "DeathWatch.cs", "for (int count; seen < _places.Length &&", "for (int count; seen < (MUTANT ? 1 : _places.Length) &&", "DeathWatch"),
+        s_processes.This("DeathWatch.ReadBook: one answer only", "DeathWatch.cs", "while (count == EventsAtOnce && seen < _places.Length &&", "while (count == EventsAtOnce && seen < (MUTANT ? 1 : _places.Length) &&", "DeathWatch"),
         s_processes.This("WatchedProcess.TryHold: whoever has the number now", "WatchedProcess.cs", "if (Identity.IsAlive() && !held.HasExited)", "if ((MUTANT || Identity.IsAlive()) && !held.HasExited)", "DeathWatch"),
         s_processes.This("DeathWatch.LeavePlace: a place is never free again", "DeathWatch.cs", "if (Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "if (!MUTANT && Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "DeathWatch"),
         s_processes.This("WatchedProcess.IsSame: two unknown processes are one", "WatchedProcess.cs", "&& (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "&& (MUTANT || Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "PortSessionRegister|DisconnectTests|OwnerRightsTests"),

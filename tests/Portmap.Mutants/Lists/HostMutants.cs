@@ -8,7 +8,7 @@ internal static class HostMutants
         s_rpc = new("src/Portmap.Rpc/", "Portmap.Rpc.Tests"),
         s_web = new("src/Portmap.AspNetCore/", "Portmap.AspNetCore.Tests");
 
-    public static IEnumerable<Mutant> All => [.. Core, .. Meters, .. Hosting, .. Web];
+    public static IEnumerable<Mutant> All => [.. Core, .. Meters, .. Hosting, .. Traces, .. Families, .. Checks, .. Web];
 
     private static IEnumerable<Mutant> Core =>
     [
@@ -52,7 +52,7 @@ internal static class HostMutants
     private static IEnumerable<Mutant> Hosting =>
     [
         s_core.This("PortmapMetrics.EndWrite: a failed write was written", "Diagnostics/PortmapMetrics.cs", "failed ? \"Failed\" : \"Written\"", "failed && !MUTANT ? \"Failed\" : \"Written\"", "PortmapMetrics|MetricsTests"),
-        s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed ? failed : degraded)", "(refused.Refusal.Reason == PortRefusalReason.StoreFailed && !MUTANT ? failed : degraded)", "HealthCheckTests") with
+        s_hosting.This("PortmapHealthCheck: a store that fails is healthy", "PortmapHealthCheck.cs", "when (refused.Refusal.Reason == PortRefusalReason.StoreFailed)", "when (!MUTANT && refused.Refusal.Reason == PortRefusalReason.StoreFailed)", "HealthCheckTests") with
         {
             AliveBecause = "Diagnose finds StoreFailing as well: only a store that works again between the two looks is told another way.",
         },
@@ -62,13 +62,59 @@ internal static class HostMutants
         s_hosting.This("RegistryMetrics.ObservePorts: what is outside the range is not free inside", "RegistryMetrics.cs", "free -= ranges.Any(", "free -= MUTANT || ranges.Any(", "MetricsTests"),
         s_hosting.This("RegistryMetrics.ObserveOwners: leases are owners", "RegistryMetrics.cs", ".Where(entry => entry.State == PortState.Bound).Sum", ".Where(entry => MUTANT || entry.State == PortState.Bound).Sum", "MetricsTests"),
         s_hosting.This("RegistryMetrics: a registry that is over is asked", "RegistryMetrics.cs", "_isOver = true;", "_isOver = !MUTANT;", "MetricsTests"),
-        s_hosting.This("BoundDurations: from the lease that healed", "BoundDurations.cs", "_acquired.TryAdd((entry.Owner, entry.Protocol), entry.Since);", "if (MUTANT) { _acquired[(entry.Owner, entry.Protocol)] = entry.Since; } else { _acquired.TryAdd((entry.Owner, entry.Protocol), entry.Since); }", "MetricsTests"),
+        s_hosting.This("BoundDurations: from the lease that healed", "BoundDurations.cs", "(isOpen ? open.Since :", "(MUTANT ? entry.Since : isOpen ? open.Since :", "MetricsTests"),
         s_hosting.This("ServedEndpoint.PostConfigure: workers are told nothing", "ServedEndpoint.cs", "if (named == name && options.Endpoint is null)", "if (!MUTANT && named == name && options.Endpoint is null)", "ServerOptionsTests"),
         s_hosting.This("ServedEndpoint.Validate: an endpoint nobody serves", "ServedEndpoint.cs", "return served.Length == 0 || served.Contains", "return MUTANT || served.Length == 0 || served.Contains", "ServerOptionsTests"),
         s_hosting.This("ServedEndpoint.PostConfigure: workers are told port 0", "ServedEndpoint.cs", "=> !tcp.EndsWith(", "=> MUTANT || !tcp.EndsWith(", "ServerOptionsTests"),
         s_hosting.This("PortmapServerOptionsValidator: open to other hosts", "PortmapServerOptionsValidator.cs", "&& !allowRemote &&", "&& !MUTANT && !allowRemote &&", "ServerOptionsTests"),
         s_hosting.This("PortmapServerService: stops before the others have", "PortmapServerService.cs", "public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;", "public Task StoppingAsync(CancellationToken cancellationToken) => MUTANT ? StoppedAsync(cancellationToken) : Task.CompletedTask;", "PortmapServerTests"),
         s_hosting.This("PortmapServerService: a start that was given up keeps the state", "PortmapServerService.cs", "if (_opening is not null && _server is null)", "if (!MUTANT && _opening is not null && _server is null)", "PortmapServerTests"),
+    ];
+
+    private static IEnumerable<Mutant> Traces =>
+    [
+        s_core.This("LeaseTrace.Granted: the epoch is not told", "Diagnostics/LeaseTrace.cs", ".SetTag(\"portmap.epoch\", epoch)", ".SetTag(\"portmap.epoch\", MUTANT ? 0 : epoch)", "TraceTests"),
+        s_core.This("LeaseTrace.Healed: the port that failed is told", "Diagnostics/LeaseTrace.cs", "        _lease.SetTag(\"portmap.port\", port);\n", "        _lease.SetTag(\"portmap.port\", MUTANT ? failed : port);\n", "TraceTests"),
+        s_core.This("LeaseTrace.TraceParent: a worker continues the lease", "Diagnostics/LeaseTrace.cs", "(Volatile.Read(ref _binding) ?? _lease).Id", "(MUTANT ? _lease : Volatile.Read(ref _binding) ?? _lease).Id", "TraceTests"),
+        s_core.This("LeaseTrace.Started: the start goes on", "Diagnostics/LeaseTrace.cs", "            starting.Stop();\n", "            if (!MUTANT) { starting.Stop(); }\n", "TraceTests"),
+        s_core.This("LeaseTrace.Ended: what was never bound is well", "Diagnostics/LeaseTrace.cs", "SetStatus(ActivityStatusCode.Error, reason)", "SetStatus(MUTANT ? ActivityStatusCode.Ok : ActivityStatusCode.Error, reason)", "TraceTests"),
+        s_core.This("LeaseTrace.Aside: the caller's own span is another one", "Diagnostics/LeaseTrace.cs", "Activity.Current = current;", "if (!MUTANT) { Activity.Current = current; }", "TraceTests"),
+        s_core.This("LeaseTrace.Aside: what a listener throws gets out", "Diagnostics/LeaseTrace.cs", "        catch (Exception)\n        {\n            // The host's listener", "        catch (Exception) when (!MUTANT)\n        {\n            // The host's listener", "TraceTests|HostFaultTests"),
+        s_core.This("LineLimit.TellLeftOut: what was told is told again", "Diagnostics/LineLimit.cs", "told with { LeftOut = 0 }", "told with { LeftOut = MUTANT ? told.LeftOut : 0 }", "LoggedNamesTests"),
+        s_core.This("LineLimit.TellLeftOut: what is to come is forgotten", "Diagnostics/LineLimit.cs", "        if (isMore)\n", "        if (!MUTANT && isMore)\n", "LoggedNamesTests"),
+        s_core.This("PortmapMetrics.AddGauge: the shared meter keeps a registry", "Diagnostics/PortmapMetrics.cs", "if (!ReferenceEquals(this, s_shared))", "if (MUTANT || !ReferenceEquals(this, s_shared))", "PortmapMetrics"),
+    ];
+
+    private static IEnumerable<Mutant> Families =>
+    [
+        s_core.This("ProcessFamily.IsOrphan: one that began before is of the family", "Processes/ProcessFamily.cs", "if (stat.Start < _root.StartTime ||", "if ((!MUTANT && stat.Start < _root.StartTime) ||", "ProcessFamilyTests"),
+        s_core.This("ProcessFamily.IsOrphan: whatever lease it names", "Processes/ProcessFamily.cs", "return mark == _mark;", "return MUTANT || mark == _mark;", "ProcessFamilyTests"),
+        s_core.This("ProcessFamily.IsOrphan: a session of the family is none", "Processes/ProcessFamily.cs", "if (members.ContainsKey(stat.Session) ||", "if (!MUTANT && members.ContainsKey(stat.Session) ||", "ProcessFamilyTests"),
+        s_core.This("ProcessFamily.LookAround: no grandchild", "Processes/ProcessFamily.cs", "toSee.Enqueue(child);", "if (!MUTANT) { toSee.Enqueue(child); }", "ProcessFamilyTests"),
+        s_core.This("ProcessFamily.Living: a worker before its master", "Processes/ProcessFamily.cs", ".OrderBy(member => member.Value).ThenBy", ".OrderBy(member => MUTANT ? -member.Value : member.Value).ThenBy", "ProgramListenerTests"),
+        s_core.This("ProcessFamily.IsAncestor: none is", "Processes/ProcessFamily.cs", "processId == Environment.ProcessId || _ancestors.Contains(processId);", "processId == Environment.ProcessId || (!MUTANT && _ancestors.Contains(processId));", "ProcessFamilyTests"),
+        s_core.This("ProcessStat.TryParse: a command with a parenthesis", "Processes/ProcessStat.cs", "text.LastIndexOf((byte)')');", "MUTANT ? text.IndexOf((byte)')') : text.LastIndexOf((byte)')');", "ProcessIdentityTests"),
+        s_core.This("ProcessUser.Parse: the real user", "Processes/ProcessUser.cs", "users = users[(users.IndexOf((byte)'\\t') + 1)..];", "users = users[(MUTANT ? 0 : users.IndexOf((byte)'\\t') + 1)..];", "OwnerRightsTests|ProcessIdentityTests|LivenessTests"),
+        s_core.This("ProcessFiles.FolderOf: the main thread though it has ended", "Processes/ProcessFiles.cs", "&& stat.IsHeadless\n", "&& stat.IsHeadless && !MUTANT\n", "LivenessTests|ProcessIdentityTests|Guarding"),
+    ];
+
+    private static IEnumerable<Mutant> Checks =>
+    [
+        s_hosting.This("PortmapHealthCheck.Weakens: nothing does", "PortmapHealthCheck.cs", "finding.Kind is PortFindingKind.GuardUnavailable or", "!MUTANT && finding.Kind is PortFindingKind.GuardUnavailable or", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck.IsUsed: a port that cools is in use", "PortmapHealthCheck.cs", "&& entry.State is not (PortState.Free or PortState.Cooling);", "&& (MUTANT || entry.State is not (PortState.Free or PortState.Cooling));", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck.Usage: UDP does not count", "PortmapHealthCheck.cs", "(Math.Max(tcp, udp),", "(MUTANT ? tcp : Math.Max(tcp, udp),", "HealthCheckTests"),
+        s_hosting.This("StoreTrial.JoinAsync: two checks at once ask for two leases", "StoreTrial.cs", "if (_running.IsCompleted)", "if (MUTANT || _running.IsCompleted)", "HealthCheckTests"),
+        s_hosting.This("StoreTrial.TryAsync: its lease is not given back", "StoreTrial.cs", "await lease.ReleaseAsync(CancellationToken.None).ConfigureAwait(false);", "if (!MUTANT) { await lease.ReleaseAsync(CancellationToken.None).ConfigureAwait(false); }", "HealthCheckTests"),
+        s_hosting.This("PortmapHealthCheck: what the host wants of a failure is ignored", "PortmapHealthCheck.cs", "failed.Count > 0 ? context.Registration.FailureStatus", "failed.Count > 0 ? MUTANT ? HealthStatus.Unhealthy : context.Registration.FailureStatus", "HealthCheckTests"),
+        s_hosting.This("PortmapServerOptionsValidator: an endpoint twice", "PortmapServerOptionsValidator.cs", "same => same.Count() > 1)", "same => !MUTANT && same.Count() > 1)", "ServerOptionsTests"),
+        s_hosting.This("PortmapServerOptionsValidator: a user that is none", "PortmapServerOptionsValidator.cs", "if (options.AllowedUserIds.Contains(uint.MaxValue))", "if (!MUTANT && options.AllowedUserIds.Contains(uint.MaxValue))", "ServerOptionsTests"),
+        s_hosting.This("PortmapServerOptionsValidator: a relative socket path", "PortmapServerOptionsValidator.cs", "&& !Path.IsPathFullyQualified(text[Unix.Length..]))", "&& !MUTANT && !Path.IsPathFullyQualified(text[Unix.Length..]))", "ServerOptionsTests"),
+        s_hosting.This("PortmapServerOptionsValidator: what the server would refuse", "PortmapServerOptionsValidator.cs", "if (ServerComplaint(options) is { } complaint)", "if (!MUTANT && ServerComplaint(options) is { } complaint)", "ServerOptionsTests"),
+        s_hosting.This("RegistryMetrics.ObserveFindings: notes too", "RegistryMetrics.cs", ".Where(finding => !finding.IsNote)", ".Where(finding => MUTANT || !finding.IsNote)", "MetricsTests"),
+        s_hosting.This("RegistryMetrics.ObservePorts: what cools has a guarantee", "RegistryMetrics.cs", "entry.State is PortState.Cooling or PortState.Foreign ? null", "!MUTANT && entry.State is PortState.Cooling or PortState.Foreign ? null", "MetricsTests"),
+        s_hosting.This("BoundDurations: what was missed is measured", "BoundDurations.cs", "if (update.Changes.IsEmpty)", "if (!MUTANT && update.Changes.IsEmpty)", "MetricsTests"),
+        s_hosting.This("PortmapServerService: nobody is told that workers are not", "PortmapServerService.cs", "if (logger is not null && registry", "if (!MUTANT && logger is not null && registry", "ServerOptionsTests|PortmapServerTests"),
+        s_hosting.This("AddPortmapServer: a second one of the same key", "PortmapServerServiceCollectionExtensions.cs", "&& Equals(service.ServiceKey, key)))", "&& !MUTANT && Equals(service.ServiceKey, key)))", "ServerOptionsTests|PortmapServerTests"),
     ];
 
     private static IEnumerable<Mutant> Web =>
@@ -78,6 +124,9 @@ internal static class HostMutants
         s_web.This("PortmapTransport: one that lost its owner goes on", "PortmapTransport.cs", "lifetime.StopApplication();", "if (!MUTANT) { lifetime.StopApplication(); }", "KestrelTests.UsePortmap_OwnerStartedAgainElsewhere"),
         s_web.This("PortmapListener.UnbindAsync: signs out after its requests", "PortmapListener.cs", "        await port.DisposeAsync().ConfigureAwait(false);\n        await listener.UnbindAsync", "        if (!MUTANT) { await port.DisposeAsync().ConfigureAwait(false); }\n        await listener.UnbindAsync", "KestrelTests.Terminate"),
         s_web.This("PortmapTransport.BindAsync: HTTP over UDP", "PortmapTransport.cs", "if (port.Socket.SocketType != SocketType.Stream)", "if (!MUTANT && port.Socket.SocketType != SocketType.Stream)", "UsePortmapTests"),
+        s_web.This("PortmapListener.DisposeAsync: stays signed in", "PortmapListener.cs", "        await port.DisposeAsync().ConfigureAwait(false);\n        await listener.DisposeAsync", "        if (!MUTANT) { await port.DisposeAsync().ConfigureAwait(false); }\n        await listener.DisposeAsync", "UsePortmapTests"),
+        s_web.This("UsePortmap: what was prepared and is not used is not told", "PortmapWebHostBuilderExtensions.cs", "if (PortmapEnvironment.PreparedPorts.Count > 0)", "if (!MUTANT && PortmapEnvironment.PreparedPorts.Count > 0)", "UsePortmapTests|KestrelTests"),
+        s_web.This("UsePortmap: other endpoints have no transport", "PortmapWebHostBuilderExtensions.cs", "services.TryAddSingleton<IConnectionListenerFactory, SocketTransportFactory>();", "if (!MUTANT) { services.TryAddSingleton<IConnectionListenerFactory, SocketTransportFactory>(); }", "UsePortmapTests"),
         s_web.This("PortmapTransport.BindAsync: stays signed in where it cannot serve", "PortmapTransport.cs", "catch\n        {\n            await port.DisposeAsync().ConfigureAwait(false);", "catch\n        {\n            if (!MUTANT) { await port.DisposeAsync().ConfigureAwait(false); }", "UsePortmapTests"),
     ];
 }

@@ -61,6 +61,10 @@ internal static class PersistenceMutants
     [
         s_persistence.This("StateFile.Sync: does nothing", "StateFile.cs", "public void Sync()\n    {", "public void Sync()\n    {\n        if (MUTANT) { return; }", "FailedSync", "Portmap.Integration.Tests"),
         s_persistence.This("StateFolder.Sync: does nothing", "StateFolder.cs", "        folder.Sync();\n", "        if (!MUTANT) { folder.Sync(); }\n", "FailedSync", "Portmap.Integration.Tests"),
+        s_persistence.This("ParentFolders.SyncAbove: nothing is synced", "ParentFolders.cs", "            SyncAbove(path, made.Count);\n", "            if (!MUTANT) { SyncAbove(path, made.Count); }\n", "FailedSync", "Portmap.Integration.Tests"),
+        s_persistence.This("ParentFolders.SyncAbove: the folder that was there before is left out", "ParentFolders.cs", "if (identity == below ||", "if ((MUTANT && made < 2) || identity == below ||", "FailedSync", "Portmap.Integration.Tests"),
+        s_persistence.This("ParentFolders.Make: a folder whose name could not be synced stays", "ParentFolders.cs", "made.ForEach(TryDelete);", "if (!MUTANT) { made.ForEach(TryDelete); }", "FailedSync", "Portmap.Integration.Tests"),
+        s_persistence.This("ParentFolders.Make: those above one that is there are taken for synced", "ParentFolders.cs", "|| lasts())", "|| (MUTANT && made.Count == 0) || lasts())", "FailedSync", "Portmap.Integration.Tests"),
         s_persistence.This("StateFolder.Sync: does not look where the path leads", "StateFolder.cs", "EnsureStillThere(null);\n    }\n\n    public void Dispose", "if (!MUTANT) { EnsureStillThere(null); }\n    }\n\n    public void Dispose", "StateMoved"),
         s_persistence.This("StateFolder.Complaint: the lock is not looked at", "StateFolder.cs", ": !IsAt(LockName, _lock) ?", ": !MUTANT && !IsAt(LockName, _lock) ?", "StateMoved"),
         s_persistence.This("StateFolder.Complaint: the file is not looked at", "StateFolder.cs", ": file is not null && !IsAt", ": !MUTANT && file is not null && !IsAt", "StateMoved"),
