@@ -15,14 +15,14 @@ public sealed class DaemonCrashTests(ITestOutputHelper output)
     private const int Threads = 4, ProcessesOfEach = 2;
 
     /// <summary>For each seed; the test takes as long as they take.</summary>
-    private const int Kills = 60;
+    private const int Kills = 30;
 
     /// <summary>From so many kills on, each kind of change must have come by.</summary>
     private const int EnoughKills = 2 * Kills;
 
     /// <summary>So many of them while a change of one strategy, protocol or verb was under
     /// way.</summary>
-    private const int LeastWithEach = 3;
+    private const int LeastWithEach = 2;
 
     private static readonly int s_kills =
         int.TryParse(Environment.GetEnvironmentVariable("PORTMAP_CRASH_KILLS"), CultureInfo.InvariantCulture, out int kills) ? kills : Kills;
