@@ -183,9 +183,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             return fact;
         }
 
-        // One that was written again is of a claim in force, which nobody takes back: whoever waits
-        // for the next turn is told that it is on disk.
-        return EndOf(_parts.Table.Facts.Failed(KeyOf(fact))) ?? (IsOfClaimInForce(fact) ? fact : null);
+        // What was written again of a claim in force: whoever waits for the next turn is told that it
+        // is on disk.
+        return EndOf(_parts.Table.Facts.Failed(KeyOf(fact))) ?? (_parts.Table.Facts.IsInForce(KeyOf(fact)) ? fact : null);
     }
 
     void IFactOutcome.NotClosed(Exception failure) => PortmapLog.StoreNotClosed(_parts.Log.Logger, failure);
@@ -241,12 +241,6 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         {
             _findings.Add(finding);
         }
-    }
-
-    private bool IsOfClaimInForce(PortFact fact)
-    {
-        ClaimView claim = fact.State == PortState.Reserved ? _parts.Table.FindLease(fact.Protocol, fact.Owner) : _parts.Table.FindServed(fact.Protocol, fact.Owner);
-        return claim.Epoch == fact.Epoch && claim.Port == fact.Port && claim.Now().Stage is ClaimStage.Reserved or ClaimStage.Bound;
     }
 
     private PortFact? FactAgain(ClaimView claim) =>

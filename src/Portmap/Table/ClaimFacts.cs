@@ -133,6 +133,14 @@ internal sealed class ClaimFacts(TableParts parts)
     public ClaimView[] Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
 
+    /// <summary>Whether a fact is of a claim in force: it was written again, and nobody takes that
+    /// back.</summary>
+    public bool IsInForce(in FactKey fact) =>
+        parts.Index.Find(fact.Protocol, fact.Owner) is { } cell && (IsInForce(cell.OpenLease(), fact) || IsInForce(cell.Served(), fact));
+
+    private static bool IsInForce(PortClaim? claim, in FactKey fact) =>
+        claim is { Word.Stage: ClaimStage.Reserved or ClaimStage.Bound } && claim.Epoch == fact.Epoch && claim.Port == fact.Port;
+
     /// <summary>An end is on disk: all of the owner up to its epoch that have ended on the port wait
     /// no more. They may be several, registrations that came to nothing above what they were to go on
     /// from or to replace: on disk the latest end is that of all. A process that listens on the port

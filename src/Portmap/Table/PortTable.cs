@@ -109,10 +109,6 @@ internal sealed class PortTable
     /// none.</summary>
     public ClaimView FindServed(PortProtocol protocol, string owner) => new(_index.Find(protocol, owner)?.Served());
 
-    /// <summary>The lease of an owner that is open, or was when it was looked for; or none.
-    /// Wait-free.</summary>
-    public ClaimView FindLease(PortProtocol protocol, string owner) => new(_index.Find(protocol, owner)?.OpenLease());
-
     /// <summary>What each living owner has, each met at most once; one that comes or goes meanwhile
     /// may be missing.</summary>
     public IEnumerable<OwnerView> Owners()
