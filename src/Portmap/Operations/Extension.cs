@@ -48,7 +48,11 @@ internal static class Extension
             return;
         }
 
-        ObjectDisposedException.ThrowIf(!journal.TryQueueAgain(open, twin), typeof(PortRegistry));
+        if (!journal.TryQueueAgain(open, twin))
+        {
+            parts.ThrowIfDisposed();   // its end alone ends the writer
+        }
+
         if (journal.Confirms && await journal.FlushAsync().ConfigureAwait(false) is { } failure)
         {
             parts.Counted(Refusals.StoreFailed(lease.Owner, claim.Protocol, failure)).Throw();
