@@ -137,7 +137,6 @@ internal sealed partial class FilePortStore
     private void Compact(PortFact[] standing)
     {
         IStateFile? next = null;
-        bool isTaken = false;
         try
         {
             next = _folder.Create(NextName);
@@ -158,7 +157,6 @@ internal sealed partial class FilePortStore
                     IStateFile taken = next;
                     next = null;
                     TakeOver(taken, length);
-                    isTaken = true;
                 }
             }
         }
@@ -169,36 +167,17 @@ internal sealed partial class FilePortStore
         }
         finally
         {
-            EndCompaction(next, isTaken);
+            EndCompaction(next);
         }
     }
 
-    private void EndCompaction(IStateFile? next, bool isTaken)
+    private void EndCompaction(IStateFile? next)
     {
         lock (_gate)
         {
-            if (!isTaken)
-            {
-                GiveUp(next);   // here, where no append writes one of that name
-            }
-
+            _folder.GiveUp(next, NextName);   // here, where no append writes one of that name
             _meanwhile = null;
             Volatile.Write(ref _isFinishing, false);
-        }
-    }
-
-    /// <summary>Gives back what a new file took that will not be the next one: the disk may be full
-    /// because of it.</summary>
-    private void GiveUp(IStateFile? next)
-    {
-        try
-        {
-            next?.Dispose();
-            _folder.Delete(NextName);
-        }
-        catch (Exception)
-        {
-            // It is of no use to anybody, and the next one takes its place.
         }
     }
 
@@ -208,7 +187,6 @@ internal sealed partial class FilePortStore
     private void WriteAnew(IReadOnlyList<PortFact> batch)
     {
         IStateFile? next = null;
-        bool isTaken = false;
         try
         {
             next = _folder.Create(NextName);
@@ -217,14 +195,10 @@ internal sealed partial class FilePortStore
             IStateFile taken = next;
             next = null;
             TakeOver(taken, length);
-            isTaken = true;
         }
         finally
         {
-            if (!isTaken)
-            {
-                GiveUp(next);
-            }
+            _folder.GiveUp(next, NextName);
         }
     }
 

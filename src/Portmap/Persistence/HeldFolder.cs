@@ -61,6 +61,21 @@ internal sealed class HeldFolder(IStateFolder folder) : IStateFolder
 
     public void Delete(string name) => Change(folder, folder => folder.Delete(name));
 
+    /// <summary>Gives back the room of a new file that will not take the place of another one, so
+    /// that the disk is not full because of it; one that did has left that name.</summary>
+    public void GiveUp(IStateFile? file, string name)
+    {
+        try
+        {
+            file?.Dispose();
+            Delete(name);
+        }
+        catch (Exception)
+        {
+            // It is of no use to anybody, and the next one takes its place.
+        }
+    }
+
     public void Sync()
     {
         ThrowIfGone();
