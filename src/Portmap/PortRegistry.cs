@@ -125,17 +125,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     internal static async Task<PortRegistry> OpenOnAsync(
         PortRegistryOptions options, IPortStore? store, Guid bootId, ILogger<PortRegistry>? logger, TimeProvider time, CancellationToken cancellationToken)
     {
-        PortRegistrySettings settings;
-        try
-        {
-            settings = PortRegistrySettings.Of(options, inMemory: false);
-        }
-        catch when (store is not null)
-        {
-            await new StoreOpening(store, cancellationToken).GiveUpAsync().ConfigureAwait(false);
-            throw;
-        }
-
+        PortRegistrySettings settings = await StoreOpening.OrGiveUpAsync(store, () => PortRegistrySettings.Of(options, inMemory: false)).ConfigureAwait(false);
         store ??= options.StateFolder is { } folder ? new FilePortStore(folder, time) : null;
         if (store is null)
         {
@@ -144,11 +134,10 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
         DateTimeOffset now = time.GetUtcNow();
         StoreOpening opening = new(store, cancellationToken);
-        Task<OpenedStore>? begun = null;
         try
         {
-            begun = opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host);
-            OpenedStore opened = await begun.WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host)
+                .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.
             PortRegistry registry = new(options, settings, logger, new RegistryClock(time, now.ToUnixTimeMilliseconds()), opened);
@@ -157,7 +146,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
         catch (Exception exception)
         {
-            bool isOurTimeout = exception is TimeoutException && !ReferenceEquals(begun?.Exception?.InnerException, exception);   // the store may throw one of its own
+            bool isOurTimeout = exception is TimeoutException && !opening.HasThrown(exception);   // the store may throw one of its own
             await opening.GiveUpAsync().ConfigureAwait(false);
             throw exception switch
             {

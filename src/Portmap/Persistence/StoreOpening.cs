@@ -34,6 +34,21 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
     private readonly TimeProvider _realTime = realTime ?? TimeProvider.System;
     private Task _opening = Task.CompletedTask;
 
+    /// <summary>Does what comes before an opening; if that throws, there is none, and a store is
+    /// ended.</summary>
+    public static async ValueTask<T> OrGiveUpAsync<T>(IPortStore? store, Func<T> before)
+    {
+        try
+        {
+            return before();
+        }
+        catch when (store is not null)
+        {
+            await new StoreOpening(store, CancellationToken.None).GiveUpAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>Begins to open. Called once.</summary>
     public Task<OpenedStore> Begin(RunStart start, TimeSpan reuseDelay, SimulatedHost? host)
     {
@@ -44,6 +59,10 @@ internal sealed class StoreOpening(IPortStore store, CancellationToken cancellat
         _opening = opening;
         return opening;
     }
+
+    /// <summary>Whether an exception came out of the opening itself, and not of who waits for
+    /// it.</summary>
+    public bool HasThrown(Exception exception) => ReferenceEquals(_opening.Exception?.InnerException, exception);
 
     /// <summary>Ends the store, now or when it has ended what it does.</summary>
     /// <remarks>Never throws: why it could not be opened is what the caller has to know.</remarks>
