@@ -9,6 +9,10 @@ internal static class Errno
     public const int NotPermitted = 1, NoEntry = 2, AccessDenied = 13, Exists = 17, NotAFolder = 20, IsAFolder = 21, ManyFilesOfHost = 23, ManyFiles = 24;
     public const int TooLong = 27, NoSpace = 28, ReadOnly = 30, NameTooLong = 36, ManyLinks = 40, OverQuota = 122;
 
+    /// <summary>Whether .NET tells by an exception that a file would become too long: one of an
+    /// argument, which nobody gave.</summary>
+    public static bool IsTooLong(Exception exception) => exception is ArgumentOutOfRangeException { ParamName: "value" };
+
     /// <summary>Its name; "errno 95" of one that is not among them.</summary>
     public static string Name(int errno) => errno switch
     {

@@ -187,13 +187,9 @@ internal sealed partial class FilePortStore : IPortStore
         {
             action();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException || Errno.IsTooLong(e))
         {
             StoreRefusals.Failed(_folder.Path, e).Throw();
-        }
-        catch (ArgumentOutOfRangeException e) when (e.ParamName == "value")
-        {
-            StoreRefusals.Failed(_folder.Path, new IOException(e.Message, Errno.TooLong)).Throw();   // .NET's word for it
         }
     }
 

@@ -43,11 +43,11 @@ internal static class StoreRefusals
         ? "The next change writes the whole state anew at its path. Keep whatever moved it away from that folder."
         : exception is UnauthorizedAccessException
         ? "Let this user write to the folder, or choose another one."
-        : exception.HResult switch
+        : (Errno.IsTooLong(exception) ? Errno.TooLong : exception.HResult) switch
         {
             // As they are of the system, where .NET has no code of its own.
             Errno.NoSpace or Errno.OverQuota => "Free space on that disk.",
             Errno.ReadOnly => "Make that file system writable, or choose another folder.",
-            _ => Errno.Remedy(exception.HResult) ?? "See the kernel's log about that disk.",
+            int errno => Errno.Remedy(errno) ?? "See the kernel's log about that disk.",
         };
 }
