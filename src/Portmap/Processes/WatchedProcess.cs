@@ -41,9 +41,6 @@ internal sealed class WatchedProcess : IDisposable
     /// <summary>Whether its death can be seen at all.</summary>
     public bool CanBeSeen => Identity.IsKnown || _descriptor is not null;
 
-    /// <summary>We ourselves live as long as this is asked.</summary>
-    private bool IsOurs { get; init; }
-
     /// <summary>Whether its descriptor is open.</summary>
     public bool IsHeld => _descriptor is { IsClosed: false };
 
@@ -89,7 +86,7 @@ internal sealed class WatchedProcess : IDisposable
 
         if (processId <= 0 || processId == Environment.ProcessId || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
         {
-            return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null) { IsOurs = processId == Environment.ProcessId };
+            return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);   // we ourselves live as long as this is asked
         }
 
         int place = observer is null ? -1 : DeathWatch.Shared.TakePlace(observer);
@@ -160,7 +157,7 @@ internal sealed class WatchedProcess : IDisposable
     /// Whether a pass, which has read the book of the watch, has to look at it to know that it
     /// lives. One that nobody knows is believed to.
     /// </summary>
-    public bool NeedsLook => CanBeSeen && !IsOurs && (!_isInBook || !IsHeld || DeathWatch.Shared.HasNote(_place));
+    public bool NeedsLook => CanBeSeen && (!_isInBook || !IsHeld || DeathWatch.Shared.HasNote(_place));
 
     /// <summary>Whether another one is the same process.</summary>
     /// <remarks>

@@ -89,26 +89,6 @@ public sealed class DeathWatchTests
     }
 
     [Fact]
-    public async Task NeedsLook_TheDaemonItself_NeedsNone()
-    {
-        await using Scene scene = new();
-        scene.Here.Register("b1", Scene.First);
-
-        scene.Here.Holder.Watched.NeedsLook.Should().BeFalse("it lives as long as it asks");
-        scene.Registry.Parts.UnwatchedSessions.Should().Be(0);
-    }
-
-    [Fact]
-    public void NeedsLook_ADeadProcessThatHadTheDaemonsNumber_NeedsOne()
-    {
-        ProcessIdentity ours = ProcessIdentity.Of(Environment.ProcessId, out _);
-
-        using WatchedProcess former = WatchedProcess.Of(ours with { StartTime = ours.StartTime - 1 }, host: null);
-
-        (former.NeedsLook, former.IsAlive()).Should().Be((true, false));
-    }
-
-    [Fact]
     public async Task Session_ThatIsOver_GivesItsDescriptorBack()
     {
         using PortRegistry registry = Make();
