@@ -72,9 +72,10 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
     /// <returns>How the store is; null when it confirms nothing, and so was not tried.</returns>
     private static async Task<string?> TryStoreAsync(PortRegistry registry, List<string> failed, List<string> degraded, CancellationToken cancellationToken)
     {
-        if (registry.Durability != PortDurability.Confirmed)
+        PortDurability? durability = registry.GetDurability();
+        if (durability != PortDurability.Confirmed)
         {
-            return registry.Durability is null ? "none" : null;
+            return durability is null ? "none" : null;
         }
 
         try

@@ -28,7 +28,7 @@ internal sealed class PortmapServerService(IServiceProvider services, object? ke
         _metrics = new RegistryMetrics(registry, key, services.GetService<IMeterFactory>());
         _server = services.Server(key)!;
         await _server.StartAsync(cancellationToken).ConfigureAwait(false);
-        if (logger is not null && registry.Endpoint is null)
+        if (logger is not null && registry.GetEndpoint() is null)
         {
             Log.WorkersNotTold(logger, _server.Endpoints[0]);
         }

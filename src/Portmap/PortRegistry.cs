@@ -87,12 +87,6 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// live at once: what others need who share them out.</summary>
     public (IReadOnlyList<PortRange> Ports, int MaxOwners) Bounds => (Parts.Settings.Ports.View, Parts.Settings.MaxOwners);
 
-    /// <summary>When changes are in the store; null when there is none.</summary>
-    public PortDurability? Durability => Parts.Journal is null ? null : Parts.Settings.Durability;
-
-    /// <summary>Where workers are told that the daemon listens; null when they are not.</summary>
-    public string? Endpoint => Parts.Settings.Endpoint;
-
     /// <summary>Opens a registry that keeps its state over crashes, power loss and
     /// reboots.</summary>
     /// <param name="options">The options; read now, so that later changes have no effect.</param>

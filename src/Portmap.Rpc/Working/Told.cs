@@ -29,12 +29,12 @@ internal readonly struct Told(string? name)
 
     /// <exception cref="FormatException">The option or the variable is no number within the
     /// bounds.</exception>
-    public long Number(long? option, string optionName, string variable, long least, long most, long fallback, bool isShared = false)
+    public long Number(long? option, string optionName, string variable, in (long Least, long Most, long Fallback) bounds, bool isShared = false)
     {
         (string? text, string source) = Find(option?.ToString(CultureInfo.InvariantCulture), optionName, variable, isShared);
-        return text is null ? fallback
-            : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most ? value
-            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{source}: '{text}' is not a number from {least} to {most}."));
+        return text is null ? bounds.Fallback
+            : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value >= bounds.Least && value <= bounds.Most ? value
+            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"{source}: '{text}' is not a number from {bounds.Least} to {bounds.Most}."));
     }
 
     public InvalidOperationException NoOwner()

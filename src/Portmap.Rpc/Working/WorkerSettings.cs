@@ -66,8 +66,8 @@ internal sealed record WorkerSettings
         CheckTime(options.KeepConnection, TimeSpan.Zero, nameof(options.KeepConnection), mayBeInfinite: false);
         PortmapVariables.CheckName(options.Name, nameof(options.Name));
         Told told = new(options.Name);
-        int port = (int)told.Number(options.Port, nameof(options.Port), PortmapVariables.Port, 0, 65_535, 0);
-        long epoch = told.Number(options.Epoch, nameof(options.Epoch), PortmapVariables.Epoch, 0, long.MaxValue, 0);
+        int port = (int)told.Number(options.Port, nameof(options.Port), PortmapVariables.Port, (0, 65_535, 0));
+        long epoch = told.Number(options.Epoch, nameof(options.Epoch), PortmapVariables.Epoch, (0, long.MaxValue, 0));
         IReadOnlyList<PortRange>? ranges = RangesOf(told.Find(options.Ports, nameof(options.Ports), PortmapVariables.Range));
         return new WorkerSettings
         {
@@ -81,7 +81,7 @@ internal sealed record WorkerSettings
             ToldPorts = ranges is null ? null : string.Join(',', ranges),
             Exclude = ExcludeOf(told.Find(options.Exclude, nameof(options.Exclude), PortmapVariables.Exclude)),
             Address = options.Address ?? AddressOf(told.Find(null, nameof(options.Address), PortmapVariables.Address, isShared: true)),
-            BindAttempts = (int)told.Number(options.BindAttempts, nameof(options.BindAttempts), PortmapVariables.BindAttempts, 1, 1_000, 8, isShared: true),
+            BindAttempts = (int)told.Number(options.BindAttempts, nameof(options.BindAttempts), PortmapVariables.BindAttempts, (1, 1_000, 8), isShared: true),
             Backlog = options.Backlog,
             ConnectTimeout = options.ConnectTimeout,
             CallTimeout = options.CallTimeout,

@@ -32,7 +32,7 @@ internal static class ClientMutants
         s_rpc.This("WorkerSettings.CheckTime: any time", "Working/WorkerSettings.cs", "if ((value < least || value > most)", "if (!MUTANT && (value < least || value > most)", "WorkerSettingsTests"),
         s_rpc.This("WorkerSettings.ProtocolOf: tcp+udp is one of both", "Working/WorkerSettings.cs", "PortmapVariables.TcpAndUdp => PortProtocol.TcpAndUdp,", "PortmapVariables.TcpAndUdp => MUTANT ? PortProtocol.Tcp : PortProtocol.TcpAndUdp,", "Working"),
         s_rpc.This("Told.Find: what counts for all ports counts for none", "Working/Told.cs", "(isShared ? PortmapEnvironment", "(isShared && !MUTANT ? PortmapEnvironment", "Working"),
-        s_rpc.This("Told.Number: one past the last is a number", "Working/Told.cs", "&& value <= most ? value", "&& value <= most + (MUTANT ? 1 : 0) ? value", "WorkerSettingsTests"),
+        s_rpc.This("Told.Number: one past the last is a number", "Working/Told.cs", "&& value <= bounds.Most ? value", "&& value <= bounds.Most + (MUTANT ? 1 : 0) ? value", "WorkerSettingsTests"),
     ];
 
     private static IEnumerable<Mutant> Peers =>

@@ -107,7 +107,7 @@ public sealed class WorkerSettingsTests
         WorkerPortOptions options = Options();
         (options.Port, options.BindAttempts) = (port, attempts);
 
-        FluentActions.Invoking(() => WorkerSettings.Resolve(options)).Should().Throw<FormatException>().WithMessage($"*{port ?? attempts} is not a number from *");
+        FluentActions.Invoking(() => WorkerSettings.Resolve(options)).Should().Throw<FormatException>().WithMessage($"*'{port ?? attempts}' is not a number from *");
     }
 
     [Theory]

@@ -6,7 +6,7 @@ namespace Portmap.Tests.Diagnostics;
 
 /// <summary><c>portmap.refusals</c> counts each refusal of each verb, once: whoever watches
 /// <c>AttemptsExhausted</c> or <c>NotOwner</c> sees it there.</summary>
-public sealed class RefusalCountTests : IAsyncDisposable
+public sealed class RefusalCountTests : AsyncTest
 {
     private static readonly Dictionary<string, Func<Bench, Task>> s_verbs = new()
     {
@@ -114,7 +114,7 @@ public sealed class RefusalCountTests : IAsyncDisposable
 
     public static IEnumerable<object[]> Verbs { get; } = from verb in s_verbs.Keys from confirms in (bool[])[false, true] select new object[] { verb, confirms };
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         foreach (Bench bench in _benches)
         {
