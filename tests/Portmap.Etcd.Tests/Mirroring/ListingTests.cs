@@ -37,7 +37,7 @@ public class ListingTests
         List<string> read = [];
         long revision = await Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey pair) => read.Add(System.Text.Encoding.UTF8.GetString(pair.Key)), CancellationToken.None).Within();
 
-        read.Should().BeEquivalentTo(keys.Select(key => "/portmap/v1/" + key));
+        read.Order(StringComparer.Ordinal).Should().Equal(keys.Select(key => "/portmap/v1/" + key).Order(StringComparer.Ordinal));   // comparing as sets takes minutes
         read.Should().BeInAscendingOrder(StringComparer.Ordinal);
         revision.Should().Be(await etcd.RevisionAsync());
     }
@@ -62,7 +62,7 @@ public class ListingTests
         List<string> read = [];
         await Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey pair) => read.Add(System.Text.Encoding.UTF8.GetString(pair.Key)), CancellationToken.None).Within();
 
-        read.Should().BeEquivalentTo(keys.Select(key => "/portmap/v1/" + key));
+        read.Order(StringComparer.Ordinal).Should().Equal(keys.Select(key => "/portmap/v1/" + key).Order(StringComparer.Ordinal));   // comparing as sets takes minutes
     }
 
     [NeedsFact("etcd")]
