@@ -211,7 +211,7 @@ public class ExplorationTests
         (int ports, Call[] before, Call[][] threads) = s_gates.TryGetValue(name, out (int, Call[], Call[][]) gate) ? gate : s_scenarios[name];
         using Explorer explorer = new(threads: 3);
 
-        explorer.FindFaultInAll(new Scenario(ports, Cools: false, before, threads) { IsGuarded = isGuarded }.WithSteppedStore(failing), switches: 1, most: s_isAll ? int.MaxValue : IsQuick(threads) ? MostStored : MostStored / 4).Should().BeNull();
+        explorer.FindFaultInAll(new Scenario(ports, Cools: false, before, threads) { IsGuarded = isGuarded }.WithSteppedStore(failing), switches: 1, most: s_isAll ? int.MaxValue : IsQuick(threads) ? MostStored / 2 : MostStored / 8).Should().BeNull();
 
         explorer.Runs.Should().BeGreaterThanOrEqualTo(6, "otherwise the steps are not seen");   // where the acquisition before fails, little is left to do
     }
