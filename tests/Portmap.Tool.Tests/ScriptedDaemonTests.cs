@@ -143,21 +143,25 @@ public sealed class ScriptedDaemonTests : ToolTest
     }
 
     [NeedsFact("tmux")]
-    public async Task Top_OfMoreOwnersThanLines_SaysHowManyMore()
+    public async Task Top_OfMoreOwnersThanLines_ShowsTheNewestAndSaysHowManyMore()
     {
-        PortSession session = _registry.OpenSession(Environment.ProcessId);
-        for (int i = 0; i < 20; i++)
+        await using PortRegistry registry = new(
+            new PortRegistryOptions { VerifyListening = false, Guard = PortGuardMode.None }.SimulateHost((_, _) => [], _ => 1),
+            timeProvider: new SetClock(DateTimeOffset.UtcNow));   // which stands: all are of one moment
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { $"unix:{Folder["crowd"]}" } });
+        await server.StartAsync().Within();
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < 21; i++)
         {
-            await session.RegisterAsync(new PortClaimRequest($"owner{i}", 63_000 + i)).Within();
+            await session.RegisterAsync(new PortClaimRequest($"owner{i}", 50_000 + i)).Within();
         }
 
         await using Tmux terminal = await Tmux.StartAsync(Folder["tmux"], Endpoint);
-        await terminal.TypeAsync($"{Programs.ToolPath} top");
+        await terminal.TypeAsync($"{Programs.ToolPath} top -e unix:{Folder["crowd"]}");
 
-        string screen = await terminal.UntilAsync(screen => screen.Contains(" more"));
-
-        int shown = screen.Split('\n').Count(line => line.StartsWith("63", StringComparison.Ordinal) && line.Contains("/tcp ", StringComparison.Ordinal));
-        screen.Should().Contain($"and {21 - shown} more", "no line of 21 is lost:\n{0}", screen);
+        string screen = await terminal.UntilAsync(screen => screen.Contains("\nand 7 more"));
+        string[][] rows = [.. screen.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(row => row.Length > 2 && row[0].EndsWith("/tcp", StringComparison.Ordinal))];
+        rows.Select(row => row[2]).Should().Equal(Enumerable.Range(7, 14).Reverse().Select(i => $"owner{i}"), screen);
     }
 
     [NeedsFact("tmux")]

@@ -31,7 +31,7 @@ internal static class Picture
     private static TextTable Owners(IReadOnlyList<PortEntry> entries, DateTimeOffset now, int most)
     {
         TextTable table = Tables.Make("PORT", "STATE", "OWNER", "PID", "COMMAND", "AGE");
-        PortEntry[] owned = [.. entries.Where(entry => entry.State is PortState.Bound or PortState.Reserved or PortState.Recovered).OrderByDescending(entry => entry.Since)];
+        PortEntry[] owned = [.. entries.Where(entry => entry.State is PortState.Bound or PortState.Reserved or PortState.Recovered).OrderByDescending(entry => entry.Since).ThenByDescending(entry => entry.Epoch)];
         foreach (PortEntry entry in owned.Take(owned.Length > most ? most - 1 : most))
         {
             table.AddRow(
