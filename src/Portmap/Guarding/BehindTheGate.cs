@@ -21,7 +21,7 @@ internal enum Behind
     Anybody,
 }
 
-/// <summary>The look behind an open gate before it is closed.</summary>
+/// <summary>The look behind a gate as it is closed.</summary>
 /// <remarks>
 /// <para>
 /// Measured on Linux 6.18. A socket with SO_REUSEPORT that binds under a placeholder leaves its
@@ -36,32 +36,41 @@ internal enum Behind
 /// Neither harms anybody: the placeholder lies on the port, so no program can be kept from it that
 /// would have got it otherwise.
 /// </para>
+/// <para>
+/// One thing stays: who binds with SO_REUSEPORT between the seal and the closing, two system calls
+/// later, and does not listen before the look, leaves a mark that nobody sees.
+/// </para>
 /// </remarks>
 internal static class BehindTheGate
 {
     private static readonly IPAddress s_sealV4 = IPAddress.Parse("127.255.255.254"), s_otherSealV4 = IPAddress.Parse("127.255.255.253");
     private static readonly IPAddress s_sealV6 = IPAddress.Parse("100::1");   // the discard-only prefix of RFC 6666
 
-    /// <summary>Looks, and sees to it that nobody can listen once the gate is closed.</summary>
-    /// <remarks>Who is bound and silent is meant. The gate must be open still.</remarks>
+    /// <summary>
+    /// Sees to it that nobody who is bound and silent can listen once the gate is closed.
+    /// </summary>
+    /// <remarks>The gate must be open still, and is closed right after.</remarks>
+    /// <param name="port">The TCP port.</param>
+    /// <returns>Who listens; null when a closed gate would not keep everybody out.</returns>
+    public static IReadOnlyList<PortSocket>? TrySeal(int port) =>
+        PortSockets.Listening(PortProtocol.Tcp, port) is { } listeners && !listeners.Any(CanJoin) && IsSealed(port, listeners) ? listeners : null;
+
+    /// <summary>Looks who is in, once the gate is closed.</summary>
+    /// <remarks>Not before: who came between a look and the closing would be overlooked.</remarks>
     /// <param name="port">The TCP port.</param>
     /// <param name="processId">The owner's process, or 0.</param>
-    public static Behind Look(int port, int processId)
+    /// <param name="before">Who listened when it was sealed: nobody joins those.</param>
+    public static Behind Look(int port, int processId, IReadOnlyList<PortSocket> before)
     {
         if (PortSockets.Listening(PortProtocol.Tcp, port) is not { } listeners)
         {
             return Behind.Anybody;
         }
 
-        foreach (PortSocket listener in listeners)
-        {
-            if (CanJoin(listener))
-            {
-                return Behind.Anybody;
-            }
-        }
-
-        return !Seal(port, listeners) ? Behind.Anybody : HasOthers(listeners, processId) ? Behind.Others : Behind.Owner;
+        HashSet<long> known = [.. before.Select(listener => listener.Inode)];
+        return listeners.Any(listener => !known.Contains(listener.Inode) && CanJoin(listener)) ? Behind.Anybody
+            : OthersAmong(listeners, processId).Count != 0 ? Behind.Others
+            : Behind.Owner;
     }
 
     /// <summary>
@@ -96,8 +105,6 @@ internal static class BehindTheGate
         return [.. listeners.Where(listener => strange.Contains(listener.Inode))];
     }
 
-    private static bool HasOthers(IReadOnlyList<PortSocket> listeners, int processId) => OthersAmong(listeners, processId).Count != 0;
-
     /// <summary>
     /// Whether one more socket of the listener's user gets in at its address; what cannot be asked
     /// counts as yes.
@@ -129,15 +136,15 @@ internal static class BehindTheGate
 
     /// <summary>Binds for a moment without SO_REUSEPORT where nobody listens.</summary>
     /// <remarks>Where every address is listened on nobody can be bound besides.</remarks>
-    private static bool Seal(int port, IReadOnlyList<PortSocket> listeners)
+    private static bool IsSealed(int port, IReadOnlyList<PortSocket> listeners)
     {
         bool isV4Served = listeners.Any(listener => listener.Address.Equals(IPAddress.Any) || listener.Served == "*");
-        bool isV6Served = !Socket.OSSupportsIPv6 || listeners.Any(listener => listener.Address.Equals(IPAddress.IPv6Any));
+        bool isV6Served = !BoundSocket.MeetsBoth || listeners.Any(listener => listener.Address.Equals(IPAddress.IPv6Any));
         IPAddress v4 = listeners.Any(listener => listener.Address.Equals(s_sealV4)) ? s_otherSealV4 : s_sealV4;
-        return (isV4Served && isV6Served) || (!isV4Served && TrySeal(v4, port)) || (!isV6Served && TrySeal(s_sealV6, port));
+        return (isV4Served && isV6Served) || (!isV4Served && TryBind(v4, port)) || (!isV6Served && TryBind(s_sealV6, port));
     }
 
-    private static bool TrySeal(IPAddress address, int port)
+    private static bool TryBind(IPAddress address, int port)
     {
         try
         {

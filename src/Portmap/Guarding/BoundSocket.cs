@@ -19,6 +19,9 @@ internal sealed class BoundSocket : IDisposable
     // be its own (DOTNET_SYSTEM_NET_DISABLEIPV6), and others bind both families all the same.
     private static bool s_isDual = OperatingSystem.IsLinux() || Socket.OSSupportsIPv6;
 
+    /// <summary>Whether a socket of here is bound to both families: IPv6 is there.</summary>
+    public static bool MeetsBoth => Volatile.Read(ref s_isDual);
+
     private const int None = -1;
 
     private int _descriptor = None;
@@ -34,7 +37,7 @@ internal sealed class BoundSocket : IDisposable
     /// <param name="socket">The socket, or null.</param>
     public static SocketError TryMake(PortProtocol protocol, int port, bool isStrict, out BoundSocket? socket)
     {
-        bool isDual = Volatile.Read(ref s_isDual);
+        bool isDual = MeetsBoth;
         SocketError error = TryMake(protocol, port, isStrict, isDual, out socket);
         if (isDual && error is SocketError.AddressFamilyNotSupported or SocketError.AddressNotAvailable)
         {

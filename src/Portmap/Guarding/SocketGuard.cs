@@ -311,9 +311,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
     private void HandOverHere(Placeholder held, in GuardedPort registration, int processId)
     {
         bool isIts = held.Epoch == registration.Epoch;
-        if (held.IsGone || (held.KeptSince >= 0 ? isIts : !isIts))
+        if (held.IsGone || (held.KeptSince >= 0 ? registration.Epoch <= held.Epoch : !isIts))
         {
-            return;   // it has ended again already, or another owner of the same process shares the port
+            return;   // it, or a later one, has ended again already; or another owner of the same process shares the port
         }
 
         if (!isIts || !held.Stays)
@@ -322,21 +322,27 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return;
         }
 
-        if (held.IsOpen)
+        if (held.IsOpen && !TryClose(held, registration.Port, processId))
         {
-            Behind behind = BehindTheGate.Look(registration.Port, processId);
-            if (behind == Behind.Anybody)
-            {
-                Remove(held);   // it would keep nobody out, and Exclusive would be a lie
-                return;
-            }
-
-            held.IsJoined = behind == Behind.Others;
+            Remove(held);   // it would keep nobody out, and Exclusive would be a lie
+            return;
         }
 
         held.Claim = registration;
-        held.IsOpen = false;
         registration.Claim.Guarantee = held.Guarantee;
+    }
+
+    private static bool TryClose(Placeholder held, int port, int processId)
+    {
+        if (BehindTheGate.TrySeal(port) is not { } before)
+        {
+            return false;
+        }
+
+        held.IsOpen = false;
+        Behind behind = BehindTheGate.Look(port, processId, before);
+        held.IsJoined = behind == Behind.Others;
+        return behind != Behind.Anybody;
     }
 
     private void DropHere(Placeholder held, in GuardedPort claim, bool keep, long now)

@@ -13,10 +13,13 @@ internal static class GuardMutants
 
     private static IEnumerable<Mutant> Placeholders =>
     [
-        s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ? isIts : !isIts)", "(!MUTANT && held.KeptSince >= 0 ? isIts : !isIts)", "GuaranteeTruthTests.HandOver"),
+        s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ? registration.Epoch <= held.Epoch : !isIts)", "(!MUTANT && held.KeptSince >= 0 ? registration.Epoch <= held.Epoch : !isIts)", "GuaranteeTruthTests.HandOver"),
         s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "SocketGuard.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
-        s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (behind == Behind.Anybody)", "if (!MUTANT && behind == Behind.Anybody)", "GuaranteeTruthTests"),
-        s_guarding.This("SocketGuard.HandOver: the gate stays open", "SocketGuard.cs", "        held.IsOpen = false;\n        registration.Claim.Guarantee", "        held.IsOpen = MUTANT;\n        registration.Claim.Guarantee", "GateTests"),
+        s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (held.IsOpen && !TryClose(", "if (held.IsOpen && !MUTANT && !TryClose(", "GuaranteeTruthTests"),
+        s_guarding.This("SocketGuard.HandOver: a newer claim's kept placeholder is dropped", "SocketGuard.cs", "registration.Epoch <= held.Epoch", "(MUTANT ? registration.Epoch == held.Epoch : registration.Epoch <= held.Epoch)", "SocketGuardTests"),
+        s_guarding.This("SocketGuard.HandOver: who is joined after the seal is not looked for", "SocketGuard.cs", "return behind != Behind.Anybody;", "return MUTANT || behind != Behind.Anybody;", "GateClosingTests", "Portmap.Interleaving.Tests"),
+        s_guarding.This("BehindTheGate.Look: before the gate is closed", "BehindTheGate.cs", "OthersAmong(listeners, processId)", "OthersAmong(MUTANT ? before : listeners, processId)", "GateClosingTests", "Portmap.Interleaving.Tests"),
+        s_guarding.This("SocketGuard.HandOver: the gate stays open", "SocketGuard.cs", "        held.IsOpen = false;\n        Behind behind", "        held.IsOpen = MUTANT;\n        Behind behind", "GateTests"),
         s_guarding.This("SocketGuard.Open: says more than is true", "SocketGuard.cs", "lease.Claim.Guarantee = after;", "if (!MUTANT) { lease.Claim.Guarantee = after; }", "GateTests"),
         s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),
@@ -33,7 +36,7 @@ internal static class GuardMutants
         {
             AliveBecause = "The kernel gives a socket both families by itself, unless net.ipv6.bindv6only is 1.",
         },
-        s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "if (CanJoin(listener))", "if (!MUTANT && CanJoin(listener))", "GuaranteeTruthTests"),
+        s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "!listeners.Any(CanJoin)", "(MUTANT || !listeners.Any(CanJoin))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
     ];

@@ -12,6 +12,7 @@ internal static class OperationMutants
     private static IEnumerable<Mutant> Registrations =>
     [
         s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "LeaseHalvesTests"),
+        s_operations.This("Registration.Ask: a socket that is passed may be another's", "Registration.cs", "IsOwnSocket: isPassed", "IsOwnSocket: !MUTANT && isPassed", "PassSocketTests.Register_OnThePortOfAnothersSocket"),
         s_operations.This("RegistrationRight.Decide: the same again draws a new epoch", "RegistrationRight.cs", "if (!bound.IsNone && bound.Port == wanted.Port &&", "if (!MUTANT && !bound.IsNone && bound.Port == wanted.Port &&", "PortSessionRegister"),
         s_operations.This("RegistrationRight.ByEpoch: a living process is replaced by its own epoch", "RegistrationRight.cs", "refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "refusal = MUTANT || OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "PortRegistryEpoch|EpochAgain|PortSessionRegister"),
         s_operations.This("RegistrationRight.ByEpoch: an epoch that is over comes back", "RegistrationRight.cs", "last?.IsOf(wanted.Epoch) == true)", "(MUTANT || last?.IsOf(wanted.Epoch) == true))", "PortRegistryEpoch|EpochAgain"),

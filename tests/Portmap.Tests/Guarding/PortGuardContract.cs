@@ -109,7 +109,7 @@ public abstract class PortGuardContract
     }
 
     /// <summary>Another claim on the same port.</summary>
-    private static GuardedPort Another(GuardedPort lease, long later) => lease with { Epoch = lease.Epoch + later, Claim = new Claim() };
+    internal static GuardedPort Another(GuardedPort lease, long later) => lease with { Epoch = lease.Epoch + later, Claim = new Claim() };
 
     private sealed class Claim : IGuaranteed
     {

@@ -103,6 +103,20 @@ public sealed class SocketGuardTests : PortGuardContract
     }
 
     [Fact]
+    public void HandOver_LateAndOfAnOlderClaim_LeavesWhatIsKeptForANewerOne()
+    {
+        using IPortGuard guard = Make();
+        GuardedPort lease = Place(guard, PortProtocol.Tcp, PortGuardMode.WhileAlive);
+        guard.Drop(lease with { IsLease = false }, keep: true, now: 0);
+
+        guard.HandOver(Another(lease, -1) with { IsLease = false }, processId: 0);
+        guard.Count.Should().Be(1);
+
+        guard.HandOver(Another(lease, 1) with { IsLease = false }, processId: 0);
+        guard.Count.Should().Be(0, "a newer one is another's registration on the port");
+    }
+
+    [Fact]
     public void Place_WhatAnEarlierClaimLeft_IsTheNewOnesWithoutAMomentInBetween()
     {
         using IPortGuard guard = Make();
