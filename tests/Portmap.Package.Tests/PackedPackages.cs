@@ -44,21 +44,21 @@ public sealed class PackedPackages : IAsyncLifetime
     {
         string sources = feed + "-sources";
         Repository.CopySources(sources);
-        foreach (string project in Names)
-        {
-            await PackAsync(sources, project, feed);
-        }
+        string projects = string.Join(',', Names.Select(name => $"\"src/{name}/{name}.csproj\""));
+        await File.WriteAllTextAsync(Path.Combine(sources, "packages.slnf"), $$"""{ "solution": { "path": "Portmap.sln", "projects": [{{projects}}] } }""");
+        await PackAsync(sources, "packages.slnf", feed);
     }
 
     /// <summary>Packs the command, of the sources that the packages were packed of.</summary>
-    internal Task PackToolAsync(string feed) => PackAsync(Feed + "-sources", "Portmap.Tool", feed);
+    internal Task PackToolAsync(string feed) => PackAsync(Feed + "-sources", "src/Portmap.Tool", feed);
 
     /// <summary>Packs one package once more, in another way.</summary>
-    internal Task PackOneAsync(string project, string feed, string property) => PackAsync(Feed + "-sources", project, feed, property);
+    internal Task PackOneAsync(string project, string feed, string property) => PackAsync(Feed + "-sources", "src/" + project, feed, property);
 
-    private Task<string> PackAsync(string sources, string project, string feed, params string[] properties) =>
-        Tool.DotnetAsync(sources, ["pack", Path.Combine("src", project), "-c", "Release", "-o", feed,
-            "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-warnaserror", .. properties]);
+    // Analyzers read the same sources in the build of all.
+    private Task<string> PackAsync(string sources, string what, string feed, params string[] properties) =>
+        Tool.DotnetAsync(sources, ["pack", what, "-c", "Release", "-o", feed,
+            "-p:VersionSuffix=" + _suffix, "-p:ContinuousIntegrationBuild=true", "-p:RunAnalyzers=false", "-warnaserror", .. properties]);
 
     /// <summary>The consumer, built once from the packages, as a program to be started.</summary>
     internal Task<string> BuiltConsumerAsync() => BuiltAsync("jit", Repository.ConsumerSources);

@@ -7,7 +7,7 @@ internal static class Repository
     // another build.
     private static readonly string[] s_rootFiles =
     [
-        "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json", "nuget.config", ".editorconfig", "README.md", "LICENSE",
+        "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json", "nuget.config", ".editorconfig", "README.md", "LICENSE", "Portmap.sln",
     ];
 
     public static string Root { get; } = Find();
