@@ -13,7 +13,7 @@ internal static class GuardMutants
 
     private static IEnumerable<Mutant> Placeholders =>
     [
-        s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ? registration.Epoch <= held.Epoch : !isIts)", "(!MUTANT && held.KeptSince >= 0 ? registration.Epoch <= held.Epoch : !isIts)", "GuaranteeTruthTests.HandOver"),
+        s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ?", "(!MUTANT && held.KeptSince >= 0 ?", "GuaranteeTruthTests.HandOver"),
         s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "SocketGuard.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
         s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (held.IsOpen && !TryClose(", "if (held.IsOpen && !MUTANT && !TryClose(", "GuaranteeTruthTests"),
         s_guarding.This("SocketGuard.HandOver: a newer claim's kept placeholder is dropped", "SocketGuard.cs", "registration.Epoch <= held.Epoch", "(MUTANT ? registration.Epoch == held.Epoch : registration.Epoch <= held.Epoch)", "SocketGuardTests"),
