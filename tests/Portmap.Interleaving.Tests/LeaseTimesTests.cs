@@ -36,6 +36,7 @@ public sealed class LeaseTimesTests : IDisposable
                         Probe = false,
                         LeaseTimeout = s_timeout,
                         LivenessInterval = TimeSpan.FromHours(1),
+                        MaxOwners = 64,   // each pass and each audit look into every bucket
                     },
                     null,
                     clock);

@@ -44,6 +44,7 @@ internal sealed class PlayedRegistry : IPlayed
             ReuseCooling = false,
             ForeignRecheck = s_reuseDelay,
             WatchCapacity = 64,
+            MaxOwners = 64,   // each audit looks into every bucket
         };
         if (scenario.KeepsOne)
         {
