@@ -12,7 +12,10 @@ public enum PortOrder
     /// </summary>
     NextFit = 0,
 
-    /// <summary>From a random place on; hard to predict from outside.</summary>
+    /// <summary>
+    /// From a random place on: of the ports that the kernel never hands out by itself, then of the
+    /// others. Hard to predict from outside.
+    /// </summary>
     Random = 1,
 
     /// <summary>The lowest one; keeps the used part of the range small, for firewalls.</summary>

@@ -110,9 +110,13 @@ internal sealed class PortPool
 
     /// <summary>The port that has a place in the order the ranges were written in, counted from
     /// 0.</summary>
-    public int At(int index)
+    public int At(int index) => At(Ranges, index);
+
+    /// <summary>The port that has a place in some ranges, counted from 0; past them the last
+    /// one.</summary>
+    public static int At(PortRange[] ranges, int index)
     {
-        foreach (PortRange range in Ranges)
+        foreach (PortRange range in ranges)
         {
             if (index < range.Count)
             {
@@ -122,7 +126,7 @@ internal sealed class PortPool
             index -= range.Count;
         }
 
-        return Span.Last;
+        return ranges[^1].Last;
     }
 
     /// <summary>Where the next search of these ports begins, for a strategy that goes on from its

@@ -78,13 +78,31 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         {
             ulong mixed = Next((ulong)here);
             Volatile.Write(ref place, (long)mixed);
-            return search.FindFree(pool.At((int)(mixed % (ulong)pool.Width)));
+            return FindRandom(search, pool, mixed);
         }
 
         int found = search.FindFree((int)here);
         if (found > 0)
         {
             Volatile.Write(ref place, found + 1);
+        }
+
+        return found;
+    }
+
+    /// <summary>From a random port of the first tier on, and of the next one where that is full: a
+    /// port of another tier would mostly lead to the first port of this one.</summary>
+    private static int FindRandom<T>(in T search, PortPool pool, ulong number)
+        where T : struct, IFinder
+    {
+        int found = PortSearch.Nothing;
+        foreach (PortRange[] tier in pool.Tiers)
+        {
+            found = search.FindFree(PortPool.At(tier, (int)(number % (ulong)tier.Sum(part => part.Count))));
+            if (found <= 0 || Array.Exists(tier, part => part.Contains(found)))
+            {
+                break;
+            }
         }
 
         return found;

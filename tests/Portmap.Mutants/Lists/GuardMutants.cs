@@ -36,6 +36,9 @@ internal static class GuardMutants
         {
             AliveBecause = "The kernel gives a socket both families by itself, unless net.ipv6.bindv6only is 1.",
         },
+        s_guarding.This("ForeignHolders.Want: a former holder is named", "ForeignHolders.cs", "_known.TryRemove((protocol, port), out _);", "if (!MUTANT) { _known.TryRemove((protocol, port), out _); }", "ForeignHolderTests"),
+        s_guarding.This("ListenerSearch.Best: a connected socket listens", "ListenerSearch.cs", "port == 0 ? listener.IsConnected :", "port == 0 ? !MUTANT && listener.IsConnected :", "ListenerSearchTests"),
+        s_guarding.This("ListenerSearch.IsBetter: the highest port", "ListenerSearch.cs", "? port < than :", "? port < than != MUTANT :", "ListenerSearchTests"),
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "!listeners.Any(CanJoin)", "(MUTANT || !listeners.Any(CanJoin))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
@@ -75,6 +78,9 @@ internal static class GuardMutants
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "lease.Port != 0 && lease.Guarantee", "!MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
+        s_upkeep.This("Expiry.End: UDP is not looked at", "Expiry.cs", "ListenTable? udp = tcp is not null &&", "ListenTable? udp = !MUTANT && tcp is not null &&", "ExpiryTests"),
+        s_upkeep.This("Expiry.End: who has the other protocol is not seen", "Expiry.cs", "if (isOtherTaken &&", "if (!MUTANT && isOtherTaken &&", "ExpiryTests"),
+        s_upkeep.This("SessionWatch.PassedOn: the store keeps the process before", "SessionWatch.cs", "parts.Journal?.TryQueueAgain(served);", "if (!MUTANT) { parts.Journal?.TryQueueAgain(served); }", "WrittenAgainTests"),
         s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch") with
         {
             AliveBecause = "The thread that waits for deaths tells the session at the same moment; the pass is a second way.",
@@ -104,6 +110,7 @@ internal static class GuardMutants
         s_processes.This("DeathWatch.ReadBook: nobody is noted", "DeathWatch.cs", "Volatile.Write(ref _notes[place], true);", "Volatile.Write(ref _notes[place], !MUTANT);", "DeathWatch|LivenessTests"),
         s_processes.This("DeathWatch.ReadBook: one answer only", "DeathWatch.cs", "while (count == EventsAtOnce && seen < _places.Length &&", "while (count == EventsAtOnce && seen < (MUTANT ? 1 : _places.Length) &&", "DeathWatch"),
         s_processes.This("WatchedProcess.TryHold: whoever has the number now", "WatchedProcess.cs", "if (Identity.IsAlive() && !held.HasExited)", "if ((MUTANT || Identity.IsAlive()) && !held.HasExited)", "DeathWatch"),
+        s_processes.This("DeathWatch.LeavePlace: one that is free counts as taken", "DeathWatch.cs", "Interlocked.Decrement(ref _taken);", "if (!MUTANT) { Interlocked.Decrement(ref _taken); }", "DeathWatchTests.HasPlace"),
         s_processes.This("DeathWatch.LeavePlace: a place is never free again", "DeathWatch.cs", "if (Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "if (!MUTANT && Interlocked.CompareExchange(ref _places[place], null, seen) == seen)", "DeathWatch"),
         s_processes.This("WatchedProcess.IsSame: two unknown processes are one", "WatchedProcess.cs", "&& (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "&& (MUTANT || Identity.IsKnown || (_descriptor is not null && other._descriptor is not null))", "PortSessionRegister|DisconnectTests|OwnerRightsTests"),
         s_sessions.This("SessionHolder.Disconnect: an unknown process is served on", "SessionHolder.cs", "Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "MUTANT || Watched.CanBeSeen ? HolderState.Grace : HolderState.Hidden", "DisconnectTests"),

@@ -20,6 +20,8 @@ internal static class ToolMutants
         s_tool.This("doctor: a note is 5", "Verbs/DoctorVerb.cs", "check.Result == CheckResult.Found) ? ExitCode.Findings", "check.Result == CheckResult.Found || (MUTANT && check.Result == CheckResult.Note)) ? ExitCode.Findings", "DoctorTests"),
         s_tool.This("Words.Of: an owner steers the terminal", "Output/Words.cs", "text.Length == 0 ? None : Printable.Of(text);", "text.Length == 0 ? None : MUTANT ? text : Printable.Of(text);", "LookupTests.List_OfAnOwner"),
         s_tool.This("StandardOutput.Write: a full disk is not told", "Output/StandardOutput.cs", "if (error is not (0 or Interrupted))", "if (MUTANT && error != 0) { return; }\n            if (error is not (0 or Interrupted))", "LookupTests.List_OntoAFullDisk"),
+        s_tool.This("DoctorVerb: one that was named and is not there is no finding", "Verbs/DoctorVerb.cs", "&& !run.NamesEndpoint;", "&& (MUTANT || !run.NamesEndpoint);", "DoctorTests"),
+        s_tool.This("ReleaseVerb: whatever the owner has by now", "Verbs/ReleaseVerb.cs", "Epoch = entry.Epoch, Protocol", "Epoch = MUTANT ? null : entry.Epoch, Protocol", "ReleaseTests"),
         s_tool.This("CommandLine: a daemon that is not there is refused", "CommandLine.cs", "return Fail(NoAnswer.Message(exception), ExitCode.Unreachable);", "return Fail(NoAnswer.Message(exception), MUTANT ? ExitCode.Refused : ExitCode.Unreachable);", "UnreachableTests"),
         s_tool.This("fleet: it takes a lease", "Verbs/Fleet/FleetSource.cs", "ReadOnly = true,", "ReadOnly = !MUTANT,", "FleetTests.Watch"),
         s_tool.This("fleet: a denial is waited for", "Verbs/Fleet/FleetSource.cs", "if (status.IsDenied)", "if (!MUTANT && status.IsDenied)", "FleetTests.List_Users"),

@@ -1,3 +1,5 @@
+using Portmap.Strategies;
+using Portmap.Table;
 using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
@@ -132,6 +134,32 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
             }
 
             first.Should().HaveCountGreaterThan(1);
+        }
+
+        [Fact]
+        public void Pick_KernelHandsOutMostOfTheRange_IsRandomAmongTheOthersAndThenAmongThose()
+        {
+            using TempFolder proc = new();
+            Directory.CreateDirectory(proc["sys/net/ipv4"]);
+            File.WriteAllText(proc["sys/net/ipv4/ip_local_port_range"], "32768\t60999\n");
+            PortRegistrySettings settings = PortRegistrySettings.From(new PortRegistryOptions { Ports = "32700-33700" }, KernelPorts.Read(proc.FullName));
+            PortHints hints = new(settings.Limits);
+            AllocatorPicks strategy = new(PortOrder.Random, settings.Ports, processors: 1, seed: 1);
+
+            int[] outside = Draw();
+            outside.Should().OnlyContain(port => port < 32_768);
+            outside.CountBy(port => port).Should().HaveCountGreaterThan(60, "of 68").And.OnlyContain(drawn => drawn.Value < 60);
+
+            foreach (int port in Enumerable.Range(32_700, 68))
+            {
+                hints.Free.TryTake(port);
+            }
+
+            int[] inside = Draw();
+            inside.Should().OnlyContain(port => port >= 32_768);
+            inside.CountBy(port => port).Should().HaveCountGreaterThan(500, "of 933").And.OnlyContain(drawn => drawn.Value < 20);
+
+            int[] Draw() => [.. Enumerable.Range(0, 1_000).Select(_ => strategy.Pick(hints, PortProtocol.Tcp, avoid: 0))];
         }
     }
 
