@@ -26,6 +26,9 @@ internal interface IGuaranteed
     /// </remarks>
     PortGuarantee Guarantee { get; set; }
 
+    /// <summary>Whose it is; null of a lease that is pending still.</summary>
+    string? Owner { get; }
+
     /// <summary>The claim has ended, or a registration has used it up.</summary>
     bool IsOver { get; }
 }

@@ -43,6 +43,48 @@ public class BlockTests
         }
     }
 
+    [Theory]
+    [InlineData("49152-65535", 65_535, 0)]
+    [InlineData("1-65535", 65_535, 1)]
+    [InlineData("1-65535", 65_534, 0)]
+    [InlineData("1-1023", 1, 1)]
+    [InlineData("1-1023", 1, 2)]
+    [InlineData("1-1023", 2, 2)]
+    public async Task TryAcquireAll_RequiredPortsRowWouldPassTheEndOfAllPorts_IsInvalidPort(string ports, int required, int at)
+    {
+        await using Scene scene = new(ports);
+        PortRequest[] row = Row(3);
+        row[at] = row[at] with { Previous = required, Reuse = PortReuse.Require };
+
+        scene.Registry.TryAcquireAll(row, contiguous: true, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.InvalidPort, row[at].Owner, required, required - at, required - at + 2, 65_535);
+        refusal!.Request.Should().Be(at);
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
+        scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_RequiredRowIsOfADeadProcess_IsTaken()
+    {
+        HashSet<int> living = [1, 2];
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, VerifyListening = false, ReuseDelay = TimeSpan.Zero, LivenessInterval = TimeSpan.FromHours(1) }
+            .SimulateHost((_, _) => [], id => living.Contains(id) ? 1 : null));
+        PortSession dying = registry.OpenSession(1);
+        for (int i = 0; i < 3; i++)
+        {
+            await dying.RegisterAsync(new PortClaimRequest($"m/{i}", Scene.First + i)).Within();
+        }
+
+        living.Remove(1);
+        PortRequest[] row = Row(3);
+        row[0] = row[0] with { Previous = Scene.First, Reuse = PortReuse.Require };
+
+        registry.TryAcquireAll(row, contiguous: true, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue("{0}", refusal);
+
+        leases!.Select(lease => lease.Port).Should().Equal(Enumerable.Range(Scene.First, 3));
+    }
+
     [Fact]
     public async Task TryAcquireAll_NoRow_IsNotLookedForAmongHeldPortsAgain()
     {

@@ -46,31 +46,22 @@ internal static class BehindTheGate
     private static readonly IPAddress s_sealV4 = IPAddress.Parse("127.255.255.254"), s_otherSealV4 = IPAddress.Parse("127.255.255.253");
     private static readonly IPAddress s_sealV6 = IPAddress.Parse("100::1");   // the discard-only prefix of RFC 6666
 
-    /// <summary>
-    /// Sees to it that nobody who is bound and silent can listen once the gate is closed.
-    /// </summary>
-    /// <remarks>The gate must be open still, and is closed right after.</remarks>
-    /// <param name="port">The TCP port.</param>
-    /// <returns>Who listens; null when a closed gate would not keep everybody out.</returns>
-    public static IReadOnlyList<PortSocket>? TrySeal(int port) =>
-        PortSockets.Listening(PortProtocol.Tcp, port) is { } listeners && !listeners.Any(CanJoin) && IsSealed(port, listeners) ? listeners : null;
-
-    /// <summary>Looks who is in, once the gate is closed.</summary>
-    /// <remarks>Not before: who came between a look and the closing would be overlooked.</remarks>
+    /// <summary>Closes the gate behind the owner's process, and looks who else is in.</summary>
+    /// <param name="held">The placeholder, whose gate is open.</param>
     /// <param name="port">The TCP port.</param>
     /// <param name="processId">The owner's process, or 0.</param>
-    /// <param name="before">Who listened when it was sealed: nobody joins those.</param>
-    public static Behind Look(int port, int processId, IReadOnlyList<PortSocket> before)
+    /// <returns>Whether nobody else gets in from now on.</returns>
+    public static bool TryClose(Placeholder held, int port, int processId)
     {
-        if (PortSockets.Listening(PortProtocol.Tcp, port) is not { } listeners)
+        if (TrySeal(port) is not { } before)
         {
-            return Behind.Anybody;
+            return false;
         }
 
-        HashSet<long> known = [.. before.Select(listener => listener.Inode)];
-        return listeners.Any(listener => !known.Contains(listener.Inode) && CanJoin(listener)) ? Behind.Anybody
-            : OthersAmong(listeners, processId).Count != 0 ? Behind.Others
-            : Behind.Owner;
+        held.IsOpen = false;
+        Behind behind = Look(port, processId, before);
+        held.IsJoined = behind == Behind.Others;
+        return behind != Behind.Anybody;
     }
 
     /// <summary>
@@ -103,6 +94,33 @@ internal static class BehindTheGate
             }
         });
         return [.. listeners.Where(listener => strange.Contains(listener.Inode))];
+    }
+
+    /// <summary>
+    /// Sees to it that nobody who is bound and silent can listen once the gate is closed.
+    /// </summary>
+    /// <remarks>The gate must be open still, and is closed right after.</remarks>
+    /// <param name="port">The TCP port.</param>
+    /// <returns>Who listens; null when a closed gate would not keep everybody out.</returns>
+    private static IReadOnlyList<PortSocket>? TrySeal(int port) =>
+        PortSockets.Listening(PortProtocol.Tcp, port) is { } listeners && !listeners.Any(CanJoin) && IsSealed(port, listeners) ? listeners : null;
+
+    /// <summary>Looks who is in, once the gate is closed.</summary>
+    /// <remarks>Not before: who came between a look and the closing would be overlooked.</remarks>
+    /// <param name="port">The TCP port.</param>
+    /// <param name="processId">The owner's process, or 0.</param>
+    /// <param name="before">Who listened when it was sealed: nobody joins those.</param>
+    private static Behind Look(int port, int processId, IReadOnlyList<PortSocket> before)
+    {
+        if (PortSockets.Listening(PortProtocol.Tcp, port) is not { } listeners)
+        {
+            return Behind.Anybody;
+        }
+
+        HashSet<long> known = [.. before.Select(listener => listener.Inode)];
+        return listeners.Any(listener => !known.Contains(listener.Inode) && CanJoin(listener)) ? Behind.Anybody
+            : OthersAmong(listeners, processId).Count != 0 ? Behind.Others
+            : Behind.Owner;
     }
 
     /// <summary>

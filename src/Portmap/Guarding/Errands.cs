@@ -102,6 +102,9 @@ internal enum ErrandKind
     /// <summary>The same, and the port is to wait for its owner's return.</summary>
     Keep,
 
+    /// <inheritdoc cref="IPortGuard.GiveBack"/>
+    GiveBack,
+
     /// <inheritdoc cref="IPortGuard.DropKept"/>
     DropKept,
 

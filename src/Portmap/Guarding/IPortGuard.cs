@@ -27,11 +27,12 @@ internal interface IPortGuard : IDisposable
     /// The gate is closed then. The guarantee is answered, and not written on the lease.
     /// </remarks>
     /// <param name="lease">The pending lease.</param>
+    /// <param name="owner">Whose it will be.</param>
     /// <param name="mode">What was asked for.</param>
     /// <param name="insisted">
     /// No other number will do, so what is left of closed connections (TIME_WAIT) is no obstacle.
     /// </param>
-    GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted);
+    GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted);
 
     /// <summary>Lets the owner's process in.</summary>
     /// <remarks>
@@ -78,6 +79,15 @@ internal interface IPortGuard : IDisposable
     /// </param>
     /// <param name="now">The time.</param>
     void Drop(in GuardedPort claim, bool keep, long now)
+    {
+    }
+
+    /// <summary>The lease has come to nothing, and nobody saw anything of it.</summary>
+    /// <remarks>
+    /// What it took over of an earlier claim waits for its owner's return again, since when it did.
+    /// </remarks>
+    /// <param name="lease">The lease.</param>
+    void GiveBack(in GuardedPort lease)
     {
     }
 

@@ -17,6 +17,7 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
     private volatile bool _isOpen, _isGone;
     private long _keptSince = -1;
     private GuardedPort _claim = claim;
+    private (GuardedPort Claim, PortGuardMode Mode, long KeptSince, bool IsJoined)? _before;
 
     /// <summary>The epoch the port is held for.</summary>
     /// <remarks>Read by any thread in <see cref="IPortGuard.KeepsOut"/>.</remarks>
@@ -124,10 +125,26 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
     /// </summary>
     public void PassTo(in GuardedPort claim, PortGuardMode mode)
     {
+        _before = KeptSince < 0 ? null : (Claim, Mode, KeptSince, IsJoined);
         KeptSince = -1;
         IsJoined = false;
         Claim = claim;
         Mode = mode;
+    }
+
+    /// <summary>It waits again for the owner it was kept for, when the lease that took it over has
+    /// come to nothing.</summary>
+    /// <returns>False when it was kept for nobody.</returns>
+    public bool TryGiveBack()
+    {
+        if (_before is not { } before)
+        {
+            return false;
+        }
+
+        (Claim, Mode, KeptSince, IsJoined) = before;
+        _before = null;
+        return true;
     }
 
     public void Close()

@@ -9,7 +9,7 @@ namespace Portmap.Guarding;
 /// <remarks>What there is on other systems than Linux.</remarks>
 internal sealed class ProbingGuard : IPortGuard
 {
-    public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted) =>
+    public GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted) =>
         Probe(lease.Protocol, lease.Port);
 
     public bool IsTaken(PortProtocol protocol, int port) => IsInUse(protocol, port);

@@ -5,7 +5,7 @@ namespace Portmap.Guarding;
 /// </summary>
 internal sealed class SimulatedGuard(SimulatedHost host) : IPortGuard
 {
-    public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted) =>
+    public GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted) =>
         new(IsTaken(lease.Protocol, lease.Port) ? GuardFinding.InUse : GuardFinding.Free, PortGuarantee.ProbedOnly);
 
     public bool IsTaken(PortProtocol protocol, int port) => host.Sockets(protocol, port).Any();

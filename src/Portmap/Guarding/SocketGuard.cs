@@ -61,9 +61,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
-    public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted)
+    public GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted)
     {
-        if (Find(lease) is { } left && TryPassOn(left, lease, mode) is { } passedOn)
+        if (Find(lease) is { } left && TryPassOn(left, lease, owner, mode) is { } passedOn)
         {
             return passedOn;
         }
@@ -165,6 +165,14 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
+    public void GiveBack(in GuardedPort lease)
+    {
+        if (Find(lease) is { } held)
+        {
+            See(held, new Errand(ErrandKind.GiveBack, lease, 0));
+        }
+    }
+
     public bool IsTaken(PortProtocol protocol, int port)
     {
         if (Count != 0 && _held[protocol, port] is not null)
@@ -205,7 +213,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     /// <summary>What an earlier claim left on the port becomes the new one's.</summary>
     /// <remarks>There is no moment in between in which a stranger could take it.</remarks>
-    private GuardOutcome? TryPassOn(Placeholder held, in GuardedPort lease, PortGuardMode mode)
+    private GuardOutcome? TryPassOn(Placeholder held, in GuardedPort lease, string owner, PortGuardMode mode)
     {
         Patience patience = default;
         while (!held.Errands.TryBegin())
@@ -218,7 +226,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         try
         {
-            return PassOnHere(held, lease, mode);
+            return PassOnHere(held, lease, owner, mode);
         }
         finally
         {
@@ -272,6 +280,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             case ErrandKind.Drop or ErrandKind.Keep:
                 DropHere(held, errand.Claim, keep: errand.Kind == ErrandKind.Keep, now: errand.Number);
                 break;
+            case ErrandKind.GiveBack:
+                GiveBackHere(held, errand.Claim);
+                break;
             case ErrandKind.DropKept:
                 DropKeptHere(held, since: errand.Number);
                 break;
@@ -322,7 +333,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return;
         }
 
-        if (held.IsOpen && !TryClose(held, registration.Port, processId))
+        if (held.IsOpen && !BehindTheGate.TryClose(held, registration.Port, processId))
         {
             Remove(held);   // it would keep nobody out, and Exclusive would be a lie
             return;
@@ -330,19 +341,6 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         held.Claim = registration;
         registration.Claim.Guarantee = held.Guarantee;
-    }
-
-    private static bool TryClose(Placeholder held, int port, int processId)
-    {
-        if (BehindTheGate.TrySeal(port) is not { } before)
-        {
-            return false;
-        }
-
-        held.IsOpen = false;
-        Behind behind = BehindTheGate.Look(port, processId, before);
-        held.IsJoined = behind == Behind.Others;
-        return behind != Behind.Anybody;
     }
 
     private void DropHere(Placeholder held, in GuardedPort claim, bool keep, long now)
@@ -368,6 +366,14 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
+    private void GiveBackHere(Placeholder held, in GuardedPort lease)
+    {
+        if (held.Epoch == lease.Epoch && !held.TryGiveBack())
+        {
+            Remove(held);
+        }
+    }
+
     private void DropKeptHere(Placeholder held, long since)
     {
         if (held.KeptSince >= 0 && held.KeptSince <= since)
@@ -376,7 +382,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
     }
 
-    private GuardOutcome? PassOnHere(Placeholder held, in GuardedPort lease, PortGuardMode mode)
+    private GuardOutcome? PassOnHere(Placeholder held, in GuardedPort lease, string owner, PortGuardMode mode)
     {
         Hook.At(Step.DoErrand);
         if (held.IsGone)
@@ -386,8 +392,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         // One that is open still was left by a lease that ended unregistered: who came in there
         // is not known, so it is bound anew. One that listens is of no use to a program that
-        // wants to, and the other way round.
-        if (mode == PortGuardMode.None || held.IsOpen || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
+        // wants to, and the other way round; and who waits at it waits for the owner it was kept for.
+        if (mode == PortGuardMode.None || held.IsOpen || (held.Listens && held.Claim.Claim.Owner != owner) || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
         {
             Remove(held);
             return null;

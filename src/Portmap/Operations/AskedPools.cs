@@ -5,7 +5,7 @@ namespace Portmap.Operations;
 /// <summary>The ranges that requests ask for, read once each.</summary>
 /// <remarks>
 /// Hosts ask for the same few pools again and again. Any thread may use it: the list is replaced
-/// whole, so a text that two threads read at once may be read twice. At most
+/// whole, so a text that two threads read at once may be read twice. The last
 /// <see cref="Most"/> are kept.
 /// </remarks>
 internal sealed class AskedPools(PortRegistrySettings settings)
@@ -63,11 +63,9 @@ internal sealed class AskedPools(PortRegistrySettings settings)
             return settings.Ports;
         }
 
-        if (known.Length < Most)
-        {
-            Volatile.Write(ref _known, [.. known, (text, pool)]);   // publishes the pool; one that somebody else added meanwhile is read again
-        }
-
+        // Publishes the pool; one that somebody else added meanwhile is read again. The oldest goes,
+        // and with it the place where the next search of its ports would have begun.
+        Volatile.Write(ref _known, [.. known.Length < Most ? known : known[1..], (text, pool)]);
         return pool;
     }
 

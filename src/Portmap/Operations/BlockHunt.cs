@@ -21,6 +21,7 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
 {
     private PortAvailability _found;   // why the last port could not be had
     private bool _hasMet;   // there was a run in the maps
+    private HashSet<int>? _denied;   // the ports that the system did not let us bind
     private readonly bool _isAlike = AreAlike(members);
 
     private PortRange Range => parts.Settings.Ports.Span;
@@ -31,7 +32,8 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
     /// <summary>Looks at all owners, finds a block and makes the pending claims.</summary>
     public Answer Find(long now)
     {
-        int required = 0, preferred = 0, from = 0;
+        int preferred = 0, from = 0, requiredBy = 0;
+        int? required = null;
         for (int i = 0; i < members.Length; i++)
         {
             Answer looked = members[i].LookAtOwners(now);
@@ -47,21 +49,35 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
             }
 
             int first = hunt.Wanted(now, out bool isRequired) - i;
-            if (isRequired && required != 0 && first != required)
+            if (isRequired && required is { } other && first != other)
             {
-                return GroupRefusals.NotInARow(hunt.Request, required + i).Of(i, members.Length);
+                return GroupRefusals.NotInARow(hunt.Request, other + i).Of(i, members.Length);
             }
 
-            required = isRequired ? first : required;
+            (required, requiredBy) = isRequired ? (first, i) : (required, requiredBy);
             preferred = preferred == 0 && first > -i ? first : preferred;
         }
 
-        if (required != 0)
+        if (required is { } row)
         {
-            return TakeRequired(required, now);
+            return row > 0 && row + members.Length - 1 <= 65_535 ? TakeRequired(row, now)
+                : GroupRefusals.PastTheLastPort(members[requiredBy].Hunt.Request, row, members.Length).Of(requiredBy, members.Length);
         }
 
-        return (preferred > 0 && TryTake(preferred, new(IsInsisted: true, TakesCooling: false), now) < 0) || Search(from, now) ? Grant() : Exhausted();
+        if (preferred > 0)
+        {
+            if (TryTake(preferred, new(IsInsisted: true, TakesCooling: false), now) < 0)
+            {
+                return Grant();
+            }
+
+            if (_found == PortAvailability.Unwritten)
+            {
+                return Answer.Wait(AwaitedFact.OfPort);
+            }
+        }
+
+        return Search(from, now) ? Grant() : Exhausted();
     }
 
     /// <summary>Asks each strategy, as it may leave the number to the process; the first one says
@@ -78,9 +94,9 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
     private Answer TakeRequired(int first, long now)
     {
         int failed = TryTake(first, Last, now);
-        if (failed >= 0 && InsistedPort.EndDeadHolders(parts, members[failed].Hunt.Request with { Previous = Math.Max(first + failed, 1) }, now))
+        while (failed >= 0 && InsistedPort.EndDeadHolders(parts, members[failed].Hunt.Request with { Previous = first + failed }, now))
         {
-            failed = TryTake(first, Last, now);
+            failed = TryTake(first, Last, now);   // each turn has ended a registration
         }
 
         if (failed < 0)
@@ -89,7 +105,7 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
         }
 
         failed = Blamed(first, failed, now);
-        PortRequest wanted = members[failed].Hunt.Request with { Previous = Math.Clamp(first + failed, 1, 65_535) };
+        PortRequest wanted = members[failed].Hunt.Request with { Previous = first + failed };
         return _found == PortAvailability.Unwritten
             ? Answer.Wait(AwaitedFact.OfPort)
             : InsistedPort.Refuse(parts, wanted, _found).Of(failed, members.Length);
@@ -273,6 +289,11 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
         for (int i = 0; i < members.Length; i++)
         {
             _found = members[i].Hunt.TakeAt(first + i, terms, now);
+            if (_found == PortAvailability.Denied)
+            {
+                (_denied ??= []).Add(first + i);
+            }
+
             if (_found != PortAvailability.Free)
             {
                 for (int taken = 0; taken < i; taken++)
@@ -306,6 +327,6 @@ internal sealed class BlockHunt(RegistryParts parts, Acquisition[] members)
             isUdp |= member.Hunt.Request.Protocol != PortProtocol.Tcp;
         }
 
-        return GroupRefusals.NoBlock(parts, members[0].Hunt.Request, members.Length, isTcp, isUdp);
+        return GroupRefusals.NoBlock(parts, members[0].Hunt.Request, members.Length, (isTcp, isUdp), _denied);
     }
 }

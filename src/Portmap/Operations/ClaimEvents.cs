@@ -86,7 +86,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
     }
 
-    public void Withdrew(ClaimView claim) => parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);
+    public void Withdrew(ClaimView claim) => parts.Guard.GiveBack(claim.Guarded);
 
     public void FoundForeign(ClaimView marker)
     {

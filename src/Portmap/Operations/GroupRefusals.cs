@@ -31,32 +31,47 @@ internal static class GroupRefusals
             () => Text($"{request.Owner} requires port {request.PreviousPort}, and in this row it would be {place}. Require the ports of one row in the order of the requests, or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol);
 
-    /// <param name="parts">Who has the ports; asked when the text is read.</param>
+    public static PortRefusal PastTheLastPort(PortRequest request, int first, int count) =>
+        new(
+            PortRefusalReason.InvalidPort,
+            () => Text($"{request.Owner} requires port {request.PreviousPort}, and with it {count} ports in a row would be {first} to {first + count - 1}; ports are 1 to 65535. Require another port, ask for a shorter row, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol);
+
+    /// <param name="parts">Who has the ports; asked again when the text is read.</param>
     /// <param name="first">The first of what was asked for.</param>
     /// <param name="count">How many were asked for.</param>
-    /// <param name="isTcp">Whether any of them was asked for on TCP.</param>
-    /// <param name="isUdp">Whether any of them was asked for on UDP.</param>
-    public static PortRefusal NoBlock(RegistryParts parts, PortRequest first, int count, bool isTcp, bool isUdp) =>
-        new(
+    /// <param name="on">Whether any of them was asked for on TCP, and on UDP.</param>
+    /// <param name="denied">The ports that the system did not let us bind, if any.</param>
+    public static PortRefusal NoBlock(RegistryParts parts, PortRequest first, int count, (bool Tcp, bool Udp) on, HashSet<int>? denied)
+    {
+        PortPool pool = parts.Pools.Find(first.Ports, out _);
+        if (denied is not null && LongestRun(parts, pool, on, []).Length >= count && LongestRun(parts, pool, on, denied).Length < count)
+        {
+            return Refusals.Denied(first, denied.Min());   // but for that there would be a row
+        }
+
+        return new(
             PortRefusalReason.Exhausted,
             () =>
             {
-                PortPool pool = parts.Pools.Find(first.Ports, out _);
-                PortCounts counts = parts.Table.Ports.Count(isTcp ? PortProtocol.Tcp : PortProtocol.Udp, pool);
-                (int begin, int length) = LongestRun(parts, pool, isTcp, isUdp);
+                PortCounts counts = parts.Table.Ports.Count(on.Tcp ? PortProtocol.Tcp : PortProtocol.Udp, pool);
+                (int begin, int length) = LongestRun(parts, pool, on, denied ?? []);
                 string longest = length == 0 ? "no port is free" : Text($"the longest run there is has {length} ({begin}-{begin + length - 1})");
-                return Text($"No {count} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(isTcp && isUdp ? "Tcp and Udp" : isTcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign. Widen Ports, ask for a shorter row, or release what is not used.");
+                string barred = denied is null ? string.Empty : Text($", {denied.Count} may not be bound by this user (EACCES)");
+                return Text($"No {count} ports in a row of {pool.Text} ({pool.Count} that may be handed out) are free on {(on is (true, true) ? "Tcp and Udp" : on.Tcp ? "Tcp" : "Udp")}: {longest}; {counts.Bound} are bound, {counts.Reserved} reserved, {counts.Cooling} cooling, {counts.Foreign} foreign{barred}. Widen Ports, ask for a shorter row, or release what is not used.");
             },
             first.Owner, 0, first.Protocol);
+    }
 
-    private static (int First, int Length) LongestRun(RegistryParts parts, PortPool pool, bool isTcp, bool isUdp)
+    private static (int First, int Length) LongestRun(RegistryParts parts, PortPool pool, (bool Tcp, bool Udp) on, HashSet<int> without)
     {
         (int First, int Length) longest = default;
         int length = 0;
         PortRange range = pool.Span;
         for (int port = range.First; port <= range.Last; port++)
         {
-            bool isFree = parts.Settings.HandsOut(port) && pool.Contains(port) && (!isTcp || IsFree(parts, PortProtocol.Tcp, port)) && (!isUdp || IsFree(parts, PortProtocol.Udp, port));
+            bool isFree = parts.Settings.HandsOut(port) && pool.Contains(port) && !without.Contains(port)
+                && (!on.Tcp || IsFree(parts, PortProtocol.Tcp, port)) && (!on.Udp || IsFree(parts, PortProtocol.Udp, port));
             length = isFree ? length + 1 : 0;
             longest = length > longest.Length ? (port - length + 1, length) : longest;
         }

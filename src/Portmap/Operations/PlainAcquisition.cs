@@ -75,7 +75,7 @@ internal static class PlainAcquisition
             return false;
         }
 
-        if (parts.Guard is not NoGuard && !TryPlace(parts, taken, request.Guard ?? parts.Settings.Guard, now))
+        if (parts.Guard is not NoGuard && !TryPlace(parts, taken, request, now))
         {
             return false;
         }
@@ -93,13 +93,13 @@ internal static class PlainAcquisition
     /// <summary>Puts the placeholder there; where the system says that the port is no good, whoever
     /// begins anew is told so too.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
-    private static bool TryPlace(RegistryParts parts, PortClaim taken, PortGuardMode mode, long now)
+    private static bool TryPlace(RegistryParts parts, PortClaim taken, in PortRequest request, long now)
     {
         GuardOutcome outcome;
         try
         {
             Hook.At(Step.PlaceGuard);
-            outcome = parts.Guard.Place(taken.Guarded, mode, insisted: false);
+            outcome = parts.Guard.Place(taken.Guarded, request.Owner, request.Guard ?? parts.Settings.Guard, insisted: false);
         }
         catch
         {

@@ -20,6 +20,7 @@ internal struct PortHunt
     private int _ownPort;   // the port that is asked for by its number, or 0
     private int _answer;    // what the strategy named last
     private int _avoid;     // the last resort of a fresh start: the port the owner had before, or 0
+    private bool _isRecalled;   // the request has the port that the memory named
     private bool _isUnrecalled;   // the memory is yet to be asked whether a port is the one the owner had last
     private bool _isMisled;   // the strategy named a port that had its bit and could not be had
     private Exception? _failure;   // what the strategy threw
@@ -116,6 +117,7 @@ internal struct PortHunt
     public int Wanted(long now, out bool isRequired)
     {
         isRequired = false;
+        Forget();
         if (Kept is > 0 and int kept && _pool.Contains(kept))
         {
             return kept;
@@ -202,6 +204,7 @@ internal struct PortHunt
     private Answer FindNow(long now)
     {
         Hints.DrainDue(now);
+        Forget();
         if (Settings.Kept is { } kept && TryKept(kept, now) is { } own)
         {
             return own;
@@ -269,6 +272,17 @@ internal struct PortHunt
     private readonly bool WantsLast(PortReuse reuse) =>
         reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) is PortGuardMode.WhileAlive or PortGuardMode.PassSocket);
 
+    /// <summary>The request as it was asked: what the registry remembers is looked up anew by each
+    /// search, for it may be another port by now, or one that is kept.</summary>
+    private void Forget()
+    {
+        if (_isRecalled)
+        {
+            Request = Request with { Previous = null };
+            _isRecalled = false;
+        }
+    }
+
     /// <summary>Asks for the port the registry remembers of the owner: one that may be handed out,
     /// for a port that the process brought stays its business.</summary>
     /// <returns>What to do about that port; a placeholder that was kept after a death is taken over
@@ -281,6 +295,7 @@ internal struct PortHunt
             return reuse;
         }
 
+        _isRecalled = true;
         bool isKept = reuse == PortReuse.Fresh && _parts.Table.Ports.CoolsAfterDeathOf(Owner, last, now);   // asked under WhileAlive only (WantsLast)
         Request = Request with { Previous = last };
         return isKept ? PortReuse.Prefer : reuse;
@@ -383,6 +398,7 @@ internal struct PortHunt
         {
             _isUnrecalled = false;
             _avoid = port;
+            _isRecalled = true;
             Request = Request with { Previous = port };
             port = Pick(attempt);
         }
@@ -466,7 +482,7 @@ internal struct PortHunt
         {
             // Not free on UDP, so no use to this request; those that want TCP only find it again.
             PortTable.GiveUp(claim!, now);
-            _parts.Guard.Drop(claim!.Guarded, keep: false, now);
+            _parts.Guard.GiveBack(claim!.Guarded);
             Claim = null;
             _aside.Add(port, lingers: false);
         }
@@ -498,7 +514,7 @@ internal struct PortHunt
 
         _placing = taken;
         Hook.At(Step.PlaceGuard);
-        GuardOutcome outcome = _parts.Guard.Place(taken.Guarded, Request.Guard ?? Settings.Guard, terms.IsInsisted);
+        GuardOutcome outcome = _parts.Guard.Place(taken.Guarded, Request.Owner, Request.Guard ?? Settings.Guard, terms.IsInsisted);
         _placing = null;
         if (outcome.Finding == GuardFinding.Free || (outcome.Finding == GuardFinding.Lingering && terms.IsInsisted))
         {

@@ -8,7 +8,6 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
 {
     private readonly PortOrder _order;
     private readonly PortPool _ports;
-    private readonly ulong _seed;
     private readonly PortPool[] _shared;   // the same in the order of each processor
     private readonly Stripes _tcpPlaces;
     private readonly Stripes _udpPlaces;
@@ -20,7 +19,6 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
     public AllocatorPicks(PortOrder order, PortPool ports, int processors, ulong seed)
     {
         _order = order;
-        _seed = seed;
         _tcpPlaces = Places(order, ports, processors, seed);
         _udpPlaces = Places(order, ports, processors, seed + 1);
         _ports = ports;
@@ -31,22 +29,16 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
 
     public int Pick(PortSearch search)
     {
+        Stripes places = PlacesOf(search.Protocol);
+        int share = places.Current;
         if (search.Request.Ports is not null)
         {
             // Who asks for certain ranges has a place there: the one of all ports would be moved
             // far away from where it was.
             PortPool asked = search.Pool!;
-            ref long place = ref asked.Place(search.Protocol);
-            if (_order == PortOrder.Random)
-            {
-                Interlocked.CompareExchange(ref place, (long)SeedOf(asked, search.Protocol), 0);   // no random order comes to 0 by itself
-            }
-
-            return Pick(new OfSearch(search, asked), asked, ref place);
+            return Pick(new OfSearch(search, asked), asked, ref _order == PortOrder.Random ? ref places[share] : ref asked.Place(search.Protocol));
         }
 
-        Stripes places = PlacesOf(search.Protocol);
-        int share = places.Current;
         return Pick(new OfSearch(search, _shared[share]), _ports, ref places[share]);
     }
 
@@ -126,11 +118,6 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
     {
         public int FindFree(int from) => free.FindFree(pool, from, avoid) is > 0 and int found ? found : PortSearch.Nothing;
     }
-
-    /// <summary>Where the random order of certain ranges begins: of others elsewhere, and on another
-    /// daemon.</summary>
-    private ulong SeedOf(PortPool asked, PortProtocol protocol) =>
-        Next(_seed + ((ulong)asked.Span.First << 32) + ((ulong)asked.Width << 1) + (protocol == PortProtocol.Udp ? 1UL : 0));
 
     private static Stripes Places(PortOrder order, PortPool ports, int processors, ulong seed)
     {

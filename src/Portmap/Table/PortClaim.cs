@@ -104,6 +104,8 @@ internal sealed class PortClaim : IGuaranteed
 
     bool IGuaranteed.IsOver => !Word.IsLive;
 
+    string? IGuaranteed.Owner => Cell?.Owner;
+
     /// <summary>What its guard is told of it.</summary>
     public GuardedPort Guarded => new(Protocol, Port, Epoch, IsLease, this);
 

@@ -9,9 +9,9 @@ namespace Portmap.Interleaving.Tests.Scheduling;
 /// registry until it is called again.</remarks>
 internal sealed class Puppets : IDisposable
 {
-    /// <summary>No run of a few operations needs so many steps: whoever makes them waits for a
-    /// thread that is suspended.</summary>
-    private const int MaxSteps = 200_000;
+    /// <summary>No run of a few operations needs so many steps, also where each pass over an index
+    /// that has grown makes 8,192: whoever makes them waits for a thread that is suspended.</summary>
+    private const int MaxSteps = 2_000_000;
 
     // Not the slim ones: they spin before they wait, and the thread they wait for is on the same
     // processor.

@@ -25,9 +25,9 @@ internal static class GroupMutants
 
     private static IEnumerable<Mutant> Rows =>
     [
-        s_operations.This("BlockHunt.Find: a row that is required may be another one", "BlockHunt.cs", "if (required != 0)\n", "if (!MUTANT && required != 0)\n", "BlockTests"),
-        s_operations.This("BlockHunt.Find: two required ports that are in no row", "BlockHunt.cs", "if (isRequired && required != 0 && first != required)", "if (!MUTANT && isRequired && required != 0 && first != required)", "BlockTests"),
-        s_operations.This("BlockHunt.Find: the row of before is not preferred", "BlockHunt.cs", "return (preferred > 0 && TryTake(", "return (!MUTANT && preferred > 0 && TryTake(", "BlockTests"),
+        s_operations.This("BlockHunt.Find: a row that is required may be another one", "BlockHunt.cs", "if (required is { } row)\n", "if (required is { } row && !MUTANT)\n", "BlockTests"),
+        s_operations.This("BlockHunt.Find: two required ports that are in no row", "BlockHunt.cs", "if (isRequired && required is { } other && first != other)", "if (isRequired && required is { } other && first != other && !MUTANT)", "BlockTests"),
+        s_operations.This("BlockHunt.Find: the row of before is not preferred", "BlockHunt.cs", "if (preferred > 0)\n", "if (!MUTANT && preferred > 0)\n", "BlockTests"),
         s_operations.This("BlockHunt.Ask: a process that brings its port is in a row", "BlockHunt.cs", ": picked == PortSearch.ProcessBrings ?", ": !MUTANT && picked == PortSearch.ProcessBrings ?", "BlockTests"),
         s_operations.This("BlockHunt.FindRun: not at the last place", "BlockHunt.cs", "(1UL << (end - place)) - 1;", "((1UL << (end - place)) - 1) >> (MUTANT ? 1 : 0);", "BlockTests"),
         s_operations.This("BlockHunt.FindRun: not across two words", "BlockHunt.cs", "places &= members[i].Hunt.Window(place + i, alsoWaiting);", "places &= MUTANT ? members[i].Hunt.Window(place, alsoWaiting) >> i : members[i].Hunt.Window(place + i, alsoWaiting);", "BlockTests"),

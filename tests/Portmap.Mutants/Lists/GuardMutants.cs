@@ -14,12 +14,14 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Placeholders =>
     [
         s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ?", "(!MUTANT && held.KeptSince >= 0 ?", "GuaranteeTruthTests.HandOver"),
-        s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "SocketGuard.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
-        s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (held.IsOpen && !TryClose(", "if (held.IsOpen && !MUTANT && !TryClose(", "GuaranteeTruthTests"),
+        s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "BehindTheGate.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
+        s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (held.IsOpen && !BehindTheGate.TryClose(", "if (held.IsOpen && !MUTANT && !BehindTheGate.TryClose(", "GuaranteeTruthTests"),
+        s_guarding.This("SocketGuard.GiveBack: what was kept is let go", "SocketGuard.cs", "&& !held.TryGiveBack())", "&& (MUTANT || !held.TryGiveBack()))", "SocketGuardTests.GiveBack"),
+        s_guarding.This("SocketGuard.PassOn: who waits for one owner is given to another", "SocketGuard.cs", "held.Claim.Claim.Owner != owner", "!MUTANT && held.Claim.Claim.Owner != owner", "SocketGuardTests.Place_PassedSocketIsKept"),
         s_guarding.This("SocketGuard.HandOver: a newer claim's kept placeholder is dropped", "SocketGuard.cs", "registration.Epoch <= held.Epoch", "(MUTANT ? registration.Epoch == held.Epoch : registration.Epoch <= held.Epoch)", "SocketGuardTests"),
-        s_guarding.This("SocketGuard.HandOver: who is joined after the seal is not looked for", "SocketGuard.cs", "return behind != Behind.Anybody;", "return MUTANT || behind != Behind.Anybody;", "GateClosingTests", "Portmap.Interleaving.Tests"),
+        s_guarding.This("SocketGuard.HandOver: who is joined after the seal is not looked for", "BehindTheGate.cs", "return behind != Behind.Anybody;", "return MUTANT || behind != Behind.Anybody;", "GateClosingTests", "Portmap.Interleaving.Tests"),
         s_guarding.This("BehindTheGate.Look: before the gate is closed", "BehindTheGate.cs", "OthersAmong(listeners, processId)", "OthersAmong(MUTANT ? before : listeners, processId)", "GateClosingTests", "Portmap.Interleaving.Tests"),
-        s_guarding.This("SocketGuard.HandOver: the gate stays open", "SocketGuard.cs", "        held.IsOpen = false;\n        Behind behind", "        held.IsOpen = MUTANT;\n        Behind behind", "GateTests"),
+        s_guarding.This("SocketGuard.HandOver: the gate stays open", "BehindTheGate.cs", "        held.IsOpen = false;\n        Behind behind", "        held.IsOpen = MUTANT;\n        Behind behind", "GateTests"),
         s_guarding.This("SocketGuard.Open: says more than is true", "SocketGuard.cs", "lease.Claim.Guarantee = after;", "if (!MUTANT) { lease.Claim.Guarantee = after; }", "GateTests"),
         s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),

@@ -12,6 +12,10 @@ internal static class OperationMutants
     private static IEnumerable<Mutant> Registrations =>
     [
         s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "LeaseHalvesTests"),
+        s_operations.This("PortHunt.Forget: what was remembered is asked for", "PortHunt.cs", "if (_isRecalled)", "if (!MUTANT && _isRecalled)", "KeptPlaceholderTests"),
+        s_operations.This("BlockHunt.Find: what is not written yet is passed over", "BlockHunt.cs", "if (_found == PortAvailability.Unwritten)", "if (!MUTANT && _found == PortAvailability.Unwritten)", "KeptPlaceholderTests"),
+        s_operations.This("BlockHunt.Find: a row past the last port is looked for", "BlockHunt.cs", "row > 0 && row + members.Length - 1 <= 65_535 ?", "MUTANT || (row > 0 && row + members.Length - 1 <= 65_535) ?", "BlockTests.TryAcquireAll_Required"),
+        s_operations.This("BlockHunt.TakeRequired: one dead holder only", "BlockHunt.cs", "failed = TryTake(first, Last, now);   // each", "failed = TryTake(first, Last, now); if (MUTANT) { break; }   // each", "BlockTests.TryAcquireAll_Required"),
         s_operations.This("Registration.Ask: a socket that is passed may be another's", "Registration.cs", "IsOwnSocket: isPassed", "IsOwnSocket: !MUTANT && isPassed", "PassSocketTests.Register_OnThePortOfAnothersSocket"),
         s_operations.This("RegistrationRight.Decide: the same again draws a new epoch", "RegistrationRight.cs", "if (!bound.IsNone && bound.Port == wanted.Port &&", "if (!MUTANT && !bound.IsNone && bound.Port == wanted.Port &&", "PortSessionRegister"),
         s_operations.This("RegistrationRight.ByEpoch: a living process is replaced by its own epoch", "RegistrationRight.cs", "refusal = OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "refusal = MUTANT || OwnerRights.MayReplace(caller, bound) ? null : Refusals.OwnerConflict(wanted.Place, bound);\n            return new RegistrationRight { Beside", "PortRegistryEpoch|EpochAgain|PortSessionRegister"),
@@ -59,7 +63,7 @@ internal static class OperationMutants
 
     private static IEnumerable<Mutant> Acquisitions =>
     [
-        s_operations.This("PortHunt.TakeBoth: the TCP guard stays when UDP is busy", "PortHunt.cs", "_parts.Guard.Drop(claim!.Guarded, keep: false, now);", "if (!MUTANT) { _parts.Guard.Drop(claim!.Guarded, keep: false, now); }", "GateTests|StrangerTests"),
+        s_operations.This("PortHunt.TakeBoth: the TCP guard stays when UDP is busy", "PortHunt.cs", "_parts.Guard.GiveBack(claim!.Guarded);", "if (!MUTANT) { _parts.Guard.GiveBack(claim!.Guarded); }", "GateTests|StrangerTests"),
         s_operations.This("PortHunt.TakeBoth: the TCP claim stays when UDP is busy", "PortHunt.cs", "PortTable.GiveUp(claim!, now);", "if (!MUTANT) { PortTable.GiveUp(claim!, now); }", "PortRegistryProtocol|StrangerTests|GateTests"),
         s_operations.This("PortHunt.TakeBoth: the port is not put back for others", "PortHunt.cs", "_aside.Add(port, lingers: false);", "if (!MUTANT) { _aside.Add(port, lingers: false); }", "PortRegistryProtocol"),
         s_operations.This("PortHunt.TakeBoth: the second epoch is not above its port's", "PortHunt.cs", "if (epoch <= seen.HighestEpoch)", "if (!MUTANT && epoch <= seen.HighestEpoch)", "DisplayName~both protocols", "Portmap.Interleaving.Tests"),
@@ -97,7 +101,7 @@ internal static class OperationMutants
         s_operations.This("ClaimEvents.EndOtherHalf: half of a lease stays", "ClaimEvents.cs", "if (other.IsLease)\n", "if (!MUTANT && other.IsLease)\n", "LeaseHalves|PortRegistryProtocol"),
         s_operations.This("ClaimEvents.KindOf: a lost lease is told as released", "ClaimEvents.cs", "ClaimEnd.LostToListener => PortChangeKind.Taken,", "ClaimEnd.LostToListener => MUTANT ? PortChangeKind.Released : PortChangeKind.Taken,", "PortRegistryWatch|WatchMirror|PortmapMetrics"),
         s_operations.This("ClaimEvents.Ended: what goes on loses its placeholder", "ClaimEvents.cs", "if (!goesOn)\n        {\n            parts.Guard.Drop", "if (MUTANT || !goesOn)\n        {\n            parts.Guard.Drop", "GateTests"),
-        s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.Drop(claim.Guarded, keep: false, parts.NowMs);", "parts.Guard.Drop(MUTANT ? default : claim.Guarded, keep: false, parts.NowMs);", "GateTests"),
+        s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.GiveBack(claim.Guarded);", "parts.Guard.GiveBack(MUTANT ? default : claim.Guarded);", "GateTests"),
         s_operations.This("InsistedPort.EndDeadHolders: the living too", "InsistedPort.cs", "is { } session && !session.CheckAlive())", "is { } session && (MUTANT || !session.CheckAlive()))", "PortRegistryReuse"),
     ];
 

@@ -249,7 +249,7 @@ public sealed class DiagnosisTests : IDisposable
     {
         public string? WhyUnavailable() => works ? null : "the moon is full";
 
-        public GuardOutcome Place(in GuardedPort lease, PortGuardMode mode, bool insisted) => default;
+        public GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted) => default;
 
         public void Dispose()
         {

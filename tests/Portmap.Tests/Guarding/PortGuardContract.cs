@@ -20,7 +20,7 @@ public abstract class PortGuardContract
             using IPortGuard guard = Make();
             GuardedPort lease = Lease(protocol);
 
-            GuardOutcome outcome = guard.Place(lease, mode, insisted: false);
+            GuardOutcome outcome = guard.Place(lease, Owner, mode, insisted: false);
 
             outcome.Finding.Should().Be(GuardFinding.Free);
             outcome.Guarantee.Should().NotBe(PortGuarantee.HeldByProcess, "there is no process yet");
@@ -91,20 +91,23 @@ public abstract class PortGuardContract
         guard.Dispose();
 
         GuardedPort late = Lease(PortProtocol.Tcp);
-        guard.Place(late, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().NotBe(PortGuarantee.Exclusive);
+        guard.Place(late, Owner, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().NotBe(PortGuarantee.Exclusive);
 
         guard.Count.Should().Be(0);
         guard.Dispose();
     }
 
     /// <summary>A pending lease on a port of this test's own.</summary>
+    /// <summary>Whose all claims are.</summary>
+    internal const string Owner = "b1";
+
     internal static GuardedPort Lease(PortProtocol protocol, int port = 0) =>
         new(protocol, port == 0 ? PortBlock.TakeOne() : port, Interlocked.Add(ref s_epoch, 16), IsLease: true, new Claim());
 
     internal static GuardedPort Place(IPortGuard guard, PortProtocol protocol, PortGuardMode mode = PortGuardMode.UntilRegistered)
     {
         GuardedPort lease = Lease(protocol);
-        lease.Claim.Guarantee = guard.Place(lease, mode, insisted: false).Guarantee;
+        lease.Claim.Guarantee = guard.Place(lease, Owner, mode, insisted: false).Guarantee;
         return lease;
     }
 
@@ -116,6 +119,8 @@ public abstract class PortGuardContract
         public PortGuarantee Guarantee { get; set; }
 
         public bool IsOver => false;
+
+        public string? Owner => PortGuardContract.Owner;
     }
 }
 

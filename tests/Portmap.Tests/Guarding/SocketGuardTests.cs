@@ -17,7 +17,7 @@ public sealed class SocketGuardTests : PortGuardContract
 
         foreach (bool insisted in (bool[])[false, true])
         {
-            guard.Place(Lease(PortProtocol.Tcp, theirs.Port), PortGuardMode.UntilRegistered, insisted).Finding.Should().Be(GuardFinding.InUse);
+            guard.Place(Lease(PortProtocol.Tcp, theirs.Port), Owner, PortGuardMode.UntilRegistered, insisted).Finding.Should().Be(GuardFinding.InUse);
         }
 
         guard.Count.Should().Be(0);
@@ -32,7 +32,7 @@ public sealed class SocketGuardTests : PortGuardContract
         GuardedPort theirs = Place(another, PortProtocol.Tcp);
         another.Open(theirs);
 
-        guard.Place(Lease(PortProtocol.Tcp, theirs.Port), PortGuardMode.UntilRegistered, insisted: true).Finding.Should().Be(GuardFinding.InUse);
+        guard.Place(Lease(PortProtocol.Tcp, theirs.Port), Owner, PortGuardMode.UntilRegistered, insisted: true).Finding.Should().Be(GuardFinding.InUse);
 
         guard.Count.Should().Be(0);
         Knock.GetsIn(theirs.Port).Should().BeTrue("the process it was opened for finds it so");
@@ -46,7 +46,7 @@ public sealed class SocketGuardTests : PortGuardContract
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
         using IPortGuard guard = Make();
         GuardedPort lease = Lease(PortProtocol.Tcp, port);
-        lease.Claim.Guarantee = guard.Place(lease, PortGuardMode.WhileAlive, insisted: true).Guarantee;
+        lease.Claim.Guarantee = guard.Place(lease, Owner, PortGuardMode.WhileAlive, insisted: true).Guarantee;
 
         guard.HandOver(lease, processId: 0);
 
@@ -61,10 +61,10 @@ public sealed class SocketGuardTests : PortGuardContract
         using IPortGuard guard = Make();
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
 
-        guard.Place(Lease(PortProtocol.Tcp, port), PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.Lingering);
+        guard.Place(Lease(PortProtocol.Tcp, port), Owner, PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.Lingering);
         guard.Count.Should().Be(0);
         GuardedPort lease = Lease(PortProtocol.Tcp, port);
-        GuardOutcome outcome = guard.Place(lease, PortGuardMode.UntilRegistered, insisted: true);
+        GuardOutcome outcome = guard.Place(lease, Owner, PortGuardMode.UntilRegistered, insisted: true);
         outcome.Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Admitting));
         lease.Claim.Guarantee = outcome.Guarantee;
 
@@ -83,7 +83,7 @@ public sealed class SocketGuardTests : PortGuardContract
         guard.Open(first);
         using Socket? straggler = Knock.TryTake(first.Port);
 
-        guard.Place(Lease(PortProtocol.Tcp, first.Port), PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.InUse);
+        guard.Place(Lease(PortProtocol.Tcp, first.Port), Owner, PortGuardMode.UntilRegistered, insisted: false).Finding.Should().Be(GuardFinding.InUse);
 
         guard.Count.Should().Be(0);
     }
@@ -97,9 +97,60 @@ public sealed class SocketGuardTests : PortGuardContract
         using Socket? child = Knock.TryTake(first.Port);
         guard.Drop(first with { IsLease = false }, keep: true, now: 0);
 
-        guard.Place(Lease(PortProtocol.Tcp, first.Port), PortGuardMode.WhileAlive, insisted: false).Finding.Should().Be(GuardFinding.InUse);
+        guard.Place(Lease(PortProtocol.Tcp, first.Port), Owner, PortGuardMode.WhileAlive, insisted: false).Finding.Should().Be(GuardFinding.InUse);
 
         guard.Count.Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(PortGuardMode.WhileAlive)]
+    [InlineData(PortGuardMode.PassSocket)]
+    public void GiveBack_OfALeaseThatTookOverWhatWasKept_WaitsAgainAsLongAsItWould(PortGuardMode mode)
+    {
+        using IPortGuard guard = Make();
+        GuardedPort first = Place(guard, PortProtocol.Tcp, mode);
+        guard.Drop(first with { IsLease = false }, keep: true, now: 5);
+        GuardedPort second = Another(first, 1);
+        guard.Place(second, Owner, mode, insisted: false).Finding.Should().Be(GuardFinding.Free);
+
+        guard.GiveBack(second);
+
+        guard.Count.Should().Be(1);
+        Knock.GetsIn(first.Port).Should().BeFalse();
+        guard.DropKept(since: 4);
+        guard.Count.Should().Be(1, "it is kept since 5");
+        guard.DropKept(since: 5);
+        guard.Count.Should().Be(0);
+    }
+
+    [Fact]
+    public void GiveBack_OfALeaseThatTookNothingOver_LetsThePortGo()
+    {
+        using IPortGuard guard = Make();
+        GuardedPort lease = Place(guard, PortProtocol.Tcp, PortGuardMode.WhileAlive);
+
+        guard.GiveBack(Another(lease, 1));
+        guard.Count.Should().Be(1, "that was another lease");
+
+        guard.GiveBack(lease);
+        guard.Count.Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(Owner, true)]
+    [InlineData("b2", false)]
+    public void Place_PassedSocketIsKept_IsTheSameOneForItsOwnerOnly(string owner, bool isSame)
+    {
+        using IPortGuard guard = Make();
+        GuardedPort first = Place(guard, PortProtocol.Tcp, PortGuardMode.PassSocket);
+        Socket kept = guard.Passed(first)!;
+        guard.Drop(first with { IsLease = false }, keep: true, now: 0);
+        GuardedPort second = Another(first, 1);
+
+        guard.Place(second, owner, PortGuardMode.PassSocket, insisted: false).Finding.Should().Be(GuardFinding.Free);
+
+        ReferenceEquals(guard.Passed(second), kept).Should().Be(isSame, "who waits there waits for {0}", Owner);
+        guard.Count.Should().Be(1);
     }
 
     [Fact]
@@ -123,7 +174,7 @@ public sealed class SocketGuardTests : PortGuardContract
         GuardedPort first = Place(guard, PortProtocol.Tcp);
 
         GuardedPort second = Lease(PortProtocol.Tcp, first.Port);
-        guard.Place(second, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().Be(PortGuarantee.Exclusive);
+        guard.Place(second, Owner, PortGuardMode.UntilRegistered, insisted: false).Guarantee.Should().Be(PortGuarantee.Exclusive);
 
         guard.Drop(first, keep: false, now: 0);
         guard.Open(first).Should().BeFalse();
@@ -155,7 +206,7 @@ public sealed class SocketGuardTests : PortGuardContract
                 start.SignalAndWait();
                 for (int i = 0; i < 100; i++)
                 {
-                    guard.Place(Lease(PortProtocol.Tcp, range.First + (half * 100) + i), PortGuardMode.UntilRegistered, insisted: false);
+                    guard.Place(Lease(PortProtocol.Tcp, range.First + (half * 100) + i), Owner, PortGuardMode.UntilRegistered, insisted: false);
                 }
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];

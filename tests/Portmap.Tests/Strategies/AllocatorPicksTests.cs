@@ -137,6 +137,23 @@ public abstract class AllocatorPicksTests(PortOrder order) : PortAllocationStrat
         }
 
         [Fact]
+        public async Task Acquire_OfMoreRangesThanAreRemembered_IsRandomInEach()
+        {
+            await using Scene scene = new("1025-60000", options => (options.Order, options.ReuseDelay) = (PortOrder.Random, TimeSpan.Zero));
+            HashSet<int> ports = [];
+            for (int i = 0; i < 100; i++)
+            {
+                PortLease lease = scene.Acquire(new PortRequest("b1") { Ports = FormattableString.Invariant($"{20_000 + i}-29999") });
+                ports.Add(lease.Port);
+                lease.TryRelease(out _).Should().BeTrue();
+            }
+
+            PortLease[] drawn = [.. Enumerable.Range(0, 20).Select(i => scene.Acquire(new PortRequest(OwnerOf(i)) { Ports = FormattableString.Invariant($"{20_100 + (i % 2)}-29999") }))];
+            drawn.Select(lease => lease.Port - 20_100).Count(offset => offset < 20).Should().BeLessThan(5, "they do not follow each other");
+            ports.Should().HaveCountGreaterThan(90);
+        }
+
+        [Fact]
         public void Pick_KernelHandsOutMostOfTheRange_IsRandomAmongTheOthersAndThenAmongThose()
         {
             using TempFolder proc = new();

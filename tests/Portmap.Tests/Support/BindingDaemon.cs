@@ -39,6 +39,12 @@ internal static class BindingDaemon
         lines.Add(registry.TryAcquire(required, out PortLease? given, out PortRefusal? why) ? $"{given.Port} {given.Guarantee}" : $"{why}");
         lines.AddRange(registry.Snapshot().Entries.Where(entry => entry.State == PortState.Foreign).Select(entry => $"Foreign {entry.Port}"));
         lines.AddRange(registry.Diagnose().Select(finding => $"finding {finding}"));
+        if (range.Count > 1)
+        {
+            bool hasRow = registry.TryAcquireAll([new PortRequest("row"), new PortRequest("row/2")], contiguous: true, out IReadOnlyList<PortLease>? row, out PortRefusal? noRow);
+            lines.Add(hasRow ? $"row {row![0].Port}" : $"row {noRow}");
+        }
+
         return lines;
     }
 
