@@ -114,6 +114,8 @@ public sealed class HealthCheckTests
             result.Status.Should().Be(HealthStatus.Healthy, result.Description);
             result.Data.Should().Contain("store", "works");
         }
+
+        store.Batches.SelectMany(batch => batch).Count(fact => fact.State == PortState.Reserved).Should().Be(1, "one trial tells both");
     }
 
     [Fact]

@@ -286,6 +286,24 @@ public sealed class UnreachableDaemonTests : AsyncTest
     }
 
     [Fact]
+    public async Task Call_AfterTheDaemonSaysNothingMore_FailsAtOnceThoughItStillTakesCalls()
+    {
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(_folder["half.sock"]));
+        listener.Listen();
+        Socket ours = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        ours.Connect(new UnixDomainSocketEndPoint(_folder["half.sock"]));
+        using Socket theirs = await listener.AcceptAsync().Within();
+        await using RpcCaller caller = new(new NetworkStream(ours, ownsSocket: true), PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { CallTimeout = Timeout.InfiniteTimeSpan });
+        theirs.Shutdown(SocketShutdown.Send);
+        await caller.Ended.Within();
+
+        Func<Task> call = () => caller.PingAsync(CancellationToken.None).Within();
+
+        await call.Should().ThrowAsync<IOException>();
+    }
+
+    [Fact]
     public async Task Call_AnsweredWithWhatMakesNoSense_FailsAloneAndSaysWhy()
     {
         (PairStream ours, PairStream theirs) = PairStream.Create();
