@@ -125,6 +125,14 @@ public sealed class DoctorTests : ToolTest
     }
 
     [Fact]
+    public async Task Doctor_OfANamedDaemonThatIsNotThere_FindsIt()
+    {
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(5);
+
+        ResultOf(checks, "daemon").Should().Be("found");
+    }
+
+    [Fact]
     public async Task Doctor_BeforeADaemonIsInstalled_IsNought()
     {
         System.Diagnostics.ProcessStartInfo start = Programs.Tool;
