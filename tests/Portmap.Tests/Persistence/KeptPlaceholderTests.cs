@@ -15,7 +15,8 @@ public sealed class KeptPlaceholderTests
     public async Task Acquire_TheEndIsNotWrittenYet_WaitsAndTakesThePlaceholderOver(PortGuardMode mode, bool inRow)
     {
         PortRange range = PortBlock.Take(4);
-        await using StoreScene scene = await StoreScene.OpenAsync(options => (options.Ports, options.Probe, options.Guard) = (range.ToString(), true, mode == PortGuardMode.PassSocket ? PortGuardMode.None : mode));
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+            (options.Ports, options.Order, options.Probe, options.Guard) = (range.ToString(), PortOrder.LowestFree, true, mode == PortGuardMode.PassSocket ? PortGuardMode.None : mode));
         PortRequest request = new("b1") { Guard = mode == PortGuardMode.PassSocket ? mode : null };
         await scene.Registry.AcquireAsync("other").Within();
         PortLease lease = await scene.Registry.AcquireAsync(request).Within();
