@@ -213,7 +213,9 @@ public class ExplorationTests
 
         explorer.FindFaultInAll(new Scenario(ports, Cools: false, before, threads) { IsGuarded = isGuarded }.WithSteppedStore(failing), switches: 1, most: s_isAll ? int.MaxValue : IsQuick(threads) ? MostStored / 2 : MostStored / 8).Should().BeNull();
 
-        explorer.Runs.Should().BeGreaterThanOrEqualTo(6, "otherwise the steps are not seen");   // where the acquisition before fails, little is left to do
+        // Until the writer, which is no thread of the schedule, has noticed that the store works
+        // again, what follows a batch that failed may be refused after three steps.
+        explorer.Runs.Should().BeGreaterThanOrEqualTo(failing == 0 ? 6 : 2, "otherwise the steps are not seen");
     }
 
     private static bool IsQuick(Call[][] threads) => !Array.Exists(threads, calls => calls.Contains(s_die) || calls.Contains(s_pass));
