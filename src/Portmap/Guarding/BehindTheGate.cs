@@ -5,22 +5,6 @@ using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
-/// <summary>Who is behind an open gate, and who could still come in once it is closed.</summary>
-internal enum Behind
-{
-    /// <summary>
-    /// The owner's process, or nobody; once the gate is closed nobody else gets in.
-    /// </summary>
-    Owner,
-
-    /// <summary>Somebody else listens there too, on another address.</summary>
-    /// <remarks>Once the gate is closed nobody else gets in.</remarks>
-    Others,
-
-    /// <summary>A closed gate would not keep everybody out, or it cannot be told.</summary>
-    Anybody,
-}
-
 /// <summary>The look behind a gate as it is closed.</summary>
 /// <remarks>
 /// <para>
@@ -50,7 +34,9 @@ internal static class BehindTheGate
     /// <param name="held">The placeholder, whose gate is open.</param>
     /// <param name="port">The TCP port.</param>
     /// <param name="processId">The owner's process, or 0.</param>
-    /// <returns>Whether nobody else gets in from now on.</returns>
+    /// <returns>
+    /// Whether nobody else gets in from now on; false too where it cannot be told.
+    /// </returns>
     public static bool TryClose(Placeholder held, int port, int processId)
     {
         if (TrySeal(port) is not { } before)
@@ -58,10 +44,16 @@ internal static class BehindTheGate
             return false;
         }
 
+        // The look comes after it: who came between a look and the closing would be overlooked.
         held.IsOpen = false;
-        Behind behind = Look(port, processId, before);
-        held.IsJoined = behind == Behind.Others;
-        return behind != Behind.Anybody;
+        HashSet<long> known = [.. before.Select(listener => listener.Inode)];   // nobody joins those
+        if (PortSockets.Listening(PortProtocol.Tcp, port) is not { } listeners || listeners.Any(listener => !known.Contains(listener.Inode) && CanJoin(listener)))
+        {
+            return false;
+        }
+
+        held.IsJoined = OthersAmong(listeners, processId).Count != 0;
+        return true;
     }
 
     /// <summary>
@@ -104,24 +96,6 @@ internal static class BehindTheGate
     /// <returns>Who listens; null when a closed gate would not keep everybody out.</returns>
     private static IReadOnlyList<PortSocket>? TrySeal(int port) =>
         PortSockets.Listening(PortProtocol.Tcp, port) is { } listeners && !listeners.Any(CanJoin) && IsSealed(port, listeners) ? listeners : null;
-
-    /// <summary>Looks who is in, once the gate is closed.</summary>
-    /// <remarks>Not before: who came between a look and the closing would be overlooked.</remarks>
-    /// <param name="port">The TCP port.</param>
-    /// <param name="processId">The owner's process, or 0.</param>
-    /// <param name="before">Who listened when it was sealed: nobody joins those.</param>
-    private static Behind Look(int port, int processId, IReadOnlyList<PortSocket> before)
-    {
-        if (PortSockets.Listening(PortProtocol.Tcp, port) is not { } listeners)
-        {
-            return Behind.Anybody;
-        }
-
-        HashSet<long> known = [.. before.Select(listener => listener.Inode)];
-        return listeners.Any(listener => !known.Contains(listener.Inode) && CanJoin(listener)) ? Behind.Anybody
-            : OthersAmong(listeners, processId).Count != 0 ? Behind.Others
-            : Behind.Owner;
-    }
 
     /// <summary>
     /// Whether one more socket of the listener's user gets in at its address; what cannot be asked

@@ -393,7 +393,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         // One that is open still was left by a lease that ended unregistered: who came in there
         // is not known, so it is bound anew. One that listens is of no use to a program that
         // wants to, and the other way round; and who waits at it waits for the owner it was kept for.
-        if (mode == PortGuardMode.None || held.IsOpen || (held.Listens && held.Claim.Claim.Owner != owner) || (held.Passed is not null) != (mode == PortGuardMode.PassSocket))
+        if (mode == PortGuardMode.None || held.IsOpen || (held.Listens && held.Claim.Claim.Owner != owner) || held.Listens != (mode == PortGuardMode.PassSocket))
         {
             Remove(held);
             return null;

@@ -14,14 +14,14 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Placeholders =>
     [
         s_guarding.This("SocketGuard.HandOver: a kept placeholder stays under another owner's registration", "SocketGuard.cs", "(held.KeptSince >= 0 ?", "(!MUTANT && held.KeptSince >= 0 ?", "GuaranteeTruthTests.HandOver"),
-        s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "BehindTheGate.cs", "held.IsJoined = behind == Behind.Others;", "held.IsJoined = !MUTANT && behind == Behind.Others;", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
+        s_guarding.This("SocketGuard.HandOver: who came in by the gate is not looked for", "BehindTheGate.cs", "held.IsJoined = ", "held.IsJoined = !MUTANT && ", "GuaranteeTruthTests.Register|StrangerAtTheGate"),
         s_guarding.This("SocketGuard.HandOver: a porous placeholder is kept", "SocketGuard.cs", "if (held.IsOpen && !BehindTheGate.TryClose(", "if (held.IsOpen && !MUTANT && !BehindTheGate.TryClose(", "GuaranteeTruthTests"),
         s_guarding.This("SocketGuard.GiveBack: what was kept is let go", "SocketGuard.cs", "&& !held.TryGiveBack())", "&& (MUTANT || !held.TryGiveBack()))", "SocketGuardTests.GiveBack"),
         s_guarding.This("SocketGuard.PassOn: who waits for one owner is given to another", "SocketGuard.cs", "held.Claim.Claim.Owner != owner", "!MUTANT && held.Claim.Claim.Owner != owner", "SocketGuardTests.Place_PassedSocketIsKept"),
         s_guarding.This("SocketGuard.HandOver: a newer claim's kept placeholder is dropped", "SocketGuard.cs", "registration.Epoch <= held.Epoch", "(MUTANT ? registration.Epoch == held.Epoch : registration.Epoch <= held.Epoch)", "SocketGuardTests"),
-        s_guarding.This("SocketGuard.HandOver: who is joined after the seal is not looked for", "BehindTheGate.cs", "return behind != Behind.Anybody;", "return MUTANT || behind != Behind.Anybody;", "GateClosingTests", "Portmap.Interleaving.Tests"),
-        s_guarding.This("BehindTheGate.Look: before the gate is closed", "BehindTheGate.cs", "OthersAmong(listeners, processId)", "OthersAmong(MUTANT ? before : listeners, processId)", "GateClosingTests", "Portmap.Interleaving.Tests"),
-        s_guarding.This("SocketGuard.HandOver: the gate stays open", "BehindTheGate.cs", "        held.IsOpen = false;\n        Behind behind", "        held.IsOpen = MUTANT;\n        Behind behind", "GateTests"),
+        s_guarding.This("SocketGuard.HandOver: who is joined after the seal is not looked for", "BehindTheGate.cs", "!known.Contains(listener.Inode) && CanJoin(listener)", "!MUTANT && !known.Contains(listener.Inode) && CanJoin(listener)", "GateClosingTests", "Portmap.Interleaving.Tests"),
+        s_guarding.This("BehindTheGate.Look: before the gate is closed", "BehindTheGate.cs", "(listeners, processId).Count != 0;", "(MUTANT ? before : listeners, processId).Count != 0;", "GateClosingTests", "Portmap.Interleaving.Tests"),
+        s_guarding.This("SocketGuard.HandOver: the gate stays open", "BehindTheGate.cs", "held.IsOpen = false;", "held.IsOpen = MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Open: says more than is true", "SocketGuard.cs", "lease.Claim.Guarantee = after;", "if (!MUTANT) { lease.Claim.Guarantee = after; }", "GateTests"),
         s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),
@@ -49,7 +49,7 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Passing =>
     [
         s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && !made.TryListen())", "if (mode == PortGuardMode.PassSocket && !MUTANT && !made.TryListen())", "PassedSocketTests", "Portmap.Integration.Tests"),
-        s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "(held.Passed is not null) != (mode == PortGuardMode.PassSocket))", "(!MUTANT && (held.Passed is not null) != (mode == PortGuardMode.PassSocket)))", "GateTests|PassSocket"),
+        s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "held.Listens != (mode == PortGuardMode.PassSocket))", "(!MUTANT && held.Listens != (mode == PortGuardMode.PassSocket)))", "GateTests|PassSocket"),
         s_sessions.This("ProgramStart.SocketsOf: one of both protocols", "ProgramStart.cs", "prepared.Lease.Twin is { } twin ?", "!MUTANT && prepared.Lease.Twin is { } twin ?", "PassedSocketTests", "Portmap.Integration.Tests"),
         s_sessions.This("ProgramStart.EnvironmentOf: the daemon's own sockets are told as well", "ProgramStart.cs", "variable.Value is not null && !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal)", "variable.Value is not null && (MUTANT || !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal))", "PassedSocketTests", "Portmap.Integration.Tests"),
         s_sessions.This("ProgramStart.Run: a lease that is over is started", "ProgramStart.cs", "if (!lease.IsOpen)", "if (!MUTANT && !lease.IsOpen)", "PassedSocketTests.Release", "Portmap.Integration.Tests"),
