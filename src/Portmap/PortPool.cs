@@ -24,7 +24,7 @@ internal sealed class PortPool
         First = Tiers is [[var first, ..], ..] ? first : default;
         Text = string.Join(',', ranges);
         Span = new PortRange(ranges.Min(range => range.First), ranges.Max(range => range.Last));
-        Width = ranges.Sum(range => range.Count);
+        Width = WidthOf(ranges);
         Count = ranges.Sum(range => Enumerable.Range(range.First, range.Count).Count(handsOut));
     }
 
@@ -82,9 +82,12 @@ internal sealed class PortPool
     public PortPool Shared(int share, int shares) =>
         new(this, [.. Tiers.SelectMany(tier => (PortRange[][])[Array.ConvertAll(tier, part => ShareOf(part, share, shares)), tier])]);
 
-    public bool Contains(int port)
+    public bool Contains(int port) => Contains(Ranges, port);
+
+    /// <summary>Whether a port is in one of some ranges.</summary>
+    public static bool Contains(PortRange[] ranges, int port)
     {
-        foreach (PortRange range in Ranges)
+        foreach (PortRange range in ranges)
         {
             if (range.Contains(port))
             {
@@ -127,6 +130,18 @@ internal sealed class PortPool
         }
 
         return ranges[^1].Last;
+    }
+
+    /// <summary>How many ports some ranges hold.</summary>
+    public static int WidthOf(PortRange[] ranges)
+    {
+        int width = 0;
+        foreach (PortRange range in ranges)
+        {
+            width += range.Count;
+        }
+
+        return width;
     }
 
     /// <summary>Where the next search of these ports begins, for a strategy that goes on from its

@@ -90,8 +90,8 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
         int found = PortSearch.Nothing;
         foreach (PortRange[] tier in pool.Tiers)
         {
-            found = search.FindFree(PortPool.At(tier, (int)(number % (ulong)tier.Sum(part => part.Count))));
-            if (found <= 0 || Array.Exists(tier, part => part.Contains(found)))
+            found = search.FindFree(PortPool.At(tier, (int)(number % (ulong)PortPool.WidthOf(tier))));
+            if (found <= 0 || PortPool.Contains(tier, found))
             {
                 break;
             }

@@ -29,7 +29,7 @@ internal static class HostMutants
         s_core.This("PortRange.Contains: not its last port", "PortRange.cs", "port >= First && port <= Last &&", "port >= First && port <= (MUTANT ? Last - 1 : Last) &&", "PortRangeTests"),
         s_core.This("AllocatorPicks.Pick: next-fit begins at the first port again", "Strategies/AllocatorPicks.cs", "Volatile.Write(ref place, found + 1);", "Volatile.Write(ref place, MUTANT ? 1 : found + 1);", "AllocatorPicksTests"),
         s_core.This("AllocatorPicks.FindRandom: it is the lowest", "Strategies/AllocatorPicks.cs", "PortPool.At(tier, (int)(number %", "PortPool.At(tier, MUTANT ? 0 : (int)(number %", "AllocatorPicksTests"),
-        s_core.This("AllocatorPicks.FindRandom: the next tier begins at its first port", "Strategies/AllocatorPicks.cs", "if (found <= 0 || Array.Exists(", "if (MUTANT || found <= 0 || Array.Exists(", "AllocatorPicksTests"),
+        s_core.This("AllocatorPicks.FindRandom: the next tier begins at its first port", "Strategies/AllocatorPicks.cs", "if (found <= 0 || PortPool.Contains(", "if (MUTANT || found <= 0 || PortPool.Contains(", "AllocatorPicksTests"),
         s_core.This("LineLimit: each line is written", "Diagnostics/LineLimit.cs", "now - told.At >= PauseMs;", "MUTANT || now - told.At >= PauseMs;", "LoggedNames|StrangerTests"),
     ];
 
