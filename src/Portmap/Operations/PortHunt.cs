@@ -272,6 +272,13 @@ internal struct PortHunt
     private readonly bool WantsLast(PortReuse reuse) =>
         reuse != PortReuse.Fresh || (Request.Reuse is null && (Request.Guard ?? Settings.Guard) is PortGuardMode.WhileAlive or PortGuardMode.PassSocket);
 
+    /// <summary>The request has the port that the owner had last.</summary>
+    private void Remember(int last)
+    {
+        Request = Request with { Previous = last };
+        _isRecalled = true;
+    }
+
     /// <summary>The request as it was asked: what the registry remembers is looked up anew by each
     /// search, for it may be another port by now, or one that is kept.</summary>
     private void Forget()
@@ -295,9 +302,8 @@ internal struct PortHunt
             return reuse;
         }
 
-        _isRecalled = true;
         bool isKept = reuse == PortReuse.Fresh && _parts.Table.Ports.CoolsAfterDeathOf(Owner, last, now);   // asked under WhileAlive only (WantsLast)
-        Request = Request with { Previous = last };
+        Remember(last);
         return isKept ? PortReuse.Prefer : reuse;
     }
 
@@ -398,8 +404,7 @@ internal struct PortHunt
         {
             _isUnrecalled = false;
             _avoid = port;
-            _isRecalled = true;
-            Request = Request with { Previous = port };
+            Remember(port);
             port = Pick(attempt);
         }
 
