@@ -40,12 +40,18 @@ internal static class GateRun
             return 2;
         }
 
-        long start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp(), begun = start;
         Dictionary<string, Measured> measured = [];
         string[] left = [.. GateCases.All.Keys.Where(name => name.Contains(filter, StringComparison.OrdinalIgnoreCase))];
         for (int attempt = 0; attempt < Attempts && left.Length != 0; attempt++)
         {
-            long begun = Stopwatch.GetTimestamp();
+            if (attempt != 0 && filter.Length == 0)
+            {
+                TimeSpan early = s_apart - Stopwatch.GetElapsedTime(begun);
+                Thread.Sleep(early > TimeSpan.Zero ? early : TimeSpan.Zero);
+            }
+
+            begun = Stopwatch.GetTimestamp();
             foreach (string name in left)
             {
                 Measured now = GateCases.All[name](name);
@@ -53,11 +59,6 @@ internal static class GateRun
             }
 
             left = [.. left.Where(name => Verdict.Of([measured[name]], budgets.Only(name)).Failures.Count != 0)];
-            TimeSpan early = s_apart - Stopwatch.GetElapsedTime(begun);
-            if (filter.Length == 0 && left.Length != 0 && attempt + 1 < Attempts && early > TimeSpan.Zero)
-            {
-                Thread.Sleep(early);
-            }
         }
 
         Verdict verdict = Verdict.Of([.. measured.Values], filter.Length == 0 ? budgets : budgets.Only(filter));
