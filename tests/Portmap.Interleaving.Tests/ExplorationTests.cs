@@ -105,6 +105,8 @@ public class ExplorationTests
         ["owners that take turns on a shared port"] = (1, [Register(0, 1, 0), Register(1, 1, 0)], [[s_byPort], [Register(2, 1, 0), Release(0, 0), Release(1, 0)]]),
         ["a lease of both protocols as others have the UDP port"] = (1, [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))], [[s_acquireBoth], [OnUdp(Register(1, 1, 0)), OnUdp(Release(1, 0))]]),
         ["an owner is asked for its port as it moves"] = (2, [Register(0, 1, 0)], [[Register(0, 2, 0)], [s_findPort]]),
+        ["half of a lease of both protocols is found before the other is refused"] = (2, [Register(1, 2, 1)], [[s_acquireBoth], [s_byOwner, OnUdp(Register(0, 1, 0)), s_byPort]]),
+        ["half of a lease of both protocols runs out before the other is there"] = (1, [], [[s_acquireBoth, s_byPort], [s_pass, s_byPort, OnUdp(Register(0, 1, 0)), s_byPort]]),
     };
 
     /// <summary>Of gates: those are played with guards alone.</summary>

@@ -61,36 +61,54 @@ internal sealed class Performance
         return history;
     }
 
-    /// <summary>What is acquired for both protocols is two acquisitions. Of one that was taken back
-    /// a lookup may have seen half: then it was acquired and ended within that call.</summary>
-    private static void AddHalves(List<Timed<Call>> history, int calls, Timed<Call>[] granted)
+    /// <summary>What is acquired for both protocols is two acquisitions.</summary>
+    private void AddHalves(List<Timed<Call>> history, int calls, Timed<Call>[] granted)
     {
-        for (int i = calls - 1; i >= 0; i--)
+        AddHalvesTakenBack(history, calls, granted);
+        for (int i = 0; i < calls; i++)
         {
-            Timed<Call> both = history[i];
-            if (both.Call.Kind != CallKind.AcquireBoth)
+            if (history[i].Call is { Kind: CallKind.AcquireBoth, Succeeded: true } both)
             {
-                continue;
-            }
-
-            HashSet<Call> seen = [.. history.Take(calls)
-                .Where(look => look.Call is { State: PortState.Reserved, Changes: false } && Overlap(look, both) && (look.Call.AnswerOwner == both.Call.Owner))
-                .Select(look => both.Call with { Kind = CallKind.Acquire, Protocol = look.Call.Protocol, AnswerPort = look.Call.AnswerPort, AnswerEpoch = look.Call.AnswerEpoch, IsOfUncertainTime = true })
-                .Where(half => !Array.Exists(granted, one => (one.Call.Protocol, one.Call.AnswerEpoch) == (half.Protocol, half.AnswerEpoch)))];
-            foreach (Call half in seen)
-            {
-                history.Add(both with { Call = half with { Succeeded = true } });
-                history.Add(both with { Call = half with { Kind = CallKind.EndHalf, Epoch = half.AnswerEpoch } });
-            }
-
-            if (both.Call.Succeeded)
-            {
-                Call[] halves = [.. both.Call.Acquisitions];
-                history[i] = both with { Call = halves[0] };
-                history.Add(both with { Call = halves[1] });
+                Call[] halves = [.. both.Acquisitions];
+                history.Add(history[i] with { Call = halves[1] });
+                history[i] = history[i] with { Call = halves[0] };
             }
         }
     }
+
+    /// <summary>An epoch that nobody was told, and a lookup shows, is of half of an acquisition for
+    /// both protocols: it was in force for a moment and ended, by itself or because its time was
+    /// over, within one of those that its owner had begun by then.</summary>
+    private void AddHalvesTakenBack(List<Timed<Call>> history, int calls, Timed<Call>[] granted)
+    {
+        HashSet<(PortProtocol, long)> told = [.. granted.Concat(history.Take(calls).Where(one => one.Call.Changes)).Select(one => (one.Call.Protocol, one.Call.AnswerEpoch))];
+        Timed<Call>[] halves = [.. history.Take(calls)
+            .Where(look => !look.Call.Changes && ShowsALease(look.Call) && !told.Contains((look.Call.Protocol, look.Call.AnswerEpoch)))
+            .GroupBy(look => (look.Call.Protocol, look.Call.AnswerOwner, look.Call.AnswerPort, look.Call.AnswerEpoch))
+            .Select(looks => (Lease: looks.Key, Within: history.Take(calls)
+                .Where(both => both.Call.Kind == CallKind.AcquireBoth && both.Call.Owner == looks.Key.AnswerOwner && both.Began < looks.Min(look => look.Ended)).ToArray()))
+            .Where(half => half.Within.Length != 0)
+            .Select(half => new Timed<Call>(
+                new Call(CallKind.Acquire, half.Lease.AnswerOwner)
+                {
+                    Protocol = half.Lease.Protocol,
+                    AnswerPort = half.Lease.AnswerPort,
+                    AnswerEpoch = half.Lease.AnswerEpoch,
+                    Succeeded = true,
+                    IsOfUncertainTime = true,
+                },
+                half.Within.Min(both => both.Began),
+                half.Within.Max(both => both.Ended)))];
+        foreach (Timed<Call> half in halves)
+        {
+            history.Add(half);
+            history.Add(half with { Call = half.Call with { Kind = CallKind.EndHalf, Epoch = half.Call.AnswerEpoch } });
+        }
+    }
+
+    /// <summary>One in force, or one that is over, unless on a store, where any port may cool a while
+    /// longer.</summary>
+    private bool ShowsALease(in Call look) => look.State == PortState.Reserved || (look is { State: PortState.Cooling, AnswerProcess: -1 } && !_scenario.IsStored);
 
     private void AddEndings(List<Timed<Call>> history, int calls, Timed<Call> acquired)
     {
