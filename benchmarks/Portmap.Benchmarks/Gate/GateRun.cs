@@ -12,7 +12,7 @@ internal static class GateRun
     private const int Attempts = 5;
 
     /// <summary>So long at least is from one attempt at a case to the next in a run of all.</summary>
-    private static readonly TimeSpan s_apart = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan s_apart = TimeSpan.FromSeconds(15);
 
     public static int Run(string[] args, TextWriter output)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portmap.Strategies;
 
 /// <summary>The registry picks, for ports that must be known before the process starts.</summary>
@@ -84,7 +86,8 @@ internal sealed class AllocatorPicks : IPortAllocationStrategy
 
     /// <summary>From a random port of the first tier on, and of the next one where that is full: a
     /// port of another tier would mostly lead to the first port of this one.</summary>
-    private static int FindRandom<T>(in T search, PortPool pool, ulong number)
+    [MethodImpl(MethodImplOptions.NoInlining)]   // few draw at random; by value, for the address of what most search with would keep it out of registers
+    private static int FindRandom<T>(T search, PortPool pool, ulong number)
         where T : struct, IFinder
     {
         int found = PortSearch.Nothing;
