@@ -8,9 +8,10 @@ namespace Portmap.Hosting;
 internal static class HostServices
 {
     /// <summary>The opening of the registry, which can be awaited; null for a registry that the
-    /// host made by itself.</summary>
-    public static Lazy<Task<PortRegistry>>? Opening(this IServiceProvider provider, object? key) => key is null
-        ? provider.GetService<Lazy<Task<PortRegistry>>>()
+    /// host made by itself, also in place of the one of <c>AddPortmap</c>: that is not opened.</summary>
+    public static Lazy<Task<PortRegistry>>? Opening(this IServiceProvider provider, IServiceCollection added, object? key) =>
+        added.LastOrDefault(service => service.ServiceType == typeof(PortRegistry) && Equals(service.ServiceKey, key))?.GetType().Assembly != typeof(PortRegistry).Assembly ? null
+        : key is null ? provider.GetService<Lazy<Task<PortRegistry>>>()
         : provider.GetKeyedService<Lazy<Task<PortRegistry>>>(key);
 
     /// <exception cref="InvalidOperationException">There is none.</exception>
@@ -23,7 +24,8 @@ internal static class HostServices
     public static PortmapServer? Server(this IServiceProvider provider, object? key) =>
         key is null ? provider.GetService<PortmapServer>() : provider.GetKeyedService<PortmapServer>(key);
 
-    public static PortmapServerOptions ServerOptions(this IServiceProvider provider, object? key) => key is string name
-        ? provider.GetRequiredService<IOptionsMonitor<PortmapServerOptions>>().Get(name)
-        : provider.GetRequiredService<IOptions<PortmapServerOptions>>().Value;
+    /// <summary>The same object for the check of the options, for what workers are told and for the
+    /// server: <see cref="IOptions{TOptions}"/> would make another one.</summary>
+    public static PortmapServerOptions ServerOptions(this IServiceProvider provider, object? key) =>
+        provider.GetRequiredService<IOptionsMonitor<PortmapServerOptions>>().Get(key as string ?? Options.DefaultName);
 }

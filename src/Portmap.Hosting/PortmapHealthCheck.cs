@@ -51,19 +51,19 @@ internal sealed class PortmapHealthCheck(IServiceProvider services, string? key)
     private static bool Weakens(PortFinding finding) =>
         finding.Kind is PortFindingKind.GuardUnavailable or PortFindingKind.StateMoved or PortFindingKind.StateUnreadable or PortFindingKind.RangeNotBindable;
 
-    /// <summary>The protocol that uses more of the range. A cooling port counts as free: it is
-    /// handed out when no other is left.</summary>
+    /// <summary>The protocol that uses more of the ports that can be handed out. A cooling port
+    /// counts as free: it is handed out when no other is left.</summary>
     private static (int Used, int Ports) Usage(PortRegistry registry)
     {
-        IReadOnlyList<PortRange> ranges = registry.Bounds.Ports;
-        int tcp = 0, udp = 0;
-        foreach (int port in ranges.SelectMany(range => Enumerable.Range(range.First, range.Count)))
+        int tcp = 0, udp = 0, ports = 0;
+        foreach (int port in registry.Bounds.Ports.SelectMany(range => Enumerable.Range(range.First, range.Count)).Where(registry.HandsOut))
         {
+            ports++;
             tcp += IsUsed(registry, port, PortProtocol.Tcp) ? 1 : 0;
             udp += IsUsed(registry, port, PortProtocol.Udp) ? 1 : 0;
         }
 
-        return (Math.Max(tcp, udp), ranges.Sum(range => range.Count));
+        return (Math.Max(tcp, udp), ports);
     }
 
     private static bool IsUsed(PortRegistry registry, int port, PortProtocol protocol) =>

@@ -20,17 +20,18 @@ public static class PortmapServerServiceCollectionExtensions
     /// <returns>The builder of the options, so that the host can add
     /// <c>.BindConfiguration("PortmapServer")</c>.</returns>
     /// <remarks>
-    /// <para>The options of the server and of the registry are checked when the host starts. Then
-    /// the registry is opened, without blocking a thread, and the server listens, before any other
+    /// <para>The options of the server and of the registry are checked when the host starts, before
+    /// anything is opened. Then the registry is opened and the server listens, before any other
     /// hosted service is started. It stops when all others have stopped: they can acquire and
-    /// register from their first line to their last. A service that works in
-    /// <see cref="IHostedLifecycleService.StartingAsync"/> already has to be added after this
-    /// one.</para>
+    /// register from their first line to their last. The start awaits the opening; a hosted service
+    /// that takes the registry in its constructor makes the host's start block its thread until the
+    /// state is read, at most <see cref="PortRegistryOptions.OpenTimeout"/>.</para>
     /// <para>A host whose endpoint or state is taken does not start: what
     /// <see cref="PortmapServer.StartAsync"/> and <see cref="PortRegistry.OpenAsync"/> throw comes
     /// out of the host's start.</para>
     /// <para><see cref="PortRegistryOptions.Endpoint"/>, which workers are told, is taken from the
-    /// server: its first Unix socket, else its first TCP endpoint with a port. One that is set must
+    /// server: its first Unix socket, else its first TCP endpoint with a port, of every address the
+    /// loopback one. One that is set must
     /// be one of the server's. A TCP port 0 is known only when the server listens: then workers
     /// have to be told for each start.</para>
     /// </remarks>
@@ -82,8 +83,7 @@ public static class PortmapServerServiceCollectionExtensions
         services.AddSingleton<IPostConfigureOptions<PortRegistryOptions>>(provider => ServedEndpointOf(provider, key));
         services.AddSingleton<IValidateOptions<PortRegistryOptions>>(provider => ServedEndpointOf(provider, key));
         services.Add(new ServiceDescriptor(typeof(PortmapServer), key, Server, ServiceLifetime.Singleton));
-        services.AddSingleton<IHostedService>(provider => new PortmapServerService(
-            provider, key, provider.GetService<ILoggerFactory>()?.CreateLogger(typeof(PortmapServer).FullName!)));
+        services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(provider => new PortmapServerService(provider, services, key)));   // made first, and started first
         return builder;
     }
 

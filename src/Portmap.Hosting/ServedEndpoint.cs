@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Portmap.Rpc;
 
@@ -8,14 +10,14 @@ namespace Portmap.Hosting;
 internal sealed class ServedEndpoint(IOptionsMonitor<PortmapServerOptions> server, string name)
     : IPostConfigureOptions<PortRegistryOptions>, IValidateOptions<PortRegistryOptions>
 {
-    private const string Unix = "unix:";
+    private const string Unix = "unix:", Tcp = "tcp:";
 
     public void PostConfigure(string? named, PortRegistryOptions options)
     {
         if (named == name && options.Endpoint is null)
         {
             string[] served = Served();
-            options.Endpoint = Array.Find(served, text => text.StartsWith(Unix, StringComparison.Ordinal)) ?? Array.Find(served, HasPort);
+            options.Endpoint = Array.Find(served, text => text.StartsWith(Unix, StringComparison.Ordinal)) ?? served.Select(Told).FirstOrDefault(text => text is not null);
         }
     }
 
@@ -27,7 +29,7 @@ internal sealed class ServedEndpoint(IOptionsMonitor<PortmapServerOptions> serve
         }
 
         string[] served = Served();
-        return served.Length == 0 || served.Contains(endpoint.ToString())
+        return served.Length == 0 || Array.Exists(served, text => text == endpoint.ToString() || IsOneOfAll(endpoint.ToString(), text))
             ? ValidateOptionsResult.Success
             : ValidateOptionsResult.Fail(
                 $"{nameof(options.Endpoint)} is '{told}', and the server listens on {string.Join(", ", served)}: workers would look for the daemon where it is not. "
@@ -50,5 +52,18 @@ internal sealed class ServedEndpoint(IOptionsMonitor<PortmapServerOptions> serve
         }
     }
 
-    private static bool HasPort(string tcp) => !tcp.EndsWith(":0", StringComparison.Ordinal);
+    /// <summary>What workers are told of an endpoint: of one that is every address, the loopback one,
+    /// for they run on this host. Null for a port that only the listening server knows.</summary>
+    private static string? Told(string served) => AddressOf(served) is not { Port: not 0 } address ? null
+        : IsEvery(address) ? $"{Tcp}{new IPEndPoint(address.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, address.Port)}"
+        : served;
+
+    /// <summary>Whether a server that listens on every address of a family listens on this
+    /// one.</summary>
+    private static bool IsOneOfAll(string told, string served) =>
+        AddressOf(served) is { } all && IsEvery(all) && AddressOf(told) is { } one && one.Port == all.Port && one.AddressFamily == all.AddressFamily;
+
+    private static bool IsEvery(IPEndPoint served) => served.Address.Equals(IPAddress.Any) || served.Address.Equals(IPAddress.IPv6Any);
+
+    private static IPEndPoint? AddressOf(string endpoint) => endpoint.StartsWith(Tcp, StringComparison.Ordinal) ? IPEndPoint.Parse(endpoint.AsSpan(Tcp.Length)) : null;
 }

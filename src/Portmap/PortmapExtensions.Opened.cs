@@ -24,4 +24,17 @@ public static partial class PortmapExtensions
         ArgumentNullException.ThrowIfNull(registry);
         return registry.Parts.Settings.Endpoint;
     }
+
+    /// <summary>Whether an acquisition may be given a port: it lies in
+    /// <see cref="PortRegistryOptions.Ports"/> and is not excluded. One that is kept for an owner
+    /// counts. Never changes; safe for any thread.</summary>
+    /// <param name="registry">The registry.</param>
+    /// <param name="port">Any number; false for one that is no port.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="registry"/> is null.</exception>
+    public static bool HandsOut(this PortRegistry registry, int port)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        PortRegistrySettings settings = registry.Parts.Settings;
+        return settings.Limits.HandsOut(port) || settings.Kept?.OwnerOf(port) is not null;
+    }
 }

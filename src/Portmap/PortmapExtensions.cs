@@ -85,14 +85,12 @@ public static partial class PortmapExtensions
         builder.PostConfigure<IServiceProvider>((options, provider) => options.MeterFactory ??= KeyedMeters.Of(provider.GetService<IMeterFactory>(), key));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<PortRegistryOptions>, PortRegistryOptionsValidator>());
         services.Add(new ServiceDescriptor(typeof(Lazy<Task<PortRegistry>>), key, Opening, ServiceLifetime.Singleton));
-        services.Add(new ServiceDescriptor(typeof(PortRegistry), key, Opened, ServiceLifetime.Singleton));
+        services.Add(new OpenedRegistry(key));
         return builder;
     }
 
     private static Lazy<Task<PortRegistry>> Opening(IServiceProvider provider, object? key) => new(() => PortRegistry.OpenAsync(
-        key is string name
-            ? provider.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get(name)
-            : provider.GetRequiredService<IOptions<PortRegistryOptions>>().Value,
+        provider.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get(key as string ?? Options.DefaultName),   // the object that was checked at the start
         key is null ? provider.GetService<IPortStore>() : provider.GetKeyedService<IPortStore>(key),
         provider.GetService<ILogger<PortRegistry>>(),
         provider.GetService<TimeProvider>()));
@@ -104,4 +102,8 @@ public static partial class PortmapExtensions
             : provider.GetRequiredKeyedService<Lazy<Task<PortRegistry>>>(key);
         return opening.Value.GetAwaiter().GetResult();
     }
+
+    /// <summary>The registry that is opened: of a type of its own, so that who serves it can tell it
+    /// from one that the host put in its place.</summary>
+    private sealed class OpenedRegistry(object? key) : ServiceDescriptor(typeof(PortRegistry), key, Opened, ServiceLifetime.Singleton);
 }

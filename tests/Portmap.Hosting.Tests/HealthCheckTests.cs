@@ -240,6 +240,29 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
+    public async Task Check_NineTenthsOfWhatIsNotExcludedInUse_IsDegraded()
+    {
+        using TempFolder folder = new();
+        PortRange range = PortBlock.Take(20);
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddPortmap(options => (options.Ports, options.Exclude, options.Strategy) = ($"{range}", $"{range.First}-{range.First + 9}", "AllocatorPicks"));
+            services.AddHealthChecks().AddPortmap();
+        }));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        for (int i = 0; i < 9; i++)
+        {
+            await registry.AcquireAsync($"b{i}").Within();
+        }
+
+        HealthReportEntry found = await CheckAsync(host);
+
+        found.Status.Should().Be(HealthStatus.Degraded, found.Description);
+        found.Data.Should().Contain("used", 9).And.Contain("ports", 10);
+    }
+
+    [Fact]
     public async Task Check_UdpAloneFillsTheRange_IsDegraded()
     {
         using TempFolder folder = new();

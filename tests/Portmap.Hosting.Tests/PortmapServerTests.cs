@@ -129,6 +129,37 @@ public sealed class PortmapServerTests
         registry.TryGetEntry("b1", out _).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData(null, false)]
+    [InlineData(null, true)]
+    [InlineData("k", false)]
+    [InlineData("k", true)]
+    public async Task Start_RegistryPutInPlaceOfTheAddedOne_IsServedAndTheStateIsLeftAlone(string? key, bool isTakenAway)
+    {
+        using TempFolder folder = new();
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            Action<PortRegistryOptions> configure = options => (options.Ports, options.StateFolder) = (PortBlock.Take(4).ToString(), folder["state"]);
+            Action<PortmapServerOptions> configureServer = options => options.Endpoints.Add(folder.Socket());
+            _ = key is null ? services.AddPortmapServer(configureServer) : services.AddKeyedPortmapServer(key, configureServer);
+            _ = key is null ? services.AddPortmap(configure) : services.AddKeyedPortmap(key, configure);
+            if (isTakenAway)
+            {
+                services.Remove(services.Last(service => service.ServiceType == typeof(PortRegistry)));
+            }
+
+            services.AddKeyedSingleton(key, registry);
+        }));
+        await host.StartAsync();
+
+        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(folder.Socket())).Within();
+        await client.AcquireAsync("b1").Within();
+
+        registry.TryGetEntry("b1", out _).Should().BeTrue();
+        Directory.Exists(folder["state"]).Should().BeFalse("what nobody serves is not opened");
+    }
+
     [Fact]
     public async Task AddKeyed_TwoOfThem_AreTwoMapsOfOneProcess()
     {

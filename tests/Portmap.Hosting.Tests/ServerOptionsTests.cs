@@ -80,6 +80,8 @@ public sealed class ServerOptionsTests
     [InlineData("tcp:127.0.0.1:24007 unix:/x/a unix:/x/b", "unix:/x/a")]
     [InlineData("tcp:127.0.0.1:0 tcp:[::1]:24007", "tcp:[::1]:24007")]
     [InlineData("tcp:127.0.0.1:0", null)]
+    [InlineData("tcp:0.0.0.0:0 tcp:0.0.0.0:24007", "tcp:127.0.0.1:24007")]
+    [InlineData("tcp:[::]:24007", "tcp:[::1]:24007")]
     [InlineData("", "default")]
     public void Endpoint_NotSet_IsTheServers(string served, string? told)
     {
@@ -91,6 +93,9 @@ public sealed class ServerOptionsTests
     [Theory]
     [InlineData("unix:/x/a unix:/x/b", "unix:/x/b")]
     [InlineData("tcp:127.0.0.1:24007", "tcp:127.0.0.1:24007")]
+    [InlineData("tcp:0.0.0.0:24007", "tcp:127.0.0.1:24007")]
+    [InlineData("unix:/x/a tcp:0.0.0.0:24007", "tcp:192.0.2.1:24007")]
+    [InlineData("tcp:[::]:24007", "tcp:[::1]:24007")]
     public void Endpoint_OneOfTheServers_Stays(string served, string told)
     {
         using IHost host = Serving(served, told);
@@ -102,6 +107,8 @@ public sealed class ServerOptionsTests
     [InlineData("unix:/x/a", "unix:/x/b")]
     [InlineData("tcp:127.0.0.1:0", "tcp:127.0.0.1:24007")]
     [InlineData("", "unix:/x/b")]
+    [InlineData("tcp:0.0.0.0:24007", "tcp:127.0.0.1:24008")]
+    [InlineData("tcp:[::]:24007", "tcp:127.0.0.1:24007")]
     public async Task Endpoint_NotOneOfTheServers_IsAnErrorAtTheStart(string served, string told)
     {
         await using AsyncHost host = new(Serving(served, told));
@@ -158,9 +165,61 @@ public sealed class ServerOptionsTests
         start.Environment["PORTMAP_ENDPOINT"].Should().Be(folder.Socket());
     }
 
+    [Fact]
+    public async Task Lease_ServerWhoseOptionsAreMadeAnewEachTime_TellsTheEndpointThatIsServed()
+    {
+        using TempFolder folder = new();
+        int made = 0;
+        await using AsyncHost host = new(TestHost.Build(services =>
+        {
+            services.AddPortmap(options => options.Ports = PortBlock.Take(4).ToString());
+            services.AddPortmapServer(options => options.Endpoints.Add(folder.Socket($"{++made}.sock")));
+        }));
+        await host.StartAsync();
+
+        host.Host.Services.GetRequiredService<PortRegistry>().GetEndpoint().Should().Be(host.Host.Services.GetRequiredService<PortmapServer>().Endpoints[0].ToString());
+    }
+
+    /// <summary>A hosted service that takes the registry is made before the host has checked any
+    /// options, and what it takes is opened.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_WrongValuesAndAServiceThatTakesTheRegistry_AreAllNamedBeforeAnythingIsOpened(bool isAddedBefore)
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Build(
+            services =>
+            {
+                if (isAddedBefore)
+                {
+                    services.AddHostedService<Taker>();
+                }
+
+                services.AddPortmap(options => (options.Ports, options.StateFolder) = (PortBlock.Take(4).ToString(), folder["state"])).BindConfiguration("Portmap");
+                services.AddPortmapServer().BindConfiguration("PortmapServer");
+                if (!isAddedBefore)
+                {
+                    services.AddHostedService<Taker>();
+                }
+            },
+            ("PortmapServer:SocketMode", "9"), ("Portmap:MaxOwners", "0")));
+
+        AggregateException complaints = (await FluentActions.Awaiting(host.StartAsync).Should().ThrowAsync<AggregateException>()).Which;
+
+        complaints.Flatten().InnerExceptions.Should().HaveCount(2).And.AllBeOfType<OptionsValidationException>();
+        Directory.Exists(folder["state"]).Should().BeFalse();
+    }
+
+    private sealed class Taker(PortRegistry registry) : BackgroundService
+    {
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => registry.WhenSettled.WaitAsync(stoppingToken);
+    }
+
     private static IHost Serving(string endpoints, string? told) => TestHost.Build(services =>
     {
-        services.AddPortmapServer(options => Array.ForEach(endpoints.Split(' ', StringSplitOptions.RemoveEmptyEntries), options.Endpoints.Add));
+        services.AddPortmapServer(options => options.AllowRemote = true);
+        services.Configure<PortmapServerOptions>(options => Array.ForEach(endpoints.Split(' ', StringSplitOptions.RemoveEmptyEntries), options.Endpoints.Add));
         services.AddPortmap(options => options.Endpoint = told);
     });
 
