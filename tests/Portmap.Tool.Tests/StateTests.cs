@@ -54,6 +54,20 @@ public sealed class StateTests : ToolTest
         line.GetProperty("unreadable")[0].GetString().Should().Contain(damaged).And.Contain("damaged").And.NotContain("portmap-state-");
     }
 
+    /// <summary>What a shell hands over for a variable that is not set.</summary>
+    [Theory]
+    [InlineData("state", "check", "")]
+    [InlineData("state", "show", "")]
+    [InlineData("doctor", "--state", "")]
+    [InlineData("kept", "")]
+    public async Task AnyVerb_EmptyPath_IsMisuseInOneLine(params string[] arguments)
+    {
+        Outcome outcome = await RunAsync(arguments);
+
+        outcome.ExitCode.Should().Be(2, outcome.Errors);
+        outcome.Errors.TrimEnd().Should().Contain("no path").And.NotContain("   at ");
+    }
+
     [Theory]
     [InlineData("show")]
     [InlineData("check")]

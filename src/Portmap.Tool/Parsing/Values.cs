@@ -54,6 +54,29 @@ internal static class Values
         }
     }
 
+    /// <summary>Adds that an empty text, mostly a variable of the shell that is not set, is no
+    /// path.</summary>
+    public static Argument<T> ThatIsAPath<T>(this Argument<T> argument)
+    {
+        argument.Validators.Add(result => CheckPath(result, result.Tokens));
+        return argument;
+    }
+
+    /// <inheritdoc cref="ThatIsAPath{T}(Argument{T})"/>
+    public static Option<T> ThatIsAPath<T>(this Option<T> option)
+    {
+        option.Validators.Add(result => CheckPath(result, result.Tokens));
+        return option;
+    }
+
+    private static void CheckPath(SymbolResult result, IReadOnlyList<Token> tokens)
+    {
+        if (tokens.Any(token => token.Value.Length == 0))
+        {
+            result.AddError("'' is no path; write the path of the file or folder.");
+        }
+    }
+
     private static long? ParseNumber(ArgumentResult result, string what, long first, long last)
     {
         string text = result.Tokens[0].Value;

@@ -23,7 +23,7 @@ internal static class DoctorVerb
         Option<long?> owners = Values.MakeNumber(
             "--owners", "COUNT", "How many owners are meant to live at once: the daemon's MaxOwners.", "a count of owners (MaxOwners)", 1, 1_048_576);
         Option<long?> guards = Values.MakeNumber("--guards", "COUNT", "The daemon's MaxGuards.", "a count of guards (MaxGuards)", 0, 131_072);
-        Option<string?> state = new("--state") { HelpName = "FOLDER", Description = "The daemon's StateFolder; its file is read." };
+        Option<string?> state = new Option<string?>("--state") { HelpName = "FOLDER", Description = "The daemon's StateFolder; its file is read." }.ThatIsAPath();
         return new Command("doctor", "Looks at the daemon, its entries, this host and a state, and says what is wrong and what to do. Also before a daemon is installed.") { ranges, exclude, owners, guards, state }
             .Does(async (run, cancellationToken) =>
             {

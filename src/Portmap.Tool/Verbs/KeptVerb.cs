@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs;
 
@@ -10,7 +11,7 @@ internal static class KeptVerb
 
     public static Command Make()
     {
-        Argument<DirectoryInfo> folder = new("FOLDER") { Description = "The folder of the state." };
+        Argument<DirectoryInfo> folder = new Argument<DirectoryInfo>("FOLDER") { Description = "The folder of the state." }.ThatIsAPath();
         return new Command("kept", "Lists the files that were kept aside in a state folder: damaged parts, and files found in our places. No daemon deletes them.") { folder }
             .Does((run, _) => Task.FromResult(Run(run, run.Get(folder))));
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 using Portmap.Tool.State;
 
 namespace Portmap.Tool.Verbs;
@@ -21,7 +22,7 @@ internal static class StateVerbs
         return new Command("show", "Lists what a daemon that starts on this host now would read in it.") { file }.Does((run, cancellationToken) => ShowAsync(run, run.Get(file), cancellationToken));
     }
 
-    private static Argument<string> MakeFile() => new("FILE") { Description = "The file portmap.state, or its folder." };
+    private static Argument<string> MakeFile() => new Argument<string>("FILE") { Description = "The file portmap.state, or its folder." }.ThatIsAPath();
 
     private static async Task<int> CheckAsync(Invocation run, string file, CancellationToken cancellationToken)
     {
