@@ -4,7 +4,7 @@
  *
  *   PORTMAP_ENDPOINT=unix:PATH|tcp:ADDRESS:PORT worker OWNER [PORTS]
  *   worker -r OWNER...     ports in a row for all of them, by one call: all or none
- *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT, _EPOCH and _RANGE say which
+ *   worker -n NAME...      the ports that a daemon acquired for it: PORTMAP_<NAME>_OWNER, _PORT, _EPOCH, _RANGE and _EXCLUDE say which
  *
  * It prints a line after each step ("acquired 49152") and takes the next one when it reads a line or its standard input ends.
  */
@@ -92,18 +92,37 @@ static int listen_on(int port)
     return -1;
 }
 
-/* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,…, or any when there are no
- * ranges. */
-static int listen_for(int number, const char *ports)
+/* Reads one of FIRST-LAST,… and moves on to the next one. Returns 0 at the end. */
+static int next_range(char **at, long *first, long *last)
+{
+    if (!*at || !**at) return 0;
+    *first = strtol(*at, at, 10);
+    *last = **at == '-' ? strtol(*at + 1, at, 10) : *first;
+    if (**at && **at != ',') fail("worker: ports are not FIRST-LAST,…");
+    *at += **at == ',';
+    return 1;
+}
+
+static int is_in(long port, const char *ranges)
+{
+    long first, last;
+    for (char *at = (char *)ranges; next_range(&at, &first, &last);)
+        if (port >= first && port <= last) return 1;
+    return 0;
+}
+
+/* Listens on the lease's port. When that is 0 the choice is ours: the first free one of FIRST-LAST,… that is not excluded, or any
+ * when there are no ranges. */
+static int listen_for(int number, const char *ports, const char *excluded)
 {
     if (number != 0 || !ports) return listen_on(number);
-    for (char *at = (char *)ports; *at; at += *at == ',') {
-        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+    long first, last;
+    for (char *at = (char *)ports; next_range(&at, &first, &last);) {
         for (long port = first; port <= last; port++) {
+            if (is_in(port, excluded)) continue;
             int fd = listen_on((int)port);
             if (fd >= 0 || errno != EADDRINUSE) return fd;
         }
-        if (*at && *at != ',') fail("worker: PORTS is not FIRST-LAST,…");
     }
     errno = EADDRINUSE;
     return -1;
@@ -117,7 +136,7 @@ static int port_of(int fd)
     return ntohs(at.sin_port);
 }
 
-struct port { const char *owner, *ranges; u_quad_t epoch; int number, fd; };
+struct port { const char *owner, *ranges, *excluded; u_quad_t epoch; int number, fd; };
 
 /* Greets whoever connects, until a line comes in or standard input ends. */
 static void serve(const struct port *ports, int count)
@@ -135,13 +154,13 @@ static void serve(const struct port *ports, int count)
 }
 
 /* What the environment says of the port with a name: PORTMAP_HTTP_PORT of "http". */
-static const char *told(const char *name, const char *what)
+static const char *told(const char *name, const char *what, int must)
 {
     char variable[128];
     snprintf(variable, sizeof variable, "PORTMAP_%s_%s", name, what);
     for (char *c = variable; *c; c++) *c = (char)toupper((unsigned char)*c);
     const char *value = getenv(variable);
-    if (!value) { fprintf(stderr, "worker: %s is not set: no port was acquired under that name\n", variable); exit(2); }
+    if (!value && must) { fprintf(stderr, "worker: %s is not set: no port was acquired under that name\n", variable); exit(2); }
     return value;
 }
 
@@ -165,7 +184,7 @@ static int acquire_row(CLIENT *client, int count, char **owners, struct port *po
 
 static void listen_and_register(CLIENT *client, struct port *port)
 {
-    while ((port->fd = listen_for(port->number, port->ranges)) < 0) {
+    while ((port->fd = listen_for(port->number, port->ranges, port->excluded)) < 0) {
         portmap_bind_failed_args failed = {
             .owner = (char *)port->owner, .port = port->number, .epoch = port->epoch, .protocol = PORTMAP_TCP, .process_id = getpid(), .error = errno,
             .ports = port->ranges ? (char **)&port->ranges : NULL };
@@ -205,7 +224,8 @@ int main(int argc, char **argv)
         for (count = 0; count < argc - 2 && count < MAX_PORTS; count++) {
             const char *name = argv[count + 2];
             ports[count] = (struct port) {
-                .owner = told(name, "OWNER"), .ranges = told(name, "RANGE"), .number = atoi(told(name, "PORT")), .epoch = strtoull(told(name, "EPOCH"), NULL, 10) };
+                .owner = told(name, "OWNER", 1), .ranges = told(name, "RANGE", 1), .excluded = told(name, "EXCLUDE", 0),
+                .number = atoi(told(name, "PORT", 1)), .epoch = strtoull(told(name, "EPOCH", 1), NULL, 10) };
         }
     } else if (is_row) {
         count = acquire_row(client, argc - 2 < MAX_PORTS ? argc - 2 : MAX_PORTS, argv + 2, ports);

@@ -24,6 +24,10 @@ internal static class ServeCommand
         {
             return await ComplainAsync($"{e.Message} {e.InnerException?.Message}".TrimEnd(), ExitCode.BadArguments);   // the binder names the key inside
         }
+        catch (AggregateException e) when (e.Flatten().InnerExceptions.All(one => one is OptionsValidationException))
+        {
+            return await ComplainAsync(string.Join(' ', e.Flatten().InnerExceptions.Select(one => one.Message)), ExitCode.BadArguments);
+        }
         catch (Exception e) when (e is IOException or SocketException or UnauthorizedAccessException or PortRefusedException)
         {
             return await ComplainAsync(e.Message, ExitCode.Failure);

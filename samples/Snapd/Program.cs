@@ -4,6 +4,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 using Portmap.Rpc;
 
 using CancellationTokenSource stop = new();
@@ -17,9 +18,15 @@ try
     string volume = port.Owner[(port.Owner.IndexOf(':', StringComparison.Ordinal) + 1)..];
     while (true)
     {
-        using TcpClient client = await listener.AcceptTcpClientAsync(stop.Token);
-        await using StreamWriter answer = new(client.GetStream());
-        await answer.WriteAsync($"snapd {port.Owner} serves the snapshots of {volume}\n");
+        using Socket client = await listener.AcceptSocketAsync(stop.Token);
+        try
+        {
+            await client.SendAsync(Encoding.UTF8.GetBytes($"snapd {port.Owner} serves the snapshots of {volume}\n"), stop.Token);
+        }
+        catch (SocketException)
+        {
+            // The client left before it had its answer; the next one is served all the same.
+        }
     }
 }
 catch (OperationCanceledException) when (stop.IsCancellationRequested)

@@ -93,6 +93,24 @@ public sealed class CWorkerTests
         daemon.Registry.TryGetPort(Owner + "/admin", out _).Should().BeFalse();
     }
 
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_ThatMayNotTakeTheFirstPorts_TakesAnother()
+    {
+        using TempFolder folder = new();
+        string program = await Scene.BuildAsync(folder);
+        PortRange range = PortBlock.Take(8);
+        await using TestDaemon daemon = await TestDaemon.StartAsync(
+            folder, new PortRegistryOptions { Ports = range.ToString(), Exclude = $"{range.First},{range.First + 1}-{range.First + 2}", KeptPorts = { ["other"] = range.First + 4 }, Strategy = "ProcessBinds" });
+        PortLease lease = await daemon.Registry.AcquireAsync(Owner).Within();
+        ProcessStartInfo start = new(program);
+        lease.PrepareStart(start, name: "data");
+        await using ChildProcess worker = ChildProcess.Start(start, "-n", "data");
+
+        PortEntry entry = await lease.WhenBound.Within();
+
+        entry.Port.Should().BeOneOf(range.First + 3, range.First + 5, range.First + 6, range.First + 7);
+    }
+
     private static async Task PlayAsync(bool overTcp, string strategy, PortRange? asked = null)
     {
         await using Scene scene = await Scene.StartAsync(overTcp, strategy, asked);

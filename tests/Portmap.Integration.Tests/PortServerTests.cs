@@ -153,6 +153,19 @@ public sealed class PortServerTests
         bad.Errors.TrimEnd().Should().Contain("'@' is no address of a port server").And.NotContain("\n");
     }
 
+    [Fact]
+    public async Task Serve_AnOrdinaryFileLiesAtTheAddress_IsLeftAlone()
+    {
+        using TempFolder folder = new();
+        await File.WriteAllTextAsync(folder["notes"], "mine").Within();
+        await using ChildProcess daemon = ChildProcess.Start(Samples.ManagementDaemon, "serve", "--unix", folder["d.sock"], "--portserver", folder["notes"]);
+
+        (await daemon.ExitAsync()).Should().Be(1);
+
+        daemon.Errors.TrimEnd().Split('\n')[^1].Should().Match($"ManagementDaemon: *{folder["notes"]}*choose another address.");
+        (await File.ReadAllTextAsync(folder["notes"]).Within()).Should().Be("mine");
+    }
+
     private static async Task<int[]> ReadAsync(ChildProcess picker, int count)
     {
         List<int> ports = [];

@@ -175,6 +175,21 @@ public sealed class ServeTests
         (await daemon.ExitAsync()).Should().Be(0);
     }
 
+    [Fact]
+    public async Task Serve_BadValuesOfTheRegistryAndTheServer_AreAllNamedInOneLineWithExitCode2()
+    {
+        using TempFolder folder = new();
+        System.Diagnostics.ProcessStartInfo start = Samples.ManagementDaemon;
+        start.Environment["Portmap__LeaseTimeout"] = "00:00:00";
+        start.Environment["PortmapServer__SocketMode"] = "9";
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"], "--state", folder["state"], "--bricks", "1");
+
+        (await daemon.ExitAsync()).Should().Be(2);
+
+        daemon.Errors.TrimEnd().Should().Contain("LeaseTimeout").And.Contain("SocketMode").And.NotContain("\n");
+        Directory.Exists(folder["state"]).Should().BeFalse("nothing is opened before the options were checked");
+    }
+
     [Theory]
     [InlineData("Portmap__ReuseDelay", "-00:00:01", "ReuseDelay")]
     [InlineData("Portmap__ReuseDelay", "soon", "ReuseDelay")]

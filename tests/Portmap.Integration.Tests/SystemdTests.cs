@@ -22,7 +22,7 @@ public sealed class SystemdTests
             // else.
             string name = Path.GetFileName(unit).Replace("@.", "@b1.", StringComparison.Ordinal);
             string text = await File.ReadAllTextAsync(unit).Within();
-            await File.WriteAllTextAsync(folder[name], text.Replace("/usr/lib/portmap/ManagementDaemon", "/bin/true", StringComparison.Ordinal).Replace("/usr/lib/portmap/Brick", "/bin/true", StringComparison.Ordinal)).Within();
+            await File.WriteAllTextAsync(folder[name], text.Replace("/usr/lib/portmap/ManagementDaemon", "/bin/true", StringComparison.Ordinal).Replace("/usr/lib/portmap/workers/Brick/Brick", "/bin/true", StringComparison.Ordinal)).Within();
             names.Add(folder[name]);
         }
 
@@ -31,6 +31,22 @@ public sealed class SystemdTests
 
         (await verify.ExitAsync()).Should().Be(0, verify.Errors);
         verify.Errors.Should().BeEmpty();
+    }
+
+    /// <summary>What README says to install is all that the units start.</summary>
+    [Fact]
+    public async Task Units_OfTheSample_StartWhatIsPublished()
+    {
+        using TempFolder folder = new();
+        string project = Path.Combine(Root(), "samples", "ManagementDaemon"), configuration = AppContext.BaseDirectory.Contains("Release", StringComparison.Ordinal) ? "Release" : "Debug";
+        await using ChildProcess publish = ChildProcess.Start(new ProcessStartInfo("dotnet"), "publish", "--no-build", "-c", configuration, "-o", folder["portmap"], project);
+        (await publish.ExitAsync()).Should().Be(0, publish.Errors);
+
+        string[] programs = [.. Directory.EnumerateFiles(s_units, "*.service").SelectMany(File.ReadLines).Where(line => line.StartsWith("ExecStart=", StringComparison.Ordinal)).Select(line => line["ExecStart=".Length..].Split(' ')[0])];
+
+        programs.Should().HaveCount(2);
+        programs.Select(program => program.Replace("/usr/lib", folder[""], StringComparison.Ordinal)).Should().OnlyContain(program => File.Exists(program));
+        File.Exists(folder["portmap/workers/Snapd/Snapd"]).Should().BeTrue("it starts those too");
     }
 
     [Fact]

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Portmap.Rpc;
 using Portmap.TestKit.Processes;
 
@@ -74,6 +76,23 @@ public sealed class WorkerProcessTests
         (await worker.ExitAsync()).Should().Be(0, worker.Errors);
         await daemon.ChangeAsync(revision, change => change.Kind == PortChangeKind.Released && change.Entry.Owner == "snapd:vol0");
         daemon.Registry.TryGetPort("snapd:vol0", out _).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Worker_ClientsThatResetTheirConnections_TheNextOneIsServed(bool snapd)
+    {
+        using TempFolder folder = new();
+        await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
+        (_, PortEntry entry) = await daemon.StartAsync(snapd ? Samples.Snapd : Samples.Brick, "snapd:vol0");
+        for (int i = 0; i < 50; i++)
+        {
+            using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+            await client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, entry.Port)).Within();
+        }
+
+        (await Line.FromAsync(entry.Port)).Should().Contain("snapd:vol0");
     }
 
     [Fact]

@@ -52,11 +52,7 @@ internal sealed class PickServer(PortRegistry registry, PortServerAddress addres
     {
         await _end.CancelAsync();
         await _serving;
-        _listener.Dispose();
-        if (!address.IsAbstract)
-        {
-            File.Delete(address.Text);
-        }
+        _listener.Dispose();   // removes its file too
     }
 
     public void Dispose()
@@ -148,7 +144,25 @@ internal sealed class PickServer(PortRegistry registry, PortServerAddress addres
         }
         catch (SocketException e)
         {
-            return e.SocketErrorCode == SocketError.ConnectionRefused;   // an ordinary file says so too, and is no leftover of ours
+            return e.SocketErrorCode == SocketError.ConnectionRefused && !CanBeOpened(address.Text);   // an ordinary file refuses too, and is no leftover of ours
+        }
+    }
+
+    /// <summary>A socket cannot be opened as a file, whoever asks.</summary>
+    private static bool CanBeOpened(string path)
+    {
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            return true;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 }

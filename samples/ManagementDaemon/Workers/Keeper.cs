@@ -41,7 +41,7 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
             }
 
             deaths = Stopwatch.GetElapsedTime(began) >= s_settled ? 1 : deaths + 1;
-            if (deaths > MostDeaths)
+            if (deaths >= MostDeaths)
             {
                 Log.GivenUp(logger, program, request.Owner, MostDeaths, end);
                 throw new WorkerFailedException($"{program} for {request.Owner} was started {MostDeaths} times in vain: {end}");

@@ -15,4 +15,7 @@ internal static partial class Log
 
     [LoggerMessage(4, LogLevel.Information, "{Program} for {Owner} lives already, pid {ProcessId}: it is left alone.")]
     public static partial void Adopted(ILogger logger, string program, string owner, int processId);
+
+    [LoggerMessage(5, LogLevel.Warning, "{Owner} could not be given back and stays reserved until its lease times out: {Reason}")]
+    public static partial void NotGivenBack(ILogger logger, string owner, string reason);
 }

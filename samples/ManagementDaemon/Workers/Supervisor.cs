@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Portmap;
@@ -17,24 +18,40 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
     public async Task<Worker> StartAsync(string program, PortRequest request, CancellationToken cancellationToken) =>
         await LaunchAsync(program, await registry.AcquireAsync(request, cancellationToken), cancellationToken);
 
+    /// <summary>The second and third step; one that comes to nothing gives the lease back.</summary>
     public async Task<Worker> LaunchAsync(string program, PortLease lease, CancellationToken cancellationToken)
     {
-        ProcessStartInfo start = WorkerProgram.Find(program);
-        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;   // a worker that outlives us must not hold our own streams
-        lease.PrepareStart(start, server.Endpoints[0].ToString());
-        Worker worker = new(program, lease, Run(start));
-        Task<string> complaint = ReadComplaintsAsync(worker);
-
-        Task<PortEntry> bound = lease.WhenBound;
-        Task exited = worker.Process.WaitForExitAsync(cancellationToken);
-        if (await Task.WhenAny(bound, exited) == exited && !bound.IsCompletedSuccessfully)
+        Process? process = null;
+        try
         {
-            await exited;
-            throw new WorkerFailedException($"{program} for {lease.Owner} ended with exit code {worker.Process.ExitCode} before it listened: {await complaint}");
-        }
+            ProcessStartInfo start = WorkerProgram.Find(program);
+            start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;   // a worker that outlives us must not hold our own streams
+            lease.PrepareStart(start, server.Endpoints[0].ToString());
+            process = Run(start);
+            Worker worker = new(program, lease, process);
+            Task<string> complaint = ReadComplaintsAsync(worker);
 
-        await bound;
-        return worker;
+            Task<PortEntry> bound = lease.WhenBound;
+            Task exited = process.WaitForExitAsync(cancellationToken);
+            if (await Task.WhenAny(bound, exited) == exited && !bound.IsCompletedSuccessfully)
+            {
+                await exited;
+                throw new WorkerFailedException($"{program} for {lease.Owner} ended with exit code {process.ExitCode} before it listened: {await complaint}");
+            }
+
+            await bound;
+            return worker;
+        }
+        catch (Exception e)
+        {
+            await GiveBackAsync(lease, process);
+            if (e is Win32Exception or FileNotFoundException)
+            {
+                throw new WorkerFailedException($"{program} for {lease.Owner} cannot be started: {e.Message}");
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Asks a worker to end and waits until it has.</summary>
@@ -70,6 +87,26 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
         {
             process.Kill();
             process.Dispose();
+        }
+    }
+
+    /// <summary>Else the owner stays reserved until LeaseTimeout, and nothing can be started for
+    /// it.</summary>
+    private async Task GiveBackAsync(PortLease lease, Process? process)
+    {
+        if (process is not null)
+        {
+            process.Kill();   // does nothing once it has ended
+            Forget(process);
+        }
+
+        try
+        {
+            await lease.ReleaseAsync(CancellationToken.None);
+        }
+        catch (PortRefusedException refused)
+        {
+            Log.NotGivenBack(logger, lease.Owner, refused.Message);
         }
     }
 
