@@ -265,6 +265,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <param name="aheadMs">How much later all of it is told.</param>
     private PortFact FactOf(ClaimView claim, long atMs, long group = 0, long aheadMs = 0)
     {
+        (ClaimView told, long epoch) = _parts.Table.Facts.Told(claim);
+        atMs = told.IsSame(claim) ? atMs : atMs + 1;   // later than the fact of the one that came to nothing, which has the same epoch
+        claim = told;
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = _parts.Clock.ToUtc(atMs + aheadMs);
 
@@ -276,9 +279,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Protocol = claim.Protocol,
             Port = claim.Port,
             Owner = claim.Owner,
-            Epoch = claim.Epoch,
+            Epoch = epoch,
             Group = group,
-            Origin = !neverWas && (claim.Origin != claim.Epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
+            Origin = !neverWas && (claim.Origin != epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
             State = state,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,

@@ -24,6 +24,44 @@ internal sealed class ClaimFacts(TableParts parts)
     /// <summary>Whether facts are written some time after they came about.</summary>
     public bool IsInBackground => Journal is { Confirms: false };
 
+    /// <summary>What is to be told of a claim, and under which epoch: on disk the fact with the
+    /// highest epoch is that of its owner on the port.</summary>
+    /// <remarks>A registration that came to nothing may have lain above one in force on the same
+    /// port, which goes on. On disk its end would be the end of both. So the one in force is told
+    /// again, under the epoch of the one that failed; and so is everything that is told of it from
+    /// then on, its end too. Which epoch that was the slot of the port knows, as it keeps the claim
+    /// with the highest one. That of a lease that is still open is left to the registration that
+    /// will use it up.</remarks>
+    public (ClaimView Claim, long Epoch) Told(ClaimView claim)
+    {
+        if (claim.IsLease || claim.IsPending || claim.Port == 0 || claim.Claim!.Cell is not { } cell)
+        {
+            return (claim, claim.Epoch);
+        }
+
+        if (claim.Stage == ClaimStage.Ended && !claim.WasBound)
+        {
+            return cell.InForceOn(claim.Port) is { IsLease: false } stands ? (new ClaimView(stands), Math.Max(claim.Epoch, stands.Epoch)) : (claim, claim.Epoch);
+        }
+
+        long epoch = claim.Epoch;
+        if (claim.Stage == ClaimStage.Ended && cell.HolderOf(claim.Port) is not null)
+        {
+            return (claim, epoch);   // a later one holds the port, whose fact outweighs all
+        }
+
+        object? slot = parts.Space(claim.Protocol).Slots[claim.Port];
+        foreach (PortClaim other in PortSlots.Claims(ref slot))
+        {
+            if (other.Epoch > epoch && other is { IsLease: false, Word: { Stage: ClaimStage.Ended, WasBound: false } } && other.Cell?.Owner == cell.Owner && cell.OpenLease()?.Epoch != other.Epoch)
+            {
+                epoch = other.Epoch;
+            }
+        }
+
+        return (claim, epoch);
+    }
+
     /// <summary>Puts the fact of a claim's stage into the queue, unless it is there or there is no
     /// store. One that comes too late is marked so (<see cref="ClaimWord.IsLate"/>).</summary>
     public void Queue(PortClaim claim, ClaimWord word)
@@ -123,6 +161,10 @@ internal sealed class ClaimFacts(TableParts parts)
         {
             TryMarkWritten(claim, ClaimStage.Pending);
         }
+        else if (IsInForce(fact))
+        {
+            WrittenEnd(fact);   // what came to nothing above it is over on disk too
+        }
 
         return [];
     }
@@ -133,13 +175,13 @@ internal sealed class ClaimFacts(TableParts parts)
     public ClaimView[] Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
 
-    /// <summary>Whether a fact is of a claim in force: it was written again, and nobody takes that
-    /// back.</summary>
+    /// <summary>Whether a fact is of a claim in force: it was written again, under its own epoch or
+    /// a later one (<see cref="Told"/>), and nobody takes that back.</summary>
     public bool IsInForce(in FactKey fact) =>
         parts.Index.Find(fact.Protocol, fact.Owner) is { } cell && (IsInForce(cell.OpenLease(), fact) || IsInForce(cell.Served(), fact));
 
     private static bool IsInForce(PortClaim? claim, in FactKey fact) =>
-        claim is { Word.Stage: ClaimStage.Reserved or ClaimStage.Bound } && claim.Epoch == fact.Epoch && claim.Port == fact.Port;
+        claim is { Word.Stage: ClaimStage.Reserved or ClaimStage.Bound } && claim.Port == fact.Port && (claim.Epoch == fact.Epoch || (!claim.IsLease && claim.Epoch < fact.Epoch));
 
     /// <summary>An end is on disk: all of the owner up to its epoch that have ended on the port wait
     /// no more. They may be several, registrations that came to nothing above what they were to go on

@@ -1,0 +1,103 @@
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Tests.Persistence;
+
+/// <summary>A registration that comes to nothing above an acknowledged one of the same owner on the
+/// same port: that one goes on, in memory and on disk.</summary>
+public sealed class NothingCameOfItStoreTests
+{
+    private const int Port = 50_123;
+
+    [Fact]
+    public async Task RegisterAsync_ItsLeaseIsGivenBackMeanwhile_TheRegistrationBeforeItIsKept()
+    {
+        await using StoreScene scene = await RefusedAsync();
+        await scene.KillAndOpenAsync();
+
+        Found(scene).Should().Match<PortEntry>(entry => entry.State == PortState.Recovered && entry.ProcessId == Environment.ProcessId);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ItsLeaseIsGivenBackMeanwhile_TheRegistrationBeforeItEndsAsEver()
+    {
+        await using StoreScene scene = await RefusedAsync();
+        await scene.Here.ReleaseAsync(Udp()).AsTask().Within();
+        await scene.KillAndOpenAsync();
+
+        Found(scene).Should().Match<PortEntry>(entry => entry.State == PortState.Cooling);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ItsLeaseIsGivenBackMeanwhile_TheProcessMayComeAgainAndRegisterAnew()
+    {
+        await using StoreScene scene = await RefusedAsync();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.Udp });
+        PortEntry entry = await scene.Here.RegisterAsync(Udp() with { Port = Port, Epoch = lease.Epoch }).AsTask().Within();
+        await scene.KillAndOpenAsync();
+
+        Found(scene).Should().Match<PortEntry>(found => found.State == PortState.Recovered && found.Epoch == entry.Epoch);
+        (await scene.Here.RegisterAsync(Udp() with { Port = Port, Epoch = lease.Epoch }).AsTask().Within()).State.Should().Be(PortState.Bound);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_WithAHigherEpochThanItsLeaseWhileTheStoreFails_TheRegistrationBeforeItIsKept(bool isReleased)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        await scene.RegisterAsync("a", Port);
+        PortLease lease = await scene.AcquireAsync("a");
+        await SeeAboveAsync(scene, lease.Epoch);
+        scene.Store.Fail();
+        await scene.Awaiting(one => one.RegisterAsync("a", Port, lease.Epoch)).Should().ThrowAsync<PortRefusedException>();
+        scene.Store.Heal();
+        scene.PortOf("a").Should().Be(Port);
+        if (isReleased)
+        {
+            await scene.Here.ReleaseAsync("a").AsTask().Within();
+        }
+
+        await scene.Registry.FlushAsync().WaitAsync(Deadline.Default);
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(Port).Should().Be(isReleased ? PortState.Cooling : PortState.Recovered);
+        scene.Registry.TryGetEntry("a", out PortEntry entry).Should().Be(true, "its lease is open in either case");
+        entry.State.Should().Be(PortState.Reserved);
+    }
+
+    /// <summary>A scene in which "a" is registered on UDP, and a second registration there was
+    /// refused: while it came to the disk its lease, of both protocols, was given back.</summary>
+    private static async Task<StoreScene> RefusedAsync()
+    {
+        StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        await scene.Here.RegisterAsync(Udp() with { Port = Port }).AsTask().Within();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp });
+        scene.Store.Hold();
+        Task<PortEntry> again = scene.Here.RegisterAsync(Udp() with { Port = Port, Epoch = lease.Epoch }).AsTask();
+        await scene.Store.ArrivedAsync().Within();
+        Task release = lease.ReleaseAsync().AsTask();
+        scene.Store.Release();
+        await release.Within();
+        await again.Awaiting(task => task.Within()).Should().ThrowAsync<PortRefusedException>();
+        scene.Registry.TryGetPort("a", out int port, PortProtocol.Udp).Should().BeTrue();
+        port.Should().Be(Port);
+        return scene;
+    }
+
+    private static PortEntry Found(StoreScene scene) => scene.Registry.TryGetEntry(Port, out PortEntry entry, PortProtocol.Udp) ? entry : default;
+
+    private static PortClaimRequest Udp() => new("a") { Protocol = PortProtocol.Udp };
+
+    /// <summary>Another owner of the same process comes to the port and leaves it, until it has seen
+    /// a higher epoch than one that was given before.</summary>
+    private static async Task SeeAboveAsync(StoreScene scene, long given)
+    {
+        long seen = 0;
+        for (int i = 0; seen <= given; i++)
+        {
+            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
+            seen = (await scene.RegisterAsync("b", Port)).Epoch!.Value;
+            await scene.Here.ReleaseAsync("b").AsTask().Within();
+        }
+    }
+}
