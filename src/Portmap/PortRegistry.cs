@@ -130,7 +130,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         StoreOpening opening = new(store, cancellationToken);
         try
         {
-            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now)), settings.ReuseDelay, settings.Host)
+            OpenedStore opened = await opening.Begin(new(bootId, now, EpochSource.FirstAt(now), settings.MaxOwners), settings.ReuseDelay, settings.Host)
                 .WaitAsync(settings.OpenTimeout, time, cancellationToken).ConfigureAwait(false);
 
             // Its clock counts from 1970 on, so that what came about in earlier runs has a time.

@@ -30,9 +30,6 @@ internal static class Refusals
     public static PortRefusal OpenFailed(Exception failure) =>
         new(PortRefusalReason.StoreFailed, () => $"The stored state could not be opened: {failure.Message.TrimEnd('.')}. Look at the state folder and its disk.");
 
-    public static PortRefusal TooManyStored(int maxOwners) =>
-        new(PortRefusalReason.TooManyOwners, () => Text($"The stored state has more owners than MaxOwners, which is {maxOwners}. Raise it."));
-
     public static PortRefusal InvalidOwner(string? owner, PortProtocol protocol, string complaint) =>
         new(PortRefusalReason.InvalidOwner, () => complaint, owner, 0, protocol);
 

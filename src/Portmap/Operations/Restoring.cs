@@ -80,7 +80,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
             }
 
             NewClaim claim = ClaimOf(fact, session);
-            Restored(_loading.Restore(OwnerOf(fact), claim, PortGuarantee.HeldByProcess, parts.Clock.ToMs(fact.At)));
+            _loading.Restore(OwnerOf(fact), claim, PortGuarantee.HeldByProcess, parts.Clock.ToMs(fact.At));
         }
     }
 
@@ -113,7 +113,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
 
         // What held the port ended with the daemon.
         PortGuarantee guarantee = half.Port == 0 ? PortGuarantee.HeldByProcess : PortGuarantee.LedgerOnly;
-        return Restored(_loading.Restore(OwnerOf(half), ClaimOf(half, lease: lease), guarantee, at));
+        return _loading.Restore(OwnerOf(half), ClaimOf(half, lease: lease), guarantee, at);
     }
 
     /// <summary>How long a lease was to live from its fact on: the time it was acquired with, or
@@ -122,16 +122,6 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
     {
         TimeSpan time = lease.Until - lease.At;
         return time < LeaseTimes.Least ? LeaseTimes.Least : time > LeaseTimes.Most ? LeaseTimes.Most : time;
-    }
-
-    private PortClaim Restored(PortClaim? claim)
-    {
-        if (claim is null)
-        {
-            Refusals.TooManyStored(parts.Settings.MaxOwners).Throw();
-        }
-
-        return claim;
     }
 
     private NewClaim ClaimOf(PortFact fact, SessionHolder? holder = null, ILease? lease = null) => new()

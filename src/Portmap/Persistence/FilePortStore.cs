@@ -58,7 +58,7 @@ internal sealed partial class FilePortStore : IPortStore
     public FilePortStore(IStateFolder folder, TimeProvider time, int allowedLength = AllowedLength)
     {
         _folder = new HeldFolder(folder);
-        _reader = new StateReader(_folder, time);
+        _reader = new StateReader(_folder);
         _time = time;
         _allowedLength = allowedLength;
     }
@@ -121,22 +121,33 @@ internal sealed partial class FilePortStore : IPortStore
         _folder.Take();
         bool isSettled = SettledMark.TakeFrom(_folder);
         _file = _folder.Open(FileName);
-        if (_file is null || !TryRead(_file, complaints, cancellationToken) || !isSettled || !_reader.TrySync(_file))
+        StateScan? scan = _file is null ? null : Read(_file, complaints, cancellationToken);
+        if (scan is { LostAny: true })
         {
-            WriteAnew([]);
+            // Left as it is until the first append, which writes it anew together with the mark of
+            // this run: else an opening that fails in between would leave a file that looks sound,
+            // and the next one would not know that something was lost.
+            _isSuspect = true;
+        }
+        else
+        {
+            if (scan is not { IsClean: true } || !isSettled || !_reader.TrySync(_file!))
+            {
+                WriteAnew([]);
+            }
+
+            _isSuspect = false;
         }
 
-        _isSuspect = false;
         _folder.Delete(NextName);
     }
 
-    /// <returns>Whether the file can be appended to as it is.</returns>
-    private bool TryRead(IStateFile file, List<string> complaints, CancellationToken cancellationToken)
+    private StateScan Read(IStateFile file, List<string> complaints, CancellationToken cancellationToken)
     {
         StateScan scan = _reader.Read(file, _facts, complaints, cancellationToken);
         _length = scan.Length;
         _facts.Forget(_time.GetUtcNow());
-        return scan.IsClean;
+        return scan;
     }
 
     private void Append(IReadOnlyList<PortFact> batch)

@@ -54,6 +54,13 @@ internal sealed record OpenedStore(
             StoreRefusals.EpochTooHigh(used, MostEpochs).Throw();
         }
 
+        // Before anything is written: what is told of this state is told by an opening that succeeds.
+        int owners = recovery.Bound.Concat(recovery.Reserved).Select(fact => (fact.Protocol, fact.Owner)).Distinct().Count();
+        if (owners > start.MaxOwners)
+        {
+            StoreRefusals.TooManyOwners(owners, start.MaxOwners).Throw();
+        }
+
         // An empty store has no mark: as without a store, so that epochs of runs before it had one
         // are lower. A lost mark: well above all that was given; where anything is damaged, the
         // newest mark may be, and an older one be there.

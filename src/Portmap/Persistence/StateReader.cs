@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace Portmap.Persistence;
@@ -6,7 +7,7 @@ namespace Portmap.Persistence;
 /// Reads the file of a state when it is opened, and says in words what could not be read.
 /// </summary>
 /// <remarks>What is damaged is kept in a file of its own, before anything is changed.</remarks>
-internal sealed class StateReader(IStateFolder folder, TimeProvider time)
+internal sealed class StateReader(HeldFolder folder)
 {
     private string FilePath => Path.Combine(folder.Path, FilePortStore.FileName);
 
@@ -79,27 +80,63 @@ internal sealed class StateReader(IStateFolder folder, TimeProvider time)
         }
     }
 
-    /// <summary>Writes the damaged parts to a file of their own.</summary>
+    /// <summary>Writes the damaged parts to a file of their own, named by their checksum: an opening
+    /// that is tried again and again keeps them once.</summary>
     private string KeepAside(IReadOnlyList<StateScan.Damage> damages)
     {
-        string name = Text($"{FilePortStore.FileName}.damaged-{time.GetUtcNow():yyyyMMdd'T'HHmmssfff'Z'}");
+        ArrayBufferWriter<byte> parts = new();
+        foreach (StateScan.Damage damage in damages)
+        {
+            parts.Write(damage.Bytes.WrittenSpan);
+        }
+
+        string name = Text($"{FilePortStore.FileName}.damaged-{Crc32C.Of(parts.WrittenSpan):x8}");
         while (folder.Open(name) is { } earlier)
         {
-            earlier.Dispose();
+            using IStateFile disposal = earlier;
+            if (Holds(earlier, parts.WrittenSpan))
+            {
+                earlier.Sync();
+                folder.Sync();
+                return Path.Combine(folder.Path, name);
+            }
+
             name += "+";
         }
 
-        using IStateFile file = folder.Create(name);
-        long length = 0;
-        foreach (StateScan.Damage damage in damages)
+        IStateFile? file = null;
+        try
         {
-            file.Write(damage.Bytes.WrittenSpan, length);
-            length += damage.Bytes.WrittenCount;
+            file = folder.Create(name);
+            file.Write(parts.WrittenSpan, 0);
+            file.Sync();
+            folder.Sync();
+            file.Dispose();
+        }
+        catch
+        {
+            folder.GiveUp(file, name);   // half of it is of no use, and the whole is where it was
+            throw;
         }
 
-        file.Sync();
-        folder.Sync();
         return Path.Combine(folder.Path, name);
+    }
+
+    private static bool Holds(IStateFile file, ReadOnlySpan<byte> content)
+    {
+        if (file.Length != content.Length)
+        {
+            return false;
+        }
+
+        byte[] found = new byte[content.Length];
+        int length = 0;
+        while (length < found.Length && file.Read(found.AsSpan(length), length) is > 0 and int read)
+        {
+            length += read;
+        }
+
+        return content.SequenceEqual(found.AsSpan(0, length));
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

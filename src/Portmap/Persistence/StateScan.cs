@@ -42,6 +42,10 @@ internal sealed class StateScan
     /// </summary>
     public long TornBytes { get; private set; }
 
+    /// <summary>Whether something that was confirmed may be lost: not what was being written, nor a
+    /// line break.</summary>
+    public bool LostAny => Length == 0 || Damages.Count > 0;
+
     /// <summary>How long the file is.</summary>
     public long Length { get; private set; }
 

@@ -21,7 +21,10 @@ internal static class StoreRefusals
         new(PortRefusalReason.StateUnreadable, () => $"{file} is no state file: it does not begin as one, and no line of it is one of ours. It was left as it is. Move it away, or choose another state folder.");
 
     public static PortRefusal EpochTooHigh(long epoch, long most) =>
-        new(PortRefusalReason.StateUnreadable, () => string.Create(CultureInfo.InvariantCulture, $"The state names the epoch {epoch}, and none above {most} is given. It was left as it is. Delete the line that names it, or choose another StateFolder."));
+        new(PortRefusalReason.StateUnreadable, () => string.Create(CultureInfo.InvariantCulture, $"The state names the epoch {epoch}, and none above {most} is given. Nothing of what it tells was changed. Delete the line that names it, or choose another StateFolder."));
+
+    public static PortRefusal TooManyOwners(int owners, int maxOwners) =>
+        new(PortRefusalReason.TooManyOwners, () => string.Create(CultureInfo.InvariantCulture, $"The stored state has {owners} owners, and MaxOwners is {maxOwners}. It was left as it is. Raise MaxOwners to {owners} at least."));
 
     public static PortRefusal Failed(string folder, Exception exception) =>
         new(PortRefusalReason.StoreFailed, () => $"The state in {folder} could not be kept: {exception.Message} {Remedy(exception)} What was confirmed before is kept, and the store goes on as soon as that works.")

@@ -44,8 +44,10 @@ internal sealed class TableLoading(PortTable table)
     /// <param name="restored">The claim.</param>
     /// <param name="guarantee">How strongly its port is held.</param>
     /// <param name="at">When it took effect.</param>
-    /// <returns>The claim, or null when there are too many owners.</returns>
-    public PortClaim? Restore(OwnerKey owner, in NewClaim restored, PortGuarantee guarantee, long at)
+    /// <returns>The claim.</returns>
+    /// <exception cref="InvalidOperationException">There are more owners than the table holds, which
+    /// the opening should have counted.</exception>
+    public PortClaim Restore(OwnerKey owner, in NewClaim restored, PortGuarantee guarantee, long at)
     {
         PortClaim claim = PortClaim.Pending(restored, table.Confirms);
         claim.Guarantee = guarantee;
@@ -59,9 +61,9 @@ internal sealed class TableLoading(PortTable table)
         {
             cell.TryPush(cell.Top, claim);
         }
-        else if (!TryInsert(claim, owner))
+        else
         {
-            return null;
+            Insert(claim, owner);
         }
 
         if (claim.Port != 0)
@@ -77,7 +79,7 @@ internal sealed class TableLoading(PortTable table)
         return claim;
     }
 
-    private bool TryInsert(PortClaim claim, OwnerKey owner)
+    private void Insert(PortClaim claim, OwnerKey owner)
     {
         claim.Cell = new OwnerCell(owner.Owner, owner.Protocol, owner.Hash, claim);
         OwnerInsertion insertion;
@@ -86,7 +88,10 @@ internal sealed class TableLoading(PortTable table)
             insertion = _parts.Index.TryInsert(claim.Cell);   // once more when the index has grown
         }
         while (insertion == OwnerInsertion.Raced);
-        return insertion != OwnerInsertion.Full;
+        if (insertion == OwnerInsertion.Full)
+        {
+            throw new InvalidOperationException($"The table holds no more than {_parts.Limits.MaxOwners} owners.");
+        }
     }
 
     /// <summary>A cell that is in no index: nothing but its name counts.</summary>

@@ -37,6 +37,80 @@ public sealed class EpochsOverDamageTests
         (await registry.AcquireAsync("b").AsTask().Within()).Epoch.Should().BeGreaterThan(lease.Epoch);
     }
 
+    /// <summary>An opening that finds the damage and then fails, wherever: the next one knows of it
+    /// still.</summary>
+    [Theory]
+    [InlineData(DiskFault.Fails)]
+    [InlineData(DiskFault.Killed)]
+    [InlineData(DiskFault.PowerLost)]
+    internal async Task OpenAsync_OpeningThatFoundTheDamageFails_TheNextGivesNoEpochAgainAndTellsOfIt(DiskFault fault)
+    {
+        for (int at = 1; ; at++)
+        {
+            using SimulatedDisk disk = new();
+            FakeTimeProvider clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            (await OpenAsync(disk, clock)).Dispose();
+            int healthy = disk.ContentOf(FilePortStore.FileName).Length;
+            long given;
+            await using (PortRegistry registry = await OpenAsync(disk, clock))
+            {
+                given = (await registry.AcquireAsync("a").AsTask().Within()).Epoch;
+            }
+
+            Damage(disk, healthy + 10);
+            disk.FaultAt = disk.Operations + at;
+            disk.Fault = fault;
+            bool isOpened = await TryOpenAsync(disk, clock, given);
+            bool isStruck = disk.Operations >= disk.FaultAt;
+            disk.Fault = DiskFault.None;
+            if (!isOpened)
+            {
+                disk.Restart();
+                bool isThere = disk.ContentOf(FilePortStore.FileName).Contains((byte)'?');   // else the new file has taken the name, with the mark
+                (await TryOpenAsync(disk, clock, given, isThere)).Should().BeTrue("struck at {0}", at);
+            }
+
+            if (!isStruck)
+            {
+                at.Should().BeGreaterThan(5, "an opening does more than that");
+                return;
+            }
+        }
+    }
+
+    /// <returns>False when it was refused; one that succeeds gives no epoch again and tells of the
+    /// damage.</returns>
+    private static async Task<bool> TryOpenAsync(SimulatedDisk disk, FakeTimeProvider clock, long given, bool isThere = true)
+    {
+        try
+        {
+            await using PortRegistry registry = await OpenAsync(disk, clock);
+            registry.FirstEpoch.Should().BeGreaterThan(given);
+            registry.Diagnose().Any(finding => finding.Kind == PortFindingKind.StateUnreadable).Should().Be(isThere);
+            return true;
+        }
+        catch (PortRefusedException)
+        {
+            return false;
+        }
+    }
+
+    private static Task<PortRegistry> OpenAsync(SimulatedDisk disk, FakeTimeProvider clock)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        return PortRegistry.OpenOnAsync(options, new FilePortStore(disk.Folder(), clock), Guid.Empty, logger: null, clock, CancellationToken.None).Within();
+    }
+
+    private static void Damage(SimulatedDisk disk, int from)
+    {
+        byte[] content = disk.ContentOf(FilePortStore.FileName);
+        using IStateFolder folder = disk.Folder();
+        using IStateFile file = folder.Open(FilePortStore.FileName)!;
+        Array.Fill(content, (byte)'?', from, content.Length - from - 1);
+        file.Write(content, 0);
+        file.Sync();
+    }
+
     [Fact]
     public async Task OpenAsync_DamageLongAfterTheLastMark_BeginsNoLowerThanWithoutAStore()
     {

@@ -126,7 +126,7 @@ public sealed class GivenUpOpeningTests
     {
         HeldCallbackStore store = new();
         using StoreOpening opening = new(store, CancellationToken.None, _clock);
-        Task<OpenedStore> begun = opening.Begin(new(_boot, _clock.GetUtcNow(), 16), TimeSpan.Zero, host: null);
+        Task<OpenedStore> begun = opening.Begin(new(_boot, _clock.GetUtcNow(), 16, 64), TimeSpan.Zero, host: null);
         await store.Loading.Within();
 
         Task givenUp = opening.GiveUpAsync();
@@ -145,7 +145,7 @@ public sealed class GivenUpOpeningTests
     {
         HeldCallbackStore store = new();
         using StoreOpening opening = new(store, CancellationToken.None, _clock);
-        _ = opening.Begin(new(_boot, _clock.GetUtcNow(), 16), TimeSpan.Zero, host: null);
+        _ = opening.Begin(new(_boot, _clock.GetUtcNow(), 16, 64), TimeSpan.Zero, host: null);
         await store.Loading.Within();
 
         Task givenUp = opening.GiveUpAsync();

@@ -35,6 +35,48 @@ public class KeptAsideTests
             Enumerable.Range(0, 10));
     }
 
+    /// <summary>A disk that is full, and a daemon that is started again and again.</summary>
+    [Theory]
+    [InlineData("Create")]
+    [InlineData("Write")]
+    public async Task Opening_ThatFailsAgainAndAgain_KeepsTheDamagedPartOnce(string operation)
+    {
+        using SimulatedDisk disk = new();
+        byte[] damage = await DamageAsync(disk);
+        for (int i = 0; i < 5; i++)
+        {
+            StrikingFolder folder = new(disk.Folder()) { Strike = (what, name) => what == operation && name == FilePortStore.NextName ? new IOException("no space") : null };
+            await using FilePortStore store = new(folder, s_time);
+            s_time.Advance(TimeSpan.FromSeconds(1));
+            await FluentActions.Awaiting(() => OpenAsync(store)).Should().ThrowAsync<PortRefusedException>();
+        }
+
+        string kept = disk.Names.Should().ContainSingle(name => name.Contains(".damaged-", StringComparison.Ordinal)).Which;
+        disk.ContentOf(kept).Should().Equal(damage);
+    }
+
+    [Theory]
+    [InlineData("Write")]
+    [InlineData("Sync")]
+    public async Task Opening_ThatCannotKeepTheDamagedPart_LeavesNoHalfOfIt(string operation)
+    {
+        using SimulatedDisk disk = new();
+        await DamageAsync(disk);
+        StrikingFolder folder = new(disk.Folder()) { Strike = (what, name) => what == operation && name.Contains(".damaged-", StringComparison.Ordinal) ? new IOException("no space") : null };
+        await using FilePortStore store = new(folder, s_time);
+
+        await FluentActions.Awaiting(() => OpenAsync(store)).Should().ThrowAsync<PortRefusedException>();
+
+        disk.Names.Should().NotContain(name => name.Contains(".damaged-", StringComparison.Ordinal));
+    }
+
+    /// <summary>What a registry does with it.</summary>
+    private static async Task OpenAsync(FilePortStore store)
+    {
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
+        await store.AppendAsync([PortFact.Mark(1L << 40)], CancellationToken.None).Within();
+    }
+
     private static async Task<byte[]> DamageAsync(SimulatedDisk disk)
     {
         await using (FilePortStore store = new(disk.Folder(), s_time))

@@ -389,7 +389,21 @@ public sealed class RecoveryTests
         await scene.RegisterAsync("a", 20000);
         await scene.RegisterAsync("b", 20001);
         scene.Options.MaxOwners = 1;
-        (await scene.KillAndOpenAsync().RefusalAsync()).ShouldExplain(PortRefusalReason.TooManyOwners, 1);
+        (await scene.KillAndOpenAsync().RefusalAsync()).ShouldExplain(PortRefusalReason.TooManyOwners, 1, 2);
+    }
+
+    /// <summary>What an opening that is refused has found is not written over.</summary>
+    [Fact]
+    public async Task OpenAsync_MoreOwnersThanAllowed_WritesNothing()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        await scene.RegisterAsync("a", 20000);
+        await scene.AcquireAsync("b");
+        PortFact mark = scene.Store.AfterKill().Mark!;
+        scene.Options.MaxOwners = 1;
+        await scene.KillAndOpenAsync().RefusalAsync();
+
+        scene.Store.AfterKill().Mark!.Epoch.Should().Be(mark.Epoch);
     }
 
     [Theory]
