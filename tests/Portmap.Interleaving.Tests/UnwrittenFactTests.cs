@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Portmap.Persistence;
 using Portmap.Table;
 
@@ -91,6 +92,96 @@ public sealed class UnwrittenFactTests : IDisposable
 
         next.Port.Should().Be(20_000, "it was given back before b asked");
         isReached.Should().BeTrue();
+    }
+
+    /// <summary>The last batch is on its way when an acquisition is taken back of which a part is in
+    /// it: nothing is told the store any more.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task AcquireAsync_RegistryEndsBetweenAnyTwoSteps_IsGivenAndOnDiskOrNeither(PortProtocol protocol)
+    {
+        bool isReached = true;
+        for (int at = 1; isReached; at++)
+        {
+            TurnByTurn store = new();
+            PortRegistryOptions options = new() { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            store.Holds = true;
+            Task<PortLease> other = registry.AcquireAsync("other").AsTask();
+            TaskCompletionSource turn = await store.Turns.Reader.ReadAsync().AsTask().WaitAsync(Deadline.Default);
+            Task disposing = Task.CompletedTask;
+            TaskCompletionSource? last = null;
+            int steps = 0;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    disposing = registry.DisposeAsync().AsTask();
+                    turn.SetResult();
+                    SpinWait.SpinUntil(() => store.Turns.Reader.TryRead(out last) || disposing.IsCompleted, Deadline.Default).Should().BeTrue("step {0}", at);
+                }
+            };
+            Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = protocol }).AsTask();
+            Hook.Reached = null;
+            store.Holds = false;
+            turn.TrySetResult();
+            last?.SetResult();
+            bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
+            await disposing.WaitAsync(Deadline.Default);
+            await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
+
+            PortFactSet standing = new();
+            store.Facts.ForEach(standing.Apply);
+            standing.Claims.Any(fact => fact.Owner == "a" && fact.State == PortState.Reserved).Should().Be(isGiven, "step {0}", at);
+            _ = other.Exception;
+        }
+    }
+
+    /// <summary>Half of a lease for both protocols is on disk, and the other half is on its way when
+    /// the registry ends.</summary>
+    [Fact]
+    public async Task AcquireAsync_RegistryEndsWhileTheOtherHalfIsOnItsWay_IsGivenAndOnDiskOrNeither()
+    {
+        int halves = 0;
+        bool isReached = true;
+        for (int at = 1; isReached; at++)
+        {
+            TurnByTurn store = new();
+            PortRegistryOptions options = new() { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            int steps = 0;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    halves += store.Facts.Count(fact => fact.Owner == "a");
+                    store.Holds = true;
+                }
+            };
+            Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask();
+            Hook.Reached = null;
+            TaskCompletionSource? turn = null;
+            SpinWait.SpinUntil(() => store.Turns.Reader.TryRead(out turn) || acquiring.IsCompleted, Deadline.Default).Should().BeTrue("step {0}", at);
+            Task disposing = registry.DisposeAsync().AsTask();
+            store.Holds = false;
+            turn?.SetResult();
+            bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
+            await disposing.WaitAsync(Deadline.Default);
+
+            PortFactSet standing = new();
+            store.Facts.ForEach(standing.Apply);
+            standing.Claims.Count(fact => fact.Owner == "a" && fact.State == PortState.Reserved).Should().Be(isGiven ? 2 : 0, "step {0}", at);
+        }
+
+        halves.Should().BeGreaterThan(0, "else no half was on disk alone");
     }
 
     [Theory]
@@ -242,6 +333,32 @@ public sealed class UnwrittenFactTests : IDisposable
             {
                 _facts.AddRange(batch);
             }
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    /// <summary>Each batch waits until the test lets it through.</summary>
+    private sealed class TurnByTurn : IPortStore
+    {
+        public volatile bool Holds;
+
+        public List<PortFact> Facts { get; } = [];
+
+        public Channel<TaskCompletionSource> Turns { get; } = Channel.CreateUnbounded<TaskCompletionSource>();
+
+        public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
+        {
+            if (Holds)
+            {
+                TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                Turns.Writer.TryWrite(turn);
+                await turn.Task;
+            }
+
+            Facts.AddRange(batch);
         }
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;

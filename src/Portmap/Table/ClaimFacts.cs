@@ -154,14 +154,14 @@ internal sealed class ClaimFacts(TableParts parts)
         PortClaim? claim = FindPending(fact);
         if (isClosing && claim is { IsLease: true })
         {
-            return Withdraw(claim, ClaimEnd.Withdrawn);
+            return [.. Withdraw(claim, ClaimEnd.Withdrawn), .. WithdrawOtherHalf(fact)];
         }
 
         if (claim is not null)
         {
             TryMarkWritten(claim, ClaimStage.Pending);
         }
-        else if (IsInForce(fact))
+        else if (parts.Index.Find(fact.Protocol, fact.Owner)?.Served() is { } served && served.Epoch < fact.Epoch && IsInForce(served, fact))
         {
             WrittenEnd(fact);   // what came to nothing above it is over on disk too
         }
@@ -248,6 +248,29 @@ internal sealed class ClaimFacts(TableParts parts)
                 }
 
                 parts.MakeAvailable(claim, end, parts.Clock.NowMs);
+            }
+        }
+
+        return [];
+    }
+
+    /// <summary>The half of a lease for both protocols that came to the disk before the other one was
+    /// withdrawn: whoever asked for it would tell the store too late.</summary>
+    private ClaimView[] WithdrawOtherHalf(in FactKey fact)
+    {
+        PortProtocol other = fact.Protocol == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp;
+        if (!parts.HasUdp || parts.Index.Find(other, fact.Owner)?.Top is not { IsLease: true } half || half.Epoch != fact.Epoch)
+        {
+            return [];
+        }
+
+        for (ClaimWord word = half.Word; word.IsLive; word = half.Word)
+        {
+            if (half.TryEndFrom(word, ClaimEnd.Withdrawn, parts.Clock.NowMs))
+            {
+                ClaimWord end = half.Word;
+                half.TryMark(end, end.Queued());
+                return [new ClaimView(half, end)];
             }
         }
 

@@ -76,14 +76,17 @@ internal sealed class Performance
         }
     }
 
-    /// <summary>An epoch that nobody was told, and a lookup shows, is of half of an acquisition for
-    /// both protocols: it was in force for a moment and ended, by itself or because its time was
-    /// over, within one of those that its owner had begun by then.</summary>
+    /// <summary>A lease that nobody was granted, and a lookup shows, is half of an acquisition for both
+    /// protocols: it was in force for a moment, within one of those that its owner had begun by then,
+    /// and ended: by itself, because its time was over, or because a process registered with
+    /// it.</summary>
     private void AddHalvesTakenBack(List<Timed<Call>> history, int calls, Timed<Call>[] granted)
     {
-        HashSet<(PortProtocol, long)> told = [.. granted.Concat(history.Take(calls).Where(one => one.Call.Changes)).Select(one => (one.Call.Protocol, one.Call.AnswerEpoch))];
+        HashSet<(PortProtocol, long)> leases = [.. granted.Select(one => (one.Call.Protocol, one.Call.AnswerEpoch))];
+        HashSet<(PortProtocol, long)> registered = [.. history.Take(calls).Where(one => one.Call.Changes).Select(one => (one.Call.Protocol, one.Call.AnswerEpoch))];
         Timed<Call>[] halves = [.. history.Take(calls)
-            .Where(look => !look.Call.Changes && ShowsALease(look.Call) && !told.Contains((look.Call.Protocol, look.Call.AnswerEpoch)))
+            .Where(look => !look.Call.Changes && ShowsALease(look.Call) && !leases.Contains((look.Call.Protocol, look.Call.AnswerEpoch))
+                && (look.Call.State == PortState.Reserved || !registered.Contains((look.Call.Protocol, look.Call.AnswerEpoch))))
             .GroupBy(look => (look.Call.Protocol, look.Call.AnswerOwner, look.Call.AnswerPort, look.Call.AnswerEpoch))
             .Select(looks => (Lease: looks.Key, Within: history.Take(calls)
                 .Where(both => both.Call.Kind == CallKind.AcquireBoth && both.Call.Owner == looks.Key.AnswerOwner && both.Began < looks.Min(look => look.Ended)).ToArray()))
