@@ -18,8 +18,13 @@ internal static class SocketFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <exception cref="IOException">A live daemon holds it, the folder cannot be written to, or
-    /// the lock file is not ours.</exception>
+    // What an exception has as HResult where somebody else holds the lock: errno(3), or Windows'.
+    private const int WouldBlock = 11, WouldBlockOfMac = 35, SharingViolation = unchecked((int)0x8007_0020);
+
+    private const int TooManyInSystem = 23, TooManyOpen = 24, NoSpace = 28, OverQuota = 122;   // errno(3)
+
+    /// <exception cref="IOException">A live daemon holds it, it cannot be made or opened, or it is
+    /// not ours.</exception>
     public static FileStream Lock(PortmapEndpoint endpoint, string path)
     {
         string lockPath = path + ".lock";
@@ -39,14 +44,28 @@ internal static class SocketFile
         {
             return new FileStream(lockPath, options);
         }
-        catch (Exception e) when (e is DirectoryNotFoundException or UnauthorizedAccessException)
-        {
-            throw new IOException($"Cannot listen on {endpoint}: {e.Message} Choose a folder that exists and that this user may write to.", e);
-        }
-        catch (IOException e)
+        catch (IOException e) when (e.HResult is WouldBlock or WouldBlockOfMac or SharingViolation)
         {
             throw Taken(endpoint, $"it holds the lock on {lockPath}", e);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw CannotListen(endpoint, e);
+        }
+    }
+
+    /// <summary>Says why a Unix socket cannot be listened on, and what to do about that.</summary>
+    /// <param name="endpoint">Which one.</param>
+    /// <param name="cause">What failed.</param>
+    public static IOException CannotListen(PortmapEndpoint endpoint, Exception cause)
+    {
+        string remedy = cause switch
+        {
+            IOException { HResult: TooManyOpen or TooManyInSystem } => "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the host), or close what is not used.",
+            IOException { HResult: NoSpace or OverQuota } => "Free space on that disk, or choose another folder.",
+            _ => "Choose a folder that exists and that this user may write to.",
+        };
+        return new IOException($"Cannot listen on {endpoint}: {cause.Message.TrimEnd('.')}. {remedy}", cause);
     }
 
     /// <summary>Removes the socket file of a daemon that is gone.</summary>

@@ -103,6 +103,29 @@ public sealed class UnixEndpointTests : AsyncTest
         await start.Should().ThrowAsync<IOException>().WithMessage("*none*folder*");
     }
 
+    [Fact]
+    public async Task Start_WhereTheLockFileCannotBeMade_SaysWhyAndNotThatADaemonLives()
+    {
+        File.CreateSymbolicLink(_folder["loop"], _folder["loop"]);
+        string endpoint = $"unix:{_folder["loop/portmap.sock"]}";
+        await using PortmapServer server = Server(endpoint);
+        Func<Task> start = () => server.StartAsync().Within();
+        IOException e = (await start.Should().ThrowAsync<IOException>()).Which;
+        e.Message.Should().StartWith($"Cannot listen on {endpoint}: ").And.Contain("Choose a folder");
+    }
+
+    [Theory]
+    [InlineData(23, "LimitNOFILE")]      // ENFILE
+    [InlineData(24, "LimitNOFILE")]      // EMFILE
+    [InlineData(28, "Free space")]       // ENOSPC
+    [InlineData(30, "Choose a folder")]  // EROFS
+    [InlineData(122, "Free space")]      // EDQUOT
+    public void CannotListen_ByErrno_SaysWhatHelps(int errno, string remedy)
+    {
+        IOException failed = new("It failed.", errno);
+        SocketFile.CannotListen(Endpoint, failed).Message.Should().StartWith($"Cannot listen on {Endpoint}: It failed. ").And.Contain(remedy);
+    }
+
     [Theory]
     [InlineData("", "*symbolic link*not ours to replace*")]
     [InlineData(".lock", "*portmap.sock.lock*symbolic link*")]
