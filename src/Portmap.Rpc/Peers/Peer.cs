@@ -26,6 +26,16 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     private PeerSocket? _socket;
     private bool _isLookedAt;
 
+    /// <summary>When the process began that connected, as <see cref="ProcessDescriptors.StartOf"/>
+    /// said then; null where nobody asked.</summary>
+    public long? ProcessStart { get; init; }
+
+    /// <summary>
+    /// Whether its number is not another process' by now: the one that connected may have died, and
+    /// left the connection to a child.
+    /// </summary>
+    public bool HasItsNumber => ProcessStart is not { } start || ProcessDescriptors.StartOf(ProcessId) == start;
+
     /// <summary>What connections are counted by: the process, or the address.</summary>
     public string Origin { get; init; } = Address;
 

@@ -60,6 +60,10 @@ internal sealed class Trust
             Trust = this,
             IsUnix = true,
             UserId = userId,
+
+            // Only of those that could do harm with it: root and the daemon's user may speak for
+            // anybody, and who may change nothing is never asked for its process.
+            ProcessStart = processId > 0 && userId is { } its && MayChange(its) && !IsOwn(its) ? ProcessDescriptors.StartOf(processId) : null,
             AllowUnknownUser = true,
             AllowAcquire = _allowAcquire || processId == Environment.ProcessId,
         };

@@ -13,7 +13,8 @@ namespace Portmap.Rpc.Serving;
 /// one connection may speak for several: for those that were forked. Who claims none speaks for the
 /// process of the last claim that was not refused (GlusterFS signs in "B.rdma" with pid 0 right
 /// after B), at first for the one that the kernel names. What a process is, is read once, when its
-/// session is opened: a process signs thousands of bricks in. Used by one call at a time.
+/// session is opened: a process signs thousands of bricks in. Where the number that the kernel
+/// names is another process' by then, who speaks is not known. Used by one call at a time.
 /// </remarks>
 internal sealed class ConnectionSessions(ServerContext context, Peer peer, Action nobodyIsLeft) : IAsyncDisposable
 {
@@ -155,6 +156,11 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         int process = claimedProcessId <= 0 ? _lastClaim ?? peer.ProcessId
             : _sessions.ContainsKey(claimedProcessId) ? claimedProcessId
             : peer.Resolve(claimedProcessId);
+        if (process == peer.ProcessId && !_sessions.ContainsKey(process) && !peer.HasItsNumber)
+        {
+            process = 0;
+        }
+
         return _sessions.TryGetValue(process, out PortSession? session) ? session : Open(process, owner);
     }
 

@@ -192,6 +192,48 @@ public class TrustTests
     }
 
     [Fact]
+    public async Task Change_OverAConnectionWhoseProcessIsGoneAndItsNumberAnothers_IsOfNobodyKnown()
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowedUserIds = { 4_001, Nobody } });
+        Trust trust = harness.Context.Trust;
+        await using PortmapClient owner = harness.OpenClient(trust.OfUnix(Environment.ProcessId, 4_001));
+        PortEntry entry = await owner.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        Peer connected = trust.OfUnix(Environment.ProcessId, Nobody);
+        await using PortmapClient child = harness.OpenClient(connected with { ProcessStart = connected.ProcessStart - 1 });
+
+        foreach (long? epoch in (long?[])[null, entry.Epoch])
+        {
+            Func<Task> release = () => child.ReleaseAsync(new PortClaimRequest("b1", 49200) { Epoch = epoch }).Within();
+            (await release.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotOwner);
+        }
+
+        (await child.RegisterAsync(new PortClaimRequest("b2", 49201)).Within()).ProcessId.Should().BeNull();
+        (await child.RegisterAsync(new PortClaimRequest("b3", 49202)).Within()).ProcessId.Should().BeNull();
+        (await owner.GetEntryAsync("b1").Within()).Should().Be(entry);
+    }
+
+    [Fact]
+    public void Process_OfAPeerThatMayChangeSomethingAndIsNotOurs_IsKnownByItsStart()
+    {
+        Trust trust = new(new PortmapServerOptions { AllowedUserIds = { 4_001 } });
+
+        trust.OfUnix(Environment.ProcessId, 4_001).ProcessStart.Should().BePositive();
+        trust.OfUnix(Environment.ProcessId, Nobody).ProcessStart.Should().BeNull("it only looks up");
+        trust.OfUnix(Environment.ProcessId, 0).ProcessStart.Should().BeNull("root may speak for anybody");
+        trust.OfUnix(0, 4_001).ProcessStart.Should().BeNull("the kernel does not name it");
+    }
+
+    [Fact]
+    public void StartOf_ThisProcess_IsOnlyItsOwn()
+    {
+        long start = ProcessDescriptors.StartOf(Environment.ProcessId);
+
+        start.Should().Be(long.Parse(File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19], System.Globalization.CultureInfo.InvariantCulture)).And.BePositive();
+        ProcessDescriptors.StartOf(1).Should().NotBe(start);
+        ProcessDescriptors.StartOf(int.MaxValue).Should().Be(0);
+    }
+
+    [Fact]
     public void Peer_ThatClaimsManyProcesses_IsNotLookedAtForEver()
     {
         CountedSight sight = new(PosixFile.OwnUserId);
