@@ -74,25 +74,7 @@ internal sealed class SignIn : IAsyncDisposable
     {
         await _leaving.CancelAsync().ConfigureAwait(false);
         await _keeping.ConfigureAwait(false);
-        bool isSignedOut = false;
-        if (!_lost.Task.IsCompleted)
-        {
-            using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
-            try
-            {
-                for (int i = 0; i < _protocols.Length; i++)
-                {
-                    await _client.ReleaseAsync(Claim(_settings.Owner, _port, _epochs[i], _protocols[i]), limit.Token).ConfigureAwait(false);
-                }
-
-                isSignedOut = true;
-            }
-            catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
-            {
-                Log.SignOutFailed(_settings.Logger, _settings.Owner, e.Message);
-            }
-        }
-
+        bool isSignedOut = await SignOutAsync().ConfigureAwait(false);
         _lost.TrySetCanceled(CancellationToken.None);
         if (isSignedOut)
         {
@@ -104,6 +86,30 @@ internal sealed class SignIn : IAsyncDisposable
         }
 
         _leaving.Dispose();
+    }
+
+    /// <summary>Releases each protocol by its epoch, whatever became of the other one: where one was
+    /// replaced, the other may be served still. A claim that has a newer one above it is left
+    /// alone by that.</summary>
+    /// <returns>Whether nothing is registered any more.</returns>
+    private async ValueTask<bool> SignOutAsync()
+    {
+        using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
+        bool isSignedOut = true;
+        for (int i = 0; i < _protocols.Length; i++)
+        {
+            try
+            {
+                await _client.ReleaseAsync(Claim(_settings.Owner, _port, _epochs[i], _protocols[i]), limit.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
+            {
+                Log.SignOutFailed(_settings.Logger, _settings.Owner, e.Message);
+                isSignedOut = false;
+            }
+        }
+
+        return isSignedOut;
     }
 
     /// <summary>Registers each protocol, all or nothing.</summary>

@@ -48,6 +48,10 @@ public sealed class LostWorkerTests : AsyncTest
         await worker.DisposeAsync().AsTask().Within();
         _registry.TryGetPort("b1", out int port, one).Should().BeTrue("a worker that was replaced signs nobody out");
         port.Should().Be(next.Port);
+        if (protocol == PortProtocol.TcpAndUdp)
+        {
+            _registry.TryGetPort("b1", out _).Should().BeFalse("the other half was not replaced, and nobody listens any more");
+        }
     }
 
     [Fact]
