@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Portmap.Native;
 using Portmap.Rpc.Protocol;
@@ -58,9 +59,27 @@ internal static class Connection
         }
     }
 
+    /// <summary>Connects, and waits for its turn where as many wait already as the kernel lets
+    /// wait: of a Unix socket it says that at once (EAGAIN), of a TCP one it waits by
+    /// itself.</summary>
     /// <exception cref="SocketException">Nobody accepts connections there.</exception>
     /// <exception cref="OperationCanceledException">The token fired first.</exception>
     private static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return await OpenOnceAsync(endpoint, cancellationToken).ConfigureAwait(false);
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock && endpoint.Path is not null)
+            {
+                await Task.Delay(s_firstDelay, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static async Task<Stream> OpenOnceAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
     {
         var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -125,7 +144,10 @@ internal static class Connection
         bool isLate = cause is OperationCanceledException or PortmapUnreachableException { InnerException: TimeoutException };
         string why = !isLate ? Complaint(cause, endpoint)!
             : string.Create(CultureInfo.InvariantCulture, $"{(isConnected ? "it accepted the connection, and its first answer" : "a connection")} did not come within {within.TotalSeconds:0.###} s (ConnectTimeout)");
-        string remedy = isLate && isConnected ? "The daemon is stopped or hangs: continue or restart it"
+
+        // On this host the kernel refuses at once where nobody listens.
+        bool isOfThisHost = endpoint.Address is not { } address || IPAddress.IsLoopback(address.Address);
+        string remedy = isLate && (isConnected || isOfThisHost) ? "The daemon is stopped or hangs: continue or restart it"
             : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server)"
             : cause is InvalidDataException ? "Stop what listens there and start the daemon"
             : cause is SocketException && endpoint.Path is { } path && IsNoSocket(path) ? "Start the daemon with another path"

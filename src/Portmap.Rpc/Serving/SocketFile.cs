@@ -94,7 +94,8 @@ internal static class SocketFile
             }
         }
 
-        using (var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        // One that blocked would wait for a listener that takes nobody in.
+        using (var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false })
         {
             try
             {
@@ -105,6 +106,10 @@ internal static class SocketFile
             {
                 // Nobody listens. Elsewhere than on Linux an ordinary file has not been told from a
                 // socket yet, and refuses the same way.
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock)
+            {
+                throw Taken(endpoint, "as many wait for it to accept them as the kernel lets wait", e);
             }
             catch (SocketException e)
             {

@@ -66,6 +66,19 @@ public sealed class UnixEndpointTests : AsyncTest
         File.Exists(SocketPath).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task Start_OnThePathOfAnotherProgramThatTakesNobodyIn_IsRefusedAtOnce()
+    {
+        using Socket other = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        other.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        other.Listen(0);
+        using Socket waiting = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await waiting.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath)).Within();   // of a backlog of 0, the kernel lets one wait
+        await using PortmapServer server = Server();
+        Func<Task> start = () => Task.Run(() => server.StartAsync()).Within();
+        await start.Should().ThrowAsync<IOException>().WithMessage($"*lives on {Endpoint}*");
+    }
+
     [NeedsFact("python3")]
     public async Task Start_OnTheLeftoverOfADeadDaemon_ReplacesIt()
     {

@@ -103,6 +103,50 @@ public sealed class UnreachableDaemonTests : AsyncTest
     }
 
     [Fact]
+    public async Task Connect_ToADaemonThatTakesNobodyIn_WaitsAndSaysThatItHangs()
+    {
+        using Socket daemon = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        List<Socket> waiting = FillUp(daemon);
+        try
+        {
+            Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { ConnectTimeout = s_short }).Within();
+
+            PortmapUnreachableException e = (await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
+            e.Message.Should().Contain("0.3 s (ConnectTimeout)").And.Contain("continue or restart it");
+            e.InnerException.Should().BeOfType<TimeoutException>();
+        }
+        finally
+        {
+            waiting.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    [Fact]
+    public async Task Connect_ToADaemonThatTakesOneInAfterAll_IsConnected()
+    {
+        using Socket daemon = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        List<Socket> waiting = FillUp(daemon);
+        try
+        {
+            Task connecting = PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint));
+            foreach (Socket _ in waiting)
+            {
+                (await daemon.AcceptAsync().Within()).Dispose();
+            }
+
+            using Socket accepted = await daemon.AcceptAsync().Within();
+            byte[] call = new byte[44];
+            (await accepted.ReceiveAsync(call).Within()).Should().Be(call.Length, "it asks once before it counts as connected");
+            accepted.Dispose();
+            await ((Func<Task>)(() => connecting.Within())).Should().ThrowAsync<PortmapUnreachableException>();
+        }
+        finally
+        {
+            waiting.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    [Fact]
     public async Task Connect_ToASocketThatADaemonLeftBehind_SaysThatNobodyListens()
     {
         using (Socket left = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
@@ -381,6 +425,30 @@ public sealed class UnreachableDaemonTests : AsyncTest
         {
             Func<Task> act = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), options).Within();
             await act.Should().ThrowAsync<ArgumentOutOfRangeException>();
+        }
+    }
+
+    /// <summary>Has a daemon that takes nobody in, and as many at its socket as the kernel lets
+    /// wait.</summary>
+    private List<Socket> FillUp(Socket daemon)
+    {
+        UnixDomainSocketEndPoint place = new(_folder["portmap.sock"]);
+        daemon.Bind(place);
+        daemon.Listen(0);
+        List<Socket> waiting = [];
+        while (true)
+        {
+            Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+            try
+            {
+                socket.Connect(place);
+                waiting.Add(socket);
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock)
+            {
+                socket.Dispose();
+                return waiting;
+            }
         }
     }
 
