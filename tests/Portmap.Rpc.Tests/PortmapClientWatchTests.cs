@@ -283,6 +283,25 @@ public sealed class PortmapClientWatchTests
         next.IsCompleted.Should().BeFalse();
     }
 
+    [Fact]
+    public async Task Watch_OfADaemonThatLetsNobodyWait_DoesNotAskAgainAndAgain()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxWait = TimeSpan.Zero });
+        await using PortmapClient client = harness.OpenClient();
+        await using Reader reader = new(client);
+        await reader.NextAsync();
+        Task<bool> next = reader.MoveNextAsync();
+        long before = harness.BytesRead;
+        for (int i = 0; i < 200; i++)
+        {
+            await client.PingAsync().Within();
+        }
+
+        (harness.BytesRead - before).Should().BeLessThanOrEqualTo((200 * 44) + (20 * 56), "it rests between its polls");
+        await client.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
+        (await next).Should().BeTrue("a change is told all the same");
+    }
+
     /// <summary>Returns when the daemon has read so many polls since, or the watch has
     /// answered.</summary>
     private static async Task PolledAsync(Harness harness, PortmapClient client, long before, int polls, Task next, Action? between = null)

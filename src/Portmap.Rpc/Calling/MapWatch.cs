@@ -11,6 +11,9 @@ namespace Portmap.Rpc.Calling;
 /// <param name="closed">Fires when whoever watches closes its client.</param>
 internal sealed class MapWatch(Func<CancellationToken, Task<RpcCaller>> connect, bool snapshots, CancellationToken closed)
 {
+    /// <summary>A poll without a change that took less was not waited for by the daemon.</summary>
+    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(1);
+
     public async IAsyncEnumerable<PortUpdate> ReadAsync(long? afterRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed);
@@ -69,13 +72,19 @@ internal sealed class MapWatch(Func<CancellationToken, Task<RpcCaller>> connect,
     {
         try
         {
+            TimeSpan rest = TimeSpan.Zero;
             while (after >= 0)
             {
+                long began = TimeProvider.System.GetTimestamp();
                 PortUpdate update = await MapCalls.WaitForChangeAsync(caller, after.Value, cancellationToken).ConfigureAwait(false);
                 if (!update.Changes.IsEmpty)
                 {
                     return update;
                 }
+
+                // A daemon may let nobody wait for long (MaxWait): then the wait is ours.
+                rest = TimeProvider.System.GetElapsedTime(began) < s_soon ? Connection.NextDelay(rest) : TimeSpan.Zero;
+                await Task.Delay(rest, TimeProvider.System, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.RevisionTooOld)
