@@ -99,14 +99,12 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
     public async ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, int claimedProcessId)
     {
-        // A lease of one number on both protocols is found by either.
-        PortClaimRequest either = request with { Protocol = SingleProtocols.Of(request.Protocol)[0] };
         PortSession session = SessionOf(claimedProcessId, request.Owner);
         PortLease lease = await WithinSharesAsync(
             request.Owner,
             port: 0,
             request.Protocol,
-            () => session.ReportBindFailureAsync(either, CancellationToken.None),
+            () => session.ReportBindFailureAsync(request, CancellationToken.None),
             static lease => (lease.Epoch, lease.Port, true)).ConfigureAwait(false);
         NoteClaim(claimedProcessId, session);
         return lease;
@@ -114,7 +112,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
     public async ValueTask<PortLease> ExtendAsync(PortClaimRequest request, int claimedProcessId, TimeSpan time)
     {
-        PortClaimRequest either = request with { Protocol = SingleProtocols.Of(request.Protocol)[0] };
+        PortClaimRequest either = request with { Protocol = SingleProtocols.Of(request.Protocol)[0] };   // a lease of one number on both protocols is found by either
         PortSession session = SessionOf(claimedProcessId, request.Owner);
         PortLease lease = await session.ExtendAsync(either, time, CancellationToken.None).ConfigureAwait(false);
         NoteClaim(claimedProcessId, session);

@@ -20,17 +20,18 @@ internal sealed class Healing(RegistryParts parts)
     {
         parts.ThrowIfDisposed();
         int port = request.Port ?? 0;
-        PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
+        PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(request.Owner, port, request.Protocol, "report the port that could not be bound") : null)
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
         parts.Counted(refusal)?.Throw();
-        OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
+        PortProtocol first = IsOfBoth(request) ? PortProtocol.Tcp : request.Protocol;   // a lease of one number on both protocols is found by either
+        OwnerKey owner = parts.Table.Key(first, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
         if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
-            return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has, parts.Pools.Told(request.Ports)).ConfigureAwait(false);
+            return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has, request).ConfigureAwait(false);
         }
 
         ClaimView against = OwnerRights.AgainstUse(session, has.Lease, has.Served);
@@ -100,6 +101,8 @@ internal sealed class Healing(RegistryParts parts)
         }
     }
 
+    private static bool IsOfBoth(in PortClaimRequest request) => request.Protocol == PortProtocol.TcpAndUdp;
+
     private static bool IsOpen(PortClaim lease) => new ClaimView(lease).Stage == ClaimStage.Reserved;
 
     private void EndFailed(PortClaim? failed, long now)
@@ -142,25 +145,25 @@ internal sealed class Healing(RegistryParts parts)
 
     /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the
     /// owner gets a lease of its own now.</summary>
-    private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has, string? ports)
+    private async Task<ILease> AcquireAnewAsync(SessionHolder session, WantedRegistration failed, OwnerView has, PortClaimRequest report)
     {
         (string owner, int port, PortProtocol protocol) = failed.Place;
         ClaimView newest = has.Newest;
-        if ((!newest.IsNone && (failed.Epoch != 0 || !has.Lease.IsNone))
-            || (failed.Epoch != 0 && !parts.Table.Ports.IsAnothers(protocol, port, owner)))
+        bool isAnothers = parts.Table.Ports.IsAnothers(protocol, port, owner)
+            || (IsOfBoth(report) && parts.Table.Ports.IsAnothers(PortProtocol.Udp, port, owner));
+        if ((!newest.IsNone && (failed.Epoch != 0 || !has.Lease.IsNone)) || (failed.Epoch != 0 && !isAnothers))
         {
             parts.Counted(Refusals.Stale(failed.Place, failed.Epoch, newest, last: null)).Throw();
         }
 
-        // Somebody who was started a second time, by hand, is no reason to take the owner from who
-        // serves it.
-        if (!has.Served.IsNone && !OwnerRights.MayReplace(session, has.Served))
+        DemandReplacement(session, has, failed);
+        if (IsOfBoth(report))
         {
-            parts.Counted(Refusals.NotOwner(owner, has.Served, session, port)).Throw();
+            DemandReplacement(session, await Inspection.RunAsync(parts, parts.Table.Key(PortProtocol.Udp, owner)).ConfigureAwait(false), failed);
         }
 
-        MarkForeignIfTaken(protocol, port, parts.NowMs);
-        PortRequest request = new(owner) { Protocol = protocol, Previous = port, Reuse = PortReuse.Fresh, Ports = ports };
+        MarkForeignIfTaken(report.Protocol, port, parts.NowMs);
+        PortRequest request = new(owner) { Protocol = report.Protocol, Previous = port, Reuse = PortReuse.Fresh, Ports = parts.Pools.Told(report.Ports) };
         ILease lease = parts.NewLease(request, session);
         lease.AddTried(port, failed.Epoch);
         Completed<Acquisition> completed = await new Confirmation(parts)
@@ -176,12 +179,27 @@ internal sealed class Healing(RegistryParts parts)
         return lease;
     }
 
+    /// <summary>Somebody who was started a second time, by hand, is no reason to take the owner from
+    /// who serves it.</summary>
+    private void DemandReplacement(SessionHolder session, OwnerView has, WantedRegistration failed)
+    {
+        if (!has.Served.IsNone && !OwnerRights.MayReplace(session, has.Served))
+        {
+            parts.Counted(Refusals.NotOwner(failed.Owner.Owner, has.Served, session, failed.Port)).Throw();
+        }
+    }
+
     /// <summary>A port that somebody could not bind is a stranger's only when a look of our own
     /// agrees: it may be that his user may not bind it, or that he had it himself. Then it cools,
     /// and others may have better luck.</summary>
     private void MarkForeignIfTaken(PortProtocol protocol, int port, long now)
     {
-        if (!parts.Table.IsOurs(protocol, port) && parts.Guard.IsTaken(protocol, port))
+        if (protocol == PortProtocol.TcpAndUdp)
+        {
+            MarkForeignIfTaken(PortProtocol.Tcp, port, now);
+            MarkForeignIfTaken(PortProtocol.Udp, port, now);
+        }
+        else if (!parts.Table.IsOurs(protocol, port) && parts.Guard.IsTaken(protocol, port))
         {
             parts.Table.TryMarkForeign(protocol, port, now);
         }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using Portmap.Rpc.Protocol;
+using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Programs;
 
@@ -87,6 +88,55 @@ public class BindFailedTests
         }
 
         (await client.ReportBindFailureAsync(claim).Within()).Port.Should().NotBe(lease.Port);
+    }
+
+    [Fact]
+    public async Task BindFailed_OfBothProtocolsWithoutALease_GivesALeaseOfBoth()
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortClaimRequest failed = new(Owner, PortBlock.TakeOne()) { Protocol = PortProtocol.TcpAndUdp };
+
+        PortEntry lease = await client.ReportBindFailureAsync(failed).Within();
+
+        lease.Protocol.Should().Be(PortProtocol.TcpAndUdp);
+        foreach (PortProtocol one in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
+        {
+            harness.Registry.TryGetEntry(Owner, out PortEntry entry, one).Should().BeTrue("{0} was asked for", one);
+            (entry.Port, entry.Epoch, entry.State).Should().Be((lease.Port, lease.Epoch, PortState.Reserved));
+        }
+    }
+
+    [NeedsFact("sleep")]
+    public async Task BindFailed_OfBothProtocolsWhileAnotherProcessServesTheSecond_IsRefused()
+    {
+        await using ChildProcess other = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("sleep"), "600");
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        await using PortSession serving = harness.Registry.OpenSession(other.Id);
+        PortEntry served = await serving.RegisterAsync(new PortClaimRequest(Owner, PortBlock.TakeOne()) { Protocol = PortProtocol.Udp }).AsTask().Within();
+        PortClaimRequest failed = new(Owner, PortBlock.TakeOne()) { Protocol = PortProtocol.TcpAndUdp };
+
+        Func<Task> report = () => client.ReportBindFailureAsync(failed).Within();
+
+        (await report.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NotOwner);
+        harness.Registry.Snapshot().Entries.Should().ContainSingle().Which.Should().Be(served);
+    }
+
+    [Fact]
+    public async Task BindFailed_OfBothProtocolsWhereUdpIsInUse_LeavesThePortToTheStranger()
+    {
+        int port = PortBlock.TakeOne();
+        await using Harness harness = new(registryOptions: new PortRegistryOptions { Ports = $"{port},{PortBlock.Take(4)}" });
+        await using PortmapClient client = harness.OpenClient();
+        using Socket stranger = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        stranger.Bind(new System.Net.IPEndPoint(PortBlock.Loopback, port));
+
+        PortEntry lease = await client.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Protocol = PortProtocol.TcpAndUdp }).Within();
+
+        lease.Port.Should().NotBe(port);
+        harness.Registry.Snapshot().Entries.Should().ContainSingle(entry => entry.State == PortState.Foreign)
+            .Which.Should().BeEquivalentTo(new { Port = port, Protocol = PortProtocol.Udp });
     }
 
     private static byte[] Report(PortEntry lease, int error) => Wire.Call(
