@@ -107,9 +107,9 @@ internal static class Connection
         // The kernel's "no such file" arrives as "Cannot assign requested address", which helps
         // nobody.
         SocketException when endpoint.Path is { } path && IsNoSocket(path) => $"{path} is no socket",
+        SocketException { SocketErrorCode: SocketError.AccessDenied } => "this user may not connect to it",   // before a look at the file: in a folder that it may not enter nothing is to be seen
         SocketException when endpoint.Path is { } path && !File.Exists(path) => $"there is no socket at {path}",
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } when endpoint.Path is not null => "nobody listens on the socket that is there",
-        SocketException { SocketErrorCode: SocketError.AccessDenied } => "this user may not connect to it",
         SocketException e => e.Message,
         InvalidDataException e => $"what answers there is not a daemon of this version: {e.Message}",
         PortmapUnreachableException e => e.Message,
@@ -148,7 +148,8 @@ internal static class Connection
         // On this host the kernel refuses at once where nobody listens.
         bool isOfThisHost = endpoint.Address is not { } address || IPAddress.IsLoopback(address.Address);
         string remedy = isLate && (isConnected || isOfThisHost) ? "The daemon is stopped or hangs: continue or restart it"
-            : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server)"
+            : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server, and the mode of the socket's folder)"
+            : cause is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } ? "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd)"
             : cause is InvalidDataException ? "Stop what listens there and start the daemon"
             : cause is SocketException && endpoint.Path is { } path && IsNoSocket(path) ? "Start the daemon with another path"
             : "Start the daemon";

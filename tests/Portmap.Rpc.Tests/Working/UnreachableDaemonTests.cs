@@ -103,6 +103,14 @@ public sealed class UnreachableDaemonTests : AsyncTest
     }
 
     [Fact]
+    public void Complaint_InAFolderThatThisUserMayNotEnter_IsOfTheRightAndNotOfTheFile()
+    {
+        SocketException denied = new((int)SocketError.AccessDenied);
+
+        Connection.Complaint(denied, PortmapEndpoint.Parse(Endpoint)).Should().Contain("may not connect").And.NotContain("no socket");
+    }
+
+    [Fact]
     public async Task Connect_ToADaemonThatTakesNobodyIn_WaitsAndSaysThatItHangs()
     {
         using Socket daemon = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
