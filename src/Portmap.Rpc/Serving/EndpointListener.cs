@@ -118,9 +118,10 @@ internal sealed class EndpointListener : IDisposable
     /// there.</exception>
     private static Socket Listen(PortmapEndpoint endpoint, string path, SocketFileOptions options, Action<string> leftoverReplaced)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Socket? socket = null;
         try
         {
+            socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             SocketFolder.Check(endpoint, path, options.AllowGroupFolder);
             if (SocketFile.RemoveLeftover(endpoint, path))
             {
@@ -136,10 +137,10 @@ internal sealed class EndpointListener : IDisposable
         }
         catch (Exception e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             if (e is SocketException or UnauthorizedAccessException)
             {
-                throw new IOException($"Cannot listen on {endpoint}: {e.Message}. Choose a folder that exists and that this user may write to.", e);
+                throw SocketFile.CannotListen(endpoint, e);
             }
 
             throw;
@@ -167,19 +168,20 @@ internal sealed class EndpointListener : IDisposable
 
     private static EndpointListener OpenTcp(PortmapEndpoint endpoint, IPEndPoint address)
     {
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        Socket? socket = null;
         try
         {
+            socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             socket.Bind(address);
             socket.Listen(Backlog);
             return new EndpointListener(socket, PortmapEndpoint.Tcp((IPEndPoint)socket.LocalEndPoint!));
         }
         catch (SocketException e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw e.SocketErrorCode == SocketError.AddressAlreadyInUse
                 ? new IOException($"Somebody listens on {endpoint} already, perhaps another daemon; stop it or choose another port.", e)
-                : new IOException($"Cannot listen on {endpoint}: {e.Message}.", e);
+                : new IOException($"Cannot listen on {endpoint}: {PortRefusal.CreateForBind(e, owner: null, address.Port, PortProtocol.Tcp, address.Address)?.Message ?? $"{e.Message}."}", e);
         }
     }
 

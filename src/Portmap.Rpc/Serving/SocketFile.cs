@@ -61,8 +61,9 @@ internal static class SocketFile
     {
         string remedy = cause switch
         {
-            IOException { HResult: TooManyOpen or TooManyInSystem } => "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the host), or close what is not used.",
+            IOException { HResult: TooManyOpen or TooManyInSystem } or SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } => "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the host), or close what is not used.",
             IOException { HResult: NoSpace or OverQuota } => "Free space on that disk, or choose another folder.",
+            SocketException { SocketErrorCode: SocketError.NoBufferSpaceAvailable } => "Free memory, or raise the limit of the control group.",
             _ => "Choose a folder that exists and that this user may write to.",
         };
         return new IOException($"Cannot listen on {endpoint}: {cause.Message.TrimEnd('.')}. {remedy}", cause);

@@ -32,6 +32,22 @@ public sealed class TcpEndpointTests : AsyncTest
     }
 
     [Fact]
+    public async Task Start_AtAnAddressOfAnotherHost_SaysWhatToDo()
+    {
+        await using PortmapServer server = Server("tcp:192.0.2.1:0", options => options.AllowRemote = true);
+        Func<Task> start = () => server.StartAsync().Within();
+        (await start.Should().ThrowAsync<IOException>()).Which.Message.Should().ContainAll("tcp:192.0.2.1:0", "EADDRNOTAVAIL", "ip addr");
+    }
+
+    [Fact]
+    public async Task Start_OnAPortThatNeedsAPrivilege_SaysWhatToDo()
+    {
+        await using PortmapServer server = Server("tcp:127.0.0.1:600");
+        Exception? failed = Deprived.Run(() => Record.Exception(() => server.StartAsync().GetAwaiter().GetResult()));
+        failed.Should().BeOfType<IOException>().Which.Message.Should().ContainAll("tcp:127.0.0.1:600", "EACCES", "CAP_NET_BIND_SERVICE");
+    }
+
+    [Fact]
     public async Task Connection_OverTcp_HasAKeepAliveTimerAtBothEnds()
     {
         await using PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0");

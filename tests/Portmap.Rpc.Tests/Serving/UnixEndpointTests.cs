@@ -140,6 +140,13 @@ public sealed class UnixEndpointTests : AsyncTest
     }
 
     [Theory]
+    [InlineData(SocketError.TooManyOpenSockets, "LimitNOFILE")]
+    [InlineData(SocketError.NoBufferSpaceAvailable, "Free memory")]
+    [InlineData(SocketError.AccessDenied, "Choose a folder")]
+    public void CannotListen_ByWhatTheSocketThrew_SaysWhatHelps(SocketError error, string remedy) =>
+        SocketFile.CannotListen(Endpoint, new SocketException((int)error)).Message.Should().StartWith($"Cannot listen on {Endpoint}: ").And.Contain(remedy);
+
+    [Theory]
     [InlineData("", "*symbolic link*not ours to replace*")]
     [InlineData(".lock", "*portmap.sock.lock*symbolic link*")]
     public async Task Start_WhereALinkIs_IsRefusedAndWhatItLeadsToStays(string suffix, string message)
