@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Protocol;
@@ -55,6 +56,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
         bool isName = OwnerName.TryDecode(request.ReadOpaque(int.MaxValue), buffer, out ReadOnlySpan<char> brick);
         int port = 0;
         bool isFound = isName && registry.TryGetPort(brick, out port);
+        request.Outcome = isName ? CallOutcome.Answered : CallOutcome.Refused;
         request.WriteInt32(isFound ? 0 : -1);
         request.WriteInt32(isName ? 0 : GlusterErrno.Invalid);
         request.WriteInt32(0);
@@ -65,6 +67,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
     {
         int port = request.ReadInt32();
         bool isPort = IsPort(port);
+        request.Outcome = isPort ? CallOutcome.Answered : CallOutcome.Refused;
         PortEntry entry = default;
         bool isFound = isPort && registry.TryGetEntry(port, out entry) && entry.State == PortState.Bound;
         request.WriteInt32(isFound ? 0 : -1);
@@ -103,7 +106,7 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
             string brick = OwnerText.Decode(name);
             if (!IsPort(port) || (rdmaPort != 0 && !IsPort(rdmaPort)))
             {
-                WriteResult(request, -1, GlusterErrno.Invalid);
+                Refuse(connection, request, InvalidPort(brick, IsPort(port) ? rdmaPort : port));
                 return true;
             }
 
@@ -123,6 +126,11 @@ internal sealed class GlusterPortmapProgram(PortRegistry registry, ILogger logge
 
         return true;
     }
+
+    private static PortRefusal InvalidPort(string brick, int port) => new(
+        PortRefusalReason.InvalidPort,
+        string.Create(CultureInfo.InvariantCulture, $"Nothing was signed out for '{brick}': {port} is not in 1..65535; name the port that was signed in."))
+    { Owner = brick };
 
     private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
     {

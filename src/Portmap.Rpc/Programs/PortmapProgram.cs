@@ -103,10 +103,7 @@ internal sealed class PortmapProgram(ServerContext context)
         }
         catch (PortRefusedException e)
         {
-            Log.Refused(context.Logger, connection.Peer.Name, e.Refusal);
-            request.WriteInt32(PortmapProcedure.Refused);
-            request.WriteInt32(e.Refusal.Request ?? -1);
-            PortmapXdr.WriteRefusal(request.Results, e.Refusal, context.Limits.RecordBytes - RefusalReserve);
+            Refuse(connection, request, e.Refusal, isOfSeveral: true);
         }
 
         return true;
@@ -369,11 +366,16 @@ internal sealed class PortmapProgram(ServerContext context)
         }
     }
 
-    private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal)
+    private void Refuse(RpcConnection connection, RpcCall request, PortRefusal refusal, bool isOfSeveral = false)
     {
         request.Outcome = CallOutcome.Refused;
         Log.Refused(context.Logger, connection.Peer.Name, refusal);
         request.WriteInt32(PortmapProcedure.Refused);
+        if (isOfSeveral)
+        {
+            request.WriteInt32(refusal.Request ?? -1);
+        }
+
         PortmapXdr.WriteRefusal(request.Results, refusal, context.Limits.RecordBytes - RefusalReserve);
     }
 

@@ -124,7 +124,7 @@ internal sealed partial class RpcConnection
     {
         if (_began is not null)
         {
-            _context.Metrics.End(_began, program.Name, outcome == CallOutcome.Unavailable ? "Unknown" : program.NameOf(_call.Procedure), outcome);
+            _context.Metrics.End(_began, program.Name, outcome == CallOutcome.Unavailable ? RpcProgram.UnknownProcedure : program.NameOf(_call.Procedure), outcome);
         }
     }
 

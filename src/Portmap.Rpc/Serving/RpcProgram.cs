@@ -16,6 +16,9 @@ internal abstract class RpcProgram(uint number, uint version, string name)
     /// <summary>The name by which GF-DUMP lists it.</summary>
     public string Name => name;
 
+    /// <summary>What stands for every procedure that has no name of its own.</summary>
+    public const string UnknownProcedure = "Unknown";
+
     /// <summary>The name of a procedure that there is, for who counts calls.</summary>
     public virtual string NameOf(uint procedure) => procedure == 0 ? "NULL" : procedure.ToString(CultureInfo.InvariantCulture);
 
@@ -29,6 +32,12 @@ internal abstract class RpcProgram(uint number, uint version, string name)
 
     private sealed class HostProgram(IRpcProgram program) : RpcProgram(program.Number, program.Version, program.Name)
     {
+        /// <summary>How many procedures are told apart. Which ones there are only the program knows,
+        /// and a peer may make up any.</summary>
+        private const uint Named = 256;
+
+        public override string NameOf(uint procedure) => procedure < Named ? base.NameOf(procedure) : UnknownProcedure;
+
         public override ValueTask<bool> InvokeAsync(RpcConnection connection, RpcCall request, CancellationToken cancellationToken) =>
             program.InvokeAsync(request, cancellationToken);
     }

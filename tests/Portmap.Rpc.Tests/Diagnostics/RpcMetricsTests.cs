@@ -32,6 +32,44 @@ public sealed class RpcMetricsTests
     }
 
     [Fact]
+    public async Task Calls_ThatAreRefusedByTheirOwnWords_AreToldAsRefused()
+    {
+        using Meters meters = new();
+        await using Harness harness = new(new PortmapServerOptions { MeterFactory = meters });
+        await using PortmapClient client = harness.OpenClient();
+        await using Stream stream = harness.Open();
+
+        Func<Task> acquire = () => client.AcquireAllAsync([new PortRequest("b1") { Strategy = "none" }]).Within();
+        await acquire.Should().ThrowAsync<PortRefusedException>();
+        await stream.ExchangeAsync(Wire.Call(1, Wire.Gluster, 5, [.. Wire.Text("b1"), .. Wire.Words(0, 0)]));
+        await stream.ExchangeAsync(Wire.Call(2, Wire.Gluster, 5, [.. Wire.Text("b1"), .. Wire.Words(49200, 65536)]));
+        await stream.ExchangeAsync(Wire.Call(3, Wire.Gluster, 1, Wire.Text("")));
+        await stream.ExchangeAsync(Wire.Call(4, Wire.Gluster, 2, Wire.Words(0)));
+
+        meters.Told.Should().Equal(
+            "Portmap PORTMAP_ACQUIRE_ALL Refused",
+            "Gluster Portmap SIGNOUT Refused",
+            "Gluster Portmap SIGNOUT Refused",
+            "Gluster Portmap PORTBYBRICK Refused",
+            "Gluster Portmap BRICKBYPORT Refused");
+        harness.Logs.Lines.Where(line => line.Id.Name == "Refused").Should().HaveCount(3, "who only looks up is not told of");
+    }
+
+    [Fact]
+    public async Task Calls_OfProceduresThatAPeerMadeUp_HaveOneTag()
+    {
+        using Meters meters = new();
+        await using Harness harness = new(new PortmapServerOptions { MeterFactory = meters, Programs = { new Throwing() } });
+        await using Stream stream = harness.Open();
+
+        await stream.ExchangeAsync(Wire.Call(1, Throwing.Program, 255));
+        await stream.ExchangeAsync(Wire.Call(2, Throwing.Program, 256));
+        await stream.ExchangeAsync(Wire.Call(3, Throwing.Program, uint.MaxValue));
+
+        meters.Told.Should().Equal("throwing 255 Failed", "throwing Unknown Failed", "throwing Unknown Failed");
+    }
+
+    [Fact]
     public async Task Listener_Throws_TheCallIsAnsweredAllTheSame()
     {
         using Meters meters = new() { Throws = true };
