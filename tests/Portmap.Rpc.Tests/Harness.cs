@@ -117,7 +117,7 @@ internal sealed class Harness : IAsyncDisposable
             return true;
         }
 
-        public override bool Holds(int processId, PeerSocket socket) => Directory.Exists($"/proc/{processId}");
+        public override bool? Holds(int processId, PeerSocket socket) => Directory.Exists($"/proc/{processId}");
     }
 
     private (PairStream Client, Task? Served) Serve((PairStream Client, PairStream Server) pair, Peer peer)

@@ -113,12 +113,17 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
             return ProcessId;
         }
 
-        if (Look() is { } socket && Sight!.Holds(claimedProcessId, socket))
+        bool? holds = Look() is { } socket ? Sight!.Holds(claimedProcessId, socket) : _isLookedAt ? false : null;
+        if (holds == true)
         {
             return claimedProcessId;
         }
 
-        (_wrongClaims ??= []).Add(claimedProcessId);
+        if (holds is not null)   // what could not be looked at now is looked at again
+        {
+            (_wrongClaims ??= []).Add(claimedProcessId);
+        }
+
         return ProcessId;
     }
 

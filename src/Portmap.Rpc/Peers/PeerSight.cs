@@ -21,8 +21,9 @@ internal abstract class PeerSight
     /// It has to be the socket's user's process, unless that is root's: others may have passed it
     /// their socket.
     /// </remarks>
-    public virtual bool Holds(int processId, PeerSocket socket) =>
-        (socket.UserId == Root || ProcessDescriptors.UserOf(processId) == socket.UserId) && ProcessDescriptors.Has(processId, socket.Inode);
+    /// <returns>Null when it cannot be looked at now.</returns>
+    public virtual bool? Holds(int processId, PeerSocket socket) =>
+        socket.UserId == Root || ProcessDescriptors.UserOf(processId) == socket.UserId ? ProcessDescriptors.Has(processId, socket.Inode) : false;
 
     /// <summary>Over TCP: found by the addresses of the connection.</summary>
     /// <param name="peer">The address at the other end.</param>

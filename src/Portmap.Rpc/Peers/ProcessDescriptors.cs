@@ -12,6 +12,7 @@ namespace Portmap.Rpc.Peers;
 internal static class ProcessDescriptors
 {
     private const string Prefix = "socket:[";
+    private const int TooManyInSystem = 23, TooManyOpen = 24;   // errno(3)
 
     /// <summary>The effective user of a process: whose its folder is (proc(5)).</summary>
     public static uint? UserOf(int processId) => PosixFile.At(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: false)?.UserId;
@@ -43,14 +44,18 @@ internal static class ProcessDescriptors
 
     /// <summary>
     /// Whether a process has a socket; no, where its descriptors may not be read (another user's
-    /// process).
+    /// process). Null when this process has no descriptor left to read them by.
     /// </summary>
-    public static bool Has(int processId, long inode)
+    public static bool? Has(int processId, long inode)
     {
         string wanted = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{inode}]");
         try
         {
             return DescriptorLinks.Of(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}")).Contains(wanted);
+        }
+        catch (IOException e) when (e.HResult is TooManyOpen or TooManyInSystem)
+        {
+            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

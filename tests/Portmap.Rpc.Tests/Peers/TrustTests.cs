@@ -192,6 +192,17 @@ public class TrustTests
     }
 
     [Fact]
+    public void Peer_WhoseClaimCouldNotBeLookedAt_IsLookedAtAgain()
+    {
+        LateSight sight = new();
+        Peer peer = new("tcp peer", 0, sight) { Trust = new Trust(new PortmapServerOptions()) };
+
+        peer.Resolve(77).Should().Be(0, "the socket could not be looked for");
+        peer.Resolve(77).Should().Be(0, "the descriptors could not be read");
+        peer.Resolve(77).Should().Be(77);
+    }
+
+    [Fact]
     public async Task Change_OverAConnectionWhoseProcessIsGoneAndItsNumberAnothers_IsOfNobodyKnown()
     {
         await using Harness harness = new(new PortmapServerOptions { AllowedUserIds = { 4_001, Nobody } });
@@ -273,7 +284,7 @@ public class TrustTests
             return true;
         }
 
-        public override bool Holds(int processId, PeerSocket socket)
+        public override bool? Holds(int processId, PeerSocket socket)
         {
             Asked.Add(processId);
             return processId == Holder;
@@ -300,7 +311,16 @@ public class TrustTests
     /// <summary>The kernel has no descriptor left the first time.</summary>
     private sealed class LateSight : PeerSight
     {
+        private bool _isRead;
+
         public int Looks { get; private set; }
+
+        public override bool? Holds(int processId, PeerSocket socket)
+        {
+            bool isRead = _isRead;
+            _isRead = true;
+            return isRead ? true : null;
+        }
 
         public override bool TryLook(out PeerSocket? socket)
         {
