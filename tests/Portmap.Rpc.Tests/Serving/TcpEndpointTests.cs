@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Rpc.Protocol;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -45,6 +46,17 @@ public sealed class TcpEndpointTests : AsyncTest
         await using PortmapServer server = Server("tcp:127.0.0.1:600");
         Exception? failed = Deprived.Run(() => Record.Exception(() => server.StartAsync().GetAwaiter().GetResult()));
         failed.Should().BeOfType<IOException>().Which.Message.Should().ContainAll("tcp:127.0.0.1:600", "EACCES", "CAP_NET_BIND_SERVICE");
+    }
+
+    [Fact]
+    public void Connection_OverTcp_EndsAfterTwoMinutesOfWhatIsNotAcknowledged()
+    {
+        const int Tcp = 6, UserTimeout = 18;   // TCP_USER_TIMEOUT, tcp(7)
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        TcpSocket.Prepare(socket);
+        byte[] milliseconds = new byte[sizeof(int)];
+        socket.GetRawSocketOption(Tcp, UserTimeout, milliseconds);
+        BitConverter.ToInt32(milliseconds).Should().Be(120_000);
     }
 
     [Fact]
