@@ -21,12 +21,12 @@ internal sealed class ProgramTable
     /// <summary>Finds a program.</summary>
     /// <param name="number">Its number.</param>
     /// <param name="version">Its version.</param>
-    /// <param name="low">The lowest version there is of the number, 0 when there is none.</param>
-    /// <param name="high">The highest one.</param>
+    /// <param name="versions">The lowest and the highest version there is of the number; null when
+    /// there is none. 0 is a version (RFC 5531).</param>
     /// <returns>The program, or null.</returns>
-    public RpcProgram? Find(uint number, uint version, out uint low, out uint high)
+    public RpcProgram? Find(uint number, uint version, out (uint Low, uint High)? versions)
     {
-        low = high = 0;
+        versions = null;
         RpcProgram? found = null;
 
         // A handful: a walk is as quick as a hash.
@@ -34,8 +34,8 @@ internal sealed class ProgramTable
         {
             if (program.Number == number)
             {
-                low = low == 0 ? program.Version : Math.Min(low, program.Version);
-                high = Math.Max(high, program.Version);
+                (uint low, uint high) = versions ?? (program.Version, program.Version);
+                versions = (Math.Min(low, program.Version), Math.Max(high, program.Version));
                 found = program.Version == version ? program : found;
             }
         }

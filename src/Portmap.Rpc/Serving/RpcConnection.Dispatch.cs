@@ -37,16 +37,16 @@ internal sealed partial class RpcConnection
 
     private ValueTask<bool> DispatchAsync(in CallHeader header, XdrReader arguments)
     {
-        RpcProgram? program = _programs.Find(header.Program, header.Version, out uint low, out uint high);
+        RpcProgram? program = _programs.Find(header.Program, header.Version, out (uint Low, uint High)? versions);
         if (program is null)
         {
-            if (high == 0)
+            if (versions is { } there)
             {
-                RpcMessage.WriteReply(_out, header.Xid, AcceptStatus.ProgramUnavailable);
+                RpcMessage.WriteProgramMismatch(_out, header.Xid, there.Low, there.High);
             }
             else
             {
-                RpcMessage.WriteProgramMismatch(_out, header.Xid, low, high);
+                RpcMessage.WriteReply(_out, header.Xid, AcceptStatus.ProgramUnavailable);
             }
 
             return ValueTask.FromResult(true);

@@ -35,6 +35,24 @@ public class ConnectionTests
     }
 
     [Theory]
+    [InlineData(0, 0, 0)]
+    [InlineData(0, 2, 2)]
+    [InlineData(2, 0, 2)]
+    [InlineData(0, uint.MaxValue, uint.MaxValue)]
+    public async Task Call_OfAVersionThatIsNotThere_NamesTheLowestAndTheHighest(uint one, uint other, uint highest)
+    {
+        PortmapServerOptions options = new();
+        foreach (uint version in new[] { one, other }.Distinct())
+        {
+            options.Programs.Add(new Versioned(version));
+        }
+
+        await using Harness harness = new(options);
+        (await harness.Open().ExchangeAsync(Wire.Call(7, Versioned.Id, version: 5, procedure: 0, []))).Should().Equal(Wire.Reply(7, 2, Wire.Words(0, highest)));
+        (await harness.Open().ExchangeAsync(Wire.Call(8, Versioned.Id, version: 0, procedure: 0, []))).Should().Equal(Wire.Success(8));
+    }
+
+    [Theory]
     [InlineData(Wire.Gluster, 3)]
     [InlineData(Wire.Gluster, 6)]
     [InlineData(Wire.GfDump, 3)]
@@ -314,5 +332,18 @@ public class ConnectionTests
                     return false;
             }
         }
+    }
+
+    private sealed class Versioned(uint version) : IRpcProgram
+    {
+        public const uint Id = 0x4322;
+
+        public uint Number => Id;
+
+        public uint Version => version;
+
+        public string Name => "Versioned";
+
+        public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => ValueTask.FromResult(false);
     }
 }
