@@ -15,7 +15,7 @@ internal static class ClientMutants
         s_rpc.This("Connection.Complaint: a socket that is not there is an address", "Calling/Connection.cs", "&& !File.Exists(path) =>", "&& !MUTANT && !File.Exists(path) =>", "UnreachableDaemonTests|PortmapClientTests"),
         s_rpc.This("Connection.IsNoSocket: a file is taken for a socket", "Calling/Connection.cs", "return OperatingSystem.IsLinux() && Posix.Status", "return !MUTANT && OperatingSystem.IsLinux() && Posix.Status", "UnreachableDaemonTests|PortmapClientTests"),
         s_rpc.This("Connection.ConnectAsync: one that does not answer stays open", "Calling/Connection.cs", "                await caller.DisposeAsync().ConfigureAwait(false);\n", "                if (!MUTANT) { await caller.DisposeAsync().ConfigureAwait(false); }\n", "UnreachableDaemonTests.Connect_"),
-        s_rpc.This("Connection.Unreachable: a daemon that hangs is to be started", "Calling/Connection.cs", "isLate && isConnected ?", "!MUTANT && isLate && isConnected ?", "UnreachableDaemonTests.Connect_"),
+        s_rpc.This("Connection.Unreachable: a daemon that hangs is to be started", "Calling/Connection.cs", "isLate && (isConnected || isOfThisHost) ?", "!MUTANT && isLate && (isConnected || isOfThisHost) ?", "UnreachableDaemonTests.Connect_"),
         s_rpc.This("MapCalls.SnapshotAsync: the first page is all", "Calling/MapCalls.cs", "while (next != 0);", "while (!MUTANT && next != 0);", "ListingTests|PortmapClientTests"),
         s_rpc.This("MapWatch.ReadAsync: always from the same revision", "Calling/MapWatch.cs", "revision = update.Revision;", "revision = MUTANT ? revision : update.Revision;", "PortmapClientWatchTests"),
         s_rpc.This("MapWatch.ReadAsync: goes on over what broke", "Calling/MapWatch.cs", "if (caller is not null && e is IOException)", "if (!MUTANT && caller is not null && e is IOException)", "PortmapClientWatchTests"),
@@ -38,10 +38,10 @@ internal static class ClientMutants
     private static IEnumerable<Mutant> Peers =>
     [
         s_rpc.This("Peer.Resolve: any number of wrong claims is looked at", "Peers/Peer.cs", "|| _wrongClaims?.Count >= MaxWrongClaims)", "|| (!MUTANT && _wrongClaims?.Count >= MaxWrongClaims))", "PeerSocketTests|TrustTests|CallerRightsTests|ForkedClientTests"),
-        s_rpc.This("Peer.Resolve: a claim is believed", "Peers/Peer.cs", "&& Sight!.Holds(claimedProcessId, socket))", "&& (MUTANT || Sight!.Holds(claimedProcessId, socket)))", "PeerSocketTests|TrustTests|CallerRightsTests|ForkedClientTests"),
+        s_rpc.This("Peer.Resolve: a claim is believed", "Peers/Peer.cs", "? Sight!.Holds(claimedProcessId, socket) :", "? MUTANT ? true : Sight!.Holds(claimedProcessId, socket) :", "PeerSocketTests|TrustTests|CallerRightsTests|ForkedClientTests"),
         s_rpc.This("Peer.Look: what could not be looked at is never looked at again", "Peers/Peer.cs", "_isLookedAt = Sight.TryLook(out _socket);", "_isLookedAt = Sight.TryLook(out _socket) || MUTANT;", "TrustTests"),
         s_rpc.This("Peer.IsTrusted: whoever has a name", "Peers/Peer.cs", "UserId is { } user ? Trust.IsOwn(user) : IsUnix;", "UserId is { } user ? MUTANT || Trust.IsOwn(user) : IsUnix;", "UserShareTests|TrustTests"),
-        s_rpc.This("PeerSight.Holds: a process that another user passed its socket", "Peers/PeerSight.cs", "|| ProcessDescriptors.UserOf(processId) == socket.UserId)", "|| MUTANT || ProcessDescriptors.UserOf(processId) == socket.UserId)", "PeerSocketTests"),
+        s_rpc.This("PeerSight.Holds: a process that another user passed its socket", "Peers/PeerSight.cs", "|| ProcessDescriptors.UserOf(processId) == socket.UserId ?", "|| MUTANT || ProcessDescriptors.UserOf(processId) == socket.UserId ?", "PeerSocketTests"),
         s_rpc.This("SocketDiagnosis.TryFindTcp: a listener is a peer", "Peers/SocketDiagnosis.cs", "TcpStates.IsConnected(answer[1]) && IsSame(answer.AsSpan(SockDiag.SocketIdAt), answer[0], local, remote)", "(MUTANT || (TcpStates.IsConnected(answer[1]) && IsSame(answer.AsSpan(SockDiag.SocketIdAt), answer[0], local, remote)))", "PeerSocketTests"),
         s_rpc.This("SocketDiagnosis.TryFindTcp: one that nobody has cannot be asked for", "Peers/SocketDiagnosis.cs", "return error == NoSuchEntry;", "return !MUTANT && error == NoSuchEntry;", "PeerSocketTests") with
         {
