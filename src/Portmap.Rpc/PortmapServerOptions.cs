@@ -203,7 +203,8 @@ public sealed class PortmapServerOptions
     public int MaxPortsPerUser { get; set; } = 4_096;
 
     /// <summary>How long a request waits for a change at most, whatever it asks for.</summary>
-    /// <value>0 to 1 h. The default is 60 s.</value>
+    /// <value>0 to 1 h. The default is 60 s. Below a second the client rests between its requests,
+    /// and sees a change up to a second late.</value>
     public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Makes the meter <c>Portmap.Rpc</c> of this server.</summary>
