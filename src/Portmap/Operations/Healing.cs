@@ -176,6 +176,7 @@ internal sealed class Healing(RegistryParts parts)
 
         session.NoteAcquired(lease);
         new Gates(parts).Open(lease);
+        LeaseOutcome.EndIfDisposed(lease, parts);
         return lease;
     }
 

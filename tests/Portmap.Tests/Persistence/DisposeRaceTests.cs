@@ -81,6 +81,34 @@ public sealed class DisposeRaceTests
         Check(isDone, isRelease: false, earlier: null, run.InForce("a"), "who picks");
     }
 
+    /// <summary>A report of an owner that has nothing acquires for it.</summary>
+    [Fact]
+    public async Task ReportBindFailureAsync_RegistryEndsWhileAStrategyPicks_TheLeaseEndsWithIt()
+    {
+        Ending strategy = new();
+        PortRegistryOptions options = new() { Ports = "20000-20009", Probe = false };
+        options.AddStrategy(strategy).Strategy = strategy.Name;
+        await using PortRegistry registry = new(options);
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        strategy.Registry = registry;
+
+        PortLease? lease = null;
+        try
+        {
+            lease = await session.ReportBindFailureAsync(new PortClaimRequest("a", 20_003)).AsTask().Within();
+        }
+        catch (ObjectDisposedException)
+        {
+            // That is an answer too.
+        }
+
+        if (lease is not null)
+        {
+            lease.Ended.IsCancellationRequested.Should().BeTrue();
+            await lease.WhenBound.Awaiting(task => task.Within()).Should().ThrowAsync<Exception>();
+        }
+    }
+
     [Theory]
     [InlineData(PortDurability.Background)]
     [InlineData(PortDurability.Confirmed)]
