@@ -32,7 +32,7 @@ public static partial class PortmapExtensions
     {
         ArgumentNullException.ThrowIfNull(registry);
         ArgumentNullException.ThrowIfNull(claim);
-        FleetBonds bonds = new(registry.Parts.Table, registry.Parts.Clock, claim);
+        FleetBonds bonds = new(registry.Parts.Table, registry.Parts.Fence, registry.Parts.Clock, claim);
         return registry.Parts.TryJoin(bonds)
             ? new Parting(registry.Parts, bonds)
             : throw new InvalidOperationException("The registry is joined to a fleet already. Dispose that one first, or let this one only look (Publish = false).");

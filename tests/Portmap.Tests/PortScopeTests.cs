@@ -160,6 +160,72 @@ public class PortScopeTests
         lease.Ended.IsCancellationRequested.Should().Be(!how.Contains("regist", StringComparison.Ordinal) && how is not ("signed out" or "died"), "it was given back, not lost");
     }
 
+    /// <summary>The claim is another host's to have from then on. A worker that comes back with its
+    /// old epoch would be served here beside the one there.</summary>
+    [Theory]
+    [InlineData("lost")]
+    [InlineData("lost on another port")]
+    [InlineData("lost before it registered")]
+    [InlineData("lost with the fleet")]
+    [InlineData("released registration")]
+    [InlineData("signed out")]
+    [InlineData("died")]
+    public async Task Register_ClaimInTheFleetIsOver_IsRefusedAndToldNotToComeAgain(string how)
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Protocol = PortProtocol.TcpAndUdp }).Within();
+        long epoch = lease.Epoch;
+        switch (how)
+        {
+            case "lost":
+                scene.Here.Register("b1", lease.Port, epoch);
+                fleet.Of("b1").Lose();
+                break;
+            case "lost on another port":
+                scene.Here.Register("b1", lease.Port, epoch);
+                epoch = scene.Here.Register("b1", lease.Port + 1, epoch).Epoch!.Value;
+                epoch.Should().NotBe(lease.Epoch);
+                fleet.Of("b1").Lose();
+                break;
+            case "lost before it registered":
+                fleet.Of("b1").Lose();
+                break;
+            case "lost with the fleet":
+                scene.Here.Register("b1", lease.Port, epoch);
+                fleet.Dispose();
+                break;
+            case "released registration":
+                scene.Here.Register("b1", lease.Port, epoch);
+                lease.TryRelease(out _).Should().BeTrue();
+                break;
+            case "signed out":
+                scene.Here.Register("b1", lease.Port, epoch);
+                scene.Here.TryRelease("b1", out _).Should().BeTrue();
+                scene.Here.TryRelease(new PortClaimRequest("b1") { Protocol = PortProtocol.Udp, Epoch = epoch }, out _);
+                break;
+            case "died":
+                Child worker = scene.StartChild();
+                scene.SessionOf(worker).Register("b1", lease.Port, epoch);
+                scene.SessionOf(worker).Register("b1", lease.Port, epoch, PortProtocol.Udp);
+                worker.Kill();
+                scene.Clock.Advance(TimeSpan.FromSeconds(2));
+                break;
+        }
+
+        await fleet.Of("b1").GivenBack.Within();
+
+        foreach ((PortProtocol protocol, long own) in ((PortProtocol, long)[])[(PortProtocol.Tcp, epoch), (PortProtocol.Udp, lease.Epoch)])
+        {
+            PortRefusal refusal = scene.Here.RegisterRefused("b1", lease.Port, own, protocol).ShouldExplain(PortRefusalReason.Stale, "b1", own, "fleet", "Acquire again");
+            refusal.HolderEpoch.Should().Be(own, "a worker takes a stale epoch that nobody holds for one of an earlier run, and registers without it");
+        }
+
+        scene.PortOf("b1").Should().Be(0);
+        scene.Here.Register("b1", lease.Port);   // as one that nobody acquired for
+        scene.Registry.AssertInvariants();
+    }
+
     [Fact]
     public async Task Claim_LeaseHealedOrGoesOnOverAnotherSession_IsKept()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -6,6 +7,7 @@ namespace Portmap.Operations;
 /// one".</summary>
 /// <remarks>
 /// <code>
+///   of a lease whose claim in the fleet is over                 stale, whatever else the owner has
 ///   of the open lease, or of the registration in force          it takes effect on that one
 ///   of the last registration, which is over                     the same again: accepted while the owner has nothing newer
 ///   of another run, and the store knows a later registration    stale
@@ -13,10 +15,16 @@ namespace Portmap.Operations;
 ///   anything else                                               stale
 /// </code>
 /// The last registration is what the table remembers of the owner, else what the store told when it
-/// was opened. Threads: stateless but for what is set once, before the registry is used.
+/// was opened. Threads: safe for any; what the store told is set once, before the
+/// registry is used.
 /// </remarks>
 internal sealed class EpochFence(PortTable table, EpochSource epochs)
 {
+    private const int MostClosed = 65_536;
+
+    /// <summary>The epoch of an owner's last lease whose claim in the fleet is over; null until
+    /// there is one.</summary>
+    private ConcurrentDictionary<string, long>? _closed;
     private Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>>? _stored;
     private bool _knowsAll;
 
@@ -42,6 +50,30 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         LastRegistration? last = LastOf(owner);
         return last?.IsOf(epoch) == true || (_knowsAll && (isOutrun || last?.Origin > epoch)) ? epoch : 0;
     }
+
+    /// <summary>The claim in the fleet that a lease was granted by is over: nobody may register by
+    /// its epoch from now on, for another host may have the owner.</summary>
+    public void Close(string owner, long epoch)
+    {
+        ConcurrentDictionary<string, long> closed = Volatile.Read(ref _closed) ?? Interlocked.CompareExchange(ref _closed, new(StringComparer.Ordinal), null) ?? _closed;
+        closed.AddOrUpdate(owner, epoch, (_, known) => Math.Max(known, epoch));
+        if (closed.Count > MostClosed)
+        {
+            // The older half: an epoch is higher for each later lease, and few workers are that slow.
+            foreach (KeyValuePair<string, long> old in closed.ToArray().OrderBy(pair => pair.Value).Take(MostClosed / 2))
+            {
+                closed.TryRemove(old);
+            }
+        }
+    }
+
+    /// <summary>The epoch of the owner's last lease whose claim in the fleet is over, or 0.</summary>
+    public long ClosedOf(string owner) => Volatile.Read(ref _closed)?.GetValueOrDefault(owner) ?? 0;
+
+    /// <summary>Whether an epoch is of a lease whose claim in the fleet is over, or of a
+    /// registration that goes back to it.</summary>
+    public bool IsClosed(OwnerKey owner, long epoch) =>
+        ClosedOf(owner.Owner) is not 0 and long closed && (closed == epoch || (LastOf(owner) is { } last && last.IsOf(epoch) && last.IsOf(closed)));
 
     /// <summary>What the owner had last, now that nothing of it is in force; null when nobody
     /// knows.</summary>

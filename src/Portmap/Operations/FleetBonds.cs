@@ -18,19 +18,23 @@ namespace Portmap.Operations;
 /// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a
 /// claim takes a round over the network, so that a copy of some thousand references does not
 /// count.</para>
+/// <para>I4. Before a bond is lost or given back the epoch of its lease is closed
+/// (<see cref="EpochFence.Close"/>): "the same again" would be served here without one.</para>
 /// Progress: a look is wait-free and allocates nothing; ending is that of the table; keeping and
 /// removing a bond is lock-free.
 /// </remarks>
 internal sealed class FleetBonds
 {
     private readonly PortTable _table;
+    private readonly EpochFence _fence;
     private readonly RegistryClock _clock;
     private readonly Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> _claim;
     private Dictionary<string, Tie> _ties = new(StringComparer.Ordinal);
 
-    public FleetBonds(PortTable table, RegistryClock clock, Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> claim)
+    public FleetBonds(PortTable table, EpochFence fence, RegistryClock clock, Func<string, Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)>> claim)
     {
         _table = table;
+        _fence = fence;
         _clock = clock;
         _claim = claim;
     }
@@ -139,13 +143,19 @@ internal sealed class FleetBonds
         }
     }
 
-    /// <summary>A registration took effect. One that was on its way when the owner was lost ends
-    /// here.</summary>
+    /// <summary>A registration took effect. One that was on its way when the owner was lost, or
+    /// given back, ends here.</summary>
     public void Registered(string owner)
     {
         if (Ties.TryGetValue(owner, out Tie? tie) && !tie.Bond.IsHeld)
         {
             Lose(tie);
+        }
+
+        if (_fence.ClosedOf(owner) is not 0 and long closed)
+        {
+            EndServed(PortProtocol.Tcp, owner, closed);
+            EndServed(PortProtocol.Udp, owner, closed);
         }
     }
 
@@ -179,6 +189,16 @@ internal sealed class FleetBonds
         }
     }
 
+    /// <summary>What a process is answered that registers by an epoch whose claim in the fleet is
+    /// over.</summary>
+    /// <remarks>The epoch is named as the holder's too, so that the worker does not take itself for
+    /// one of an earlier run and register without it.</remarks>
+    public static PortRefusal Closed(Place wanted, long epoch) => new(
+        PortRefusalReason.Stale,
+        () => string.Create(CultureInfo.InvariantCulture, $"The claim of {wanted.Owner} with epoch {epoch} has ended: this host no longer holds the owner in the fleet. Acquire again."),
+        wanted.Owner, wanted.Port, wanted.Protocol)
+    { Holder = wanted.Owner, HolderEpoch = epoch };
+
     private static PortRefusal Lost(ILease lease, FleetBond bond) => new(
         PortRefusalReason.LeaseEnded,
         () => string.Create(CultureInfo.InvariantCulture, $"The lease {lease.Epoch} of {lease.Owner} ended: this host lost the owner in the fleet, which it held by epoch {bond.Epoch}. Stop its workers, and acquire again."),
@@ -200,6 +220,7 @@ internal sealed class FleetBonds
             return;   // who acquires looks when it is granted, and meanwhile nothing is served
         }
 
+        _fence.Close(tie.Owner, lease.Epoch);
         lease.SetOutcome(Lost(lease, tie.Bond));   // before the end of its claim, which would say less
         End(lease.Claim);
         End(lease.Twin);
@@ -215,12 +236,16 @@ internal sealed class FleetBonds
             return;
         }
 
-        long now = _clock.NowMs;
-        _table.TryEnd(new ClaimView(half), ClaimEnd.Released, now);
-        ClaimView served = _table.FindServed(half.Protocol, new ClaimView(half).Owner);
-        if (served.IsOf(half.Epoch))
+        _table.TryEnd(new ClaimView(half), ClaimEnd.Released, _clock.NowMs);
+        EndServed(half.Protocol, new ClaimView(half).Owner, half.Epoch);   // it went on over another session
+    }
+
+    private void EndServed(PortProtocol protocol, string owner, long epoch)
+    {
+        ClaimView served = _table.FindServed(protocol, owner);
+        if (served.IsOf(epoch))
         {
-            _table.TryEnd(served, ClaimEnd.Released, now);   // it went on over another session
+            _table.TryEnd(served, ClaimEnd.Released, _clock.NowMs);
         }
     }
 
@@ -244,6 +269,11 @@ internal sealed class FleetBonds
 
     private void Remove(Tie tie)
     {
+        if (Volatile.Read(ref tie.Lease) is { } lease)
+        {
+            _fence.Close(tie.Owner, lease.Epoch);
+        }
+
         if (Change(tie.Owner, to: null, replaces: tie))
         {
             tie.Bond.GiveBack();

@@ -61,6 +61,12 @@ internal struct RegistrationRight
     private static RegistrationRight ByEpoch(in WantedRegistration wanted, SessionHolder caller, in OwnerClaims has, EpochFence fence, out PortRefusal? refusal)
     {
         (ClaimView lease, ClaimView bound) = (has.Lease, has.Bound);
+        if (fence.IsClosed(wanted.Owner, wanted.Epoch))
+        {
+            refusal = FleetBonds.Closed(wanted.Place, wanted.Epoch);
+            return default;
+        }
+
         refusal = null;
         if (!lease.IsNone && lease.Epoch == wanted.Epoch)
         {
