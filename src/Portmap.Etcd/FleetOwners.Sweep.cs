@@ -33,7 +33,7 @@ public sealed partial class FleetOwners
             RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = key }, cancellationToken).ConfigureAwait(false);
             if (response.Kvs is [var found] && found.Lease == term.Id && !IsClaimedHere(owner))
             {
-                await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), cancellationToken).ConfigureAwait(false);
+                await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -153,7 +153,7 @@ public sealed partial class FleetOwners
         ByteString key = _keys.Claim(claim.Owner);
         try
         {
-            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term.Ended).ConfigureAwait(false);
+            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term, claim.Term.Ended).ConfigureAwait(false);
         }
         catch (EtcdException)
         {
@@ -255,7 +255,7 @@ public sealed partial class FleetOwners
 
             // Our own of before, lost or released here, and etcd was not told yet. Nobody else of
             // this host claims it now.
-            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), cancellationToken).ConfigureAwait(false);
+            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -332,13 +332,14 @@ public sealed partial class FleetOwners
     }
 
     /// <summary>Etcd may have been restored from before a claim, or somebody deleted its key: who
-    /// is not there any more has lost.</summary>
+    /// is not there any more has lost. The epoch alone does not tell: a restored etcd counts the
+    /// same revisions again.</summary>
     private async Task VerifyAsync(CancellationToken cancellationToken)
     {
         foreach (FleetClaim claim in Held.All)
         {
             RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = _keys.Claim(claim.Owner) }, cancellationToken).ConfigureAwait(false);
-            if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch)
+            if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch || found.Lease != claim.Term.Id)
             {
                 Lose(claim);
             }
@@ -356,8 +357,10 @@ public sealed partial class FleetOwners
         }
     }
 
-    private Task<TxnResponse> LetGoOnceAsync(ByteString key, Compare condition, CancellationToken cancellationToken) =>
-        _client.TxnAsync(Txn.When(condition).Then(Txn.Delete(key)), cancellationToken);
+    // Of our own lease besides: a restored etcd counts the same revisions again, and another host
+    // may have claimed the owner by the very one.
+    private Task<TxnResponse> LetGoOnceAsync(ByteString key, Compare condition, LeaseTerm term, CancellationToken cancellationToken) =>
+        _client.TxnAsync(Txn.When(condition, Txn.HasLease(key, term.Id)).Then(Txn.Delete(key)), cancellationToken);
 
     /// <summary>Takes a key back, as often as it takes, for as long as the lease would hold
     /// it.</summary>
@@ -370,7 +373,7 @@ public sealed partial class FleetOwners
             {
                 try
                 {
-                    await LetGoOnceAsync(key, condition, term.Ended).ConfigureAwait(false);
+                    await LetGoOnceAsync(key, condition, term, term.Ended).ConfigureAwait(false);
                     return;
                 }
                 catch (EtcdException)

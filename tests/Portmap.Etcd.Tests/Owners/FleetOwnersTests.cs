@@ -212,6 +212,42 @@ public class FleetOwnersTests
         old.IsHeld.Should().BeTrue("it stands in the backup, and so does the lease");
     }
 
+    /// <summary>A restored etcd counts the same revisions again: another host claims the owner by
+    /// the very epoch.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Claim_EtcdRestoredAndAnotherClaimsByTheSameEpoch_IsLostAndTheOthersIsKept()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using TempFolder folder = new();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start("a", wire.Endpoint, Configure, isPublishing: false);
+        await using Host b = Host.Start("b", etcd.Endpoints, Configure, isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected && b.Fleet.Status.IsConnected);
+        await etcd.CtlAsync("snapshot", "save", folder["backup"]);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        FleetClaim released = await a.Fleet.Owners.ClaimAsync("released").Within();
+        wire.Break();
+        await etcd.First.KillAsync();
+        await released.DisposeAsync();   // etcd is told when the wire is mended
+        await etcd.First.RestoreAsync(folder["backup"]);
+        await etcd.First.StartAsync();
+        await using FleetClaim second = await b.UntilClaimedAsync(Owner), third = await b.UntilClaimedAsync("released");
+        (second.Epoch, third.Epoch).Should().Be((claim.Epoch, released.Epoch));
+
+        wire.Mend();
+
+        await Seen.UntilAsync(() => !claim.IsHeld);
+        for (int i = 0; i < 10; i++)
+        {
+            await using FleetClaim later = await a.UntilClaimedAsync(string.Create(CultureInfo.InvariantCulture, $"later{i}"));
+        }
+
+        (await etcd.EpochOfAsync(Owner)).Should().Be(second.Epoch);
+        (await etcd.EpochOfAsync("released")).Should().Be(third.Epoch);
+
+        static void Configure(PortmapFleetOptions options) => (options.LeaseTtl, options.Mirror) = (TimeSpan.FromMinutes(5), false);
+    }
+
     [NeedsFact("etcd")]
     public async Task Claim_LeaderKilledOfThree_IsKept()
     {
