@@ -58,7 +58,9 @@ public sealed class PortmapFleetOptions
     /// <summary>Whether a daemon that stops leaves its entries and claims until
     /// <see cref="LeaseTtl"/> is over.</summary>
     /// <value>The default is false: they go at once. True is for a daemon whose workers go on while
-    /// it is restarted: one that is back in time takes its entries over without a gap.</value>
+    /// it is restarted: one that is back in time takes its entries over without a gap. The entry of
+    /// a worker that has not signed in again by the end of <see cref="LeaseTtl"/> goes
+    /// then.</value>
     /// <remarks>Owners that the registry acquired with <see cref="PortScope.Fleet"/> are given back
     /// in any case.</remarks>
     public bool KeepEntriesOnStop { get; set; }

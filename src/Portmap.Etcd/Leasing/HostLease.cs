@@ -27,6 +27,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     private string? _trouble = Nothing;
     private bool _isDenied;
+    private bool _hasTakenOver;
     private long _lastId;
 
     /// <summary>The connection broke and is back: what etcd knows may be of an earlier
@@ -41,6 +42,10 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     /// <summary>Etcd answered last that this host may not.</summary>
     public bool IsDenied => Volatile.Read(ref _isDenied);
+
+    /// <summary>The name was left by a daemon that let its entries outlive it: they stay for the
+    /// rest of their own lease, as the workers sign in one after the other.</summary>
+    public bool HasTakenOver => Volatile.Read(ref _hasTakenOver);
 
     /// <summary>Waits until there is a lease.</summary>
     public async Task<LeaseTerm> WhenHeldAsync(CancellationToken cancellationToken)
@@ -102,6 +107,11 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
             if (found.Lease != term.Id && other.Instance != Guid.Empty && other.Instance != _record.Instance && !other.IsOfDeadProcessHere)
             {
                 return other;
+            }
+
+            if (found.Lease != term.Id && other is { Instance: var instance, Address.Length: > 0 } && instance == Guid.Empty)
+            {
+                Volatile.Write(ref _hasTakenOver, true);
             }
 
             condition = Txn.IsModifiedAt(keys.Host, found.ModRevision);

@@ -131,15 +131,17 @@ internal sealed class Publisher(
     }
 
     /// <summary>Lists what etcd holds of this host, and marks what differs from the registry in
-    /// either direction.</summary>
+    /// either direction; but for what a daemon left that nobody serves again yet. That goes with
+    /// the lease it has.</summary>
     private async Task CompareAsync(LeaseTerm term, CancellationToken cancellationToken)
     {
+        HashSet<OwnerKey> left = [];
         _published.Clear();
         long revision = await ListAsync(keys.Tcp, 0).ConfigureAwait(false);
         await ListAsync(keys.Udp, revision).ConfigureAwait(false);
         foreach (OwnerKey owner in _published.Keys)
         {
-            if (!TryGetWanted(owner, out PublishedEntry wanted) || wanted != _published[owner])
+            if (TryGetWanted(owner, out PublishedEntry wanted) ? wanted != _published[owner] : !left.Contains(owner))
             {
                 Dirty.Add(owner);
             }
@@ -162,7 +164,12 @@ internal sealed class Publisher(
                     // One with another lease, or that cannot be read, is there and is not right: no
                     // entry of ours has port 0.
                     bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value, out PublishedEntry entry);
-                    _published[new OwnerKey(Encoding.UTF8.GetString(name), protocol)] = isOurs ? entry : default;
+                    OwnerKey owner = new(Encoding.UTF8.GetString(name), protocol);
+                    _published[owner] = isOurs ? entry : default;
+                    if (lease.HasTakenOver && pair.Lease != term.Id && pair.Lease != 0)
+                    {
+                        left.Add(owner);
+                    }
                 }
             },
             cancellationToken, at);

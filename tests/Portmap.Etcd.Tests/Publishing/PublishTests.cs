@@ -108,12 +108,29 @@ public class PublishTests
         looker.Map.EnumerateHosts().Select(host => host.Name).Should().Equal("looker");
     }
 
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Dispose_KeepEntriesOnStop_WhatDoesNotComeBackGoesWithItsLease()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromSeconds(2)));
+        a.RegisterMany(300);
+        await looker.UntilSameAsync(a);
+
+        await a.DisposeAsync();
+        await etcd.CtlAsync("put", "/portmap/v1/e/a/nobody", """{"port":1,"epoch":1}""");   // goes with no lease
+        await using Host again = Host.Start("a", etcd.Endpoints);
+        again.RegisterMany(10);
+
+        await looker.UntilSameAsync(again);
+    }
+
     [NeedsFact("etcd")]
     public async Task Dispose_KeepEntriesOnStop_IsTakenOverWithoutAGap()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host looker = Host.Look(etcd.Endpoints);
-        Host a = Host.Start("a", etcd.Endpoints, options => options.KeepEntriesOnStop = true);
+        Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromMinutes(10)));
         a.RegisterMany(300);
         await looker.UntilSameAsync(a);
         using CancellationTokenSource end = Deadline.Source();
@@ -122,7 +139,8 @@ public class PublishTests
 
         await a.DisposeAsync();
         await using Host again = Host.Start("a", etcd.Endpoints, options => options.KeepEntriesOnStop = true);
-        again.RegisterMany(300);
+        await Seen.UntilAsync(() => again.Fleet.Status.IsPublished);
+        again.RegisterMany(300);   // the workers come back when the daemon serves again
         await looker.UntilSameAsync(again);
         await end.CancelAsync();
         await watching.Within();
