@@ -210,11 +210,18 @@ public sealed partial class FleetOwners
     private async Task<long> ClaimAsync(string owner, ByteString key, ByteString value, LeaseTerm term, CancellationToken cancellationToken)
     {
         Backoff backoff = new(_time);
+        bool isHostThere = true;
         while (true)
         {
             TxnResponse response;
             try
             {
+                if (!isHostThere)
+                {
+                    await ClaimHostAsync(owner, term, cancellationToken).ConfigureAwait(false);
+                    isHostThere = true;
+                }
+
                 response = await _client.TxnAsync(
                     Txn.When(Txn.IsAbsent(key), Txn.HasLease(_keys.Host, term.Id)).Then(Txn.Put(key, value, term.Id)).Else(Txn.Get(key)),
                     cancellationToken).ConfigureAwait(false);
@@ -236,7 +243,9 @@ public sealed partial class FleetOwners
 
             if (response.Found() is not { } found)
             {
-                throw Refused(PortRefusalReason.StoreFailed, owner, $"The lease of this host is over at etcd, or its name is another daemon's. Try again.");
+                isHostThere = false;   // or its key is not of our lease
+                await backoff.WaitAsync(cancellationToken).ConfigureAwait(false);
+                continue;
             }
 
             if (found.Value == value)
@@ -256,6 +265,18 @@ public sealed partial class FleetOwners
             // Our own of before, lost or released here, and etcd was not told yet. Nobody else of
             // this host claims it now.
             await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The host's key was deleted by hand, or its lease is over: only one of the two can be
+    /// put right here.</summary>
+    private async Task ClaimHostAsync(string owner, LeaseTerm term, CancellationToken cancellationToken)
+    {
+        if (await _lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false) is { } holder)
+        {
+            throw Refused(
+                PortRefusalReason.StoreFailed, owner,
+                $"Another daemon has the name of this host, '{_options.Host}' (address {holder.Address}, process {holder.ProcessId}), so that '{owner}' cannot be claimed. Give each host a name of its own.");
         }
     }
 
@@ -317,6 +338,7 @@ public sealed partial class FleetOwners
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
         try
         {
+            await VerifyHostAsync(term, either.Token).ConfigureAwait(false);
             await VerifyAsync(either.Token).ConfigureAwait(false);
             await SweepAsync(term, either.Token).ConfigureAwait(false);
         }
@@ -328,6 +350,17 @@ public sealed partial class FleetOwners
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             _doubt.Set();   // it begins again when the lease was renewed meanwhile
+        }
+    }
+
+    /// <summary>Somebody deleted the key of this host: without it nothing can be claimed, and one
+    /// that publishes nothing has nobody else who writes it.</summary>
+    private async Task VerifyHostAsync(LeaseTerm term, CancellationToken cancellationToken)
+    {
+        TxnResponse response = await _client.TxnAsync(Txn.When(Txn.HasLease(_keys.Host, term.Id)), cancellationToken).ConfigureAwait(false);
+        if (!response.Succeeded)
+        {
+            await _lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,0 +1,51 @@
+namespace Portmap.Etcd.Tests.Leasing;
+
+/// <summary>The lease of a host and its key, when somebody else takes them away.</summary>
+public class HostLeaseTests
+{
+    private const string Owner = "vol0/leader";
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_HostsKeyDeletedByHand_WritesItAgainAndClaims()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        await etcd.CtlAsync("del", "/portmap/v1/h/a");
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        claim.IsHeld.Should().BeTrue();
+        (await etcd.CountAsync("/portmap/v1/h/a")).Should().Be(1);
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task HostThatPublishesNothing_HostsKeyDeletedByHand_WritesItAgainWithTheNextAudit()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.AuditInterval = TimeSpan.FromSeconds(1), isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        await etcd.CtlAsync("del", "/portmap/v1/h/a");
+
+        using CancellationTokenSource limit = Deadline.Source();
+        while (await etcd.CountAsync("/portmap/v1/h/a") == 0)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+        }
+    }
+
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_NameIsAnotherDaemonsNow_IsRefused()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+        await etcd.CtlAsync("put", "/portmap/v1/h/a", """{"address":"10.0.0.8","instance":"0a000000-0000-0000-0000-000000000001"}""");
+
+        Func<Task> claim = () => a.Fleet.Owners.ClaimAsync(Owner);
+
+        (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.StoreFailed })
+            .And.Match<PortRefusal>(refusal => refusal.Message.Contains("10.0.0.8", StringComparison.Ordinal));
+    }
+}
