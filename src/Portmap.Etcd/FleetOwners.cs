@@ -23,6 +23,7 @@ public sealed partial class FleetOwners
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<Task, bool> _givingBack = new();
     private readonly WakeUp _doubt;
     private readonly FleetMetrics _metrics;
 
@@ -122,7 +123,7 @@ public sealed partial class FleetOwners
                 }
                 catch (OperationCanceledException)
                 {
-                    LoseAll(term);
+                    LoseAll(term, isLetGo: !stop.IsCancellationRequested);
                     stop.ThrowIfCancellationRequested();
                 }
             }
@@ -134,11 +135,32 @@ public sealed partial class FleetOwners
     }
 
     /// <summary>Ends a claim here at once, and at etcd as soon as that can be told.</summary>
-    internal void Lose(FleetClaim claim)
+    internal void Lose(FleetClaim claim) => Lose(claim, isLetGo: true);
+
+    /// <summary>Ends every claim here, once the term of all of them is over. Their keys go with the
+    /// lease, or stay for the rest of its time: that is said elsewhere.</summary>
+    internal void LoseAll()
     {
-        if (TryEnd(claim, isLost: true))
+        foreach (FleetClaim claim in Held.All)
         {
-            FleetLog.ClaimLost(_logger, Printable.Of(claim.Owner), claim.Epoch);
+            Lose(claim, isLetGo: false);
+        }
+    }
+
+    /// <summary>Waits until etcd was told of what is given back at this moment, or it could not be
+    /// reached.</summary>
+    internal async Task WhenGivenBackAsync() => await Task.WhenAll(_givingBack.Keys).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private void Lose(FleetClaim claim, bool isLetGo)
+    {
+        if (!TryEnd(claim, isLost: true))
+        {
+            return;
+        }
+
+        FleetLog.ClaimLost(_logger, Printable.Of(claim.Owner), claim.Epoch);
+        if (isLetGo)
+        {
             _ = LetGoAsync(_keys.Claim(claim.Owner), Txn.IsCreatedAt(_keys.Claim(claim.Owner), claim.Epoch), claim.Term);
         }
     }
@@ -150,6 +172,20 @@ public sealed partial class FleetOwners
             return;
         }
 
+        Task once = GiveBackAsync(claim);
+        _givingBack.TryAdd(once, true);
+        try
+        {
+            await once.ConfigureAwait(false);
+        }
+        finally
+        {
+            _givingBack.TryRemove(once, out _);
+        }
+    }
+
+    private async Task GiveBackAsync(FleetClaim claim)
+    {
         ByteString key = _keys.Claim(claim.Owner);
         try
         {
@@ -379,13 +415,13 @@ public sealed partial class FleetOwners
         }
     }
 
-    private void LoseAll(LeaseTerm term)
+    private void LoseAll(LeaseTerm term, bool isLetGo = true)
     {
         foreach (FleetClaim claim in Held.All)
         {
             if (claim.Term == term)
             {
-                Lose(claim);
+                Lose(claim, isLetGo);
             }
         }
     }

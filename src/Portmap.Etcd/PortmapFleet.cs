@@ -131,12 +131,24 @@ public sealed class PortmapFleet : IAsyncDisposable
             return;
         }
 
+        FleetClaim[] held = [.. Owners.Held.All];
         _joined?.Dispose();
+        if (_options.KeepEntriesOnStop)
+        {
+            await Owners.WhenGivenBackAsync().ConfigureAwait(false);   // else the lease goes, and these with it
+        }
+
+        ILookup<bool, FleetClaim> isKept = held.ToLookup(claim => Owners.Held.Find(claim.Owner) == claim);
         await _stop.CancelAsync().ConfigureAwait(false);
         if (_running is { } running)
         {
             await running.ConfigureAwait(false);
-            await (_options.KeepEntriesOnStop ? _lease.LeaveAsync() : _lease.RevokeAsync()).ConfigureAwait(false);
+
+            // After the end of the lease's term: a claim that is answered later sees that end itself.
+            Owners.LoseAll();
+            await (_options.KeepEntriesOnStop
+                ? _lease.LeaveAsync(_publisher?.Ended(isKept[false], [.. isKept[true].Select(claim => claim.Epoch)]) ?? [])
+                : _lease.RevokeAsync()).ConfigureAwait(false);
         }
 
         _subscribers.End();

@@ -62,7 +62,7 @@ public sealed class PortmapFleetOptions
     /// a worker that has not signed in again by the end of <see cref="LeaseTtl"/> goes
     /// then.</value>
     /// <remarks>Owners that the registry acquired with <see cref="PortScope.Fleet"/> are given back
-    /// in any case.</remarks>
+    /// in any case, and their entries go with them.</remarks>
     public bool KeepEntriesOnStop { get; set; }
 
     /// <summary>The user of etcd, or null when it asks for none.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Portmap.Etcd.Connecting;
 using Portmap.Etcd.Diagnostics;
@@ -24,6 +25,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     private TaskCompletionSource _changed = NewSignal();
     private LeaseTerm? _current;
     private const string Nothing = "Etcd has not answered yet.";
+    private const int MostDeletes = 127;   // --max-txn-ops of etcd is 128, and one is the host's key
 
     private string? _trouble = Nothing;
     private bool _isDenied;
@@ -137,19 +139,30 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         }
     }
 
-    /// <summary>Leaves everything for the rest of its time, and the name to whoever comes next; at
-    /// most one request.</summary>
-    public async Task LeaveAsync()
+    /// <summary>Leaves everything but some keys for the rest of its time, and the name to whoever
+    /// comes next; one request for each 127 keys.</summary>
+    public async Task LeaveAsync(IEnumerable<ByteString> besides)
     {
         if (_lastId == 0)
         {
             return;
         }
 
-        RequestOp left = Txn.Put(keys.Host, (_record with { Instance = Guid.Empty }).ToValue(), _lastId);
+        Queue<ByteString[]> parts = new(besides.Chunk(MostDeletes).DefaultIfEmpty([]));
+        HostRecord left = _record with { Instance = Guid.Empty };
         try
         {
-            await client.TxnAsync(Txn.When(Txn.HasLease(keys.Host, _lastId)).Then(left), CancellationToken.None).ConfigureAwait(false);
+            while (parts.TryDequeue(out ByteString[]? deleted))
+            {
+                // Each one is a fence too: no batch that is still on its way puts the keys there again.
+                TxnRequest request = Txn.When(Txn.HasLease(keys.Host, _lastId)).Then(Txn.Put(keys.Host, (parts.Count == 0 ? left : _record).ToValue(), _lastId));
+                foreach (ByteString key in deleted)
+                {
+                    request.Then(Txn.Delete(key));
+                }
+
+                await client.TxnAsync(request, CancellationToken.None).ConfigureAwait(false);
+            }
         }
         catch (EtcdException exception)
         {

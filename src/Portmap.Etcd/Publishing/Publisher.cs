@@ -85,6 +85,24 @@ internal sealed class Publisher(
         }
     }
 
+    /// <summary>The keys that etcd has, or may have, of owners whose claim was given back or lost;
+    /// once this has stopped.</summary>
+    /// <param name="ended">Claims that have ended, whatever was published of them.</param>
+    /// <param name="kept">The epochs of those that have not.</param>
+    public HashSet<ByteString> Ended(IEnumerable<FleetClaim> ended, HashSet<long> kept)
+    {
+        HashSet<ByteString> all = [.. ended.SelectMany(claim => (ByteString[])[keys.Entry(claim.Owner, PortProtocol.Tcp), keys.Entry(claim.Owner, PortProtocol.Udp)])];
+        foreach ((OwnerKey owner, PublishedEntry entry) in _published)
+        {
+            if (entry.ClaimEpoch != 0 && !kept.Contains(entry.ClaimEpoch))
+            {
+                all.Add(keys.Entry(owner.Owner, owner.Protocol));
+            }
+        }
+
+        return all;
+    }
+
     private void Disturb()
     {
         Volatile.Write(ref _isDisturbed, true);

@@ -1,0 +1,73 @@
+using System.Globalization;
+
+namespace Portmap.Etcd.Tests.Owners;
+
+/// <summary>What becomes of owners and their entries when the fleet is disposed.</summary>
+public class FleetStopTests
+{
+    private const int Count = 300;
+
+    /// <summary>What the registry acquired in the fleet ends, and lookups must not lead to workers
+    /// that are told to stop. The rest outlives the daemon.</summary>
+    [NeedsFact("etcd")]
+    public async Task Dispose_KeepEntriesOnStop_WhatWasAcquiredGoesAndWhatWasClaimedStays()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host b = Host.Start("b", etcd.Endpoints);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromMinutes(10)));
+        a.Register("plain", 20_001);
+        FleetClaim[] claims = await Task.WhenAll(Names("claimed").Select(owner => a.Fleet.Owners.ClaimAsync(owner))).Within();
+        PortLease[] leases = await Task.WhenAll(Names("acquired").Select(owner => a.Registry!.AcquireAsync(new PortRequest(owner) { Scope = PortScope.Fleet }).AsTask())).Within();
+        foreach (PortLease lease in leases)
+        {
+            int port = lease.Port == 0 ? 22_000 + Array.IndexOf(leases, lease) : lease.Port;
+            a.Session!.TryRegister(new PortClaimRequest(lease.Owner, port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
+        }
+
+        foreach (FleetClaim claim in claims)
+        {
+            a.Register(claim.Owner, 20_002);
+        }
+
+        await b.Map.UntilAsync(map => map.Count == 1 + (2 * Count) && Names("acquired").Concat(Names("claimed")).All(owner => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch is not null));
+
+        await a.Fleet.DisposeAsync().AsTask().Within();
+
+        await b.Map.UntilAsync(map => !Names("acquired").Any(owner => map.TryFind(owner, out _)));
+        b.Map.Count.Should().Be(1 + Count);
+        claims.Should().OnlyContain(claim => claim.Lost.IsCancellationRequested);
+        foreach (FleetClaim claim in claims)
+        {
+            (await etcd.EpochOfAsync(claim.Owner)).Should().Be(claim.Epoch);
+        }
+
+        foreach (PortLease lease in leases)
+        {
+            (await b.Fleet.Owners.ClaimAsync(lease.Owner).Within()).Epoch.Should().BeGreaterThan(lease.FleetEpoch!.Value, "it was given back before the daemon was gone");
+        }
+    }
+
+    /// <summary>Etcd answers a claim while the others are told that they are lost.</summary>
+    [NeedsFact("etcd")]
+    public async Task Dispose_ClaimIsAnsweredMeanwhile_IsLostToo()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        FleetOwners owners = a.Fleet.Owners;
+        FleetClaim first = await owners.ClaimAsync("first").Within();
+        FleetClaim[] late = [.. Names("late").Select(owner => new FleetClaim(owners, first.Term, owner, epoch: 1))];
+        owners.Changed += owner =>
+        {
+            foreach (FleetClaim claim in owner == "first" ? late : [])
+            {
+                owners.Held.TryAdd(claim);
+            }
+        };
+
+        await a.Fleet.DisposeAsync().AsTask().Within();
+
+        late.Should().OnlyContain(claim => claim.Lost.IsCancellationRequested);
+    }
+
+    private static IEnumerable<string> Names(string begin) => Enumerable.Range(0, Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{begin}{i}"));
+}
