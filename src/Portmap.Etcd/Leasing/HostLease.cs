@@ -180,7 +180,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         _lastId = term.Id;
         try
         {
-            if (await ClaimHostAsync(term, stop).ConfigureAwait(false) is { } holder)
+            if (await BeginAsync(term, stop).ConfigureAwait(false) is { } holder)
             {
                 await RefuseAsync(holder).ConfigureAwait(false);
                 return;
@@ -199,6 +199,29 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         {
             Set(null);
             term.End();
+        }
+    }
+
+    /// <summary>Writes the host's key for the first time. A lease without it is of no use: each
+    /// attempt asks for another one.</summary>
+    private async Task<HostRecord?> BeginAsync(LeaseTerm term, CancellationToken stop)
+    {
+        try
+        {
+            return await ClaimHostAsync(term, stop).ConfigureAwait(false);
+        }
+        catch (EtcdException)
+        {
+            try
+            {
+                await client.RevokeAsync(term.Id, stop).ConfigureAwait(false);
+            }
+            catch (EtcdException)
+            {
+                // It ends by itself.
+            }
+
+            throw;
         }
     }
 

@@ -36,6 +36,23 @@ public class RoleTests
         posing.Fleet.Status.IsConnected.Should().BeFalse();
     }
 
+    /// <summary>It asks for a lease with each attempt, and may ask for ever.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Publish_RoleOfAnotherHost_KeepsNoLease()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await using Host posing = Host.Start("b", etcd.Endpoints, options => (options.User, options.Password, options.LeaseTtl) = ("a", Password, TimeSpan.FromMinutes(10)));
+        using CancellationTokenSource limit = Deadline.Source();
+        while (await etcd.First.CallsAsync("LeaseGrant") < 6)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+        }
+
+        string[] leases = (await CtlAsync(etcd, "lease", "list")).Split('\n');
+
+        leases.Skip(1).Should().HaveCountLessThan(3, "at most that of the attempt under way is left");
+    }
+
     [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task Publish_WrongPasswordOrNone_IsRefusedAndSaysSo()
     {

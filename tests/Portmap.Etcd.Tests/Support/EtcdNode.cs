@@ -58,6 +58,16 @@ internal sealed class EtcdNode : IAsyncDisposable
         }
     }
 
+    /// <summary>How many requests of a kind it was sent, by its own metrics.</summary>
+    public async Task<long> CallsAsync(string method)
+    {
+        using HttpClient client = new();
+        string metrics = await client.GetStringAsync($"{Endpoint}/metrics").Within();
+        return metrics.Split('\n')
+            .Where(line => line.StartsWith("grpc_server_started_total{", StringComparison.Ordinal) && line.Contains($"grpc_method=\"{method}\"", StringComparison.Ordinal))
+            .Sum(line => (long)double.Parse(line.Split(' ')[^1], CultureInfo.InvariantCulture));
+    }
+
     /// <summary>SIGKILL.</summary>
     public async Task KillAsync()
     {
