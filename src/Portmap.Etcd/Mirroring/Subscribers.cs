@@ -8,6 +8,7 @@ namespace Portmap.Etcd.Mirroring;
 internal sealed class Subscribers
 {
     private ImmutableArray<Subscriber> _all = [];
+    private bool _isOver;
 
     public bool IsEmpty => _all.IsEmpty;
 
@@ -15,6 +16,14 @@ internal sealed class Subscribers
     {
         Subscriber subscriber = new(first, capacity);
         ImmutableInterlocked.Update(ref _all, static (all, one) => all.Add(one), subscriber);
+
+        // After it was added: either this sees the end, or the end sees it.
+        if (Volatile.Read(ref _isOver))
+        {
+            Remove(subscriber);
+            subscriber.End();
+        }
+
         return subscriber;
     }
 
@@ -31,9 +40,10 @@ internal sealed class Subscribers
         }
     }
 
-    /// <summary>No more updates will come.</summary>
+    /// <summary>No more updates will come, also to those that are added later.</summary>
     public void End()
     {
+        Volatile.Write(ref _isOver, true);   // before the exchange, which pairs with Add
         foreach (Subscriber subscriber in ImmutableInterlocked.InterlockedExchange(ref _all, []))
         {
             subscriber.End();

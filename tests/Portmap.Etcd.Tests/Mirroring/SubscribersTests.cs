@@ -26,6 +26,20 @@ public sealed class SubscribersTests
         all.IsEmpty.Should().BeTrue();
     }
 
+    /// <summary>A reader begins while the fleet is disposed.</summary>
+    [Fact]
+    public async Task Add_AfterTheEnd_EndsAtOnce()
+    {
+        Subscribers all = new();
+        all.End();
+
+        Subscriber late = all.Add(Update(7), capacity: 2);
+
+        (await RevisionsAsync(late)).Should().Equal(7);
+        late.IsBehind.Should().BeFalse();
+        all.IsEmpty.Should().BeTrue();
+    }
+
     private static FleetUpdate Update(long revision) => new(revision, []);
 
     /// <summary>What a reader gets until its updates end.</summary>
