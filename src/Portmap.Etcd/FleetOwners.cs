@@ -26,6 +26,7 @@ public sealed partial class FleetOwners
     private readonly ConcurrentDictionary<Task, bool> _givingBack = new();
     private readonly WakeUp _doubt;
     private readonly FleetMetrics _metrics;
+    private bool _isStarted;
 
     internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time, FleetMetrics metrics)
     {
@@ -44,6 +45,9 @@ public sealed partial class FleetOwners
 
     internal HeldClaims Held { get; } = new();
 
+    /// <summary>Cancelled when the fleet is disposed.</summary>
+    internal CancellationToken Stopped { get; init; }
+
     /// <summary>Claims an owner for this host, by one transaction.</summary>
     /// <param name="owner">1 to 4,096 bytes of well-formed UTF-8 without U+0000.</param>
     /// <param name="cancellationToken">Gives up waiting; what etcd may have written meanwhile is
@@ -54,8 +58,10 @@ public sealed partial class FleetOwners
     /// <see cref="PortRefusal.Holder"/> and <see cref="PortRefusal.HolderEpoch"/> name.
     /// AlreadyReserved: this host has it, or is claiming it. NoFleet:
     /// <see cref="PortmapFleetOptions.ReadOnly"/>. StoreFailed: etcd did not confirm it
-    /// within <see cref="PortmapFleetOptions.RequestTimeout"/>, or this host has no lease
-    /// there.</exception>
+    /// within <see cref="PortmapFleetOptions.RequestTimeout"/>, this host has no lease there, or the
+    /// fleet is not started.</exception>
+    /// <exception cref="ObjectDisposedException">The fleet is disposed, or was
+    /// meanwhile.</exception>
     public async Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
@@ -84,6 +90,12 @@ public sealed partial class FleetOwners
             throw Refused(PortRefusalReason.NoFleet, owner, $"'{owner}' cannot be claimed: this part of the fleet only looks. Set ReadOnly to false.");
         }
 
+        ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
+        if (!Volatile.Read(ref _isStarted))
+        {
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"'{owner}' cannot be claimed: this part of the fleet is not started. Call {nameof(PortmapFleet)}.{nameof(PortmapFleet.Start)} first.");
+        }
+
         if (!_claiming.TryAdd(owner, true))
         {
             throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host is claiming '{owner}' at this moment; use the outcome of that.", _options.Host);
@@ -105,6 +117,9 @@ public sealed partial class FleetOwners
             _claiming.TryRemove(owner, out _);
         }
     }
+
+    /// <summary>From now on there is somebody who asks for a lease.</summary>
+    internal void Begin() => Volatile.Write(ref _isStarted, true);
 
     /// <summary>Ends claims whose time is over, and looks after those that may be gone, until it is
     /// told to stop.</summary>
@@ -207,7 +222,7 @@ public sealed partial class FleetOwners
     private async Task<FleetClaim> ClaimWithinLimitAsync(string owner, CancellationToken cancellationToken)
     {
         using CancellationTokenSource limit = new(_options.RequestTimeout, _time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken, Stopped);
         LeaseTerm term;
         try
         {
@@ -215,6 +230,7 @@ public sealed partial class FleetOwners
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
+            ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
             throw Refused(PortRefusalReason.StoreFailed, owner, $"This host has no lease at etcd, so that it can claim nothing: {_lease.Trouble} Try again when etcd answers.");
         }
 
@@ -237,6 +253,7 @@ public sealed partial class FleetOwners
         {
             _ = LetGoAsync(key, Txn.HasValue(key, value), term);
             cancellationToken.ThrowIfCancellationRequested();
+            ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
             throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd did not confirm the claim within {_options.RequestTimeout.TotalSeconds} s: {_lease.Trouble ?? "no answer"}. Try again when it does.");
         }
     }

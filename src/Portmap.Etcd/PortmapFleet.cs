@@ -59,7 +59,7 @@ public sealed class PortmapFleet : IAsyncDisposable
         _metrics = new FleetMetrics(options.MeterFactory, time);
         _client = new EtcdClient(options, time);
         _lease = new HostLease(_client, keys, options, _logger, time);
-        Owners = new FleetOwners(_client, keys, _lease, options, _logger, time, _metrics);
+        Owners = new FleetOwners(_client, keys, _lease, options, _logger, time, _metrics) { Stopped = _stop.Token };
         MirrorIndex index = new(_subscribers);
         _follower = new Follower(_client, keys, index, options, _logger, time) { Metrics = _metrics };
         Map = new FleetMap(index, _subscribers, _follower, Owners.Held, options, _stop.Token);
@@ -106,6 +106,7 @@ public sealed class PortmapFleet : IAsyncDisposable
             throw new InvalidOperationException("The fleet was started before; one start is enough.");
         }
 
+        Owners.Begin();
         List<Task> loops = _options.ReadOnly ? [] : [RunAsync(_lease.RunAsync), RunAsync(Owners.RunAsync)];
         if (_options.Mirror)
         {
@@ -183,8 +184,15 @@ public sealed class PortmapFleet : IAsyncDisposable
 
     private async Task<(long Epoch, Func<bool> IsHeld, CancellationToken Lost, IAsyncDisposable Claim)> ClaimAsync(string owner)
     {
-        FleetClaim claim = await Owners.ClaimAsync(owner).ConfigureAwait(false);
-        return (claim.Epoch, () => claim.IsHeld, claim.Lost, claim);
+        try
+        {
+            FleetClaim claim = await Owners.ClaimAsync(owner).ConfigureAwait(false);
+            return (claim.Epoch, () => claim.IsHeld, claim.Lost, claim);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw new PortRefusedException(new PortRefusal(PortRefusalReason.NoFleet, Printable.Of($"'{owner}' cannot be claimed: the fleet of this registry is disposed.")) { Owner = owner });
+        }
     }
 
     private async Task RunAsync(Func<CancellationToken, Task> loop)

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -43,6 +44,17 @@ public class PortmapFleetOptionsTests
         Action construct = () => _ = new PortmapFleet(options);
 
         construct.Should().Throw<OptionsValidationException>().Which.Failures.Should().ContainSingle().Which.Should().Contain(name);
+    }
+
+    [Fact]
+    public void Construct_AuthorityFileWithoutACertificate_NamesTheFileAndTheOption()
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder["authority.pem"], "# no certificate in it");
+
+        Action construct = () => _ = new PortmapFleet(new PortmapFleetOptions { Endpoints = "https://127.0.0.1:1", AuthorityFile = folder["authority.pem"] });
+
+        construct.Should().Throw<CryptographicException>().WithMessage($"*AuthorityFile*{folder["authority.pem"]}*");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Portmap.Etcd.Connecting;
@@ -26,6 +27,12 @@ internal static class EtcdTls
         {
             X509ChainPolicy policy = new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
             policy.CustomTrustStore.ImportFromPemFile(authorities);
+            if (policy.CustomTrustStore.Count == 0)
+            {
+                handler.Dispose();
+                throw new CryptographicException($"AuthorityFile is '{authorities}', in which there is no certificate in PEM, so that no member of etcd could be trusted.");
+            }
+
             tls.CertificateChainPolicy = policy;
         }
 
