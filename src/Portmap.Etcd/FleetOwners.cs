@@ -286,6 +286,7 @@ public sealed partial class FleetOwners
             }
             catch (EtcdException exception)
             {
+                Hear(exception, term);
                 throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd refuses the claim: {exception.Message}");
             }
 
@@ -395,14 +396,23 @@ public sealed partial class FleetOwners
             await VerifyAsync(either.Token).ConfigureAwait(false);
             await SweepAsync(term, either.Token).ConfigureAwait(false);
         }
-        catch (EtcdException)
+        catch (EtcdException exception)
         {
+            Hear(exception, term);
             _doubt.Set();
             await Task.Delay(_options.HeartbeatInterval, _time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             _doubt.Set();   // it begins again when the lease was renewed meanwhile
+        }
+    }
+
+    private void Hear(EtcdException exception, LeaseTerm term)
+    {
+        if (exception.Failure == EtcdFailure.LeaseGone)
+        {
+            _lease.Doubt(term);
         }
     }
 

@@ -22,6 +22,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 {
     private readonly TimeProvider _leaseClock = BootTime.Of(time);
     private readonly HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
+    private readonly WakeUp _doubt = new(time);
     private TaskCompletionSource _changed = NewSignal();
     private LeaseTerm? _current;
     private const string Nothing = "Etcd has not answered yet.";
@@ -48,6 +49,16 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     /// <summary>The name was left by a daemon that let its entries outlive it: they stay for the
     /// rest of their own lease, as the workers sign in one after the other.</summary>
     public bool HasTakenOver => Volatile.Read(ref _hasTakenOver);
+
+    /// <summary>Somebody heard from etcd that the lease is gone: it is asked for a sign of life now
+    /// and not when the next one is due.</summary>
+    public void Doubt(LeaseTerm term)
+    {
+        if (Current == term)
+        {
+            _doubt.Set();
+        }
+    }
 
     /// <summary>Waits until there is a lease.</summary>
     public async Task<LeaseTerm> WhenHeldAsync(CancellationToken cancellationToken)
@@ -273,9 +284,11 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                     // Nothing comes unasked: what ends the read before the pause is over is a
                     // stream that broke, and that is to be heard of at once.
                     reading = stream.ReadAsync(stop);
-                    Task pause = Task.Delay(third, time, stop);
+                    using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+                    Task pause = _doubt.WaitAsync(third, over.Token);
                     if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)
                     {
+                        await over.CancelAsync().ConfigureAwait(false);
                         await reading.ConfigureAwait(false);
                         throw stream.Silent();
                     }

@@ -65,6 +65,11 @@ internal sealed class Publisher(
                 }
                 catch (EtcdException exception)
                 {
+                    if (exception.Failure == EtcdFailure.LeaseGone)
+                    {
+                        lease.Doubt(term);
+                    }
+
                     Volatile.Write(ref _isCompared, false);
                     if (Interlocked.Exchange(ref _trouble, exception.Message) != exception.Message)
                     {

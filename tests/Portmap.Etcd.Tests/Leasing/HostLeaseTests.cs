@@ -48,4 +48,30 @@ public class HostLeaseTests
         (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.StoreFailed })
             .And.Match<PortRefusal>(refusal => refusal.Message.Contains("10.0.0.8", StringComparison.Ordinal));
     }
+
+    /// <summary>The next sign of life is minutes away. Whoever hears that the lease is gone has it
+    /// looked at.</summary>
+    [NeedsTheory("etcd", Also = ["etcdctl"])]
+    [InlineData("claim")]
+    [InlineData("publish")]
+    public async Task LeaseRevokedByHand_HeardOfByAnother_IsReplacedLongBeforeTheNextSignOfLife(string by)
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromHours(1), isPublishing: by == "publish");
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected && (by == "claim" || a.Fleet.Status.IsPublished));
+
+        await etcd.RevokeLeaseOfAsync("a");
+
+        if (by == "claim")
+        {
+            await using FleetClaim claim = await a.UntilClaimedAsync(Owner);
+            claim.IsHeld.Should().BeTrue();
+        }
+        else
+        {
+            a.Register("b1", 20_001);
+            await looker.UntilSameAsync(a);
+        }
+    }
 }

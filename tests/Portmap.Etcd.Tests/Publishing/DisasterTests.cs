@@ -215,9 +215,8 @@ public class DisasterTests
         await using Host looker = Host.Look(etcd.Endpoints, options => options.Publish = false);
         a.RegisterMany(300);
         await looker.UntilSameAsync(a);
-        string lease = (await etcd.CtlAsync("get", "/portmap/v1/h/a", "-w", "fields")).Split('\n').Single(line => line.StartsWith("\"Lease\"", StringComparison.Ordinal)).Split(' ')[^1];
 
-        await etcd.CtlAsync("lease", "revoke", long.Parse(lease, System.Globalization.CultureInfo.InvariantCulture).ToString("x", System.Globalization.CultureInfo.InvariantCulture));
+        await etcd.RevokeLeaseOfAsync("a");
 
         await looker.Map.UntilAsync(map => map.Count == 0);
         await looker.UntilSameAsync(a);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Google.Protobuf;
 using Portmap.Etcd.Connecting;
 using Portmap.Etcd.Protocol;
@@ -23,6 +24,14 @@ internal static class Claims
                 await timer.WaitForNextTickAsync(limit.Token);
             }
         }
+    }
+
+    /// <summary>Revokes the lease of a host by hand.</summary>
+    public static async Task RevokeLeaseOfAsync(this EtcdCluster etcd, string host)
+    {
+        string[] fields = (await etcd.CtlAsync("get", $"/portmap/v1/h/{host}", "-w", "fields")).Split('\n');
+        string lease = fields.Single(line => line.StartsWith("\"Lease\"", StringComparison.Ordinal)).Split(' ')[^1];
+        await etcd.CtlAsync("lease", "revoke", long.Parse(lease, CultureInfo.InvariantCulture).ToString("x", CultureInfo.InvariantCulture));
     }
 
     /// <summary>The epoch of the key that stands at etcd, or null when there is none.</summary>
