@@ -16,6 +16,8 @@ namespace Portmap.Etcd;
 /// disposed.</remarks>
 public sealed partial class FleetOwners
 {
+    private const int KeysAtOnce = 128;   // --max-txn-ops of etcd
+
     private readonly EtcdClient _client;
     private readonly FleetKeys _keys;
     private readonly HostLease _lease;
@@ -25,6 +27,10 @@ public sealed partial class FleetOwners
     private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<Task, bool> _givingBack = new();
     private readonly WakeUp _doubt;
+
+    /// <summary>Of a look that broke off, what is left; for the loop only.</summary>
+    private readonly Queue<FleetClaim> _unverified = new();
+    private bool _isDisturbed;
     private readonly FleetMetrics _metrics;
     private bool _isStarted;
 
@@ -125,7 +131,7 @@ public sealed partial class FleetOwners
     /// told to stop.</summary>
     internal async Task RunAsync(CancellationToken stop)
     {
-        _lease.Disturbed += _doubt.Set;
+        _lease.Disturbed += Disturb;
         try
         {
             while (true)
@@ -145,7 +151,7 @@ public sealed partial class FleetOwners
         }
         finally
         {
-            _lease.Disturbed -= _doubt.Set;
+            _lease.Disturbed -= Disturb;
         }
     }
 
@@ -361,6 +367,12 @@ public sealed partial class FleetOwners
         return true;
     }
 
+    private void Disturb()
+    {
+        Volatile.Write(ref _isDisturbed, true);
+        _doubt.Set();
+    }
+
     private async Task KeepAsync(LeaseTerm term, CancellationToken cancellationToken)
     {
         long verified = _time.GetTimestamp();
@@ -430,14 +442,36 @@ public sealed partial class FleetOwners
     /// <summary>Etcd may have been restored from before a claim, or somebody deleted its key: who
     /// is not there any more has lost. The epoch alone does not tell: a restored etcd counts the
     /// same revisions again.</summary>
+    /// <remarks>A look that broke off goes on where it stopped, unless the connection broke as well:
+    /// of thousands of claims the last ones are to be reached too.</remarks>
     private async Task VerifyAsync(CancellationToken cancellationToken)
     {
-        foreach (FleetClaim claim in Held.All)
+        if (Interlocked.Exchange(ref _isDisturbed, false) || _unverified.Count == 0)
         {
-            RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = _keys.Claim(claim.Owner) }, cancellationToken).ConfigureAwait(false);
-            if (response.Kvs is not [var found] || found.CreateRevision != claim.Epoch || found.Lease != claim.Term.Id)
+            _unverified.Clear();
+            foreach (FleetClaim claim in Held.All)
             {
-                Lose(claim);
+                _unverified.Enqueue(claim);
+            }
+        }
+
+        while (_unverified.Count != 0)
+        {
+            FleetClaim[] claims = [.. _unverified.Take(KeysAtOnce)];
+            TxnRequest request = Txn.When();
+            foreach (FleetClaim claim in claims)
+            {
+                request.Then(Txn.Get(_keys.Claim(claim.Owner)));
+            }
+
+            TxnResponse response = await _client.TxnAsync(request, cancellationToken).ConfigureAwait(false);
+            for (int i = 0; i < claims.Length; i++)
+            {
+                FleetClaim claim = _unverified.Dequeue();
+                if (response.Responses[i].ResponseRange.Kvs is not [var found] || found.CreateRevision != claim.Epoch || found.Lease != claim.Term.Id)
+                {
+                    Lose(claim);
+                }
             }
         }
     }

@@ -63,6 +63,28 @@ public class ClaimKeyTests
         other.IsHeld.Should().BeTrue("its key is there, and so is the lease");
     }
 
+    /// <summary>Of a host with thousands of claims, one request for each would take longer than its
+    /// lease.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Claim_ManyKeysDeletedByHand_AreMissedByFewRequests()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start(
+            "a", wire.Endpoint, options => (options.LeaseTtl, options.RequestTimeout, options.Mirror) = (TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(10), false), isPublishing: false);
+        FleetClaim[] claims = await Task.WhenAll(Enumerable.Range(0, 300).Select(i => a.Fleet.Owners.ClaimAsync(Host.Owner(i)))).Within();
+        await using FleetClaim kept = await a.Fleet.Owners.ClaimAsync("kept").Within();
+        await etcd.CtlAsync("del", "--prefix", "/portmap/v1/o/vol");
+        long before = await etcd.First.CallsAsync("Range");
+
+        wire.Break();
+        wire.Mend();
+
+        await Seen.UntilAsync(() => claims.All(claim => claim.Lost.IsCancellationRequested));
+        (await etcd.First.CallsAsync("Range") - before).Should().BeLessThan(claims.Length / 3);
+        kept.IsHeld.Should().BeTrue();
+    }
+
     /// <summary>The transaction of a claim that was given up, kept on the wire until all that takes
     /// it back was done.</summary>
     [NeedsFact("etcd", Also = ["etcdctl"])]
