@@ -281,7 +281,9 @@ public sealed partial class FleetOwners
                     isHostThere = true;
                 }
 
-                response = await _client.TxnAsync(
+                // The whole of it is one RequestTimeout: a member that says nothing must leave time
+                // for the others.
+                response = await _client.TxnInPartAsync(
                     Txn.When(Txn.IsAbsent(key), Txn.HasLease(_keys.Host, term.Id)).Then(Txn.Put(key, value, term.Id)).Else(Txn.Get(key)),
                     cancellationToken).ConfigureAwait(false);
             }

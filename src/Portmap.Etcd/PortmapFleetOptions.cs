@@ -86,7 +86,8 @@ public sealed class PortmapFleetOptions
     public string? KeyFile { get; set; }
 
     /// <summary>How long one request to etcd may take before the next member is asked.</summary>
-    /// <value>100 ms to 1 min. The default is 3 s.</value>
+    /// <value>100 ms to 1 min. The default is 3 s. A claim of an owner may take as long, and each
+    /// member an equal part of it.</value>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>How often etcd is asked for a sign of life on the stream of changes.</summary>

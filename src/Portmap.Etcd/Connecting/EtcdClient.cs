@@ -32,6 +32,11 @@ internal sealed class EtcdClient : IDisposable
     public Task<TxnResponse> TxnAsync(TxnRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Kv.TxnAsync(request, options), cancellationToken);
 
+    /// <summary>As <see cref="TxnAsync"/>, within a part of the time: for who has to hear from one of
+    /// all members within the time of one request.</summary>
+    public Task<TxnResponse> TxnInPartAsync(TxnRequest request, CancellationToken cancellationToken) =>
+        CallWithinAsync((member, options) => member.Kv.TxnAsync(request, options), _options.RequestTimeout / _members.Length, cancellationToken);
+
     public Task<LeaseGrantResponse> GrantAsync(TimeSpan ttl, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Lease.LeaseGrantAsync(new LeaseGrantRequest { TTL = (long)ttl.TotalSeconds }, options), cancellationToken);
 
@@ -69,12 +74,15 @@ internal sealed class EtcdClient : IDisposable
         }
     }
 
-    private async Task<T> CallAsync<T>(Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, CancellationToken cancellationToken)
+    private Task<T> CallAsync<T>(Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, CancellationToken cancellationToken) =>
+        CallWithinAsync(call, _options.RequestTimeout, cancellationToken);
+
+    private async Task<T> CallWithinAsync<T>(Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, TimeSpan within, CancellationToken cancellationToken)
     {
         for (bool isAgain = false; ; isAgain = true)
         {
             EtcdMember member = _members[Volatile.Read(ref _current)];
-            using CancellationTokenSource limit = new(_options.RequestTimeout, _time);
+            using CancellationTokenSource limit = new(within, _time);
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
             try
             {

@@ -103,6 +103,27 @@ public class FleetOwnersTests
         await claim.Invoking(_ => a.Fleet.Owners.ClaimAsync("")).Should().ThrowAsync<PortRefusedException>().Where(refused => refused.Refusal.Reason == PortRefusalReason.InvalidOwner);
     }
 
+    /// <summary>Nothing else asks the member anything meanwhile, so nobody else finds it
+    /// out.</summary>
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_MemberSaysNothingAnyMore_AsksTheNextOne()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start(
+            "a",
+            $"{wire.Endpoint},{etcd.Endpoints}",
+            options => (options.LeaseTtl, options.RequestTimeout, options.Mirror) = (TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(8), false),
+            isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        wire.Keep();
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        wire.Break();
+
+        claim.IsHeld.Should().BeTrue();
+    }
+
     [NeedsFact("etcd")]
     public async Task Claim_HolderKilled_AnotherGetsItWithAHigherEpoch()
     {
