@@ -388,8 +388,9 @@ public sealed partial class FleetOwners
                 continue;
             }
 
-            TimeSpan due = _options.AuditInterval - _time.GetElapsedTime(verified);
-            if (await _doubt.WaitAsync(left < due ? left : due, cancellationToken).ConfigureAwait(false) || _time.GetElapsedTime(verified) >= _options.AuditInterval)
+            // Timers stand still while the machine is suspended: the clock is looked at again soon.
+            TimeSpan due = _options.AuditInterval - _time.GetElapsedTime(verified), soon = left < _options.HeartbeatInterval ? left : _options.HeartbeatInterval;
+            if (await _doubt.WaitAsync(soon < due ? soon : due, cancellationToken).ConfigureAwait(false) || _time.GetElapsedTime(verified) >= _options.AuditInterval)
             {
                 await VerifyInTimeAsync(term, cancellationToken).ConfigureAwait(false);
                 verified = _time.GetTimestamp();

@@ -1,6 +1,6 @@
 namespace Portmap.Etcd.Leasing;
 
-/// <summary>Until when a lease is held for sure, by two clocks.</summary>
+/// <summary>Until when a lease is held for sure, and how old a map is, by two clocks.</summary>
 /// <remarks>Etcd counts from when it hears of it, which is later than when it was asked. A tenth is
 /// taken off for clocks that run at different speeds. The timestamps go on while a machine is
 /// suspended (<see cref="BootTime"/>); those of a virtual machine that was stopped from outside do
@@ -23,12 +23,15 @@ internal sealed class Lifetime
     }
 
     /// <summary>How long it is still held; zero or less when it is over.</summary>
-    public TimeSpan Left
+    public TimeSpan Left => _held - Age;
+
+    /// <summary>How long ago it began, by the clock that says more.</summary>
+    public TimeSpan Age
     {
         get
         {
             TimeSpan passed = _time.GetElapsedTime(_timestamp), byWall = _time.GetUtcNow() - _wall;
-            return _held - (passed > byWall ? passed : byWall);
+            return passed > byWall ? passed : byWall;
         }
     }
 

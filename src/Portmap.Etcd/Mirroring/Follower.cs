@@ -27,11 +27,12 @@ namespace Portmap.Etcd.Mirroring;
 /// </remarks>
 internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
+    private readonly TimeProvider _clock = BootTime.Of(time);
     private readonly TaskCompletionSource _listed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Of the last revision seen, what was written then like nothing else.</summary>
     private KeyValue? _anchor;
-    private long _freshAt;
+    private Lifetime? _freshAt;
     private string? _trouble;
     private bool _isDenied;
     private string _cause = "First";
@@ -43,7 +44,7 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
     /// <summary>How old the mirror may be; <see cref="TimeSpan.MaxValue"/> before the first
     /// listing.</summary>
-    public TimeSpan Staleness => Volatile.Read(ref _freshAt) is var at && at == 0 ? TimeSpan.MaxValue : time.GetElapsedTime(at);
+    public TimeSpan Staleness => Volatile.Read(ref _freshAt)?.Age ?? TimeSpan.MaxValue;
 
     /// <summary>What stands in the way, or null.</summary>
     public string? Trouble => Volatile.Read(ref _trouble);
@@ -111,7 +112,7 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
     private async Task ListAsync(CancellationToken cancellationToken)
     {
-        long begun = time.GetTimestamp();
+        Lifetime begun = Lifetime.Begin(_clock);
         List<FleetEntry> entries = [];
         Dictionary<string, string> addresses = new(StringComparer.Ordinal);
         _anchor = null;
@@ -165,7 +166,8 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
             },
             stop).ConfigureAwait(false);
         List<Event> events = [];
-        long begun = time.GetTimestamp(), asked = 0;
+        Lifetime begun = Lifetime.Begin(_clock);
+        Lifetime? asked = null;
         Task<WatchResponse> reading = stream.ReadAsync(stop);
         Task beat = Task.Delay(options.HeartbeatInterval, time, stop);
         while (true)
@@ -174,14 +176,14 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
             if (await Task.WhenAny(beat, reading).ConfigureAwait(false) == beat)
             {
                 await beat.ConfigureAwait(false);
-                if (asked != 0 && time.GetElapsedTime(asked) > options.RequestTimeout)
+                if (asked?.Age > options.RequestTimeout)
                 {
                     throw stream.Silent();
                 }
 
-                if (asked == 0 && time.GetElapsedTime(begun) >= 1.5 * options.HeartbeatInterval)
+                if (asked is null && begun.Age >= 1.5 * options.HeartbeatInterval)
                 {
-                    asked = time.GetTimestamp();
+                    asked = Lifetime.Begin(_clock);
                     await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, stop).ConfigureAwait(false);
                 }
 
@@ -205,10 +207,10 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                     events.Clear();
                 }
             }
-            else if (!response.Created && asked != 0)
+            else if (!response.Created && asked is not null)
             {
                 Volatile.Write(ref _freshAt, asked);
-                asked = 0;
+                asked = null;
                 Volatile.Write(ref _trouble, null);
                 backoff.Reset();
             }

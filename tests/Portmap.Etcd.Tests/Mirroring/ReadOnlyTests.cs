@@ -37,6 +37,27 @@ public class ReadOnlyTests
         looker.Map.FindAll("once").Length.Should().Be(1);
     }
 
+    /// <summary>A machine that was suspended, or stopped from outside: its timestamps stood still,
+    /// and its map is as old as the wall clock says.</summary>
+    [NeedsFact("etcd")]
+    public async Task Staleness_TimestampsStoodStill_IsByTheWallClock()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        WallClock clock = new();
+        PortmapFleetOptions options = new() { Endpoints = wire.Endpoint, ReadOnly = true, MaxStaleness = TimeSpan.FromMinutes(30) };
+        await using PortmapFleet fleet = new(options, timeProvider: clock);
+        fleet.Start();
+        await fleet.Map.WhenListed.Within();
+        wire.Break();
+        fleet.Map.IsRefusing.Should().BeFalse();
+
+        clock.Ahead = TimeSpan.FromHours(1);
+
+        fleet.Map.Staleness.Should().BeGreaterThan(TimeSpan.FromMinutes(59));
+        fleet.Map.IsRefusing.Should().BeTrue();
+    }
+
     [NeedsFact("etcd")]
     public async Task ReadOnly_EtcdGoesAndComes_SaysSo()
     {

@@ -46,6 +46,24 @@ public class ClaimKeyTests
         }
     }
 
+    /// <summary>Timers stood still while the machine was suspended, and nobody looks at the claim:
+    /// its workers are to hear of it all the same.</summary>
+    [NeedsFact("etcd")]
+    public async Task Claim_TimeOverByTheClockWhileTimersStoodStill_IsTold()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        WallClock clock = new();
+        PortmapFleetOptions options = new() { Host = "a", Endpoints = etcd.Endpoints, LeaseTtl = TimeSpan.FromMinutes(10), AuditInterval = TimeSpan.FromDays(1), Mirror = false };
+        await using PortmapFleet fleet = new(options, timeProvider: clock);
+        fleet.Start();
+        await Seen.UntilAsync(() => fleet.Status.IsConnected);
+        FleetClaim claim = await fleet.Owners.ClaimAsync(Owner).Within();
+
+        clock.Ahead = TimeSpan.FromHours(1);
+
+        await Seen.UntilAsync(() => claim.Lost.IsCancellationRequested);
+    }
+
     /// <summary>The lease has less time left at any moment than there is between two
     /// audits.</summary>
     [NeedsFact("etcd", Also = ["etcdctl"])]
@@ -132,20 +150,6 @@ public class ClaimKeyTests
                 await timer.WaitForNextTickAsync(limit.Token);
             }
         }
-    }
-
-    /// <summary>The system's clock, whose wall clock somebody sets.</summary>
-    private sealed class WallClock : TimeProvider
-    {
-        private long _aheadTicks;
-
-        public TimeSpan Ahead
-        {
-            get => new(Volatile.Read(ref _aheadTicks));
-            set => Volatile.Write(ref _aheadTicks, value.Ticks);
-        }
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
     }
 
     /// <summary>Holds up whoever tells of the first loss of a claim.</summary>
