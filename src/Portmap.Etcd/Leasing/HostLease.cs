@@ -122,7 +122,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                 return other;
             }
 
-            if (found.Lease != term.Id && other.Instance == Guid.Empty && other.Address.Length > 0)   // one that cannot be read has no address
+            if (other.Instance == Guid.Empty && other.Address.Length > 0 && found.Lease != term.Id)   // one that cannot be read has no address
             {
                 Volatile.Write(ref _hasTakenOver, true);
             }
