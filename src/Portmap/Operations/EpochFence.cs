@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -20,11 +19,11 @@ namespace Portmap.Operations;
 /// </remarks>
 internal sealed class EpochFence(PortTable table, EpochSource epochs)
 {
-    private const int MostClosed = 65_536;
+    private const int MostClosed = 16_384;
 
     /// <summary>The epoch of an owner's last lease whose claim in the fleet is over; null until
-    /// there is one.</summary>
-    private ConcurrentDictionary<string, long>? _closed;
+    /// there is one. Nobody changes it: it is replaced whole by a CAS.</summary>
+    private Dictionary<string, long>? _closed;
     private Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>>? _stored;
     private bool _knowsAll;
 
@@ -55,14 +54,21 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// its epoch from now on, for another host may have the owner.</summary>
     public void Close(string owner, long epoch)
     {
-        ConcurrentDictionary<string, long> closed = Volatile.Read(ref _closed) ?? Interlocked.CompareExchange(ref _closed, new(StringComparer.Ordinal), null) ?? _closed;
-        closed.AddOrUpdate(owner, epoch, (_, known) => Math.Max(known, epoch));
-        if (closed.Count > MostClosed)
+        while (true)
         {
-            // The older half: an epoch is higher for each later lease, and few workers are that slow.
-            foreach (KeyValuePair<string, long> old in closed.ToArray().OrderBy(pair => pair.Value).Take(MostClosed / 2))
+            Dictionary<string, long>? seen = Volatile.Read(ref _closed);
+            if (seen?.GetValueOrDefault(owner) >= epoch)
             {
-                closed.TryRemove(old);
+                return;
+            }
+
+            // Of too many the older half goes: an epoch is higher for each later lease, and few
+            // workers are that slow.
+            IEnumerable<KeyValuePair<string, long>> kept = seen is null ? [] : seen.Count < MostClosed ? seen : seen.OrderByDescending(pair => pair.Value).Take(MostClosed / 2);
+            Dictionary<string, long> next = new(kept, StringComparer.Ordinal) { [owner] = epoch };
+            if (Interlocked.CompareExchange(ref _closed, next, seen) == seen)   // publishes the epoch to all that look
+            {
+                return;
             }
         }
     }
