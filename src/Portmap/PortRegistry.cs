@@ -64,8 +64,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
         }
 
         RegistryGauges.Add(Parts);
-        TimeSpan period = TimeSpan.FromMilliseconds(Math.Clamp(settings.LeaseTimeout.TotalMilliseconds / 4, 50, settings.LivenessInterval.TotalMilliseconds));
-        _maintenance = clock.Provider.CreateTimer(static state => ((LivenessPass)state!).Run(), _liveness, period, period);
+        _maintenance = clock.Provider.CreateTimer(static state => ((LivenessPass)state!).Run(), _liveness, settings.PassPeriod, settings.PassPeriod);
         if (Parts.AsksTheKernel)
         {
             _reconciliation = clock.Provider.CreateTimer(static state => ((Reconciler)state!).Run(), _reconciler, settings.ReconcileInterval, settings.ReconcileInterval);

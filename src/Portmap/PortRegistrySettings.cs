@@ -18,6 +18,9 @@ internal sealed class PortRegistrySettings
 
     public required TimeSpan LivenessInterval { get; init; }
 
+    /// <summary>How long after one pass over leases and processes the next one begins.</summary>
+    public TimeSpan PassPeriod => TimeSpan.FromMilliseconds(Math.Clamp(LeaseTimeout.TotalMilliseconds / 4, 50, LivenessInterval.TotalMilliseconds));
+
     public required TimeSpan ReconcileInterval { get; init; }
 
     public required bool VerifyListening { get; init; }

@@ -255,9 +255,10 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
         }
     }
 
-    /// <summary>As <see cref="CheckAlive"/>, at most once per interval; for the pass over all
-    /// owners, which has read the book of the <see cref="DeathWatch"/>.</summary>
-    public bool CheckAliveEvery(long intervalMs, long now)
+    /// <summary>As <see cref="CheckAlive"/>, but for one that was looked at less than
+    /// <paramref name="restMs"/> ago; for the pass over all owners, which has read the book of the
+    /// <see cref="DeathWatch"/>.</summary>
+    public bool CheckAliveEvery(long restMs, long now)
     {
         if (EndIfLate(now))
         {
@@ -272,7 +273,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 
         long looked = Volatile.Read(ref _lookedAt);
         Hook.At(Step.NoteLook);
-        if (now - looked < intervalMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
+        if (now - looked < restMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
         {
             return !IsOver;
         }

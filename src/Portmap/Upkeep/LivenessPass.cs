@@ -23,6 +23,10 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
     private const int MostPassesWithoutAWalk = 60;
 
     private readonly long _interval = (long)parts.Settings.LivenessInterval.TotalMilliseconds;
+
+    /// <summary>A process that was looked at longer ago than this is looked at now: the next pass
+    /// would come too late for it.</summary>
+    private readonly long _rest = (long)(parts.Settings.LivenessInterval - parts.Settings.PassPeriod).TotalMilliseconds;
     private long _began;   // 0: none is under way
     private Still? _still;
 
@@ -68,7 +72,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
             DeathWatch.Shared.ReadBook();
             foreach (OwnerView owner in parts.Table.Owners())
             {
-                isAnyOver |= SessionHolder.Of(owner.Served) is { IsRecovered: true } session && !session.CheckAliveEvery(intervalMs: 0, parts.NowMs);
+                isAnyOver |= SessionHolder.Of(owner.Served) is { IsRecovered: true } session && !session.CheckAliveEvery(restMs: 0, parts.NowMs);
             }
 
             if (isAnyOver)
@@ -122,7 +126,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
             isStill &= owner.Lease.IsNone && !owner.IsPending();
             if (SessionHolder.Of(owner.Served) is { } session)
             {
-                isAnyOver |= !session.CheckAliveEvery(_interval, now);
+                isAnyOver |= !session.CheckAliveEvery(_rest, now);
                 isAnyRecovered |= session.IsRecovered;
                 isStill &= session.IsConnected && !session.Watched.NeedsLook;
                 if (parts.AsksTheKernel && owner.Served.Addresses == ServedAddresses.NotLookedAt && session.IsServing)

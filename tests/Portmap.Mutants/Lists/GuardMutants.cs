@@ -79,7 +79,7 @@ internal static class GuardMutants
         s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "!MUTANT && now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "PortLeaseTests|ClockTests"),
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "lease.Port != 0 && lease.Guarantee", "!MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
-        s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_interval, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_interval, now);", "LivenessTests|RegistryModel"),
+        s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_rest, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_rest, now);", "LivenessTests|RegistryModel"),
         s_upkeep.This("Expiry.End: UDP is not looked at", "Expiry.cs", "ListenTable? udp = tcp is not null &&", "ListenTable? udp = !MUTANT && tcp is not null &&", "ExpiryTests"),
         s_upkeep.This("Expiry.End: who has the other protocol is not seen", "Expiry.cs", "if (isOtherTaken &&", "if (!MUTANT && isOtherTaken &&", "ExpiryTests"),
         s_upkeep.This("SessionWatch.PassedOn: the store keeps the process before", "SessionWatch.cs", "parts.Journal?.TryQueueAgain(served);", "if (!MUTANT) { parts.Journal?.TryQueueAgain(served); }", "WrittenAgainTests"),
@@ -97,7 +97,7 @@ internal static class GuardMutants
         {
             AliveBecause = "An acquisition drains what is due before it looks; the pass only takes that work off it.",
         },
-        s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "if (!MUTANT && silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))", "ReconcilerTests"),
+        s_upkeep.This("Reconciler.Run: a process that died waits for three looks", "Reconciler.cs", "isAnyOver |= !SessionHolder.Of(claim)!.CheckAlive();", "isAnyOver |= !MUTANT && !SessionHolder.Of(claim)!.CheckAlive();", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: a network of its own does not count", "Reconciler.cs", "if (ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners) ||", "if ((!MUTANT && ListenerCheck.MayListenElsewhere(Reported(claim), parts.Listeners)) ||", "ReconcilerTests"),
         s_upkeep.This("Reconciler.EndUnlessGoesOn: another one listens there, and it cools", "Reconciler.cs", "parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now);", "if (!MUTANT) { parts.Table.TryMarkForeign(claim.Protocol, claim.Port, now); }", "ReconcilerTests"),
         s_upkeep.This("Settlement: the timer settles nothing", "Settlement.cs", "        finally\n        {\n            NobodyWaits();", "        finally\n        {\n            if (!MUTANT) { NobodyWaits(); }\n            else { _timer?.Dispose(); }", "RecoveryTests|Adoption|PortRegistryUnlessServed|RecoveredLeak"),

@@ -47,6 +47,38 @@ public class LivenessTests
         lease.IsOpen.Should().BeFalse("a pass looks at the owners when a claim has taken effect");
     }
 
+    [Theory]
+    [InlineData(3_000)]
+    [InlineData(1_000)]
+    [InlineData(60_000)]
+    public async Task Pass_DeathThatOnlyPassesSee_IsKnownWithinTheInterval(int leaseTimeoutMs)
+    {
+        // A quarter of LeaseTimeout lies between two passes: two of 750 ms take longer than the
+        // interval of 1 s.
+        await using PortTestWorld world = new(options => options.LeaseTimeout = TimeSpan.FromMilliseconds(leaseTimeoutMs));
+        for (int i = 0; i < 8; i++)
+        {
+            FakeProcess process = world.StartProcess();
+            PortSession session = process.Connect(world.Registry);
+            process.Listen(50_000 + i);
+            session.Register("b1", 50_000 + i);
+            for (int ms = 0; i % 2 != 0 && ms < 1_500; ms += 125)
+            {
+                world.Clock.Advance(TimeSpan.FromMilliseconds(125));   // it is looked at before
+            }
+
+            process.Kill(keepConnections: true);
+
+            for (int ms = 0; ms < 1_000; ms += 125)
+            {
+                world.Clock.Advance(TimeSpan.FromMilliseconds(125));   // whoever is woken sees the end of each
+            }
+
+            world.PortOf("b1").Should().BeNull("death {0} was an interval ago", i);
+            world.Clock.Advance(TimeSpan.FromMilliseconds(125));
+        }
+    }
+
     [Fact]
     public async Task Pass_ProcessLives_EndsNothing()
     {
