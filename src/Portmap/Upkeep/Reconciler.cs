@@ -38,7 +38,13 @@ internal sealed class Reconciler(RegistryParts parts, Sweep sweep)
         try
         {
             List<ClaimView> silent = Walk(new ListenersNow(parts.Settings.Host, parts.Listeners));
-            if (silent.Exists(claim => !SessionHolder.Of(claim)!.CheckAlive()))
+            bool isAnyOver = false;
+            foreach (ClaimView claim in silent)
+            {
+                isAnyOver |= !SessionHolder.Of(claim)!.CheckAlive();   // each: of a dead one that was not looked at a silent one would be seen
+            }
+
+            if (isAnyOver)
             {
                 sweep.Run();
             }

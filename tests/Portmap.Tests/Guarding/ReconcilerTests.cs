@@ -77,6 +77,29 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task Reconcile_SeveralProcessesDied_AllEndAtOnce()
+    {
+        await using PortTestWorld world = new(options => (options.LivenessInterval, options.ReconcileInterval) = (TimeSpan.FromHours(1), TimeSpan.FromSeconds(10)));
+        FakeProcess[] processes = [.. Enumerable.Range(0, 4).Select(_ => world.StartProcess())];
+        for (int i = 0; i < processes.Length; i++)
+        {
+            processes[i].Listen(50_000 + i);
+            processes[i].Connect(world.Registry).Register(FormattableString.Invariant($"b{i}"), 50_000 + i);
+        }
+
+        await using WatchReader changes = WatchReader.FromNow(world.Registry);
+        Array.ForEach(processes, process => process.Kill(keepConnections: true));
+
+        world.Clock.Advance(TimeSpan.FromSeconds(10));
+
+        for (int i = 0; i < processes.Length; i++)
+        {
+            world.PortOf(FormattableString.Invariant($"b{i}")).Should().BeNull("process {0} of {1} is dead", i, processes.Length);
+            (await changes.NextAsync()).Kind.Should().Be(PortChangeKind.Died);
+        }
+    }
+
+    [Fact]
     public async Task Reconcile_UdpSocketIsBound_StaysAndEndsWithoutIt()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
