@@ -131,6 +131,90 @@ public class ClockTests
         registry.Snapshot().Entries.Should().ContainSingle();
     }
 
+    [Theory]
+    [InlineData(3_600, PortProtocol.Tcp)]
+    [InlineData(3_600, PortProtocol.TcpAndUdp)]
+    [InlineData(-3_600, PortProtocol.Tcp)]
+    [InlineData(-3_600, PortProtocol.TcpAndUdp)]
+    public async Task Pass_WallClockWasSet_TimesAreThoseOfTheClockAndOutliveARestart(int seconds, PortProtocol protocol)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        FakePortStore store = new();
+        SteppedClock clock = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        PortLease before = await registry.AcquireAsync(new PortRequest("before") { Protocol = protocol }).AsTask().Within();
+        clock.Step = TimeSpan.FromSeconds(seconds);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        PortLease after = await registry.AcquireAsync(new PortRequest("after") { Protocol = protocol }).AsTask().Within();
+
+        foreach (PortLease lease in (PortLease[])[before, after])
+        {
+            (lease.ExpiresAt - clock.GetUtcNow()).Should().BeCloseTo(options.LeaseTimeout, TimeSpan.FromSeconds(1));
+            registry.TryGetEntry(lease.Port, out PortEntry entry).Should().BeTrue();
+            entry.Since.Should().BeCloseTo(clock.GetUtcNow(), TimeSpan.FromSeconds(1));
+        }
+
+        await registry.FlushAsync().Within();
+        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+        PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
+        foreach (PortLease lease in (PortLease[])[before, after])
+        {
+            halves.All(half => next.TryGetEntry(lease.Owner, out _, half)).Should().BeTrue("{0} has its time still", lease.Owner);
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(80));   // LeaseTimeout, and the pass after it
+        next.TryGetEntry("before", out _).Should().BeFalse();
+        next.TryGetEntry("after", out _).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(-36_000, -36_000)]
+    [InlineData(36_000, 0)]
+    [InlineData(-36_000, 0)]
+    [InlineData(36_000, -36_000)]
+    public async Task ExtendAsync_WallClockWasSetInTheRun_IsThereAfterTheNextAndLivesNoLonger(int first, int second)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        FakePortStore store = new();
+        SteppedClock clock = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
+        foreach (int seconds in (int[])[first, second])
+        {
+            clock.Step = TimeSpan.FromSeconds(seconds);
+            clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        await lease.ExtendAsync(TimeSpan.FromMinutes(10)).AsTask().Within();
+        clock.Advance(TimeSpan.FromMinutes(1));
+        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+
+        clock.Advance(TimeSpan.FromMinutes(8));
+        next.TryGetEntry("a", out _).Should().BeTrue("it was given ten minutes");
+
+        clock.Advance(TimeSpan.FromMinutes(3));
+        next.TryGetEntry("a", out _).Should().BeFalse();
+    }
+
+    /// <summary>A clock by hand whose wall clock is set without its timers knowing.</summary>
+    private sealed class SteppedClock : TimeProvider
+    {
+        private readonly FakeTimeProvider _steady = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+        public TimeSpan Step { get; set; }
+
+        public override long TimestampFrequency => _steady.TimestampFrequency;
+
+        public override long GetTimestamp() => _steady.GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => _steady.GetUtcNow() + Step;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            _steady.CreateTimer(callback, state, dueTime, period);
+
+        public void Advance(TimeSpan time) => _steady.Advance(time);
+    }
+
     /// <summary>A clock whose timestamp goes where it is told.</summary>
     private sealed class WaywardClock : TimeProvider
     {

@@ -136,6 +136,19 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         return true;
     }
 
+    /// <summary>Puts the facts of all open leases into the queue once more: the wall clock was set
+    /// ahead, and a restart would find their time over.</summary>
+    public void TellLeasesAgain()
+    {
+        foreach (OwnerView owner in _parts.Table.Owners())
+        {
+            if (ILease.Of(owner.Lease) is { } lease && ReferenceEquals(owner.Lease.Claim, lease.Claim))   // of both protocols the first tells both
+            {
+                TryQueueAgain(owner.Lease, lease.Twin is { } twin ? new ClaimView(twin) : default);
+            }
+        }
+    }
+
     /// <summary>Puts the fact of a claim in force into the queue once more: its process is another
     /// one now, or its lease has more time. The later of two facts stands.</summary>
     /// <param name="claim">The claim; what has ended meanwhile has told its end.</param>
@@ -219,7 +232,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     };
 
     /// <summary>How far the clock was set back since what this run goes on with was written: what it
-    /// writes again of that has to be later.</summary>
+    /// writes again of that has to be later. What the clock does in this run the clock itself
+    /// knows.</summary>
     private long AheadMs(Recovery recovery)
     {
         long latest = recovery.Bound.Concat(recovery.Reserved).Select(fact => fact.AtMs).Where(at => at < s_latest.ToUnixTimeMilliseconds()).DefaultIfEmpty().Max();
@@ -244,7 +258,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     }
 
     private PortFact? FactAgain(ClaimView claim) =>
-        !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs, aheadMs: _aheadMs) : null;
+        !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs, isAgain: true) : null;
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {
@@ -262,14 +276,14 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     /// <param name="claim">The claim, as it was.</param>
     /// <param name="atMs">Since when.</param>
     /// <param name="group">See <see cref="PortFact.Group"/>.</param>
-    /// <param name="aheadMs">How much later all of it is told.</param>
-    private PortFact FactOf(ClaimView claim, long atMs, long group = 0, long aheadMs = 0)
+    /// <param name="isAgain">All of it is told later than what was told before.</param>
+    private PortFact FactOf(ClaimView claim, long atMs, long group = 0, bool isAgain = false)
     {
         (ClaimView told, long epoch) = _parts.Table.Facts.Told(claim);
         atMs = told.IsSame(claim) ? atMs : atMs + 1;   // later than the fact of the one that came to nothing, which has the same epoch
         claim = told;
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
-        DateTimeOffset at = _parts.Clock.ToUtc(atMs + aheadMs);
+        DateTimeOffset at = ToUtc(atMs);
 
         // One that never took effect has used up no lease, and is nobody's last registration.
         bool neverWas = claim is { IsLease: false, Stage: ClaimStage.Ended, WasBound: false };
@@ -291,13 +305,15 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             At = at,
             Until = state switch
             {
-                PortState.Reserved => _parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs) + aheadMs),
+                PortState.Reserved => ToUtc(LeaseTimes.EndsAtMs(_parts, claim, claim.IsPending ? atMs : claim.AtMs)),
                 PortState.Cooling when CameToNothing(claim) => DateTimeOffset.UnixEpoch,
                 PortState.Cooling when claim.Port != 0 && claim.Cools => at + _parts.Settings.ReuseDelay,
                 _ => at,
             },
             Strategy = _parts.Strategies.NameOf(claim.Strategy),
         };
+
+        DateTimeOffset ToUtc(long ms) => isAgain ? _parts.Clock.ToLatestUtc(ms + _aheadMs) : _parts.Clock.ToUtc(ms);
     }
 
     /// <summary>It never took effect, and its owner had another port before, or none: nobody is to

@@ -9,6 +9,7 @@ namespace Portmap.Upkeep;
 /// time has come. Never binds.</summary>
 /// <remarks>
 /// <code>
+///   0. follow the wall clock
 ///   1. ask who has ended              if nobody has, and nothing has changed since all were quiet, go on at 4
 ///   2. look at every owner            is its process alive; has its lease run out; are its addresses known
 ///   3. sweep, if one has died; settle, if nobody waits for a sign-in any more; end leases; note addresses
@@ -88,6 +89,11 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
 
     private void RunNow(long now)
     {
+        if (parts.Clock.FollowWallClock())
+        {
+            parts.Journal?.TellLeasesAgain();
+        }
+
         bool hasAnyEnded = DeathWatch.Shared.ReadBook(), isStirred = parts.Epochs.IsStirred;
         if (isStirred)
         {
