@@ -126,7 +126,7 @@ internal sealed class FleetBonds
             return;   // given back meanwhile
         }
 
-        Volatile.Write(ref tie.Lease, lease);
+        Interlocked.Exchange(ref tie.Lease, lease);   // a full fence before the looks below: who ends the lease or loses the owner meanwhile sees it here, or is seen by them
         Untie(tie);
         if (!bond.IsHeld)
         {

@@ -95,7 +95,8 @@ internal sealed class ChangeLog
             change ??= new Change(kind, facts);
             change.Revision = revision;
 
-            // Publishes the change to readers; fails when another writer had the place (I1).
+            // Publishes the change to readers; fails when another writer had the place (I1). A full
+            // fence between the change and the look at the signal: pairs with the CAS of Changed.
             Hook.At(Step.PlaceChange);
             if (ReferenceEquals(Interlocked.CompareExchange(ref Place(revision), change, old), old))
             {
@@ -109,7 +110,9 @@ internal sealed class ChangeLog
 
     public void Complete()
     {
-        Volatile.Write(ref _completed, 1);
+        // A full fence, as the CAS of a place is: pairs with that of Changed, after which readers look.
+        // Either they see that it is complete, or their signal is seen here.
+        Interlocked.Exchange(ref _completed, 1);
         Wake();
     }
 

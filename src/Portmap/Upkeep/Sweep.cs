@@ -19,7 +19,7 @@ internal sealed class Sweep(RegistryParts parts)
         Hook.At(Step.BeginSweep);
         while (Volatile.Read(ref _isWanted) != 0 && Interlocked.Exchange(ref _isUnderWay, 1) == 0)
         {
-            Volatile.Write(ref _isWanted, 0);
+            Interlocked.Exchange(ref _isWanted, 0);   // a full fence before the owners are read: of who moves a session and then leaves a note, the move is seen or the note stays
             try
             {
                 RunNow();
