@@ -138,13 +138,21 @@ internal sealed class WatchedProcess : IDisposable
     }
 
     /// <summary>
-    /// Has the observer told when it ends; where that cannot be had, passes will see it.
+    /// Has the observer told when it ends; where that cannot be had, passes will see it. Nothing once
+    /// it is disposed: another thread may end the session that asks.
     /// </summary>
     public void TellWhenItEnds()
     {
         if (_place >= 0)
         {
-            DeathWatch.Shared.TryWatch(_place, _descriptor!);
+            try
+            {
+                DeathWatch.Shared.TryWatch(_place, _descriptor!);
+            }
+            catch (ObjectDisposedException)
+            {
+                // Whoever watched it is done with it.
+            }
         }
     }
 

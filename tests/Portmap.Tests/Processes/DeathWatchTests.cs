@@ -185,6 +185,19 @@ public sealed class DeathWatchTests
     }
 
     [Fact]
+    public void TellWhenItEnds_ItsSessionIsOverMeanwhile_DoesNothing()
+    {
+        using Child child = Child.Start();
+        Observer observer = new();
+        WatchedProcess watched = WatchedProcess.Open(child.Id, observer, out _);
+        watched.IsHeld.Should().BeTrue();
+        watched.Dispose();
+
+        watched.Invoking(it => it.TellWhenItEnds()).Should().NotThrow();
+        GC.KeepAlive(observer);
+    }
+
+    [Fact]
     public void TryHold_AnotherProcessHasTheNumber_IsNull()
     {
         using Child child = Child.Start();
