@@ -68,12 +68,11 @@ internal struct GroupAcquisition : IOperation
         }
 
         HashSet<(bool IsUdp, string Owner)> owners = new(requests.Length);
-        Acquisition[] members = new Acquisition[requests.Length];
-        ILease[] leases = new ILease[requests.Length];
+        byte[] strategies = new byte[requests.Length];
         for (int i = 0; i < requests.Length; i++)
         {
             PortRequest request = requests[i];
-            PortRefusal? refusal = Acquisition.Check(parts, request, out byte strategy)
+            PortRefusal? refusal = Acquisition.Check(parts, request, out strategies[i])
                 ?? (acquirer is { IsConnected: false } ? Refusals.SessionEnded(acquirer, request.Owner) : null)
                 ?? ((request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner))) || (request.Protocol != PortProtocol.Tcp && !owners.Add((true, request.Owner)))
                     ? GroupRefusals.TwiceInOneAsk(request)
@@ -82,9 +81,15 @@ internal struct GroupAcquisition : IOperation
             {
                 return refusal.Of(i, requests.Length);
             }
+        }
 
-            leases[i] = parts.NewLease(request, acquirer);
-            members[i] = new Acquisition(parts, leases[i], request, strategy);
+        // Once all are well-formed: the trace of a lease begins when it is made.
+        Acquisition[] members = new Acquisition[requests.Length];
+        ILease[] leases = new ILease[requests.Length];
+        for (int i = 0; i < requests.Length; i++)
+        {
+            leases[i] = parts.NewLease(requests[i], acquirer);
+            members[i] = new Acquisition(parts, leases[i], requests[i], strategies[i]);
         }
 
         made = (new GroupAcquisition(parts, members, contiguous), leases);
@@ -116,15 +121,23 @@ internal struct GroupAcquisition : IOperation
         return made.Leases;
     }
 
-    private static PortRefusal? Tell(RegistryParts parts, PortRefusal? refusal, ILease[] leases)
+    /// <param name="parts">What it works with.</param>
+    /// <param name="refusal">Why it was refused, or null.</param>
+    /// <param name="leases">What was made; null when the ask was malformed.</param>
+    private static PortRefusal? Tell(RegistryParts parts, PortRefusal? refusal, ILease[]? leases)
     {
         if (refusal is not null)
         {
+            foreach (ILease lease in leases ?? [])
+            {
+                LeaseOutcome.EndTrace(lease, refusal);   // nobody gets it
+            }
+
             parts.Metrics.Refused(refusal.Reason);
             return refusal;
         }
 
-        foreach (ILease lease in leases)
+        foreach (ILease lease in leases!)
         {
             LeaseOutcome.EndIfDisposed(lease, parts);
         }

@@ -78,6 +78,52 @@ public sealed class LeaseTraceTests
         spans.Of("portmap.lease").StatusDescription.Should().Be(nameof(PortRefusalReason.AlreadyReserved));
     }
 
+    [Theory]
+    [InlineData("at once")]
+    [InlineData("async")]
+    [InlineData("over a session")]
+    public async Task Leases_OfAnAskThatIsRefused_AllEndAsErrorsWithItsReason(string way)
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+        scene.Acquire("held");
+
+        PortRefusal refusal = await RefusedAsync(scene, way, "b1", "held");
+
+        refusal.Reason.Should().Be(PortRefusalReason.AlreadyReserved);
+        (spans.Began - spans.All.Count()).Should().Be(2, "the lease that is held waits for its start");
+        spans.All.Where(span => span.OperationName == "portmap.lease").Should().HaveCount(2).And.OnlyContain(span => span.StatusDescription == nameof(PortRefusalReason.AlreadyReserved));
+    }
+
+    [Theory]
+    [InlineData("at once")]
+    [InlineData("async")]
+    [InlineData("over a session")]
+    public async Task Leases_OfAnAskWithAMalformedRequest_LeaveNoSpanOpen(string way)
+    {
+        using Spans spans = new();
+        await using Scene scene = new();
+
+        PortRefusal refusal = await RefusedAsync(scene, way, "b1", "b2", string.Empty);
+
+        refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+        spans.Began.Should().Be(spans.All.Count(), "every span that began has ended");
+    }
+
+    [Fact]
+    public async Task Leases_OfAnAskWhoseStoreFails_EndAsErrorsWithItsReason()
+    {
+        using Spans spans = new();
+        await using PortTestWorld world = await PortTestWorld.OpenAsync();
+        world.Store!.Fail();
+
+        await FluentActions.Awaiting(() => world.Registry.AcquireAllAsync(["b1", "b2"]).AsTask().Within()).Should().ThrowAsync<PortRefusedException>();
+
+        spans.Began.Should().Be(spans.All.Count(), "every span that began has ended");
+        spans.All.Where(span => span.OperationName == "portmap.lease").Should().HaveCount(2)
+            .And.OnlyContain(span => span.StatusDescription == nameof(PortRefusalReason.StoreFailed));
+    }
+
     [Fact]
     public async Task Lease_WhoseListenerThrows_IsGrantedAllTheSame()
     {
@@ -104,6 +150,18 @@ public sealed class LeaseTraceTests
         start.Environment.Should().NotContainKey("TRACEPARENT");
     }
 
+    private static async Task<PortRefusal> RefusedAsync(Scene scene, string way, params PortRequest[] requests)
+    {
+        if (way == "at once")
+        {
+            scene.Registry.TryAcquireAll(requests, contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+            return refusal!;
+        }
+
+        Func<Task> ask = way == "async" ? () => scene.Registry.AcquireAllAsync(requests).AsTask().Within() : () => scene.Here.AcquireAllAsync(requests).AsTask().Within();
+        return (await FluentActions.Awaiting(ask).Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+    }
+
     private sealed class Spans : IDisposable
     {
         private readonly ActivityListener _listener;
@@ -115,12 +173,15 @@ public sealed class LeaseTraceTests
             {
                 ShouldListenTo = source => source.Name == LeaseTrace.SourceName,
                 Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+                ActivityStarted = _ => Began++,
                 ActivityStopped = Stopped,
             };
             ActivitySource.AddActivityListener(_listener);
         }
 
         public bool Throws { get; init; }
+
+        public int Began { get; private set; }
 
         public IEnumerable<Activity> All => _stopped;
 
