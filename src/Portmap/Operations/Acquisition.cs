@@ -87,7 +87,7 @@ internal struct Acquisition : IOperation
     public static async Task<PortRefusal?> RunAsync(RegistryParts parts, ILease lease, PortRequest request)
     {
         PortRefusal? refusal = Check(parts, request, out byte strategy)
-            ?? (lease.Acquirer is { IsConnected: false } session ? Refusals.SessionEnded(session, request.Owner) : null);
+            ?? (lease.Acquirer is { IsConnected: false } session ? Refusals.SessionEnded(session, request.Owner, request.Protocol) : null);
         if (refusal is null)
         {
             Completed<Acquisition> completed = await new Confirmation(parts)
@@ -175,7 +175,7 @@ internal struct Acquisition : IOperation
         Publication.Raced or Publication.Lost => Answer.Again,
         Publication.AlreadyReserved => Refusals.AlreadyReserved(_hunt.Owner.Owner, standing, _parts),
         Publication.LeaseGone => Refusals.LeaseOver(_lease),
-        Publication.TooManyOwners => Refusals.TooManyOwners(_hunt.Owner.Owner, _parts.Settings.MaxOwners),
+        Publication.TooManyOwners => Refusals.TooManyOwners(_hunt.Owner.Owner, _hunt.Request.Protocol, _parts.Settings.MaxOwners),
         Publication.StoreFailed => Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, _parts.Journal!.LastFailure),
         Publication.Waits => Answer.Wait(AwaitedFact.OfOwner),
     };

@@ -73,7 +73,7 @@ internal static class Extension
         parts.ThrowIfDisposed();
         PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? CheckTime(time, request.Owner, request.Protocol)
-            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner, request.Protocol));
         parts.Counted(refusal)?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);

@@ -73,7 +73,7 @@ internal struct GroupAcquisition : IOperation
         {
             PortRequest request = requests[i];
             PortRefusal? refusal = Acquisition.Check(parts, request, out strategies[i])
-                ?? (acquirer is { IsConnected: false } ? Refusals.SessionEnded(acquirer, request.Owner) : null)
+                ?? (acquirer is { IsConnected: false } ? Refusals.SessionEnded(acquirer, request.Owner, request.Protocol) : null)
                 ?? ((request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner))) || (request.Protocol != PortProtocol.Tcp && !owners.Add((true, request.Owner)))
                     ? GroupRefusals.TwiceInOneAsk(request)
                     : null);

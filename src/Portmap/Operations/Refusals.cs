@@ -18,10 +18,10 @@ internal static class Refusals
         : protocol is PortProtocol.Tcp or PortProtocol.Udp || (both && protocol == PortProtocol.TcpAndUdp) ? null
         : InvalidProtocol(owner!, protocol, both);
 
-    public static PortRefusal StoreFailed(string? owner, PortProtocol protocol, Exception failure) =>
+    public static PortRefusal StoreFailed(string owner, PortProtocol protocol, Exception failure) =>
         new(
             PortRefusalReason.StoreFailed,
-            () => Text($"{(owner is null ? "The release" : Text($"The change of {owner}"))} could not be written: {failure.Message.TrimEnd('.')}. Look at the state folder and its disk; it works again as soon as the store does."),
+            () => Text($"The change of {owner} could not be written: {failure.Message.TrimEnd('.')}. Look at the state folder and its disk; it works again as soon as the store does."),
             owner, 0, protocol);
 
     public static PortRefusal OpenTimeout(PortRegistrySettings settings) =>
@@ -118,8 +118,11 @@ internal static class Refusals
             },
             request.Owner, 0, request.Protocol);
 
-    public static PortRefusal TooManyOwners(string owner, int maxOwners) =>
-        new(PortRefusalReason.TooManyOwners, () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."), owner);
+    public static PortRefusal TooManyOwners(string owner, PortProtocol protocol, int maxOwners) =>
+        new(
+            PortRefusalReason.TooManyOwners,
+            () => Text($"{owner} would be owner {maxOwners + 1L} of at most {maxOwners}; raise MaxOwners or release owners that are not used."),
+            owner, 0, protocol);
 
     public static PortRefusal AlreadyReserved(string owner, ClaimView lease, RegistryParts parts) =>
         new(
@@ -214,8 +217,11 @@ internal static class Refusals
     public static PortRefusal ProcessDead(Place wanted, int processId) =>
         new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol);
 
-    public static PortRefusal SessionEnded(SessionHolder session, string owner) =>
-        new(PortRefusalReason.SessionEnded, () => Text($"The session of process {session.ProcessId} has ended, so {owner} cannot be registered over it. Open a new session."), owner);
+    public static PortRefusal SessionEnded(SessionHolder session, string owner, PortProtocol protocol = PortProtocol.Tcp) =>
+        new(
+            PortRefusalReason.SessionEnded,
+            () => Text($"The session of {(session.ProcessId == 0 ? "an unknown process" : Text($"process {session.ProcessId}"))} has ended, so nothing of {owner} changes over it. Open a new session."),
+            owner, 0, protocol);
 
     public static PortRefusal ExitedFirst(ILease lease, int processId)
     {

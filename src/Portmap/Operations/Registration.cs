@@ -49,7 +49,7 @@ internal struct Registration : IOperation
         Place place = new(request.Owner, request.Port ?? 0, request.Protocol);
         return Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: false)
             ?? (place.Port is < 1 or > 65_535 ? Refusals.InvalidPort(place.Owner, place.Port, place.Protocol, "register the port the process listens on") : null)
-            ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, request.Owner))
+            ?? (session.IsConnected || session.IsDead ? null : Refusals.SessionEnded(session, request.Owner, request.Protocol))
             ?? (session.CheckAliveToRegister(now) ? null : Refusals.ProcessDead(place, session.ProcessId));
     }
 
@@ -285,7 +285,7 @@ internal struct Registration : IOperation
         Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
         {
-            return Refusals.TooManyOwners(_wanted.Owner.Owner, _parts.Settings.MaxOwners);
+            return Refusals.TooManyOwners(_wanted.Owner.Owner, _wanted.Owner.Protocol, _parts.Settings.MaxOwners);
         }
 
         _claim = pushed == Publication.Done ? claim : null;

@@ -127,7 +127,7 @@ internal struct Release : IOperation
         // is on disk.
         if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)
         {
-            parts.Counted(Refusals.StoreFailed(null, PortProtocol.Tcp, failure)).Throw();
+            parts.Counted(Refusals.StoreFailed(_lease?.Owner ?? _owner.Owner, _lease?.Protocol ?? _owner.Protocol, failure)).Throw();
         }
     }
 
