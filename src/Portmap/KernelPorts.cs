@@ -48,7 +48,7 @@ internal sealed class KernelPorts
             DescriptorLimit = KernelSettings.DescriptorLimit(proc),
             FirstUnprivileged = MayBindAll(proc) ? 0 : ParseNumber(start),
         };
-        kernel._reserved.Or(PortList.Parse(reserved, []));
+        kernel._reserved.Or(PortList.Parse(reserved.StartsWith("0-", StringComparison.Ordinal) ? $"1{reserved[1..]}" : reserved, []));   // the kernel takes 0, and tells in ascending order
         kernel._hasReserved = kernel._reserved.HasAnySet();
         return kernel;
     }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Portmap;
 
@@ -10,6 +12,11 @@ internal static class KernelSettings
 {
     /// <summary>Where the kernel's files are.</summary>
     public const string Proc = "/proc";
+
+    private const int UsualText = 4 * 1_024;
+
+    /// <summary>A list of every second port, five digits and a comma each, takes less.</summary>
+    private const int LongestText = 256 * 1_024;
 
     /// <summary>
     /// The ports that the kernel hands out by itself (ip_local_port_range, ip(7)).
@@ -50,11 +57,22 @@ internal static class KernelSettings
     }
 
     /// <summary>A file of the kernel's; empty where it cannot be read.</summary>
+    /// <remarks>Each time from the beginning, for of some settings the kernel tells no more than a
+    /// read asks for, and nothing at a later offset.</remarks>
     public static string ReadText(string path)
     {
         try
         {
-            return File.ReadAllText(path);
+            using SafeFileHandle file = File.OpenHandle(path);
+            byte[] text = new byte[UsualText];
+            int length = RandomAccess.Read(file, text, fileOffset: 0);
+            if (length == text.Length)
+            {
+                text = new byte[LongestText];
+                length = RandomAccess.Read(file, text, fileOffset: 0);
+            }
+
+            return Encoding.UTF8.GetString(text, 0, length);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -227,6 +227,32 @@ public sealed class DiagnosisTests : IDisposable
             options => options.WithStrictOrdering());
     }
 
+    [Theory]
+    [InlineData("0-49999", 1, 49_999)]
+    [InlineData("0,50000-50009", 50_000, 50_009)]
+    [InlineData("0-1,50000-50009", 50_000, 50_009)]
+    [InlineData("0", 0, -1)]
+    public void MayHandOut_ReservedFromPort0On_LeavesThoseAlone(string reserved, int first, int last)
+    {
+        // The kernel takes and prints 0, which is no port of ours.
+        Kernel("40000\t60999", reserved, 1_048_576);
+
+        KernelPorts kernel = KernelPorts.Read(_proc.FullName);
+
+        kernel.Reserved.Should().Be(reserved);
+        Enumerable.Range(40_000, 21_000).Where(port => kernel.MayHandOut(port) == (port >= first && port <= last)).Should().BeEmpty();
+    }
+
+    [NeedsNamespaceFact]
+    public async Task Reserved_LongerThanOnePage_IsReadWhole()
+    {
+        // The kernel answers at offset 0 only, so what one read does not hold is lost.
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync(
+            "exec unshare --net sh -c \"seq -s, 2 2 65534 | dd bs=1M iflag=fullblock status=none of=/proc/sys/net/ipv4/ip_local_reserved_ports && exec @\"");
+
+        (await daemon.AskAsync("reserved")).Should().Be("32767");
+    }
+
     private int Ephemeral()
     {
         KernelPorts kernel = KernelPorts.Read(_proc.FullName);

@@ -67,6 +67,7 @@ internal sealed class ProcessesDaemon : IDisposable
                     return await lease.RegisterAsync(process);
                 }),
                 ["leave", var owner] => Leave(owner),
+                ["reserved"] => KernelPorts.Read().Reserved.Split(',').Length.ToString(CultureInfo.InvariantCulture),
                 ["pass"] => Pass(),
                 ["port", var owner] => registry.TryGetPort(owner, out int port) ? port.ToString(CultureInfo.InvariantCulture) : "none",
                 ["kill", var pid] => Kill(int.Parse(pid, CultureInfo.InvariantCulture)),
