@@ -34,7 +34,10 @@ public enum PortChangeKind
     /// <summary>The lease ended because another owner's process listens on the port.</summary>
     Taken = 7,
 
-    /// <summary>The worker or the host reported that the port could not be bound.</summary>
+    /// <summary>
+    /// The worker or the host reported that the port could not be bound. It cools;
+    /// <see cref="FoundForeign"/> follows when a look agrees that somebody has it.
+    /// </summary>
     BindFailed = 8,
 
     /// <summary>The operating system says that a stranger has the port.</summary>

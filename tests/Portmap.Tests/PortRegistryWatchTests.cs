@@ -36,7 +36,8 @@ public class PortRegistryWatchTests
 
         PortLease failed = scene.Acquire("unlucky");
         await failed.ReportBindFailureAsync().Within();
-        (await watch.NextAsync(PortChangeKind.BindFailed)).Entry.State.Should().Be(PortState.Foreign);
+        (await watch.NextAsync(PortChangeKind.BindFailed)).Entry.State.Should().Be(PortState.Cooling, "nobody has looked who has it");
+        (await watch.NextAsync(PortChangeKind.FoundForeign)).Entry.State.Should().Be(PortState.Foreign, "a look agrees");
 
         PortLease next = scene.Acquire("winner");
         scene.Here.Register("winner", next.Port, next.Epoch);
@@ -45,6 +46,31 @@ public class PortRegistryWatchTests
         scene.Acquire("late");
         scene.Clock.Advance(TimeSpan.FromSeconds(61));
         (await watch.NextAsync(PortChangeKind.Expired)).Entry.State.Should().Be(PortState.Cooling);
+    }
+
+    [Theory]
+    [InlineData(PortRegistryOptions.AllocatorPicks)]
+    [InlineData(PortRegistryOptions.ProcessBinds)]
+    public async Task Watch_BindFailsAndNobodyHasThePort_SaysWhatTheRegistrySays(string strategy)
+    {
+        await using PortTestWorld world = new(options => (options.Ports, options.Strategy) = ("20000-20009", strategy));
+        PortLease lease = await world.Registry.AcquireAsync("b1");
+        int failed = lease.Port;
+        await using WatchReader watch = WatchReader.FromNow(world.Registry);
+        if (failed == 0)
+        {
+            await using PortSession session = world.StartProcess().Connect(world.Registry);
+            await session.ReportBindFailureAsync(new PortClaimRequest("b1", 20_005) { Epoch = lease.Epoch }).AsTask().Within();
+        }
+        else
+        {
+            await lease.ReportBindFailureAsync().Within();
+        }
+
+        PortEntry told = (await watch.NextAsync(PortChangeKind.BindFailed)).Entry;
+
+        (told.Port, told.State).Should().Be((failed, PortState.Cooling));
+        world.Registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Foreign);
     }
 
     [Fact]

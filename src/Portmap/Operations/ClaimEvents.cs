@@ -74,7 +74,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             return;
         }
 
-        EntryFacts ended = PortEntries.FactsOfEnded(claim, claim.Cause == ClaimEnd.BindFailed ? PortState.Foreign : PortState.Cooling);
+        EntryFacts ended = PortEntries.FactsOfEnded(claim);   // whether a stranger has a port that could not be bound a look tells, and FoundForeign
         if (isLogged)
         {
             parts.Log.Ended(kind, parts.Entries.Of(ended), TimeSpan.FromMilliseconds(ILease.Of(claim) is { } lease ? LeaseTimes.TimeoutMs(parts, lease) : 0));

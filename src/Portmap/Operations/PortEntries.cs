@@ -54,9 +54,9 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     }
 
     /// <summary>The same of a claim that is over, or that lookups do not serve any more.</summary>
-    public static EntryFacts FactsOfEnded(ClaimView claim, PortState state = PortState.Cooling) => new(claim)
+    public static EntryFacts FactsOfEnded(ClaimView claim) => new(claim)
     {
-        State = state,
+        State = PortState.Cooling,
         ProcessId = SessionHolder.Of(claim)?.ProcessId ?? 0,
         Guarantee = claim.Guarantee,
         Addresses = claim.Addresses,
