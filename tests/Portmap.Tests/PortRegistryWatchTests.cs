@@ -102,6 +102,15 @@ public class PortRegistryWatchTests
     }
 
     [Fact]
+    public async Task Watch_TokenIsCancelledAlready_TellsNothing()
+    {
+        await using Scene scene = new();
+        await using IAsyncEnumerator<PortUpdate> updates = scene.Registry.WatchAsync(cancellationToken: new CancellationToken(canceled: true)).GetAsyncEnumerator();
+
+        await FluentActions.Awaiting(() => NextAsync(updates)).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
     public async Task Watch_Default_BeginsWithASnapshotThenTellsChanges()
     {
         await using Scene scene = new();

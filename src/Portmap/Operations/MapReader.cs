@@ -19,6 +19,7 @@ internal sealed class MapReader(RegistryParts parts)
     public async IAsyncEnumerable<PortUpdate> ReadAsync(
         long? afterRevision, long begin, bool snapshots, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         long revision = afterRevision ?? begin;
         if (afterRevision is null)
         {
