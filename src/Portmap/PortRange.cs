@@ -10,6 +10,12 @@ namespace Portmap;
 /// </remarks>
 public readonly record struct PortRange
 {
+    /// <summary>How many ranges one text may have: each search of a port walks them.</summary>
+    internal const int MaxRanges = 256;
+
+    /// <summary>How much that is wrong with a text is told.</summary>
+    internal const int MaxComplaints = 8;
+
     /// <summary>Makes a range.</summary>
     /// <param name="first">The first port, 1 to 65535.</param>
     /// <param name="last">The last port, <paramref name="first"/> to 65535.</param>
@@ -56,11 +62,11 @@ public readonly record struct PortRange
     /// <see cref="PortRequest.Ports"/> take them.</summary>
     /// <param name="text">
     /// <c>FIRST-LAST</c> or single numbers, separated by commas, for example
-    /// <c>49152-65535,7000-7099</c>. No port may stand in two of them.
+    /// <c>49152-65535,7000-7099</c>. No port may stand in two of them, and there may be at most 256.
     /// </param>
     /// <returns>The ranges in the order they are written.</returns>
     /// <exception cref="FormatException">
-    /// The text is no such list; the message names every part that is wrong.
+    /// The text is no such list; the message names the parts that are wrong, the first eight of them.
     /// </exception>
     public static IReadOnlyList<PortRange> ParseList(string text)
     {
@@ -74,8 +80,21 @@ public readonly record struct PortRange
     internal static PortRange[] ParseList(string? text, List<string> complaints)
     {
         List<PortRange> ranges = [];
-        foreach (string part in (text ?? string.Empty).Split(','))
+        text ??= string.Empty;
+        int count = text.AsSpan().Count(',') + 1, most = complaints.Count + MaxComplaints;
+        if (count > MaxRanges)
         {
+            complaints.Add(string.Create(CultureInfo.InvariantCulture, $"These are {count} ranges, and one text may have at most {MaxRanges}; join those that adjoin, or name fewer."));
+            return [];
+        }
+
+        foreach (string part in text.Split(','))
+        {
+            if (complaints.Count == most)
+            {
+                break;
+            }
+
             if (!TryParse(part, out PortRange range, out string? complaint))
             {
                 complaints.Add(complaint);
@@ -86,7 +105,7 @@ public readonly record struct PortRange
             foreach (PortRange other in ranges)
             {
                 PortRange both = range.Intersect(other);
-                if (both.Count != 0)
+                if (both.Count != 0 && complaints.Count < most)
                 {
                     complaints.Add(range == other
                         ? $"The range {range} stands there twice; write it once."

@@ -27,9 +27,9 @@ public sealed class PortRegistryOptions
 
     /// <summary>The ports that may be handed out.</summary>
     /// <value>
-    /// <c>FIRST-LAST</c>, both included, 1 to 65535, or several separated by commas, which may not
-    /// overlap: <c>49152-65535,7000-7099</c>. The default is <c>49152-65535</c>, the dynamic ports
-    /// of RFC 6335.
+    /// <c>FIRST-LAST</c>, both included, 1 to 65535, or several separated by commas, at most 256,
+    /// which may not overlap: <c>49152-65535,7000-7099</c>. The default is <c>49152-65535</c>, the
+    /// dynamic ports of RFC 6335.
     /// </value>
     /// <remarks>
     /// <para>Their order is kept where they are shown and means nothing to who gets which: ports

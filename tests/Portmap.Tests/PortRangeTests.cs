@@ -78,6 +78,42 @@ public class PortRangeTests
     }
 
     [Fact]
+    public void ParseList_AsManyRangesAsATextMayHave_ReadsThemAll() =>
+        PortRange.ParseList(Singles(PortRange.MaxRanges)).Should().HaveCount(PortRange.MaxRanges);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(30_000)]
+    public void ParseList_MoreRangesThanATextMayHave_NamesNumberAndBound(int more)
+    {
+        Action parse = () => PortRange.ParseList(Singles(PortRange.MaxRanges + more));
+
+        parse.Should().Throw<FormatException>().WithMessage($"*{PortRange.MaxRanges + more} ranges*at most {PortRange.MaxRanges}*join*");
+    }
+
+    [Theory]
+    [InlineData("x")]
+    [InlineData("1-65535")]
+    public void ParseList_ManyPartsAreWrong_NamesAFew(string part)
+    {
+        List<string> complaints = [];
+
+        PortRange.ParseList(string.Join(',', Enumerable.Repeat(part, PortRange.MaxRanges)), complaints);
+
+        complaints.Should().HaveCountLessThanOrEqualTo(PortRange.MaxComplaints).And.NotBeEmpty();
+    }
+
+    [Fact]
+    public void ParseList_OneRangeOverlapsManyOthers_NamesAFew()
+    {
+        List<string> complaints = [];
+
+        PortRange.ParseList($"{Singles(PortRange.MaxRanges - 1)},1-65535", complaints);
+
+        complaints.Should().HaveCountLessThanOrEqualTo(PortRange.MaxComplaints).And.NotBeEmpty();
+    }
+
+    [Fact]
     public void TryParse_Null_IsFalse() => PortRange.TryParse(null, out _).Should().BeFalse();
 
     [Fact]
@@ -91,4 +127,6 @@ public class PortRangeTests
     [Fact]
     public void ToString_AnyRange_IsReadBackByParse() =>
         PortRange.Parse(new PortRange(20000, 20009).ToString()).Should().Be(new PortRange(20000, 20009));
+
+    private static string Singles(int count) => string.Join(',', Enumerable.Range(1, count).Select(i => (2 * i).ToString(System.Globalization.CultureInfo.InvariantCulture)));
 }

@@ -1,3 +1,4 @@
+using Portmap.Operations;
 using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
@@ -34,6 +35,26 @@ public class PortRegistryRangesTests
         scene.AcquireRefused("b7").ShouldExplain(PortRefusalReason.Exhausted, Two, "7 that may be handed out", "7 reserved");
         scene.Registry.Bounds.Ports.Should().Equal(new PortRange(20000, 20003), new PortRange(10000, 10002));
         scene.Registry.AssertInvariants();
+    }
+
+    [Fact]
+    public async Task TryAcquire_MoreRangesThanOneTextMayHave_IsRefusedAndAReportAsksForAny()
+    {
+        string ports = string.Join(',', Enumerable.Range(0, PortRange.MaxRanges + 1).Select(i => FormattableString.Invariant($"{20_000 + (2 * i)}")));
+        await using Scene scene = new("20000-29999");
+
+        scene.AcquireRefused(new PortRequest("b1") { Ports = ports }).ShouldExplain(PortRefusalReason.InvalidPort, PortRange.MaxRanges + 1, PortRange.MaxRanges, "b1");
+        PortLease reported = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b2", 20_001) { Ports = ports }).AsTask().Within();
+        ((ILease)reported).Ports.Should().BeNull("it is not kept");
+    }
+
+    [Fact]
+    public void Options_MoreRangesThanOneTextMayHave_AreWrong()
+    {
+        PortRegistryOptions options = new() { Ports = string.Join(',', Enumerable.Range(1, PortRange.MaxRanges + 1).Select(i => FormattableString.Invariant($"{2 * i}"))) };
+
+        FluentActions.Invoking(() => new PortRegistry(options)).Should().Throw<Microsoft.Extensions.Options.OptionsValidationException>()
+            .WithMessage($"*Ports*{PortRange.MaxRanges + 1}*at most {PortRange.MaxRanges}*");
     }
 
     [Theory]
