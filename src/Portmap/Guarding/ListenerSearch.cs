@@ -81,7 +81,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
     }
 
     /// <summary>
-    /// The process that goes on listening on a port when one of the program has stopped, or null.
+    /// Finds the process that goes on listening on a port when one of the program has stopped.
     /// </summary>
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="port">The port.</param>
@@ -90,24 +90,40 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
     /// Sockets that the program is known to listen with: who has one of them is of the program,
     /// unless the program had it from him.
     /// </param>
-    public int FindSibling(PortProtocol protocol, int port, int except, IReadOnlySet<long> sockets)
+    /// <returns>Found; None; or Unreadable, for want of a descriptor or of memory: then another look
+    /// may find one.</returns>
+    public FoundListener FindSibling(PortProtocol protocol, int port, int except, IReadOnlySet<long> sockets)
     {
         family.LookAround();
         IReadOnlyList<int> members = family.Living();
         ListenTable ours = ListenTable.Read(protocol);
-        foreach (ListenTable table in TablesOf(members, protocol, ours).Values.Append(ours).Distinct().Where(table => table.Listens(port)))
+        FoundListener nobody = default;
+        foreach (ListenTable table in TablesOf(members, protocol, ours).Values.Append(ours).Distinct())
         {
-            foreach ((int processId, List<long> held) in ProcessSockets.HoldersOf(table.SocketsOn(port).ToHashSet()))
+            if (table is { IsComplete: false, IsUnreadable: false })
+            {
+                nobody = new FoundListener(ListenerSight.Unreadable, port);
+            }
+
+            if (!table.Listens(port))
+            {
+                continue;
+            }
+
+            IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(table.SocketsOn(port).ToHashSet(), out bool isWhole);
+            foreach ((int processId, List<long> held) in holders)
             {
                 if (processId != except && !family.IsAncestor(processId)
                     && (held.Exists(sockets.Contains) || family.Includes(processId, likelyIsEnough: false)))
                 {
-                    return processId;
+                    return new FoundListener(ListenerSight.Found, port, processId);
                 }
             }
+
+            nobody = isWhole ? nobody : new FoundListener(ListenerSight.Unreadable, port);
         }
 
-        return 0;
+        return nobody;
     }
 
     private static Dictionary<int, ListenTable> TablesOf(IReadOnlyList<int> members, PortProtocol protocol, ListenTable ours)
@@ -180,7 +196,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return new FoundListener(ListenerSight.Unseen, port);   // looked for already, which takes milliseconds
         }
 
-        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(sockets);
+        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(sockets, out bool isWhole);
         foreach ((int processId, _) in holders)
         {
             if (family.Includes(processId, likelyIsEnough: true))
@@ -199,7 +215,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return isGuard ? default : new FoundListener(ListenerSight.Stranger, port, holders[0].ProcessId);
         }
 
-        Volatile.Write(ref _others, sockets);
+        Volatile.Write(ref _others, isWhole ? sockets : []);   // who could not be looked at may be of it
         return new FoundListener(ListenerSight.Unseen, port);
     }
 
@@ -215,7 +231,8 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return;
         }
 
-        foreach ((int processId, List<long> held) in ProcessSockets.HoldersOf(sockets))
+        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(sockets, out bool isWhole);
+        foreach ((int processId, List<long> held) in holders)
         {
             if (family.Includes(processId, likelyIsEnough: false))
             {
@@ -223,6 +240,9 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             }
         }
 
-        Volatile.Write(ref _others, [.. Volatile.Read(ref _others), .. sockets]);   // of others: not looked for again
+        if (isWhole)
+        {
+            Volatile.Write(ref _others, [.. Volatile.Read(ref _others), .. sockets]);   // of others: not looked for again
+        }
     }
 }

@@ -59,37 +59,56 @@ internal static class ProcessSockets
     /// All processes that have one of some sockets, and which; the oldest process first. Takes
     /// milliseconds: never on a hot path.
     /// </summary>
-    public static IReadOnlyList<(int ProcessId, List<long> Sockets)> HoldersOf(IReadOnlySet<long> sockets)
+    /// <param name="sockets">The sockets.</param>
+    public static IReadOnlyList<(int ProcessId, List<long> Sockets)> HoldersOf(IReadOnlySet<long> sockets) => HoldersOf(sockets, out _);
+
+    /// <inheritdoc cref="HoldersOf(IReadOnlySet{long})"/>
+    /// <param name="sockets">The sockets.</param>
+    /// <param name="isWhole">False when a process was passed over for want of a descriptor or of
+    /// memory: nobody may be taken for gone by it.</param>
+    public static IReadOnlyList<(int ProcessId, List<long> Sockets)> HoldersOf(IReadOnlySet<long> sockets, out bool isWhole)
     {
         List<(long Start, int ProcessId, List<long> Sockets)> holders = [];
+        bool isAny = false, isShort = false;
         foreach (int processId in ProcessFiles.All())
         {
+            isAny = true;
             List<long>? held = null;
-            TryVisit(processId, inode =>
-            {
-                if (sockets.Contains(inode))
+            TryVisit(
+                processId,
+                inode =>
                 {
-                    (held ??= []).Add(inode);
-                }
-            });
+                    if (sockets.Contains(inode))
+                    {
+                        (held ??= []).Add(inode);
+                    }
+                },
+                ref isShort);
             if (held is not null && ProcessStat.TryRead(processId, out ProcessStat stat))
             {
                 holders.Add((stat.Start, processId, held));
             }
         }
 
+        isWhole = isAny && !isShort;   // we ourselves are always there
         return [.. holders.OrderBy(holder => holder.Start).ThenBy(holder => holder.ProcessId).Select(holder => (holder.ProcessId, holder.Sockets))];
     }
 
     private static bool TryVisit(int processId, Action<long> visit)
     {
-        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
-        int seen = 0;
-        return TryVisit(folder, visit, ref seen)
-            && (seen != 0 || ProcessFiles.FolderOf(processId) is var living && (living == folder || TryVisit(living, visit, ref seen)));
+        bool isShort = false;
+        return TryVisit(processId, visit, ref isShort);
     }
 
-    private static bool TryVisit(string folder, Action<long> visit, ref int seen)
+    private static bool TryVisit(int processId, Action<long> visit, ref bool isShort)
+    {
+        string folder = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
+        int seen = 0;
+        return TryVisit(folder, visit, ref seen, ref isShort)
+            && (seen != 0 || ProcessFiles.FolderOf(processId) is var living && (living == folder || TryVisit(living, visit, ref seen, ref isShort)));
+    }
+
+    private static bool TryVisit(string folder, Action<long> visit, ref int seen, ref bool isShort)
     {
         try
         {
@@ -108,6 +127,7 @@ internal static class ProcessSockets
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
+            isShort |= exception is IOException and not (FileNotFoundException or DirectoryNotFoundException);   // else it has gone, or is another user's
             return false;
         }
     }

@@ -30,8 +30,14 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
 
     /// <summary>It is about to be registered, or still serves: notes by which sockets, so that who
     /// has one of them later is known as one of the program.</summary>
+    /// <remarks>A list that was not read whole takes nothing away from what is known.</remarks>
     public void Note(PortProtocol protocol, int port, ListenTable listeners)
     {
+        if (!listeners.IsComplete && _ports.Any(served => served.Protocol == protocol && served.Port == port))
+        {
+            return;
+        }
+
         family.LookAround();
         HashSet<long> sockets = [.. listeners.SocketsOn(port)];
         ImmutableHashSet<long> held = [];
@@ -43,24 +49,31 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
         _ports = [.. _ports.Where(served => served.Protocol != protocol), new Served(protocol, port, held)];
     }
 
-    /// <summary>Another process of the program that listens on its port, held on to for its
-    /// session; null when there is none.</summary>
-    public WatchedProcess? FindSibling(WatchedProcess from, IDeathObserver session)
+    /// <summary>Looks for another process of the program that listens on its port.</summary>
+    /// <param name="from">The one that has stopped.</param>
+    /// <param name="session">Its session, for which the other one is held on to.</param>
+    /// <param name="sibling">The other one; null when there is none.</param>
+    /// <returns>False when nobody can tell, for want of a descriptor or of memory.</returns>
+    public bool TryFindSibling(WatchedProcess from, IDeathObserver session, out WatchedProcess? sibling)
     {
+        bool isSeen = true;
         foreach (Served served in _ports)
         {
-            if (Search.FindSibling(served.Protocol, served.Port, from.Identity.Id, served.Sockets) is > 0 and int sibling)
+            FoundListener found = Search.FindSibling(served.Protocol, served.Port, from.Identity.Id, served.Sockets);
+            isSeen &= found.Sight != ListenerSight.Unreadable;
+            if (found.Sight == ListenerSight.Found)
             {
-                WatchedProcess process = WatchedProcess.Open(sibling, session, out bool isDead);
+                sibling = WatchedProcess.Open(found.ProcessId, session, out bool isDead);
                 if (!isDead)
                 {
-                    return process;
+                    return true;
                 }
 
-                process.Dispose();
+                sibling.Dispose();
             }
         }
 
-        return null;
+        sibling = null;
+        return isSeen;
     }
 }

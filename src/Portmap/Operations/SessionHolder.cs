@@ -138,7 +138,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     public bool HasAcquired(ClaimView claim) => _acquired.Has(claim);
 
     /// <summary>Looks at the process now; false, and the session is dead, when it is gone and
-    /// nobody of its program goes on. An unknown process is believed to live.</summary>
+    /// nobody of its program goes on. An unknown process is believed to live; so is a program while
+    /// nobody can tell who goes on.</summary>
     public bool CheckAlive()
     {
         if (IsOver)
@@ -159,11 +160,19 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 
     /// <summary>The listener is gone, or listens no more: another process of the program that
     /// listens on its port takes its place.</summary>
+    /// <returns>False when there is none. True also while nobody can tell: the next pass looks
+    /// again.</returns>
     public bool TryPassOn(WatchedProcess from)
     {
-        if (_program?.FindSibling(from, this) is not { } sibling)
+        if (_program is not { } program)
         {
             return false;
+        }
+
+        bool isSeen = program.TryFindSibling(from, this, out WatchedProcess? sibling);
+        if (sibling is null)
+        {
+            return !isSeen;
         }
 
         if (Interlocked.CompareExchange(ref _process, sibling, from) != from)
@@ -256,8 +265,8 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     }
 
     /// <summary>As <see cref="CheckAlive"/>, but for one that was looked at less than
-    /// <paramref name="restMs"/> ago; for the pass over all owners, which has read the book of the
-    /// <see cref="DeathWatch"/>.</summary>
+    /// <paramref name="restMs"/> ago and has no note; for the pass over all owners, which has read
+    /// the book of the <see cref="DeathWatch"/>.</summary>
     public bool CheckAliveEvery(long restMs, long now)
     {
         if (EndIfLate(now))
@@ -273,7 +282,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
 
         long looked = Volatile.Read(ref _lookedAt);
         Hook.At(Step.NoteLook);
-        if (now - looked < restMs || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
+        if ((now - looked < restMs && !process.HasNote) || Interlocked.CompareExchange(ref _lookedAt, now, looked) != looked)
         {
             return !IsOver;
         }

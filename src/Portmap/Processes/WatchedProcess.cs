@@ -167,6 +167,9 @@ internal sealed class WatchedProcess : IDisposable
     /// </summary>
     public bool NeedsLook => CanBeSeen && (!_isInBook || !IsHeld || DeathWatch.Shared.HasNote(_place));
 
+    /// <summary>Whether the book says that it has ended, or whoever had its place before.</summary>
+    public bool HasNote => _isInBook && IsHeld && DeathWatch.Shared.HasNote(_place);
+
     /// <summary>Whether another one is the same process.</summary>
     /// <remarks>
     /// One that has ended is nobody's: its number and even its start time may be another's now.

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
+using Portmap.Operations;
+using Portmap.Tests.Support;
+
+namespace Portmap.Tests.Processes;
+
+/// <summary>The listener of a program dies while this process has no descriptor left to see who goes
+/// on.</summary>
+[Collection(AloneCollection.Name)]
+public sealed class ProgramWithoutDescriptorsTests : IDisposable
+{
+    private readonly Programs _programs = new();
+    private readonly List<SafeFileHandle> _taken = [];
+
+    public void Dispose()
+    {
+        _taken.ForEach(handle => handle.Dispose());
+        _programs.Dispose();
+    }
+
+    [NeedsFact("python3")]
+    public async Task Death_NobodyCanBeSeen_IsLeftToThePassThatCanSee()
+    {
+        await using PortRegistry registry = new(new PortRegistryOptions
+        {
+            Ports = PortBlock.Take(3).ToString(),
+            Strategy = PortRegistryOptions.AllocatorPicks,
+            LivenessInterval = TimeSpan.FromHours(1),   // the test makes the passes
+            ReconcileInterval = TimeSpan.FromHours(1),
+        });
+        PortLease lease = await registry.AcquireAsync("many").Within();
+        lease.OpenGate();
+        Process program = _programs.Start(Programs.Prefork, ports: lease.Port);
+        ILookup<string, int> all = await _programs.AllAsync(program, 4);
+        PortEntry entry = await lease.RegisterAsync(program).Within();
+        entry.ProcessId.Should().Be(program.Id, "the master is the oldest");
+        SessionHolder session = SessionHolder.Of(registry.Parts.Table.FindServed(PortProtocol.Tcp, "many"))!;
+        LookForASibling(session);   // so that all code is loaded
+
+        bool isDead, isServed, lives;
+        using (new FewDescriptors(more: 8))
+        {
+            TakeAll();
+            program.Kill();
+            SpinWait.SpinUntil(() => !session.Watched.IsAlive(), Deadline.Default);
+            isDead = !session.Watched.IsAlive();
+            lives = session.CheckAlive();
+            isServed = registry.TryGetPort("many", out _);
+            _taken.ForEach(handle => handle.Dispose());
+        }
+
+        (isDead, lives, isServed).Should().Be((true, true, true), "a list that cannot be read convicts nobody");
+        registry.Maintain();
+        registry.TryGetEntry("many", out entry).Should().BeTrue("a worker goes on");
+        all["worker"].Should().Contain(entry.ProcessId!.Value);
+    }
+
+    private static void LookForASibling(SessionHolder session)
+    {
+        session.Program!.Search.FindSibling(PortProtocol.Tcp, session.Program.Ports[0].Port, session.ProcessId, session.Program.Ports[0].Sockets);
+        session.Watched.IsAlive().Should().BeTrue();
+    }
+
+    private void TakeAll()
+    {
+        try
+        {
+            while (true)
+            {
+                _taken.Add(File.OpenHandle("/dev/null"));
+            }
+        }
+        catch (IOException)
+        {
+            // There is none left.
+        }
+    }
+}
