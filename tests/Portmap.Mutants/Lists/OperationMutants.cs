@@ -109,7 +109,7 @@ internal static class OperationMutants
     [
         s_operations.This("ClaimJournal: the flush is four times too slow", "ClaimJournal.cs", "TimeSpan period = parts.Settings.BackgroundFlush / 2;", "TimeSpan period = parts.Settings.BackgroundFlush * (MUTANT ? 2 : 0.5);", "ClaimJournal"),
         s_operations.This("ClaimJournal.ExtendMark: never", "ClaimJournal.cs", "if (claim.Epoch > Volatile.Read(ref _extendAt))", "if (!MUTANT && claim.Epoch > Volatile.Read(ref _extendAt))", "ClaimJournal"),
-        s_operations.This("ClaimJournal.FactOf: a lease comes back without its time", "ClaimJournal.cs", "PortState.Reserved => _parts.Clock", "PortState.Reserved => MUTANT ? at : _parts.Clock", "RecoveryTests|RestartMix"),
+        s_operations.This("ClaimJournal.FactOf: a lease comes back without its time", "ClaimJournal.cs", "PortState.Reserved => ToUtc(", "PortState.Reserved => MUTANT ? at : ToUtc(", "RecoveryTests|RestartMix"),
         s_operations.This("ClaimJournal.FactOf: a port that cooled is free after a restart", "ClaimJournal.cs", "PortState.Cooling when claim.Port != 0 &&", "PortState.Cooling when !MUTANT && claim.Port != 0 &&", "RecoveryTests|RecoveryRules|RestartMix"),
         s_operations.This("ClaimJournal.FactOf: the process is not written", "ClaimJournal.cs", "ProcessStart = process.StartTime,", "ProcessStart = MUTANT ? 0 : process.StartTime,", "RecoveryTests"),
         s_operations.This("ClaimJournal.Failed: the failure is told again and again", "ClaimJournal.cs", "            _isTold = true;\n", "            _isTold = !MUTANT;\n", "FailingStore|StoreException|LoggedNames"),
