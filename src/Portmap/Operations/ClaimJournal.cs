@@ -280,7 +280,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     private PortFact FactOf(ClaimView claim, long atMs, long group = 0, bool isAgain = false)
     {
         (ClaimView told, long epoch) = _parts.Table.Facts.Told(claim);
-        atMs = told.IsSame(claim) ? atMs : atMs + 1;   // later than the fact of the one that came to nothing, which has the same epoch
+        isAgain |= !told.IsSame(claim);
+        atMs += told.IsSame(claim) ? 0 : 1;   // later than the fact of the one that came to nothing, which has the same epoch
         claim = told;
         PortState state = claim.Stage == ClaimStage.Ended ? PortState.Cooling : claim.IsLease ? PortState.Reserved : PortState.Bound;
         DateTimeOffset at = ToUtc(atMs);

@@ -22,7 +22,7 @@ internal sealed class Healing(RegistryParts parts)
         int port = request.Port ?? 0;
         PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(request.Owner, port, request.Protocol, "report the port that could not be bound") : null)
-            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner));
+            ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner, request.Protocol));
         parts.Counted(refusal)?.Throw();
         PortProtocol first = IsOfBoth(request) ? PortProtocol.Tcp : request.Protocol;   // a lease of one number on both protocols is found by either
         OwnerKey owner = parts.Table.Key(first, request.Owner);

@@ -217,7 +217,7 @@ internal static class Refusals
     public static PortRefusal ProcessDead(Place wanted, int processId) =>
         new(PortRefusalReason.ProcessDead, () => Text($"The process {processId} that should serve {wanted.Owner} is dead. Start it again."), wanted.Owner, wanted.Port, wanted.Protocol);
 
-    public static PortRefusal SessionEnded(SessionHolder session, string owner, PortProtocol protocol = PortProtocol.Tcp) =>
+    public static PortRefusal SessionEnded(SessionHolder session, string owner, PortProtocol protocol) =>
         new(
             PortRefusalReason.SessionEnded,
             () => Text($"The session of {(session.ProcessId == 0 ? "an unknown process" : Text($"process {session.ProcessId}"))} has ended, so nothing of {owner} changes over it. Open a new session."),

@@ -1,3 +1,5 @@
+using Portmap.TestKit.Processes;
+
 namespace Portmap.Rpc.Tests.Programs;
 
 /// <summary>Owners that exist once in a fleet, asked for over the wire.</summary>
@@ -34,6 +36,26 @@ public class AcquireFleetTests
         await using PortmapClient client = harness.OpenClient();
 
         (await RefusalOf(client.AcquireFleetAsync("b1"))).Reason.Should().Be(PortRefusalReason.NoFleet);
+    }
+
+    /// <summary>A worker that took long to start must not serve an owner that another host may have by
+    /// now; one of a host's own would register as if nobody had acquired.</summary>
+    [Fact]
+    public async Task Listen_ClaimLostBeforeTheWorkerWasThere_IsRefusedAndNobodyIsServed()
+    {
+        using TempFolder folder = new();
+        using CancellationTokenSource lost = new();
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        using IDisposable joined = registry.UseFleet(_ => Task.FromResult<(long, Func<bool>, CancellationToken, IAsyncDisposable)>((81_234, () => !lost.IsCancellationRequested, lost.Token, Stream.Null)));
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { $"unix:{folder["portmap.sock"]}" } });
+        await server.StartAsync().Within();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("b1") { Scope = PortScope.Fleet }).AsTask().Within();
+        await lost.CancelAsync();
+        WorkerPortOptions options = new() { Owner = "b1", Endpoint = server.Endpoints[0].ToString(), Epoch = lease.Epoch, Ports = registry.Bounds.Ports[0].ToString() };
+
+        (await RefusalOf(WorkerPort.ListenAsync(options))).Reason.Should().Be(PortRefusalReason.Stale);
+
+        registry.TryGetPort("b1", out _).Should().BeFalse();
     }
 
     [Fact]

@@ -1,5 +1,3 @@
-using Portmap.TestKit.Processes;
-
 namespace Portmap.Tests.Persistence;
 
 /// <summary>A registration that comes to nothing above an acknowledged one of the same owner on the
