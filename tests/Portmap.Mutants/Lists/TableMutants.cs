@@ -51,6 +51,9 @@ internal static class TableMutants
 
     private static IEnumerable<Mutant> Claims =>
     [
+        s_table.This("ClaimFacts.Told: what stands below one that came to nothing ends on disk", "ClaimFacts.cs", "return cell.InForceOn(claim.Port) is { IsLease: false } stands ?", "return !MUTANT && cell.InForceOn(claim.Port) is { IsLease: false } stands ?", "NothingCameOfIt"),
+        s_table.This("ClaimFacts.Told: the end of what went on is outweighed", "ClaimFacts.cs", "epoch = other.Epoch;", "epoch = MUTANT ? epoch : other.Epoch;", "NothingCameOfIt"),
+        s_table.This("ClaimFacts.Written: half of a lease stays on disk", "ClaimFacts.cs", ", .. WithdrawOtherHalf(fact)];", ", .. MUTANT ? [] : WithdrawOtherHalf(fact)];", "UnwrittenFact", Interleaving),
         s_table.This("Endings.TryEnd: EndBelow is left out", "Endings.cs", "EndBelow(claim, now);   // OwnerCell I3", "if (!MUTANT) { EndBelow(claim, now); }   // OwnerCell I3", "FrozenThreadTests.TryEnd", Interleaving),
         s_table.This("Endings.TryEnd: the last registration is not noted", "Endings.cs", "claim.Cell!.Remember(claim);", "if (!MUTANT) { claim.Cell!.Remember(claim); }", "EpochAgain|PortRegistryEpoch"),
         s_table.This("Endings.AfterEnd: the port never comes back", "Endings.cs", "parts.Space(claim.Protocol).Hints.Cool(claim.Port, now);", "if (!MUTANT) { parts.Space(claim.Protocol).Hints.Cool(claim.Port, now); }", "PortRegistryCooling"),

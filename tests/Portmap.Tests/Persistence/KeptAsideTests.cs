@@ -70,6 +70,28 @@ public class KeptAsideTests
         disk.Names.Should().NotContain(name => name.Contains(".damaged-", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Opening_SomethingElseHasTheName_IsLeftAlone()
+    {
+        using SimulatedDisk disk = new();
+        byte[] damage = await DamageAsync(disk), state = disk.ContentOf(FilePortStore.FileName);
+        await TryOpenAsync(disk);
+        string name = disk.Names.Single(name => name.Contains(".damaged-", StringComparison.Ordinal));
+        using (IStateFolder folder = disk.Folder())
+        {
+            foreach ((string file, byte[] content) in (ReadOnlySpan<(string, byte[])>)[(name, [1, 2, 3]), (FilePortStore.FileName, state)])
+            {
+                using IStateFile written = folder.Create(file);
+                written.Write(content, 0);
+            }
+        }
+
+        await TryOpenAsync(disk);
+
+        disk.ContentOf(name).Should().Equal(1, 2, 3);
+        disk.ContentOf(name + "+").Should().Equal(damage);
+    }
+
     /// <summary>What a registry does with it.</summary>
     private static async Task OpenAsync(FilePortStore store)
     {
