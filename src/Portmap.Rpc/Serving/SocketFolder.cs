@@ -14,9 +14,6 @@ namespace Portmap.Rpc.Serving;
 /// </remarks>
 internal static class SocketFolder
 {
-    /// <summary>As many as the kernel follows.</summary>
-    private const int MaxLinks = 40;
-
     /// <param name="endpoint">For the message.</param>
     /// <param name="path">The path of the socket.</param>
     /// <param name="allowGroup">Whether its group may write to it.</param>
@@ -30,62 +27,19 @@ internal static class SocketFolder
             return; // not there: the lock file says so
         }
 
-        if (ForeignLink(folder) is { } link)
+        if (ForeignLink.On(folder) is { } link)
         {
             throw new IOException(
-                $"Cannot listen on {endpoint}: {link}, who could lead it elsewhere; name the folder itself, or a link of this user ({PosixFile.OwnUserId}) or root.");
+                string.Create(CultureInfo.InvariantCulture, $"Cannot listen on {endpoint}: {link.Path} is a symbolic link of user {link.UserId}, who could lead it elsewhere; name the folder itself, or a link of this user ({PosixFile.OwnUserId}) or root."));
         }
 
-        string? complaint = !IsOurs(file)
+        string? complaint = !file.IsOursOrRoots
             ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {file.UserId}, not to this one ({PosixFile.OwnUserId}) or root")
             : file.IsOpenToOthers(allowGroup) ? "can be written to by others and is not sticky" : null;
         if (complaint is not null)
         {
-            string group = file.IsOpenToOthers(allowGroup: true) || !IsOurs(file) ? string.Empty : ", or set AllowGroupWritableFolder if its group may be trusted";
+            string group = file.IsOpenToOthers(allowGroup: true) || !file.IsOursOrRoots ? string.Empty : ", or set AllowGroupWritableFolder if its group may be trusted";
             throw new IOException($"Cannot listen on {endpoint}: the folder {folder} {complaint}, so that others could put a socket of theirs in place of ours; choose another, or chmod 755 it{group}.");
         }
-    }
-
-    private static bool IsOurs(PosixFile file) => file.UserId == 0 || file.UserId == PosixFile.OwnUserId;
-
-    /// <summary>
-    /// Walks the path as the kernel does, and names the first link on it that is another user's.
-    /// </summary>
-    private static string? ForeignLink(string folder)
-    {
-        Stack<string> ahead = new(folder.Split('/').Reverse());
-        string at = "/";
-        for (int links = 0; ahead.TryPop(out string? name);)
-        {
-            if (name is "" or ".")
-            {
-                continue;
-            }
-
-            string next = name == ".." ? Path.GetDirectoryName(at) ?? "/" : Path.Combine(at, name);
-            if (PosixFile.At(next, follow: false) is not { IsLink: true } file)
-            {
-                at = next;
-                continue;
-            }
-
-            if (!IsOurs(file))
-            {
-                return string.Create(CultureInfo.InvariantCulture, $"{next} is a symbolic link of user {file.UserId}");
-            }
-
-            if (++links > MaxLinks || new FileInfo(next).LinkTarget is not { } target)
-            {
-                return null; // the kernel says so
-            }
-
-            at = target.StartsWith('/') ? "/" : at;
-            foreach (string part in target.Split('/').Reverse())
-            {
-                ahead.Push(part);
-            }
-        }
-
-        return null;
     }
 }

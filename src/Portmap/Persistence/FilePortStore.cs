@@ -122,23 +122,15 @@ internal sealed partial class FilePortStore : IPortStore
         bool isSettled = SettledMark.TakeFrom(_folder);
         _file = _folder.Open(FileName);
         StateScan? scan = _file is null ? null : Read(_file, complaints, cancellationToken);
-        if (scan is { LostAny: true })
+        if (scan is not { LostAny: true } && (scan is not { IsClean: true } || !isSettled || !_reader.TrySync(_file!)))
         {
-            // Left as it is until the first append, which writes it anew together with the mark of
-            // this run: else an opening that fails in between would leave a file that looks sound,
-            // and the next one would not know that something was lost.
-            _isSuspect = true;
-        }
-        else
-        {
-            if (scan is not { IsClean: true } || !isSettled || !_reader.TrySync(_file!))
-            {
-                WriteAnew([]);
-            }
-
-            _isSuspect = false;
+            WriteAnew([]);
         }
 
+        // What lost something is left as it is until the first append, which writes it anew together
+        // with the mark of this run: else an opening that fails in between would leave a file that
+        // looks sound, and the next one would not know of the loss.
+        _isSuspect = scan is { LostAny: true };
         _folder.Delete(NextName);
     }
 

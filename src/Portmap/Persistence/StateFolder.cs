@@ -295,11 +295,11 @@ internal sealed class StateFolder(string path) : IStateFolder
             return;
         }
 
-        PosixFile link = StatusOf(Path, follow: false), folder = StatusOf(Path, follow: true);
+        PosixFile folder = StatusOf(Path);
         UnixFileMode mode = folder.Permissions;
         string? complaint =
-            link.IsLink && !IsTrusted(link.UserId) ? string.Create(CultureInfo.InvariantCulture, $"is a link that user {link.UserId} made")
-            : !IsTrusted(folder.UserId) ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {folder.UserId}")
+            ForeignLink.On(Path) is { } link ? string.Create(CultureInfo.InvariantCulture, $"is {(link.Path == Path ? string.Empty : $"reached over {link.Path}, ")}a link that user {link.UserId} made")
+            : !folder.IsOursOrRoots ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {folder.UserId}")
             : (mode & OthersWrite) != 0 ? string.Create(CultureInfo.InvariantCulture, $"may be written to by others (mode {Convert.ToString((int)mode, 8)})")
             : null;
         if (complaint is not null)
@@ -308,10 +308,8 @@ internal sealed class StateFolder(string path) : IStateFolder
         }
     }
 
-    private static PosixFile StatusOf(string path, bool follow) =>
-        Posix.Status(path, follow) ?? throw new DirectoryNotFoundException($"There is no '{path}' any more.");
-
-    private static bool IsTrusted(uint user) => user == 0 || user == Posix.EffectiveUser;
+    private static PosixFile StatusOf(string path) =>
+        Posix.Status(path, follow: true) ?? throw new DirectoryNotFoundException($"There is no '{path}' any more.");
 
     /// <summary>
     /// Who has locked the folder, or 0 when his number cannot be read or is that of a dead process.

@@ -15,6 +15,9 @@ internal readonly record struct PosixFile(uint UserId, ushort Mode, FileIdentity
     /// <summary>The user this process acts as; null where this is not Linux.</summary>
     public static uint? OwnUserId { get; } = OperatingSystem.IsLinux() ? Posix.EffectiveUser : null;
 
+    /// <summary>Whether it belongs to this user or to root, whom everybody has to trust.</summary>
+    public bool IsOursOrRoots => UserId == 0 || (OperatingSystem.IsLinux() && UserId == Posix.EffectiveUser);
+
     public bool IsSocket => (Mode & KindMask) == 0xc000;
 
     public bool IsLink => (Mode & KindMask) == 0xa000;

@@ -52,6 +52,24 @@ public sealed class StateFolderPathTests : IDisposable
         Directory.GetFiles(folder).Should().BeEmpty();
     }
 
+    /// <summary>Whose it is may lead it elsewhere whenever he likes, to a copy of an old state of
+    /// ours.</summary>
+    [NeedsRootTheory("sh")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Load_OverALinkOfAnotherUserFurtherAbove_IsRefused(bool isOverOneOfOurs)
+    {
+        string folder = Path.Combine(_root.Path, "folder"), his = Path.Combine(_root.Path, "his"), ours = Path.Combine(_root.Path, "ours");
+        Directory.CreateDirectory(Path.Combine(folder, "state"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateSymbolicLink(his, "folder");
+        Directory.CreateSymbolicLink(ours, "his");
+        LChown(his, OtherUser.Id, OtherUser.Id).Should().Be(0);
+
+        (await RefusalAsync(Path.Combine(isOverOneOfOurs ? ours : his, "state"))).ShouldExplain(PortRefusalReason.StoreFailed, $"reached over {his}, a link that user 65534 made");
+
+        Directory.GetFiles(Path.Combine(folder, "state")).Should().BeEmpty();
+    }
+
     [NeedsRootFact("sh")]
     public async Task Load_FolderOfAnotherUser_IsRefused()
     {
