@@ -218,7 +218,8 @@ public sealed class PortSession : IAsyncDisposable
     /// </summary>
     /// <param name="request">
     /// The owner and the port that could not be bound, and the epoch of the lease when somebody
-    /// acquired.
+    /// acquired. Its protocol may be TcpAndUdp: then the number is bad on both, and an owner that has
+    /// nothing gets one that is good on both.
     /// </param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>
