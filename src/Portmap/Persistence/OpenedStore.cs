@@ -55,7 +55,9 @@ internal sealed record OpenedStore(
         }
 
         // Before anything is written: what is told of this state is told by an opening that succeeds.
-        int owners = recovery.Bound.Concat(recovery.Reserved).Select(fact => (fact.Protocol, fact.Owner)).Distinct().Count();
+        // One owner has at least one fact, so they are told apart only where there are too many facts.
+        int owners = recovery.Bound.Count + recovery.Reserved.Count;
+        owners = owners <= start.MaxOwners ? owners : recovery.Bound.Concat(recovery.Reserved).Select(fact => (fact.Protocol, fact.Owner)).Distinct().Count();
         if (owners > start.MaxOwners)
         {
             StoreRefusals.TooManyOwners(owners, start.MaxOwners).Throw();
