@@ -20,7 +20,9 @@ public readonly record struct PortEntry
     private readonly byte _state;
     private readonly byte _guarantee;
 
-    /// <summary>The owner, or the empty string for a port that nobody of ours holds.</summary>
+    /// <summary>
+    /// The owner, of a cooling port the one that had it last; the empty string for a foreign port.
+    /// </summary>
     public string Owner { get => field ?? string.Empty; init; }
 
     /// <summary>
@@ -36,7 +38,8 @@ public readonly record struct PortEntry
     public PortState State { get => (PortState)_state; init => _state = (byte)value; }
 
     /// <summary>
-    /// The fencing token of the claim; null for a port that nobody of ours holds.
+    /// The fencing token of the claim, of a cooling port that of the last one; null for a foreign
+    /// port.
     /// </summary>
     public long? Epoch { get => _epoch == 0 ? null : _epoch; init => _epoch = value ?? 0; }
 

@@ -20,7 +20,9 @@ public sealed partial class PortLease : ILease
     /// </summary>
     /// <value>
     /// Faults with a <see cref="PortRefusedException"/> when the lease ends before that: Taken,
-    /// with the winner; LeaseEnded for a timeout or a release; AttemptsExhausted.
+    /// with the winner; LeaseEnded for a timeout or a release; AttemptsExhausted. When its port could
+    /// not be bound, with why no other was found: Foreign for a port that was required, Exhausted, or
+    /// any other reason of an acquisition.
     /// </value>
     public Task<PortEntry> WhenBound => _outcome.WhenBound(this, _registry.Parts);
 
@@ -31,7 +33,7 @@ public sealed partial class PortLease : ILease
     /// <value>
     /// So it is when the lease has timed out, was released by whoever may, was lost to another
     /// owner's process that listens on its port, could not be bound
-    /// <see cref="PortRegistryOptions.BindAttempts"/> times, or when the registry is disposed. A
+    /// <see cref="PortRegistryOptions.BindAttempts"/> times or was given no other port, or when the registry is disposed. A
     /// lease that a process has used up never cancels it, also when that process ends; but one of
     /// <see cref="PortScope.Fleet"/> does when this host loses the owner, also then. Costs nothing
     /// until it is asked for; what is registered with it runs on the thread pool.

@@ -10,8 +10,8 @@ public enum PortProtocol
     Udp = 1,
 
     /// <summary>
-    /// The same number on both, all or nothing. Only an acquisition may ask for it; an entry has
-    /// one protocol.
+    /// The same number on both, all or nothing. Only an acquisition and a report of a bind failure
+    /// may name it; an entry has one protocol.
     /// </summary>
     TcpAndUdp = 2,
 }

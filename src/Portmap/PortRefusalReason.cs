@@ -22,7 +22,8 @@ public enum PortRefusalReason
     /// <summary>Every port of the range is taken, foreign, excluded or still cooling.</summary>
     Exhausted = 4,
 
-    /// <summary><see cref="PortRegistryOptions.MaxOwners"/> is reached.</summary>
+    /// <summary><see cref="PortRegistryOptions.MaxOwners"/>, or the share of a user or of a session, is
+    /// reached; the message names it.</summary>
     TooManyOwners = 5,
 
     /// <summary>The owner has an open lease already.</summary>
@@ -51,7 +52,8 @@ public enum PortRefusalReason
     WrongPort = 12,
 
     /// <summary>
-    /// Only the owner signs out; this is somebody else, and the owner's process is alive.
+    /// The claim belongs to somebody else, and it is neither over nor of a dead process. See
+    /// docs/concepts/epochs.md.
     /// </summary>
     NotOwner = 13,
 
@@ -89,7 +91,8 @@ public enum PortRefusalReason
     StateInUse = 21,
 
     /// <summary>
-    /// The stored state is of a newer version, or is no state of a registry. It was left as it is.
+    /// The stored state is of a newer version, names an epoch that no registry gives, or is no state
+    /// of a registry. It was left as it is.
     /// </summary>
     StateUnreadable = 22,
 
@@ -99,7 +102,7 @@ public enum PortRefusalReason
     /// </summary>
     NotPermitted = 23,
 
-    /// <summary>A limit of the connection is reached; the message names it.</summary>
+    /// <summary>A limit of the connection or of one call is reached; the message names it.</summary>
     LimitReached = 24,
 
     /// <summary>
@@ -152,6 +155,6 @@ public enum PortRefusalReason
     InvalidTime = 36,
 
     /// <summary>The owner is to be held once in a fleet (<see cref="PortScope.Fleet"/>), and the
-    /// registry is joined to none.</summary>
+    /// registry is joined to none, or only reads it.</summary>
     NoFleet = 37,
 }

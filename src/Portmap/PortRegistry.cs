@@ -83,7 +83,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public Task WhenSettled => _liveness.Settlement.Task;
 
     /// <summary>The ports that are handed out, exclusions among them, and how many owners may be
-    /// live at once: what others need who share them out.</summary>
+    /// live at once: for code that divides these among several users.</summary>
     public (IReadOnlyList<PortRange> Ports, int MaxOwners) Bounds => (Parts.Settings.Ports.View, Parts.Settings.MaxOwners);
 
     /// <summary>Opens a registry that keeps its state over crashes, power loss and
@@ -185,9 +185,9 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
 
     /// <summary>Says what about this host and these options weakens the promises: with numbers, and
     /// the exact remedy.</summary>
-    /// <returns>The findings of now; empty when there is nothing to say. The same are logged once,
-    /// within a second of the start: as warnings, and notes (<see cref="PortFinding.IsNote"/>) as
-    /// information. What the kernel's settings say is what they said when the
+    /// <returns>The findings of now; empty when there is nothing to say. Those about the host's
+    /// settings and the options are logged once, by the first pass: as warnings, and notes
+    /// (<see cref="PortFinding.IsNote"/>) as information. What the kernel's settings say is what they said when the
     /// registry was made.</returns>
     /// <remarks>Takes some system calls; not meant for a hot path.</remarks>
     public IReadOnlyList<PortFinding> Diagnose() => _findings.All(Parts);

@@ -35,8 +35,10 @@ public readonly record struct PortRequest(string Owner)
     /// </summary>
     /// <value>
     /// null, the default, takes the one the registry remembers: the owner's last port, until it is
-    /// given to another owner, over restarts with a store. One that is not handed out (outside the
-    /// range, excluded) is left to the process. Otherwise 1 to 65535.
+    /// given to another owner, over restarts with a store; one that is not handed out any more (outside
+    /// the ranges, excluded, kept for another) counts as none. Otherwise 1 to 65535. One that is named
+    /// here and not handed out is refused as InvalidPort where <see cref="PortReuse.Require"/> applies,
+    /// and else passed over.
     /// </value>
     public int? Previous { get => _previous == 0 ? null : _previous; init => _previous = value ?? 0; }
 

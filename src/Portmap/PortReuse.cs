@@ -19,7 +19,8 @@ public enum PortReuse
     Prefer = 1,
 
     /// <summary>
-    /// The earlier port or a refusal that names the holder. Without an earlier port, any.
+    /// The earlier port or a refusal that names the holder. Any, where the owner has no earlier port,
+    /// or where the one that the registry remembers is not handed out any more.
     /// </summary>
     Require = 2,
 }
