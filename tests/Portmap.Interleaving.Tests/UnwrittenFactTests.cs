@@ -1,6 +1,6 @@
-using System.Threading.Channels;
 using Portmap.Persistence;
 using Portmap.Table;
+using Portmap.Tests.Persistence;
 
 namespace Portmap.Interleaving.Tests;
 
@@ -333,32 +333,6 @@ public sealed class UnwrittenFactTests : IDisposable
             {
                 _facts.AddRange(batch);
             }
-        }
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
-
-    /// <summary>Each batch waits until the test lets it through.</summary>
-    private sealed class TurnByTurn : IPortStore
-    {
-        public volatile bool Holds;
-
-        public List<PortFact> Facts { get; } = [];
-
-        public Channel<TaskCompletionSource> Turns { get; } = Channel.CreateUnbounded<TaskCompletionSource>();
-
-        public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-        public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
-        {
-            if (Holds)
-            {
-                TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                Turns.Writer.TryWrite(turn);
-                await turn.Task;
-            }
-
-            Facts.AddRange(batch);
         }
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;

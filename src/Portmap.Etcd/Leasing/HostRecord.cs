@@ -11,7 +11,7 @@ namespace Portmap.Etcd.Leasing;
 internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, string Namespace, int ProcessId, long ProcessStart)
 {
     public static HostRecord OfThis(string address) => new(
-        address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, StartOf(Environment.ProcessId));
+        address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, ProcessStat.StartOf(Environment.ProcessId));
 
     /// <summary>Whether the process that wrote this is one of this machine and this boot that lives
     /// no more; false when that cannot be known.</summary>
@@ -64,8 +64,6 @@ internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, stri
 
     private static string Text(JsonElement root, string name) =>
         root.TryGetProperty(name, out JsonElement found) && found.ValueKind == JsonValueKind.String ? found.GetString()! : string.Empty;
-
-    private static long StartOf(int processId) => ProcessStat.TryRead(processId, out ProcessStat stat) ? stat.Start : 0;
 
     /// <summary>A process that /proc does not show may be another user's (hidepid=2): then kill(2)
     /// decides, which is what .NET asks.</summary>

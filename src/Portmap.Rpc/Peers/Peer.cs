@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -26,7 +27,7 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     private PeerSocket? _socket;
     private bool _isLookedAt;
 
-    /// <summary>When the process began that connected, as <see cref="ProcessDescriptors.StartOf"/>
+    /// <summary>When the process began that connected, as <see cref="ProcessStat.StartOf"/>
     /// said then; null where nobody asked.</summary>
     public long? ProcessStart { get; init; }
 
@@ -34,7 +35,7 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// Whether its number is not another process' by now: the one that connected may have died, and
     /// left the connection to a child.
     /// </summary>
-    public bool HasItsNumber => ProcessStart is not { } start || ProcessDescriptors.StartOf(ProcessId) == start;
+    public bool HasItsNumber => ProcessStart is not { } start || ProcessStat.StartOf(ProcessId) == start;
 
     /// <summary>What connections are counted by: the process, or the address.</summary>
     public string Origin { get; init; } = Address;

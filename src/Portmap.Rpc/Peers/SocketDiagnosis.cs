@@ -14,7 +14,6 @@ namespace Portmap.Rpc.Peers;
 /// </remarks>
 internal static class SocketDiagnosis
 {
-    private const int NoSuchEntry = 2;   // ENOENT of errno(3)
     private const int SocketIdBytes = 48, UnixRequestBytes = 24;
     private const int UnixShowPeer = 4, UnixPeerAttribute = 2, UnixAnswerBytes = 16;
 
@@ -37,7 +36,7 @@ internal static class SocketDiagnosis
         byte[]? answer = Ask(message, out int error);
         if (answer is null)
         {
-            return error == NoSuchEntry;
+            return error == Errno.NoEntry;
         }
 
         // Where there is no connection of these ends, the kernel answers with a listener on the

@@ -18,11 +18,6 @@ internal static class SocketFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    // What an exception has as HResult where somebody else holds the lock: errno(3), or Windows'.
-    private const int WouldBlock = 11, WouldBlockOfMac = 35, SharingViolation = unchecked((int)0x8007_0020);
-
-    private const int TooManyInSystem = 23, TooManyOpen = 24, NoSpace = 28, OverQuota = 122;   // errno(3)
-
     /// <exception cref="IOException">A live daemon holds it, it cannot be made or opened, or it is
     /// not ours.</exception>
     public static FileStream Lock(PortmapEndpoint endpoint, string path)
@@ -44,7 +39,7 @@ internal static class SocketFile
         {
             return new FileStream(lockPath, options);
         }
-        catch (IOException e) when (e.HResult is WouldBlock or WouldBlockOfMac or SharingViolation)
+        catch (IOException e) when (Errno.IsLocked(e))
         {
             throw Taken(endpoint, $"it holds the lock on {lockPath}", e);
         }
@@ -61,8 +56,8 @@ internal static class SocketFile
     {
         string remedy = cause switch
         {
-            IOException { HResult: TooManyOpen or TooManyInSystem } or SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } => "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the host), or close what is not used.",
-            IOException { HResult: NoSpace or OverQuota } => "Free space on that disk, or choose another folder.",
+            IOException { HResult: Errno.TooManyOpen or Errno.TooManyInSystem } or SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } => "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the host), or close what is not used.",
+            IOException { HResult: Errno.NoSpace or Errno.OverQuota } => "Free space on that disk, or choose another folder.",
             SocketException { SocketErrorCode: SocketError.NoBufferSpaceAvailable } => "Free memory, or raise the limit of the control group.",
             _ => "Choose a folder that exists and that this user may write to.",
         };

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Portmap.Native;
 
 namespace Portmap.Tool.Output;
 
@@ -9,11 +10,11 @@ namespace Portmap.Tool.Output;
 /// </remarks>
 internal sealed partial class StandardOutput : Stream
 {
-    private const int Descriptor = 1, Interrupted = 4, BrokenPipe = 32;   // EINTR, EPIPE of errno(3)
+    private const int Descriptor = 1;
     private const short Writable = 4;   // POLLOUT
 
     /// <summary>EAGAIN: whoever shares the open file has made it non-blocking, and it is full.</summary>
-    private static readonly int s_full = OperatingSystem.IsLinux() ? 11 : 35;
+    private static readonly int s_full = OperatingSystem.IsLinux() ? Errno.WouldBlock : Errno.WouldBlockOfMac;
 
     /// <summary>Runs something when the reader of a pipe has gone; a file has none.</summary>
     public static void WhenReaderGone(Action act) =>
@@ -40,7 +41,7 @@ internal sealed partial class StandardOutput : Stream
         {
             nint written = WriteTo(Descriptor, buffer, (nuint)buffer.Length);
             int error = written < 0 ? Marshal.GetLastPInvokeError() : 0;
-            if (error == BrokenPipe)
+            if (error == Errno.BrokenPipe)
             {
                 throw new ReaderGoneException();
             }
@@ -49,7 +50,7 @@ internal sealed partial class StandardOutput : Stream
             {
                 WaitFor(Writable);
             }
-            else if (error is not (0 or Interrupted))
+            else if (error is not (0 or Errno.Interrupted))
             {
                 throw new OutputFailedException($"Standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
             }
@@ -73,7 +74,7 @@ internal sealed partial class StandardOutput : Stream
     private static void WaitFor(short events)
     {
         PollEntry entry = new() { Descriptor = Descriptor, Events = events };
-        while (Poll(ref entry, 1, -1) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+        while (Poll(ref entry, 1, -1) < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted)
         {
         }
     }

@@ -24,7 +24,6 @@ internal static class PortSockets
     private const int Listen = 10, Closed = 7, Established = 1;   // net/tcp_states.h
     private const ushort V6OnlyAttribute = 11;
     private const int BufferSize = 32_768;
-    private const int NoSuchFamily = 97;   // EAFNOSUPPORT of errno(3)
 
     /// <summary>Who listens: on one port, or with 0 on any.</summary>
     public static IReadOnlyList<PortSocket>? Listening(PortProtocol protocol, int port) =>
@@ -84,7 +83,7 @@ internal static class PortSockets
                         return true;
                     case SockDiag.Kind.Error:
                         // A family the kernel was built without has no sockets.
-                        return SockDiag.ErrorIn(body) == NoSuchFamily && family == SockDiag.Ipv6;
+                        return SockDiag.ErrorIn(body) == Errno.FamilyUnsupported && family == SockDiag.Ipv6;
                     default:
                         return false;
                 }

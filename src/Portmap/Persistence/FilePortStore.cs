@@ -1,4 +1,5 @@
 using System.Buffers;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 

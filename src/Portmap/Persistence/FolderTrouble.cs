@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
@@ -24,6 +25,17 @@ internal static class FolderTrouble
                 CultureInfo.InvariantCulture,
                 $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Errno.Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
     }
+
+    /// <summary>What helps, wherever it was met; null where that depends.</summary>
+    public static string? RemedyOf(int errno) => errno switch
+    {
+        Errno.IsAFolder => "A folder stands where a file belongs: move it away, or choose another StateFolder.",
+        Errno.TooManyInSystem => "This host has as many files open as it may: raise the sysctl fs.file-max.",
+        Errno.TooManyOpen => "This process has as many files open as it may: raise LimitNOFILE (ulimit -n).",
+        Errno.TooLong => "A file may not become as long as that here: raise LimitFSIZE (ulimit -f), or choose another StateFolder.",
+        Errno.ManyLinks => "It leads over links in a circle: remove them, or choose another StateFolder.",
+        _ => null,
+    };
 
     /// <summary>
     /// The first part of the path that is there and is no folder: a file, or a link that leads
@@ -88,6 +100,6 @@ internal static class FolderTrouble
             Errno.ReadOnly => $"Make that file system writable ({where}), or choose a StateFolder on another one.",
             Errno.NoSpace or Errno.OverQuota => $"Free space on the file system of {where}.",
             Errno.NameTooLong => "Choose a shorter StateFolder.",
-            _ => Errno.Remedy(errno) ?? $"Look at {where}, or choose another StateFolder.",
+            _ => RemedyOf(errno) ?? $"Look at {where}, or choose another StateFolder.",
         };
 }

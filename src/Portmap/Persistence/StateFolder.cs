@@ -32,12 +32,6 @@ internal sealed class StateFolder(string path) : IStateFolder
     private const string LockName = "portmap.lock";
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
-    /// <summary>
-    /// What .NET says when somebody has locked a file: EWOULDBLOCK of errno(3), or the code of
-    /// Windows.
-    /// </summary>
-    private const int WouldBlock = 11, MacWouldBlock = 35, SharingViolation = unchecked((int)0x80070020);
-
     private readonly Lock _gate = new();
     private readonly Dictionary<string, StateFile> _files = [];
     private OpenFolder? _folder;
@@ -256,7 +250,7 @@ internal sealed class StateFolder(string path) : IStateFolder
         {
             file = folder.OpenAlone(LockName);
         }
-        catch (IOException e) when (e.HResult is WouldBlock or MacWouldBlock or SharingViolation)
+        catch (IOException e) when (Errno.IsLocked(e))
         {
             throw InUse();
         }

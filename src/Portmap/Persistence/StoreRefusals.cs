@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Native;
 
 namespace Portmap.Persistence;
 
@@ -51,6 +52,6 @@ internal static class StoreRefusals
             // As they are of the system, where .NET has no code of its own.
             Errno.NoSpace or Errno.OverQuota => "Free space on that disk.",
             Errno.ReadOnly => "Make that file system writable, or choose another folder.",
-            int errno => Errno.Remedy(errno) ?? "See the kernel's log about that disk.",
+            int errno => FolderTrouble.RemedyOf(errno) ?? "See the kernel's log about that disk.",
         };
 }

@@ -33,9 +33,6 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
 
     public bool IsKnown => StartTime != 0;
 
-    /// <summary>ESRCH of errno(3).</summary>
-    private const int NoSuchProcess = 3;
-
     /// <summary>
     /// Reads the identity of a process; <see cref="Unknown"/> with the id when it is dead or cannot
     /// be looked at.
@@ -97,7 +94,7 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     /// descriptors left, no right to look) says nothing about the process.
     /// </summary>
     internal static bool MeansDead(Exception exception) =>
-        exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: NoSuchProcess };
+        exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: Errno.NoSuchProcess };
 
     /// <summary>The start time of a process that lives.</summary>
     internal static bool TryParseStat(ReadOnlySpan<byte> text, out long start)

@@ -42,6 +42,11 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
         }
     }
 
+    /// <summary>When a process began; with its id that names one process until the next
+    /// boot.</summary>
+    /// <returns>0 where that cannot be read.</returns>
+    public static long StartOf(int processId) => TryRead(processId, out ProcessStat stat) ? stat.Start : 0;
+
     /// <summary>As <see cref="TryRead"/>; false only when it says nothing.</summary>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>

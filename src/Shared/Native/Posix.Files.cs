@@ -19,7 +19,7 @@ internal static partial class Posix
     public static SafeFileHandle? OpenIn(SafeFileHandle folder, string name, string path)
     {
         int descriptor = Open(folder, name, ReadWrite | CloseOnExec, 0);
-        return descriptor < 0 && Marshal.GetLastPInvokeError() == NoEntry ? null : Opened(descriptor, path);
+        return descriptor < 0 && Marshal.GetLastPInvokeError() == Errno.NoEntry ? null : Opened(descriptor, path);
     }
 
     /// <summary>
@@ -47,12 +47,12 @@ internal static partial class Posix
     /// <returns>False when there is one of that name.</returns>
     public static bool TryLinkIn(SafeFileHandle folder, string name, string second, string path) =>
         Link(folder, name, folder, second, 0) == 0
-        || (Marshal.GetLastPInvokeError() == Exists ? false : throw Failed(path));
+        || (Marshal.GetLastPInvokeError() == Errno.Exists ? false : throw Failed(path));
 
     /// <summary>Takes a name from a folder, if it is there.</summary>
     public static void DeleteIn(SafeFileHandle folder, string name, string path)
     {
-        if (Unlink(folder, name, 0) != 0 && Marshal.GetLastPInvokeError() != NoEntry)
+        if (Unlink(folder, name, 0) != 0 && Marshal.GetLastPInvokeError() != Errno.NoEntry)
         {
             throw Failed(path);
         }
@@ -63,7 +63,7 @@ internal static partial class Posix
     {
         while (Fsync(file) != 0)
         {
-            if (Marshal.GetLastPInvokeError() != Interrupted)
+            if (Marshal.GetLastPInvokeError() != Errno.Interrupted)
             {
                 throw Failed(path);
             }
@@ -75,7 +75,7 @@ internal static partial class Posix
     /// <returns>False when somebody else has it.</returns>
     public static bool TryLock(SafeFileHandle file, string path) =>
         Lock(file, LockExclusive | LockNonBlocking) == 0
-        || (Marshal.GetLastPInvokeError() == WouldBlock ? false : throw Failed(path));
+        || (Marshal.GetLastPInvokeError() == Errno.WouldBlock ? false : throw Failed(path));
 
     /// <summary>Gives the lock back.</summary>
     /// <remarks>

@@ -20,7 +20,7 @@ internal static partial class Posix
     /// <remarks>kill(2) with signal 0 needs no /proc.</remarks>
     /// <param name="processId">Its id, above 0: other numbers mean groups of processes.</param>
     public static bool IsThere(int processId) =>
-        Kill(processId, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
+        Kill(processId, 0) == 0 || Marshal.GetLastPInvokeError() != Errno.NoSuchProcess;
 
     /// <summary>A descriptor of a process (pidfd_open(2)).</summary>
     /// <remarks>It stays the process's own when the number is given to another one.</remarks>
@@ -33,7 +33,7 @@ internal static partial class Posix
     public static SafeFileHandle? OpenProcess(int processId, out bool isGone)
     {
         nint descriptor = SystemCall(PidfdOpen, processId, 0);
-        isGone = descriptor < 0 && Marshal.GetLastPInvokeError() == NoSuchProcess;
+        isGone = descriptor < 0 && Marshal.GetLastPInvokeError() == Errno.NoSuchProcess;
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
     }
 
@@ -46,7 +46,7 @@ internal static partial class Posix
             process.DangerousAddRef(ref isHeld);
             PollDescriptor poll = new() { Descriptor = (int)process.DangerousGetHandle(), Wanted = PollIn };
             int ready;
-            while ((ready = Poll(ref poll, 1, 0)) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+            while ((ready = Poll(ref poll, 1, 0)) < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted)
             {
                 // A signal came first.
             }
@@ -116,7 +116,7 @@ internal static partial class Posix
             numbers[i] = (int)BitConverter.ToInt64(buffer[(((i + 1) * s_eventSize) - sizeof(long))..]);
         }
 
-        return count >= 0 ? count : Marshal.GetLastPInvokeError() == Interrupted ? 0 : -1;
+        return count >= 0 ? count : Marshal.GetLastPInvokeError() == Errno.Interrupted ? 0 : -1;
     }
 
     /// <summary>What <see cref="Wait(SafeFileHandle, byte[], Span{int})"/> needs.</summary>

@@ -14,10 +14,6 @@ internal static partial class Posix
     private const int V4AddressSize = 16, V6AddressSize = 28;
     private const int LevelOfSockets = 1, ReuseAddress = 2, LevelOfV6 = 41, V6Only = 26;
 
-    // errno(3)
-    private const int TooManyInSystem = 23, TooManyOpen = 24, FamilyUnsupported = 97;
-    private const int AddressInUse = 98, AddressNotThere = 99, NoBuffers = 105;
-
     /// <summary>A socket to ask the kernel about sockets by (sock_diag(7)).</summary>
     /// <returns>Null where it cannot be had.</returns>
     public static SafeFileHandle? OpenSockDiag()
@@ -40,7 +36,7 @@ internal static partial class Posix
         while (true)
         {
             nint length = Receive(socket, buffer, (nuint)buffer.Length, wait ? 0 : DontWait);
-            if (length >= 0 || Marshal.GetLastPInvokeError() != Interrupted)
+            if (length >= 0 || Marshal.GetLastPInvokeError() != Errno.Interrupted)
             {
                 return (int)length;
             }
@@ -82,12 +78,12 @@ internal static partial class Posix
     /// <summary>What the last of these calls failed with, as .NET's sockets name it.</summary>
     public static SocketError LastSocketError => Marshal.GetLastPInvokeError() switch
     {
-        AddressInUse => SocketError.AddressAlreadyInUse,
-        AddressNotThere => SocketError.AddressNotAvailable,
-        AccessDenied or NotPermitted => SocketError.AccessDenied,
-        FamilyUnsupported => SocketError.AddressFamilyNotSupported,
-        TooManyOpen or TooManyInSystem => SocketError.TooManyOpenSockets,
-        NoBuffers => SocketError.NoBufferSpaceAvailable,
+        Errno.AddressInUse => SocketError.AddressAlreadyInUse,
+        Errno.AddressNotThere => SocketError.AddressNotAvailable,
+        Errno.AccessDenied or Errno.NotPermitted => SocketError.AccessDenied,
+        Errno.FamilyUnsupported => SocketError.AddressFamilyNotSupported,
+        Errno.TooManyOpen or Errno.TooManyInSystem => SocketError.TooManyOpenSockets,
+        Errno.NoBuffers => SocketError.NoBufferSpaceAvailable,
         _ => SocketError.SocketError,
     };
 

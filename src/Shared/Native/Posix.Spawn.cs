@@ -60,7 +60,7 @@ internal static partial class Posix
     /// the list of processes.</summary>
     public static void WaitFor(int processId)
     {
-        while (WaitForChild(processId, out _, 0) < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+        while (WaitForChild(processId, out _, 0) < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted)
         {
             // A signal came first.
         }

@@ -21,7 +21,7 @@ internal static partial class Posix
     {
         byte[] status = new byte[StatxSize];
         return Statx(AtCurrentFolder, path, follow ? 0 : NoFollow, BasicStats, status) == 0 ? Parse(status)
-            : Marshal.GetLastPInvokeError() is NoEntry or NotAFolder ? null
+            : Marshal.GetLastPInvokeError() is Errno.NoEntry or Errno.NotAFolder ? null
             : throw Failed(path);
     }
 

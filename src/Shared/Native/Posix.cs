@@ -38,10 +38,6 @@ internal static partial class Posix
 {
     private const string LibC = "libc";
 
-    // errno(3)
-    private const int NotPermitted = 1, NoEntry = 2, NoSuchProcess = 3, Interrupted = 4, WouldBlock = 11;
-    private const int AccessDenied = 13, Exists = 17, NotAFolder = 20;
-
     private const int DescriptorsLimited = 7;   // RLIMIT_NOFILE
 
     private const int CloseOnExec = 0x80000, AtCurrentFolder = -100;
@@ -67,7 +63,7 @@ internal static partial class Posix
     {
         int error = Marshal.GetLastPInvokeError();
         string message = $"{new Win32Exception(error).Message} : '{path}'";
-        return error is NotPermitted or AccessDenied
+        return error is Errno.NotPermitted or Errno.AccessDenied
             ? new UnauthorizedAccessException(message)
             : new IOException(message, error);
     }

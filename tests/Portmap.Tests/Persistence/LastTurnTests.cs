@@ -1,5 +1,3 @@
-using System.Threading.Channels;
-
 namespace Portmap.Tests.Persistence;
 
 /// <summary>Who waits for a fact that the turn under way writes, and nothing comes after it, is
@@ -34,32 +32,5 @@ public sealed class LastTurnTests
 
         (await acquiring.Within()).Port.Should().Be(lease.Port);
         await released.Within();
-    }
-
-    /// <summary>Each batch waits until the test lets it through.</summary>
-    private sealed class TurnByTurn : IPortStore
-    {
-        private readonly FakePortStore _store = new();
-
-        public volatile bool Holds;
-
-        public Channel<TaskCompletionSource> Turns { get; } = Channel.CreateUnbounded<TaskCompletionSource>();
-
-        public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) =>
-            _store.LoadAsync(onFact, onUnreadable, cancellationToken);
-
-        public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
-        {
-            if (Holds)
-            {
-                TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                Turns.Writer.TryWrite(turn);
-                await turn.Task;
-            }
-
-            await _store.AppendAsync(batch, cancellationToken);
-        }
-
-        public ValueTask DisposeAsync() => _store.DisposeAsync();
     }
 }
