@@ -168,6 +168,27 @@ public class ClockTests
     }
 
     [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Pass_WallClockWasSetAheadAndHalfOfALeaseIsUsed_TheOtherHalfOutlivesARestart(PortProtocol used)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        FakePortStore store = new();
+        SteppedClock clock = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask().Within();
+        await registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch, Protocol = used }).AsTask().Within();
+        clock.Step = TimeSpan.FromHours(1);
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        await registry.FlushAsync().Within();
+        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+
+        next.TryGetEntry(lease.Port, out PortEntry entry, used == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeTrue();
+        entry.State.Should().Be(PortState.Reserved, "it has its time still");
+    }
+
+    [Theory]
     [InlineData(-36_000, -36_000)]
     [InlineData(36_000, 0)]
     [InlineData(-36_000, 0)]

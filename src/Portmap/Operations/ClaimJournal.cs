@@ -142,9 +142,19 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     {
         foreach (OwnerView owner in _parts.Table.Owners())
         {
-            if (ILease.Of(owner.Lease) is { } lease && ReferenceEquals(owner.Lease.Claim, lease.Claim))   // of both protocols the first tells both
+            if (ILease.Of(owner.Lease) is not { } lease)
+            {
+                continue;
+            }
+
+            // Of both protocols the first tells both, as long as it is open itself.
+            if (ReferenceEquals(owner.Lease.Claim, lease.Claim))
             {
                 TryQueueAgain(owner.Lease, lease.Twin is { } twin ? new ClaimView(twin) : default);
+            }
+            else if (new ClaimView(lease.Claim) is not { IsLease: true, Stage: ClaimStage.Reserved })
+            {
+                TryQueueAgain(owner.Lease);
             }
         }
     }
@@ -196,9 +206,14 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             return fact;
         }
 
-        // What was written again of a claim in force: whoever waits for the next turn is told that it
-        // is on disk.
-        return EndOf(_parts.Table.Facts.Failed(KeyOf(fact))) ?? (_parts.Table.Facts.IsInForce(KeyOf(fact)) ? fact : null);
+        FactKey key = KeyOf(fact);
+        if (!fact.IsAgain)
+        {
+            return EndOf(_parts.Table.Facts.Failed(key));   // whoever asked for it is refused, so it must not come to the disk later
+        }
+
+        // Of a claim in force: whoever waits for the next turn is told that it is on disk.
+        return _parts.Table.Facts.IsInForce(key) ? fact : null;
     }
 
     void IFactOutcome.NotClosed(Exception failure) => PortmapLog.StoreNotClosed(_parts.Log.Logger, failure);
@@ -229,6 +244,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         Port = fact.Port,
         Epoch = fact.Epoch,
         IsEnd = fact.State == PortState.Cooling,
+        IsLease = fact.State == PortState.Reserved,
+        IsAgain = fact.IsAgain,
     };
 
     /// <summary>How far the clock was set back since what this run goes on with was written: what it
@@ -298,6 +315,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Group = group,
             Origin = !neverWas && (claim.Origin != epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
             State = state,
+            IsAgain = isAgain,
             ProcessId = process.Id,
             ProcessStart = process.StartTime,
             UserId = state == PortState.Cooling ? null : OwnerRights.UserOf(claim),

@@ -7,13 +7,15 @@ namespace Portmap;
 /// milliseconds.</remarks>
 public sealed class PortFact
 {
+    private const byte AgainBit = 0x80;   // beside the state: no byte more
+
     // Facts of one run share their boot: 16 bytes less for each.
     private static object s_lastBoot = Guid.Empty;
 
     private readonly object? _boot;   // a Guid, or Rarely
     private readonly ushort _port;
     private readonly byte _protocol;
-    private readonly byte _state;
+    private readonly byte _stateAndAgain;
 
     /// <summary>The transport: <see cref="PortProtocol.Tcp"/> or <see cref="PortProtocol.Udp"/>. A
     /// claim on both is two facts.</summary>
@@ -62,7 +64,7 @@ public sealed class PortFact
     /// <summary><see cref="PortState.Reserved"/>, <see cref="PortState.Bound"/>, or
     /// <see cref="PortState.Cooling"/>, which says that the claim has ended.
     /// <see cref="PortState.Free"/> for a mark.</summary>
-    public PortState State { get => (PortState)_state; init => _state = (byte)value; }
+    public PortState State { get => (PortState)(_stateAndAgain & ~AgainBit); init => _stateAndAgain = (byte)((_stateAndAgain & AgainBit) | (byte)value); }
 
     /// <summary>The id of the process that registered, or 0 while there is none or it is not
     /// known.</summary>
@@ -114,6 +116,10 @@ public sealed class PortFact
     /// by it.</summary>
     internal bool CameToNothing => State == PortState.Cooling && UntilMs == 0;
 
+    /// <summary>Whether it tells once more what was told before: it says nothing of a change that
+    /// somebody waits for. Not stored.</summary>
+    internal bool IsAgain { get => (_stateAndAgain & AgainBit) != 0; init => _stateAndAgain = (byte)(value ? _stateAndAgain | AgainBit : _stateAndAgain & ~AgainBit); }
+
     /// <summary>The next fact in the queue of those that wait for the store. Whoever takes a fact
     /// out of the queue clears it: the store keeps facts.</summary>
     internal PortFact? Next { get; set; }
@@ -149,7 +155,7 @@ public sealed class PortFact
     internal bool StandsAgainst(PortFact other)
     {
         int order = Epoch.CompareTo(other.Epoch);
-        order = order != 0 ? order : _state.CompareTo(other._state);
+        order = order != 0 ? order : ((byte)State).CompareTo((byte)other.State);
         order = order != 0 ? order : AtMs.CompareTo(other.AtMs);
 
         // The caller tells nothing twice differently; should it, any order will do, as long as it

@@ -9,8 +9,9 @@ namespace Portmap.Table;
 ///   either  ──Queue──► nothing is written any more: the claim is marked late, and whoever asked for the change is told
 /// </code>
 /// Whoever meets a claim that waits and is not queued puts its fact into the queue: the mark is set
-/// afterwards, so a fact may be there twice, which does no harm, and nobody waits for a thread that
-/// was suspended. Progress: Queue is lock-free.
+/// afterwards, so a fact may be there twice, and nobody waits for a thread that was suspended. That
+/// does no harm: the fact of a lease, a second time or told again, is not taken for that of the
+/// registration which uses it up, though both have one epoch. Progress: Queue is lock-free.
 /// </remarks>
 internal sealed class ClaimFacts(TableParts parts)
 {
@@ -175,13 +176,13 @@ internal sealed class ClaimFacts(TableParts parts)
     public ClaimView[] Failed(in FactKey fact) =>
         FindPending(fact) is { } claim ? Withdraw(claim, ClaimEnd.StoreFailed) : [];
 
-    /// <summary>Whether a fact is of a claim in force: it was written again, under its own epoch or
+    /// <summary>Whether a fact that was told again is of a claim in force: under its own epoch or
     /// a later one (<see cref="Told"/>), and nobody takes that back.</summary>
     public bool IsInForce(in FactKey fact) =>
         parts.Index.Find(fact.Protocol, fact.Owner) is { } cell && (IsInForce(cell.OpenLease(), fact) || IsInForce(cell.Served(), fact));
 
     private static bool IsInForce(PortClaim? claim, in FactKey fact) =>
-        claim is { Word.Stage: ClaimStage.Reserved or ClaimStage.Bound } && claim.Port == fact.Port && (claim.Epoch == fact.Epoch || (!claim.IsLease && claim.Epoch < fact.Epoch));
+        claim is { Word.Stage: ClaimStage.Reserved or ClaimStage.Bound } && claim.IsLease == fact.IsLease && claim.Port == fact.Port && (claim.Epoch == fact.Epoch || (!claim.IsLease && claim.Epoch < fact.Epoch));
 
     /// <summary>An end is on disk: all of the owner up to its epoch that have ended on the port wait
     /// no more. They may be several, registrations that came to nothing above what they were to go on
@@ -309,5 +310,5 @@ internal sealed class ClaimFacts(TableParts parts)
     /// <summary>The pending claim a fact is of. It tops its owner: nobody puts another one above it
     /// while it is pending.</summary>
     private PortClaim? FindPending(in FactKey fact) =>
-        parts.Index.Find(fact.Protocol, fact.Owner)?.Top is { } top && top.Epoch == fact.Epoch && top.Word.Stage == ClaimStage.Pending ? top : null;
+        !fact.IsAgain && parts.Index.Find(fact.Protocol, fact.Owner)?.Top is { } top && top.Epoch == fact.Epoch && top.IsLease == fact.IsLease && top.Word.Stage == ClaimStage.Pending ? top : null;
 }

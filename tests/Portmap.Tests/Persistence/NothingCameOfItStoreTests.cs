@@ -1,3 +1,5 @@
+using Portmap.Tests.Support;
+
 namespace Portmap.Tests.Persistence;
 
 /// <summary>A registration that comes to nothing above an acknowledged one of the same owner on the
@@ -61,6 +63,34 @@ public sealed class NothingCameOfItStoreTests
         scene.StateOf(Port).Should().Be(isReleased ? PortState.Cooling : PortState.Recovered);
         scene.Registry.TryGetEntry("a", out PortEntry entry).Should().Be(true, "its lease is open in either case");
         entry.State.Should().Be(PortState.Reserved);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_WithTheEpochOfItsLeaseWhileTheStoreFails_IsNotWrittenAfterwards(bool isReleased)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        await scene.RegisterAsync("a", Port);
+        PortLease lease = await scene.AcquireAsync("a");
+        Child child = scene.StartChild();
+        PortSession next = isReleased ? scene.Here : scene.Registry.OpenSession(child.Id);
+        scene.Store.Fail();
+        (await next.RegisterAsync(new PortClaimRequest("a", Port) { Epoch = lease.Epoch }).AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        if (isReleased)
+        {
+            await scene.Here.ReleaseAsync("a").AsTask().Within();
+            await lease.ReleaseAsync().AsTask().Within();
+        }
+
+        await scene.Registry.FlushAsync().Within();
+        child.Kill();
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(Port).Should().Be(isReleased ? PortState.Cooling : PortState.Recovered);
+        scene.Registry.TryGetEntry(Port, out PortEntry entry);
+        (entry.ProcessId ?? 0).Should().Be(isReleased ? 0 : Environment.ProcessId, "it was refused who came later");
     }
 
     /// <summary>A scene in which "a" is registered on UDP, and a second registration there was

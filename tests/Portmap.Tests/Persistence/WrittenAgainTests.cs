@@ -28,6 +28,45 @@ public sealed class WrittenAgainTests
         scene.StateOf(lease.Port).Should().Be(PortState.Reserved, "it was given ten minutes");
     }
 
+    /// <summary>The fact of the lease and that of its registration have one epoch.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_WhileAnExtensionOfItsLeaseIsOnItsWay_CountsWhenItsOwnFactIsOnDisk(bool fails)
+    {
+        TurnByTurn store = new();
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        await using PortRegistry registry = await PortRegistry.OpenOnAsync(options, store, Guid.NewGuid(), logger: null, new FakeTimeProvider(), CancellationToken.None).Within();
+        PortSession here = registry.OpenSession(Environment.ProcessId);
+        PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
+        PortClaimRequest its = new("a", lease.Port) { Epoch = lease.Epoch };
+        store.Holds = true;
+        Task extending = lease.ExtendAsync(s_tenMinutes).AsTask();
+        TaskCompletionSource turn = await store.Turns.Reader.ReadAsync().AsTask().Within();
+        Task<PortEntry> registering = here.RegisterAsync(its).AsTask();   // into the turn after that one
+        turn.SetResult();
+        turn = await store.Turns.Reader.ReadAsync().AsTask().Within();
+        await extending.Within();
+        Task<PortEntry> again = here.RegisterAsync(its).AsTask();
+        (bool, bool, bool) counts = (registering.IsCompleted, again.IsCompleted, registry.TryGetPort("a", out _));
+        store.Holds = false;
+        if (fails)
+        {
+            turn.SetException(new IOException("No space left on device"));
+            counts.Should().Be((false, false, false), "the fact of it is not on disk");
+            (await registering.RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+            bool isGiven = await Task.WhenAny(again).Within() is { IsCompletedSuccessfully: true };   // it may have tried once more
+            store.Facts.Any(fact => fact.State == PortState.Bound).Should().Be(isGiven);
+            return;
+        }
+
+        turn.SetResult();
+        counts.Should().Be((false, false, false), "the fact of it is not on disk");
+        (await registering.Within()).State.Should().Be(PortState.Bound);
+        await again.Within();
+        store.Facts.Should().Contain(fact => fact.State == PortState.Bound);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
