@@ -242,7 +242,7 @@ public sealed partial class PortLease
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Claim.Protocol, Port), cancellationToken);
+        return Confirmation.Within(new Healing(_registry.Parts).ReportAsync(this, Protocol, Port), cancellationToken);
     }
 
     /// <summary>

@@ -72,6 +72,34 @@ public class PortBindFailureTests
         scene.Registry.TryGetEntry("b1", out _).Should().BeFalse("that one or none");
     }
 
+    [Theory]
+    [InlineData(PortReuse.Require, null)]
+    [InlineData(null, PortReuse.Require)]
+    public async Task ReportBindFailureAsync_OfTheLastPortThatIsRequired_IsRefusedAndGivesNoOther(PortReuse? asked, PortReuse? always)
+    {
+        await using Scene scene = new(configure: options => options.Reuse = always ?? options.Reuse);
+        scene.Here.Register("b1", 20_006);
+        scene.Here.Release("b1");
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Reuse = asked });
+        lease.Port.Should().Be(20_006);
+
+        (await lease.ReportBindFailureAsync().AsTask().RefusalAsync()).ShouldExplain(PortRefusalReason.Foreign, 20_006);
+
+        scene.Registry.TryGetEntry("b1", out _).Should().BeFalse("that one or none");
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_RequiredAndNoPortBefore_GivesAnother()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Reuse = PortReuse.Require });
+        int failed = lease.Port;
+
+        await lease.ReportBindFailureAsync().AsTask().Within();
+
+        lease.Port.Should().NotBe(failed).And.BePositive();
+    }
+
     [Fact]
     public async Task ReportBindFailureAsync_ProcessBinds_LeavesThePortToTheProcessAgain()
     {

@@ -121,9 +121,9 @@ internal sealed class Healing(RegistryParts parts)
             return Refusals.AttemptsExhausted(lease, parts.Settings, parts.Holders);
         }
 
-        if ((request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && request.PreviousPort == port && port != 0)
+        if (port != 0 && (request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && Required(request, failed) == port)
         {
-            return Refusals.Foreign(request, parts.Settings, parts.Holders);
+            return Refusals.Foreign(request with { Previous = port }, parts.Settings, parts.Holders);
         }
 
         request = request with { Reuse = PortReuse.Fresh, Previous = port };
@@ -142,6 +142,11 @@ internal sealed class Healing(RegistryParts parts)
 
         return completed.Refusal;
     }
+
+    /// <summary>The number that was asked for, or else the one the registry remembers; 0 where the
+    /// owner had none.</summary>
+    private int Required(PortRequest request, PortClaim failed) =>
+        request.PreviousPort != 0 ? request.PreviousPort : parts.Table.Memory.LastPort(parts.Table.Key(failed.Protocol, request.Owner));
 
     /// <summary>Nobody acquired, or the lease was lost to the process that listens on its port: the
     /// owner gets a lease of its own now.</summary>

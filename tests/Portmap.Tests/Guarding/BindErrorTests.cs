@@ -119,12 +119,14 @@ public sealed class BindErrorTests
     }
 
     [Theory]
-    [InlineData(PortProtocol.Tcp)]
-    [InlineData(PortProtocol.Udp)]
-    public async Task ReportBindFailure_AStrangerHasThePort_ItIsForeign(PortProtocol protocol)
+    [InlineData(PortProtocol.Tcp, PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp, PortProtocol.Udp)]
+    [InlineData(PortProtocol.Tcp, PortProtocol.TcpAndUdp)]
+    [InlineData(PortProtocol.Udp, PortProtocol.TcpAndUdp)]
+    public async Task ReportBindFailure_AStrangerHasThePort_ItIsForeign(PortProtocol protocol, PortProtocol leased)
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(2), options => options.Guard = PortGuardMode.StepAside);
-        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = protocol });
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = leased });
         lease.OpenGate();
         int failed = lease.Port;
         using Stranger stranger = protocol == PortProtocol.Udp ? Stranger.OnUdp(failed) : Stranger.Listening(failed);
@@ -132,6 +134,10 @@ public sealed class BindErrorTests
         await lease.ReportBindFailureAsync().AsTask().Within();
 
         scene.StateOf(failed, protocol).Should().Be(PortState.Foreign);
+        if (leased == PortProtocol.TcpAndUdp)
+        {
+            scene.StateOf(failed, protocol == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp).Should().Be(PortState.Cooling, "nobody is there");
+        }
     }
 
     [Fact]
