@@ -182,6 +182,54 @@ public class AcquireAllTests
     }
 
     [Fact]
+    public async Task TryAcquireAll_ARequestOfFewerPortsAmongOthers_IsNotLeftWithoutOne()
+    {
+        await using Scene scene = new("20000-20003", options => options.Order = PortOrder.LowestFree);
+        PortRequest[] requests = ["any", new("two") { Ports = "20000-20001" }, new("one") { Ports = "20000" }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases!.Select(lease => lease.Port).Should().Equal(20_002, 20_001, 20_000);
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_BothProtocolsAmongOthersAndAStrangerOnUdp_IsNotLeftWithoutOne()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(2), options => options.Order = PortOrder.LowestFree);
+        int first = PortRange.Parse(scene.Options.Ports).First;
+        using Stranger stranger = Stranger.OnUdp(first + 1);
+
+        scene.Registry.TryAcquireAll(["a", new("b") { Protocol = PortProtocol.TcpAndUdp }], contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases!.Select(lease => lease.Port).Should().Equal(first + 1, first);
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp, PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp, PortProtocol.TcpAndUdp)]
+    public async Task TryAcquireAll_OneNumberRequiredTwice_IsInvalidPortAndSaysWhoElseRequiresIt(PortProtocol first, PortProtocol second)
+    {
+        await using Scene scene = new();
+        PortRequest[] requests = [new("a") { Reuse = PortReuse.Require, Previous = 20_003, Protocol = first }, new("b") { Reuse = PortReuse.Require, Previous = 20_003, Protocol = second }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.InvalidPort, "Request 2 of 2", "b requires", 20_003, "a requires");
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_OneNumberRequiredForTcpAndForUdp_IsGivenToBoth()
+    {
+        await using Scene scene = new();
+        PortRequest[] requests = [new("a") { Reuse = PortReuse.Require, Previous = 20_003 }, new("b") { Reuse = PortReuse.Require, Previous = 20_003, Protocol = PortProtocol.Udp }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases!.Select(lease => lease.Port).Should().Equal(20_003, 20_003);
+    }
+
+    [Fact]
     public async Task TryAcquireAll_StrategyThrows_IsStrategyFailedAndLeavesNothing()
     {
         await using Scene scene = new(configure: options => options.AddStrategy(new Throws()));

@@ -41,10 +41,11 @@ internal struct GroupAcquisition : IOperation
         if (!contiguous)
         {
             _order = [.. Enumerable.Range(0, members.Length)];
-            // A number that is asked for comes before one that is picked, so that none is given
-            // away within the ask.
+            // Who has less to choose from comes first, so that none is given away within the ask: a
+            // number that is asked for before one that is picked, few ports before many, both
+            // protocols before one.
             PortRegistrySettings settings = parts.Settings;
-            int[] ranks = Array.ConvertAll(members, member => -(int)(member.Hunt.Request.Reuse ?? settings.Reuse));
+            long[] ranks = Array.ConvertAll(members, member => Rank(member.Hunt, settings));
             Array.Sort(ranks, _order);
         }
     }
@@ -68,6 +69,7 @@ internal struct GroupAcquisition : IOperation
         }
 
         HashSet<(bool IsUdp, string Owner)> owners = new(requests.Length);
+        Dictionary<(bool IsUdp, int Port), string> required = [];
         byte[] strategies = new byte[requests.Length];
         for (int i = 0; i < requests.Length; i++)
         {
@@ -76,7 +78,8 @@ internal struct GroupAcquisition : IOperation
                 ?? (acquirer is { IsConnected: false } ? Refusals.SessionEnded(acquirer, request.Owner, request.Protocol) : null)
                 ?? ((request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner))) || (request.Protocol != PortProtocol.Tcp && !owners.Add((true, request.Owner)))
                     ? GroupRefusals.TwiceInOneAsk(request)
-                    : null);
+                    : null)
+                ?? (contiguous ? null : RequiredTwice(request, request.Reuse ?? parts.Settings.Reuse, required));
             if (refusal is not null)
             {
                 return refusal.Of(i, requests.Length);
@@ -93,6 +96,29 @@ internal struct GroupAcquisition : IOperation
         }
 
         made = (new GroupAcquisition(parts, members, contiguous), leases);
+        return null;
+    }
+
+    private static long Rank(in PortHunt hunt, PortRegistrySettings settings) =>
+        (-(long)(hunt.Request.Reuse ?? settings.Reuse) << 32) + (2 * hunt.Pool.Count) + (hunt.Both ? 0 : 1);
+
+    /// <summary>A number is given to one owner: in a row it is told by its place.</summary>
+    private static PortRefusal? RequiredTwice(PortRequest request, PortReuse reuse, Dictionary<(bool IsUdp, int Port), string> required)
+    {
+        if (reuse != PortReuse.Require || request.PreviousPort is not (> 0 and int port))
+        {
+            return null;
+        }
+
+        foreach (bool isUdp in (ReadOnlySpan<bool>)[false, true])
+        {
+            bool asks = isUdp ? request.Protocol != PortProtocol.Tcp : request.Protocol != PortProtocol.Udp;
+            if (asks && !required.TryAdd((isUdp, port), request.Owner))
+            {
+                return GroupRefusals.RequiredTwice(request, required[(isUdp, port)]);
+            }
+        }
+
         return null;
     }
 

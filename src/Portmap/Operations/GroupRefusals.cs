@@ -16,6 +16,12 @@ internal static class GroupRefusals
             () => Text($"{request.Owner} stands twice in one ask for {request.Protocol}, and an owner has at most one open lease of a protocol. Give each port an owner of its own, such as {request.Owner}/2."),
             request.Owner, 0, request.Protocol);
 
+    public static PortRefusal RequiredTwice(PortRequest request, string other) =>
+        new(
+            PortRefusalReason.InvalidPort,
+            () => Text($"{request.Owner} requires port {request.PreviousPort}, which {other} requires in the same ask, and a port has one owner. Require another port, or ask with Prefer or Fresh."),
+            request.Owner, request.PreviousPort, request.Protocol);
+
     public static PortRefusal Contended(int count, int tries) =>
         new(PortRefusalReason.Contended, () => Text($"{count} requests in one ask met changes of others to their owners or ports {tries} times in a row, and nothing was taken. Ask again, or have one caller ask for these owners."));
 
