@@ -7,7 +7,7 @@ namespace Portmap.Upkeep;
 /// <summary>Ends the leases of one pass that have run out. Used by one thread.</summary>
 internal sealed class Expiry(RegistryParts parts, long now)
 {
-    private List<ClaimView>? _expired;
+    private List<ClaimView>? _expired, _passed;
 
     /// <summary>Notes the lease of an owner if it has run out. One whose registration is on the way
     /// to the disk is not late.</summary>
@@ -34,20 +34,44 @@ internal sealed class Expiry(RegistryParts parts, long now)
         foreach (ClaimView lease in _expired)
         {
             ClaimView other = OtherHalf(lease);
-            bool isTaken = HasSomebody(lease, tcp, udp), isOtherTaken = other.IsLease && HasSomebody(other, tcp, udp);
+            bool? isTaken = HasSomebody(lease, tcp, udp), isOtherTaken = other.IsLease ? HasSomebody(other, tcp, udp) : false;
             if (!LeaseTimes.TryClose(parts, lease, now) || !parts.Table.TryEnd(lease, ClaimEnd.Expired, now))
             {
                 continue;
             }
 
-            if (isTaken)
+            Mark(lease, isTaken);
+            if (other.Now() is { Stage: ClaimStage.Ended, Cause: ClaimEnd.Expired })   // by the end of this one
+            {
+                Mark(other, isOtherTaken);
+            }
+        }
+
+        MarkPassed();
+    }
+
+    private void Mark(ClaimView ended, bool? isTaken)
+    {
+        if (isTaken is null)
+        {
+            (_passed ??= []).Add(ended);
+        }
+        else if (isTaken == true)
+        {
+            parts.Table.TryMarkForeign(ended.Protocol, ended.Port, now);
+        }
+    }
+
+    /// <summary>Whether a program goes on with the socket that it was passed is seen once the registry
+    /// has closed its own copy.</summary>
+    private void MarkPassed()
+    {
+        foreach (IGrouping<PortProtocol, ClaimView> ended in (_passed ?? []).GroupBy(lease => lease.Protocol))
+        {
+            ListenTable listeners = parts.Listeners.Read(ended.Key);
+            foreach (ClaimView lease in ended.Where(lease => listeners.Listens(lease.Port)))
             {
                 parts.Table.TryMarkForeign(lease.Protocol, lease.Port, now);
-            }
-
-            if (isOtherTaken && other.Now() is { Stage: ClaimStage.Ended, Cause: ClaimEnd.Expired })   // by the end of this one
-            {
-                parts.Table.TryMarkForeign(other.Protocol, other.Port, now);
             }
         }
     }
@@ -56,8 +80,9 @@ internal sealed class Expiry(RegistryParts parts, long now)
     private static ClaimView OtherHalf(ClaimView lease) =>
         ILease.Of(lease) is { Twin: { } twin } both ? new ClaimView(ReferenceEquals(lease.Claim, twin) ? both.Claim : twin) : default;
 
-    /// <summary>Whether somebody has the port of an open lease. Behind a gate that is closed nobody
-    /// got in, and what UDP shows there is the placeholder.</summary>
-    private static bool HasSomebody(ClaimView lease, ListenTable? tcp, ListenTable? udp) =>
-        lease.Port != 0 && lease.Guarantee != PortGuarantee.Exclusive && (lease.Protocol == PortProtocol.Tcp ? tcp : udp)?.Listens(lease.Port) == true;
+    /// <summary>Whether somebody has the port of an open lease; null where that is seen later. Behind a
+    /// gate that is closed nobody got in, and what UDP shows there is the placeholder.</summary>
+    private bool? HasSomebody(ClaimView lease, ListenTable? tcp, ListenTable? udp) =>
+        tcp is not null && parts.Guard.Passed(lease.Claim!.Guarded) is not null ? null
+        : lease.Port != 0 && lease.Guarantee != PortGuarantee.Exclusive && (lease.Protocol == PortProtocol.Tcp ? tcp : udp)?.Listens(lease.Port) == true;
 }

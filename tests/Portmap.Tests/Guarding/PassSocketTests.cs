@@ -41,6 +41,22 @@ public sealed class PassSocketTests
     }
 
     [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Expiry_ItsProgramHasTheSocket_ThePortIsForeign(PortProtocol protocol)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        PortLease lease = scene.Acquire(s_request with { Protocol = protocol });
+        ProcessStartInfo start = new("/bin/sleep", ["600"]);
+        lease.PrepareStart(start);
+        using Child program = new(lease.Start(start));
+
+        scene.Clock.Advance(scene.Options.LeaseTimeout + TimeSpan.FromSeconds(2));
+
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port, protocol) == PortState.Foreign);   // the program listens on it
+    }
+
+    [Theory]
     [InlineData(PortGuardMode.PassSocket, true)]
     [InlineData(PortGuardMode.WhileAlive, false)]
     public async Task Death_ThenTheNextLease_TakesTheListenerOverOrHasAnother(PortGuardMode next, bool listens)
