@@ -102,6 +102,18 @@ internal sealed class ListenTable
         return table;
     }
 
+    /// <summary>Whether anybody listens on a port now; null when that could not be read.</summary>
+    public static bool? IsListenedOn(PortProtocol protocol, int port)
+    {
+        if (PortSockets.Listening(protocol, port) is { } listeners)
+        {
+            return listeners.Count != 0;
+        }
+
+        ListenTable table = Read(protocol);
+        return table.Listens(port) ? true : table.IsComplete ? false : null;
+    }
+
     /// <summary>The sockets of a process; null where they may not be read.</summary>
     public HashSet<long>? SocketsOf(int processId) => IsSimulated ? [processId] : ProcessSockets.Of(processId);
 

@@ -29,7 +29,7 @@ internal static class ListeningProof
         (PortProtocol protocol, int port, _, _) = said;
         bool? listens = said.IsOwnSocket ? ListensItself(said)
             : isHeld && protocol == PortProtocol.Udp ? false
-            : reader.Host is null ? Listens(protocol, port) : reader.Read(protocol).Listens(port);
+            : reader.Host is null ? ListenTable.IsListenedOn(protocol, port) : reader.Read(protocol).Listens(port);
         if (listens == true || ListensInItsOwnNetwork(said))
         {
             return null;
@@ -60,17 +60,6 @@ internal static class ListeningProof
 
         ListenTable table = PortSockets.Listening(said.Protocol, said.Port) is { } listeners ? ListenTable.Of(listeners) : ListenTable.Read(said.Protocol);
         return table.Listens(said.Port, own) ? true : table.IsComplete ? false : null;
-    }
-
-    private static bool? Listens(PortProtocol protocol, int port)
-    {
-        if (PortSockets.Listening(protocol, port) is { } listeners)
-        {
-            return listeners.Count != 0;
-        }
-
-        ListenTable table = ListenTable.Read(protocol);
-        return table.Listens(port) ? true : table.IsComplete ? false : null;
     }
 
     private static bool ListensInItsOwnNetwork(in ReportedListener said) =>

@@ -401,20 +401,20 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
         // Who came in by the gate while it was open, a child of the dead process say, may
         // listen there still.
-        if (held.WasOpen && Listens(lease))
+        bool? listens = held.WasOpen ? ListenTable.IsListenedOn(lease.Protocol, lease.Port) : false;
+        if (listens != false)
         {
-            Remove(held);
-            return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+            if (listens == true)
+            {
+                Remove(held);
+            }
+
+            return new GuardOutcome(listens == true ? GuardFinding.InUse : GuardFinding.Busy, PortGuarantee.ProbedOnly);   // for want of descriptors it stays
         }
 
         held.PassTo(lease, mode);
         return new GuardOutcome(GuardFinding.Free, held.Guarantee);
     }
-
-    private static bool Listens(in GuardedPort claim) =>
-        PortSockets.Listening(claim.Protocol, claim.Port) is { } listeners
-            ? listeners.Count != 0
-            : ListenTable.Read(claim.Protocol).Listens(claim.Port);
 
     /// <summary>Counts one placeholder more, unless that would be one too many.</summary>
     private bool TryCount()
