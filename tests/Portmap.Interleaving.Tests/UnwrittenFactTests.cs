@@ -184,6 +184,44 @@ public sealed class UnwrittenFactTests : IDisposable
         halves.Should().BeGreaterThan(0, "else no half was on disk alone");
     }
 
+    /// <summary>The registry ends, with all that was told it on disk, while the thread stands between
+    /// any two steps: half of its lease may be there, and the other half comes too late.</summary>
+    [Fact]
+    public async Task AcquireAsync_RegistryHasEndedBetweenAnyTwoSteps_IsGivenAndOnDiskOrNeither()
+    {
+        int halves = 0;
+        bool isReached = true;
+        for (int at = 1; isReached; at++)
+        {
+            TurnByTurn store = new();
+            PortRegistryOptions options = new() { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            int steps = 0;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    halves += store.Facts.Count(fact => fact.Owner == "a") == 1 ? 1 : 0;
+                    registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                }
+            };
+            Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask();
+            Hook.Reached = null;
+            bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
+            await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
+
+            PortFactSet standing = new();
+            store.Facts.ForEach(standing.Apply);
+            standing.Claims.Count(fact => fact.Owner == "a" && fact.State == PortState.Reserved).Should().Be(isGiven ? 2 : 0, "step {0}: {1}", at, string.Join(", ", store.Facts.Select(fact => $"{fact.Owner} {fact.Protocol} {fact.State}")));
+        }
+
+        halves.Should().BeGreaterThan(0, "else no half was on disk alone");
+    }
+
     [Theory]
     [InlineData(PortProtocol.Tcp)]
     [InlineData(PortProtocol.TcpAndUdp)]

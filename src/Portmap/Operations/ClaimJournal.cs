@@ -216,6 +216,27 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         return _parts.Table.Facts.IsInForce(key) ? fact : null;
     }
 
+    /// <summary>Of a lease for both protocols one half may be on disk, and the fact of the other one
+    /// comes too late: nobody is given that lease.</summary>
+    PortFact? IFactOutcome.Sealed()
+    {
+        if (!Confirms)
+        {
+            return null;
+        }
+
+        List<ClaimView> withdrawn = [];
+        foreach (OwnerView owner in _parts.Table.Owners())
+        {
+            if (owner.Top is { IsLease: true, Word.IsLive: true } half && OtherHalf(half) is { IsLease: true, Word: { Stage: ClaimStage.Pending, Waits: true } })
+            {
+                withdrawn.AddRange(_parts.Table.Facts.WithdrawHalf(half));
+            }
+        }
+
+        return EndOf([.. withdrawn]);
+    }
+
     void IFactOutcome.NotClosed(Exception failure) => PortmapLog.StoreNotClosed(_parts.Log.Logger, failure);
 
     /// <summary>As <see cref="DisposeAsync"/>; blocks until it is done.</summary>
@@ -276,6 +297,12 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     private PortFact? FactAgain(ClaimView claim) =>
         !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs, isAgain: true) : null;
+
+    private static PortClaim? OtherHalf(PortClaim half) =>
+        ILease.Of(new ClaimView(half)) is not { Twin: { } twin } lease ? null
+        : ReferenceEquals(lease.Claim, half) ? twin
+        : ReferenceEquals(twin, half) ? lease.Claim
+        : null;
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {

@@ -200,6 +200,7 @@ internal sealed class FactWriter : IAsyncDisposable, IDisposable
 
         // What came until now is written, and the ends of what that withdrew.
         await WriteAsync(seal: true).ConfigureAwait(false);
+        Keep(_outcome.Sealed());
         if (Failure is null && _unwritten.Count > 0)
         {
             await WriteAsync(seal: true).ConfigureAwait(false);

@@ -25,6 +25,11 @@ internal interface IFactOutcome
     /// linked by <see cref="PortFact.Next"/>.</returns>
     PortFact? Failed(PortFact fact);
 
+    /// <summary>Nothing comes in any more, and what came in is answered.</summary>
+    /// <returns>What has to be written because of that; null: nothing. More than one are linked by
+    /// <see cref="PortFact.Next"/>.</returns>
+    PortFact? Sealed();
+
     /// <summary>The store could not be disposed.</summary>
     void NotClosed(Exception failure);
 }

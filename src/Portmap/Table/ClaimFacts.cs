@@ -260,11 +260,14 @@ internal sealed class ClaimFacts(TableParts parts)
     private ClaimView[] WithdrawOtherHalf(in FactKey fact)
     {
         PortProtocol other = fact.Protocol == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp;
-        if (!parts.HasUdp || parts.Index.Find(other, fact.Owner)?.Top is not { IsLease: true } half || half.Epoch != fact.Epoch)
-        {
-            return [];
-        }
+        return parts.HasUdp && parts.Index.Find(other, fact.Owner)?.Top is { IsLease: true } half && half.Epoch == fact.Epoch ? WithdrawHalf(half) : [];
+    }
 
+    /// <summary>Withdraws half of a lease for both protocols that may be on disk, as nothing comes of
+    /// the other one any more.</summary>
+    /// <returns>The claim whose end has to be written, if it has not ended before.</returns>
+    public ClaimView[] WithdrawHalf(PortClaim half)
+    {
         for (ClaimWord word = half.Word; word.IsLive; word = half.Word)
         {
             if (half.TryEndFrom(word, ClaimEnd.Withdrawn, parts.Clock.NowMs))
