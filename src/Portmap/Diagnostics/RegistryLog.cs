@@ -120,6 +120,15 @@ internal sealed partial class RegistryLog(ILogger? logger, Func<long> nowMs, Reg
         }
     }
 
+    /// <summary>Tells of a port that several programs listen on.</summary>
+    public void FoundShared(PortProtocol protocol, int port, PortFinding finding)
+    {
+        if (Passes(nameof(PortFindingKind.PortShared), Place(protocol, port), LogLevel.Warning))
+        {
+            Found(finding);
+        }
+    }
+
     public void Found(PortFinding finding)
     {
         string value = Printable.Of(finding.Value), expected = Printable.Of(finding.Expected);

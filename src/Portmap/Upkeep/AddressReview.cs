@@ -18,7 +18,7 @@ internal static class AddressReview
             PortTable.NoteAddresses(claim, parts.Entries.Addresses.NumberOf(listeners, claim.Addresses));
             if (listeners is { Count: > 1 } several && ServedFindings.Shared(parts.Entries.Of(claim), several) is { } shared)
             {
-                parts.Log.Found(shared);
+                parts.Log.FoundShared(claim.Protocol, claim.Port, shared);
             }
         }
     }

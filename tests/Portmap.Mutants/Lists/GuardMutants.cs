@@ -30,7 +30,8 @@ internal static class GuardMutants
         s_guarding.This("Placeholder.Close: the socket stays", "Placeholder.cs", "_socket.Dispose();", "if (!MUTANT) { _socket.Dispose(); }", "GateTests|GuardLeakTests"),
         s_guarding.This("SocketGuard.Dispose: who places meanwhile holds for ever", "SocketGuard.cs", "if (Volatile.Read(ref _isDisposed) == 0)", "if (MUTANT || Volatile.Read(ref _isDisposed) == 0)", "SocketGuardTests"),
         s_guarding.This("SocketGuard.DropKept: before its time", "SocketGuard.cs", "held.KeptSince <= since)", "(MUTANT || held.KeptSince <= since))", "GateTests|PortRegistryReuse"),
-        s_guarding.This("SocketGuard.TryPassOn: who listens there still is not looked for", "SocketGuard.cs", "if (held.WasOpen && Listens(lease))", "if (!MUTANT && held.WasOpen && Listens(lease))", "GateTests|SocketGuardTests|StrangerAtTheGate"),
+        s_guarding.This("SocketGuard.PassOnHere: a list that cannot be read says that nobody listens", "SocketGuard.cs", "ListenTable.IsListenedOn(lease.Protocol, lease.Port) : false;", "(MUTANT ? ListenTable.IsListenedOn(lease.Protocol, lease.Port) ?? false : ListenTable.IsListenedOn(lease.Protocol, lease.Port)) : false;", "KeptWithoutDescriptors"),
+        s_guarding.This("SocketGuard.TryPassOn: who listens there still is not looked for", "SocketGuard.cs", "bool? listens = held.WasOpen ?", "bool? listens = !MUTANT && held.WasOpen ?", "GateTests|SocketGuardTests|StrangerAtTheGate"),
         s_guarding.This("SocketGuard.KeepsOut: nobody", "SocketGuard.cs", "|| held.IsGone || held.IsOpen || held.Epoch == epoch)", "|| MUTANT || held.IsGone || held.IsOpen || held.Epoch == epoch)", "TakingProof"),
         s_guarding.This("Placeholder.Guarantee: joined and Exclusive", "Placeholder.cs", "IsJoined ? PortGuarantee.HeldByProcess", "IsJoined && !MUTANT ? PortGuarantee.HeldByProcess", "GuaranteeTruthTests|StrangerAtTheGate"),
         s_guarding.This("Placeholder.Guarantee: insisted on and Exclusive", "Placeholder.cs", ": _isOpen || _isShared ?", ": _isOpen || (_isShared && !MUTANT) ?", "SocketGuardTests"),
@@ -80,8 +81,10 @@ internal static class GuardMutants
         s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "lease.Port != 0 && lease.Guarantee", "!MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_rest, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_rest, now);", "LivenessTests|RegistryModel"),
+        s_upkeep.This("AddressReview.Look: each look at a shared port is a line", "AddressReview.cs", "parts.Log.FoundShared(claim.Protocol, claim.Port, shared);", "if (MUTANT) { parts.Log.Found(shared); } else { parts.Log.FoundShared(claim.Protocol, claim.Port, shared); }", "GuaranteeTruthTests.Register_AgainAndAgain"),
+        s_upkeep.This("Expiry.MarkPassed: who has a passed socket is not looked at", "Expiry.cs", "(_passed ??= []).Add(ended);", "if (!MUTANT) { (_passed ??= []).Add(ended); }", "PassSocketTests"),
         s_upkeep.This("Expiry.End: UDP is not looked at", "Expiry.cs", "ListenTable? udp = tcp is not null &&", "ListenTable? udp = !MUTANT && tcp is not null &&", "ExpiryTests"),
-        s_upkeep.This("Expiry.End: who has the other protocol is not seen", "Expiry.cs", "if (isOtherTaken &&", "if (!MUTANT && isOtherTaken &&", "ExpiryTests"),
+        s_upkeep.This("Expiry.End: who has the other protocol is not seen", "Expiry.cs", "Mark(other, isOtherTaken);", "if (!MUTANT) { Mark(other, isOtherTaken); }", "ExpiryTests"),
         s_upkeep.This("SessionWatch.PassedOn: the store keeps the process before", "SessionWatch.cs", "parts.Journal?.TryQueueAgain(served);", "if (!MUTANT) { parts.Journal?.TryQueueAgain(served); }", "WrittenAgainTests"),
         s_upkeep.This("LivenessPass.RunNow: what was quiet once is quiet for ever", "LivenessPass.cs", "if (hasAnyEnded ||", "if ((!MUTANT && hasAnyEnded) ||", "LivenessTests|DeathWatch") with
         {

@@ -66,6 +66,25 @@ public sealed class GuaranteeTruthTests
         await NobodyGetsInWhileExclusiveAsync(scene, thief, lease.Port, "on the next lease", next);
     }
 
+    [NeedsFact("python3")]
+    public async Task Register_AgainAndAgainWhereAnotherListensToo_IsOneLineInTenSeconds()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        using Puppet other = Puppet.Start(), owner = Puppet.Start();
+        int port = PortRange.Parse(scene.Options.Ports).First;
+        (await owner.OpenAsync("server", At("127.0.0.1"), port, group: false)).Should().Be("ok");
+        (await other.OpenAsync("server", At("127.0.0.2"), port, group: false)).Should().Be("ok");
+        PortSession session = scene.Registry.OpenSession(owner.Id);
+        for (int i = 0; i < 4; i++)
+        {
+            session.Register("b1", port);
+            scene.Registry.Maintain();
+            session.Release("b1");
+        }
+
+        scene.Log.Of("Found").Where(line => line.Contains(nameof(PortFindingKind.PortShared))).Should().ContainSingle();
+    }
+
     [NeedsTheory("python3")]
     [InlineData("127.0.0.1", "127.0.0.2")]
     [InlineData("127.0.0.1", "::1")]
