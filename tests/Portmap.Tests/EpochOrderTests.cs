@@ -66,7 +66,7 @@ public class EpochOrderTests
         await using Scene scene = new();
         PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = lease.Epoch;
-        long before = SeenAbove(scene, given);
+        long before = scene.SeeAbove(given, 50_123);
 
         PortEntry entry = scene.Here.Register("a", 50_123, given);
 
@@ -111,7 +111,7 @@ public class EpochOrderTests
         await using Scene scene = Scene.OnRealPorts(range, options => options.ReuseDelay = TimeSpan.Zero);
         PortLease early = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = early.Epoch;
-        long seen = SeenAbove(scene, given, range.First);
+        long seen = scene.SeeAbove(given, range.First);
         using Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, range.First));
         listener.Listen();
@@ -143,7 +143,7 @@ public class EpochOrderTests
         await using Scene scene = new();
         PortLease lease = scene.Acquire("a");
         (int port, long given) = (lease.Port, lease.Epoch);
-        long seen = SeenAbove(scene, given);
+        long seen = scene.SeeAbove(given, 50_123);
 
         long beside = scene.Here.Register("a", 50_123).Epoch!.Value;
         beside.Should().BeGreaterThan(seen);
@@ -202,28 +202,13 @@ public class EpochOrderTests
         }
     }
 
-    /// <summary>Somebody comes to a port and leaves it, until it has seen a higher epoch than one
-    /// that was given before.</summary>
-    private static long SeenAbove(Scene scene, long given, int port = 50_123)
-    {
-        long seen = 0;
-        for (int i = 0; seen <= given; i++)
-        {
-            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
-            seen = scene.Here.Register("b", port).Epoch!.Value;
-            scene.Here.Release("b");
-        }
-
-        return seen;
-    }
-
     /// <summary>A lease of a process that brings its port, registered on a port that has seen a
     /// later claim since.</summary>
     private static async Task<(PortLease Lease, long Given)> RaisedAsync(Scene scene, PortSession session)
     {
         PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.ProcessBinds });
         long given = lease.Epoch;
-        SeenAbove(scene, given);
+        scene.SeeAbove(given, 50_123);
         session.Register("a", 50_123, given);
         (await lease.WhenBound.Within()).Epoch.Should().BeGreaterThan(given);
         return (lease, given);

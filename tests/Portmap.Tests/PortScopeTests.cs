@@ -236,6 +236,49 @@ public class PortScopeTests
         await lease.ReportBindFailureAsync().AsTask().Within();
         fleet.Of("b1").IsGivenBack.Should().BeFalse();
         PortSession first = scene.Registry.OpenSession(Environment.ProcessId);
+    /// <summary>A worker whose port was taken by another owner's process, which took the lease with
+    /// it.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp, PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp, PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp, PortProtocol.Udp)]
+    public async Task ReportBindFailure_ClaimInTheFleetIsOver_IsRefusedAndGetsNoLease(PortProtocol protocol, PortProtocol taken)
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Protocol = protocol }).Within();
+        (int port, long epoch) = (lease.Port, lease.Epoch);
+        scene.Here.Register("winner", port, protocol: taken);
+        lease.TryRelease(out _);   // the other half, where there is one
+        await fleet.Of("b1").GivenBack.Within();
+
+        PortRefusal refusal = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", port) { Epoch = epoch, Protocol = protocol }).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.Stale, "b1", epoch, "fleet", "Acquire again").HolderEpoch.Should().Be(epoch);
+        scene.Registry.TryGetEntry("b1", out PortEntry _).Should().BeFalse();
+    }
+
+    /// <summary>The worker was served under another epoch than that of its lease, and knows
+    /// it.</summary>
+    [Fact]
+    public async Task ReportBindFailure_EpochOfARegistrationWhoseClaimIsOver_IsRefusedToo()
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Strategy = PortRegistryOptions.ProcessBinds }).Within();
+        scene.SeeAbove(lease.Epoch, 50_123);
+        Child worker = scene.StartChild();
+        long epoch = scene.SessionOf(worker).Register("b1", 50_123, lease.Epoch).Epoch!.Value;
+        worker.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await fleet.Of("b1").GivenBack.Within();
+        scene.Here.Register("winner", 50_123);
+
+        PortRefusal refusal = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 50_123) { Epoch = epoch }).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.Stale, "b1", epoch, "fleet", "Acquire again").HolderEpoch.Should().Be(epoch);
+    }
+
         first.Register("b1", lease.Port, lease.Epoch);
         await first.DisposeAsync();
         scene.Here.Register("b1", lease.Port, lease.Epoch);

@@ -21,9 +21,10 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
 {
     private const int MostClosed = 16_384;
 
-    /// <summary>The epoch of an owner's last lease whose claim in the fleet is over; null until
-    /// there is one. Nobody changes it: it is replaced whole by a CAS.</summary>
-    private Dictionary<string, long>? _closed;
+    /// <summary>The epoch of an owner's last lease whose claim in the fleet is over, and the highest
+    /// that came of it; null until there is one. Nobody changes it: it is replaced whole by a
+    /// CAS.</summary>
+    private Dictionary<string, (long Origin, long Highest)>? _closed;
     private Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>>? _stored;
     private bool _knowsAll;
 
@@ -52,21 +53,25 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
 
     /// <summary>The claim in the fleet that a lease was granted by is over: nobody may register by
     /// its epoch from now on, for another host may have the owner.</summary>
-    public void Close(string owner, long epoch)
+    /// <param name="owner">The owner.</param>
+    /// <param name="origin">The epoch of the lease, which all that came of it goes back to.</param>
+    public void Close(string owner, long origin)
     {
+        long highest = Math.Max(origin, Math.Max(HighestOf(PortProtocol.Tcp, owner, origin), HighestOf(PortProtocol.Udp, owner, origin)));
         while (true)
         {
-            Dictionary<string, long>? seen = Volatile.Read(ref _closed);
-            if (seen?.GetValueOrDefault(owner) >= epoch)
+            Dictionary<string, (long Origin, long Highest)>? seen = Volatile.Read(ref _closed);
+            if (seen?.GetValueOrDefault(owner) is { } known && (known.Origin > origin || known.Highest >= highest))
             {
                 return;
             }
 
             // Of too many the older half goes: an epoch is higher for each later lease, and few
             // workers are that slow.
-            IEnumerable<KeyValuePair<string, long>> kept = seen is null ? [] : seen.Count < MostClosed ? seen : seen.OrderByDescending(pair => pair.Value).Take(MostClosed / 2);
-            Dictionary<string, long> next = new(kept, StringComparer.Ordinal) { [owner] = epoch };
-            if (Interlocked.CompareExchange(ref _closed, next, seen) == seen)   // publishes the epoch to all that look
+            IEnumerable<KeyValuePair<string, (long Origin, long Highest)>> kept =
+                seen is null ? [] : seen.Count < MostClosed ? seen : seen.OrderByDescending(pair => pair.Value.Origin).Take(MostClosed / 2);
+            Dictionary<string, (long Origin, long Highest)> next = new(kept, StringComparer.Ordinal) { [owner] = (origin, highest) };
+            if (Interlocked.CompareExchange(ref _closed, next, seen) == seen)   // publishes the epochs to all that look
             {
                 return;
             }
@@ -74,12 +79,16 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     }
 
     /// <summary>The epoch of the owner's last lease whose claim in the fleet is over, or 0.</summary>
-    public long ClosedOf(string owner) => Volatile.Read(ref _closed)?.GetValueOrDefault(owner) ?? 0;
+    public long ClosedOf(string owner) => Closed(owner).Origin;
 
     /// <summary>Whether an epoch is of a lease whose claim in the fleet is over, or of a
     /// registration that goes back to it.</summary>
     public bool IsClosed(OwnerKey owner, long epoch) =>
         ClosedOf(owner.Owner) is not 0 and long closed && (closed == epoch || (LastOf(owner) is { } last && last.IsOf(epoch) && last.IsOf(closed)));
+
+    /// <summary>Whether an epoch is no higher than what came of a lease whose claim in the fleet is
+    /// over: nobody is given another port by it.</summary>
+    public bool IsOver(string owner, long epoch) => epoch != 0 && epoch <= Closed(owner).Highest;
 
     /// <summary>What the owner had last, now that nothing of it is in force; null when nobody
     /// knows.</summary>
@@ -87,4 +96,15 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         table.Memory.LastOf(owner) is { } last ? last
         : _stored?.Invoke().TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
         : null;
+
+    private (long Origin, long Highest) Closed(string owner) => Volatile.Read(ref _closed)?.GetValueOrDefault(owner) ?? default;
+
+    /// <summary>The epoch of the registration that goes back to a lease, in force or the last that
+    /// was; 0 when there is none.</summary>
+    private long HighestOf(PortProtocol protocol, string owner, long origin)
+    {
+        ClaimView served = table.FindServed(protocol, owner);
+        LastRegistration last = table.Memory.LastOf(table.Key(protocol, owner)) ?? default;
+        return Math.Max(served.IsOf(origin) ? served.Epoch : 0, last.IsOf(origin) ? last.Epoch : 0);
+    }
 }

@@ -31,6 +31,11 @@ internal sealed class Healing(RegistryParts parts)
         bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
         if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
+            if (parts.Fence.IsOver(request.Owner, epoch))
+            {
+                parts.Counted(FleetBonds.Closed(new(request.Owner, port, request.Protocol), epoch)).Throw();   // another one would be of this host only, and another host may have the owner
+            }
+
             return await AcquireAnewAsync(session, new WantedRegistration(owner, port, epoch), has, request).ConfigureAwait(false);
         }
 

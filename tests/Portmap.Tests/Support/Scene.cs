@@ -63,6 +63,21 @@ internal sealed class Scene : IAsyncDisposable
         return refusal!;
     }
 
+    /// <summary>Somebody comes to a port and leaves it, until it has seen a higher epoch than one
+    /// that was given before.</summary>
+    public long SeeAbove(long given, int port)
+    {
+        long seen = 0;
+        for (int i = 0; seen <= given; i++)
+        {
+            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
+            seen = Here.Register("b", port).Epoch!.Value;
+            Here.Release("b");
+        }
+
+        return seen;
+    }
+
     public PortState StateOf(int port, PortProtocol protocol = PortProtocol.Tcp) =>
         Registry.TryGetEntry(port, out PortEntry entry, protocol) ? entry.State : PortState.Free;
 
