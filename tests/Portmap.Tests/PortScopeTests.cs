@@ -165,6 +165,7 @@ public class PortScopeTests
     [Theory]
     [InlineData("lost")]
     [InlineData("lost on another port")]
+    [InlineData("lost with another epoch on TCP")]
     [InlineData("lost before it registered")]
     [InlineData("lost with the fleet")]
     [InlineData("released registration")]
@@ -174,8 +175,9 @@ public class PortScopeTests
     {
         await using Scene scene = new();
         using Fleet fleet = new(scene.Registry);
-        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Protocol = PortProtocol.TcpAndUdp }).Within();
-        long epoch = lease.Epoch;
+        string? strategy = how == "lost with another epoch on TCP" ? PortRegistryOptions.ProcessBinds : null;
+        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Protocol = PortProtocol.TcpAndUdp, Strategy = strategy }).Within();
+        long given = lease.Epoch, epoch = given;
         switch (how)
         {
             case "lost":
@@ -186,6 +188,13 @@ public class PortScopeTests
                 scene.Here.Register("b1", lease.Port, epoch);
                 epoch = scene.Here.Register("b1", lease.Port + 1, epoch).Epoch!.Value;
                 epoch.Should().NotBe(lease.Epoch);
+                fleet.Of("b1").Lose();
+                break;
+            case "lost with another epoch on TCP":
+                scene.SeeAbove(given, 50_123);
+                epoch = scene.Here.Register("b1", 50_123, given).Epoch!.Value;
+                epoch.Should().NotBe(given);
+                scene.Here.Register("b1", 50_123, given, PortProtocol.Udp).Epoch.Should().Be(given);
                 fleet.Of("b1").Lose();
                 break;
             case "lost before it registered":
@@ -215,27 +224,18 @@ public class PortScopeTests
 
         await fleet.Of("b1").GivenBack.Within();
 
-        foreach ((PortProtocol protocol, long own) in ((PortProtocol, long)[])[(PortProtocol.Tcp, epoch), (PortProtocol.Udp, lease.Epoch)])
+        foreach ((PortProtocol protocol, long own) in ((PortProtocol, long)[])[(PortProtocol.Tcp, epoch), (PortProtocol.Udp, given)])
         {
             PortRefusal refusal = scene.Here.RegisterRefused("b1", lease.Port, own, protocol).ShouldExplain(PortRefusalReason.Stale, "b1", own, "fleet", "Acquire again");
             refusal.HolderEpoch.Should().Be(own, "a worker takes a stale epoch that nobody holds for one of an earlier run, and registers without it");
         }
 
         scene.PortOf("b1").Should().Be(0);
+        scene.PortOf("b1", PortProtocol.Udp).Should().Be(0);
         scene.Here.Register("b1", lease.Port);   // as one that nobody acquired for
         scene.Registry.AssertInvariants();
     }
 
-    [Fact]
-    public async Task Claim_LeaseHealedOrGoesOnOverAnotherSession_IsKept()
-    {
-        await using Scene scene = new();
-        using Fleet fleet = new(scene.Registry);
-        PortLease lease = await scene.Registry.AcquireAsync(s_request).Within();
-
-        await lease.ReportBindFailureAsync().AsTask().Within();
-        fleet.Of("b1").IsGivenBack.Should().BeFalse();
-        PortSession first = scene.Registry.OpenSession(Environment.ProcessId);
     /// <summary>A worker whose port was taken by another owner's process, which took the lease with
     /// it.</summary>
     [Theory]
@@ -279,6 +279,16 @@ public class PortScopeTests
         refusal.ShouldExplain(PortRefusalReason.Stale, "b1", epoch, "fleet", "Acquire again").HolderEpoch.Should().Be(epoch);
     }
 
+    [Fact]
+    public async Task Claim_LeaseHealedOrGoesOnOverAnotherSession_IsKept()
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request).Within();
+
+        await lease.ReportBindFailureAsync().AsTask().Within();
+        fleet.Of("b1").IsGivenBack.Should().BeFalse();
+        PortSession first = scene.Registry.OpenSession(Environment.ProcessId);
         first.Register("b1", lease.Port, lease.Epoch);
         await first.DisposeAsync();
         scene.Here.Register("b1", lease.Port, lease.Epoch);
@@ -287,6 +297,27 @@ public class PortScopeTests
         scene.PortOf("b1").Should().Be(lease.Port);
         fleet.Of("b1").IsGivenBack.Should().BeFalse();
         scene.Here.TryRelease("b1", out _).Should().BeTrue();
+        await fleet.Of("b1").GivenBack.Within();
+    }
+
+    /// <summary>Its process is known by the epoch of its lease, and the port it had first gave it a
+    /// higher one.</summary>
+    [Fact]
+    public async Task Claim_RegistrationOfAHigherEpochGoesOnOnAnotherPort_IsKeptAndEndsWithIt()
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request with { Strategy = PortRegistryOptions.ProcessBinds }).Within();
+        long given = lease.Epoch;
+        scene.SeeAbove(given, 50_123);
+        scene.Here.Register("b1", 50_123, given).Epoch.Should().NotBe(given);
+
+        scene.Here.Register("b1", 50_124, given);
+
+        fleet.Of("b1").IsGivenBack.Should().BeFalse("it is served still");
+        scene.PortOf("b1").Should().Be(50_124);
+        fleet.Of("b1").Lose();
+        scene.PortOf("b1").Should().Be(0);
         await fleet.Of("b1").GivenBack.Within();
     }
 

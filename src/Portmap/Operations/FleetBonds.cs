@@ -220,12 +220,16 @@ internal sealed class FleetBonds
             return;   // who acquires looks when it is granted, and meanwhile nothing is served
         }
 
-        _fence.Close(tie.Owner, lease.Epoch);
+        _fence.Close(tie.Owner, OriginOf(lease));
         lease.SetOutcome(Lost(lease, tie.Bond));   // before the end of its claim, which would say less
         End(lease.Claim);
         End(lease.Twin);
         Untie(tie);
     }
+
+    /// <summary>The epoch that both halves of a lease, and all that comes of them, go back to. A
+    /// registration of one may have drawn a higher one.</summary>
+    private static long OriginOf(ILease lease) => lease.Claim.Origin;
 
     /// <summary>Ends what is in force of one half of a lease. A registration of it that waits for
     /// the disk still is ended when it takes effect (<see cref="Registered"/>).</summary>
@@ -237,13 +241,13 @@ internal sealed class FleetBonds
         }
 
         _table.TryEnd(new ClaimView(half), ClaimEnd.Released, _clock.NowMs);
-        EndServed(half.Protocol, new ClaimView(half).Owner, half.Epoch);   // it went on over another session
+        EndServed(half.Protocol, new ClaimView(half).Owner, half.Origin);   // it went on over another session, or on another port
     }
 
-    private void EndServed(PortProtocol protocol, string owner, long epoch)
+    private void EndServed(PortProtocol protocol, string owner, long origin)
     {
         ClaimView served = _table.FindServed(protocol, owner);
-        if (served.IsOf(epoch))
+        if (served.IsOf(origin))
         {
             _table.TryEnd(served, ClaimEnd.Released, _clock.NowMs);
         }
@@ -263,15 +267,15 @@ internal sealed class FleetBonds
     private bool IsInForce(ILease lease, PortClaim? half) => half is not null && new ClaimView(half) switch
     {
         { Stage: ClaimStage.Reserved or ClaimStage.Bound } => true,
-        { Cause: ClaimEnd.UsedUp } => _table.HasLive(_table.Key(half.Protocol, lease.Owner), half.Epoch, out _),
-        _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Epoch),   // it went on over another session
+        { Cause: ClaimEnd.UsedUp } => _table.HasLive(_table.Key(half.Protocol, lease.Owner), half.Origin, out _),
+        _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Origin),   // as above
     };
 
     private void Remove(Tie tie)
     {
         if (Volatile.Read(ref tie.Lease) is { } lease)
         {
-            _fence.Close(tie.Owner, lease.Epoch);
+            _fence.Close(tie.Owner, OriginOf(lease));
         }
 
         if (Change(tie.Owner, to: null, replaces: tie))
