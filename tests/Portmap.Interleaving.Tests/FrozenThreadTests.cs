@@ -42,6 +42,7 @@ public sealed class FrozenThreadTests : IDisposable
         ["could not bind"] = (scene => scene.Acquire("frozen"), scene => scene.ReportBindFailure()),
         ["is waited for"] = (scene => scene.Acquire("frozen"), scene => _ = scene.Lease.WhenBound),
         ["is the first to watch"] = (_ => { }, scene => scene.Registry.Snapshot()),
+        ["watches"] = (_ => { }, scene => scene.Watch()),
         ["is watched"] = (scene => scene.Watch(), scene => scene.Here.Register(scene.Registry, "frozen", scene.FarPort, out _, out _)),
         ["opens a gate"] = (scene => scene.Acquire("frozen"), scene => scene.Lease.OpenGate()),
         ["registers behind its open gate"] = (scene => scene.AcquireAndOpen("frozen"), scene => scene.Here.Register(scene.Registry, "frozen", scene.Lease.Port, out _, out _, scene.Lease.Epoch)),

@@ -32,6 +32,7 @@ internal sealed class MapReader(RegistryParts parts)
         {
             cancellationToken.ThrowIfCancellationRequested();
             Task changed = parts.Changes.Changed;   // before the look, so that a change that comes after the look wakes us
+            bool isLast = parts.Changes.IsCompleted;   // before the look as well: what comes between the two would never be told
             if (!parts.Changes.TryRead(revision, parts.Entries.Making, out ImmutableArray<PortChange> changes))
             {
                 PortUpdate anew = snapshots ? new PortUpdate(Snapshot()) : new PortUpdate(parts.Changes.StartAndGetRevision(), []);
@@ -43,7 +44,7 @@ internal sealed class MapReader(RegistryParts parts)
                 revision = newest.Revision;
                 yield return new PortUpdate(revision, changes);
             }
-            else if (parts.Changes.IsCompleted)
+            else if (isLast)
             {
                 yield break;
             }

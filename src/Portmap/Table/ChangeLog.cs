@@ -46,8 +46,16 @@ internal sealed class ChangeLog
     /// <summary>Whether anybody ever asked; before that changes cost one read.</summary>
     public bool IsRecording => Volatile.Read(ref _recording) != 0;
 
-    /// <summary>Whether nothing comes any more.</summary>
-    public bool IsCompleted => Volatile.Read(ref _completed) != 0;
+    /// <summary>Whether nothing comes any more. What came before that is found by a look that begins
+    /// after this was asked, and may be missed by one that began earlier.</summary>
+    public bool IsCompleted
+    {
+        get
+        {
+            Hook.At(Step.ReadCompleted);
+            return Volatile.Read(ref _completed) != 0;
+        }
+    }
 
     /// <summary>Completes with the next change, or when nothing comes any more. Take it before the
     /// look that it is to follow.</summary>

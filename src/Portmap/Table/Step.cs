@@ -84,6 +84,7 @@ internal enum Step
     PlaceChange,
     CountChange,
     WakeReaders,
+    ReadCompleted,
 
     // ClaimHolder, SessionHolder
     ReadSession,
