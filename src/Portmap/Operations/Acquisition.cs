@@ -86,8 +86,19 @@ internal struct Acquisition : IOperation
     /// for.</summary>
     public static async Task<PortRefusal?> RunAsync(RegistryParts parts, ILease lease, PortRequest request)
     {
-        PortRefusal? refusal = Check(parts, request, out byte strategy)
-            ?? (lease.Acquirer is { IsConnected: false } session ? Refusals.SessionEnded(session, request.Owner, request.Protocol) : null);
+        byte strategy;
+        PortRefusal? refusal;
+        try
+        {
+            refusal = Check(parts, request, out strategy)
+                ?? (lease.Acquirer is { IsConnected: false } session ? Refusals.SessionEnded(session, request.Owner, request.Protocol) : null);
+        }
+        catch (Exception exception)
+        {
+            LeaseOutcome.EndTrace(lease, exception);   // which began with the lease
+            throw;
+        }
+
         if (refusal is null)
         {
             Completed<Acquisition> completed = await new Confirmation(parts)
@@ -108,6 +119,14 @@ internal struct Acquisition : IOperation
 
     public readonly PortRefusal? WhenStoreFails(Exception failure) =>
         _isPushed ? null : Refusals.StoreFailed(_hunt.Owner.Owner, _hunt.Owner.Protocol, failure);
+
+    public readonly void WhenThrown(Exception exception)
+    {
+        if (_replaced is null)
+        {
+            LeaseOutcome.EndTrace(_lease, exception);   // nobody gets it; one that was to move is open still
+        }
+    }
 
     private Answer Try(long now)
     {

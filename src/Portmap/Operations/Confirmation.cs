@@ -13,20 +13,28 @@ internal sealed class Confirmation(RegistryParts parts)
     public static PortRefusal? Now<T>(ref T operation)
         where T : struct, IOperation
     {
-        while (true)
+        try
         {
-            Answer answer = operation.Step();
-            bool isOver = answer.Kind switch
+            while (true)
             {
-                AnswerKind.Done => true,
-                AnswerKind.Refused => true,
-                AnswerKind.Again => false,
-                AnswerKind.Wait => throw new UnreachableException("Only a registry that confirms has anything to wait for."),
-            };
-            if (isOver)
-            {
-                return answer.Refusal;
+                Answer answer = operation.Step();
+                bool isOver = answer.Kind switch
+                {
+                    AnswerKind.Done => true,
+                    AnswerKind.Refused => true,
+                    AnswerKind.Again => false,
+                    AnswerKind.Wait => throw new UnreachableException("Only a registry that confirms has anything to wait for."),
+                };
+                if (isOver)
+                {
+                    return answer.Refusal;
+                }
             }
+        }
+        catch (Exception exception)
+        {
+            operation.WhenThrown(exception);
+            throw;
         }
     }
 
@@ -89,32 +97,40 @@ internal sealed class Confirmation(RegistryParts parts)
         where T : struct, IOperation
     {
         bool hasWaited = false;
-        while (true)
+        try
         {
-            bool isLast = parts.Journal is { HasEnded: true };   // before the step: what it waits for then never comes
-            Task<Exception?>? turn = parts.Journal?.Turn;   // before the step, so that what it waits for completes this turn or an earlier one
-            Answer answer = operation.Step();
-            bool isOver = answer.Kind switch
+            while (true)
             {
-                AnswerKind.Done => true,
-                AnswerKind.Refused => true,
-                AnswerKind.Again => false,
-                AnswerKind.Wait => isLast ? throw new ObjectDisposedException(nameof(PortRegistry)) : false,
-            };
-            if (isOver)
-            {
-                return new Completed<T>(operation, answer.Refusal, hasWaited);
-            }
-
-            if (answer.Kind == AnswerKind.Wait)
-            {
-                hasWaited = true;
-                parts.Journal!.Kick();
-                if (await turn!.ConfigureAwait(false) is { } failure && operation.WhenStoreFails(failure) is { } refusal)
+                bool isLast = parts.Journal is { HasEnded: true };   // before the step: what it waits for then never comes
+                Task<Exception?>? turn = parts.Journal?.Turn;   // before the step, so that what it waits for completes this turn or an earlier one
+                Answer answer = operation.Step();
+                bool isOver = answer.Kind switch
                 {
-                    return new Completed<T>(operation, refusal);
+                    AnswerKind.Done => true,
+                    AnswerKind.Refused => true,
+                    AnswerKind.Again => false,
+                    AnswerKind.Wait => isLast ? throw new ObjectDisposedException(nameof(PortRegistry)) : false,
+                };
+                if (isOver)
+                {
+                    return new Completed<T>(operation, answer.Refusal, hasWaited);
+                }
+
+                if (answer.Kind == AnswerKind.Wait)
+                {
+                    hasWaited = true;
+                    parts.Journal!.Kick();
+                    if (await turn!.ConfigureAwait(false) is { } failure && operation.WhenStoreFails(failure) is { } refusal)
+                    {
+                        return new Completed<T>(operation, refusal);
+                    }
                 }
             }
+        }
+        catch (Exception exception)
+        {
+            operation.WhenThrown(exception);
+            throw;
         }
     }
 }

@@ -12,4 +12,10 @@ internal interface IOperation
     /// end of the operation: its own claim tells what became of it, or it waits for what is not its
     /// own.</summary>
     PortRefusal? WhenStoreFails(Exception failure);
+
+    /// <summary>A step has thrown, or what it waits for never comes: whoever asked is told so, and
+    /// nothing more comes of it.</summary>
+    void WhenThrown(Exception exception)
+    {
+    }
 }

@@ -90,6 +90,9 @@ internal struct LeaseOutcome
         }
     }
 
+    /// <summary>Nothing more comes of a lease.</summary>
+    /// <param name="lease">The lease.</param>
+    /// <param name="outcome">What came of it: a claim, a refusal, or an exception.</param>
     public static void EndTrace(ILease lease, object outcome)
     {
         if (Volatile.Read(ref lease.Extras)?.Trace is not { } trace)
@@ -103,7 +106,12 @@ internal struct LeaseOutcome
         }
         else
         {
-            trace.Ended(outcome is PortRefusal refusal ? refusal.Reason.ToString() : new ClaimView((PortClaim)outcome).Cause.ToString());
+            trace.Ended(outcome switch
+            {
+                PortRefusal refusal => refusal.Reason.ToString(),
+                Exception exception => exception.GetType().Name,
+                _ => new ClaimView((PortClaim)outcome).Cause.ToString(),
+            });
         }
     }
 

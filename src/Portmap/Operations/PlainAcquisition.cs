@@ -101,9 +101,10 @@ internal static class PlainAcquisition
             Hook.At(Step.PlaceGuard);
             outcome = parts.Guard.Place(taken.Guarded, request.Owner, request.Guard ?? parts.Settings.Guard, insisted: false);
         }
-        catch
+        catch (Exception exception)
         {
             parts.Table.Withdraw(taken, now);
+            LeaseOutcome.EndTrace(ILease.Of(new ClaimView(taken))!, exception);   // nobody gets it
             throw;
         }
 

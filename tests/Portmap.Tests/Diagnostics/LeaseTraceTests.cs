@@ -124,6 +124,76 @@ public sealed class LeaseTraceTests
             .And.OnlyContain(span => span.StatusDescription == nameof(PortRefusalReason.StoreFailed));
     }
 
+    [Theory]
+    [InlineData("async")]
+    [InlineData("over a session")]
+    public async Task Lease_OfARegistryThatIsDisposed_LeavesNoSpanOpen(string way)
+    {
+        using Spans spans = new();
+        await using PortTestWorld world = await PortTestWorld.OpenAsync();
+        PortSession session = world.StartProcess().Connect(world.Registry);
+        await world.Registry.DisposeAsync();
+
+        Func<Task> ask = way == "async" ? () => world.Registry.AcquireAsync("b1").AsTask() : () => session.AcquireAsync("b1").AsTask();
+        await FluentActions.Awaiting(() => ask().Within()).Should().ThrowAsync<ObjectDisposedException>();
+
+        spans.Began.Should().Be(spans.All.Count(), "every span that began has ended");
+    }
+
+    /// <summary>Its clock disposes the registry, at each look in turn.</summary>
+    [Theory]
+    [InlineData("at once")]
+    [InlineData("async")]
+    [InlineData("anew, for a port that could not be bound")]
+    public async Task Lease_WhoseRegistryIsDisposedMeanwhile_LeavesNoSpanOpen(string way)
+    {
+        int thrown = 0;
+        bool isReached = true;
+        for (int look = 1; isReached; look++)
+        {
+            using Spans spans = new();
+            EndingClock clock = new();
+            PortRegistryOptions options = new() { Ports = "20000-20009", Probe = false };
+            await using PortRegistry registry = way == "at once"
+                ? new PortRegistry(options, logger: null, clock)
+                : await PortRegistry.OpenAsync(options, new FakePortStore(), logger: null, clock).Within();
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            clock.EndAt(look, registry.Dispose);
+            Task asking = way switch
+            {
+                "at once" => Asked(() => registry.TryAcquire("b1", out _, out _)),
+                "async" => registry.AcquireAsync("b1").AsTask(),
+                _ => session.ReportBindFailureAsync(new PortClaimRequest("b1", 20_000)).AsTask(),
+            };
+            isReached = clock.HasEnded;
+            await Task.WhenAny(asking).Within();
+            await registry.DisposeAsync();
+
+            spans.Began.Should().Be(spans.All.Count(), "look {0}: every span that began has ended", look);
+            if (asking.IsFaulted && spans.Began != 0)
+            {
+                asking.Exception.InnerException.Should().BeOfType<ObjectDisposedException>();
+                spans.Of("portmap.lease").StatusDescription.Should().Be(nameof(ObjectDisposedException));
+                thrown++;
+            }
+        }
+
+        thrown.Should().BeGreaterThan(0, "else none was begun that could not be granted");
+
+        static Task Asked(Action ask)
+        {
+            try
+            {
+                ask();
+                return Task.CompletedTask;
+            }
+            catch (ObjectDisposedException exception)
+            {
+                return Task.FromException(exception);
+            }
+        }
+    }
+
     [Fact]
     public async Task Lease_WhoseListenerThrows_IsGrantedAllTheSame()
     {
@@ -160,6 +230,30 @@ public sealed class LeaseTraceTests
 
         Func<Task> ask = way == "async" ? () => scene.Registry.AcquireAllAsync(requests).AsTask().Within() : () => scene.Here.AcquireAllAsync(requests).AsTask().Within();
         return (await FluentActions.Awaiting(ask).Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+    }
+
+    /// <summary>A clock that does something the so-and-so-manieth time this thread looks at
+    /// it.</summary>
+    private sealed class EndingClock : FakeTimeProvider
+    {
+        private int _thread;
+        private int _left;
+        private Action? _end;
+
+        public bool HasEnded { get; private set; }
+
+        public void EndAt(int look, Action end) => (_thread, _left, _end) = (Environment.CurrentManagedThreadId, look, end);
+
+        public override long GetTimestamp()
+        {
+            if (_end is { } end && Environment.CurrentManagedThreadId == _thread && --_left == 0)
+            {
+                (_end, HasEnded) = (null, true);
+                end();
+            }
+
+            return base.GetTimestamp();
+        }
     }
 
     private sealed class Spans : IDisposable
