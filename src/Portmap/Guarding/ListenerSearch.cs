@@ -41,6 +41,12 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
 {
     private HashSet<long> _others = [];
 
+    /// <summary>As <see cref="ProcessSockets.HoldersOf(IReadOnlySet{long}, out bool)"/>.</summary>
+    internal delegate IReadOnlyList<(int ProcessId, List<long> Sockets)> HolderLook(IReadOnlySet<long> sockets, out bool isWhole);
+
+    /// <summary>Who tells which processes have a socket; tests have it come to nothing.</summary>
+    internal HolderLook HoldersOf { get; init; } = ProcessSockets.HoldersOf;
+
     /// <summary>The daemon listens itself and passes its socket to the program.</summary>
     public bool IsPassed { get; init; }
 
@@ -110,7 +116,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
                 continue;
             }
 
-            IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(table.SocketsOn(port).ToHashSet(), out bool isWhole);
+            IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(table.SocketsOn(port).ToHashSet(), out bool isWhole);
             foreach ((int processId, List<long> held) in holders)
             {
                 if (processId != except && !family.IsAncestor(processId)
@@ -196,7 +202,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return new FoundListener(ListenerSight.Unseen, port);   // looked for already, which takes milliseconds
         }
 
-        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(sockets, out bool isWhole);
+        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(sockets, out bool isWhole);
         foreach ((int processId, _) in holders)
         {
             if (family.Includes(processId, likelyIsEnough: true))
@@ -205,7 +211,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             }
         }
 
-        if (holders.Count != 0)
+        if (holders.Count != 0 && isWhole)   // else the one it is of may be among those that were passed over
         {
             // What UDP shows of ourselves is the placeholder: it is bound, and nobody listens on
             // UDP. Of a socket that is passed we are a holder until the program has it; another one
@@ -231,7 +237,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return;
         }
 
-        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = ProcessSockets.HoldersOf(sockets, out bool isWhole);
+        IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(sockets, out bool isWhole);
         foreach ((int processId, List<long> held) in holders)
         {
             if (family.Includes(processId, likelyIsEnough: false))

@@ -30,17 +30,20 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
 
     /// <summary>It is about to be registered, or still serves: notes by which sockets, so that who
     /// has one of them later is known as one of the program.</summary>
-    /// <remarks>A list that was not read whole takes nothing away from what is known.</remarks>
+    /// <remarks>A list that was not read whole takes nothing away from what is known. Nor does a look
+    /// at the processes: one that has a socket may be none that is seen, for want of a descriptor or
+    /// because those between have gone. What listens no more goes.</remarks>
     public void Note(PortProtocol protocol, int port, ListenTable listeners)
     {
-        if (!listeners.IsComplete && _ports.Any(served => served.Protocol == protocol && served.Port == port))
+        ImmutableHashSet<long>? known = _ports.FirstOrDefault(served => served.Protocol == protocol && served.Port == port)?.Sockets;
+        if (!listeners.IsComplete && known is not null)
         {
             return;
         }
 
         family.LookAround();
         HashSet<long> sockets = [.. listeners.SocketsOn(port)];
-        ImmutableHashSet<long> held = [];
+        ImmutableHashSet<long> held = known?.Intersect(sockets) ?? [];
         foreach (int member in family.Living())
         {
             held = held.Union(ProcessSockets.Of(member) is { } its ? its.Intersect(sockets) : []);

@@ -30,11 +30,32 @@ public sealed class ListenerSearchTests
         Find(program, PortProtocol.Tcp).Should().Be(new FoundListener(ListenerSight.Found, _range.First + 1, program.Id));
     }
 
-    private FoundListener Find(Child program, PortProtocol protocol)
+    /// <summary>The process that listens was passed over, and one is seen that has its socket as
+    /// well.</summary>
+    [NeedsFact("python3")]
+    public async Task Find_NotAllProcessesCouldBeLookedAt_TakesNobodyForAStranger()
     {
-        PortPool range = PortRegistrySettings.From(new PortRegistryOptions { Ports = _range.ToString() }, KernelPorts.Unknown).Ports;
-        return new ListenerSearch(new ProcessFamily(ProcessIdentity.Of(program.Id, out _)), range).Find(protocol, port: 0, ListenTable.Read(protocol), thorough: false);
+        int port = _range.First;
+        using Child program = await StartAsync("pass"), other = await StartAsync("s=socket.create_server(('127.0.0.1',first))");
+        bool isShort = true;
+        ListenerSearch search = new(new ProcessFamily(ProcessIdentity.Of(program.Id, out _)), Range)
+        {
+            HoldersOf = (IReadOnlySet<long> sockets, out bool isWhole) =>
+            {
+                isWhole = !isShort;
+                return [(other.Id, [.. sockets])];
+            },
+        };
+
+        search.Find(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp), thorough: false).Should().Be(new FoundListener(ListenerSight.Unseen, port));
+        isShort = false;
+        search.Find(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp), thorough: false).Should().Be(new FoundListener(ListenerSight.Stranger, port, other.Id));
     }
+
+    private PortPool Range => PortRegistrySettings.From(new PortRegistryOptions { Ports = _range.ToString() }, KernelPorts.Unknown).Ports;
+
+    private FoundListener Find(Child program, PortProtocol protocol) =>
+        new ListenerSearch(new ProcessFamily(ProcessIdentity.Of(program.Id, out _)), Range).Find(protocol, port: 0, ListenTable.Read(protocol), thorough: false);
 
     private async Task<Child> StartAsync(string opens)
     {

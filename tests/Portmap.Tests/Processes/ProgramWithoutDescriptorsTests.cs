@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
+using Portmap.Guarding;
 using Portmap.Operations;
+using Portmap.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Processes;
@@ -54,6 +56,37 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
         registry.Maintain();
         registry.TryGetEntry("many", out entry).Should().BeTrue("a worker goes on");
         all["worker"].Should().Contain(entry.ProcessId!.Value);
+    }
+
+    /// <summary>The list was read, and there is no descriptor left to see who has the
+    /// sockets.</summary>
+    [NeedsFact("python3")]
+    public async Task Note_NobodyCanBeSeen_KeepsTheSocketsThatAreKnown()
+    {
+        int port = PortBlock.TakeOne();
+        Process process = _programs.Start(Programs.Plain, ports: port);
+        await _programs.NextAsync(process);
+        ServedProgram program = new("plain", new ProcessFamily(ProcessIdentity.Of(process.Id, out _)), PortRegistrySettings.From(new PortRegistryOptions { Ports = $"{port}" }, KernelPorts.Unknown).Ports, isPassed: false);
+        ListenTable table = ListenTable.Read(PortProtocol.Tcp);
+        program.Note(PortProtocol.Tcp, port, table);
+        long[] known = [.. program.Ports.Single().Sockets];
+        known.Should().ContainSingle();
+
+        bool isAnySeen;
+        using (new FewDescriptors(more: 8))
+        {
+            TakeAll();
+            isAnySeen = program.Family.Living().Count != 0;
+            program.Note(PortProtocol.Tcp, port, table);
+            _taken.ForEach(handle => handle.Dispose());
+        }
+
+        isAnySeen.Should().BeFalse();
+        program.Ports.Single().Sockets.Should().Equal(known);
+        process.Kill();
+        process.WaitForExit(Deadline.Default).Should().BeTrue();
+        program.Note(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp));
+        program.Ports.Single().Sockets.Should().BeEmpty("what listens no more is not kept");
     }
 
     private static void LookForASibling(SessionHolder session)
