@@ -37,11 +37,13 @@ public sealed class FakeWorker
         _epochs = new long[Halves.Length];
         _epochs.AsSpan().Fill(long.Parse(Get(PortmapVariables.Epoch) ?? "0", CultureInfo.InvariantCulture));
         _range = RangesOf(PortmapVariables.Range);
-        _exclude = RangesOf(PortmapVariables.Exclude);
+        _exclude = [.. PartsOf(PortmapVariables.Exclude).Select(PortRange.Parse)];   // of any number of parts, other than a list, and one port may stand there twice
 
         string? Get(string variable) => environment.TryGetValue(PortmapVariables.Of(variable, name), out string? value) ? value : null;
 
         PortRange[] RangesOf(string variable) => Get(variable) is { Length: > 0 } text ? [.. PortRange.ParseList(text)] : [];
+
+        string[] PartsOf(string variable) => Get(variable)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
     }
 
     /// <summary>The process: kill it, or have it listen on more.</summary>

@@ -89,6 +89,24 @@ public sealed class PortTestWorldTests
         world.PortOf("web").Should().Be(20_002);
     }
 
+    /// <summary>As many as one list of ranges may not have, and one that stands there twice.</summary>
+    [Fact]
+    public async Task Worker_ManyPortsAreKeptForOthers_BringsOneOfTheRest()
+    {
+        await using PortTestWorld world = new(options =>
+        {
+            (options.Ports, options.Exclude) = ("20000-20999", "20001,20000-20001");
+            for (int i = 0; i < 300; i++)
+            {
+                options.KeptPorts.Add($"kept/{i}", 20_002 + (2 * i));
+            }
+        });
+
+        FakeWorker worker = world.StartWorker(Prepared(await world.Registry.AcquireAsync("web")));
+
+        (await worker.SignInAsync()).Port.Should().Be(20_003);
+    }
+
     [Fact]
     public async Task Worker_ProcessBindsAndNothingIsFree_IsExhausted()
     {
