@@ -174,7 +174,7 @@ public sealed class FakeWorker
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
             {
-                PortLease lease = await session.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Epoch = Epoch, Protocol = Halves[0] }).ConfigureAwait(false);
+                PortLease lease = await session.ReportBindFailureAsync(new PortClaimRequest(Owner, port) { Epoch = Epoch, Protocol = Protocol }).ConfigureAwait(false);
                 port = lease.Port;
                 _epochs.AsSpan().Fill(lease.Epoch);
             }

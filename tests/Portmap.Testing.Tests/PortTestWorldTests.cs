@@ -182,6 +182,7 @@ public sealed class PortTestWorldTests
         PortEntry entry = await worker.SignInAsync();
 
         entry.Port.Should().Be(20_001);
+        world.StateOf(20_000, taken).Should().Be(PortState.Foreign, "it was reported with both protocols");
         world.Registry.TryGetPort("dns", out int udp, PortProtocol.Udp).Should().BeTrue();
         udp.Should().Be(20_001);
         (await lease.WhenBound).Port.Should().Be(20_001);
