@@ -38,6 +38,133 @@ public sealed class UnwrittenFactTests : IDisposable
             .Should().Equal(["a Bound", "a Cooling", "b Reserved"], "after a crash in between the port must not be of two");
     }
 
+    /// <summary>Two give the same port back at once, and the first is suspended before it has told
+    /// the store.</summary>
+    [Theory]
+    [InlineData("registration", "by its name")]
+    [InlineData("registration", "by its epoch")]
+    [InlineData("lease", "by its name")]
+    [InlineData("lease", "by the lease")]
+    public async Task ReleaseAsync_AnotherEndedItAndHasToldNobody_IsConfirmedWhenTheEndIsOnDisk(string what, string how)
+    {
+        int ended = 0;
+        bool isReached = true;
+        for (int number = 1; isReached; number++)
+        {
+            NotingStore store = new();
+            PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+            PortClaimRequest its = new("a", 20_000) { Epoch = lease.Epoch };
+            if (what == "registration")
+            {
+                await session.RegisterAsync(its).AsTask().WaitAsync(Deadline.Default);
+            }
+
+            PortFact[] facts = [];
+            int steps = 0, at = number;
+            isReached = false;
+            Hook.Reached = _ =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registry.Parts.Table.Parts.Index.RetireIdle();   // as whoever needs a place may
+                    Task.Run(() => how switch
+                    {
+                        "by its name" => registry.ReleaseAsync("a").AsTask(),
+                        "by its epoch" => registry.ReleaseAsync(its).AsTask(),
+                        _ => lease.ReleaseAsync().AsTask(),
+                    }).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    facts = store.Facts;
+                }
+            };
+            Task releasing = what == "registration" ? session.ReleaseAsync("a").AsTask() : lease.ReleaseAsync().AsTask();
+            Hook.Reached = null;
+            await releasing.WaitAsync(Deadline.Default);
+
+            if (isReached)
+            {
+                ended++;
+                facts.Should().Contain(fact => fact.Owner == "a" && fact.State == PortState.Cooling, "step {0}: the second release was confirmed", at);
+            }
+        }
+
+        ended.Should().BeGreaterThan(3);
+    }
+
+    /// <summary>Two give the same port back at once, and the registry ends before the first has told
+    /// the store.</summary>
+    [Theory]
+    [InlineData("by its name")]
+    [InlineData("by its epoch")]
+    [InlineData("by the lease")]
+    public async Task ReleaseAsync_EndOfAnotherCameTooLateForTheStore_IsNotConfirmed(string how)
+    {
+        int late = 0;
+        bool isReached = true;
+        for (int number = 1; isReached; number++)
+        {
+            NotingStore store = new();
+            PortRegistryOptions options = new() { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+            PortClaimRequest its = new("a", 20_000) { Epoch = lease.Epoch };
+            await session.RegisterAsync(its).AsTask().WaitAsync(Deadline.Default);
+            bool isLate = false, isEnding = false;
+            int steps = 0, at = number;
+            isReached = false;
+            Hook.Reached = _ =>
+            {
+                if (++steps != at)
+                {
+                    return;
+                }
+
+                isReached = true;
+                Hook.Reached = null;
+                Task first = Task.Run(() =>
+                {
+                    Hook.Reached = step =>
+                    {
+                        if (isEnding && step != Step.EndClaim)
+                        {
+                            Hook.Reached = null;   // it has ended, and is told nobody yet
+                            isLate = true;
+                            registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                        }
+
+                        isEnding |= step == Step.EndClaim;
+                    };
+                    Task releasing = session.ReleaseAsync("a").AsTask();
+                    Hook.Reached = null;
+                    return releasing;
+                });
+                Task.WhenAny(first).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                first.IsFaulted.Should().Be(isLate, "step {0}: its end is not in the state", at);
+            };
+            Task second = how switch
+            {
+                "by its name" => session.ReleaseAsync("a").AsTask(),
+                "by its epoch" => session.ReleaseAsync(its).AsTask(),
+                _ => lease.ReleaseAsync().AsTask(),
+            };
+            Hook.Reached = null;
+            await Task.WhenAny(second).WaitAsync(Deadline.Default);
+            await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
+
+            late += isLate ? 1 : 0;
+            bool isOnDisk = store.Facts.Any(fact => fact.Owner == "a" && fact.State == PortState.Cooling);
+            (second.IsCompletedSuccessfully && !isOnDisk).Should().BeFalse("step {0}: it was confirmed, and is not on disk", at);
+            _ = second.Exception;
+        }
+
+        late.Should().BeGreaterThan(0);
+    }
+
     [Fact]
     public async Task TryGetEntry_WriteOfALeaseFailsBetweenTwoLooks_AnswersNoLeaseThatNeverWas()
     {

@@ -163,7 +163,7 @@ internal struct Release : IOperation
         if (meant.IsNone)
         {
             ClaimView newest = has.Newest;
-            return newest.Epoch > epoch ? Refusals.Stale(new(owner.Owner, newest.Port, owner.Protocol), epoch, newest, last: null) : Answer.Done;
+            return newest.Epoch > epoch ? Refusals.Stale(new(owner.Owner, newest.Port, owner.Protocol), epoch, newest, last: null) : Over(has);
         }
 
         return _caller is not null && !OwnerRights.SpeaksFor(_caller, meant)
@@ -188,12 +188,12 @@ internal struct Release : IOperation
 
         if (SessionHolder.Of(has.Served) is not { } session)
         {
-            return EndUnnamedLease(has.Lease, now);
+            return EndUnnamedLease(has, now);
         }
 
         if (_port != 0 && has.Served.Port != _port)
         {
-            return Answer.Done;   // the owner has nothing on that port any more
+            return Over(has);   // the owner has nothing on that port any more
         }
 
         return OwnerRights.MayEndUnnamed(_caller!, has.Served)
@@ -201,11 +201,24 @@ internal struct Release : IOperation
             : Refusals.NotOwner(_owner.Owner, has.Served, _caller!);
     }
 
-    private readonly Answer EndUnnamedLease(ClaimView lease, long now)
+    private readonly Answer EndUnnamedLease(in OwnerView has, long now)
     {
-        return lease.IsNone || (_port != 0 && lease.Port != _port) ? Answer.Done
+        ClaimView lease = has.Lease;
+        return lease.IsNone || (_port != 0 && lease.Port != _port) ? Over(has)
             : OwnerRights.MayEndUnnamed(_caller!, lease) ? End(lease, ClaimEnd.Released, now)
             : Refusals.NotOwner(_owner.Owner, lease, _caller!);
+    }
+
+    /// <summary>The owner has it no more. Who ended it has told the store, or this has by its look;
+    /// unless the registry was being disposed, and its end is not in the state.</summary>
+    private readonly Answer Over(in OwnerView has)
+    {
+        if (_parts.IsDisposed && has.IsAnyLate())
+        {
+            _parts.ThrowIfDisposed();
+        }
+
+        return Answer.Done;
     }
 
     /// <summary>Ends the claim that was found; one that ended meanwhile is looked for

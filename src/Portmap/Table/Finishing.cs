@@ -182,12 +182,31 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     {
         PortClaim top = cell.Top;
         Finish(top, now);
+        if (facts.Confirms)
+        {
+            QueueEnds(top);
+        }
+
         if (top.Word.WasBound)
         {
             endings.EndBelow(top, now);
         }
 
         return top;
+    }
+
+    /// <summary>Whoever ended a claim may be suspended before he has told the store. Who finds the
+    /// owner without it, and answers so, waits for what is in the queue: its end is, after
+    /// this.</summary>
+    private void QueueEnds(PortClaim top)
+    {
+        for (PortClaim? claim = top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word is { Stage: ClaimStage.Ended, Waits: true, IsQueued: false } ended)
+            {
+                facts.Queue(claim, ended);
+            }
+        }
     }
 
     private void AfterEffect(PortClaim claim, long now)

@@ -357,11 +357,14 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return null;
     }
 
-    public bool HasLiveClaim()
+    /// <summary>Whether anything has to be found by this cell: a claim that is pending or in force,
+    /// or one whose end is in no queue of the store yet. Who ended that tells it, or whoever looks
+    /// for the owner meanwhile; afterwards the cell is idle.</summary>
+    public bool Matters()
     {
         for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
         {
-            if (claim.Word.IsLive)
+            if (claim.Word is { IsLive: true } or { Stage: ClaimStage.Ended, Waits: true, IsQueued: false, IsLate: false })
             {
                 return true;
             }

@@ -233,7 +233,7 @@ internal sealed partial class OwnerIndex
     public bool Retire(OwnerCell cell)
     {
         PortClaim top = cell.Top;
-        if (ReferenceEquals(top, PortClaim.Dead) || cell.HasLiveClaim())
+        if (ReferenceEquals(top, PortClaim.Dead) || cell.Matters())
         {
             return false;
         }

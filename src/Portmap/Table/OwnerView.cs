@@ -52,6 +52,21 @@ internal readonly struct OwnerView
     /// <summary>Whether something is pending on the owner now.</summary>
     public bool IsPending() => Cell!.Top.Word.Stage == ClaimStage.Pending;
 
+    /// <summary>Whether an end of the owner came too late to be written: the registry was being
+    /// disposed.</summary>
+    public bool IsAnyLate()
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word is { Stage: ClaimStage.Ended, IsLate: true })
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The epoch of the newest claim of the owner.</summary>
     public long TopEpoch => Top!.Epoch;
 
