@@ -28,9 +28,10 @@ namespace Portmap.Table;
 /// place, for the next claim of its owner, which then takes one CAS. It is retired by whoever needs
 /// its credit or its place, and by each pass (<see cref="IdleNote"/>).</item>
 /// <item>I5. A cell dies only after its mark was raised to its newest epoch, and one enters only
-/// with an epoch above its mark, looked at after its bucket was read: so of two cells of one owner
-/// the later has the higher epochs. Names share marks: a mark may be too high, never too
-/// low.</item>
+/// with an epoch above its mark, looked at after its bucket and who of it is dead: one that was in
+/// the bucket lives and is met, or has raised the mark before; one that came later changed the
+/// bucket. So of two cells of one owner the later has the higher epochs. Names share marks: a mark
+/// may be too high, never too low.</item>
 /// </list>
 /// Linearization: Find: a reader in a table that was frozen meanwhile answers as of the moment it
 /// read which table is current; a name it then misses was not in it, or its cell has died since.
@@ -141,11 +142,6 @@ internal sealed partial class OwnerIndex
             return OwnerInsertion.Raced;
         }
 
-        if (cell.Top.Epoch < Marks.Of(cell.Hash))
-        {
-            return OwnerInsertion.Outrun;
-        }
-
         int living = 0, cells = 0;
         foreach (OwnerCell other in CellsOf(ref bucket))
         {
@@ -166,6 +162,12 @@ internal sealed partial class OwnerIndex
 
                 living++;
             }
+        }
+
+        // After the look at who is dead: whoever died raised the mark before (I5).
+        if (cell.Top.Epoch < Marks.Of(cell.Hash))
+        {
+            return OwnerInsertion.Outrun;
         }
 
         if (current.Heads.Length < _maxSize && (cells > Crowd || (living > 0 && IsFull(current))))
