@@ -44,6 +44,32 @@ public sealed class PortRegistryReleaseTests
     }
 
     [Fact]
+    public async Task TryRelease_ThePortOfTheLeaseWhileTheOwnerIsServedOnAnother_EndsTheLease()
+    {
+        await using Scene scene = new();
+        scene.Here.Register("web", Scene.First + 9);
+        PortLease lease = scene.Acquire("web");
+
+        scene.Registry.TryRelease(new PortClaimRequest("web", lease.Port), out _).Should().BeTrue();
+
+        lease.IsOpen.Should().BeFalse();
+        scene.PortOf("web").Should().Be(Scene.First + 9);
+    }
+
+    [Fact]
+    public async Task TryRelease_APortThatTheOwnerHasNothingOn_EndsNothing()
+    {
+        await using Scene scene = new();
+        scene.Here.Register("web", Scene.First + 9);
+        PortLease lease = scene.Acquire("web");
+
+        scene.Registry.TryRelease(new PortClaimRequest("web", Scene.First + 8), out _).Should().BeTrue();
+
+        lease.IsOpen.Should().BeTrue();
+        scene.PortOf("web").Should().Be(Scene.First + 9);
+    }
+
+    [Fact]
     public async Task TryRelease_EpochOfAnEarlierClaim_IsStaleAndChangesNothing()
     {
         await using Scene scene = new();

@@ -193,7 +193,7 @@ internal struct Release : IOperation
 
         if (_port != 0 && has.Served.Port != _port)
         {
-            return Over(has);   // the owner has nothing on that port any more
+            return EndUnnamedLease(has, now);   // it may have that one by its lease, or not any more
         }
 
         return OwnerRights.MayEndUnnamed(_caller!, has.Served)

@@ -59,6 +59,7 @@ internal static class OperationMutants
         s_operations.This("OwnerRights.MayEndUnnamed: the host is a caller as any", "OwnerRights.cs", "caller.IsOfHost ||", "(!MUTANT && caller.IsOfHost) ||", "PortRegistryReleaseTests"),
         s_operations.This("Release.EndUnnamedLease: the lease of another", "Release.cs", ": OwnerRights.MayEndUnnamed(_caller!, lease) ?", ": MUTANT || OwnerRights.MayEndUnnamed(_caller!, lease) ?", "PortSessionRelease|OwnerRightsTests"),
         s_operations.This("Release.RunAsync: answers before the end is on disk", "Release.cs", "if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "if (!MUTANT && await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "ConfirmedTests|FailingStore"),
+        s_operations.This("Release.EndUnnamed: the lease on the port stays", "Release.cs", "return EndUnnamedLease(has, now);   // it may", "return MUTANT ? Answer.Done : EndUnnamedLease(has, now);   // it may", "PortRegistryReleaseTests"),
         s_operations.This("Release.Over: an end that came too late is confirmed", "Release.cs", "if (_parts.IsDisposed && has.IsAnyLate())", "if (!MUTANT && _parts.IsDisposed && has.IsAnyLate())", "UnwrittenFactTests.ReleaseAsync", "Portmap.Interleaving.Tests"),
     ];
 
