@@ -202,6 +202,23 @@ public class EpochOrderTests
         }
     }
 
+    /// <summary>Its program was started again with the environment of the one before, by which its
+    /// registration goes back to the same lease.</summary>
+    [Fact]
+    public async Task TryRelease_ByALeaseWhoseProgramWasStartedAgain_EndsWhatItHasNow()
+    {
+        await using Scene scene = new();
+        Child first = scene.StartChild(), next = scene.StartChild();
+        (PortLease lease, long given) = await RaisedAsync(scene, scene.SessionOf(first));
+        first.Kill();
+        long before = lease.Epoch;
+        scene.SessionOf(next).Register("a", 50_123, given).Epoch.Should().BeGreaterThan(before);
+
+        lease.TryRelease(out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        scene.PortOf("a").Should().Be(0);
+    }
+
     /// <summary>A lease of a process that brings its port, registered on a port that has seen a
     /// later claim since.</summary>
     private static async Task<(PortLease Lease, long Given)> RaisedAsync(Scene scene, PortSession session)

@@ -19,7 +19,9 @@ internal struct AcquiredLeases
 
     public readonly int Count => _head?.Count ?? 0;
 
-    public void Add(ILease lease)
+    /// <param name="lease">What was acquired.</param>
+    /// <param name="events">Tells which of them may go.</param>
+    public void Add(ILease lease, ISessionEvents events)
     {
         while (true)
         {
@@ -27,7 +29,7 @@ internal struct AcquiredLeases
             Node added = new(lease, head, head?.PruneAt ?? Spare);
             if (added.Count > added.PruneAt)
             {
-                added = Prune(added);
+                added = Prune(added, events);
             }
 
             // Publishes the node; whoever comes second begins again.
@@ -54,17 +56,17 @@ internal struct AcquiredLeases
         return false;
     }
 
-    // By epoch, because a registration that goes on over a new connection is another claim of the
-    // same epoch.
+    // By the epoch it goes back to, because a registration that goes on over a new connection, or by
+    // its program that was started again, is another claim.
     private static bool IsOf(PortClaim acquired, ClaimView claim) =>
-        acquired.Epoch == claim.Epoch && acquired.Protocol == claim.Protocol && new ClaimView(acquired).Owner == claim.Owner;
+        acquired.Origin == claim.Origin && acquired.Protocol == claim.Protocol && new ClaimView(acquired).Owner == claim.Owner;
 
-    private static Node Prune(Node from)
+    private static Node Prune(Node from, ISessionEvents events)
     {
         Node? kept = null;
         for (Node? node = from; node is not null; node = node.Next)
         {
-            if (ReferenceEquals(node, from) || PortTable.Matters(node.Lease.Claim) || (node.Lease.Twin is { } twin && PortTable.Matters(twin)))
+            if (ReferenceEquals(node, from) || events.Matters(node.Lease.Claim) || (node.Lease.Twin is { } twin && events.Matters(twin)))
             {
                 kept = new Node(node.Lease, kept, int.MaxValue);
             }

@@ -38,5 +38,9 @@ internal interface ISessionEvents
     void PassedOn(SessionHolder session, int from);
 
     /// <summary>A look or a timer failed.</summary>
+    /// <summary>Whether a claim is live, or its owner has one that goes back to the same
+    /// acquisition.</summary>
+    bool Matters(PortClaim claim);
+
     void Failed(Exception exception);
 }

@@ -142,7 +142,7 @@ internal struct Release : IOperation
         }
 
         return ReferenceEquals(open.Lease, _lease) ? End(open, ClaimEnd.Released, now)
-            : EndByEpoch(_parts.Table.Key(half.Protocol, _lease!.Owner), half.Epoch, now);   // registered, or over
+            : EndByEpoch(_parts.Table.Key(half.Protocol, _lease!.Owner), half.Origin, now);   // registered, also by a program that was started again, or over
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it

@@ -131,7 +131,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     public override bool IsSameProcess(ClaimHolder other) =>
         ReferenceEquals(this, other) || Watched.IsSame(Unsafe.As<SessionHolder>(other).Watched);
 
-    public void NoteAcquired(ILease lease) => _acquired.Add(lease);
+    public void NoteAcquired(ILease lease) => _acquired.Add(lease, _events);
 
     /// <summary>Whether this session acquired a lease, or the one that a registration used
     /// up.</summary>

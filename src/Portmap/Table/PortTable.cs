@@ -187,10 +187,12 @@ internal sealed class PortTable
         return false;
     }
 
-    /// <summary>Whether a claim is live, or its owner has one of its epoch that is.</summary>
-    public static bool Matters(PortClaim claim) =>
+    /// <summary>Whether a claim is live, or its owner has one that goes back to the same
+    /// acquisition. The owner may have come to another cell since.</summary>
+    public bool Matters(PortClaim claim) =>
         claim.Word.IsLive
-        || (claim.Cell is { } cell && (cell.Served()?.Epoch == claim.Epoch || cell.OpenLease()?.Epoch == claim.Epoch));
+        || (claim.Cell is { } before && _index.Find(before.Protocol, before.Owner, before.Hash) is { } cell
+            && (cell.Served()?.Origin == claim.Origin || cell.OpenLease()?.Origin == claim.Origin));
 
     /// <summary>An epoch that no claim of an owner that has none now has outrun.</summary>
     public long MarkOf(OwnerKey owner) => _index.Marks.Of(owner.Hash);

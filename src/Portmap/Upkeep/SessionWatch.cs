@@ -56,5 +56,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
         }
     }
 
+    public bool Matters(PortClaim claim) => parts.Table.Matters(claim);
+
     public void Failed(Exception exception) => parts.Log.PassFailed(exception);
 }

@@ -60,6 +60,7 @@ internal static class OperationMutants
         s_operations.This("Release.EndUnnamedLease: the lease of another", "Release.cs", ": OwnerRights.MayEndUnnamed(_caller!, lease) ?", ": MUTANT || OwnerRights.MayEndUnnamed(_caller!, lease) ?", "PortSessionRelease|OwnerRightsTests"),
         s_operations.This("Release.RunAsync: answers before the end is on disk", "Release.cs", "if (await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "if (!MUTANT && await parts.Journal!.FlushAsync().ConfigureAwait(false) is { } failure)", "ConfirmedTests|FailingStore"),
         s_operations.This("Release.EndUnnamed: the lease on the port stays", "Release.cs", "return EndUnnamedLease(has, now);   // it may", "return MUTANT ? Answer.Done : EndUnnamedLease(has, now);   // it may", "PortRegistryReleaseTests"),
+        s_operations.This("Release.EndHalf: a program that was started again keeps the port", "Release.cs", "half.Origin, now);   // registered", "MUTANT ? half.Epoch : half.Origin, now);   // registered", "EpochOrderTests"),
         s_operations.This("Release.Over: an end that came too late is confirmed", "Release.cs", "if (_parts.IsDisposed && has.IsAnyLate())", "if (!MUTANT && _parts.IsDisposed && has.IsAnyLate())", "UnwrittenFactTests.ReleaseAsync", "Portmap.Interleaving.Tests"),
     ];
 
@@ -132,6 +133,8 @@ internal static class OperationMutants
         s_operations.This("PortEntries.CountOnce: a shared port has one owner", "PortEntries.cs", "if (!claim.IsShared)\n", "if (MUTANT || !claim.IsShared)\n", "SnapshotTests|ListingTests|SharedPort"),
         s_operations.This("PortEntries.StateOf: one of before a restart is Bound", "PortEntries.cs", "session.IsRecovered ? PortState.Recovered", "!MUTANT && session.IsRecovered ? PortState.Recovered", "Persistence"),
         s_operations.This("PlainAcquisition.TryGrant: the owner's last port is as good as any", "PlainAcquisition.cs", "if (port > 0 && table.Memory.WasLast(place, owner, port))", "if (!MUTANT && port > 0 && table.Memory.WasLast(place, owner, port))", "PortRegistryReuse|PortRegistryMemory"),
-        s_operations.This("AcquiredLeases.Prune: a session forgets a lease whose UDP half is served", "AcquiredLeases.cs", "|| (node.Lease.Twin is { } twin && PortTable.Matters(twin)))", "|| (!MUTANT && node.Lease.Twin is { } twin && PortTable.Matters(twin)))", "AcquiredLeasesTests"),
+        s_operations.This("AcquiredLeases.Prune: a session forgets a lease whose UDP half is served", "AcquiredLeases.cs", "|| (node.Lease.Twin is { } twin && events.Matters(twin)))", "|| (!MUTANT && node.Lease.Twin is { } twin && events.Matters(twin)))", "AcquiredLeasesTests"),
+        s_operations.This("AcquiredLeases.IsOf: what a program that was started again has is another's", "AcquiredLeases.cs", "acquired.Origin == claim.Origin &&", "(MUTANT ? acquired.Epoch == claim.Epoch : acquired.Origin == claim.Origin) &&", "AcquiredLeasesTests"),
+        s_core.This("PortTable.Matters: what a program that was started again has does not", "Table/PortTable.cs", "(cell.Served()?.Origin == claim.Origin ||", "((MUTANT ? cell.Served()?.Epoch : cell.Served()?.Origin) == claim.Origin ||", "AcquiredLeasesTests"),
     ];
 }

@@ -31,4 +31,30 @@ public class AcquiredLeasesTests
         isReleased.Should().BeTrue(refusal?.Message);
         scene.Registry.TryGetEntry("b1", out _, served).Should().BeFalse();
     }
+
+    /// <summary>Its program was started again with the environment of the one before.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(40)]
+    public async Task Release_OfALeaseWhoseProgramWasStartedAgain_IsItsRight(int others)
+    {
+        await using Scene scene = new("20000-20099");
+        PortSession session = scene.Registry.OpenSession(scene.StartChild().Id, Acquirer);
+        PortLease lease = await session.AcquireAsync(new PortRequest("b1") { UserId = Owner }).Within();
+        (int port, long given) = (lease.Port, lease.Epoch);
+        Child first = scene.StartChild();
+        scene.Registry.OpenSession(first.Id, Owner).Register("b1", port, given);
+        first.Kill();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        scene.Registry.OpenSession(scene.StartChild().Id, Owner).Register("b1", port, given).Epoch.Should().NotBe(given);
+        for (int i = 0; i < others; i++)
+        {
+            await session.AcquireAsync($"other/{i}").Within();
+            session.TryRelease($"other/{i}", out PortRefusal? none).Should().BeTrue(none?.Message);
+        }
+
+        session.TryRelease("b1", out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        scene.PortOf("b1").Should().Be(0);
+    }
 }
