@@ -270,6 +270,34 @@ public sealed class PortTestWorldTests
         }
     }
 
+    /// <summary>It has registered nothing, so no pass over the owners meets it.</summary>
+    [Theory]
+    [InlineData("connected")]
+    [InlineData("acquired")]
+    [InlineData("signed out")]
+    public async Task Kill_OfOneThatHasNothingRegistered_EndsItsSessionByTheNextPass(string did)
+    {
+        await using PortTestWorld world = new(s_pick);
+        FakeProcess process = world.StartProcess();
+        PortSession session = process.Connect(world.Registry);
+        if (did == "acquired")
+        {
+            await session.AcquireAsync("web");
+        }
+        else if (did == "signed out")
+        {
+            process.Listen(20_005);
+            await session.RegisterAsync(new PortClaimRequest("web", 20_005));
+            await session.ReleaseAsync("web");
+        }
+
+        process.Kill(keepConnections: true);
+
+        session.Ended.IsCompleted.Should().BeFalse("nobody has looked yet");
+        world.Clock.Advance(TimeSpan.FromSeconds(2));
+        await session.Ended.Within();
+    }
+
     [Fact]
     public async Task Disconnect_ProcessLives_IsServedForTheGraceAndMayComeBack()
     {

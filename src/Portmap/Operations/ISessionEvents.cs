@@ -20,9 +20,10 @@ internal interface ISessionEvents
 
     /// <summary>A session was opened, came to another state, or goes on with another process.
     /// Called after it is so.</summary>
+    /// <param name="session">The session.</param>
     /// <param name="unwatched">How many more there are now whose death passes have to look
     /// for.</param>
-    void Moved(int unwatched);
+    void Moved(SessionHolder session, int unwatched);
 
     /// <summary>Sessions are over: their registrations are to be ended.</summary>
     void Over();
@@ -37,10 +38,10 @@ internal interface ISessionEvents
     /// <summary>Another process of its program goes on with what was registered for it.</summary>
     void PassedOn(SessionHolder session, int from);
 
-    /// <summary>A look or a timer failed.</summary>
     /// <summary>Whether a claim is live, or its owner has one that goes back to the same
     /// acquisition.</summary>
     bool Matters(PortClaim claim);
 
+    /// <summary>A look or a timer failed.</summary>
     void Failed(Exception exception);
 }

@@ -13,7 +13,6 @@ internal sealed class RegistryParts
     private long _lastPassMs;
     private FleetBonds? _fleet;
     private long _sessionMoves;
-    private int _unwatchedSessions;
     private SessionHolder? _host;
 
     public required PortRegistrySettings Settings
@@ -24,6 +23,7 @@ internal sealed class RegistryParts
             field = value;
             Listeners = new ListenReader(value.Host);
             Holders = new ForeignHolders(value.Host);
+            Unwatched = new UnwatchedSessions(isToldOfDeaths: value.Probe);
         }
     }
 
@@ -90,12 +90,12 @@ internal sealed class RegistryParts
     /// <summary>How often a session was opened or came to another state.</summary>
     public long SessionMoves => Volatile.Read(ref _sessionMoves);
 
-    /// <summary>How many sessions there are whose death passes have to look for.</summary>
-    public int UnwatchedSessions => Volatile.Read(ref _unwatchedSessions);
+    /// <summary>The sessions whose death passes have to look for.</summary>
+    public UnwatchedSessions Unwatched { get; private init; } = null!;
 
-    public void NoteSessionMove(int unwatched)
+    public void NoteSessionMove(SessionHolder session, int unwatched)
     {
-        Interlocked.Add(ref _unwatchedSessions, unwatched);
+        Unwatched.Note(session, unwatched);
         Interlocked.Increment(ref _sessionMoves);
     }
 

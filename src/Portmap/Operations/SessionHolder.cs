@@ -318,7 +318,7 @@ internal sealed class SessionHolder : ClaimHolder, IDeathObserver
     private void NoteMove()
     {
         int isUnwatched = !IsOver && Watched.NeedsLook ? 1 : 0;
-        _events.Moved(isUnwatched - Interlocked.Exchange(ref _isUnwatched, isUnwatched));
+        _events.Moved(this, isUnwatched - Interlocked.Exchange(ref _isUnwatched, isUnwatched));
     }
 
     /// <summary>As <see cref="CheckAlive"/>, for a registration. A process that signs thousands of

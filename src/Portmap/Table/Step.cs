@@ -91,6 +91,7 @@ internal enum Step
     MoveSession,
     NoteLook,
     NoteAcquired,
+    NoteUnwatched,
 
     // PortLease
     GrantLease,

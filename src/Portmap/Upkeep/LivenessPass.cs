@@ -11,7 +11,7 @@ namespace Portmap.Upkeep;
 /// <code>
 ///   0. follow the wall clock
 ///   1. ask who has ended              if nobody has, and nothing has changed since all were quiet, go on at 4
-///   2. look at every owner            is its process alive; has its lease run out; are its addresses known
+///   2. look at every owner            is its process alive, and that of a session that has none; has its lease run out; are its addresses known
 ///   3. sweep, if one has died; settle, if nobody waits for a sign-in any more; end leases; note addresses
 ///   4. retry the store; let go of kept ports; bring ports back into play
 ///   5. what takes longest             holders of strangers' ports, findings
@@ -105,7 +105,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         // only one that nothing was drawn before finds everybody still.
         Still seen = new(parts.SessionMoves, isStirred ? now : now + (MostPassesWithoutAWalk * _interval));
         Still? still = Volatile.Read(ref _still);
-        if (hasAnyEnded || parts.UnwatchedSessions != 0 || still is null || now >= still.UntilMs || still.Moves != seen.Moves)
+        if (hasAnyEnded || parts.Unwatched.Count != 0 || still is null || now >= still.UntilMs || still.Moves != seen.Moves)
         {
             Walk(now, seen);
         }
@@ -126,7 +126,7 @@ internal sealed class LivenessPass(RegistryParts parts, Sweep sweep, Findings fi
         Volatile.Write(ref _still, null);
         Expiry expiry = new(parts, now);
         List<ClaimView>? unseen = null;
-        bool isAnyOver = false, isAnyRecovered = false, isStill = true;
+        bool isAnyOver = parts.Unwatched.AreAnyOver(session => session.CheckAliveEvery(_rest, now)), isAnyRecovered = false, isStill = true;
         foreach (OwnerView owner in parts.Table.Owners())
         {
             isStill &= owner.Lease.IsNone && !owner.IsPending();

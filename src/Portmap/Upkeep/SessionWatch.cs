@@ -15,7 +15,7 @@ internal sealed class SessionWatch(RegistryParts parts, ClaimEvents events, Swee
 
     public bool WatchesProcesses => parts.Settings.Probe;
 
-    public void Moved(int unwatched) => parts.NoteSessionMove(unwatched);
+    public void Moved(SessionHolder session, int unwatched) => parts.NoteSessionMove(session, unwatched);
 
     public void Over() => sweep.Run();
 

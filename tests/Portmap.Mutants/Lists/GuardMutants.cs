@@ -95,6 +95,8 @@ internal static class GuardMutants
         {
             AliveBecause = "Sessions that are not told of are counted, and a pass walks while there is one.",
         },
+        s_upkeep.This("LivenessPass.Walk: a session that has nothing is not looked at", "LivenessPass.cs", "parts.Unwatched.AreAnyOver(", "!MUTANT && parts.Unwatched.AreAnyOver(", "LivenessTests"),
+        s_sessions.This("UnwatchedSessions.NeedsPasses: the kernel tells, whoever asked it", "UnwatchedSessions.cs", "(!isToldOfDeaths && session.Program", "(!MUTANT && !isToldOfDeaths && session.Program", "LivenessTests"),
         s_upkeep.This("LivenessPass.RunNow: a failing store is not tried again", "LivenessPass.cs", "parts.Journal?.RetryIfFailing();", "if (!MUTANT) { parts.Journal?.RetryIfFailing(); }", "FailingStore|ConfirmedTests|StoreException"),
         s_upkeep.This("LivenessPass.RunNow: kept placeholders stay for ever", "LivenessPass.cs", "parts.Guard.DropKept(now -", "parts.Guard.DropKept(MUTANT ? -1 : now -", "GateTests"),
         s_upkeep.This("LivenessPass.RunNow: what is due is left to the next acquisition", "LivenessPass.cs", "parts.Table.DrainDue(now);", "if (!MUTANT) { parts.Table.DrainDue(now); }", "PortRegistryCooling|PortBindFailure|StrangerTests") with

@@ -32,6 +32,44 @@ public class LivenessTests
         died.Should().BeSubsetOf(["b1", "b2", "b3"]).And.OnlyHaveUniqueItems();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Pass_ProcessOfASessionThatHasNothingWasKilled_EndsTheSession(bool isQuiet)
+    {
+        await using Scene scene = new();   // it does not probe, so nobody tells the session
+        Child child = scene.StartChild();
+        PortSession session = scene.SessionOf(child);
+        if (isQuiet)
+        {
+            scene.Registry.Maintain();
+            scene.Registry.Maintain();
+        }
+
+        child.Kill();
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await session.Ended.Within();
+    }
+
+    [Fact]
+    public async Task Pass_LookAtASessionThrows_IsMadeAgainByALaterOne()
+    {
+        Func<int, long?> startOf = _ => 1;
+        await using Scene scene = new(configure: options => options.SimulateHost((_, _) => [], processId => startOf(processId)));
+        PortSession[] sessions = [.. Enumerable.Range(5_001, 3).Select(processId => scene.Registry.OpenSession(processId))];
+        startOf = _ => throw new IOException("As asked.");
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        startOf = _ => null;
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(6));
+
+        foreach (PortSession session in sessions)
+        {
+            await session.Ended.Within();
+        }
+    }
+
     [Fact]
     public async Task Pass_LeaseOfARegistryThatWasQuiet_RunsOutInTime()
     {
