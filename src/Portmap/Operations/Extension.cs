@@ -24,6 +24,11 @@ internal static class Extension
         parts.ThrowIfDisposed();
         parts.Counted(CheckTime(time, lease.Owner, lease.Protocol))?.Throw();
         ClaimView claim = new(lease.Claim);
+        while (!IsOpen(claim) && await MovedLease.FollowAsync(parts, lease, claim.Claim!).ConfigureAwait(false))
+        {
+            claim = new(lease.Claim);
+        }
+
         if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds))
         {
             parts.Counted(Refusals.LeaseOver(lease)).Throw();
@@ -36,13 +41,13 @@ internal static class Extension
 
         // Its claim may be another one by now, on another port, whose fact does not know of the time;
         // or it has ended in another way.
-        ClaimView open = await FindOpenAsync(parts, lease, claim.Protocol).ConfigureAwait(false);
+        ClaimView open = await MovedLease.FindOpenAsync(parts, lease, claim.Protocol).ConfigureAwait(false);
         if (open.IsNone)
         {
             parts.Counted(Refusals.LeaseOver(lease)).Throw();
         }
 
-        ClaimView twin = lease.Twin is { } its ? await FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
+        ClaimView twin = lease.Twin is { } its ? await MovedLease.FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
         if (parts.Journal is not { } journal)
         {
             return;
@@ -57,14 +62,6 @@ internal static class Extension
         {
             parts.Counted(Refusals.StoreFailed(lease.Owner, claim.Protocol, failure)).Throw();
         }
-    }
-
-    /// <summary>The claim of a lease that is open in a protocol, once nothing is pending on its
-    /// owner; or none.</summary>
-    private static async ValueTask<ClaimView> FindOpenAsync(RegistryParts parts, ILease lease, PortProtocol protocol)
-    {
-        ClaimView open = (await Inspection.RunAsync(parts, parts.Table.Key(protocol, lease.Owner)).ConfigureAwait(false)).Lease;
-        return ReferenceEquals(open.Lease, lease) ? open : default;
     }
 
     /// <summary>Over a session, which needs the right to use the lease.</summary>

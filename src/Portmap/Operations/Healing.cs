@@ -54,6 +54,10 @@ internal sealed class Healing(RegistryParts parts)
 
             await ReportAsync(lease, request.Protocol, port).ConfigureAwait(false);
         }
+        else
+        {
+            await MovedLease.FollowAsync(parts, lease, lease.Claim).ConfigureAwait(false);   // it is told the new port, not the one it reported
+        }
 
         new Gates(parts).Open(lease);   // the worker that reports is about to bind the port it is told now
         return lease;
@@ -64,7 +68,15 @@ internal sealed class Healing(RegistryParts parts)
     {
         PortClaim failed = lease.Claim;
         PortClaim? failedTwin = lease.Twin;
-        if (!failed.IsLease || !IsOpen(failed) || failedTwin is { IsLease: false })
+        bool isOpen = IsOpen(failed);
+        while (failed.IsLease && !isOpen && await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false))
+        {
+            failed = lease.Claim;   // somebody reported it meanwhile
+            failedTwin = lease.Twin;
+            isOpen = IsOpen(failed);
+        }
+
+        if (!failed.IsLease || !isOpen || failedTwin is { IsLease: false })
         {
             parts.Counted(Refusals.LeaseOver(lease)).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
         }
