@@ -79,7 +79,7 @@ public sealed partial class FleetOwners
         TxnResponse response = await _client.TxnAsync(Txn.When(Txn.HasLease(_keys.Host, term.Id)), cancellationToken).ConfigureAwait(false);
         if (!response.Succeeded)
         {
-            await _lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false);
+            await _lease.ClaimHostAsync(term, isFence: false, cancellationToken).ConfigureAwait(false);
         }
     }
 

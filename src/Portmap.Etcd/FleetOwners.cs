@@ -334,7 +334,7 @@ public sealed partial class FleetOwners
     /// put right here.</summary>
     private async Task ClaimHostAsync(string owner, LeaseTerm term, CancellationToken cancellationToken)
     {
-        if (await _lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false) is { } holder)
+        if (await _lease.ClaimHostAsync(term, isFence: false, cancellationToken).ConfigureAwait(false) is { } holder)
         {
             throw Refused(
                 PortRefusalReason.StoreFailed, owner,

@@ -14,9 +14,10 @@ namespace Portmap.Etcd.Leasing;
 /// when it is ours, when it was left, or when the process that wrote it is one of this machine that
 /// is dead; otherwise another daemon uses the name, and this one publishes nothing until that one's
 /// lease is over.</para>
-/// <para>Each writing of the host's key is a fence: what is published carries the revision of the
-/// last one as its condition, so that a request from before, which was lost on the way and arrives
-/// late, changes nothing.</para>
+/// <para>Each writing of the host's key by the publisher is a fence: what is published carries the
+/// revision of the last one as its condition, so that a request from before, which was lost on the
+/// way and arrives late, changes nothing. Anybody else's writing lets the publisher's next batch
+/// fail, so that it compares everything: whoever took the key away may have taken more.</para>
 /// </remarks>
 internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
@@ -95,9 +96,14 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         }
     }
 
-    /// <summary>Writes the host's key, if it may, and sets the fence of the term.</summary>
+    /// <summary>Writes the host's key, if it may.</summary>
+    /// <param name="term">Whose lease it is to have.</param>
+    /// <param name="isFence">Whether it is written in any case, and its revision is the fence of the
+    /// term: for whoever compares everything after it. Else it is written when it is not
+    /// there.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <returns>Null, or what another daemon wrote there, which has the name.</returns>
-    public async Task<HostRecord?> ClaimHostAsync(LeaseTerm term, CancellationToken cancellationToken)
+    public async Task<HostRecord?> ClaimHostAsync(LeaseTerm term, bool isFence, CancellationToken cancellationToken)
     {
         RequestOp put = Txn.Put(keys.Host, _record.ToValue(), term.Id);
         Compare condition = Txn.IsAbsent(keys.Host);
@@ -106,7 +112,11 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
             TxnResponse response = await client.TxnAsync(Txn.When(condition).Then(put).Else(Txn.Get(keys.Host)), cancellationToken).ConfigureAwait(false);
             if (response.Succeeded)
             {
-                term.HostRevision = response.Header.Revision;
+                if (isFence)
+                {
+                    term.HostRevision = response.Header.Revision;
+                }
+
                 return null;
             }
 
@@ -114,6 +124,11 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
             {
                 condition = Txn.IsAbsent(keys.Host);   // it went between two looks
                 continue;
+            }
+
+            if (found.Lease == term.Id && !isFence)
+            {
+                return null;   // somebody else of this host was faster
             }
 
             HostRecord other = HostRecord.Parse(found.Value);
@@ -219,7 +234,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     {
         try
         {
-            return await ClaimHostAsync(term, stop).ConfigureAwait(false);
+            return await ClaimHostAsync(term, isFence: true, stop).ConfigureAwait(false);
         }
         catch (EtcdException)
         {

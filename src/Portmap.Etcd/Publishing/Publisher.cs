@@ -118,7 +118,7 @@ internal sealed class Publisher(
     /// goes wrong or it is time to compare again.</summary>
     private async Task ServeAsync(LeaseTerm term, Backoff backoff, CancellationToken cancellationToken)
     {
-        if (await lease.ClaimHostAsync(term, cancellationToken).ConfigureAwait(false) is not null)
+        if (await lease.ClaimHostAsync(term, isFence: true, cancellationToken).ConfigureAwait(false) is not null)
         {
             throw new EtcdException(EtcdFailure.Refused, $"The key of host '{options.Host}' is another daemon's now.");
         }

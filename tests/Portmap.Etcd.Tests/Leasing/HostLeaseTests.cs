@@ -20,6 +20,21 @@ public class HostLeaseTests
     }
 
     [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_ManyAtOnceAfterTheHostsKeyWasDeleted_WriteItOnce()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(30), isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        await etcd.CtlAsync("del", "/portmap/v1/h/a");
+        FleetClaim[] claims = await Task.WhenAll(Enumerable.Range(0, 200).Select(i => a.Fleet.Owners.ClaimAsync(Host.Owner(i)))).Within();
+
+        claims.Should().OnlyContain(claim => claim.IsHeld);
+        string[] fields = (await etcd.CtlAsync("get", "/portmap/v1/h/a", "-w", "fields")).Split('\n');
+        fields.Should().Contain("\"Version\" : 1", "each writing breaks what the publisher has on its way");
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task HostThatPublishesNothing_HostsKeyDeletedByHand_WritesItAgainWithTheNextAudit()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();

@@ -221,4 +221,23 @@ public class DisasterTests
         await looker.Map.UntilAsync(map => map.Count == 0);
         await looker.UntilSameAsync(a);
     }
+
+    /// <summary>A claim writes the key of the host, and nobody has looked yet at what else is
+    /// missing.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task AllKeysDeletedByHand_ThenAClaim_EntriesAreBackWithTheNextChange()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.AuditInterval = TimeSpan.FromDays(1));
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        a.Register("b1", 20_001);
+        await looker.UntilSameAsync(a);
+
+        await etcd.CtlAsync("del", "--prefix", "/portmap/v1/");
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync("x").Within();
+        a.Register("b2", 20_002);
+
+        await looker.UntilSameAsync(a);
+        claim.IsHeld.Should().BeTrue();
+    }
 }
