@@ -22,16 +22,16 @@ namespace Portmap.Etcd.Leasing;
 internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
     private readonly TimeProvider _leaseClock = BootTime.Of(time);
-    private readonly HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
+    private HostRecord _record = HostRecord.OfThis(options.Address ?? options.Host);
     private readonly WakeUp _doubt = new(time);
     private TaskCompletionSource _changed = NewSignal();
     private LeaseTerm? _current;
     private const string Nothing = "Etcd has not answered yet.";
     private const int MostDeletes = 127;   // --max-txn-ops of etcd is 128, and one is the host's key
+    private const int MostLeft = 8;        // of so many restarts within one LeaseTtl
 
     private string? _trouble = Nothing;
     private bool _isDenied;
-    private bool _hasTakenOver;
     private long _lastId;
 
     /// <summary>The connection broke and is back: what etcd knows may be of an earlier
@@ -47,9 +47,9 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     /// <summary>Etcd answered last that this host may not.</summary>
     public bool IsDenied => Volatile.Read(ref _isDenied);
 
-    /// <summary>The name was left by a daemon that let its entries outlive it: they stay for the
-    /// rest of their own lease, as the workers sign in one after the other.</summary>
-    public bool HasTakenOver => Volatile.Read(ref _hasTakenOver);
+    /// <summary>Whether a lease is one of a daemon that left the name and let its entries outlive
+    /// it: they stay for the rest of it, as the workers sign in one after the other.</summary>
+    public bool IsLeft(long lease) => Volatile.Read(ref _record).Left.Contains(lease);
 
     /// <summary>Somebody heard from etcd that the lease is gone: it is asked for a sign of life now
     /// and not when the next one is due.</summary>
@@ -105,10 +105,10 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     /// <returns>Null, or what another daemon wrote there, which has the name.</returns>
     public async Task<HostRecord?> ClaimHostAsync(LeaseTerm term, bool isFence, CancellationToken cancellationToken)
     {
-        RequestOp put = Txn.Put(keys.Host, _record.ToValue(), term.Id);
         Compare condition = Txn.IsAbsent(keys.Host);
         while (true)
         {
+            RequestOp put = Txn.Put(keys.Host, Volatile.Read(ref _record).ToValue(), term.Id);
             TxnResponse response = await client.TxnAsync(Txn.When(condition).Then(put).Else(Txn.Get(keys.Host)), cancellationToken).ConfigureAwait(false);
             if (response.Succeeded)
             {
@@ -139,7 +139,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
             if (other.Instance == Guid.Empty && other.Address.Length > 0 && found.Lease != term.Id)   // one that cannot be read has no address
             {
-                Volatile.Write(ref _hasTakenOver, true);
+                TakeOver(found.Lease, other);
             }
 
             condition = Txn.IsModifiedAt(keys.Host, found.ModRevision);
@@ -194,6 +194,15 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         {
             FleetLog.NotRevoked(logger, options.LeaseTtl, exception.Message);
         }
+    }
+
+    /// <summary>Remembers whose entries stay; also those that were left to the one that left, for
+    /// its workers may not all have come back before it was restarted too.</summary>
+    private void TakeOver(long lease, HostRecord other)
+    {
+        HostRecord own = Volatile.Read(ref _record);
+        IEnumerable<long> left = [lease, .. other.Left, .. own.Left];
+        Volatile.Write(ref _record, own with { Left = [.. left.Where(one => one != 0).Distinct().Take(MostLeft)] });
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

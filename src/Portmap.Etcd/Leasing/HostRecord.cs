@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text.Json;
 using Google.Protobuf;
@@ -12,6 +13,10 @@ internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, stri
 {
     public static HostRecord OfThis(string address) => new(
         address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, ProcessStat.StartOf(Environment.ProcessId));
+
+    /// <summary>The leases of daemons that left the name before: what they published stays as long
+    /// as these.</summary>
+    public ImmutableArray<long> Left { get; init; } = [];
 
     /// <summary>Whether the process that wrote this is one of this machine and this boot that lives
     /// no more; false when that cannot be known.</summary>
@@ -31,6 +36,17 @@ internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, stri
             writer.WriteString("namespace"u8, Namespace);
             writer.WriteNumber("pid"u8, ProcessId);
             writer.WriteNumber("start"u8, ProcessStart);
+            if (!Left.IsEmpty)
+            {
+                writer.WriteStartArray("left"u8);
+                foreach (long lease in Left)
+                {
+                    writer.WriteNumberValue(lease);
+                }
+
+                writer.WriteEndArray();
+            }
+
             // No two writings are alike: by it a mirror knows a history again.
             writer.WriteString("mark"u8, Guid.NewGuid());
             writer.WriteEndObject();
@@ -52,7 +68,12 @@ internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, stri
                 Guid.TryParse(Text(root, "boot"), out Guid boot) ? boot : Guid.Empty,
                 Text(root, "namespace"),
                 root.TryGetProperty("pid", out JsonElement pid) && pid.TryGetInt32(out int id) ? id : 0,
-                root.TryGetProperty("start", out JsonElement begin) && begin.TryGetInt64(out long start) ? start : 0);
+                root.TryGetProperty("start", out JsonElement begin) && begin.TryGetInt64(out long start) ? start : 0)
+            {
+                Left = root.TryGetProperty("left", out JsonElement left) && left.ValueKind == JsonValueKind.Array
+                    ? [.. left.EnumerateArray().Where(one => one.ValueKind == JsonValueKind.Number && one.TryGetInt64(out _)).Select(one => one.GetInt64())]
+                    : [],
+            };
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {

@@ -189,7 +189,7 @@ internal sealed class Publisher(
                     bool isOurs = pair.Lease == term.Id & PublishedEntry.TryParse(pair.Value, out PublishedEntry entry);
                     OwnerKey owner = new(Encoding.UTF8.GetString(name), protocol);
                     _published[owner] = isOurs ? entry : default;
-                    if (lease.HasTakenOver && pair.Lease != term.Id && pair.Lease != 0)
+                    if (lease.IsLeft(pair.Lease))
                     {
                         left.Add(owner);
                     }

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Portmap.Etcd.Leasing;
 
 namespace Portmap.Etcd.Tests.Leasing;
@@ -25,4 +26,13 @@ public sealed class HostRecordTests
 
     [Fact]
     public void Parse_WhatWasWritten_IsTheSame() => HostRecord.Parse(_own.ToValue()).Should().Be(_own);
+
+    [Fact]
+    public void Parse_LeasesThatWereLeft_AreThese() =>
+        HostRecord.Parse((_own with { Left = [7, long.MaxValue] }).ToValue()).Left.Should().Equal(7, long.MaxValue);
+
+    [Theory]
+    [InlineData("""{"left":7}""")]
+    [InlineData("""{"left":[null,"7",0.5,{}]}""")]
+    public void Parse_LeftIsNoSuchThing_IsEmpty(string value) => HostRecord.Parse(ByteString.CopyFromUtf8(value)).Left.Should().BeEmpty();
 }

@@ -125,6 +125,48 @@ public class PublishTests
         await looker.UntilSameAsync(again);
     }
 
+    /// <summary>What was left goes with the lease it has; anything else is somebody's
+    /// mistake.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Dispose_KeepEntriesOnStop_WhatIsOfNoLeaseThatWasLeftIsPutRight()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromMinutes(10)));
+        a.Register("b1", 20_001);
+        await looker.UntilSameAsync(a);
+        await a.DisposeAsync();
+        await using Host again = Host.Start("a", etcd.Endpoints, options => options.AuditInterval = TimeSpan.FromSeconds(1));
+        again.Register("b1", 20_001);
+        await looker.UntilSameAsync(again);
+
+        string lease = (await etcd.CtlAsync("lease", "grant", "600")).Split(' ')[1];
+        await etcd.CtlAsync("put", $"--lease={lease}", "/portmap/v1/e/a/ghost", """{"port":1,"epoch":1}""");
+        await looker.Map.UntilAsync(map => map.TryFind("ghost", out _));
+
+        await looker.UntilSameAsync(again);
+    }
+
+    /// <summary>Restarted once more before all workers had signed in again.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Dispose_KeepEntriesOnStopTwice_WhatTheFirstLeftStaysToo()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        foreach (int count in (int[])[30, 10])
+        {
+            await using Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromMinutes(10)));
+            a.RegisterMany(count);
+            await Seen.UntilAsync(() => a.Fleet.Status.IsPublished);
+        }
+
+        await using Host third = Host.Start("a", etcd.Endpoints);
+        third.Register("new", 20_500);
+        await third.Map.UntilAsync(map => map.TryFind("new", out _));
+        await Seen.UntilAsync(() => third.Fleet.Status.IsPublished);
+
+        (await etcd.CountAsync("/portmap/v1/e/a/vol")).Should().Be(30);
+    }
+
     [NeedsFact("etcd")]
     public async Task Dispose_KeepEntriesOnStop_IsTakenOverWithoutAGap()
     {
