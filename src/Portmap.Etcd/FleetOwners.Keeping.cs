@@ -25,7 +25,7 @@ public sealed partial class FleetOwners
             if (left <= TimeSpan.Zero)
             {
                 LoseAll(term);
-                await Task.Delay(term.Ttl / 10, _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(_options.HeartbeatInterval, _time, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 

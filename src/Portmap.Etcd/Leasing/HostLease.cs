@@ -309,7 +309,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                     // stream that broke, and that is to be heard of at once.
                     reading = stream.ReadAsync(stop);
                     using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                    Task pause = _doubt.WaitAsync(third, over.Token);
+                    Task pause = PauseAsync(begin, third, over.Token);
                     if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)
                     {
                         await over.CancelAsync().ConfigureAwait(false);
@@ -330,6 +330,19 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                 isDisturbed = true;
                 Note(exception);
                 await backoff.WaitAsync(stop).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Until the next sign of life is due by the clocks: timers stand still while the
+    /// machine is suspended, and the lease does not.</summary>
+    private async Task PauseAsync(Lifetime begin, TimeSpan third, CancellationToken cancellationToken)
+    {
+        for (TimeSpan left = third - begin.Age; left > TimeSpan.Zero; left = third - begin.Age)
+        {
+            if (await _doubt.WaitAsync(left < options.HeartbeatInterval ? left : options.HeartbeatInterval, cancellationToken).ConfigureAwait(false))
+            {
+                return;
             }
         }
     }

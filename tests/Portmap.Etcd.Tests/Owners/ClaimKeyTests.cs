@@ -15,7 +15,14 @@ public class ClaimKeyTests
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         WallClock clock = new();
         using StopAtLoss log = new();
-        PortmapFleetOptions options = new() { Host = "a", Endpoints = etcd.Endpoints, LeaseTtl = TimeSpan.FromMinutes(1), Mirror = false };
+        PortmapFleetOptions options = new()
+        {
+            Host = "a",
+            Endpoints = etcd.Endpoints,
+            LeaseTtl = TimeSpan.FromMinutes(1),
+            HeartbeatInterval = TimeSpan.FromMinutes(1),   // nobody else looks at the clock
+            Mirror = false,
+        };
         await using PortmapFleet fleet = new(options, registry: null, log, clock);
         fleet.Start();
         await Seen.UntilAsync(() => fleet.Status.IsConnected);
@@ -46,22 +53,59 @@ public class ClaimKeyTests
         }
     }
 
-    /// <summary>Timers stood still while the machine was suspended, and nobody looks at the claim:
-    /// its workers are to hear of it all the same.</summary>
+    /// <summary>Timers stood still while the machine was suspended, etcd is away, and nobody looks at
+    /// the claim: its workers are to hear of it all the same. And they hear of the next
+    /// one.</summary>
     [NeedsFact("etcd")]
-    public async Task Claim_TimeOverByTheClockWhileTimersStoodStill_IsTold()
+    public async Task Claim_TimeOverByTheClockWhileTimersStoodStill_IsToldEachTime()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        WallClock clock = new();
+        await using PortmapFleet fleet = Make(wire.Endpoint, clock);
+        await Seen.UntilAsync(() => fleet.Status.IsConnected);
+        for (int hours = 1; hours <= 2; hours++)
+        {
+            FleetClaim claim = await fleet.UntilClaimedAsync(Owner);
+
+            wire.Break();
+            clock.Ahead = TimeSpan.FromHours(hours);
+
+            await Seen.UntilAsync(() => claim.Lost.IsCancellationRequested);
+            wire.Mend();
+        }
+    }
+
+    /// <summary>Timers stood still while the machine was suspended, and the next sign of life would
+    /// come too late for the lease.</summary>
+    [NeedsFact("etcd")]
+    public async Task Claim_SignOfLifeDueByTheClockWhileTimersStoodStill_IsRenewed()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         WallClock clock = new();
-        PortmapFleetOptions options = new() { Host = "a", Endpoints = etcd.Endpoints, LeaseTtl = TimeSpan.FromMinutes(10), AuditInterval = TimeSpan.FromDays(1), Mirror = false };
-        await using PortmapFleet fleet = new(options, timeProvider: clock);
-        fleet.Start();
+        await using PortmapFleet fleet = Make(etcd.Endpoints, clock);
         await Seen.UntilAsync(() => fleet.Status.IsConnected);
         FleetClaim claim = await fleet.Owners.ClaimAsync(Owner).Within();
 
+        clock.Ahead = TimeSpan.FromMinutes(5);
+
+        await Seen.UntilAsync(() => claim.Term.Left > TimeSpan.FromMinutes(8));
+        claim.IsHeld.Should().BeTrue();
+    }
+
+    /// <summary>The lease lives at etcd, and nobody there complains.</summary>
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_TimeOverByTheClockWhileTimersStoodStill_IsHeldSoon()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        WallClock clock = new();
+        await using PortmapFleet fleet = Make(etcd.Endpoints, clock);
+        await Seen.UntilAsync(() => fleet.Status.IsConnected);
+
         clock.Ahead = TimeSpan.FromHours(1);
 
-        await Seen.UntilAsync(() => claim.Lost.IsCancellationRequested);
+        await using FleetClaim claim = await fleet.UntilClaimedAsync(Owner);
+        claim.IsHeld.Should().BeTrue();
     }
 
     /// <summary>The lease has less time left at any moment than there is between two
@@ -150,6 +194,16 @@ public class ClaimKeyTests
                 await timer.WaitForNextTickAsync(limit.Token);
             }
         }
+    }
+
+    /// <summary>A host whose next sign of life, and whose next audit, is longer away than any
+    /// test.</summary>
+    private static PortmapFleet Make(string endpoint, WallClock clock)
+    {
+        PortmapFleetOptions options = new() { Host = "a", Endpoints = endpoint, LeaseTtl = TimeSpan.FromMinutes(10), AuditInterval = TimeSpan.FromDays(1), Mirror = false };
+        PortmapFleet fleet = new(options, timeProvider: clock);
+        fleet.Start();
+        return fleet;
     }
 
     /// <summary>Holds up whoever tells of the first loss of a claim.</summary>

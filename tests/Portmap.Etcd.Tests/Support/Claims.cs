@@ -9,7 +9,10 @@ namespace Portmap.Etcd.Tests.Support;
 internal static class Claims
 {
     /// <summary>Claims an owner, as often as it takes until nobody else has it.</summary>
-    public static async Task<FleetClaim> UntilClaimedAsync(this Host host, string owner)
+    public static Task<FleetClaim> UntilClaimedAsync(this Host host, string owner) => host.Fleet.UntilClaimedAsync(owner);
+
+    /// <summary>As the other.</summary>
+    public static async Task<FleetClaim> UntilClaimedAsync(this PortmapFleet fleet, string owner)
     {
         using CancellationTokenSource limit = Deadline.Source();
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
@@ -17,7 +20,7 @@ internal static class Claims
         {
             try
             {
-                return await host.Fleet.Owners.ClaimAsync(owner);
+                return await fleet.Owners.ClaimAsync(owner);
             }
             catch (PortRefusedException refused) when (refused.Refusal.Reason is PortRefusalReason.Conflict or PortRefusalReason.StoreFailed)
             {
@@ -27,11 +30,15 @@ internal static class Claims
     }
 
     /// <summary>Revokes the lease of a host by hand.</summary>
-    public static async Task RevokeLeaseOfAsync(this EtcdCluster etcd, string host)
+    public static async Task RevokeLeaseOfAsync(this EtcdCluster etcd, string host) =>
+        await etcd.CtlAsync("lease", "revoke", await etcd.LeaseOfAsync(host));
+
+    /// <summary>The lease of a host, as etcdctl wants it.</summary>
+    public static async Task<string> LeaseOfAsync(this EtcdCluster etcd, string host)
     {
         string[] fields = (await etcd.CtlAsync("get", $"/portmap/v1/h/{host}", "-w", "fields")).Split('\n');
         string lease = fields.Single(line => line.StartsWith("\"Lease\"", StringComparison.Ordinal)).Split(' ')[^1];
-        await etcd.CtlAsync("lease", "revoke", long.Parse(lease, CultureInfo.InvariantCulture).ToString("x", CultureInfo.InvariantCulture));
+        return long.Parse(lease, CultureInfo.InvariantCulture).ToString("x", CultureInfo.InvariantCulture);
     }
 
     /// <summary>The epoch of the key that stands at etcd, or null when there is none.</summary>
