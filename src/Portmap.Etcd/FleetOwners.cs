@@ -270,11 +270,18 @@ public sealed partial class FleetOwners
     {
         Backoff backoff = new(_time);
         bool isHostThere = true;
+        Compare? ours = null;
         while (true)
         {
             TxnResponse response;
             try
             {
+                if (ours is not null)
+                {
+                    await LetGoOnceAsync(key, ours, term, cancellationToken).ConfigureAwait(false);
+                    ours = null;
+                }
+
                 if (!isHostThere)
                 {
                     await ClaimHostAsync(owner, term, cancellationToken).ConfigureAwait(false);
@@ -295,7 +302,7 @@ public sealed partial class FleetOwners
             catch (EtcdException exception)
             {
                 Hear(exception, term);
-                throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd refuses the claim: {exception.Message}");
+                throw Refused(PortRefusalReason.StoreFailed, owner, Complaint(owner, exception));
             }
 
             if (response.Succeeded)
@@ -326,7 +333,7 @@ public sealed partial class FleetOwners
 
             // Our own of before, lost or released here, and etcd was not told yet. Nobody else of
             // this host claims it now.
-            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
+            ours = Txn.IsCreatedAt(key, found.CreateRevision);
         }
     }
 
@@ -340,6 +347,17 @@ public sealed partial class FleetOwners
                 PortRefusalReason.StoreFailed, owner,
                 $"Another daemon has the name of this host, '{_options.Host}' (address {holder.Address}, process {holder.ProcessId}), so that '{owner}' cannot be claimed. Give each host a name of its own.");
         }
+    }
+
+    private FormattableString Complaint(string owner, EtcdException exception)
+    {
+        string message = exception.Message.TrimEnd('.');
+        return exception.Failure switch
+        {
+            EtcdFailure.LeaseGone => $"The lease of this host is over at etcd, and another one is asked for. Try again.",
+            EtcdFailure.Denied => $"Etcd does not let this host claim '{owner}': {message}. Let its user write below '{_options.Prefix}/o/'.",
+            _ => $"Etcd refuses the claim of '{owner}': {message}. The log of etcd may say more.",
+        };
     }
 
     private static string HolderOf(ByteString value)

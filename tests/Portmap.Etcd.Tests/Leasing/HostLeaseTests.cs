@@ -64,6 +64,20 @@ public class HostLeaseTests
             .And.Match<PortRefusal>(refusal => refusal.Message.Contains("10.0.0.8", StringComparison.Ordinal));
     }
 
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_LeaseRevokedByHand_IsRefusedAndSaysWhatToDo()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromHours(1), isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+        await etcd.RevokeLeaseOfAsync("a");
+
+        Func<Task> claim = () => a.Fleet.Owners.ClaimAsync(Owner);
+
+        (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.StoreFailed })
+            .And.Match<PortRefusal>(refusal => refusal.Message.Contains("Try again", StringComparison.Ordinal));
+    }
+
     /// <summary>The next sign of life is minutes away. Whoever hears that the lease is gone has it
     /// looked at.</summary>
     [NeedsTheory("etcd", Also = ["etcdctl"])]

@@ -284,4 +284,28 @@ public class FleetOwnersTests
     }
 
     private static long Epoch(string line) => long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+
+    /// <summary>Etcd goes away between its answer, which shows a key of this host's own of before,
+    /// and the request that takes that key back.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_OwnOldKeyAndEtcdGoesAwayMeanwhile_IsClaimedWhenItIsBack()
+    {
+        const string Old = "of-before";
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        await using Host a = Host.Start(
+            "a",
+            wire.Endpoint,
+            options => (options.LeaseTtl, options.AuditInterval, options.RequestTimeout, options.Mirror) = (TimeSpan.FromMinutes(10), TimeSpan.FromDays(1), TimeSpan.FromSeconds(30), false),
+            isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+        await etcd.CtlAsync("put", $"--lease={await etcd.LeaseOfAsync("a")}", $"/portmap/v1/o/{Owner}", $$"""{"host":"a","claim":"{{Old}}"}""");
+
+        wire.BreakAtTheNext(question: Owner, after: Old);
+        Task<FleetClaim> claim = a.Fleet.Owners.ClaimAsync(Owner);
+        await Seen.UntilAsync(() => wire.IsCut);
+        wire.Mend();
+
+        (await claim.Within()).IsHeld.Should().BeTrue();
+    }
 }

@@ -102,6 +102,20 @@ public class RoleTests
     }
 
     [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_RoleThatMayNotClaim_IsRefusedAndSaysWhatToGrant()
+    {
+        await using EtcdCluster etcd = await StartAsync("a");
+        await CtlAsync(etcd, "role", "revoke-permission", "a", "--prefix=true", "/portmap/v1/o/");
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.User, options.Password) = ("a", Password), isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        Func<Task> claim = () => a.Fleet.Owners.ClaimAsync("once").Within();
+
+        (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.StoreFailed })
+            .And.Match<PortRefusal>(refusal => refusal.Message.Contains("write below '/portmap/v1/o/'", StringComparison.Ordinal));
+    }
+
+    [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task Publish_RolesChangedMeanwhile_GoesOn()
     {
         await using EtcdCluster etcd = await StartAsync("a");

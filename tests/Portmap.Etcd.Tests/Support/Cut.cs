@@ -19,6 +19,8 @@ internal sealed class Cut : IAsyncDisposable
     private volatile bool _isKeeping;
     private volatile bool _isSealed;
     private volatile bool _hidesQuestions;
+    private (string Question, string Answer)? _last;
+    private volatile bool _isAnswered;
     private int _answered;
     private int _hidden;
 
@@ -48,6 +50,13 @@ internal sealed class Cut : IAsyncDisposable
 
     public void Mend() => _isCut = false;
 
+    /// <summary>Whether nobody gets in.</summary>
+    public bool IsCut => _isCut;
+
+    /// <summary>Breaks instead of telling etcd the first question with a text that comes after an
+    /// answer with another one.</summary>
+    public void BreakAtTheNext(string question, string after) => _last = (question, after);
+
     /// <summary>How many questions for the progress of a watch etcd was not told of.</summary>
     public int HiddenQuestions => Volatile.Read(ref _hidden);
 
@@ -66,7 +75,7 @@ internal sealed class Cut : IAsyncDisposable
     {
         lock (_kept)
         {
-            return _kept.GetBuffer().AsSpan(0, (int)_kept.Length).IndexOf(System.Text.Encoding.UTF8.GetBytes(text)) >= 0;
+            return Has(_kept.GetBuffer().AsSpan(0, (int)_kept.Length), text);
         }
     }
 
@@ -95,6 +104,19 @@ internal sealed class Cut : IAsyncDisposable
         Break();
         await _accepting.Within();
         _stop.Dispose();
+    }
+
+    private static bool Has(ReadOnlySpan<byte> said, string text) => said.IndexOf(System.Text.Encoding.UTF8.GetBytes(text)) >= 0;
+
+    private bool IsTheLast(ReadOnlySpan<byte> said)
+    {
+        if (!_isAnswered || _last is not { } last || !Has(said, last.Question))
+        {
+            return false;
+        }
+
+        (_last, _isAnswered) = (null, false);
+        return true;
     }
 
     private async Task AcceptAsync()
@@ -168,11 +190,22 @@ internal sealed class Cut : IAsyncDisposable
                     continue;
                 }
 
+                if (isOfHost && IsTheLast(buffer.AsSpan(0, read)))
+                {
+                    Break();
+                    return;
+                }
+
                 ReadOnlyMemory<byte> said = buffer.AsMemory(0, read);
                 if (frames is not null)
                 {
                     said = frames.Pass(said.Span, _hidesQuestions, out int hidden);
                     Interlocked.Add(ref _hidden, hidden);
+                }
+
+                if (!isOfHost && _last is { } last && Has(said.Span, last.Answer))
+                {
+                    _isAnswered = true;
                 }
 
                 await to.SendAsync(said, _stop.Token);
