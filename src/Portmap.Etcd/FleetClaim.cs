@@ -64,6 +64,10 @@ public sealed class FleetClaim : IAsyncDisposable
 
     internal LeaseTerm Term => _term;
 
+    /// <summary>Whether the registry has it for what it acquired, which ends with the
+    /// fleet.</summary>
+    internal bool IsOfRegistry { get; init; }
+
     /// <summary>Hands the fencing epoch to a worker that is about to be started, as
     /// PORTMAP_FLEET_EPOCH.</summary>
     /// <param name="startInfo">The program.</param>

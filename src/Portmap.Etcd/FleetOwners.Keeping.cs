@@ -155,10 +155,14 @@ public sealed partial class FleetOwners
             RangeResponse response = await _client.RangeAsync(new RangeRequest { Key = key }, cancellationToken).ConfigureAwait(false);
             if (response.Kvs is [var found] && found.Lease == term.Id && !IsClaimedHere(owner))
             {
-                await LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
+                await _atEtcd.LetGoOnceAsync(key, Txn.IsCreatedAt(key, found.CreateRevision), term, cancellationToken).ConfigureAwait(false);
             }
         }
     }
+
+    /// <summary>Once the loops have stopped and the lease is to stay: takes back what nobody holds,
+    /// but for the owners that are kept.</summary>
+    internal Task SweepAsync(long lease, HashSet<string> kept) => Volatile.Read(ref _hasClaimed) ? _atEtcd.SweepAsync(lease, kept) : Task.CompletedTask;
 
     // In this order: a claim that succeeds is held before it is no longer being made.
     private bool IsClaimedHere(string owner) => _claiming.ContainsKey(owner) || Held.Find(owner) is not null;

@@ -20,6 +20,7 @@ public sealed partial class FleetOwners
 
     private readonly EtcdClient _client;
     private readonly FleetKeys _keys;
+    private readonly ClaimKeys _atEtcd;
     private readonly HostLease _lease;
     private readonly PortmapFleetOptions _options;
     private readonly ILogger _logger;
@@ -33,12 +34,14 @@ public sealed partial class FleetOwners
     private bool _isDisturbed;
     private readonly FleetMetrics _metrics;
     private bool _isStarted;
+    private bool _hasClaimed;
 
     internal FleetOwners(EtcdClient client, FleetKeys keys, HostLease lease, PortmapFleetOptions options, ILogger logger, TimeProvider time, FleetMetrics metrics)
     {
         _metrics = metrics;
         _client = client;
         _keys = keys;
+        _atEtcd = new ClaimKeys(client, keys, time);
         _lease = lease;
         _options = options;
         _logger = logger;
@@ -68,12 +71,18 @@ public sealed partial class FleetOwners
     /// fleet is not started.</exception>
     /// <exception cref="ObjectDisposedException">The fleet is disposed, or was
     /// meanwhile.</exception>
-    public async Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
+    public Task<FleetClaim> ClaimAsync(string owner, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(owner);
+        return ClaimAsync(owner, isOfRegistry: false, cancellationToken);
+    }
+
+    /// <summary>As the other; one of the registry's ends with the fleet in any case.</summary>
+    internal async Task<FleetClaim> ClaimAsync(string owner, bool isOfRegistry, CancellationToken cancellationToken)
+    {
         try
         {
-            FleetClaim claim = await ClaimOnceAsync(owner, cancellationToken).ConfigureAwait(false);
+            FleetClaim claim = await ClaimOnceAsync(owner, isOfRegistry, cancellationToken).ConfigureAwait(false);
             _metrics.Claimed("Held");
             return claim;
         }
@@ -84,7 +93,7 @@ public sealed partial class FleetOwners
         }
     }
 
-    private async Task<FleetClaim> ClaimOnceAsync(string owner, CancellationToken cancellationToken)
+    private async Task<FleetClaim> ClaimOnceAsync(string owner, bool isOfRegistry, CancellationToken cancellationToken)
     {
         if (OwnerName.Complaint(owner) is { } complaint)
         {
@@ -116,7 +125,8 @@ public sealed partial class FleetOwners
                 throw Refused(PortRefusalReason.AlreadyReserved, owner, $"This host holds '{owner}' already, by epoch {held.Epoch}; release that claim first.", _options.Host, held.Epoch);
             }
 
-            return await ClaimWithinLimitAsync(owner, cancellationToken).ConfigureAwait(false);
+            Volatile.Write(ref _hasClaimed, true);
+            return await ClaimWithinLimitAsync(owner, isOfRegistry, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -182,7 +192,7 @@ public sealed partial class FleetOwners
         FleetLog.ClaimLost(_logger, Printable.Of(claim.Owner), claim.Epoch);
         if (isLetGo)
         {
-            _ = LetGoAsync(_keys.Claim(claim.Owner), Txn.IsCreatedAt(_keys.Claim(claim.Owner), claim.Epoch), claim.Term);
+            _ = _atEtcd.LetGoAsync(_keys.Claim(claim.Owner), Txn.IsCreatedAt(_keys.Claim(claim.Owner), claim.Epoch), claim.Term);
         }
     }
 
@@ -210,11 +220,11 @@ public sealed partial class FleetOwners
         ByteString key = _keys.Claim(claim.Owner);
         try
         {
-            await LetGoOnceAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term, claim.Term.Ended).ConfigureAwait(false);
+            await _atEtcd.LetGoOnceAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term, claim.Term.Ended).ConfigureAwait(false);
         }
         catch (EtcdException)
         {
-            _ = LetGoAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term);
+            _ = _atEtcd.LetGoAsync(key, Txn.IsCreatedAt(key, claim.Epoch), claim.Term);
         }
         catch (OperationCanceledException)
         {
@@ -225,7 +235,7 @@ public sealed partial class FleetOwners
     private static PortRefusedException Refused(PortRefusalReason reason, string owner, FormattableString message, string? holder = null, long? holderEpoch = null) =>
         new(new PortRefusal(reason, Printable.Of(message.ToString(CultureInfo.InvariantCulture))) { Owner = owner, Holder = holder, HolderEpoch = holderEpoch });
 
-    private async Task<FleetClaim> ClaimWithinLimitAsync(string owner, CancellationToken cancellationToken)
+    private async Task<FleetClaim> ClaimWithinLimitAsync(string owner, bool isOfRegistry, CancellationToken cancellationToken)
     {
         using CancellationTokenSource limit = new(_options.RequestTimeout, _time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken, Stopped);
@@ -245,7 +255,7 @@ public sealed partial class FleetOwners
         ByteString key = _keys.Claim(owner);
         try
         {
-            FleetClaim claim = new(this, term, owner, await ClaimAsync(owner, key, value, term, either.Token).ConfigureAwait(false));
+            FleetClaim claim = new(this, term, owner, await ClaimAsync(owner, key, value, term, either.Token).ConfigureAwait(false)) { IsOfRegistry = isOfRegistry };
             if (Held.TryAdd(claim) && claim.IsHeld)
             {
                 Changed?.Invoke(owner);
@@ -253,11 +263,12 @@ public sealed partial class FleetOwners
             }
 
             Lose(claim);
+            ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
             throw Refused(PortRefusalReason.StoreFailed, owner, $"The lease of this host was over before etcd had answered. Try again.");
         }
         catch (OperationCanceledException)
         {
-            _ = LetGoAsync(key, Txn.HasValue(key, value), term);
+            _ = _atEtcd.LetGoAsync(key, Txn.HasValue(key, value), term);
             cancellationToken.ThrowIfCancellationRequested();
             ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
             throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd did not confirm the claim within {_options.RequestTimeout.TotalSeconds} s: {_lease.Trouble ?? "no answer"}. Try again when it does.");
@@ -278,7 +289,7 @@ public sealed partial class FleetOwners
             {
                 if (ours is not null)
                 {
-                    await LetGoOnceAsync(key, ours, term, cancellationToken).ConfigureAwait(false);
+                    await _atEtcd.LetGoOnceAsync(key, ours, term, cancellationToken).ConfigureAwait(false);
                     ours = null;
                 }
 
@@ -324,7 +335,7 @@ public sealed partial class FleetOwners
 
             if (found.Lease != term.Id)
             {
-                string holder = HolderOf(found.Value);
+                string holder = ClaimKeys.HolderOf(found.Value);
                 throw Refused(
                     PortRefusalReason.Conflict, owner,
                     $"Host '{holder}' holds '{owner}' by epoch {found.CreateRevision}; it is free when that host releases it, or was not heard of for its lease.",
@@ -360,19 +371,6 @@ public sealed partial class FleetOwners
         };
     }
 
-    private static string HolderOf(ByteString value)
-    {
-        try
-        {
-            using System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(value.Memory);
-            return document.RootElement.GetProperty("host").GetString() ?? string.Empty;
-        }
-        catch (Exception exception) when (exception is System.Text.Json.JsonException or InvalidOperationException or KeyNotFoundException)
-        {
-            return "unknown";
-        }
-    }
-
     private bool TryEnd(FleetClaim claim, bool isLost)
     {
         if (!claim.TryLose())
@@ -385,36 +383,5 @@ public sealed partial class FleetOwners
         Held.Remove(claim);
         Changed?.Invoke(claim.Owner);
         return true;
-    }
-
-    // Of our own lease besides: a restored etcd counts the same revisions again, and another host
-    // may have claimed the owner by the very one.
-    private Task<TxnResponse> LetGoOnceAsync(ByteString key, Compare condition, LeaseTerm term, CancellationToken cancellationToken) =>
-        _client.TxnAsync(Txn.When(condition, Txn.HasLease(key, term.Id)).Then(Txn.Delete(key)), cancellationToken);
-
-    /// <summary>Takes a key back, as often as it takes, for as long as the lease would hold
-    /// it.</summary>
-    private async Task LetGoAsync(ByteString key, Compare condition, LeaseTerm term)
-    {
-        Backoff backoff = new(_time);
-        try
-        {
-            while (!term.Ended.IsCancellationRequested)
-            {
-                try
-                {
-                    await LetGoOnceAsync(key, condition, term, term.Ended).ConfigureAwait(false);
-                    return;
-                }
-                catch (EtcdException)
-                {
-                    await backoff.WaitAsync(term.Ended).ConfigureAwait(false);
-                }
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The lease is gone, and the key with it.
-        }
     }
 }

@@ -139,7 +139,8 @@ public sealed class PortmapFleet : IAsyncDisposable
             await Owners.WhenGivenBackAsync().ConfigureAwait(false);   // else the lease goes, and these with it
         }
 
-        ILookup<bool, FleetClaim> isKept = held.ToLookup(claim => Owners.Held.Find(claim.Owner) == claim);
+        // One of the registry's that is left has no lease yet, and gets none.
+        ILookup<bool, FleetClaim> isKept = held.ToLookup(claim => !claim.IsOfRegistry && Owners.Held.Find(claim.Owner) == claim);
         await _stop.CancelAsync().ConfigureAwait(false);
         if (_running is { } running)
         {
@@ -148,7 +149,9 @@ public sealed class PortmapFleet : IAsyncDisposable
             // After the end of the lease's term: a claim that is answered later sees that end itself.
             Owners.LoseAll();
             await (_options.KeepEntriesOnStop
-                ? _lease.LeaveAsync(_publisher?.Ended(isKept[false], [.. isKept[true].Select(claim => claim.Epoch)]) ?? [])
+                ? _lease.LeaveAsync(
+                    _publisher?.Ended(isKept[false], [.. isKept[true].Select(claim => claim.Epoch)]) ?? [],
+                    lease => Owners.SweepAsync(lease, isKept[true].Select(claim => claim.Owner).ToHashSet(StringComparer.Ordinal)))
                 : _lease.RevokeAsync()).ConfigureAwait(false);
         }
 
@@ -186,7 +189,7 @@ public sealed class PortmapFleet : IAsyncDisposable
     {
         try
         {
-            FleetClaim claim = await Owners.ClaimAsync(owner).ConfigureAwait(false);
+            FleetClaim claim = await Owners.ClaimAsync(owner, isOfRegistry: true, CancellationToken.None).ConfigureAwait(false);
             return (claim.Epoch, () => claim.IsHeld, claim.Lost, claim);
         }
         catch (ObjectDisposedException)

@@ -167,7 +167,9 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
 
     /// <summary>Leaves everything but some keys for the rest of its time, and the name to whoever
     /// comes next; one request for each 127 keys.</summary>
-    public async Task LeaveAsync(IEnumerable<ByteString> besides)
+    /// <param name="besides">These keys.</param>
+    /// <param name="sweepAsync">Takes other keys of the lease back, before the name is left.</param>
+    public async Task LeaveAsync(IEnumerable<ByteString> besides, Func<long, Task> sweepAsync)
     {
         if (_lastId == 0)
         {
@@ -178,6 +180,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
         HostRecord left = _record with { Instance = Guid.Empty };
         try
         {
+            await sweepAsync(_lastId).ConfigureAwait(false);
             while (parts.TryDequeue(out ByteString[]? deleted))
             {
                 // Each one is a fence too: no batch that is still on its way puts the keys there again.

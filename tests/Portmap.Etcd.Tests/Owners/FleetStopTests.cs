@@ -47,6 +47,49 @@ public class FleetStopTests
         }
     }
 
+    /// <summary>The lease stays, and with it whatever nobody takes back.</summary>
+    [NeedsTheory("etcd")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Dispose_KeepEntriesOnStopWhileManyClaim_WhatWasRefusedLeavesNoKey(bool isAcquired)
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start(
+            "a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl, options.RequestTimeout) = (true, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(30)), isPublishing: isAcquired);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+        (string Owner, Task Claim)[] claims = [.. Names("late").Select(owner => (owner, isAcquired
+            ? a.Registry!.AcquireAsync(new PortRequest(owner) { Scope = PortScope.Fleet }).AsTask()
+            : (Task)a.Fleet.Owners.ClaimAsync(owner)))];
+        await await Task.WhenAny(claims.Select(one => one.Claim)).Within();
+
+        await a.Fleet.DisposeAsync().AsTask().Within();
+
+        await Task.WhenAll(claims.Select(one => one.Claim)).ContinueWith(_ => { }, TaskScheduler.Default).Within();
+        foreach ((string owner, Task claim) in claims.Where(one => isAcquired || one.Claim.IsFaulted))
+        {
+            (await etcd.EpochOfAsync(owner)).Should().BeNull("nobody holds {0}, and no other host could claim it for ten minutes", owner);
+        }
+    }
+
+    /// <summary>The key of a request that was given up and came late, or that nobody could take
+    /// back.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Dispose_KeepEntriesOnStop_AKeyThatNobodyHoldsGoes()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start(
+            "a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl, options.AuditInterval) = (true, TimeSpan.FromMinutes(10), TimeSpan.FromDays(1)), isPublishing: false);
+        FleetClaim kept = await a.Fleet.Owners.ClaimAsync("kept").Within();
+        await a.Fleet.Owners.ClaimAsync("acquired", isOfRegistry: true, CancellationToken.None).Within();   // it has no port yet, and gets none
+        await etcd.CtlAsync("put", $"--lease={await etcd.LeaseOfAsync("a")}", "/portmap/v1/o/given-up", """{"host":"a","claim":"1"}""");
+
+        await a.Fleet.DisposeAsync().AsTask().Within();
+
+        (await etcd.EpochOfAsync("given-up")).Should().BeNull();
+        (await etcd.EpochOfAsync("acquired")).Should().BeNull();
+        (await etcd.EpochOfAsync("kept")).Should().Be(kept.Epoch);
+    }
+
     /// <summary>Etcd answers a claim while the others are told that they are lost.</summary>
     [NeedsFact("etcd")]
     public async Task Dispose_ClaimIsAnsweredMeanwhile_IsLostToo()
