@@ -48,7 +48,8 @@ public sealed class FleetMap
     public bool IsRefusing => _options.MaxStaleness != Timeout.InfiniteTimeSpan && Staleness > _options.MaxStaleness;
 
     /// <summary>Completes when the map holds the whole fleet for the first time; never without
-    /// <see cref="PortmapFleetOptions.Mirror"/>.</summary>
+    /// <see cref="PortmapFleetOptions.Mirror"/>. It is cancelled when the fleet is disposed
+    /// before that.</summary>
     public Task WhenListed => _follower.WhenListed;
 
     /// <summary>Finds who serves an owner. It reads memory only, waits for nobody, and allocates

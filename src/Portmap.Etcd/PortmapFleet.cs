@@ -86,7 +86,7 @@ public sealed class PortmapFleet : IAsyncDisposable
 
     /// <summary>How this host's part is doing now.</summary>
     public FleetStatus Status => new(
-        _options.ReadOnly ? _follower is { Trouble: null, WhenListed.IsCompleted: true } : _lease.Current is { } term && term.Left > TimeSpan.Zero,
+        _options.ReadOnly ? _follower is { Trouble: null, WhenListed.IsCompletedSuccessfully: true } : _lease.Current is { } term && term.Left > TimeSpan.Zero,
         _publisher?.IsPublished ?? false,
         _publisher?.Dirty.Count ?? 0,
         (_options.ReadOnly ? null : _lease.Trouble) ?? _publisher?.Trouble ?? (_options.Mirror ? _follower.Trouble : null))
@@ -156,6 +156,7 @@ public sealed class PortmapFleet : IAsyncDisposable
         }
 
         _subscribers.End();
+        _follower.End();
         _client.Dispose();
         _metrics.Dispose();
     }

@@ -39,7 +39,8 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
     public required FleetMetrics Metrics { get; init; }
 
-    /// <summary>Completes with the first listing.</summary>
+    /// <summary>Completes with the first listing, and is cancelled by <see cref="End"/> before
+    /// it.</summary>
     public Task WhenListed => _listed.Task;
 
     /// <summary>How old the mirror may be; <see cref="TimeSpan.MaxValue"/> before the first
@@ -51,6 +52,9 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
 
     /// <summary>Etcd answered last that this host may not.</summary>
     public bool IsDenied => Volatile.Read(ref _isDenied);
+
+    /// <summary>There will be no listing any more: nobody is to wait for it.</summary>
+    public void End() => _listed.TrySetCanceled();
 
     public async Task RunAsync(CancellationToken stop)
     {

@@ -52,6 +52,24 @@ public class ClaimTimeTests
         (await lease.Invoking(one => one.Within()).Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.NoFleet);
     }
 
-    private static PortmapFleet Make(PortRegistry? registry = null) => new(
-        new PortmapFleetOptions { Endpoints = $"http://{PortBlock.TakeLoopback()}:{PortBlock.TakeOne()}", RequestTimeout = TimeSpan.FromMinutes(1), Mirror = false }, registry);
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WhenListed_DisposedBeforeTheFirstListing_IsCancelled(bool isStarted)
+    {
+        PortmapFleet fleet = Make(isLooking: true);
+        if (isStarted)
+        {
+            fleet.Start();
+        }
+
+        Task listed = fleet.Map.WhenListed;
+        await fleet.DisposeAsync().AsTask().Within();
+
+        await listed.Invoking(one => one.Within()).Should().ThrowAsync<OperationCanceledException>();
+        fleet.Status.IsConnected.Should().BeFalse();
+    }
+
+    private static PortmapFleet Make(PortRegistry? registry = null, bool isLooking = false) => new(
+        new PortmapFleetOptions { Endpoints = $"http://{PortBlock.TakeLoopback()}:{PortBlock.TakeOne()}", RequestTimeout = TimeSpan.FromMinutes(1), Mirror = isLooking, ReadOnly = isLooking }, registry);
 }
