@@ -36,7 +36,7 @@ internal static class Connection
         RpcCaller? caller = null;
         try
         {
-            caller = new RpcCaller(await OpenAsync(endpoint, either.Token).ConfigureAwait(false), endpoint, options);
+            caller = new RpcCaller(await OpenAsync(endpoint, options, either.Token).ConfigureAwait(false), endpoint, options);
             Task answered = caller.PingAsync(either.Token);
             begin?.Invoke(caller);
             await answered.ConfigureAwait(false);
@@ -64,13 +64,13 @@ internal static class Connection
     /// itself.</summary>
     /// <exception cref="SocketException">Nobody accepts connections there.</exception>
     /// <exception cref="OperationCanceledException">The token fired first.</exception>
-    private static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    private static async Task<Stream> OpenAsync(PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                return await OpenOnceAsync(endpoint, cancellationToken).ConfigureAwait(false);
+                return await OpenOnceAsync(endpoint, options, cancellationToken).ConfigureAwait(false);
             }
             catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock && endpoint.Path is not null)
             {
@@ -79,7 +79,7 @@ internal static class Connection
         }
     }
 
-    private static async Task<Stream> OpenOnceAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    private static async Task<Stream> OpenOnceAsync(PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken)
     {
         var socket = new Socket(endpoint.Family, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -87,7 +87,7 @@ internal static class Connection
             await socket.ConnectAsync(endpoint.EndPoint, cancellationToken).ConfigureAwait(false);
             if (endpoint.Path is null)
             {
-                TcpSocket.Prepare(socket);
+                TcpSocket.Prepare(socket, options.CallTimeout);
             }
 
             return new NetworkStream(socket, ownsSocket: true);

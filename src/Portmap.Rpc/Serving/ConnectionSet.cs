@@ -206,7 +206,7 @@ internal sealed class ConnectionSet : IDisposable
         {
             if (socket.AddressFamily != AddressFamily.Unix)
             {
-                TcpSocket.Prepare(socket);
+                TcpSocket.Prepare(socket, _context.Limits.Record);
             }
 
             Serve(new NetworkStream(socket, ownsSocket: true), _context.Trust.Identify(socket));

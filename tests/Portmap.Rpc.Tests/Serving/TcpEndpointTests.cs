@@ -53,10 +53,44 @@ public sealed class TcpEndpointTests : AsyncTest
     {
         const int Tcp = 6, UserTimeout = 18;   // TCP_USER_TIMEOUT, tcp(7)
         using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        TcpSocket.Prepare(socket);
+        TcpSocket.Prepare(socket, TimeSpan.FromSeconds(30));
         byte[] milliseconds = new byte[sizeof(int)];
         socket.GetRawSocketOption(Tcp, UserTimeout, milliseconds);
         BitConverter.ToInt32(milliseconds).Should().Be(120_000);
+    }
+
+    /// <summary>The kernel ends what takes nothing by the same limit, although it answers.</summary>
+    [Fact]
+    public async Task Connection_OverTcpWhereRecordsAndCallsMayTakeLonger_EndsNoEarlier()
+    {
+        const int Tcp = 6, UserTimeout = 18;   // TCP_USER_TIMEOUT, tcp(7)
+        await using PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0", options => options.RecordTimeout = TimeSpan.FromMinutes(10));
+        await server.StartAsync().Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0], new PortmapClientOptions { CallTimeout = TimeSpan.FromMinutes(15) }).Within();
+        await client.PingAsync().Within();
+
+        string here = server.Endpoints[0].Address!.ToString();
+        Dictionary<bool, int> byEnd = [];
+        foreach (string file in Directory.GetFiles("/proc/self/fd"))
+        {
+            using SafeSocketHandle handle = new(nint.Parse(Path.GetFileName(file), System.Globalization.CultureInfo.InvariantCulture), ownsHandle: false);
+            try
+            {
+                using Socket socket = new(handle);   // of all there are in this process
+                if (socket.RemoteEndPoint is { } remote && (remote.ToString() == here || socket.LocalEndPoint!.ToString() == here))
+                {
+                    byte[] milliseconds = new byte[sizeof(int)];
+                    socket.GetRawSocketOption(Tcp, UserTimeout, milliseconds);
+                    byEnd[remote.ToString() == here] = BitConverter.ToInt32(milliseconds);
+                }
+            }
+            catch (Exception e) when (e is SocketException or ArgumentException or ObjectDisposedException)
+            {
+                // No socket, or one that does not lead anywhere.
+            }
+        }
+
+        byEnd.Should().Equal(new Dictionary<bool, int> { [false] = 601_000, [true] = 901_000 });
     }
 
     [Fact]
