@@ -1,5 +1,4 @@
 using System.Globalization;
-using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -27,15 +26,17 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     private PeerSocket? _socket;
     private bool _isLookedAt;
 
-    /// <summary>When the process began that connected, as <see cref="ProcessStat.StartOf"/>
-    /// said then; null where nobody asked.</summary>
+    /// <summary>When the process began that connected, as <see cref="ProcessDescriptors.StartOf"/>
+    /// said then; null where nobody asked, or could look: it is believed then.</summary>
     public long? ProcessStart { get; init; }
 
     /// <summary>
     /// Whether its number is not another process' by now: the one that connected may have died, and
-    /// left the connection to a child.
+    /// left the connection to a child. Null when nobody could look.
     /// </summary>
-    public bool HasItsNumber => ProcessStart is not { } start || ProcessStat.StartOf(ProcessId) == start;
+    public bool? HasItsNumber => ProcessStart is not { } start ? true
+        : ProcessDescriptors.StartOf(ProcessId) is { } now ? now == start
+        : null;
 
     /// <summary>What connections are counted by: the process, or the address.</summary>
     public string Origin { get; init; } = Address;

@@ -154,9 +154,18 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         int process = claimedProcessId <= 0 ? _lastClaim ?? peer.ProcessId
             : _sessions.ContainsKey(claimedProcessId) ? claimedProcessId
             : peer.Resolve(claimedProcessId);
-        if (process == peer.ProcessId && !_sessions.ContainsKey(process) && !peer.HasItsNumber)
+        if (process == peer.ProcessId && !_sessions.ContainsKey(process))
         {
-            process = 0;
+            // By a guess it would be one process now and another one from the next call on.
+            process = peer.HasItsNumber switch
+            {
+                true => process,
+                false => 0,
+                null => throw new PortRefusedException(new PortRefusal(
+                    PortRefusalReason.LimitReached,
+                    "The daemon has no descriptor left to look at the process that calls (ulimit -n, LimitNOFILE= of systemd). Try again, or give it more.")
+                { Owner = owner }),
+            };
         }
 
         return _sessions.TryGetValue(process, out PortSession? session) ? session : Open(process, owner);

@@ -237,7 +237,7 @@ public class TrustTests
     [Fact]
     public void StartOf_ThisProcess_IsOnlyItsOwn()
     {
-        long start = ProcessDescriptors.StartOf(Environment.ProcessId);
+        long start = ProcessDescriptors.StartOf(Environment.ProcessId)!.Value;
 
         start.Should().Be(long.Parse(File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19], System.Globalization.CultureInfo.InvariantCulture)).And.BePositive();
         ProcessDescriptors.StartOf(1).Should().NotBe(start);
