@@ -11,18 +11,19 @@ namespace Portmap.Rpc;
 public sealed class RpcCall
 {
     private readonly XdrWriter _results;
+    private readonly Func<int?> _processId;
     private readonly Func<bool> _mayChange;
     private XdrReader _arguments;
 
     /// <param name="results">Where the answer is written to.</param>
-    /// <param name="processId">Who calls, or null.</param>
+    /// <param name="processId">Who calls, or null; it may ask the kernel.</param>
     /// <param name="mayChange">Whether the caller may change anything; it may ask the
     /// kernel.</param>
-    internal RpcCall(XdrWriter results, int? processId, Func<bool> mayChange)
+    internal RpcCall(XdrWriter results, Func<int?> processId, Func<bool> mayChange)
     {
         _results = results;
         _mayChange = mayChange;
-        ProcessId = processId;
+        _processId = processId;
     }
 
     /// <summary>The procedure that is called.</summary>
@@ -46,9 +47,10 @@ public sealed class RpcCall
 
     /// <summary>
     /// The calling process as the kernel names it for a Unix socket, or null where it does not
-    /// (TCP, another pid namespace).
+    /// (TCP, another pid namespace), or where its number is another process' by now: each read
+    /// looks.
     /// </summary>
-    public int? ProcessId { get; }
+    public int? ProcessId => _processId();
 
     /// <summary>
     /// Whether the server's options let this caller change anything; a program that changes

@@ -56,7 +56,7 @@ internal sealed partial class RpcConnection : IDisposable
         _stream = stream;
         Peer = peer;
         Sessions = new ConnectionSessions(context, peer, StopReading);
-        _call = new RpcCall(_out, peer.ProcessId > 0 ? peer.ProcessId : null, () => peer.MayChange);
+        _call = new RpcCall(_out, () => peer.ProcessId > 0 && peer.HasItsNumber == true ? peer.ProcessId : null, () => peer.MayChange);
         _ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
 

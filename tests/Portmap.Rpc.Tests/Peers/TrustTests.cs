@@ -268,6 +268,17 @@ public class TrustTests
         (await harness.Open(harness.Context.Trust.OfUnix(Stranger, 0)).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(1)));
     }
 
+    [Fact]
+    public async Task Program_OfTheHost_IsNotToldTheNumberThatIsAnotherProcessesByNow()
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowedUserIds = { Nobody }, Programs = { new AskingProgram(version: 2) } });
+        Peer connected = harness.Context.Trust.OfUnix(Environment.ProcessId, Nobody);
+        byte[] call = Wire.Call(1, AskingProgram.Id, 2, 1, []);
+
+        (await harness.Open(connected).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words((uint)Environment.ProcessId)));
+        (await harness.Open(connected with { ProcessStart = connected.ProcessStart - 1 }).ExchangeAsync(call)).Should().Equal(Wire.Success(1, Wire.Words(0)));
+    }
+
     /// <summary>A kernel that knows one user, and one process that has the socket.</summary>
     private sealed class CountedSight(uint? user) : PeerSight
     {
@@ -291,19 +302,29 @@ public class TrustTests
         }
     }
 
-    private sealed class AskingProgram : IRpcProgram
+    /// <summary>Tells what it is told: whether its caller may change anything, or which process that
+    /// is.</summary>
+    private sealed class AskingProgram(uint version = 1) : IRpcProgram
     {
         public const uint Id = 0x4321;
 
         public uint Number => Id;
 
-        public uint Version => 1;
+        public uint Version => version;
 
         public string Name => "Asking";
 
         public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
         {
-            request.WriteBoolean(request.MayChange);
+            if (version == 1)
+            {
+                request.WriteBoolean(request.MayChange);
+            }
+            else
+            {
+                request.WriteInt32(request.ProcessId ?? 0);
+            }
+
             return ValueTask.FromResult(true);
         }
     }
