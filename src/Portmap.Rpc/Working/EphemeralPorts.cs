@@ -11,19 +11,23 @@ internal static class EphemeralPorts
     private const int IpProtoIp = 0;
     private const int IpLocalPortRange = 51;
 
-    /// <summary>
-    /// The part of a range that the kernel also hands out to others, or <c>default</c> when it has
-    /// none or does not say.
-    /// </summary>
-    public static PortRange OverlapWith(PortRange range)
-    {
-        if (!PortRange.TryParse(KernelSettings.EphemeralRange(), out PortRange ephemeral))
-        {
-            return default;
-        }
+    /// <summary>Its range, or <c>default</c> where it does not say.</summary>
+    /// <param name="proc">Where the kernel's files are.</param>
+    public static PortRange Range(string proc) => PortRange.TryParse(KernelSettings.EphemeralRange(proc), out PortRange ephemeral) ? ephemeral : default;
 
-        int first = Math.Max(range.First, ephemeral.First), last = Math.Min(range.Last, ephemeral.Last);
-        return first <= last ? new PortRange(first, last) : default;
+    /// <summary>The ports that it leaves alone all the same, because an administrator has reserved
+    /// them (ip_local_reserved_ports), in ascending order.</summary>
+    /// <param name="proc">Where the kernel's files are.</param>
+    public static IEnumerable<PortRange> Reserved(string proc)
+    {
+        // The kernel takes 0, which is no port.
+        foreach (string part in KernelSettings.ReadText($"{proc}/sys/net/ipv4/ip_local_reserved_ports").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (PortRange.TryParse(part.StartsWith("0-", StringComparison.Ordinal) ? $"1{part[1..]}" : part, out PortRange range))
+            {
+                yield return range;
+            }
+        }
     }
 
     /// <summary>

@@ -6,11 +6,15 @@ namespace Portmap.Rpc.Working;
 /// </summary>
 internal sealed class PickRanges
 {
-    public PickRanges(IReadOnlyList<PortRange> ranges)
+    /// <param name="ranges">The ranges, as they were written.</param>
+    /// <param name="proc">Where the kernel's files are.</param>
+    public PickRanges(IReadOnlyList<PortRange> ranges, string proc = KernelSettings.Proc)
     {
         All = ranges;
-        Overlap = [.. ranges.Select(EphemeralPorts.OverlapWith).Where(part => part.Count != 0)];
-        Outside = [.. ranges.SelectMany(OutsideOf)];
+        PortRange kernels = EphemeralPorts.Range(proc);
+        IReadOnlyList<PortRange> handedOut = kernels.Count == 0 ? [] : [.. Without(kernels, EphemeralPorts.Reserved(proc))];
+        Outside = [.. ranges.SelectMany(range => Without(range, handedOut))];
+        Overlap = [.. ranges.SelectMany(range => Without(range, Without(range, handedOut)))];
     }
 
     /// <summary>The ranges, as they were written.</summary>
@@ -44,25 +48,25 @@ internal sealed class PickRanges
         return ranges[at];
     }
 
-    public override string ToString() => string.Join(',', All);
-
-    private static IEnumerable<PortRange> OutsideOf(PortRange range)
+    /// <summary>What is left of a range without others, which stand in ascending order.</summary>
+    private static IEnumerable<PortRange> Without(PortRange range, IEnumerable<PortRange> others)
     {
-        PortRange overlap = EphemeralPorts.OverlapWith(range);
-        if (overlap.Count == 0)
+        int first = range.First;
+        foreach (PortRange other in others)
         {
-            yield return range;
-            yield break;
+            if (other.First > first && first <= range.Last)
+            {
+                yield return new PortRange(first, Math.Min(other.First - 1, range.Last));
+            }
+
+            first = Math.Max(first, other.Last + 1);
         }
 
-        if (range.First < overlap.First)
+        if (first <= range.Last)
         {
-            yield return new PortRange(range.First, overlap.First - 1);
-        }
-
-        if (range.Last > overlap.Last)
-        {
-            yield return new PortRange(overlap.Last + 1, range.Last);
+            yield return new PortRange(first, range.Last);
         }
     }
+
+    public override string ToString() => string.Join(',', All);
 }

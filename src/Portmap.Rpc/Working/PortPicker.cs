@@ -9,7 +9,8 @@ namespace Portmap.Rpc.Working;
 /// <remarks>
 /// Ports that the kernel never hands out by itself come first: nobody's outgoing connection sits on
 /// them. Then the kernel chooses inside the part it knows; at last every number of the range is
-/// tried once, so that the range fills to the end.
+/// tried, so that the range fills to the end: those that are free, and only then those that others
+/// have bound and do not listen on. One of these may be somebody's whose program is just starting.
 /// </remarks>
 internal sealed class PortPicker(WorkerSettings settings, Random random)
 {
@@ -77,13 +78,15 @@ internal sealed class PortPicker(WorkerSettings settings, Random random)
         return null;
     }
 
-    private ListeningSockets? TryAll(IReadOnlyList<PortRange> ranges)
+    private ListeningSockets? TryAll(IReadOnlyList<PortRange> ranges) => TryAll(ranges, isInsisted: false) ?? TryAll(ranges, isInsisted: true);
+
+    private ListeningSockets? TryAll(IReadOnlyList<PortRange> ranges, bool isInsisted)
     {
         int count = PickRanges.Count(ranges), start = random.Next(count);
         for (int i = 0; i < count; i++)
         {
             int port = PickRanges.At(ranges, (start + i) % count);
-            if (!IsExcluded(port) && Open(port, isInsisted: true) is { } sockets)
+            if (!IsExcluded(port) && Open(port, isInsisted) is { } sockets)
             {
                 return sockets;
             }

@@ -228,6 +228,22 @@ public sealed class WorkerPortTests : AsyncTest
         }
     }
 
+    /// <summary>As before, where each number of the range has to be tried.</summary>
+    [Fact]
+    public void TryPick_AllInTurnAndThePortThatAnotherIsAboutToListenOnFirst_IsLeftToIt()
+    {
+        int port = _range.First;
+        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Native.SocketOptions.SetReuseAddress(other, isOn: true);
+        other.Bind(new IPEndPoint(PortBlock.Loopback, port));
+        WorkerPortOptions options = Options();
+        options.Ports = new PortRange(port, port + 1).ToString();
+
+        using ListeningSockets? picked = new PortPicker(WorkerSettings.Resolve(options), new NoChance()).TryPick();
+
+        picked!.Port.Should().Be(port + 1, "it is free, and the other one is somebody's");
+    }
+
     [Fact]
     public async Task Listen_OnAllAddresses_IsReachedOverBothFamilies()
     {
