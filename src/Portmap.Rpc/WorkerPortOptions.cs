@@ -30,19 +30,23 @@ public sealed class WorkerPortOptions
     public string? Endpoint { get; set; }
 
     /// <summary>The name the port is held under.</summary>
-    /// <value>null takes PORTMAP_OWNER, which must be set then.</value>
+    /// <value>
+    /// null takes PORTMAP_OWNER, which must be set then. With another one than that, PORTMAP_PORT
+    /// and PORTMAP_EPOCH do not count: they are of its lease.
+    /// </value>
     public string? Owner { get; set; }
 
     /// <summary>The port to listen on.</summary>
     /// <value>
     /// 1 to 65535, or 0: this process picks one inside <see cref="Ports"/>. null takes
-    /// PORTMAP_PORT, else 0.
+    /// PORTMAP_PORT, if it is of <see cref="Owner"/>, else 0.
     /// </value>
     public int? Port { get; set; }
 
     /// <summary>The fencing token of the lease.</summary>
     /// <value>
-    /// null takes PORTMAP_EPOCH; 0, there or here, when nobody acquired for this process.
+    /// null takes PORTMAP_EPOCH, if it is of <see cref="Owner"/>; 0, there or here, when nobody
+    /// acquired for this process.
     /// </value>
     public long? Epoch { get; set; }
 

@@ -66,13 +66,17 @@ internal sealed record WorkerSettings
         CheckTime(options.KeepConnection, TimeSpan.Zero, nameof(options.KeepConnection), mayBeInfinite: false);
         PortmapVariables.CheckName(options.Name, nameof(options.Name));
         Told told = new(options.Name);
-        int port = (int)told.Number(options.Port, nameof(options.Port), PortmapVariables.Port, (0, 65_535, 0));
-        long epoch = told.Number(options.Epoch, nameof(options.Epoch), PortmapVariables.Epoch, (0, long.MaxValue, 0));
+
+        // A lease is of one owner, and what is said of its port and epoch is not said of another.
+        string? toldOwner = told.Get(PortmapVariables.Owner);
+        int? none = options.Owner is not null && toldOwner is not null && options.Owner != toldOwner ? 0 : null;
+        int port = (int)told.Number(options.Port ?? none, nameof(options.Port), PortmapVariables.Port, (0, 65_535, 0));
+        long epoch = told.Number(options.Epoch ?? none, nameof(options.Epoch), PortmapVariables.Epoch, (0, long.MaxValue, 0));
         IReadOnlyList<PortRange>? ranges = RangesOf(told.Find(options.Ports, nameof(options.Ports), PortmapVariables.Range));
         return new WorkerSettings
         {
             Endpoint = options.Endpoint is { } endpoint ? PortmapEnvironment.ParseEndpoint(endpoint, nameof(options.Endpoint)) : told.Endpoint,
-            Owner = options.Owner ?? told.Get(PortmapVariables.Owner) ?? throw told.NoOwner(),
+            Owner = options.Owner ?? toldOwner ?? throw told.NoOwner(),
             Port = port,
             Epoch = epoch,
             IsToldWhere = port != 0 || epoch != 0 || ranges is not null,

@@ -641,6 +641,47 @@ public sealed class WorkerPortTests : AsyncTest
         });
     }
 
+    /// <summary>An epoch is of the owner of its lease, and the port with it.</summary>
+    [Theory]
+    [InlineData("web", 20_001, 7)]
+    [InlineData("web/admin", 0, 0)]
+    public void Environment_OfAnotherOwner_IsNotReadForThePortAndTheEpoch(string owner, int port, long epoch)
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        foreach ((string variable, string value) in ((string, string)[])[("OWNER", "web"), ("PORT", "20001"), ("EPOCH", "7"), ("RANGE", "20000-20009")])
+        {
+            start.Environment["PORTMAP_" + variable] = value;
+        }
+
+        WorkerSettings settings = In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Owner = owner }));
+
+        settings.Should().BeEquivalentTo(new { Owner = owner, Port = port, Epoch = epoch, ToldPorts = "20000-20009", IsToldWhere = true });
+    }
+
+    [Fact]
+    public void Environment_WithoutAnOwner_IsReadForThatOfTheOptions()
+    {
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        (start.Environment["PORTMAP_PORT"], start.Environment["PORTMAP_EPOCH"]) = ("20001", "7");
+
+        In(start, () => WorkerSettings.Resolve(new WorkerPortOptions { Owner = "web" })).Should().BeEquivalentTo(new { Port = 20_001, Epoch = 7L });
+    }
+
+    [Fact]
+    public async Task Listen_ForAnotherOwnerThanTheLeaseIsOf_LeavesTheLeaseToItsOwner()
+    {
+        await _server.StartAsync().Within();
+        PortLease lease = await _registry.AcquireAsync(new PortRequest("web") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
+        System.Diagnostics.ProcessStartInfo start = new("worker");
+        lease.PrepareStart(start, Endpoint);
+        lease.OpenGate();
+
+        await using WorkerPort admin = await In(start, () => WorkerPort.ListenAsync(new WorkerPortOptions { Owner = "web/admin", Address = PortBlock.Loopback })).Within();
+        await using WorkerPort web = await In(start, () => WorkerPort.ListenAsync(new WorkerPortOptions { Address = PortBlock.Loopback })).Within();
+
+        (await lease.WhenBound.Within()).Port.Should().Be(lease.Port).And.Be(web.Port).And.NotBe(admin.Port);
+    }
+
     [Fact]
     public void Environment_WithoutThePortThatIsAskedFor_NamesThoseThatAreThere()
     {
