@@ -46,7 +46,7 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
 
                 if (_client is not null)
                 {
-                    return await call(_client, cancellationToken).ConfigureAwait(false);
+                    return await (_isKept ? CallOverKeptAsync(_client, call, left, cancellationToken) : call(_client, cancellationToken)).ConfigureAwait(false);
                 }
 
                 (_client, Task<T> answer) = await PortmapClient.ConnectAsync(
@@ -72,6 +72,33 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
 
             await Task.Delay(delay, settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>
+    /// As over a new connection: the daemon has to answer within the time that is left before it
+    /// counts as one that serves, and the call is behind that on its way already.
+    /// </summary>
+    /// <exception cref="IOException">It did not answer; the connection is closed.</exception>
+    private async Task<T> CallOverKeptAsync<T>(PortmapClient client, Func<PortmapClient, CancellationToken, Task<T>> call, TimeSpan left, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource limit = new(left > s_leastAttempt ? left : s_leastAttempt, settings.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        Task answered = client.PingAsync(either.Token);
+        Task<T> answer = call(client, cancellationToken);
+        try
+        {
+            await answered.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            await DisposeAsync().ConfigureAwait(false);
+            await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // it ended with the connection
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new IOException("The connection that was kept is of no use any more.", e);
+        }
+
+        _isKept = false;   // as good as a new one
+        return await answer.ConfigureAwait(false);
     }
 
     /// <summary>Hands the connection over to whoever keeps the worker signed in.</summary>

@@ -15,6 +15,7 @@ internal sealed class LineToDaemon : IAsyncDisposable
     private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously), _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously), _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _connections;
     private volatile bool _holds;
+    private volatile int _heldUntil;
 
     /// <param name="path">Where workers connect.</param>
     /// <param name="daemon">The daemon's own socket.</param>
@@ -65,6 +66,9 @@ internal sealed class LineToDaemon : IAsyncDisposable
     /// <summary>From now on calls wait on their way to the daemon.</summary>
     public void HoldCalls() => _holds = true;
 
+    /// <summary>As <see cref="HoldCalls"/>, over the connections that there are.</summary>
+    public void HoldCallsOfOpenConnections() => _heldUntil = Connections;
+
     /// <summary>Completes when a call is held.</summary>
     public Task Held => _held.Task;
 
@@ -89,7 +93,8 @@ internal sealed class LineToDaemon : IAsyncDisposable
             while (true)
             {
                 Socket worker = await _listener.AcceptAsync(_end.Token);
-                serving.Add(ServeAsync(worker, _faultOf(Interlocked.Increment(ref _connections))));
+                int number = Interlocked.Increment(ref _connections);
+                serving.Add(ServeAsync(worker, number, _faultOf(number)));
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -98,7 +103,7 @@ internal sealed class LineToDaemon : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(Socket worker, Fault fault)
+    private async Task ServeAsync(Socket worker, int number, Fault fault)
     {
         using Socket daemon = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         using (worker)
@@ -129,13 +134,13 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 await daemon.ConnectAsync(new UnixDomainSocketEndPoint(_daemon), _end.Token);
                 if (fault == Fault.None)
                 {
-                    await Task.WhenAny(RelayAsync(worker, daemon, areCalls: true), RelayAsync(daemon, worker, areCalls: false));
+                    await Task.WhenAny(RelayAsync(worker, daemon, callsOf: number), RelayAsync(daemon, worker));
                     return;
                 }
 
                 byte[] buffer = new byte[65_536];
                 await daemon.SendAsync(await ReadCallAsync(worker), _end.Token);
-                await RelayOnceAsync(daemon, worker, buffer, areCalls: false);
+                await RelayOnceAsync(daemon, worker, buffer);
                 byte[] second = await ReadCallAsync(worker);
                 if (fault == Fault.LosesTheSecondAnswer)
                 {
@@ -175,18 +180,18 @@ internal sealed class LineToDaemon : IAsyncDisposable
         return call;
     }
 
-    private async Task RelayAsync(Socket from, Socket to, bool areCalls)
+    private async Task RelayAsync(Socket from, Socket to, int callsOf = 0)
     {
         byte[] buffer = new byte[65_536];
-        while (await RelayOnceAsync(from, to, buffer, areCalls))
+        while (await RelayOnceAsync(from, to, buffer, callsOf))
         {
         }
     }
 
-    private async Task<bool> RelayOnceAsync(Socket from, Socket to, byte[] buffer, bool areCalls)
+    private async Task<bool> RelayOnceAsync(Socket from, Socket to, byte[] buffer, int callsOf = 0)
     {
         int count = await from.ReceiveAsync(buffer, _end.Token);
-        if (areCalls && _holds)
+        if (callsOf != 0 && (_holds || callsOf <= _heldUntil))
         {
             _held.TrySetResult();
             await _letGo.Task.WaitAsync(_end.Token);

@@ -211,6 +211,47 @@ public sealed class UnreachableDaemonTests : AsyncTest
     }
 
     [Fact]
+    public async Task Listen_OverAKeptConnectionOfADaemonThatHangs_IsUnreachableInTime()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.CallTimeout = Timeout.InfiniteTimeSpan;
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        line.HoldCalls();   // its connections stay, and nothing is answered
+        options.ConnectTimeout = s_short;
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*ConnectTimeout*");
+    }
+
+    /// <summary>The daemon that takes nothing more from this connection takes the next one.</summary>
+    [Fact]
+    public async Task Listen_OverAKeptConnectionThatIsSilent_SignsInOverANewOne()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.CallTimeout = Timeout.InfiniteTimeSpan;
+        options.ConnectTimeout = TimeSpan.FromSeconds(2);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        line.HoldCallsOfOpenConnections();
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+        line.Connections.Should().Be(2);
+    }
+
+    [Fact]
     public async Task Listen_AfterAWorkerOfAnotherEndpointKeptItsConnection_MakesItsOwn()
     {
         await _server.StartAsync().Within();
