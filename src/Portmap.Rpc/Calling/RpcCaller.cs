@@ -151,6 +151,19 @@ internal sealed class RpcCaller : IAsyncDisposable
             await _gate.WaitAsync(either.Token).ConfigureAwait(false);
         }
 
+        // Who gives up goes. The write goes on: half a record would take the connection's other
+        // calls with it.
+        if (await WriteAsync(xid, procedure, arguments).WaitAsync(cancellationToken).ConfigureAwait(false) is { } broken)
+        {
+            throw broken;
+        }
+    }
+
+    /// <summary>Writes one record, and leaves the gate. A daemon that takes nothing for the whole
+    /// limit of a call ends the connection.</summary>
+    /// <returns>Null, or why it could not be written.</returns>
+    private async Task<IOException?> WriteAsync(uint xid, uint procedure, Action<XdrWriter> arguments)
+    {
         try
         {
             _out.Clear();
@@ -158,16 +171,22 @@ internal sealed class RpcCaller : IAsyncDisposable
             arguments(_out);
             _out.EndRecord(start);
 
-            // Not the caller's token: half a record would take the connection's other calls with
-            // it. A daemon that takes nothing for the whole limit of a call does end the
-            // connection.
-            using CancellationTokenRegistration stuck = limit.UnsafeRegister(
+            ValueTask writing = _stream.WriteAsync(_out.Written, _ended.Token);
+            if (writing.IsCompleted)
+            {
+                await writing.ConfigureAwait(false);
+                return null;
+            }
+
+            using CancellationTokenSource limit = new(_callTimeout, _timeProvider);
+            using CancellationTokenRegistration stuck = limit.Token.UnsafeRegister(
                 static state => ((RpcCaller)state!).End(new TimeoutException("the daemon did not take what was sent to it")), this);
-            await _stream.WriteAsync(_out.Written, _ended.Token).ConfigureAwait(false);
+            await writing.ConfigureAwait(false);
+            return null;
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
         {
-            throw Broken(Volatile.Read(ref _end) ?? e);
+            return Broken(Volatile.Read(ref _end) ?? e);
         }
         finally
         {

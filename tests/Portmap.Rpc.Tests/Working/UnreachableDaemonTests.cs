@@ -463,6 +463,51 @@ public sealed class UnreachableDaemonTests : AsyncTest
         }
     }
 
+    [Fact]
+    public async Task Call_CancelledWhileNobodyTakesItFromTheSocket_EndsAtOnce()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream deaf = theirs;
+        await using PortmapClient client = PortmapClient.Over(ours, PortmapEndpoint.Parse(Endpoint), options: new PortmapClientOptions { CallTimeout = Timeout.InfiniteTimeSpan });
+        using CancellationTokenSource given = new();
+        List<Task<PortEntry?>> calls = [];
+        while (!ours.HeldBack.IsCompleted)
+        {
+            calls.Add(client.GetEntryAsync(new string('x', 4_000), cancellationToken: given.Token));
+        }
+
+        await given.CancelAsync();
+
+        foreach (Task<PortEntry?> call in calls)
+        {
+            await FluentActions.Awaiting(() => call.Within()).Should().ThrowAsync<OperationCanceledException>();
+        }
+
+        client.Ended.IsCompleted.Should().BeFalse("what is half written goes on, and others may call");
+    }
+
+    /// <summary>Whoever gave up is not there to see that the daemon takes nothing.</summary>
+    [Fact]
+    public async Task Call_CancelledWhileNobodyTakesItFromTheSocket_StillEndsTheConnectionAfterItsLimit()
+    {
+        (PairStream ours, PairStream theirs) = PairStream.Create();
+        await using PairStream deaf = theirs;
+        FakeTimeProvider clock = new();
+        await using RpcCaller caller = new(ours, PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { CallTimeout = TimeSpan.FromSeconds(1), TimeProvider = clock });
+        using CancellationTokenSource given = new();
+        List<Task> calls = [];
+        while (!ours.HeldBack.IsCompleted)
+        {
+            calls.Add(caller.CallAsync(PortmapProcedure.Lookup, writer => writer.WriteString(new string('x', 4_000)), static (ref XdrReader _) => true, given.Token));
+        }
+
+        await given.CancelAsync();
+        await Task.WhenAll(calls.Select(call => FluentActions.Awaiting(() => call.Within()).Should().ThrowAsync<OperationCanceledException>()));
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        await caller.Ended.Within();
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(-5)]
