@@ -197,6 +197,22 @@ public class PortBindFailureTests
         (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", given.Port) { Epoch = given.Epoch }).RefusalAsync()).ShouldExplain(PortRefusalReason.Stale, "b1");
     }
 
+    /// <summary>A worker that was told only its owner acquires by itself, and names no
+    /// epoch.</summary>
+    [Fact]
+    public async Task ReportBindFailureAsync_WithoutTheEpochOfItsLeaseAndAnswerWasLost_RepeatGetsTheSameAnswer()
+    {
+        await using Scene scene = new();
+        int failed = scene.Acquire("b1").Port;
+        PortLease healed = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", failed)).Within();
+        (int Port, long Epoch) given = (healed.Port, healed.Epoch);
+
+        await using PortSession again = scene.Registry.OpenSession(Environment.ProcessId);   // the connection broke off
+        PortLease answer = await again.ReportBindFailureAsync(new PortClaimRequest("b1", failed)).Within();
+
+        (answer.Port, answer.Epoch).Should().Be(given, "it is the same failure");
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(65536)]

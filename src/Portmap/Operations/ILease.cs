@@ -53,8 +53,9 @@ internal interface ILease
     /// <summary>Whether this failure was reported before. Who reports it again, because the answer
     /// was lost, is told what the first report got.</summary>
     /// <param name="port">The port that could not be bound.</param>
-    /// <param name="epoch">The epoch that was reported with it; 0 when none was.</param>
-    bool HasTried(int port, long epoch) => Array.IndexOf(Volatile.Read(ref Extras)?.Tried ?? [], (port, epoch)) >= 0;
+    /// <param name="epoch">The epoch that was reported with it; 0 when none was, whatever the claim
+    /// had.</param>
+    bool HasTried(int port, long epoch) => Array.Exists(Volatile.Read(ref Extras)?.Tried ?? [], tried => tried.Port == port && (epoch == 0 || tried.Epoch == epoch));
 
     /// <summary>Counts one failure to bind. Two who report the same claim count once; a port that
     /// was given again, and could not be bound again, counts again.</summary>
