@@ -70,5 +70,9 @@ internal static class WireMutants
         s_rpc.This("Trust.OfTcp: changes over TCP without being asked for", "Peers/Trust.cs", "AllowChange = _allowTcpChanges,", "AllowChange = MUTANT || _allowTcpChanges,", "TrustTests|TcpEndpoint"),
         s_rpc.This("Trust.OfTcp: who is not known may change", "Peers/Trust.cs", "AllowUnknownUser = !isOfThisHost ||", "AllowUnknownUser = MUTANT || !isOfThisHost ||", "TrustTests|OtherUserTests"),
         s_rpc.This("Trust.OfUnix: everybody acquires", "Peers/Trust.cs", "AllowAcquire = _allowAcquire || processId == Environment.ProcessId,", "AllowAcquire = MUTANT || _allowAcquire || processId == Environment.ProcessId,", "TrustTests.AllowAcquire"),
+        s_rpc.This("TcpSocket.Prepare: two minutes, however long others wait", "Protocol/TcpSocket.cs", "(int)(taking > silence ?", "(int)(!MUTANT && taking > silence ?", "TcpEndpointTests.Connection_OverTcpWhere"),
+        s_rpc.This("ProcessDescriptors.StartOf: who could not be looked at is gone", "Peers/ProcessDescriptors.cs", "return null;\n        }\n        catch (Exception e) when (e is IOException or UnauthorizedAccessException)\n        {\n            return 0;", "return MUTANT ? 0 : null;\n        }\n        catch (Exception e) when (e is IOException or UnauthorizedAccessException)\n        {\n            return 0;", "DescriptorlessTrustTests.OfUnix"),
+        s_rpc.This("ConnectionSessions.SessionOf: who could not be looked at is nobody", "Serving/ConnectionSessions.cs", "null => throw", "null => MUTANT ? 0 : throw", "DescriptorlessTrustTests.Change"),
+        s_rpc.This("RpcConnection: a program is told a number that is another process'", "Serving/RpcConnection.cs", "peer.HasItsNumber == true ?", "(MUTANT || peer.HasItsNumber == true) ?", "TrustTests.Program_OfTheHost_IsNotTold"),
     ];
 }
