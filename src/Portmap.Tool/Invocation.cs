@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Portmap.Rpc;
+using Portmap.Tool.Host;
 using Portmap.Tool.Output;
 using Spectre.Console;
 
@@ -51,6 +52,21 @@ internal sealed class Invocation(ParseResult arguments) : IDisposable
     /// <summary>Connects without a word.</summary>
     public Task<PortmapClient> ConnectQuietlyAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken) =>
         PortmapClient.ConnectAsync(endpoint, new PortmapClientOptions { ConnectTimeout = Timeout, CallTimeout = Timeout }, cancellationToken);
+
+    /// <summary>Whether the processes that a daemon names are those of this host's /proc.</summary>
+    public async Task<bool> SeesProcessesOfAsync(PortmapClient client, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource late = new(Timeout, Time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        try
+        {
+            return await HostProcesses.AreThoseOfAsync(client.Endpoint, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Waits, and says so on a terminal when it takes long.</summary>
     public async Task<T> WaitAsync<T>(Task<T> task, string what)

@@ -94,6 +94,17 @@ public sealed class DoctorTests : ToolTest
         checks["portShared"].GetProperty("value").GetString().Should().Contain($"process {Environment.ProcessId} ");
     }
 
+    [NeedsNamespaceFact]
+    public async Task Doctor_OfADaemonInAPidNamespaceOfItsOwn_DoesNotTakeItsProcessesForOurs()
+    {
+        await using ChildProcess daemon = await Programs.ServeApartAsync(SocketPath, "--range", PortBlock.Take(2).ToString());
+
+        IReadOnlyDictionary<string, JsonElement> checks = await ExamineAsync(0);
+
+        ResultOf(checks, "daemon").Should().Be("unknown");
+        checks.Keys.Should().NotContain(["nobodyListens", "processGone"]);
+    }
+
     [Fact]
     public async Task Doctor_WhileTheDaemonStandsStill_FindsThat()
     {

@@ -25,6 +25,24 @@ internal static class Programs
         return daemon;
     }
 
+    /// <summary>As <see cref="ServeAsync"/>, in a pid namespace of its own.</summary>
+    public static async Task<ChildProcess> ServeApartAsync(string socket, params IEnumerable<string> more)
+    {
+        ProcessStartInfo start = Start(Path.Combine(s_folder, "ManagementDaemon", "ManagementDaemon"));
+        ChildProcess daemon = StartApart(start, ["serve", "--unix", socket, .. more]);
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+        return daemon;
+    }
+
+    /// <summary>Starts a program in a pid namespace of its own, where it sees none of our
+    /// processes.</summary>
+    public static ChildProcess StartApart(ProcessStartInfo start, params IEnumerable<string> arguments)
+    {
+        string program = start.FileName;
+        start.FileName = "unshare";
+        return ChildProcess.Start(start, ["--pid", "--fork", "--kill-child", "--mount-proc", program, .. arguments]);
+    }
+
     private static ProcessStartInfo Start(string path)
     {
         ProcessStartInfo start = new(path);

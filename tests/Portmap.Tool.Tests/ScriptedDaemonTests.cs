@@ -191,6 +191,53 @@ public sealed class ScriptedDaemonTests : ToolTest
     }
 
     [Fact]
+    public async Task Release_OfAProcessThatOnlyTheDaemonSees_NeedsForce()
+    {
+        await _registry.OpenSession(int.MaxValue).RegisterAsync(new PortClaimRequest("elsewhere", PortBlock.TakeOne())).Within();
+
+        Outcome outcome = await RunAsync("release", "elsewhere");
+
+        outcome.ExitCode.Should().Be(4, outcome.Text);
+        outcome.Errors.Should().Contain("--force");
+        _registry.TryGetPort("elsewhere", out _).Should().BeTrue();
+    }
+
+    [NeedsNamespaceFact]
+    public async Task Doctor_InAPidNamespaceOfItsOwn_DoesNotTakeOtherProcessesForItsOwn()
+    {
+        Outcome outcome = await RunApartAsync("doctor", "--json");
+
+        Dictionary<string, string> results = outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement).DistinctBy(line => line.GetProperty("check").GetString())
+            .ToDictionary(line => line.GetProperty("check").GetString()!, line => line.GetProperty("result").GetString()!);
+        results["daemon"].Should().Be("unknown", outcome.Text);
+        results.Keys.Should().NotContain(["nobodyListens", "processGone"]);
+    }
+
+    /// <summary>Process 1 is another one there: the tool itself.</summary>
+    [NeedsNamespaceFact]
+    public async Task Release_InAPidNamespaceOfItsOwn_NeedsForceAndNamesNoProgram()
+    {
+        await _registry.OpenSession(1).RegisterAsync(new PortClaimRequest("elsewhere", PortBlock.TakeOne())).Within();
+
+        Outcome outcome = await RunApartAsync("release", "elsewhere");
+
+        outcome.ExitCode.Should().Be(4, outcome.Text);
+        outcome.Errors.Should().Contain("process 1. ");
+        _registry.TryGetPort("elsewhere", out _).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Watch_OverTcp_NamesNoProgramOfThisHost()
+    {
+        await using ChildProcess here = Start(["watch"]), there = Start(["watch", "--endpoint", TcpEndpoint]);
+
+        string seen = await here.ReadLineAsync(), told = await there.ReadLineAsync();
+
+        seen.Should().MatchRegex($@" b1 pid {Environment.ProcessId} \(.+\)$");
+        told.Should().EndWith($" b1 pid {Environment.ProcessId}");
+    }
+
+    [Fact]
     public async Task ReleaseForce_OverTcp_IsRefusedByTheDaemonAndSaysWhy()
     {
         Outcome outcome = await RunAsync("release", "b1", "--force", "--endpoint", TcpEndpoint);
@@ -206,6 +253,16 @@ public sealed class ScriptedDaemonTests : ToolTest
         Outcome outcome = await RunAsync("doctor", "--json", "--endpoint", TcpEndpoint);
 
         outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("check").GetString()).Should().NotContain(["nobodyListens", "processGone"]);
+    }
+
+    /// <summary>Runs the tool where it sees none of our processes.</summary>
+    private async Task<Outcome> RunApartAsync(params string[] arguments)
+    {
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        await using ChildProcess tool = Programs.StartApart(start, arguments);
+        IReadOnlyList<string> lines = await tool.ReadToEndAsync();
+        return new Outcome(await tool.ExitAsync(), lines, tool.Errors);
     }
 
     private async Task<JsonElement> CheckAsync(string name, params string[] more) => (await RunAsync(["doctor", "--json", .. more])).Lines

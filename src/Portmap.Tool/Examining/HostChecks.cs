@@ -61,7 +61,7 @@ internal static class HostChecks
         bool isOfEntries = kind is PortFindingKind.PortShared or PortFindingKind.PartlyServed;
         Check[] checks = [.. found.Select(Check.Of)];
         return checks.Length != 0 ? checks
-            : isOfEntries && !hasDaemon ? [Check.Unknown(Words.Of(kind), "there are no entries without a daemon")]
+            : isOfEntries && !hasDaemon ? [Check.Unknown(Words.Of(kind), "there is no daemon whose entries can be looked at")]
             : isOfEntries && untold != 0 ? [Check.Unknown(Words.Of(kind), Words.Text($"{untold} entries could not be held against the kernel's list from here"))]
             : [new Check(Words.Of(kind), CheckResult.Ok)];
     }

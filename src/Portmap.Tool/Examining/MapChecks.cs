@@ -20,7 +20,7 @@ internal static class MapChecks
         PortEntry[] foreign = [.. entries.Where(entry => entry.State == PortState.Foreign)];
         return
         [
-            Make(Gone, gone, "lookups answer with the port of a process that lives", "Wait for the daemon's next pass (LivenessInterval), or: portmap release OWNER"),
+            Make(Gone, gone, "lookups answer with the port of a process that lives", "Wait for the daemon's next pass (LivenessInterval)."),
             FindSilent([.. bound.Except(gone)]),
             Make(Foreign, foreign, "ports of the range belong to the daemon's owners", "Look who has them (portmap who PORT), and move that program or the range."),
         ];

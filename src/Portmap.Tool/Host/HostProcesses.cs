@@ -1,12 +1,74 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Portmap.Native;
 using Portmap.Processes;
+using Portmap.Rpc;
 
 namespace Portmap.Tool.Host;
 
 /// <summary>What this host says of a process.</summary>
 internal static class HostProcesses
 {
+    private const string UnixScheme = "unix:", NumbersOf = "NSpid:";
+
+    private const int SolSocket = 1, SoPeerCred = 17;
+
     /// <summary>Whether it can still serve; true where that cannot be told.</summary>
     public static bool IsAlive(int processId) =>
         !OperatingSystem.IsLinux() || (Posix.IsThere(processId) && (!ProcessStat.TryRead(processId, out ProcessStat stat) || stat.IsAlive));
+
+    /// <summary>Whether the numbers by which a daemon names processes mean the same ones here.</summary>
+    /// <remarks>
+    /// Over TCP they may be another host's. Behind a Unix socket the daemon may be in another pid
+    /// namespace, whose numbers are others. A socket that is passed on, as ssh does it, shows who
+    /// passes it on.
+    /// </remarks>
+    public static async Task<bool> AreThoseOfAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        string text = endpoint.ToString();
+        if (!text.StartsWith(UnixScheme, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        if (!OperatingSystem.IsLinux())
+        {
+            return true;
+        }
+
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(text[UnixScheme.Length..]), cancellationToken);
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+
+        // struct ucred, which begins with pid_t pid: who called listen, 0 when it has no number
+        // here.
+        byte[] credential = new byte[12];
+        socket.GetRawSocketOption(SolSocket, SoPeerCred, credential);
+        int daemon = MemoryMarshal.Read<int>(credential);
+        return daemon > 0 && IsOfThisNamespace("self") && IsOfThisNamespace(daemon.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>A process of the pid namespace that /proc is of has one number; of one below, one
+    /// more for each.</summary>
+    /// <remarks>Also true where that cannot be read: an old kernel, or a /proc that hides
+    /// it.</remarks>
+    private static bool IsOfThisNamespace(string process)
+    {
+        try
+        {
+            return File.ReadLines($"/proc/{process}/status").FirstOrDefault(line => line.StartsWith(NumbersOf, StringComparison.Ordinal)) is not { } numbers
+                || numbers[NumbersOf.Length..].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length == 1;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
 }

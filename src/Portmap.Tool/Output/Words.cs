@@ -43,9 +43,10 @@ internal static class Words
         _ => Text($"{(int)time.TotalDays}d{time.Hours:00}h"),
     };
 
-    /// <summary>A process as people name it: its number and its program.</summary>
-    public static string Process(int? processId) =>
-        processId is not { } pid ? None : ProcessFiles.NameOf(pid) is { Length: > 0 } name ? Text($"{pid} ({Printable.Of(name)})") : Text($"{pid}");
+    /// <summary>A process as people name it: its number, and its program where it is one of this
+    /// host's.</summary>
+    public static string Process(int? processId, bool isHere) =>
+        processId is not { } pid ? None : isHere && ProcessFiles.NameOf(pid) is { Length: > 0 } name ? Text($"{pid} ({Printable.Of(name)})") : Text($"{pid}");
 
     public static string Place(in PortEntry entry) => Text($"{entry.Port}/{Of(entry.Protocol)}");
 

@@ -62,10 +62,9 @@ internal static class DoctorVerb
         {
             await using PortmapClient client = await run.ConnectAsync(cancellationToken);
             PortSnapshot snapshot = await run.WaitAsync(client.SnapshotAsync(cancellationToken), "the list");
-            bool isHere = client.Endpoint.ToString().StartsWith("unix:", StringComparison.Ordinal);
-            return isHere
+            return await run.SeesProcessesOfAsync(client, cancellationToken)
                 ? (new Check(Daemon, CheckResult.Ok, Words.Text($"{client.Endpoint} answers and knows {snapshot.Entries.Length} entries")), snapshot.Entries)
-                : (Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at over TCP: they may be another host's"), null);
+                : (Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at: over TCP, or from another pid namespace, they may be others than ours"), null);
         }
         catch (Exception exception) when (NoAnswer.Is(exception))
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Portmap.Rpc;
-using Portmap.Tool.Host;
 using Portmap.Tool.Output;
 
 namespace Portmap.Tool.Verbs;
@@ -15,8 +14,8 @@ internal static class ReleaseVerb
     {
         Argument<string> owner = Owners.MakeArgument();
         Option<PortProtocol?> protocol = CommonOptions.MakeProtocol();
-        Option<bool> force = new("--force", "-f") { Description = "Also when a living process serves it, which lookups then lose." };
-        return new Command("release", "Gives the port of an owner back. One that a living process serves needs --force.") { owner, protocol, force }
+        Option<bool> force = new("--force", "-f") { Description = "Also when a process serves it, which lookups then lose." };
+        return new Command("release", "Gives the port of an owner back. One that a process serves needs --force.") { owner, protocol, force }
             .Does((run, cancellationToken) => RunAsync(run, run.Get(owner), run.Get(protocol) ?? PortProtocol.Tcp, run.Get(force), cancellationToken));
     }
 
@@ -35,10 +34,11 @@ internal static class ReleaseVerb
             return ExitCode.Nothing;
         }
 
-        PortEntry[] living = [.. entries.Where(IsServed)];
-        if (living.Length != 0 && !force)
+        bool isHere = await run.SeesProcessesOfAsync(client, cancellationToken);
+        PortEntry[] served = [.. entries.Where(IsServed)];
+        if (served.Length != 0 && !force)
         {
-            Invocation.Complain($"Not released: {string.Join("; ", living.Select(Describe))}. The process goes on listening, but nobody finds it any more. To release it all the same: --force");
+            Invocation.Complain($"Not released: {string.Join("; ", served.Select(entry => Describe(entry, isHere)))}. The process goes on listening, but nobody finds it any more. To release it all the same: --force");
             return ExitCode.Refused;
         }
 
@@ -46,7 +46,7 @@ internal static class ReleaseVerb
         {
             PortClaimRequest claim = new(owner) { Epoch = entry.Epoch, Protocol = entry.Protocol, Port = entry.Epoch is null && entry.Port != 0 ? entry.Port : null };
             await run.WaitAsync(ReleaseAsync(client, claim, cancellationToken), "the release");
-            Tell(run, entry);
+            Tell(run, entry, isHere);
         }
 
         return ExitCode.Done;
@@ -58,11 +58,11 @@ internal static class ReleaseVerb
         return true;
     }
 
-    private static void Tell(Invocation run, PortEntry entry)
+    private static void Tell(Invocation run, PortEntry entry, bool isHere)
     {
         if (!run.Json)
         {
-            run.Out.WriteLine($"Released {Describe(entry)}.");
+            run.Out.WriteLine($"Released {Describe(entry, isHere)}.");
             return;
         }
 
@@ -75,10 +75,10 @@ internal static class ReleaseVerb
         });
     }
 
-    /// <summary>A process of which nothing is known counts as living.</summary>
-    private static bool IsServed(PortEntry entry) =>
-        entry.State is PortState.Bound or PortState.Recovered && (entry.ProcessId is not { } process || HostProcesses.IsAlive(process));
+    /// <summary>The daemon looks at each process itself and ends what is dead. Whether we see it here
+    /// says nothing: it may be of another host or pid namespace.</summary>
+    private static bool IsServed(PortEntry entry) => entry.State is PortState.Bound or PortState.Recovered;
 
-    private static string Describe(PortEntry entry) =>
-        Words.Text($"{Words.Of(Words.Cut(entry.Owner))} on {Words.Place(entry)}, {Words.Of(entry.State)} since {entry.Since:yyyy-MM-dd HH:mm:ss'Z'}, process {Words.Process(entry.ProcessId)}");
+    private static string Describe(PortEntry entry, bool isHere) =>
+        Words.Text($"{Words.Of(Words.Cut(entry.Owner))} on {Words.Place(entry)}, {Words.Of(entry.State)} since {entry.Since:yyyy-MM-dd HH:mm:ss'Z'}, process {Words.Process(entry.ProcessId, isHere)}");
 }

@@ -57,6 +57,7 @@ internal static class TopVerb
 
     private static async Task DrawAsync(Invocation run, PortmapClient first, IAnsiConsole screen, IReadOnlyList<PortRange>? ranges, CancellationToken cancellationToken)
     {
+        (string Name, bool IsHere) daemon = (first.Endpoint.ToString(), await run.SeesProcessesOfAsync(first, cancellationToken));
         Rates rates = new(run.Time);
         Channel<PortChange> changes = Channel.CreateBounded<PortChange>(new BoundedChannelOptions(65_536) { FullMode = BoundedChannelFullMode.DropOldest });
         _ = WatchAsync(first, changes.Writer, cancellationToken);
@@ -88,7 +89,7 @@ internal static class TopVerb
                     rates.Add(change.Kind);
                 }
 
-                Draw(run, first.Endpoint, screen, entries, ranges ?? [RangeOf(entries)], rates, trouble);
+                Draw(run, daemon, screen, entries, ranges ?? [RangeOf(entries)], rates, trouble);
                 await PauseAsync(run.Time, changes.Reader, cancellationToken);
             }
         }
@@ -101,14 +102,14 @@ internal static class TopVerb
         }
     }
 
-    private static void Draw(Invocation run, PortmapEndpoint endpoint, IAnsiConsole screen, IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges, Rates rates, string trouble)
+    private static void Draw(Invocation run, (string Name, bool IsHere) daemon, IAnsiConsole screen, IReadOnlyList<PortEntry> entries, IReadOnlyList<PortRange> ranges, Rates rates, string trouble)
     {
         screen.Profile.Width = Math.Max(Console.WindowWidth, 40);
         int height = Math.Max(Console.WindowHeight, 12);
         using StringWriter text = new();
         IAnsiConsole page = Terminal.OpenCanvas(text);
         page.Profile.Width = screen.Profile.Width;
-        page.Write(Picture.Draw(endpoint.ToString(), entries, ranges, rates.ToString(), trouble, run.Now, screen.Profile.Width, height));
+        page.Write(Picture.Draw(daemon, entries, ranges, rates.ToString(), trouble, run.Now, screen.Profile.Width, height));
         string[] lines = text.ToString().TrimEnd('\n', '\r').Split('\n');
 
         // Home, each line with what was right of it erased, and all below: no flicker, nothing

@@ -7,8 +7,8 @@ internal static class ToolMutants
 
     public static IEnumerable<Mutant> All =>
     [
-        s_tool.This("release: a living entry needs no force", "Verbs/ReleaseVerb.cs", "if (living.Length != 0 && !force)", "if (!MUTANT && living.Length != 0 && !force)", "ReleaseTests"),
-        s_tool.This("release: an open lease needs force", "Verbs/ReleaseVerb.cs", "entry.State is PortState.Bound or PortState.Recovered && (entry.ProcessId", "(MUTANT || entry.State is PortState.Bound or PortState.Recovered) && (entry.ProcessId", "ReleaseTests"),
+        s_tool.This("release: a living entry needs no force", "Verbs/ReleaseVerb.cs", "if (served.Length != 0 && !force)", "if (!MUTANT && served.Length != 0 && !force)", "ReleaseTests"),
+        s_tool.This("release: an open lease needs force", "Verbs/ReleaseVerb.cs", "bool IsServed(PortEntry entry) =>", "bool IsServed(PortEntry entry) => MUTANT ||", "ReleaseTests"),
         s_tool.This("lookup --quiet: writes the table", "Verbs/LookupVerb.cs", "if (quiet && !run.Json)", "if (!MUTANT && quiet && !run.Json)", "LookupTests.LookupQuiet"),
         s_tool.This("lookup: nobody is 0", "Verbs/LookupVerb.cs", "at {client.Endpoint}, and it has no open lease.\");\n            return ExitCode.Nothing;", "at {client.Endpoint}, and it has no open lease.\");\n            return MUTANT ? ExitCode.Done : ExitCode.Nothing;", "LookupTests.Lookup_OfNobody"),
         s_tool.This("list --state: all the same", "Verbs/ListVerb.cs", "states.Length == 0 || states.Contains", "MUTANT || states.Length == 0 || states.Contains", "LookupTests.List_OfAnotherState"),
@@ -47,6 +47,10 @@ internal static class ToolMutants
         s_tool.This("doctor: strangers in the range are none", "Examining/MapChecks.cs", "entry.State == PortState.Foreign)];", "!MUTANT && entry.State == PortState.Foreign)];", "ScriptedDaemonTests.Doctor_"),
         s_tool.This("doctor: ten entries and no more are some", "Examining/MapChecks.cs", "entries.Length > MostNamed ?", "entries.Length > MostNamed - (MUTANT ? 1 : 0) ?", "ScriptedDaemonTests.Doctor_"),
         s_tool.This("--json: no process is process 0", "Output/Lines.cs", "            json.WriteNull(name);\n", "            if (MUTANT) { json.WriteNumber(name, 0); } else { json.WriteNull(name); }\n", "LookupTests.ListJson"),
+        s_tool.This("release: whom we do not see does not serve", "Verbs/ReleaseVerb.cs", "is PortState.Bound or PortState.Recovered;", "is PortState.Bound or PortState.Recovered && (!MUTANT || Host.HostProcesses.IsAlive(entry.ProcessId ?? 1));", "ScriptedDaemonTests.Release_"),
+        s_tool.This("HostProcesses: a daemon without a number here is of here", "Host/HostProcesses.cs", "return daemon > 0 &&", "return (MUTANT && daemon == 0) || daemon > 0 &&", "ScriptedDaemonTests"),
+        s_tool.This("HostProcesses: one of a namespace below is of ours", "Host/HostProcesses.cs", "StringSplitOptions.RemoveEmptyEntries).Length == 1;", "StringSplitOptions.RemoveEmptyEntries).Length == 1 || MUTANT;", "DoctorTests"),
+        s_tool.This("watch: a program of this host for another host's process", "Output/Words.cs", "None : isHere && ProcessFiles", "None : (MUTANT || isHere) && ProcessFiles", "ScriptedDaemonTests.Watch_"),
         s_tool.This("list: a guarantee of what cools", "Output/Tables.cs", "entry.State is PortState.Bound or PortState.Reserved ? Words", "MUTANT || entry.State is PortState.Bound or PortState.Reserved ? Words", "ScriptedDaemonTests.List_"),
     ];
 }
