@@ -15,10 +15,11 @@ public sealed class WorkerPortOptions
     /// it, "http" or "admin".
     /// </summary>
     /// <value>
-    /// A letter, then letters, digits or '_', 64 at most; case does not count. It stands in each
-    /// variable named here: PORTMAP_HTTP_OWNER, PORTMAP_HTTP_PORT and so on. Where one of those is
-    /// not set, PORTMAP_ENDPOINT, PORTMAP_ADDRESS and PORTMAP_BIND_ATTEMPTS count for all ports of
-    /// the process. null, the default, is the port without a name.
+    /// A letter, then letters, digits or '_', 64 at most; case does not count. Not "fleet", and not
+    /// with "_fleet" at its end. It stands in each variable named here: PORTMAP_HTTP_OWNER,
+    /// PORTMAP_HTTP_PORT and so on. Where one of those is not set, PORTMAP_ENDPOINT,
+    /// PORTMAP_ADDRESS and PORTMAP_BIND_ATTEMPTS count for all ports of the process. null, the
+    /// default, is the port without a name.
     /// </value>
     public string? Name { get; set; }
 

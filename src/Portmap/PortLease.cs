@@ -107,7 +107,8 @@ public sealed partial class PortLease
     /// </param>
     /// <param name="name">
     /// Which port of several: "http", "admin"; the worker asks by <c>WorkerPortOptions.Name</c>. A
-    /// letter, then letters, digits or '_', 64 at most, in any case. null: the one without a name.
+    /// letter, then letters, digits or '_', 64 at most, in any case; not "fleet", and not with
+    /// "_fleet" at its end. null: the one without a name.
     /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
     /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>

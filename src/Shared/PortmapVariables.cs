@@ -35,7 +35,8 @@ internal static class PortmapVariables
     /// <param name="name">The name of the port; null leaves the variable as it is.</param>
     public static string Of(string variable, string? name) => name is null ? variable : $"{Prefix}{name.ToUpperInvariant()}_{variable[Prefix.Length..]}";
 
-    /// <exception cref="ArgumentException">The name cannot stand in a variable.</exception>
+    /// <exception cref="ArgumentException">The name cannot stand in a variable, or makes another one
+    /// of it.</exception>
     public static void CheckName(string? name, string parameter)
     {
         bool isName = name is null
@@ -44,6 +45,15 @@ internal static class PortmapVariables
         {
             throw new ArgumentException(
                 $"'{name}' cannot name a port: the name becomes part of a variable ({Of(Port, "http")}). Choose a letter and then letters, digits or '_', at most {MaxNameLength} in all.",
+                parameter);
+        }
+
+        // PORTMAP_FLEET_EPOCH is the epoch of the port "fleet" and the fleet epoch of the one
+        // without a name.
+        if (name is not null && $"_{name}".EndsWith("_fleet", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ArgumentException(
+                $"'{name}' cannot name a port: its {Of(Epoch, name)} would be the fleet epoch of another port. Choose a name that is not 'fleet' and does not end in '_fleet'.",
                 parameter);
         }
     }

@@ -196,6 +196,54 @@ public class PortLeasePrepareStartTests
         startInfo.Environment.Keys.Should().NotContain(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("fleet")]
+    [InlineData("Fleet")]
+    [InlineData("web_fleet")]
+    public async Task PrepareStart_NameThatMakesAnotherVariable_IsTold(string name)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+        ProcessStartInfo startInfo = Clean();
+
+        Action apply = () => lease.PrepareStart(startInfo, name: name);
+
+        apply.Should().Throw<ArgumentException>().WithParameterName(nameof(name)).WithMessage($"'{name}' cannot name a port*PORTMAP_{name.ToUpperInvariant()}_EPOCH*");
+        startInfo.Environment.Keys.Should().NotContain(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("myfleet")]
+    [InlineData("fleet2")]
+    public async Task PrepareStart_NameWithTheWordInIt_IsAName(string name)
+    {
+        await using Scene scene = new();
+        ProcessStartInfo startInfo = Clean();
+
+        scene.Acquire("b1").PrepareStart(startInfo, name: name);
+
+        startInfo.Environment[PortmapVariables.Of(PortmapVariables.Owner, name)].Should().Be("b1");
+    }
+
+    /// <summary>Whatever variables there are: no name makes one of another, nor of another
+    /// name's.</summary>
+    [Fact]
+    public void CheckName_AnyNameThatMakesAnotherVariable_IsTold()
+    {
+        string[] words = [.. typeof(PortmapVariables).GetFields()
+            .Select(field => field.GetRawConstantValue() as string ?? string.Empty)
+            .Where(value => value.StartsWith(PortmapVariables.Prefix, StringComparison.Ordinal) && value != PortmapVariables.Prefix)
+            .Select(value => value[PortmapVariables.Prefix.Length..])];
+        string[] names = [.. words.SelectMany(word => words.Where(other => other.EndsWith($"_{word}", StringComparison.Ordinal)).Select(other => other[..^(word.Length + 1)]))];
+
+        names.Should().NotBeEmpty();
+        foreach (string name in names.SelectMany(name => new[] { name, $"web_{name}" }))
+        {
+            Action check = () => PortmapVariables.CheckName(name, nameof(name));
+            check.Should().Throw<ArgumentException>(name);
+        }
+    }
+
     private static IDictionary<string, string?> Apply(PortLease lease, string? endpoint = null)
     {
         ProcessStartInfo startInfo = Clean();

@@ -13,6 +13,8 @@ internal static class SharedMutants
         s_shared.This("OwnerName.TryDecode: a zero is part of a name", "OwnerName.cs", "|| bytes.Contains((byte)0)", "|| (!MUTANT && bytes.Contains((byte)0))", "OwnerTextTests|ConnectionTests", "Portmap.Rpc.Tests"),
         s_shared.This("PortmapVariables.Of: the name stands there as it was given", "PortmapVariables.cs", "name.ToUpperInvariant()", "(MUTANT ? name : name.ToUpperInvariant())", "PrepareStart"),
         s_shared.This("PortmapVariables.CheckName: a digit at the beginning", "PortmapVariables.cs", "&& char.IsAsciiLetter(name[0]) &&", "&& (MUTANT || char.IsAsciiLetter(name[0])) &&", "PrepareStart"),
+        s_shared.This("PortmapVariables.CheckName: one that makes the fleet epoch of another", "PortmapVariables.cs", "if (name is not null && $\"_{name}\"", "if (!MUTANT && name is not null && $\"_{name}\"", "PrepareStart"),
+        s_shared.This("PortmapVariables.CheckName: a part of a word is a word", "PortmapVariables.cs", "EndsWith(\"_fleet\",", "EndsWith(MUTANT ? \"fleet\" : \"_fleet\",", "PrepareStart"),
         s_shared.This("KernelSettings.EphemeralRange: one port alone", "KernelSettings.cs", "{ends[0]}-{ends[1]}", "{ends[0]}-{ends[MUTANT ? 0 : 1]}", "DiagnosisTests"),
         s_shared.This("KernelSettings.FieldOf: all of the line", "KernelSettings.cs", "(end < 0 ? rest : rest[..end])", "(MUTANT || end < 0 ? rest : rest[..end])", "DiagnosisTests"),
         s_shared.This("DescriptorShares.OfGuards: all descriptors", "DescriptorShares.cs", "=> limit / 2;", "=> limit / (MUTANT ? 1 : 2);", "DiagnosisTests"),
