@@ -81,13 +81,21 @@ internal sealed class Supervisor(PortRegistry registry, IHostEnvironment environ
         ProcessStartInfo start = new(Path.Combine(environment.ContentRootPath, "Worker"));
         lease.PrepareStart(start);
         using Process worker = Process.Start(start)!;
-        Task exit = worker.WaitForExitAsync(stoppingToken);
-        if (await Task.WhenAny(lease.WhenBound, exit) == exit && !stoppingToken.IsCancellationRequested)
+        try
         {
-            throw new InvalidOperationException($"the worker ended with exit code {worker.ExitCode} before it signed in");
-        }
+            Task exit = worker.WaitForExitAsync(stoppingToken);
+            if (await Task.WhenAny(lease.WhenBound, exit) == exit && !stoppingToken.IsCancellationRequested)
+            {
+                throw new InvalidOperationException($"the worker ended with exit code {worker.ExitCode} before it signed in");
+            }
 
-        return await lease.WhenBound.WaitAsync(stoppingToken);
+            return await lease.WhenBound.WaitAsync(stoppingToken);
+        }
+        catch when (!stoppingToken.IsCancellationRequested)   // a daemon that stops leaves its workers
+        {
+            worker.Kill(entireProcessTree: true);   // or it runs on beside the next one
+            throw;
+        }
     }
 
     private async Task UntilGoneAsync(string owner, CancellationToken stoppingToken)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Threading.Channels;
 using Examples;
 using Microsoft.AspNetCore.Builder;
@@ -64,6 +65,39 @@ public sealed class ExampleTests
             await BoundAsync(registry, "web");
 
             File.Exists(folder["failed"]).Should().BeTrue();
+        }
+        finally
+        {
+            await host.StopAsync().Within();
+            EndWorkers(registry);
+        }
+    }
+
+    [Fact]
+    public async Task HostedDaemon_WorkerDoesNotSignIn_EndsBeforeTheNextOneIsStarted()
+    {
+        using TempFolder folder = new();
+        CopyBrick(folder, "Brick");
+        await File.WriteAllTextAsync(
+            folder["Worker"],
+            $"""
+            #!/bin/sh
+            cd {folder.FullName}
+            if [ "$PORTMAP_OWNER" = web ] && [ ! -e first ]; then echo $$ > first; exec sleep 600; fi
+            exec ./Brick
+            """);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
+        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", "00:00:03");
+        PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
+        try
+        {
+            await BoundAsync(registry, "web");
+
+            await EndedAsync(int.Parse(await File.ReadAllTextAsync(folder["first"]), CultureInfo.InvariantCulture));
         }
         finally
         {
@@ -332,6 +366,27 @@ public sealed class ExampleTests
         while (!matches(await seen.ReadAsync().Within()))
         {
             // Older states of the map.
+        }
+    }
+
+    /// <summary>It has been ended; one that goes on does not outlive the test.</summary>
+    private static async Task EndedAsync(int processId)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(processId);
+            try
+            {
+                await process.WaitForExitAsync().Within();
+            }
+            finally
+            {
+                process.Kill();
+            }
+        }
+        catch (ArgumentException)
+        {
+            // It is gone already.
         }
     }
 
