@@ -45,6 +45,24 @@ public sealed class KeptBricksTests
     }
 
     [Fact]
+    public async Task Bricks_LeaseOfTheRunBefore_IsWaitedForAndNobodyIsGivenUp()
+    {
+        using TempFolder folder = new();
+        PortRegistryOptions before = new() { Ports = $"{PortBlock.Take(12)}", StateFolder = folder["state"], LeaseTimeout = TimeSpan.FromSeconds(5) };
+        await using (PortRegistry registry = await PortRegistry.OpenAsync(before).Within())
+        {
+            await registry.AcquireAsync(First);
+        }
+
+        await using ChildProcess daemon = await Samples.ServeAsync("--unix", folder["d.sock"], "--range", before.Ports, "--state", folder["state"], "--bricks", "1");
+        await ServedAsync(folder, First, []);
+
+        daemon.Errors.Should().NotContain("given up").And.NotContain("started again");
+        daemon.Send(Signal.Terminate);
+        (await daemon.ExitAsync()).Should().Be(0, daemon.Errors);
+    }
+
+    [Fact]
     public async Task Bricks_ThatCannotListen_AreGivenUpAfterFiveStarts()
     {
         using TempFolder folder = new();

@@ -18,6 +18,7 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_settled = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_untilDeathIsKnown = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_untilLeaseIsOver = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_untilNextLook = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Keeps one until it is cancelled, and ends it then.</summary>
@@ -55,6 +56,7 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
 
     private async Task<Process> FindOrStartAsync(string program, PortRequest request, CancellationToken cancellationToken)
     {
+        bool hasWaited = false;
         while (true)
         {
             try
@@ -73,6 +75,18 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
                 }
 
                 await Task.Delay(s_untilDeathIsKnown, cancellationToken);
+            }
+            catch (PortRefusedException refused) when (refused.Refusal.Reason == PortRefusalReason.AlreadyReserved)
+            {
+                // Of the daemon before this one: its worker signs in, or it runs out. Nobody has
+                // died.
+                if (!hasWaited)
+                {
+                    hasWaited = true;
+                    Log.WaitsForLease(logger, program, request.Owner, refused.Message);
+                }
+
+                await Task.Delay(s_untilLeaseIsOver, cancellationToken);
             }
             catch (PortRefusedException refused)
             {

@@ -18,4 +18,7 @@ internal static partial class Log
 
     [LoggerMessage(5, LogLevel.Warning, "{Owner} could not be given back and stays reserved until its lease times out: {Reason}")]
     public static partial void NotGivenBack(ILogger logger, string owner, string reason);
+
+    [LoggerMessage(6, LogLevel.Information, "{Program} for {Owner} waits for an open lease: {Reason}")]
+    public static partial void WaitsForLease(ILogger logger, string program, string owner, string reason);
 }
