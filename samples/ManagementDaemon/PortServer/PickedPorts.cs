@@ -48,34 +48,41 @@ internal sealed class PickedPorts(PortRegistry registry)
     }
 
     /// <returns>The lease, its gate closed, or null when there is no port.</returns>
+    /// <exception cref="OperationCanceledException">It took too long; a port that comes all the same
+    /// goes back with its process.</exception>
     public async Task<PortLease?> PickAsync(PickingProcess process, CancellationToken cancellationToken)
     {
         Hand hand = _hands.GetOrAdd(process, Open);
-        if (hand.TryName(out string owner))
-        {
-            try
-            {
-                PortLease lease = await hand.Session.AcquireAsync(
-                    new PortRequest(owner)
-                    {
-                        Protocol = PortProtocol.TcpAndUdp,
-                        Strategy = PortRegistryOptions.AllocatorPicks,
-                        Guard = PortGuardMode.StepAside,
-                        Reuse = PortReuse.Fresh,
-                        LeaseTimeout = s_term,
-                    },
-                    cancellationToken);
-                if (hand.TryKeep(lease))
-                {
-                    return lease;
-                }
 
-                await lease.ReleaseAsync(CancellationToken.None);   // it died meanwhile
-            }
-            catch (PortRefusedException)
+        // Who gives up waiting does not end the lease: it is kept however late it comes.
+        return hand.TryName(out string owner) ? await KeepAsync(hand, owner).WaitAsync(cancellationToken) : null;
+    }
+
+    private static async Task<PortLease?> KeepAsync(Hand hand, string owner)
+    {
+        try
+        {
+            PortLease lease = await hand.Session.AcquireAsync(
+                new PortRequest(owner)
+                {
+                    Protocol = PortProtocol.TcpAndUdp,
+                    Strategy = PortRegistryOptions.AllocatorPicks,
+                    Guard = PortGuardMode.StepAside,
+                    Reuse = PortReuse.Fresh,
+                    LeaseTimeout = s_term,
+                },
+                CancellationToken.None);
+            if (hand.TryKeep(lease))
             {
-                // Exhausted, or the process has died: the client is told 0 and says so itself.
+                return lease;
             }
+
+            await lease.ReleaseAsync(CancellationToken.None);   // it died meanwhile
+        }
+        catch (Exception e) when (e is PortRefusedException or ObjectDisposedException)
+        {
+            // Exhausted, the process has died, or the daemon ends: the client is told 0 and says so
+            // itself.
         }
 
         return null;
