@@ -54,6 +54,36 @@ public sealed class StateTests : ToolTest
         line.GetProperty("unreadable")[0].GetString().Should().Contain(damaged).And.Contain("damaged").And.NotContain("portmap-state-");
     }
 
+    [Fact]
+    public async Task StateCheck_OfAFileWithATornEnd_SaysNothingOfWhatBecameOfTheCopy()
+    {
+        await RegisterAsync("b1");
+        string torn = Folder["torn.state"];
+        await System.IO.File.WriteAllTextAsync(torn, await System.IO.File.ReadAllTextAsync(File) + "#07e1d2aa tcp 4915");
+
+        Outcome outcome = await RunAsync("state", "check", torn);
+
+        outcome.ExitCode.Should().Be(5, outcome.Errors);
+        outcome.Text.Should().Contain("no whole line").And.NotContain("cut off");
+    }
+
+    /// <summary>Root without its right to write what it may not.</summary>
+    [NeedsRootFact("setpriv")]
+    public async Task StateCheck_OfAFileThatNobodyMayWrite_IsSound()
+    {
+        await RegisterAsync("b1");
+        string kept = Folder["kept.state"];
+        System.IO.File.Copy(File, kept);
+        System.IO.File.SetUnixFileMode(kept, UnixFileMode.UserRead);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        string tool = start.FileName;
+        start.FileName = "setpriv";
+
+        await using ChildProcess checking = ChildProcess.Start(start, "--bounding-set=-dac_override,-dac_read_search", tool, "state", "check", kept);
+
+        (await checking.ExitAsync()).Should().Be(0, checking.Errors);
+    }
+
     /// <summary>What a shell hands over for a variable that is not set.</summary>
     [Theory]
     [InlineData("state", "check", "")]

@@ -12,7 +12,7 @@ internal sealed class StateCopy : IAsyncDisposable
     private const string FileName = "portmap.state";
 
     /// <summary>What follows is about the file's place, which only its daemon cares for.</summary>
-    private static readonly string[] s_aboutThePlace = [" It was left as it is.", " They were kept in "];
+    private static readonly string[] s_aboutThePlace = [" It was left as it is.", " They were kept in ", " They were cut off."];
 
     private readonly DirectoryInfo _folder;
     private readonly PortRegistry _registry;
@@ -63,7 +63,7 @@ internal sealed class StateCopy : IAsyncDisposable
         DirectoryInfo folder = Directory.CreateTempSubdirectory("portmap-state-");
         try
         {
-            File.Copy(original, Path.Combine(folder.FullName, FileName));
+            await CopyFileAsync(original, Path.Combine(folder.FullName, FileName), cancellationToken);
             PortRegistryOptions options = new()
             {
                 Ports = "1-65535",
@@ -95,6 +95,14 @@ internal sealed class StateCopy : IAsyncDisposable
             _folder.Delete(recursive: true);
             return true;
         });
+    }
+
+    /// <summary>Copies what stands in a file, and not who may write it: the copy is written.</summary>
+    private static async Task CopyFileAsync(string original, string copy, CancellationToken cancellationToken)
+    {
+        await using FileStream from = new(original, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        await using FileStream to = new(copy, FileMode.CreateNew, FileAccess.Write);
+        await from.CopyToAsync(to, cancellationToken);
     }
 
     /// <summary>What was said of the copy, as it is true of the file itself.</summary>
