@@ -149,7 +149,7 @@ public sealed class FakePortStore : IPortStore
     }
 
     /// <summary>The same state as a daemon finds it that starts after the one before was killed.
-    /// What that one still writes has no effect, and fails.</summary>
+    /// What that one still reads or writes has no effect, and fails.</summary>
     /// <returns>The store of the next daemon. It neither fails nor waits.</returns>
     public FakePortStore AfterKill()
     {
@@ -173,6 +173,7 @@ public sealed class FakePortStore : IPortStore
         List<PortFact> facts;
         lock (_state)
         {
+            ThrowIfKilled();
             if (_state.IsTaken)
             {
                 throw new PortRefusedException(new PortRefusal(
@@ -205,11 +206,7 @@ public sealed class FakePortStore : IPortStore
         await ArriveAsync(CancellationToken.None).ConfigureAwait(false);
         lock (_state)
         {
-            if (_isDead)
-            {
-                throw new IOException("The daemon that had this store was killed.");
-            }
-
+            ThrowIfKilled();
             _batches.Add(facts);
             if (_failure is null || _writesAllTheSame)
             {
@@ -234,6 +231,14 @@ public sealed class FakePortStore : IPortStore
 
         _disposed.TrySetResult();
         return ValueTask.CompletedTask;
+    }
+
+    private void ThrowIfKilled()
+    {
+        if (_isDead)
+        {
+            throw new IOException("The daemon that had this store was killed.");
+        }
     }
 
     private Task ArriveAsync(CancellationToken cancellationToken)

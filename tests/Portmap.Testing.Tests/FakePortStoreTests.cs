@@ -87,6 +87,20 @@ public sealed class FakePortStoreTests : PortStoreContract, IAsyncLifetime, IAsy
     }
 
     [Fact]
+    public async Task AfterKill_OldDaemonStillLoads_FailsAndTheNextHasTheState()
+    {
+        _store.Hold();
+        Task late = LoadAsync(_store);
+        await _store.ArrivedAsync().Within();
+
+        FakePortStore next = _store.AfterKill();
+
+        await FluentActions.Awaiting(() => late.Within()).Should().ThrowAsync<IOException>();
+        await LoadAsync(next);
+        await FluentActions.Awaiting(() => LoadAsync(_store)).Should().ThrowAsync<IOException>();
+    }
+
+    [Fact]
     public async Task Lose_Facts_AreNotThereForTheNext()
     {
         await LoadAsync(_store);
