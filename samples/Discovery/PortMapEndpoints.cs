@@ -12,10 +12,10 @@ namespace Discovery;
 /// <c>web</c> is served now.</summary>
 internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<string, PortEntry> _served = new();
     private readonly TaskCompletionSource _isKnown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _end = new();
     private readonly Task _reading;
+    private ConcurrentDictionary<string, PortEntry> _served = new();   // another one with each snapshot, so that nobody sees half of one
     private CancellationTokenSource _change = new();
 
     // Not as a hosted service: YARP resolves its destinations before those are started.
@@ -55,11 +55,13 @@ internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsync
     {
         if (update.Snapshot is { } all)
         {
-            _served.Clear();
+            ConcurrentDictionary<string, PortEntry> served = new();
             foreach (PortEntry entry in all.Entries.Where(entry => entry is { State: PortState.Bound, Protocol: PortProtocol.Tcp }))
             {
-                _served[entry.Owner] = entry;
+                served[entry.Owner] = entry;
             }
+
+            Volatile.Write(ref _served, served);
         }
 
         foreach ((_, PortChangeKind kind, PortEntry entry) in update.Changes.Where(change => change.Entry.Protocol == PortProtocol.Tcp))
@@ -83,7 +85,7 @@ internal sealed class PortMapEndpoints : IServiceEndpointProviderFactory, IAsync
         {
             await map._isKnown.Task.WaitAsync(cancellationToken);
             endpoints.AddChangeToken(new CancellationChangeToken(Volatile.Read(ref map._change).Token));   // before the look, so that no change is missed
-            if (map._served.TryGetValue(owner, out PortEntry entry))
+            if (Volatile.Read(ref map._served).TryGetValue(owner, out PortEntry entry))
             {
                 endpoints.Endpoints.Add(ServiceEndpoint.Create(new IPEndPoint(IPAddress.Loopback, entry.Port)));
             }
