@@ -15,10 +15,22 @@ internal static class ServeCommand
 
     public static async Task<int> RunAsync(DaemonSettings settings, CancellationToken cancellationToken)
     {
+        bool isReady = false;
         try
         {
-            await DaemonHost.RunAsync(settings, UntilSignalAsync, cancellationToken);
+            await DaemonHost.RunAsync(
+                settings,
+                (host, token) =>
+                {
+                    isReady = true;
+                    return UntilSignalAsync(host, token);
+                },
+                cancellationToken);
             return ExitCode.Success;
+        }
+        catch (OperationCanceledException) when (!isReady)
+        {
+            return ExitCode.Success;   // a signal came first
         }
         catch (Exception e) when (e is OptionsValidationException or ArgumentException or FormatException or InvalidOperationException)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Portmap.Rpc;
 using Portmap.TestKit.Processes;
@@ -80,6 +81,29 @@ public sealed class ServeTests
 
         (await daemon.ExitAsync()).Should().Be(0);
         File.Exists(folder["d.sock"]).Should().BeFalse();
+    }
+
+    /// <summary>Its disk hangs at the first sync, so the signal comes before it is ready.</summary>
+    [NeedsFact("strace")]
+    public async Task Serve_SignalWhileTheStateIsOpened_EndsWithExitCode0()
+    {
+        using TempFolder folder = new();
+        ProcessStartInfo start = Samples.ManagementDaemon;
+        string program = start.FileName;
+        start.FileName = "strace";
+        await using var daemon = ChildProcess.Start(   // -D: the daemon is our child, not strace's
+            start, "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=5000000",
+            program, "serve", "--unix", folder["d.sock"], "--state", folder["state"], "--range", $"{PortBlock.Take(4)}");
+        using CancellationTokenSource end = Deadline.Source();
+        while (!Directory.Exists(folder["state"]))
+        {
+            end.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        daemon.Send(Signal.Terminate);
+
+        (await daemon.ExitAsync(TimeSpan.FromSeconds(90))).Should().Be(0, daemon.Errors);
     }
 
     [Theory]
