@@ -1,3 +1,4 @@
+using System.Collections;
 using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Table;
 
@@ -34,6 +35,23 @@ public sealed class FreePortsTests : IDisposable
     [Fact]
     public void Find_APortComesAsAllAreDrained_IsFoundOrDrained() =>
         PlayAll(free => [() => free.Drain(_ => { }), () => free.Add(20_131)], taken: 20_130, added: 0);
+
+    /// <summary>What is excluded comes by bytes, and a range begins anywhere among them.</summary>
+    [Fact]
+    public void Fill_RangeBeginsAnywhereInAByte_LeavesOutWhatIsExcludedAndNothingElse()
+    {
+        for (int first = 20_000; first < 20_008; first++)
+        {
+            PortRange range = new(first, first + 129);   // the last word is not full
+            for (int port = range.First; port <= range.Last; port++)
+            {
+                FreePorts free = new(range);
+                free.Fill(new BitArray(65_536) { [port] = true });
+
+                Enumerable.Range(range.First, range.Count).Where(candidate => !free.Contains(candidate)).Should().Equal([port], "the range is {0}", range);
+            }
+        }
+    }
 
     private static void TakeAndGiveBackAndTake(FreePorts free)
     {

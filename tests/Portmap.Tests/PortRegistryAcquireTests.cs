@@ -125,6 +125,16 @@ public class PortRegistryAcquireTests
     }
 
     [Fact]
+    public async Task TryAcquire_AllButTheExcludedAreHeld_IsExhausted()
+    {
+        await using Scene scene = new("20001-20100", options => options.Exclude = "20058-20064");   // begins and ends within bytes and words of the map
+        int[] given = [.. Enumerable.Range(0, 93).Select(i => scene.Acquire(FormattableString.Invariant($"b{i}")).Port)];
+
+        given.Should().OnlyHaveUniqueItems().And.NotContain(port => port >= 20_058 && port <= 20_064);
+        scene.AcquireRefused("another").ShouldExplain(PortRefusalReason.Exhausted);
+    }
+
+    [Fact]
     public async Task TryAcquire_ExcludedPortThatOthersWantedAndLeft_IsNotHandedOut()
     {
         await using Scene scene = new("20000-20001", options => (options.Exclude, options.ReuseDelay) = ("20000", TimeSpan.Zero));

@@ -167,6 +167,20 @@ public class StrangerTests
     }
 
     [Fact]
+    public async Task TryAcquire_PortThatWasPassedOverForItsTimeWait_ComesAgainAfterTheDelay()
+    {
+        PortRange range = PortBlock.Take(2);
+        await using Scene scene = Scene.OnRealPorts(range, options => (options.Order, options.LeaseTimeout) = (PortOrder.LowestFree, TimeSpan.FromHours(1)));
+        await TimeWait.LeaveAsync(range.First);
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(range.First));   // see above
+        scene.Acquire("b1").Port.Should().Be(range.Last, "connections linger on the first one");
+
+        scene.Clock.Advance(scene.Options.ReuseDelay + TimeSpan.FromSeconds(1));
+
+        scene.Acquire("b2").Port.Should().Be(range.First);
+    }
+
+    [Fact]
     public async Task Probe_Off_HandsOutWithoutLooking()
     {
         PortRange range = PortBlock.Take(1);
