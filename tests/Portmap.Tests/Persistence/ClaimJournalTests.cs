@@ -100,9 +100,11 @@ public sealed class ClaimJournalTests
     }
 
     [Theory]
-    [InlineData(PortDurability.Background)]
-    [InlineData(PortDurability.Confirmed)]
-    public async Task Epochs_ComeNearTheMark_TheMarkMovesOn(PortDurability durability)
+    [InlineData(PortDurability.Background, 1)]
+    [InlineData(PortDurability.Confirmed, 1)]
+    [InlineData(PortDurability.Background, 2)]
+    [InlineData(PortDurability.Confirmed, 2)]
+    public async Task Epochs_ComeNearTheMark_TheMarkMovesOn(PortDurability durability, int groupOf)
     {
         const long Mark = OpenedStore.MarkAhead;
         await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20099", Probe = false, Durability = durability });
@@ -111,14 +113,20 @@ public sealed class ClaimJournalTests
         await using ClaimJournal journal = new(registry.Parts, new Findings(registry.Parts.Log), opened);
         for (long epoch = 16; epoch < 6 * OpenedStore.MarkAhead; epoch += OpenedStore.MarkAhead / 8)
         {
-            PortClaim claim = PortClaim.Pending(
-                new NewClaim { Protocol = PortProtocol.Tcp, Port = 20_000, Epoch = epoch, Lease = new PortLease(registry, "a") }, journal.Confirms);
-            claim.Cell = new OwnerCell("a", PortProtocol.Tcp, 1, claim);
-            ((IClaimJournal)journal).TryQueue(new ClaimView(claim)).Should().BeTrue();
+            PortClaim[] claims = [.. Enumerable.Range(0, groupOf).Select(i => Claim(i, epoch))];
+            (groupOf == 1 ? ((IClaimJournal)journal).TryQueue(new ClaimView(claims[0])) : ((IClaimJournal)journal).TryQueue(claims)).Should().BeTrue();
             await journal.FlushAsync().Within();
             long mark = Math.Max(Mark, store.Mark?.Epoch ?? 0);
             mark.Should().BeGreaterThan(epoch + (OpenedStore.MarkAhead / 4), "a run that starts after a crash must begin above {0}", epoch);
             mark.Should().BeLessThan(epoch + (2 * OpenedStore.MarkAhead), "it is set ahead once in a while");
+        }
+
+        PortClaim Claim(int i, long epoch)
+        {
+            PortClaim claim = PortClaim.Pending(
+                new NewClaim { Protocol = PortProtocol.Tcp, Port = 20_000 + i, Epoch = epoch + i, Lease = new PortLease(registry, $"a{i}") }, journal.Confirms);
+            claim.Cell = new OwnerCell($"a{i}", PortProtocol.Tcp, 1, claim);
+            return claim;
         }
     }
 }

@@ -35,6 +35,34 @@ public class KeptAsideTests
             Enumerable.Range(0, 10));
     }
 
+    /// <summary>An opening that was killed may have written the part and not synced it: the next one
+    /// finds it, and takes the state file's own away.</summary>
+    [Fact]
+    public async Task AnyOperationOfTheOpening_Killed_TheNextOneKeepsWhatItFinds()
+    {
+        await Seeds.ForEachAsync(
+            async seed =>
+            {
+                for (int at = 1; at <= 40; at++)
+                {
+                    using SimulatedDisk disk = new(seed);
+                    byte[] damage = await DamageAsync(disk);
+                    (disk.FaultAt, disk.Fault) = (disk.Operations + at, DiskFault.Killed);
+                    await TryOpenAsync(disk);
+                    disk.Restart();
+                    await using (FilePortStore store = new(disk.Folder(), s_time))
+                    {
+                        await OpenAsync(store);
+                        disk.LosePower();
+                    }
+
+                    disk.Restart();
+                    IsKept(disk, damage).Should().BeTrue("the first opening was killed at operation {0}", at);
+                }
+            },
+            Enumerable.Range(0, 10));
+    }
+
     /// <summary>A disk that is full, and a daemon that is started again and again.</summary>
     [Theory]
     [InlineData("Create")]

@@ -101,6 +101,44 @@ public class StoreCrashTests
         caught.Should().Be(1);
     }
 
+    /// <summary>A copy of a whole state, its mark with it: nobody may have synced that.</summary>
+    [Fact]
+    public async Task AStateThatNobodySynced_IsKeptOnceItWasOpened()
+    {
+        using SimulatedDisk from = new();
+        await using (FilePortStore store = new(from.Folder(), TimeProvider.System))
+        {
+            await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
+            await store.AppendAsync([FactGen.Bound("b1", 50_000, 16)], CancellationToken.None).Within();
+        }
+
+        for (int seed = 0; seed < 20; seed++)
+        {
+            using SimulatedDisk disk = new(seed);
+            using (IStateFolder folder = disk.Folder())
+            {
+                foreach (string name in from.Names)
+                {
+                    using IStateFile file = folder.Create(name);
+                    file.Write(from.ContentOf(name), 0);
+                }
+            }
+
+            (await FactsOfAsync(disk)).Should().Equal("b1");
+            disk.LosePower();
+            disk.Restart();
+            (await FactsOfAsync(disk)).Should().Equal(["b1"], "seed {0}: it was told once", seed);
+        }
+
+        static async Task<List<string>> FactsOfAsync(SimulatedDisk disk)
+        {
+            List<string> owners = [];
+            await using FilePortStore store = new(disk.Folder(), TimeProvider.System);
+            await store.LoadAsync(fact => owners.Add(fact.Owner), _ => { }, CancellationToken.None).Within();
+            return owners;
+        }
+    }
+
     [Fact]
     public async Task AFullDisk_ForAWhile_IsToldAndThenForgotten()
     {
