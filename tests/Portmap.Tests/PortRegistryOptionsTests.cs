@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using Microsoft.Extensions.Options;
 
 namespace Portmap.Tests;
@@ -49,12 +50,22 @@ public class PortRegistryOptionsTests
         { "DisconnectGrace", o => o.DisconnectGrace = TimeSpan.FromHours(2), "1 ?h|01:00:00" },
         { "LivenessInterval", o => o.LivenessInterval = TimeSpan.Zero, "50 ?ms|00:00:00.05" },
         { "LivenessInterval", o => o.LivenessInterval = TimeSpan.FromHours(2), "1 ?h|01:00:00" },
+        { "Guard", o => o.Guard = (PortGuardMode)77, "77.*WhileAlive" },
+        { "Durability", o => o.Durability = (PortDurability)77, "77.*Confirmed" },
+        { "ReconcileInterval", o => o.ReconcileInterval = TimeSpan.FromMilliseconds(99), "00:00:00.1" },
+        { "ReconcileInterval", o => o.ReconcileInterval = TimeSpan.FromHours(25), "1\\.00:00:00" },
+        { "BackgroundFlush", o => o.BackgroundFlush = TimeSpan.FromTicks(9_999), "00:00:00.001" },
+        { "BackgroundFlush", o => o.BackgroundFlush = TimeSpan.FromSeconds(61), "00:01:00" },
+        { "OpenTimeout", o => o.OpenTimeout = TimeSpan.FromMilliseconds(99), "00:00:00.1" },
+        { "OpenTimeout", o => o.OpenTimeout = TimeSpan.FromMinutes(61), "01:00:00" },
         { "ForeignRecheck", o => o.ForeignRecheck = TimeSpan.Zero, "100 ?ms|00:00:00.1" },
         { "ForeignRecheck", o => o.ForeignRecheck = TimeSpan.FromHours(25), "24|1\\.00:00:00" },
         { "BindAttempts", o => o.BindAttempts = 0, "0.*1,?000" },
         { "BindAttempts", o => o.BindAttempts = 1001, "1,?001.*1,?000" },
         { "MaxOwners", o => o.MaxOwners = 0, "0.*1,?048,?576" },
         { "MaxOwners", o => o.MaxOwners = 1_048_577, "1,?048,?577.*1,?048,?576" },
+        { "MaxGuards", o => o.MaxGuards = -1, "-1.*131,?072" },
+        { "MaxGuards", o => o.MaxGuards = 131_073, "131,?073.*131,?072" },
         { "WatchCapacity", o => o.WatchCapacity = 15, "15.*16" },
         { "WatchCapacity", o => o.WatchCapacity = int.MaxValue, "1,?048,?576" },
         { "Endpoint", o => o.Endpoint = "http://localhost", "http://localhost.*unix:" },
@@ -63,6 +74,7 @@ public class PortRegistryOptionsTests
         { "Endpoint", o => o.Endpoint = "unix:portmap.sock", "unix:portmap.sock.*absolute" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1", "tcp:" },
         { "Endpoint", o => o.Endpoint = "tcp:127.0.0.1:65536", "65535|65536" },
+        { "AddStrategy", o => AddStrategies(o, 254), "256 strategies.*255" },
     };
 
     [Theory]
@@ -74,6 +86,18 @@ public class PortRegistryOptionsTests
         Func<Task> open = () => PortRegistry.OpenAsync(new PortRegistryOptions { StateFolder = folder }).Within();
 
         await open.Should().ThrowAsync<OptionsValidationException>().WithMessage($"*StateFolder*'{folder}'*relative*'{Path.GetFullPath(folder)}'*");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData("/a\0b")]
+    public async Task OpenAsync_StateFolderThatIsNoName_IsNamed(string folder)
+    {
+        Func<Task> open = () => PortRegistry.OpenAsync(new PortRegistryOptions { StateFolder = folder }).Within();
+
+        (await open.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle()
+            .Which.Should().StartWith($"StateFolder is '{folder.Replace("\0", "\\0", StringComparison.Ordinal)}'; name a folder");
     }
 
     public static TheoryData<Action<PortRegistryOptions>> BoundaryValues { get; } = new()
@@ -96,6 +120,15 @@ public class PortRegistryOptionsTests
         o => o.ForeignRecheck = TimeSpan.FromHours(24),
         o => o.BindAttempts = 1,
         o => o.BindAttempts = 1000,
+        o => o.ReconcileInterval = TimeSpan.FromMilliseconds(100),
+        o => o.ReconcileInterval = TimeSpan.FromHours(24),
+        o => o.BackgroundFlush = TimeSpan.FromMilliseconds(1),
+        o => o.BackgroundFlush = TimeSpan.FromMinutes(1),
+        o => o.OpenTimeout = TimeSpan.FromMilliseconds(100),
+        o => o.OpenTimeout = TimeSpan.FromHours(1),
+        o => o.MaxGuards = 0,
+        o => o.MaxGuards = 131_072,
+        o => AddStrategies(o, 253),
         o => o.MaxOwners = 1,
         o => o.MaxOwners = 1_048_576,
         o => o.WatchCapacity = 16,
@@ -128,6 +161,28 @@ public class PortRegistryOptionsTests
         Action make = () => new PortRegistry(options).Dispose();
 
         make.Should().NotThrow();
+    }
+
+    [Fact]
+    public void WrongValues_EachNumberTimeAndEnum_IsTriedPastItsBounds()
+    {
+        PortRegistryOptions defaults = new();
+        foreach (PropertyInfo option in typeof(PortRegistryOptions).GetProperties().Where(property => property.PropertyType.IsEnum || property.PropertyType == typeof(int) || property.PropertyType == typeof(TimeSpan)))
+        {
+            IComparable[] tried = [.. WrongValues.Where(row => (string)row[0] == option.Name).Select(row =>
+            {
+                PortRegistryOptions options = new();
+                ((Action<PortRegistryOptions>)row[1])(options);
+                return (IComparable)option.GetValue(options)!;
+            })];
+
+            tried.Should().NotBeEmpty("{0} has bounds", option.Name);
+            if (!option.PropertyType.IsEnum)
+            {
+                tried.Should().Contain(value => value.CompareTo(option.GetValue(defaults)) < 0, "{0} has a lower bound", option.Name)
+                    .And.Contain(value => value.CompareTo(option.GetValue(defaults)) > 0, "{0} has an upper bound", option.Name);
+            }
+        }
     }
 
     [Fact]
@@ -222,6 +277,14 @@ public class PortRegistryOptionsTests
         Probe = true,
         Endpoint = (string?)null,
     });
+
+    private static void AddStrategies(PortRegistryOptions options, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            options.AddStrategy(new NamedStrategy(FormattableString.Invariant($"S{i}")));
+        }
+    }
 
     private sealed class NamedStrategy(string name) : IPortAllocationStrategy
     {

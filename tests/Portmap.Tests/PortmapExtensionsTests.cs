@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
@@ -102,6 +104,20 @@ public class PortmapExtensionsTests
         registry.TryAcquire(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }, out PortLease? lease, out _).Should().BeTrue();
         lease!.Port.Should().Be(20000);
         services.GetRequiredService<PortRegistry>().Should().BeSameAs(registry);
+    }
+
+    [Fact]
+    public void AddPortmap_LoggerInTheContainer_IsTheRegistrys()
+    {
+        LogLines log = new();
+        ServiceCollection collection = new();
+        collection.AddSingleton<ILogger<PortRegistry>>(log);
+        collection.AddPortmap(options => options.Probe = false);
+        using ServiceProvider services = collection.BuildServiceProvider();
+
+        services.GetRequiredService<PortRegistry>().TryAcquire("b1", out _, out _).Should().BeTrue();
+
+        log.Of("Acquired").Should().ContainSingle();
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Diagnostics;
@@ -28,6 +29,95 @@ public class LogTests
         scene.Log.Of("Released").Should().SatisfyRespectively(
             first => first.Should().Match($"b1 gave {Scene.First + 7}/Tcp back (*)"),
             second => second.Should().Be($"b2 gave 0/Tcp back ({mine.Epoch})"));
+    }
+
+    [Fact]
+    public async Task Ends_ThatNobodyAskedFor_AreALineWithTheirReason()
+    {
+        await using Scene scene = new();
+        PortLease failing = scene.Acquire("b1");
+        (int port, long epoch) = (failing.Port, failing.Epoch);   // the lease has others once it is healed
+        PortSession leaving = scene.SessionOf(scene.StartChild());
+        PortEntry left = leaving.Register("b2", Scene.First + 7);
+
+        await failing.ReportBindFailureAsync().Within();
+        await leaving.DisposeAsync();
+        scene.Clock.Advance(scene.Options.DisconnectGrace + scene.Options.LivenessInterval);
+
+        await Eventually.TrueAsync(() => scene.PortOf("b2") == 0);
+        scene.Log.Of("BindFailed").Should().Equal($"b1 could not bind {port}/Tcp (lease {epoch})");
+        scene.Log.Of("Disconnected").Should().Equal($"Process {left.ProcessId} of b2 on {left.Port}/Tcp did not sign in again within 00:00:10; the entry ends");
+    }
+
+    [Fact]
+    public async Task Opening_StateWithSomethingInIt_SaysHowMuch()
+    {
+        FakePortStore store = new();
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Probe = false, Strategy = PortRegistryOptions.AllocatorPicks };
+        await using (PortRegistry first = await PortRegistry.OpenAsync(options, store).Within())
+        {
+            await first.AcquireAsync("b1").Within();
+            await first.AcquireAsync("b2").Within();
+            await first.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("b3", Scene.First + 7)).Within();
+            store = store.AfterKill();
+        }
+
+        LogLines log = new();
+        await using PortRegistry next = await PortRegistry.OpenAsync(options, store, log).Within();
+
+        log.Of("Opened").Should().Equal("The stored state was read: 1 entries wait for their process, 2 leases are open, 0 entries ended");
+    }
+
+    [Fact]
+    public async Task Store_CannotBeClosed_IsALine()
+    {
+        LogLines log = new();
+        WatchedStore store = new(new FakePortStore()) { Before = member => member == "Dispose" ? throw new IOException("as asked") : Task.CompletedTask };
+        PortRegistry registry = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false }, store, log).Within();
+
+        await registry.DisposeAsync().AsTask().Within();
+
+        log.Of("StoreNotClosed").Should().ContainSingle();
+    }
+
+    /// <summary>What a pass throws would end the process: it is a callback of a timer.</summary>
+    [Theory]
+    [InlineData("over the processes")]
+    [InlineData("over the sockets")]
+    [InlineData("over those who wait for their process")]
+    public async Task Pass_TheHostCannotBeAsked_IsALineAndTheNextPassDoesItsWork(string pass)
+    {
+        bool fails = false, lives = true;
+        TimeSpan never = TimeSpan.FromHours(1);
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, VerifyListening = false, LeaseTimeout = 24 * never, LivenessInterval = never, ReconcileInterval = never };
+        options.SimulateHost((_, _) => fails ? throw new IOException("as asked") : [], _ => fails ? throw new IOException("as asked") : lives ? 1 : null);
+        FakeTimeProvider clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        FakePortStore store = new();
+        LogLines log = new();
+        PortRegistry registry = await PortRegistry.OpenAsync(options, store, log, clock).Within();
+        await registry.OpenSession(1).RegisterAsync(new PortClaimRequest("b1", Scene.First)).Within();
+        if (pass == "over those who wait for their process")
+        {
+            store = store.AfterKill();
+            await registry.DisposeAsync();
+            registry = await PortRegistry.OpenAsync(options, store, log, clock).Within();
+        }
+
+        await using PortRegistry ends = registry;
+        Action run = pass switch
+        {
+            "over the processes" => registry.Maintain,
+            "over the sockets" => registry.Reconcile,
+            _ => () => clock.Advance(options.DisconnectGrace),
+        };
+
+        fails = true;
+        run();
+
+        log.Of("PassFailed").Should().ContainSingle();
+        (fails, lives) = (false, false);
+        (pass == "over the sockets" ? registry.Reconcile : (Action)registry.Maintain)();
+        registry.TryGetEntry("b1", out _).Should().BeFalse("its process is dead");
     }
 
     [Fact]

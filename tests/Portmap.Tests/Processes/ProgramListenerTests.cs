@@ -157,6 +157,34 @@ public sealed class ProgramListenerTests : IDisposable
         entry.Port.Should().Be(outside);
     }
 
+    [NeedsFact("python3")]
+    public async Task RegisterAsync_LeaseIsGivenMoreTimeMeanwhile_WaitsThatLong()
+    {
+        FakeTimeProvider clock = new();
+        using PortRegistry registry = Make(options => options.LeaseTimeout = TimeSpan.FromSeconds(1), clock: clock);
+        PortLease lease = await registry.AcquireAsync("slow").Within();
+        lease.OpenGate();
+        Process program = _programs.Start(Programs.ListensAtALine, ports: lease.Port);
+        (await _programs.NextAsync(program)).Name.Should().Be("idle");
+        Task<PortEntry> registration = lease.RegisterAsync(program);
+        await lease.ExtendAsync(TimeSpan.FromHours(1)).AsTask().Within();
+
+        clock.Advance(TimeSpan.FromSeconds(2));
+        int reads = registry.Listeners.Reads;
+        await Eventually.TrueAsync(() => IsCompletedAfterATick() || registry.Listeners.Reads > reads + 3);
+
+        registration.IsCompleted.Should().BeFalse("the lease has its time still");
+        await program.StandardInput.WriteLineAsync().Within();
+        await Eventually.TrueAsync(IsCompletedAfterATick);
+        (await registration.Within()).Port.Should().Be(lease.Port);
+
+        bool IsCompletedAfterATick()
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(20));
+            return registration.IsCompleted;
+        }
+    }
+
     [NeedsFact("node")]
     public async Task RegisterAsync_NodeWithWorkers_IsBound()
     {
@@ -261,10 +289,10 @@ public sealed class ProgramListenerTests : IDisposable
         }
     }
 
-    private PortRegistry Make(Action<PortRegistryOptions>? configure = null, ILogger<PortRegistry>? logger = null)
+    private PortRegistry Make(Action<PortRegistryOptions>? configure = null, ILogger<PortRegistry>? logger = null, TimeProvider? clock = null)
     {
         PortRegistryOptions options = new() { Ports = _range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, LivenessInterval = TimeSpan.FromHours(1), ReconcileInterval = TimeSpan.FromHours(1), ReuseDelay = TimeSpan.Zero };
         configure?.Invoke(options);
-        return new PortRegistry(options, logger);
+        return new PortRegistry(options, logger, clock);
     }
 }
