@@ -1,7 +1,9 @@
+using System.Reflection;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Portmap.Etcd.Tests;
@@ -24,13 +26,23 @@ public class PortmapFleetOptionsTests
         { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromSeconds(1) },
         { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromSeconds(2.5) },
         { "LeaseTtl", options => options.LeaseTtl = TimeSpan.FromHours(2) },
+        { "Prefix", options => options.Prefix = "/" + new string('p', 512) },
+        { "Address", options => options.Address = new string('a', 254) },
         { "MaxStaleness", options => options.MaxStaleness = TimeSpan.Zero },
+        { "MaxStaleness", options => options.MaxStaleness = TimeSpan.FromHours(25) },
         { "RequestTimeout", options => options.RequestTimeout = TimeSpan.Zero },
+        { "RequestTimeout", options => options.RequestTimeout = TimeSpan.FromSeconds(61) },
+        { "HeartbeatInterval", options => options.HeartbeatInterval = TimeSpan.FromMilliseconds(99) },
         { "HeartbeatInterval", options => options.HeartbeatInterval = TimeSpan.FromHours(1) },
         { "AuditInterval", options => options.AuditInterval = TimeSpan.Zero },
+        { "AuditInterval", options => options.AuditInterval = TimeSpan.FromHours(25) },
         { "WatchCapacity", options => options.WatchCapacity = 0 },
+        { "WatchCapacity", options => options.WatchCapacity = 1_048_577 },
         { "AuthorityFile", options => options.AuthorityFile = "/nowhere/authority.pem" },
+        { "CertificateFile", options => options.CertificateFile = "/nowhere/certificate.pem" },
+        { "KeyFile", options => (options.CertificateFile, options.KeyFile) = ("/proc/self/status", "/nowhere/key.pem") },
         { "KeyFile", options => options.KeyFile = "/proc/self/status" },
+        { "ReadOnly", options => (options.ReadOnly, options.Mirror) = (true, false) },
         { "User", options => options.User = "a" },
     };
 
@@ -87,6 +99,53 @@ public class PortmapFleetOptionsTests
         await host.StopAsync().Within();
 
         await looker.Map.UntilAsync(map => map.Count == 0);
+    }
+
+    [Fact]
+    public void Wrong_EachNumberAndTime_IsTriedPastItsBounds()
+    {
+        PortmapFleetOptions defaults = new();
+        foreach (PropertyInfo option in typeof(PortmapFleetOptions).GetProperties().Where(property => property.PropertyType == typeof(int) || property.PropertyType == typeof(TimeSpan)))
+        {
+            IComparable[] tried = [.. Wrong.Where(row => (string)row[0] == option.Name).Select(row =>
+            {
+                PortmapFleetOptions options = new();
+                ((Action<PortmapFleetOptions>)row[1])(options);
+                return (IComparable)option.GetValue(options)!;
+            })];
+            IComparable usual = option.Name == nameof(PortmapFleetOptions.MaxStaleness) ? TimeSpan.FromMinutes(1) : (IComparable)option.GetValue(defaults)!;   // its default is no limit at all
+
+            tried.Should().Contain(value => value.CompareTo(usual) < 0, "{0} has a lower bound", option.Name)
+                .And.Contain(value => value.CompareTo(usual) > 0, "{0} has an upper bound", option.Name);
+        }
+    }
+
+    /// <summary>Nobody answers at this endpoint: it says so, and tries again by that clock.</summary>
+    [Fact]
+    public async Task AddPortmapFleet_LoggerAndClockInTheContainer_AreTheFleets()
+    {
+        FleetLogLines log = new();
+        WatchedClock clock = new();
+        ServiceCollection services = new();
+        services.AddSingleton<ILogger<PortmapFleet>>(log).AddSingleton<TimeProvider>(clock);
+        services.AddPortmapFleet(options => options.Endpoints = "http://127.0.0.1:1");
+        await using ServiceProvider provider = services.BuildServiceProvider();
+
+        provider.GetRequiredService<PortmapFleet>().Start();
+
+        await clock.IsAsked.Task.Within();
+        await Seen.UntilAsync(() => log.Lines.Any(line => line.StartsWith("FleetTrouble", StringComparison.Ordinal)));
+    }
+
+    private sealed class WatchedClock : TimeProvider
+    {
+        public TaskCompletionSource IsAsked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            IsAsked.TrySetResult();
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
     }
 
     [Fact]

@@ -260,6 +260,50 @@ public sealed partial class MetricsTests
 
         readings.Sum("portmap.ports.limit", ("portmap.registry", "a")).Should().Be(3);
         readings.Sum("portmap.ports.limit", ("portmap.registry", "b")).Should().Be(5);
+        await host.Host.Services.GetRequiredKeyedService<PortRegistry>("a").AcquireAsync("b1").Within();
+        await TestHost.PingAsync(folder.Socket("b"));
+        readings.Sum("portmap.leases.granted", ("portmap.registry", "a")).Should().Be(1);
+        readings.Sum("portmap.leases.granted", ("portmap.registry", "b")).Should().Be(0);
+        readings.Times("portmap.rpc.call.duration", ("portmap.registry", "a")).Should().BeEmpty();
+        readings.Times("portmap.rpc.call.duration", ("portmap.registry", "b")).Should().NotBeEmpty();
+        readings.Collect();
+        readings.Sum("portmap.leases.open", ("portmap.registry", "a")).Should().Be(1);
+        readings.Sum("portmap.leases.open", ("portmap.registry", "b")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Connections_OpenedAndClosed_AreCounted()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder));
+        await host.StartAsync();
+        using Readings readings = new(host.Host.Services);
+        PortmapEndpoint endpoint = PortmapEndpoint.Parse(folder.Socket());
+        PortmapClient first = await PortmapClient.ConnectAsync(endpoint).Within();
+        await using PortmapClient second = await PortmapClient.ConnectAsync(endpoint).Within();
+        await first.PingAsync().Within();
+        await second.PingAsync().Within();
+
+        readings.Collect();
+        readings.Sum("portmap.rpc.connections").Should().Be(2);
+        await first.DisposeAsync();
+
+        using CancellationTokenSource limit = Deadline.Source();
+        for (readings.Collect(); readings.Sum("portmap.rpc.connections") != 1; readings.Collect())
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+
+    [Fact]
+    public async Task CallDuration_ClockOfTheContainerStands_IsNothing()
+    {
+        await using TimedHost timed = await TimedHost.StartAsync();
+
+        await TestHost.PingAsync(timed.Endpoint);
+
+        timed.Readings.Times("portmap.rpc.call.duration").Should().NotBeEmpty().And.OnlyContain(seconds => seconds == 0);
     }
 
     [Fact]
@@ -365,7 +409,7 @@ public sealed partial class MetricsTests
         private readonly Dictionary<string, TaskCompletionSource> _said = [];
         private readonly TaskCompletionSource<(double, string)> _duration = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly Lock _gate = new();
-        private List<(string Name, long Value, Dictionary<string, object?> Tags)> _values = [];
+        private List<(string Name, long Value, double? Seconds, Dictionary<string, object?> Tags)> _values = [];
 
         public Readings(IServiceProvider services)
             : this(services.GetRequiredService<IMeterFactory>())
@@ -385,7 +429,7 @@ public sealed partial class MetricsTests
             _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Note(instrument, value, tags));
             _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
             {
-                Note(instrument, 0, tags);
+                Note(instrument, 0, tags, value);
                 if (instrument.Name == "portmap.lease.bound.duration")
                 {
                     WhenBound?.Invoke(value);
@@ -440,7 +484,16 @@ public sealed partial class MetricsTests
         {
             lock (_gate)
             {
-                return _values.Where(it => it.Name == name && tags.All(tag => it.Tags.GetValueOrDefault(tag.Key)?.ToString() == tag.Value)).Sum(it => it.Value);
+                return Of(name, tags).Sum(it => it.Value);
+            }
+        }
+
+        /// <summary>What a histogram was told since the last collection.</summary>
+        public double[] Times(string name, params (string Key, string Value)[] tags)
+        {
+            lock (_gate)
+            {
+                return [.. Of(name, tags).Select(it => it.Seconds!.Value)];
             }
         }
 
@@ -455,13 +508,16 @@ public sealed partial class MetricsTests
             string other => other.ToLowerInvariant(),
         };
 
+        private IEnumerable<(string Name, long Value, double? Seconds, Dictionary<string, object?> Tags)> Of(string name, (string Key, string Value)[] tags) =>
+            _values.Where(it => it.Name == name && tags.All(tag => it.Tags.GetValueOrDefault(tag.Key)?.ToString() == tag.Value));
+
         private TaskCompletionSource Said(string name)
         {
             _said.TryAdd(name, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             return _said[name];
         }
 
-        private void Note(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        private void Note(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags, double? seconds = null)
         {
             lock (_gate)
             {
@@ -475,7 +531,7 @@ public sealed partial class MetricsTests
                     _tags[instrument.Name].Add(key);
                 }
 
-                _values.Add((instrument.Name, value, read));
+                _values.Add((instrument.Name, value, seconds, read));
             }
         }
     }
@@ -490,6 +546,8 @@ public sealed partial class MetricsTests
         private TimedHost() => _host = new(TestHost.Served(_folder, services => services.AddSingleton<TimeProvider>(Clock)));
 
         public ManualClock Clock { get; } = new();
+
+        public string Endpoint => _folder.Socket();
 
         public PortRegistry Registry => _host.Host.Services.GetRequiredService<PortRegistry>();
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Pipelines;
 
 namespace Portmap.Rpc.Tests;
@@ -25,6 +26,9 @@ internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
     /// <summary>How much was read from this end.</summary>
     public long BytesRead => Interlocked.Read(ref _bytesRead);
 
+    /// <summary>How large the buffers were that this end was to be read into.</summary>
+    public ConcurrentQueue<int> Asked { get; } = new();
+
     /// <summary>How much was written to this end, taken or not.</summary>
     public long BytesWritten => Interlocked.Read(ref _bytesWritten);
 
@@ -39,6 +43,7 @@ internal sealed class PairStream(PipeReader reader, PipeWriter writer) : Stream
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        Asked.Enqueue(buffer.Length);
         int count = await _in.ReadAsync(buffer, cancellationToken);
         Interlocked.Add(ref _bytesRead, count);
         return count;

@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Time.Testing;
+using Portmap.Etcd.Diagnostics;
 
 namespace Portmap.Etcd.Tests.Diagnostics;
 
@@ -21,6 +23,23 @@ public sealed partial class FleetMetricsTests
             .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value} {row.Groups["tags"].Value.Replace("`", string.Empty, StringComparison.Ordinal).Trim()}".TrimEnd())];
 
         readings.Instruments.Should().BeEquivalentTo(written);
+    }
+
+    [Fact]
+    public void EndBatch_AfterThreeSeconds_IsInSecondsAndSaysWhoseItIs()
+    {
+        FakeTimeProvider clock = new();
+        using Readings readings = new() { Site = "here" };
+        using FleetMetrics metrics = new(readings, clock);
+
+        long? began = metrics.BeginBatch();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        metrics.EndBatch(began, isWritten: true);
+        metrics.Compared();
+
+        readings.Last("portmap.fleet.batch.duration").Should().Be(3.0);
+        readings.Count("portmap.fleet.batch.duration", "site=here portmap.outcome=Written").Should().Be(1);
+        readings.Count("portmap.fleet.comparisons", "site=here").Should().Be(1);
     }
 
     [NeedsFact("etcd")]

@@ -101,6 +101,25 @@ public class HostLeaseTests
         {
             a.Register("b1", 20_001);
             await looker.UntilSameAsync(a);
+            a.Log.Lines.Should().Contain(line => line.StartsWith("FleetPublishingBroke", StringComparison.Ordinal));
         }
+
+        a.Log.Lines.Where(line => line.StartsWith("FleetLease", StringComparison.Ordinal)).Select(line => line[..line.IndexOf(':', StringComparison.Ordinal)])
+            .Should().Equal("FleetLeased", "FleetLeaseLost", "FleetLeased");
+    }
+
+    [NeedsTheory("etcd")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Dispose_EtcdIsGone_SaysThatWhatIsThereStays(bool keeps)
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.KeepEntriesOnStop = keeps);
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: true, IsPublished: true });
+        await etcd.First.KillAsync();
+
+        await a.Fleet.DisposeAsync().AsTask().Within();
+
+        a.Log.Lines.Should().ContainSingle(line => line.StartsWith("FleetNotRevoked", StringComparison.Ordinal));
     }
 }

@@ -23,6 +23,9 @@ internal sealed class Readings : IMeterFactory
         _listener.Start();
     }
 
+    /// <summary>A tag of the meter, where it is to have one.</summary>
+    public string? Site { get; init; }
+
     /// <summary>Each instrument that said something, as the page writes it: name, kind, unit and
     /// tags.</summary>
     public IEnumerable<string> Instruments => _all.GroupBy(said => said.Instrument.Name).Select(said =>
@@ -36,7 +39,7 @@ internal sealed class Readings : IMeterFactory
         return $"{instrument.Name} {kind} {instrument.Unit?.Trim('{', '}')} {said.First().Tags.Split('=')[0]}".TrimEnd();
     });
 
-    public Meter Create(MeterOptions options) => new(options.Name, options.Version, options.Tags, scope: this);
+    public Meter Create(MeterOptions options) => new(options.Name, options.Version, Site is null ? options.Tags : [new("site", Site)], scope: this);
 
     /// <summary>What an instrument says now, or said last.</summary>
     public double Last(string name)

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Diagnostics;
 
 namespace Portmap.Rpc.Tests.Diagnostics;
@@ -70,6 +71,19 @@ public sealed class RpcMetricsTests
     }
 
     [Fact]
+    public async Task Call_ThatTakesThreeSeconds_IsTimedInSeconds()
+    {
+        FakeTimeProvider clock = new();
+        using Meters meters = new();
+        await using Harness harness = new(new PortmapServerOptions { MeterFactory = meters, Programs = { new Slow(clock) } }, timeProvider: clock);
+        await using Stream stream = harness.Open();
+
+        await stream.ExchangeAsync(Wire.Call(1, Slow.Program, 1));
+
+        meters.Durations.Should().Equal(3.0);
+    }
+
+    [Fact]
     public async Task Listener_Throws_TheCallIsAnsweredAllTheSame()
     {
         using Meters meters = new() { Throws = true };
@@ -100,6 +114,23 @@ public sealed class RpcMetricsTests
         public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => throw new InvalidOperationException("As asked.");
     }
 
+    private sealed class Slow(FakeTimeProvider clock) : IRpcProgram
+    {
+        public const uint Program = 400_000_002;
+
+        public uint Number => Program;
+
+        public uint Version => 1;
+
+        public string Name => "slow";
+
+        public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken)
+        {
+            clock.Advance(TimeSpan.FromSeconds(3));
+            return new(true);
+        }
+    }
+
     /// <summary>A factory of a meter with a listener of its own.</summary>
     private sealed class Meters : IMeterFactory
     {
@@ -109,6 +140,8 @@ public sealed class RpcMetricsTests
         public bool Throws { get; init; }
 
         public List<string> Told { get; } = [];
+
+        public List<double> Durations { get; } = [];
 
         public Meter Create(MeterOptions options)
         {
@@ -120,13 +153,14 @@ public sealed class RpcMetricsTests
                     listener.EnableMeasurementEvents(instrument);
                 }
             };
-            _listener.SetMeasurementEventCallback<double>((_, _, tags, _) =>
+            _listener.SetMeasurementEventCallback<double>((_, value, tags, _) =>
             {
                 if (Throws)
                 {
                     throw new InvalidOperationException("As asked.");
                 }
 
+                Durations.Add(value);
                 Told.Add(string.Join(' ', tags.ToArray().Select(tag => tag.Value)));
             });
             _listener.Start();

@@ -34,6 +34,34 @@ public class ConnectionTests
         (await harness.Open().ExchangeAsync(Wire.Call(7, program, version: 2, procedure: 0, []))).Should().Equal(Wire.Reply(7, 2, Wire.Words(1, 1)));
     }
 
+    [Fact]
+    public async Task Read_OfMuchAtOnce_TakesALargeBufferForThatLongOnly()
+    {
+        await using Harness harness = new();
+        (PairStream client, PairStream server) = harness.OpenBoth();
+        await client.ExchangeAsync(Wire.Call(1, Wire.Gluster, 0));
+        server.Asked.Should().OnlyContain(size => size == 4_096);
+
+        await client.ExchangeAsync(Wire.Call(2, Wire.Gluster, 0, new byte[20_000]));
+        await client.ExchangeAsync(Wire.Call(3, Wire.Gluster, 0));   // the read for this one may have been begun with the large buffer
+        await client.ExchangeAsync(Wire.Call(4, Wire.Gluster, 0));
+
+        server.Asked.Should().Contain(32_768);
+        server.Asked.Last().Should().Be(4_096);
+    }
+
+    [Fact]
+    public async Task Call_GarbageOrAnEndInTheMiddle_IsALine()
+    {
+        Harness harness = new();
+        await harness.Open().ExchangeAsync(Wire.Call(1, Wire.Gluster, 4));
+        harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == "GarbageArguments");
+
+        await harness.DisposeAsync();   // as a server that stops does it, while a peer is connected
+
+        harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == "ConnectionBroke");
+    }
+
     [Theory]
     [InlineData(0, 0, 0)]
     [InlineData(0, 2, 2)]

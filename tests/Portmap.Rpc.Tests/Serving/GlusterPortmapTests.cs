@@ -263,6 +263,27 @@ public class GlusterPortmapTests
         }
     }
 
+    /// <summary>Each process that a connection speaks for costs a descriptor, whatever becomes of its
+    /// calls.</summary>
+    [Fact]
+    public async Task SignIn_ForMoreProcessesThanTheLimitByCallsThatAreRefused_IsNoSpace()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 2 });
+        PairStream client = harness.Open(Harness.Claiming);
+        Process[] others = [.. Enumerable.Range(0, 3).Select(_ => Process.Start(new ProcessStartInfo("sleep", "600"))!)];
+        try
+        {
+            (await client.ExchangeAsync(SignIn(1, "/b/1", 0, (uint)others[0].Id))).Should().Equal(Wire.Success(1, Wire.Words(Minus, 22)));
+            (await client.ExchangeAsync(SignIn(2, "/b/1", 0, (uint)others[1].Id))).Should().Equal(Wire.Success(2, Wire.Words(Minus, 22)));
+            (await client.ExchangeAsync(SignIn(3, "/b/1", 0, (uint)others[2].Id))).Should().Equal(Wire.Success(3, Wire.Words(Minus, 28)));
+            harness.Logs.Lines.Should().ContainSingle(line => line.Text.Contains("speaks for 2 processes", StringComparison.Ordinal));
+        }
+        finally
+        {
+            Array.ForEach(others, other => other.Kill());
+        }
+    }
+
     [Fact]
     public async Task SignIn_AtTheLimit_LooksForOwnersThatHaveEndedOnceASecond()
     {

@@ -88,28 +88,6 @@ public class LimitTests
         }
     }
 
-    [Theory]
-    [InlineData(null, false)]
-    [InlineData(1_048_575, true)]
-    public async Task Start_DescriptorsLeaveRoomForFewerConnections_WarnsWhoHasSetTheLimit(int? limit, bool warns)
-    {
-        if (Descriptors.Allow(8_192) == 8_192)
-        {
-            return;   // there is room for the default
-        }
-
-        using TempFolder folder = new();
-        LogList log = new();
-        PortmapServerOptions options = new() { Endpoints = { $"unix:{folder["s"]}" } };
-        options.MaxConnections = limit ?? options.MaxConnections;
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(1).ToString() });
-        await using PortmapServer server = new(registry, options, new ServerLog(log));
-
-        await server.StartAsync().Within();
-
-        log.Warnings.Select(line => line.Id.Name).Should().Equal(warns ? ["ConnectionsLowered"] : []);
-    }
-
     [Fact]
     public async Task MaxConnections_AsManyAsTheLimit_AreServedAndOneMoreIsClosedUntilOneEnds()
     {

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Serving;
 using Portmap.TestKit.Processes;
@@ -87,10 +88,16 @@ public sealed class UnixEndpointTests : AsyncTest
         using var python = System.Diagnostics.Process.Start("python3", ["-c", $"import socket; socket.socket(socket.AF_UNIX).bind('{SocketPath}')"]);
         await python.WaitForExitAsync().Within();
         File.Exists(SocketPath).Should().BeTrue();
-        await using PortmapServer server = Server();
+        LogList logs = new();
+        await using PortmapServer server = new(_registry, new PortmapServerOptions { Endpoints = { Endpoint.ToString() } }, new ServerLog(logs, LogLevel.Information));
         await server.StartAsync().Within();
-        await using PortmapClient client = await PortmapClient.ConnectAsync(Endpoint).Within();
-        await client.PingAsync().Within();
+        await using (PortmapClient client = await PortmapClient.ConnectAsync(Endpoint).Within())
+        {
+            await client.PingAsync().Within();
+        }
+
+        await server.DisposeAsync();
+        logs.Lines.Select(line => line.Id.Name).Should().Equal("LeftoverReplaced", "ServerListening", "ServerStopped");
     }
 
     [Fact]

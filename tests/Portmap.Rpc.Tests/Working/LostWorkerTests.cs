@@ -60,12 +60,14 @@ public sealed class LostWorkerTests : AsyncTest
         await _server.StartAsync().Within();
         PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         WorkerPortOptions options = Options();
-        (options.Port, options.Epoch) = (lease.Port, lease.Epoch);
+        LogList logs = new();
+        (options.Port, options.Epoch, options.Logger) = (lease.Port, lease.Epoch, logs);
         await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
 
         await lease.ReleaseAsync().AsTask().Within();
 
         (await worker.WhenLost.Within()).Reason.Should().Be(PortRefusalReason.LeaseEnded);
+        logs.Lines.Should().ContainSingle(line => line.Id.Name == "Lost").Which.Text.Should().Contain("b1").And.Contain($"{worker.Port}");
     }
 
     [Fact]
@@ -176,6 +178,30 @@ public sealed class LostWorkerTests : AsyncTest
         _registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Reserved, "the lease that was asked for is given back");
     }
 
+    /// <summary>The daemon probes nothing, so that each port that it names is a stranger's.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Listen_AllPortsThatItIsToldAreTaken_GivesUpAndListsThem(bool isTold)
+    {
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = _range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, Probe = false });
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["blind.sock"] } });
+        await server.StartAsync().Within();
+        List<Socket> strangers = [.. Enumerable.Range(_range.First, _range.Count).Select(Stranger)];
+        WorkerPortOptions options = Untold();
+        (options.Endpoint, options.BindAttempts) = ("unix:" + _folder["blind.sock"], 3);
+        PortLease? lease = isTold ? await registry.AcquireAsync("b1").Within() : null;
+        (options.Port, options.Epoch) = (lease?.Port ?? 0, lease?.Epoch ?? 0);
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        PortRefusal refusal = (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+        strangers.ForEach(socket => socket.Dispose());
+        refusal.Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+        Enumerable.Range(_range.First, _range.Count).Count(port => refusal.Message.Contains($"{port}", StringComparison.Ordinal)).Should().Be(3, "it was: {0}", refusal.Message);
+        registry.Snapshot().Entries.Any(entry => entry.State == PortState.Reserved).Should().Be(isTold, "who asked by itself gives the last lease back");
+    }
+
     [Fact]
     public async Task Listen_ToldNothingByADaemonThatAcquiresForNobody_PicksByItself()
     {
@@ -187,6 +213,14 @@ public sealed class LostWorkerTests : AsyncTest
 
         _registry.TryGetPort("b1", out int port).Should().BeTrue();
         port.Should().Be(worker.Port);
+    }
+
+    private static Socket Stranger(int port)
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(PortBlock.Loopback, port));
+        socket.Listen();
+        return socket;
     }
 
     private static Socket Listen(PortLease lease, PortProtocol protocol)

@@ -186,128 +186,6 @@ public sealed class UnreachableDaemonTests : AsyncTest
         worker.Epoch.Should().Be(lease.Epoch);
     }
 
-    [Fact]
-    public async Task Listen_AfterAWorkerThatKeptItsConnection_GoesOnWithIt()
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
-        WorkerPortOptions options = Options();
-        options.KeepConnection = TimeSpan.FromMinutes(10);
-        for (int i = 0; i < 3; i++)
-        {
-            await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
-            _registry.TryGetPort("b1", out int port).Should().BeTrue();
-            port.Should().Be(worker.Port);
-        }
-
-        line.Connections.Should().Be(1);
-        options.KeepConnection = TimeSpan.Zero;
-        await using (await WorkerPort.ListenAsync(options).Within())
-        {
-        }
-
-        await using WorkerPort last = await WorkerPort.ListenAsync(options).Within();
-        line.Connections.Should().Be(2, "the one before kept none");
-    }
-
-    [Fact]
-    public async Task Listen_OverAKeptConnectionOfADaemonThatHangs_IsUnreachableInTime()
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
-        WorkerPortOptions options = Options();
-        options.KeepConnection = TimeSpan.FromMinutes(10);
-        options.CallTimeout = Timeout.InfiniteTimeSpan;
-        await using (await WorkerPort.ListenAsync(options).Within())
-        {
-        }
-
-        line.HoldCalls();   // its connections stay, and nothing is answered
-        options.ConnectTimeout = s_short;
-        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
-
-        await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*ConnectTimeout*");
-    }
-
-    /// <summary>The daemon that takes nothing more from this connection takes the next one.</summary>
-    [Fact]
-    public async Task Listen_OverAKeptConnectionThatIsSilent_SignsInOverANewOne()
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
-        WorkerPortOptions options = Options();
-        options.KeepConnection = TimeSpan.FromMinutes(10);
-        options.CallTimeout = Timeout.InfiniteTimeSpan;
-        options.ConnectTimeout = TimeSpan.FromSeconds(2);
-        await using (await WorkerPort.ListenAsync(options).Within())
-        {
-        }
-
-        line.HoldCallsOfOpenConnections();
-        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
-
-        _registry.TryGetPort("b1", out int port).Should().BeTrue();
-        port.Should().Be(worker.Port);
-        line.Connections.Should().Be(2);
-    }
-
-    [Fact]
-    public async Task Listen_AfterAWorkerOfAnotherEndpointKeptItsConnection_MakesItsOwn()
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None), other = new(_folder["other.sock"], _folder["daemon.sock"], _ => LineToDaemon.Fault.None);
-        WorkerPortOptions options = Options();
-        options.KeepConnection = TimeSpan.FromMinutes(10);
-        await using (await WorkerPort.ListenAsync(options).Within())
-        {
-        }
-
-        options.Endpoint = "unix:" + _folder["other.sock"];
-        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
-
-        other.Connections.Should().Be(1);
-    }
-
-    [Fact]
-    public async Task Dispose_OfTwoWorkersThatKeepTheirConnections_ClosesOneOfThem()
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
-        WorkerPortOptions options = Options(), others = Options();
-        options.KeepConnection = others.KeepConnection = TimeSpan.FromMinutes(10);
-        others.Owner = "b2";
-        WorkerPort worker = await WorkerPort.ListenAsync(options).Within(), other = await WorkerPort.ListenAsync(others).Within();
-        line.Connections.Should().Be(2);
-
-        await worker.DisposeAsync().AsTask().Within();
-        line.OneEnded.IsCompleted.Should().BeFalse("it is kept");
-        await other.DisposeAsync().AsTask().Within();
-
-        await line.OneEnded.Within();
-    }
-
-    [Fact]
-    public async Task Listen_TheDaemonWasRestartedSinceTheConnectionWasKept_SignsInOverANewOne()
-    {
-        WorkerPortOptions options = Options();
-        options.KeepConnection = TimeSpan.FromMinutes(10);
-        options.ConnectTimeout = TimeSpan.Zero;   // no second attempt but that for the old connection
-        await _server.StartAsync().Within();
-        await using (LineToDaemon line = Line(_ => LineToDaemon.Fault.None))
-        {
-            await using (await WorkerPort.ListenAsync(options).Within())
-            {
-            }
-        }
-
-        File.Delete(_folder["portmap.sock"]);
-        await using LineToDaemon next = Line(_ => LineToDaemon.Fault.None);
-        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
-
-        _registry.TryGetPort("b1", out int port).Should().BeTrue();
-        port.Should().Be(worker.Port);
-    }
-
     [Theory]
     [MemberData(nameof(Breaks))]
     public async Task SignIn_OverAConnectionThatBreaks_SignsInOverTheNextOne(string fault)
@@ -322,6 +200,24 @@ public sealed class UnreachableDaemonTests : AsyncTest
 
         _registry.TryGetPort("b1", out int port).Should().BeTrue();
         port.Should().Be(_range.First);
+    }
+
+    [Fact]
+    public async Task Worker_WhoseConnectionBreaksWhileItAsks_SaysSoAndLooksForTheDaemon()
+    {
+        await _server.StartAsync().Within();
+        LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        LogList logs = new();
+        WorkerPortOptions options = Options();
+        (options.CheckInterval, options.Logger) = (TimeSpan.FromMilliseconds(100), logs);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        line.HoldCalls();
+        await line.Held.Within();
+        await line.DisposeAsync();
+
+        await logs.SeenAsync("CheckFailed").Within();
+        await logs.SeenAsync("DaemonLost").Within();
     }
 
     [Fact]

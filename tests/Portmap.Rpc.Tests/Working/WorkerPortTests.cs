@@ -268,10 +268,13 @@ public sealed class WorkerPortTests : AsyncTest
         await _server.StartAsync().Within();
         PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = strategy, Guard = PortGuardMode.None }).Within();
         List<Socket> strangers = [];
+        LogList logs = new();
         WorkerPortOptions options = Options(lease);
-        if (lease.Port != 0)
+        options.Logger = logs;
+        int first = lease.Port;
+        if (first != 0)
         {
-            strangers.Add(Rebind(lease.Port));
+            strangers.Add(Rebind(first));
         }
         else
         {
@@ -282,11 +285,13 @@ public sealed class WorkerPortTests : AsyncTest
         await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
         (await lease.WhenBound.Within()).Port.Should().Be(worker.Port);
         strangers.Select(socket => ((IPEndPoint)socket.LocalEndPoint!).Port).Should().NotContain(worker.Port);
+        logs.Lines.Where(line => line.Id.Name == "BindHealed").Select(line => line.Text.Contains($"{first}", StringComparison.Ordinal))
+            .Should().Equal(first != 0 ? [true] : [], "who picks by itself asks for no other port");
         strangers.ForEach(socket => socket.Dispose());
     }
 
     [Fact]
-    public async Task Listen_WhenNoPortCanBeHad_IsOneErrorThatListsThem()
+    public async Task Listen_TheDaemonHasNoOtherPort_IsExhaustedAndNamesTheOneThatWasTried()
     {
         await _server.StartAsync().Within();
         PortLease lease = await _registry.AcquireAsync(new PortRequest("b1") { Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.None }).Within();
@@ -299,8 +304,8 @@ public sealed class WorkerPortTests : AsyncTest
         options.BindAttempts = 3;
         Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
         PortRefusal refusal = (await listen.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
-        refusal.Reason.Should().BeOneOf(PortRefusalReason.AttemptsExhausted, PortRefusalReason.Exhausted);
-        refusal.Message.Should().Contain($"{first}");
+        refusal.Reason.Should().Be(PortRefusalReason.Exhausted, "a daemon that probes hands out no port of a stranger");
+        refusal.Message.Should().Contain($"Tried here: {first};");
         strangers.ForEach(socket => socket.Dispose());
     }
 
@@ -382,6 +387,21 @@ public sealed class WorkerPortTests : AsyncTest
     }
 
     [Fact]
+    public async Task SignIn_OfAUdpSocket_IsFoundByUdpOnly()
+    {
+        await _server.StartAsync().Within();
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(PortBlock.Loopback, _range.First));
+
+        await using WorkerPort worker = await WorkerPort.SignInAsync(socket, Options()).Within();
+
+        worker.UdpSocket.Should().BeSameAs(socket);
+        _registry.TryGetPort("b1", out int port, PortProtocol.Udp).Should().BeTrue();
+        port.Should().Be(_range.First);
+        _registry.TryGetPort("b1", out _, PortProtocol.Tcp).Should().BeFalse();
+    }
+
+    [Fact]
     public async Task SignIn_OfASocketThatDoesNotListen_IsMisuse()
     {
         using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
@@ -441,6 +461,7 @@ public sealed class WorkerPortTests : AsyncTest
         await _server.DisposeAsync();
         await logs.SeenAsync("DaemonLost", times: 2).Within();
         await worker.DisposeAsync().Within();
+        logs.Lines.Should().ContainSingle(line => line.Id.Name == "SignOutFailed");
     }
 
     [Theory]

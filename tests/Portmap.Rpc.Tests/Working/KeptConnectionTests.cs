@@ -1,0 +1,196 @@
+using Microsoft.Extensions.Time.Testing;
+using Portmap.TestKit.Processes;
+
+namespace Portmap.Rpc.Tests.Working;
+
+/// <summary>The connection of a worker that has signed out is kept for the next one of the process,
+/// as long as it was told. The process keeps one, so these tests are one class.</summary>
+public sealed class KeptConnectionTests : AsyncTest
+{
+    private readonly TempFolder _folder = new();
+    private readonly PortRange _range = PortBlock.Take(4);
+    private readonly PortRegistry _registry;
+    private readonly PortmapServer _server;
+
+    public KeptConnectionTests()
+    {
+        _registry = new PortRegistry(new PortRegistryOptions { Ports = _range.ToString() });
+        _server = new PortmapServer(_registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["daemon.sock"] } });
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _registry.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Listen_AfterAWorkerThatKeptItsConnection_GoesOnWithIt()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        for (int i = 0; i < 3; i++)
+        {
+            await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+            _registry.TryGetPort("b1", out int port).Should().BeTrue();
+            port.Should().Be(worker.Port);
+        }
+
+        line.Connections.Should().Be(1);
+        options.KeepConnection = TimeSpan.Zero;
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        await using WorkerPort last = await WorkerPort.ListenAsync(options).Within();
+        line.Connections.Should().Be(2, "the one before kept none");
+    }
+
+    [Fact]
+    public async Task Listen_OverAKeptConnectionOfADaemonThatHangs_IsUnreachableInTime()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.CallTimeout = Timeout.InfiniteTimeSpan;
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        line.HoldCalls();   // its connections stay, and nothing is answered
+        options.ConnectTimeout = TimeSpan.FromMilliseconds(300);
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*ConnectTimeout*");
+    }
+
+    /// <summary>The daemon that takes nothing more from this connection takes the next one.</summary>
+    [Fact]
+    public async Task Listen_OverAKeptConnectionThatIsSilent_SignsInOverANewOne()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.CallTimeout = Timeout.InfiniteTimeSpan;
+        options.ConnectTimeout = TimeSpan.FromSeconds(2);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        line.HoldCallsOfOpenConnections();
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+        line.Connections.Should().Be(2);
+    }
+
+    [Fact]
+    public async Task Listen_AfterAWorkerOfAnotherEndpointKeptItsConnection_MakesItsOwn()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None), other = new(_folder["other.sock"], _folder["daemon.sock"], _ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        options.Endpoint = "unix:" + _folder["other.sock"];
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        other.Connections.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Dispose_OfTwoWorkersThatKeepTheirConnections_ClosesOneOfThem()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options(), others = Options();
+        options.KeepConnection = others.KeepConnection = TimeSpan.FromMinutes(10);
+        others.Owner = "b2";
+        WorkerPort worker = await WorkerPort.ListenAsync(options).Within(), other = await WorkerPort.ListenAsync(others).Within();
+        line.Connections.Should().Be(2);
+
+        await worker.DisposeAsync().AsTask().Within();
+        line.OneEnded.IsCompleted.Should().BeFalse("it is kept");
+        await other.DisposeAsync().AsTask().Within();
+
+        await line.OneEnded.Within();
+    }
+
+    [Fact]
+    public async Task Listen_TheDaemonWasRestartedSinceTheConnectionWasKept_SignsInOverANewOne()
+    {
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        options.ConnectTimeout = TimeSpan.Zero;   // no second attempt but that for the old connection
+        await _server.StartAsync().Within();
+        await using (LineToDaemon line = Line(_ => LineToDaemon.Fault.None))
+        {
+            await using (await WorkerPort.ListenAsync(options).Within())
+            {
+            }
+        }
+
+        File.Delete(_folder["portmap.sock"]);
+        await using LineToDaemon next = Line(_ => LineToDaemon.Fault.None);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
+    [Fact]
+    public async Task Listen_AfterAWorkerThatWaitsAnotherTimeForAnswers_MakesItsOwn()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        options.CallTimeout += TimeSpan.FromSeconds(1);
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        line.Connections.Should().Be(2);
+    }
+
+    [Fact]
+    public async Task Dispose_NobodyTakesTheConnectionInItsTime_IsClosed()
+    {
+        FakeTimeProvider clock = new();
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        (options.KeepConnection, options.TimeProvider) = (TimeSpan.FromMinutes(1), clock);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        clock.Advance(TimeSpan.FromSeconds(59));
+        line.OneEnded.IsCompleted.Should().BeFalse("it is kept");
+        clock.Advance(TimeSpan.FromSeconds(1));
+
+        await line.OneEnded.Within();
+    }
+
+    private LineToDaemon Line(Func<int, LineToDaemon.Fault> faultOf) => new(_folder["portmap.sock"], _folder["daemon.sock"], faultOf);
+
+    private WorkerPortOptions Options() => new()
+    {
+        Endpoint = "unix:" + _folder["portmap.sock"],
+        Owner = "b1",
+        Ports = _range.ToString(),
+        Address = PortBlock.Loopback,
+        ConnectTimeout = TimeSpan.FromSeconds(20),
+    };
+}
