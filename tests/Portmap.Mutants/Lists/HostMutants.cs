@@ -16,12 +16,24 @@ internal static class HostMutants
         s_core.This("PortmapMetrics.Ended: not counted", "Diagnostics/PortmapMetrics.cs", "Add(_ended, \"portmap.cause\", cause);", "Add(MUTANT ? _foreign : _ended, \"portmap.cause\", cause);", "PortmapMetrics"),
         s_core.This("PortmapMetrics.Refused: without its reason", "Diagnostics/PortmapMetrics.cs", "Add(_refused, \"portmap.reason\", reason);", "Add(_refused, \"portmap.reason\", MUTANT ? default : reason);", "PortmapMetrics"),
         s_core.This("PortmapMetrics.FoundForeign: not counted", "Diagnostics/PortmapMetrics.cs", "=> Add(_foreign);", "=> Add(MUTANT ? _granted : _foreign);", "PortmapMetrics"),
+        s_core.This("PortmapMetrics.End: in milliseconds", "Diagnostics/PortmapMetrics.cs", "Math.Max(0, clock.GetElapsedTime(began.Value).TotalSeconds)", "Math.Max(0, (MUTANT ? 1_000 : 1) * clock.GetElapsedTime(began.Value).TotalSeconds)", "PortmapMetrics"),
+        s_core.This("PortmapMetrics: whose it is is not said", "Diagnostics/PortmapMetrics.cs", "_key = [.. meter.Tags ?? []];", "_key = [.. MUTANT ? [] : meter.Tags ?? []];", "MetricsTests.Keyed", "Portmap.Hosting.Tests"),
         s_core.This("PortList.Outside: one past the range is not excluded", "PortList.cs", "for (; port + 7 <= range.Last; port += 8)", "for (; port + (MUTANT ? 6 : 7) <= range.Last; port += 8)", "PortListTests"),
         s_core.This("AddPortmap: the container's store is ignored", "PortmapExtensions.cs", "key is null ? provider.GetService<IPortStore>()", "MUTANT ? null : key is null ? provider.GetService<IPortStore>()", "PortmapExtensions"),
         s_core.This("AddPortmap: the container's clock is ignored", "PortmapExtensions.cs", "provider.GetService<TimeProvider>()));", "MUTANT ? null : provider.GetService<TimeProvider>()));", "PortmapExtensions"),
+        s_core.This("AddPortmap: the container's logger is ignored", "PortmapExtensions.cs", "provider.GetService<ILogger<PortRegistry>>(),", "MUTANT ? null : provider.GetService<ILogger<PortRegistry>>(),", "PortmapExtensions"),
         s_core.This("AddPortmap: called twice is one", "PortmapExtensions.cs", "if (services.Any(service => service.ServiceType == typeof(PortRegistry)", "if (!MUTANT && services.Any(service => service.ServiceType == typeof(PortRegistry)", "PortmapExtensions"),
         s_core.This("AddKeyedPortmap: each key has the options of none", "PortmapExtensions.cs", "Get(key as string ?? Options.DefaultName)", "Get(MUTANT ? Options.DefaultName : key as string ?? Options.DefaultName)", "PortmapExtensions"),
+        s_core.This("AddKeyedPortmap: the meter has no key", "PortmapExtensions.cs", "KeyedMeters.Of(provider.GetService<IMeterFactory>(), key)", "KeyedMeters.Of(provider.GetService<IMeterFactory>(), MUTANT ? null : key)", "MetricsTests.Keyed", "Portmap.Hosting.Tests"),
         s_core.This("Options: OpenTimeout is not validated", "PortRegistryOptionsValidator.cs", "CheckTime(wrong, nameof(options.OpenTimeout)", "if (!MUTANT) CheckTime(wrong, nameof(options.OpenTimeout)", "PortmapExtensions|PortRegistryOptions"),
+        s_core.This("Options: ReconcileInterval is not validated", "PortRegistryOptionsValidator.cs", "CheckTime(wrong, nameof(options.ReconcileInterval)", "if (!MUTANT) CheckTime(wrong, nameof(options.ReconcileInterval)", "PortRegistryOptions"),
+        s_core.This("Options: BackgroundFlush is not validated", "PortRegistryOptionsValidator.cs", "CheckTime(wrong, nameof(options.BackgroundFlush)", "if (!MUTANT) CheckTime(wrong, nameof(options.BackgroundFlush)", "PortRegistryOptions"),
+        s_core.This("Options: MaxGuards is not validated", "PortRegistryOptionsValidator.cs", "CheckNumber(wrong, nameof(options.MaxGuards)", "if (!MUTANT) CheckNumber(wrong, nameof(options.MaxGuards)", "PortRegistryOptions"),
+        s_core.This("Options: Guard is not validated", "PortRegistryOptionsValidator.cs", "CheckEnum(wrong, nameof(options.Guard),", "if (!MUTANT) CheckEnum(wrong, nameof(options.Guard),", "PortRegistryOptions"),
+        s_core.This("Options: Durability is not validated", "PortRegistryOptionsValidator.cs", "CheckEnum(wrong, nameof(options.Durability),", "if (!MUTANT) CheckEnum(wrong, nameof(options.Durability),", "PortRegistryOptions"),
+        s_core.This("Options: more strategies than a byte counts", "PortRegistryOptionsValidator.cs", "if (names.Count > byte.MaxValue)", "if (!MUTANT && names.Count > byte.MaxValue)", "PortRegistryOptions"),
+        s_core.This("Options: a state folder without a name", "PortRegistryOptionsValidator.cs", "&& (string.IsNullOrWhiteSpace(folder) ||", "&& ((!MUTANT && string.IsNullOrWhiteSpace(folder)) ||", "PortRegistryOptions"),
+        s_core.This("Options: a state folder that the system cannot name", "PortRegistryOptionsValidator.cs", "folder.Contains('\\0', StringComparison.Ordinal)))", "(!MUTANT && folder.Contains('\\0', StringComparison.Ordinal))))", "PortRegistryOptions"),
         s_core.This("Options: a time at its bound is wrong", "PortRegistryOptionsValidator.cs", "if (value < least || value > most)\n        {\n            wrong.Add(string.Create(CultureInfo.InvariantCulture, $\"{name} is {value}; choose a time", "if (value < least || value > most || (MUTANT && value == most))\n        {\n            wrong.Add(string.Create(CultureInfo.InvariantCulture, $\"{name} is {value}; choose a time", "PortRegistryOptions"),
         s_core.This("Options: all ports may be excluded", "PortRegistryOptionsValidator.cs", "if (ranges.Length != 0 && excluded", "if (!MUTANT && ranges.Length != 0 && excluded", "PortRegistryOptions"),
         s_core.This("Options: two strategies of one name", "PortRegistryOptionsValidator.cs", "string.IsNullOrEmpty(name) || names.Contains(name)", "string.IsNullOrEmpty(name) || (!MUTANT && names.Contains(name))", "PortRegistryOptions"),
@@ -41,6 +53,9 @@ internal static class HostMutants
         s_core.This("RegistryGauges: a session counts once for each owner", "Operations/RegistryGauges.cs", "return sessions.Count;", "return MUTANT ? parts.Table.Owners().Count(owner => !owner.Served.IsNone) : sessions.Count;", "PortmapMetrics"),
         s_core.This("RegistryGauges: what waits for the disk is not counted", "Operations/RegistryGauges.cs", "parts.IsDisposed ? null : journal.QueueLength);", "parts.IsDisposed ? null : MUTANT ? 0 : journal.QueueLength);", "PortmapMetrics"),
         s_core.This("RegistryGauges: a registry that is over is asked", "Operations/RegistryGauges.cs", "parts.IsDisposed ? null : OpenLeases(parts));", "parts.IsDisposed && !MUTANT ? null : OpenLeases(parts));", "PortmapMetrics"),
+        s_core.This("RegistryGauges: a registry that is over has sessions", "Operations/RegistryGauges.cs", "parts.IsDisposed ? null : Sessions(parts));", "parts.IsDisposed && !MUTANT ? null : Sessions(parts));", "PortmapMetrics"),
+        s_core.This("RegistryGauges: a registry that is over has a queue", "Operations/RegistryGauges.cs", "\"Facts that are not on disk yet\", () =>", "\"Facts that are not on disk yet\", () => MUTANT ? journal.QueueLength :", "PortmapMetrics"),
+        s_core.This("RegistryGauges: who is not served has a session", "Operations/RegistryGauges.cs", "is { IsServing: true } session)", "is { } session && (MUTANT || session.IsServing))", "PortmapMetrics"),
         s_hosting.This("RegistryMetrics: the limit of ports is that of owners", "RegistryMetrics.cs", "One(registry.Bounds.Ports.Sum(range => range.Count))", "One(MUTANT ? registry.Bounds.MaxOwners : registry.Bounds.Ports.Sum(range => range.Count))", "MetricsTests"),
         s_hosting.This("RegistryMetrics: the limit of owners is that of ports", "RegistryMetrics.cs", "One(registry.Bounds.MaxOwners)", "One(MUTANT ? registry.Bounds.Ports.Sum(range => range.Count) : registry.Bounds.MaxOwners)", "MetricsTests"),
         s_hosting.This("RegistryMetrics.ObserveFindings: none", "RegistryMetrics.cs", "ObserveFindings() => _isOver ?", "ObserveFindings() => MUTANT || _isOver ?", "MetricsTests"),
@@ -48,6 +63,9 @@ internal static class HostMutants
         s_rpc.This("RpcMetrics.End: without its outcome", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.outcome\", outcome.ToString())", "new(\"portmap.rpc.outcome\", MUTANT ? default(CallOutcome).ToString() : outcome.ToString())", "RpcMetrics"),
         s_rpc.This("RpcMetrics.End: without its procedure", "Diagnostics/RpcMetrics.cs", "new(\"portmap.rpc.procedure\", procedure)", "new(\"portmap.rpc.procedure\", MUTANT ? program : procedure)", "RpcMetrics"),
         s_rpc.This("RpcMetrics.ObserveConnections: none", "Diagnostics/RpcMetrics.cs", "() => count() is { } open ?", "() => !MUTANT && count() is { } open ?", "MetricsTests.Page", "Portmap.Hosting.Tests"),
+        s_rpc.This("RpcMetrics.ObserveConnections: one too many", "Diagnostics/RpcMetrics.cs", "new(open, _key)", "new(MUTANT ? open + 1 : open, _key)", "MetricsTests.Connections", "Portmap.Hosting.Tests"),
+        s_rpc.This("RpcMetrics: whose it is is not said", "Diagnostics/RpcMetrics.cs", "_key = [.. _meter.Tags ?? []];", "_key = [.. MUTANT ? [] : _meter.Tags ?? []];", "MetricsTests.Keyed", "Portmap.Hosting.Tests"),
+        s_rpc.This("RpcMetrics.End: in milliseconds", "Diagnostics/RpcMetrics.cs", "_clock.GetElapsedTime(began.Value).TotalSeconds)", "(MUTANT ? 1_000 : 1) * _clock.GetElapsedTime(began.Value).TotalSeconds)", "RpcMetrics"),
     ];
 
     private static IEnumerable<Mutant> Hosting =>
@@ -121,6 +139,8 @@ internal static class HostMutants
         s_hosting.This("HostServices.Opening: what nobody serves is opened", "HostServices.cs", "!= typeof(PortRegistry).Assembly ? null", "!= typeof(PortRegistry).Assembly && !MUTANT ? null", "PortmapServerTests"),
         s_hosting.This("PortmapHealthCheck.Usage: excluded ports count", "PortmapHealthCheck.cs", ".Where(registry.HandsOut)", ".Where(port => MUTANT || registry.HandsOut(port))", "HealthCheck"),
         s_hosting.This("AddPortmapServer: a second one of the same key", "PortmapServerServiceCollectionExtensions.cs", "&& Equals(service.ServiceKey, key)))", "&& !MUTANT && Equals(service.ServiceKey, key)))", "ServerOptionsTests|PortmapServerTests"),
+        s_hosting.This("AddKeyedPortmapServer: the meter has no key", "PortmapServerServiceCollectionExtensions.cs", "KeyedMeters.Of(provider.GetService<IMeterFactory>(), key)", "KeyedMeters.Of(provider.GetService<IMeterFactory>(), MUTANT ? null : key)", "MetricsTests.Keyed"),
+        s_hosting.This("AddPortmapServer: the container's clock is ignored", "PortmapServerServiceCollectionExtensions.cs", "provider.GetService<TimeProvider>());", "MUTANT ? null : provider.GetService<TimeProvider>());", "MetricsTests.CallDuration"),
     ];
 
     private static IEnumerable<Mutant> Web =>
