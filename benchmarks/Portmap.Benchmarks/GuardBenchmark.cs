@@ -70,10 +70,10 @@ public class GuardBenchmark
     }
 
     [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
-    public int GuardedAcquireRelease() => Use(_guarded);
+    public int GuardedAcquireRelease() => Use(_guarded, PortGuarantee.Exclusive);
 
     [Benchmark(OperationsPerInvoke = PairsPerInvoke)]
-    public int ProbedAcquireRelease() => Use(_probed);
+    public int ProbedAcquireRelease() => Use(_probed, PortGuarantee.ProbedOnly);
 
     private static PortRegistry Make(PortGuardMode guard) => new(new PortRegistryOptions
     {
@@ -83,15 +83,21 @@ public class GuardBenchmark
         Guard = guard,
     });
 
-    private static int Use(PortRegistry registry)
+    private static int Use(PortRegistry registry, PortGuarantee guarantee)
     {
         PortRequest request = new("vol0:/bricks/b1");
         int last = 0;
         for (int i = 0; i < PairsPerInvoke; i++)
         {
-            if (!registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal) || !lease.TryRelease(out refusal))
+            if (!registry.TryAcquire(request, out PortLease? lease, out PortRefusal? refusal))
             {
-                throw new InvalidOperationException(refusal?.ToString());
+                throw new InvalidOperationException(refusal.ToString());
+            }
+
+            PortGuarantee given = lease.Guarantee;
+            if (!lease.TryRelease(out refusal) || given != guarantee)
+            {
+                throw new InvalidOperationException(refusal?.ToString() ?? $"The port was {given}.");   // a weaker guard is faster
             }
 
             last = lease.Port;

@@ -23,7 +23,7 @@ public class GateTests
 
         foreach (string name in budgets.Cases)
         {
-            budgets.Of(name).Should().NotBeEmpty(name).And.OnlyContain(figure => figure.Figure != "slower runs of 5" || figure.Limit < 5, "five of five is all there is: {0}", name);
+            budgets.Of(name).Should().NotBeEmpty(name);
         }
     }
 
@@ -45,11 +45,13 @@ public class GateTests
         Verdict.Of([Measured(Case, ratio: 1)], Budgets.Parse("{}")).Failures.Should().ContainSingle().Which.Should().Contain(Case);
 
     /// <summary>What the figure is when a second thread gains nothing: the dictionary looks up
-    /// twice as much with it, and a lock takes for a pair as long as before.</summary>
+    /// twice as much with it, and a lock takes for a pair as long as before. And when some wait as
+    /// long as for a lock.</summary>
     [Theory]
     [InlineData("lookup, scaling to 2 threads", 1.9)]
     [InlineData("acquire + release, 2 threads", 0.95)]
-    public void Verdict_NothingIsGainedByASecondThread_Fails(string name, double ratio)
+    [InlineData("acquire + release, 8 threads, p99.9", 1.01)]
+    public void Verdict_NothingIsGainedByFurtherThreads_Fails(string name, double ratio)
     {
         Budgets budgets = OfTheRepository().Only(name);
 

@@ -19,6 +19,7 @@ public class ConfirmedBenchmark
 
     private string _path = string.Empty;
     private PortRegistry _registry = null!;
+    private SlowFolder _state = null!;
     private IStateFolder _folder = null!;
     private IStateFile _file = null!;
 
@@ -37,9 +38,10 @@ public class ConfirmedBenchmark
         // A disk, where there is one: the folder for temporary files may be in memory.
         _path = Path.Combine(MicrosecondsInMemory != 0 && Directory.Exists(Memory) ? Memory : Environment.GetEnvironmentVariable("PORTMAP_BENCHMARK_DISK") ?? Path.GetTempPath(), $"portmap-benchmark-{Guid.NewGuid():N}");
         Directory.CreateDirectory(_path);
+        _state = FolderOf("state");
         _registry = PortRegistry.OpenAsync(
             new PortRegistryOptions { Ports = "10000-65535", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false },
-            new FilePortStore(FolderOf("state"), TimeProvider.System)).GetAwaiter().GetResult();
+            new FilePortStore(_state, TimeProvider.System)).GetAwaiter().GetResult();
         _folder = FolderOf("serial");
         _folder.Take();
         _file = _folder.Create("log");
@@ -69,7 +71,15 @@ public class ConfirmedBenchmark
     }
 
     [Benchmark(OperationsPerInvoke = Callers * Each)]
-    public Task Confirmed64AtOnce() => Task.WhenAll(Enumerable.Range(0, Callers).Select(AcquireAsync));
+    public async Task Confirmed64AtOnce()
+    {
+        int before = _state.Syncs;
+        await Task.WhenAll(Enumerable.Range(0, Callers).Select(AcquireAsync));
+        if (_state.Syncs - before < Each)
+        {
+            throw new InvalidOperationException($"{_state.Syncs - before} syncs cannot have confirmed {Each} acquisitions, each after the one before.");
+        }
+    }
 
     private async Task AcquireAsync(int caller)
     {
@@ -80,9 +90,5 @@ public class ConfirmedBenchmark
         }
     }
 
-    private IStateFolder FolderOf(string name)
-    {
-        StateFolder folder = new(Path.Combine(_path, name));
-        return Slower == TimeSpan.Zero ? folder : new SlowFolder(folder, Slower);
-    }
+    private SlowFolder FolderOf(string name) => new(new StateFolder(Path.Combine(_path, name)), Slower);
 }

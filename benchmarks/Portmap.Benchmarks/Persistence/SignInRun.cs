@@ -24,10 +24,20 @@ internal static class SignInRun
             for (int round = 0; round < Rounds; round++)
             {
                 signIn = Math.Max(signIn, await SecondsAsync(owners, i => session.RegisterAsync(new PortClaimRequest(names[i], First + i)).AsTask()).ConfigureAwait(false));
+                Check(isServed: true);
                 signOut = Math.Max(signOut, await SecondsAsync(owners, i => session.ReleaseAsync(names[i]).AsTask()).ConfigureAwait(false));
+                Check(isServed: false);
             }
 
             return (signIn, signOut);
+
+            void Check(bool isServed)
+            {
+                if (Array.Find(names, name => registry.TryGetPort(name, out _) != isServed) is { } wrong)
+                {
+                    throw new InvalidOperationException($"{wrong} is {(isServed ? "not served" : "served still")}.");
+                }
+            }
         }
         finally
         {

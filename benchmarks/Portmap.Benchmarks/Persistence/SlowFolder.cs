@@ -4,16 +4,21 @@ using Portmap.Persistence;
 namespace Portmap.Benchmarks.Persistence;
 
 /// <summary>A real folder whose fsync takes at least so long: a disk that is slower than this
-/// machine's.</summary>
+/// machine's. Those of its files are counted.</summary>
 internal sealed class SlowFolder(IStateFolder inner, TimeSpan sync) : IStateFolder
 {
+    private int _syncs;
+
     public string Path => inner.Path;
+
+    /// <summary>How many there were.</summary>
+    public int Syncs => Volatile.Read(ref _syncs);
 
     public void Take() => inner.Take();
 
-    public IStateFile? Open(string name) => inner.Open(name) is { } file ? new SlowFile(file, sync) : null;
+    public IStateFile? Open(string name) => inner.Open(name) is { } file ? new SlowFile(this, file, sync) : null;
 
-    public IStateFile Create(string name) => new SlowFile(inner.Create(name), sync);
+    public IStateFile Create(string name) => new SlowFile(this, inner.Create(name), sync);
 
     public void Rename(string from, string to) => inner.Rename(from, to);
 
@@ -23,7 +28,7 @@ internal sealed class SlowFolder(IStateFolder inner, TimeSpan sync) : IStateFold
 
     public void Dispose() => inner.Dispose();
 
-    private sealed class SlowFile(IStateFile inner, TimeSpan sync) : IStateFile
+    private sealed class SlowFile(SlowFolder folder, IStateFile inner, TimeSpan sync) : IStateFile
     {
         public long Length => inner.Length;
 
@@ -35,8 +40,13 @@ internal sealed class SlowFolder(IStateFolder inner, TimeSpan sync) : IStateFold
 
         public void Sync()
         {
-            ThreadClock.Sleep(sync);
+            if (sync > TimeSpan.Zero)
+            {
+                ThreadClock.Sleep(sync);
+            }
+
             inner.Sync();
+            Interlocked.Increment(ref folder._syncs);
         }
 
         public void Dispose() => inner.Dispose();

@@ -7,8 +7,14 @@ internal sealed class TimersInHand : TimeProvider
     private readonly List<(TimeSpan Period, Action Fire)> _timers = [];
 
     /// <summary>Fires the timers of a period.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
     public void Fire(TimeSpan period)
     {
+        if (!_timers.Exists(timer => timer.Period == period))
+        {
+            throw new InvalidOperationException($"No timer has the period {period}.");
+        }
+
         foreach ((TimeSpan its, Action fire) in _timers)
         {
             if (its == period)
