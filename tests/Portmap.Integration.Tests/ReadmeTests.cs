@@ -56,13 +56,15 @@ public sealed partial class ReadmeTests
     }
 
     [Fact]
-    public void TestNames_InBackticks_AreTests()
+    public void Links_ToTests_LeadToClassesWithTests()
     {
-        string[] sources = [.. Directory.EnumerateFiles(Path.Combine(s_root, "tests"), "*Tests.cs", SearchOption.AllDirectories).Select(File.ReadAllText)];
+        MatchCollection links = TestLink().Matches(s_readme);
 
-        foreach (Match name in TestName().Matches(s_readme))
+        links.Count.Should().BeGreaterThan(30, "each promise names who holds it");
+        foreach (Match link in links)
         {
-            sources.Should().Contain(source => source.Contains($" {name.Groups["name"].Value}(", StringComparison.Ordinal), name.Value);
+            string source = File.ReadAllText(Path.Combine(s_root, link.Groups["path"].Value));
+            source.Should().MatchRegex($@"\bclass {link.Groups["name"].Value}\b", link.Value).And.MatchRegex(@"\[\w*(Fact|Theory)\b", link.Value);
         }
     }
 
@@ -94,6 +96,6 @@ public sealed partial class ReadmeTests
     [GeneratedRegex(@"\]\((?<path>(?!https?:)[^)#]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"`(?<name>[A-Za-z]+_[A-Za-z0-9]+_[A-Za-z0-9]+)`")]
-    private static partial Regex TestName();
+    [GeneratedRegex(@"\[(?<name>\w+Tests)\]\((?<path>tests/[^)#]+)\)")]
+    private static partial Regex TestLink();
 }

@@ -143,6 +143,7 @@ public sealed class FrozenThreadTests : IDisposable
     [Fact]
     public void TryEnd_ReplacementEndsBeforeItEndedTheOlderOne_ThePortOfTheOlderOneIsFree()
     {
+        HashSet<bool> met = [];
         foreach ((Step step, int time) in StepsOf(scene => scene.PrepareMortalsReplacement("frozen"), scene => scene.ReplaceByMortal("frozen")))
         {
             using FrozenScene scene = new();
@@ -152,6 +153,7 @@ public sealed class FrozenThreadTests : IDisposable
                 () =>
                 {
                     bool isReplaced = scene.Registry.TryGetPort("frozen", out int port) && port == scene.FarPort;
+                    met.Add(isReplaced);
                     scene.KillMortal();
                     bool isFree = scene.There.Register(scene.Registry, "other", scene.FirstPort, out _, out PortRefusal? refusal);
                     isFree.Should().Be(isReplaced, "the thread was frozen at {0}, for the {1}. time: {2}", step, time, refusal?.Message);
@@ -159,6 +161,8 @@ public sealed class FrozenThreadTests : IDisposable
                 step,
                 time);
         }
+
+        met.Should().BeEquivalentTo([true, false], "it is frozen before the replacement is in force, and afterwards");
     }
 
     /// <summary>The steps of an act: each kind, and which time.</summary>
@@ -168,6 +172,7 @@ public sealed class FrozenThreadTests : IDisposable
         before(scene);
         Dictionary<Step, int> times = [];
         _puppets.Run([() => act(scene)], Schedule.OneAfterTheOther, (step, _) => times[step] = times.GetValueOrDefault(step) + 1);
+        times.Should().NotBeEmpty("otherwise nothing is tried");
         return [.. times.SelectMany(kind => Enumerable.Range(0, Math.Min(kind.Value, MostOfAKind)).Select(i => (kind.Key, 1 + (i * kind.Value / Math.Min(kind.Value, MostOfAKind)))))];
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Portmap.Guarding;
 using Portmap.TestKit.Processes;
@@ -98,9 +99,14 @@ public sealed class DiagnosisTests : IDisposable
     {
         Kernel(kernel, reserved, 1_048_576);
         int before = Ephemeral();
-        if (Find(new PortRegistryOptions { Ports = ports }).FirstOrDefault(found => found.Kind == PortFindingKind.EphemeralOverlap) is not { } finding)
+        bool overlaps = PortsOf(ports).Intersect(PortsOf(kernel.Replace('\t', '-'))).Except(PortsOf(reserved)).Any();
+
+        PortFinding? finding = Find(new PortRegistryOptions { Ports = ports }).SingleOrDefault(found => found.Kind == PortFindingKind.EphemeralOverlap);
+
+        (finding is not null).Should().Be(overlaps);
+        if (finding is null)
         {
-            return;   // nothing of the range is handed out
+            return;
         }
 
         string remedy = finding.Remedy;
@@ -252,6 +258,10 @@ public sealed class DiagnosisTests : IDisposable
 
         (await daemon.AskAsync("reserved")).Should().Be("32767");
     }
+
+    private static IEnumerable<int> PortsOf(string range) => range.Split('-') is [{ Length: > 0 } first, string last]
+        ? Enumerable.Range(int.Parse(first, CultureInfo.InvariantCulture), int.Parse(last, CultureInfo.InvariantCulture) - int.Parse(first, CultureInfo.InvariantCulture) + 1)
+        : [];
 
     private int Ephemeral()
     {

@@ -8,7 +8,10 @@ public sealed class GuaranteeTruthTests
 {
     private const int Nobody = 65_534;
 
-    public static TheoryData<PortGuardMode, string, bool, bool> Owners { get; } = [];
+    public static TheoryData<PortGuardMode, string, bool> Owners { get; } = [];
+
+    /// <summary>Those of another user, which only root can start.</summary>
+    public static TheoryData<string, bool> OwnersOfAnotherUser { get; } = [];
 
     static GuaranteeTruthTests()
     {
@@ -18,10 +21,10 @@ public sealed class GuaranteeTruthTests
             {
                 foreach (bool group in (bool[])[false, true])
                 {
-                    Owners.Add(mode, place.ToString(), group, false);
+                    Owners.Add(mode, place.ToString(), group);
                     if (mode == PortGuardMode.WhileAlive)
                     {
-                        Owners.Add(mode, place.ToString(), group, true);
+                        OwnersOfAnotherUser.Add(place.ToString(), group);
                     }
                 }
             }
@@ -30,14 +33,16 @@ public sealed class GuaranteeTruthTests
 
     [NeedsTheory("python3")]
     [MemberData(nameof(Owners))]
-    public async Task Register_OwnerWithAnyOptions_SaysExclusiveOnlyWhileNobodyGetsIn(PortGuardMode mode, string address, bool group, bool otherUser)
-    {
-        if (otherUser && !Puppet.IsRoot)
-        {
-            return;   // only root starts processes of other users
-        }
+    public Task Register_OwnerWithAnyOptions_SaysExclusiveOnlyWhileNobodyGetsIn(PortGuardMode mode, string address, bool group) =>
+        RegisterAsync(mode, address, group, user: null);
 
-        int? user = otherUser ? Nobody : null;
+    [NeedsRootTheory("python3")]
+    [MemberData(nameof(OwnersOfAnotherUser))]
+    public Task Register_OwnerOfAnotherUserWithAnyOptions_SaysExclusiveOnlyWhileNobodyGetsIn(string address, bool group) =>
+        RegisterAsync(PortGuardMode.WhileAlive, address, group, Nobody);
+
+    private static async Task RegisterAsync(PortGuardMode mode, string address, bool group, int? user)
+    {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = mode);
         Place place = Place.All.First(candidate => candidate.ToString() == address);
         using Puppet thief = Puppet.Start(user);

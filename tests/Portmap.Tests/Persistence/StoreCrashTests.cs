@@ -94,6 +94,7 @@ public class StoreCrashTests
             }
             catch (InvalidOperationException)
             {
+                await RunAsync(100 + run, DiskFault.PowerLost, run);   // which the same run on an honest disk is not
                 caught++;
             }
         }
