@@ -20,7 +20,7 @@ public class ConfirmedBenchmark
     private string _path = string.Empty;
     private PortRegistry _registry = null!;
     private SlowFolder _state = null!;
-    private IStateFolder _folder = null!;
+    private SlowFolder _folder = null!;
     private IStateFile _file = null!;
 
     /// <summary>What an fsync takes beyond what this machine's disk takes.</summary>
