@@ -4,7 +4,6 @@ using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Serving;
-using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Serving;
 
