@@ -88,6 +88,10 @@ internal static class GuardMutants
         s_upkeep.This("LivenessPass.Run: a failure comes out of the timer", "LivenessPass.cs", "RunNow(now);\n        }\n        catch (Exception exception)", "RunNow(now);\n        }\n        catch (Exception exception) when (!MUTANT)", "LogTests"),
         s_upkeep.This("LivenessPass.Run: a failure is not told", "LivenessPass.cs", "parts.Log.PassFailed(exception);   // a timer must go on\n        }\n        finally", "if (!MUTANT) { parts.Log.PassFailed(exception); }\n        }\n        finally", "LogTests"),
         s_upkeep.This("LivenessPass.LookAtRecovered: a failure is not told", "LivenessPass.cs", "parts.Log.PassFailed(exception);   // a timer must go on\n        }\n    }\n\n    private void RunNow", "if (!MUTANT) { parts.Log.PassFailed(exception); }\n        }\n    }\n\n    private void RunNow", "LogTests"),
+        s_upkeep.This("LivenessPass.RunNow: the dead are not looked for", "LivenessPass.cs", "isAnyOver |= !session.CheckAliveEvery(_rest, now);", "isAnyOver |= !MUTANT && !session.CheckAliveEvery(_rest, now);", "LivenessTests|RegistryModel") with
+        {
+            AliveBecause = "Sessions that are not told of a death are looked at before the owners are, and the others need no pass: a second way.",
+        },
         s_upkeep.This("Expiry.End: UDP is not looked at", "Expiry.cs", "ListenTable? udp = tcp is not null &&", "ListenTable? udp = !MUTANT && tcp is not null &&", "ExpiryTests"),
         s_upkeep.This("Expiry.End: who has the other protocol is not seen", "Expiry.cs", "Mark(other, isOtherTaken);", "if (!MUTANT) { Mark(other, isOtherTaken); }", "ExpiryTests"),
         s_upkeep.This("SessionWatch.PassedOn: the store keeps the process before", "SessionWatch.cs", "parts.Journal?.TryQueueAgain(served);", "if (!MUTANT) { parts.Journal?.TryQueueAgain(served); }", "WrittenAgainTests"),
