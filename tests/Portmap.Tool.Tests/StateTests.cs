@@ -74,7 +74,7 @@ public sealed class StateTests : ToolTest
         await RegisterAsync("b1");
         string kept = Folder["kept.state"];
         System.IO.File.Copy(File, kept);
-        System.IO.File.SetUnixFileMode(kept, UnixFileMode.UserRead);
+        new FileInfo(kept).IsReadOnly = true;
         System.Diagnostics.ProcessStartInfo start = Programs.Tool;
         string tool = start.FileName;
         start.FileName = "setpriv";

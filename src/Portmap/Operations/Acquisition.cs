@@ -79,7 +79,7 @@ internal struct Acquisition : IOperation
     private static PortRefusal? StepsNow(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)
     {
         Acquisition acquisition = new(parts, lease, request, strategy);
-        return Confirmation.Now(ref acquisition);
+        return Confirmation.NowOrThrown(ref acquisition);
     }
 
     /// <summary>Acquires over the turns of a store, or at once where there is nothing to wait

@@ -228,9 +228,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         List<ClaimView> withdrawn = [];
         foreach (OwnerView owner in _parts.Table.Owners())
         {
-            if (owner.Top is { IsLease: true, Word.IsLive: true } half && OtherHalf(half) is { IsLease: true, Word: { Stage: ClaimStage.Pending, Waits: true } })
+            if (owner.Top is { IsLease: true } half && OtherHalf(half) is { } other)
             {
-                withdrawn.AddRange(_parts.Table.Facts.WithdrawHalf(half));
+                withdrawn.AddRange(_parts.Table.Facts.WithdrawIfAlone(half, other));
             }
         }
 

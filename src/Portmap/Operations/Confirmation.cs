@@ -13,23 +13,31 @@ internal sealed class Confirmation(RegistryParts parts)
     public static PortRefusal? Now<T>(ref T operation)
         where T : struct, IOperation
     {
+        while (true)
+        {
+            Answer answer = operation.Step();
+            bool isOver = answer.Kind switch
+            {
+                AnswerKind.Done => true,
+                AnswerKind.Refused => true,
+                AnswerKind.Again => false,
+                AnswerKind.Wait => throw new UnreachableException("Only a registry that confirms has anything to wait for."),
+            };
+            if (isOver)
+            {
+                return answer.Refusal;
+            }
+        }
+    }
+
+    /// <summary>As <see cref="Now"/>, for an operation that has begun something which ends when a step
+    /// throws.</summary>
+    public static PortRefusal? NowOrThrown<T>(ref T operation)
+        where T : struct, IOperation
+    {
         try
         {
-            while (true)
-            {
-                Answer answer = operation.Step();
-                bool isOver = answer.Kind switch
-                {
-                    AnswerKind.Done => true,
-                    AnswerKind.Refused => true,
-                    AnswerKind.Again => false,
-                    AnswerKind.Wait => throw new UnreachableException("Only a registry that confirms has anything to wait for."),
-                };
-                if (isOver)
-                {
-                    return answer.Refusal;
-                }
-            }
+            return Now(ref operation);
         }
         catch (Exception exception)
         {

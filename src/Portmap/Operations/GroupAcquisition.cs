@@ -126,7 +126,7 @@ internal struct GroupAcquisition : IOperation
     public static PortRefusal? Now(RegistryParts parts, PortRequest[] requests, bool contiguous, out ILease[] leases)
     {
         PortRefusal? refusal = TryMake(parts, requests, contiguous, acquirer: null, out (GroupAcquisition Operation, ILease[] Leases) made);
-        refusal ??= Confirmation.Now(ref made.Operation);
+        refusal ??= Confirmation.NowOrThrown(ref made.Operation);
         leases = made.Leases;
         return Tell(parts, refusal, leases);
     }
@@ -207,6 +207,14 @@ internal struct GroupAcquisition : IOperation
         return finished == Publication.StoreFailed
             ? Refusals.StoreFailed(_members[0].Hunt.Owner.Owner, _members[0].Hunt.Owner.Protocol, _parts.Journal!.LastFailure)
             : BeginAgain();
+    }
+
+    public readonly void WhenThrown(Exception exception)
+    {
+        foreach (Acquisition member in _members)
+        {
+            member.WhenThrown(exception);
+        }
     }
 
     /// <summary>Others came between, which took effect themselves.</summary>

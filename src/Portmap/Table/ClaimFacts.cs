@@ -263,10 +263,13 @@ internal sealed class ClaimFacts(TableParts parts)
         return parts.HasUdp && parts.Index.Find(other, fact.Owner)?.Top is { IsLease: true } half && half.Epoch == fact.Epoch ? WithdrawHalf(half) : [];
     }
 
-    /// <summary>Withdraws half of a lease for both protocols that may be on disk, as nothing comes of
-    /// the other one any more.</summary>
-    /// <returns>The claim whose end has to be written, if it has not ended before.</returns>
-    public ClaimView[] WithdrawHalf(PortClaim half)
+    /// <summary>Once nothing comes to the disk any more: withdraws half of a lease for both protocols
+    /// when the other one still waits for it.</summary>
+    /// <returns>The claim whose end has to be written, if there is one.</returns>
+    public ClaimView[] WithdrawIfAlone(PortClaim half, PortClaim other) =>
+        other is { IsLease: true, Word: { Stage: ClaimStage.Pending, Waits: true } } ? WithdrawHalf(half) : [];
+
+    private ClaimView[] WithdrawHalf(PortClaim half)
     {
         for (ClaimWord word = half.Word; word.IsLive; word = half.Word)
         {
