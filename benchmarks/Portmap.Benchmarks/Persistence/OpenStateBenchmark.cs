@@ -77,7 +77,7 @@ public class OpenStateBenchmark
     {
         int facts = 0;
         await using FilePortStore store = new(_folder, TimeProvider.System);
-        await store.LoadAsync(_ => facts++, text => throw new InvalidOperationException(text), CancellationToken.None);
+        await store.LoadAsync(fact => facts += fact.IsMark ? 0 : 1, text => throw new InvalidOperationException(text), CancellationToken.None);
         return facts == Entries ? facts : throw new InvalidOperationException($"{facts} facts came back.");
     }
 

@@ -39,12 +39,12 @@ internal static class WorkerMutants
         s_worker.This("SignIn.Lose: it is not told", "Working/SignIn.cs", "Log.Lost(", "if (!MUTANT) Log.Lost(", "LostWorkerTests"),
         s_worker.This("SignIn.IsStillOursAsync: what could not be asked is not told", "Working/SignIn.cs", "Log.CheckFailed(", "if (!MUTANT) Log.CheckFailed(", "UnreachableDaemonTests.Worker_"),
         s_worker.This("SignIn.SignOutAsync: that it failed is not told", "Working/SignIn.cs", "Log.SignOutFailed(", "if (!MUTANT) Log.SignOutFailed(", "WorkerPortTests.Worker_WhoseDaemonStaysAway"),
-        s_worker.This("DaemonLink.CallAsync: a kept connection that broke was the only attempt", "Working/DaemonLink.cs", "if (_isKept)\n", "if (!MUTANT && _isKept)\n", "UnreachableDaemonTests"),
+        s_worker.This("DaemonLink.CallAsync: a kept connection that broke was the only attempt", "Working/DaemonLink.cs", "if (_isKept)\n", "if (!MUTANT && _isKept)\n", "KeptConnectionTests"),
         s_worker.This("PickRanges.Without: the last one before the kernel's own is left out", "Working/PickRanges.cs", "Math.Min(other.First - 1,", "Math.Min(other.First - (MUTANT && other.First - first > 1 ? 2 : 1),", "PickRangesTests"),
         s_worker.This("PickRanges.RangeAt: the first of the next range is one past the last", "Working/PickRanges.cs", "while (index >= ranges[at].Count)", "while (MUTANT ? index > ranges[at].Count : index >= ranges[at].Count)", "WorkerRangesTests"),
         s_worker.This("PickRanges: what is reserved the kernel hands out", "Working/PickRanges.cs", "Without(kernels, EphemeralPorts.Reserved(proc))", "Without(kernels, MUTANT ? [] : EphemeralPorts.Reserved(proc))", "PickRangesTests"),
         s_worker.This("PortPicker.TryAll: what others have bound comes before what is free", "Working/PortPicker.cs", "=> TryAll(ranges, isInsisted: false) ??", "=> (MUTANT ? null : TryAll(ranges, isInsisted: false)) ??", "WorkerPortTests.TryPick_AllInTurn"),
         s_worker.This("WorkerSettings.Resolve: another owner has the lease of the first", "Working/WorkerSettings.cs", "&& options.Owner != toldOwner ? 0", "&& !MUTANT && options.Owner != toldOwner ? 0", "WorkerPortTests.Environment_OfAnotherOwner|WorkerPortTests.Listen_ForAnotherOwner"),
-        s_worker.This("DaemonLink.CallAsync: a kept connection has the time of a call", "Working/DaemonLink.cs", "await (_isKept ?", "await (!MUTANT && _isKept ?", "UnreachableDaemonTests.Listen_OverAKeptConnection"),
+        s_worker.This("DaemonLink.CallAsync: a kept connection has the time of a call", "Working/DaemonLink.cs", "await (_isKept ?", "await (!MUTANT && _isKept ?", "KeptConnectionTests.Listen_OverAKept"),
     ];
 }

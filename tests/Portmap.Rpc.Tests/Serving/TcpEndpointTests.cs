@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Portmap.Native;
 using Portmap.Rpc.Protocol;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -11,6 +12,21 @@ public sealed class TcpEndpointTests : AsyncTest
     private readonly PortRegistry _registry = new(new PortRegistryOptions());
 
     public override ValueTask DisposeAsync() => _registry.DisposeAsync();
+
+    [Fact]
+    public async Task Accept_FailsForNoReasonThatIsKnown_IsToldAndTriedAgain()
+    {
+        Harness harness = new();
+        using EndpointListener listener = EndpointListener.Open(PortmapEndpoint.Parse($"tcp:{PortBlock.Loopback}:0"), default, _ => { });
+        Task accepting = harness.Connections.AcceptAsync(listener);
+
+        listener.Socket.Dispose();
+
+        await harness.Logs.SeenAsync("AcceptFailed").Within();
+        accepting.IsCompleted.Should().BeFalse("a server that stopped accepting would be found by nobody");
+        await harness.DisposeAsync();
+        await accepting.Within();
+    }
 
     [Fact]
     public async Task Start_OnPortZero_SaysThePortAndBelievesAProcessOfThisHost()
