@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Portmap.TestKit;
 
@@ -10,6 +11,7 @@ public sealed class FewDescriptors : IDisposable
     private const int DescriptorsLimited = 7;   // RLIMIT_NOFILE, getrlimit(2)
 
     private readonly nuint[] _before = new nuint[2];   // soft, hard
+    private readonly List<SafeFileHandle> _taken = [];
 
     /// <param name="more">How many it may open.</param>
     public FewDescriptors(int more)
@@ -19,7 +21,27 @@ public sealed class FewDescriptors : IDisposable
         Check(SetLimit(DescriptorsLimited, [(nuint)(open + more), _before[1]]));
     }
 
-    public void Dispose() => Check(SetLimit(DescriptorsLimited, _before));
+    /// <summary>Takes those that are left, until this is disposed.</summary>
+    public void TakeAll()
+    {
+        try
+        {
+            while (true)
+            {
+                _taken.Add(File.OpenHandle("/dev/null"));
+            }
+        }
+        catch (IOException)
+        {
+            // There is none left.
+        }
+    }
+
+    public void Dispose()
+    {
+        _taken.ForEach(handle => handle.Dispose());
+        Check(SetLimit(DescriptorsLimited, _before));
+    }
 
     private static void Check(int result)
     {

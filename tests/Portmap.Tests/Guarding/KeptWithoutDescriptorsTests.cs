@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Microsoft.Win32.SafeHandles;
 using Portmap.Guarding;
 using Portmap.Tests.Support;
 
@@ -8,12 +7,8 @@ namespace Portmap.Tests.Guarding;
 /// <summary>A placeholder that was kept after a death is asked for while this process has no
 /// descriptor left to see who listens behind it.</summary>
 [Collection(AloneCollection.Name)]
-public sealed class KeptWithoutDescriptorsTests : IDisposable
+public sealed class KeptWithoutDescriptorsTests
 {
-    private readonly List<SafeFileHandle> _taken = [];
-
-    public void Dispose() => _taken.ForEach(handle => handle.Dispose());
-
     [Fact]
     public void Place_NobodyCanBeSeen_IsKeptAndHandedToNobody()
     {
@@ -27,29 +22,13 @@ public sealed class KeptWithoutDescriptorsTests : IDisposable
         ListenTable.Read(PortProtocol.Tcp).Listens(first.Port).Should().BeTrue("so that all code is loaded");
 
         GuardOutcome outcome;
-        using (new FewDescriptors(more: 8))
+        using (FewDescriptors few = new(more: 8))
         {
-            TakeAll();
+            few.TakeAll();
             outcome = guard.Place(PortGuardContract.Lease(PortProtocol.Tcp, first.Port), PortGuardContract.Owner, PortGuardMode.WhileAlive, insisted: false);
-            _taken.ForEach(handle => handle.Dispose());
         }
 
         outcome.Finding.Should().Be(GuardFinding.Busy, "the child listens, for all that is known");
         guard.Count.Should().Be(1, "it is kept for its owner");
-    }
-
-    private void TakeAll()
-    {
-        try
-        {
-            while (true)
-            {
-                _taken.Add(File.OpenHandle("/dev/null"));
-            }
-        }
-        catch (IOException)
-        {
-            // None is left.
-        }
     }
 }

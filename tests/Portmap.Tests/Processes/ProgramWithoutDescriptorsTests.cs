@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Microsoft.Win32.SafeHandles;
 using Portmap.Guarding;
 using Portmap.Operations;
 using Portmap.Processes;
@@ -13,13 +12,8 @@ namespace Portmap.Tests.Processes;
 public sealed class ProgramWithoutDescriptorsTests : IDisposable
 {
     private readonly Programs _programs = new();
-    private readonly List<SafeFileHandle> _taken = [];
 
-    public void Dispose()
-    {
-        _taken.ForEach(handle => handle.Dispose());
-        _programs.Dispose();
-    }
+    public void Dispose() => _programs.Dispose();
 
     [NeedsFact("python3")]
     public async Task Death_NobodyCanBeSeen_IsLeftToThePassThatCanSee()
@@ -41,15 +35,14 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
         LookForASibling(session);   // so that all code is loaded
 
         bool isDead, isServed, lives;
-        using (new FewDescriptors(more: 8))
+        using (FewDescriptors few = new(more: 8))
         {
-            TakeAll();
+            few.TakeAll();
             program.Kill();
             SpinWait.SpinUntil(() => !session.Watched.IsAlive(), Deadline.Default);
             isDead = !session.Watched.IsAlive();
             lives = session.CheckAlive();
             isServed = registry.TryGetPort("many", out _);
-            _taken.ForEach(handle => handle.Dispose());
         }
 
         (isDead, lives, isServed).Should().Be((true, true, true), "a list that cannot be read convicts nobody");
@@ -73,12 +66,11 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
         known.Should().ContainSingle();
 
         bool isAnySeen;
-        using (new FewDescriptors(more: 8))
+        using (FewDescriptors few = new(more: 8))
         {
-            TakeAll();
+            few.TakeAll();
             isAnySeen = program.Family.Living().Count != 0;
             program.Note(PortProtocol.Tcp, port, table);
-            _taken.ForEach(handle => handle.Dispose());
         }
 
         isAnySeen.Should().BeFalse();
@@ -93,20 +85,5 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
     {
         session.Program!.Search.FindSibling(PortProtocol.Tcp, session.Program.Ports[0].Port, session.ProcessId, session.Program.Ports[0].Sockets);
         session.Watched.IsAlive().Should().BeTrue();
-    }
-
-    private void TakeAll()
-    {
-        try
-        {
-            while (true)
-            {
-                _taken.Add(File.OpenHandle("/dev/null"));
-            }
-        }
-        catch (IOException)
-        {
-            // There is none left.
-        }
     }
 }
