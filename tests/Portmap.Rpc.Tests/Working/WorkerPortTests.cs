@@ -213,18 +213,12 @@ public sealed class WorkerPortTests : AsyncTest
     [Fact]
     public void TryPick_PortThatAnotherIsAboutToListenOn_IsLeftToIt()
     {
-        int port = _range.First;
-        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
-        Native.SocketOptions.SetReuseAddress(other, isOn: true);
-        other.Bind(new IPEndPoint(PortBlock.Loopback, port));
-        WorkerPortOptions options = Options();
-        options.Ports = new PortRange(port, port + 1).ToString();
-
+        using Socket other = BoundToTheFirstOfTwo(out WorkerPortOptions options);
         for (int seed = 0; seed < 8; seed++)
         {
             using ListeningSockets? picked = new PortPicker(WorkerSettings.Resolve(options), new Random(seed)).TryPick();
 
-            picked!.Port.Should().Be(port + 1, "the other one is bound, and whoever bound it has yet to listen");
+            picked!.Port.Should().Be(_range.First + 1, "the other one is bound, and whoever bound it has yet to listen");
         }
     }
 
@@ -232,16 +226,11 @@ public sealed class WorkerPortTests : AsyncTest
     [Fact]
     public void TryPick_AllInTurnAndThePortThatAnotherIsAboutToListenOnFirst_IsLeftToIt()
     {
-        int port = _range.First;
-        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
-        Native.SocketOptions.SetReuseAddress(other, isOn: true);
-        other.Bind(new IPEndPoint(PortBlock.Loopback, port));
-        WorkerPortOptions options = Options();
-        options.Ports = new PortRange(port, port + 1).ToString();
+        using Socket other = BoundToTheFirstOfTwo(out WorkerPortOptions options);
 
         using ListeningSockets? picked = new PortPicker(WorkerSettings.Resolve(options), new NoChance()).TryPick();
 
-        picked!.Port.Should().Be(port + 1, "it is free, and the other one is somebody's");
+        picked!.Port.Should().Be(_range.First + 1, "it is free, and the other one is somebody's");
     }
 
     [Fact]
@@ -847,6 +836,18 @@ public sealed class WorkerPortTests : AsyncTest
     };
 
     /// <summary>Draws the lowest number each time.</summary>
+    /// <summary>A socket that admits others and does not listen, and the options of a worker that may
+    /// have its port or the next one.</summary>
+    private Socket BoundToTheFirstOfTwo(out WorkerPortOptions options)
+    {
+        Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Native.SocketOptions.SetReuseAddress(other, isOn: true);
+        other.Bind(new IPEndPoint(PortBlock.Loopback, _range.First));
+        options = Options();
+        options.Ports = new PortRange(_range.First, _range.First + 1).ToString();
+        return other;
+    }
+
     private sealed class NoChance : Random
     {
         public override int Next(int maxValue) => 0;
