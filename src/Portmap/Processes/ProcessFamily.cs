@@ -56,7 +56,8 @@ internal sealed class ProcessFamily
     }
 
     /// <summary>The members that live, the oldest first: a master before its workers.</summary>
-    /// <remarks>One that /proc hides is not among them.</remarks>
+    /// <remarks>One that /proc hides is not among them. One that cannot be looked at for want of a
+    /// descriptor is: nobody can tell that it has gone.</remarks>
     public IReadOnlyList<int> Living() =>
     [
         .. Volatile.Read(ref _members).Where(member => IsThere(member.Key, member.Value)).OrderBy(member => member.Value).ThenBy(member => member.Key)
@@ -143,7 +144,17 @@ internal sealed class ProcessFamily
         }
     }
 
-    private static bool IsThere(int processId, long start) => ProcessStat.TryRead(processId, out ProcessStat stat) && stat.IsAlive && stat.Start == start;
+    private static bool IsThere(int processId, long start)
+    {
+        try
+        {
+            return ProcessStat.TryReadOrThrow(processId, out ProcessStat stat) && stat.IsAlive && stat.Start == start;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return exception is IOException && !ProcessIdentity.MeansDead(exception);
+        }
+    }
 
     private bool IsOrphan(int processId, in ProcessStat stat, bool likelyIsEnough)
     {

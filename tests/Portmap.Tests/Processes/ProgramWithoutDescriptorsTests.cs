@@ -66,19 +66,23 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
         known.Should().ContainSingle();
 
         bool isAnySeen;
+        int[] living;
         using (FewDescriptors few = new(more: 8))
         {
             few.TakeAll();
-            isAnySeen = program.Family.Living().Count != 0;
+            living = [.. program.Family.Living()];
+            isAnySeen = ProcessSockets.Of(process.Id) is not null;
             program.Note(PortProtocol.Tcp, port, table);
         }
 
         isAnySeen.Should().BeFalse();
+        living.Should().Equal([process.Id], "who cannot be looked at has not gone");
         program.Ports.Single().Sockets.Should().Equal(known);
         process.Kill();
         process.WaitForExit(Deadline.Default).Should().BeTrue();
         program.Note(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp));
         program.Ports.Single().Sockets.Should().BeEmpty("what listens no more is not kept");
+        program.Family.Living().Should().BeEmpty();
     }
 
     private static void LookForASibling(SessionHolder session)
