@@ -6,7 +6,8 @@ namespace Portmap.Benchmarks.Gate;
 /// much.</summary>
 /// <remarks>A target that is not reached yet stays as it is, and is said to be missed in every run.
 /// Beside it stands what is held, <c>"FIGURE held"</c>, so that it does not get worse unseen; why
-/// it is missed stands in benchmarks/RESULTS.md.</remarks>
+/// it is missed stands in benchmarks/RESULTS.md. What is held may also be less than the target, where
+/// the figure is far below it.</remarks>
 internal sealed class Budgets
 {
     private const string Held = " held";
