@@ -106,8 +106,8 @@ public enum PortRefusalReason
     LimitReached = 24,
 
     /// <summary>
-    /// Whether the process listens cannot be looked at, and the options believe nothing that
-    /// cannot.
+    /// Whether the process listens cannot be seen, and it has to be known: the options ask for it,
+    /// the registration takes something from another claim, or the host registers for a program.
     /// </summary>
     Unverifiable = 25,
 

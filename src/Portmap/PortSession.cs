@@ -104,8 +104,8 @@ public sealed class PortSession : IAsyncDisposable
     /// </returns>
     /// <exception cref="PortRefusedException">
     /// As <see cref="TryRegister"/> refuses; with <see cref="PortRegistryOptions.VerifyListening"/>
-    /// also NotListening and Unverifiable; and StoreFailed: the registration could not be written
-    /// and was withdrawn, and what lookups answer never changed.
+    /// NotListening and Unverifiable also where nothing is taken; and StoreFailed: the registration
+    /// could not be written and was withdrawn, and what lookups answer never changed.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
@@ -135,7 +135,8 @@ public sealed class PortSession : IAsyncDisposable
     /// the owner or the port; NotOwner: the lease, or the owner it would replace, is another
     /// user's; Stale: the claim of that epoch has ended; WrongPort: the lease is for another port;
     /// NotListening: it would take something from another one, and the kernel says that nobody
-    /// listens there; TooManyOwners; ProcessDead; SessionEnded.
+    /// listens there; Unverifiable: the same, and who listens cannot be seen; TooManyOwners;
+    /// ProcessDead; SessionEnded.
     /// </param>
     /// <returns>Whether it is registered.</returns>
     /// <exception cref="InvalidOperationException">

@@ -20,9 +20,9 @@ internal static class ListenerCheck
         ListenTable table = process.IsKnown ? TableOf(said, ours) : ours;
         if (!table.Listens(port))
         {
-            return !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
+            return !table.IsComplete ? Unverifiable(said, owner, table.WhyIncomplete!)
                 : process.IsKnown ? ListenerRefusals.NobodyListens(owner, port, protocol)
-                : ListenerRefusals.Unverifiable(owner, port, protocol, "nobody listens there in the daemon's network, and the process is not known here, so it may have one of its own");
+                : Unverifiable(said, owner, "nobody listens there in the daemon's network, and the process is not known here, so it may have one of its own");
         }
 
         if (!isOwnSocket)
@@ -31,9 +31,9 @@ internal static class ListenerCheck
         }
 
         return table.SocketsOf(process.Id) is not { } sockets
-            ? ListenerRefusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/fd may not be read"))
+            ? Unverifiable(said, owner, string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/fd may not be read"))
             : table.Listens(port, sockets) ? null
-            : !table.IsComplete ? ListenerRefusals.Unverifiable(owner, port, protocol, table.WhyIncomplete!)
+            : !table.IsComplete ? Unverifiable(said, owner, table.WhyIncomplete!)
             : ListenerRefusals.AnotherListens(owner, port, protocol, process.Id, () => table.HolderOf(port));
     }
 
@@ -79,6 +79,10 @@ internal static class ListenerCheck
         ListenTable its = TableOf(entry, reader.Host is null ? null : reader.Read(entry.Protocol));
         return !its.IsComplete || Listens(entry, its, []);
     }
+
+    /// <summary>The options alone ask for this look, so whoever wants to may do without it.</summary>
+    private static PortRefusal Unverifiable(in ReportedListener said, string owner, string why) =>
+        ListenerRefusals.Unverifiable(owner, said.Port, said.Protocol, why, "Give the daemon the right to read it, or switch VerifyProcess or VerifyListening off");
 
     /// <summary>Who listens in the network of the process.</summary>
     private static ListenTable TableOf(in ReportedListener said, ListenTable? ours) =>

@@ -37,10 +37,15 @@ internal static class ListenerRefusals
             owner, port, protocol)
         { FindHolder = findListener };
 
-    public static PortRefusal Unverifiable(string owner, int port, PortProtocol protocol, string why) =>
+    /// <param name="owner">The owner.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="protocol">TCP or UDP.</param>
+    /// <param name="why">What cannot be seen.</param>
+    /// <param name="remedy">What to do. Options are part of it only where they ask for this.</param>
+    public static PortRefusal Unverifiable(string owner, int port, PortProtocol protocol, string why, string remedy) =>
         new(
             PortRefusalReason.Unverifiable,
-            () => Text($"Whether the process of {owner} listens on port {port} cannot be verified: {why}. Give the daemon the right to read it, or switch VerifyProcess or VerifyListening off."),
+            () => Text($"Whether the process of {owner} listens on port {port} cannot be verified: {why}. {remedy}."),
             owner, port, protocol);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -37,8 +37,11 @@ internal static class ListeningProof
 
         return (listens, said.IsOwnSocket) switch
         {
-            (null, false) => ListenerRefusals.Unverifiable(owner, port, protocol, "neither sock_diag nor /proc/net can be read"),
-            (null, true) => ListenerRefusals.Unverifiable(owner, port, protocol, string.Create(CultureInfo.InvariantCulture, $"the daemon itself listens there, and what sockets process {said.Process.Id} has cannot be read")),
+            (null, false) => ListenerRefusals.Unverifiable(owner, port, protocol, "neither sock_diag nor /proc/net can be read", "Give the daemon the right to read /proc/net"),
+            (null, true) => ListenerRefusals.Unverifiable(
+                owner, port, protocol,
+                string.Create(CultureInfo.InvariantCulture, $"the daemon itself listens there, and what sockets process {said.Process.Id} has cannot be read"),
+                "Run the daemon as root, or the process as the daemon's user"),
             (_, false) => ListenerRefusals.TakesUnproven(owner, port, protocol),
             (_, true) => ListenerRefusals.TakesPassed(owner, port, protocol),
         };

@@ -35,6 +35,9 @@ internal static class ProgramRegistration
     /// <summary>How many looks go by between two at all processes.</summary>
     private const int ThoroughEvery = 10;
 
+    /// <summary>What to do where the program cannot be looked at.</summary>
+    private const string Remedy = "Give the daemon a /proc of its own pid namespace and the right to read /proc/PID/fd of the program, or let the program sign in by itself";
+
     public static async Task<PortEntry> RunAsync(RegistryParts parts, ILease lease, Process process, CancellationToken cancellationToken)
     {
         int processId = process.Id;
@@ -52,7 +55,7 @@ internal static class ProgramRegistration
 
         if (!ProcessIdentity.IsProcOurs)
         {
-            throw new PortRefusedException(parts.Counted(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process")));
+            throw new PortRefusedException(parts.Counted(ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, "/proc is not there, or of another pid namespace than this process", Remedy)));
         }
 
         ProcessFamily family = new(root.Identity);
@@ -150,7 +153,7 @@ internal static class ProgramRegistration
             if (ours.IsUnreadable || IsTimeOver(claim) || new ClaimView(claim).Cause == ClaimEnd.Expired)
             {
                 throw new PortRefusedException(parts.Counted(_whyUnseen is { } why
-                    ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why)
+                    ? ListenerRefusals.Unverifiable(lease.Owner, lease.Port, lease.Protocol, why, Remedy)
                     : Refusals.NotListening(lease, root.Identity.Id, TimeSpan.FromMilliseconds(Waited))));
             }
 

@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using Portmap.Guarding;
+using Portmap.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -124,6 +126,22 @@ public sealed class TakingProofTests
 
         using Socket? server = Knock.TryTake(range.First);
         (await session.RegisterAsync(new PortClaimRequest("winner", range.First)).AsTask().Within()).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public void Demand_SocketsOfTheProcessCannotBeRead_NamesNoOptionThatMayBeOff()
+    {
+        ProcessIdentity gone;
+        using (Child child = Child.Start())
+        {
+            gone = ProcessIdentity.Of(child.Id, out _);
+            child.Kill();   // its descriptors cannot be read, as those of another user's process
+        }
+
+        ReportedListener said = new(PortProtocol.Tcp, 50_000, gone, IsOwnSocket: true);
+
+        ListeningProof.Demand(said, "b1", isHeld: true, new ListenReader(host: null))
+            .ShouldExplain(PortRefusalReason.Unverifiable, "b1", 50_000, gone.Id, "as root").Message.Should().NotContain("Verify");
     }
 
     [Fact]

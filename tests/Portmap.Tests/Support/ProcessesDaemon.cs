@@ -87,7 +87,7 @@ internal sealed class ProcessesDaemon : IDisposable
             }
             catch (PortRefusedException refused)
             {
-                return $"{refused.Refusal.Reason}";
+                return $"{refused.Refusal.Reason}: {refused.Refusal.Message}";
             }
         }
 
