@@ -440,10 +440,11 @@ public sealed class PortmapClient : IAsyncDisposable
         ? throw new ArgumentException($"UnlessServed is set for '{request.Owner}', which a call for several owners does not carry; ask for that one by {nameof(AcquireAsync)}.", argument)
         : Checked(request, argument);
 
-    private static void CheckOwner(string owner)
+    // That of default(PortClaimRequest) is null and goes as the empty name: the registry says what
+    // is wrong.
+    private static void CheckOwner(string? owner)
     {
-        ArgumentNullException.ThrowIfNull(owner);
-        if (OwnerText.Complaint(owner) is { } refusal)
+        if (OwnerText.Complaint(owner ?? string.Empty) is { } refusal)
         {
             throw new PortRefusedException(refusal);
         }

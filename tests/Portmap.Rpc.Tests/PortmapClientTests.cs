@@ -83,6 +83,27 @@ public class PortmapClientTests
         (await acquire.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    public async Task Claim_OfNoOwner_IsInvalidOwnerWhateverIsAskedFor(string? owner)
+    {
+        await using Harness harness = new();
+        await using PortmapClient client = harness.OpenClient();
+        PortClaimRequest claim = owner is null ? default : new PortClaimRequest(owner);
+        Func<Task>[] asks =
+        [
+            () => client.RegisterAsync(claim with { Port = 49_200 }).Within(),
+            () => client.ReportBindFailureAsync(claim with { Port = 49_200 }).Within(),
+            () => client.ExtendAsync(claim, TimeSpan.FromSeconds(1)).Within(),
+            () => client.ReleaseAsync(claim).Within(),
+        ];
+        foreach (Func<Task> ask in asks)
+        {
+            (await ask.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.InvalidOwner);
+        }
+    }
+
     [Fact]
     public async Task Acquire_AndBindFailed_TheGateIsOpenWhenTheWorkerIsTold()
     {
