@@ -9,6 +9,8 @@ namespace Portmap.Rpc.Tests.Serving;
 
 /// <summary>Every verb of both programs that changes anything, tried by every kind of caller that
 /// the options let in.</summary>
+/// <remarks>Two acquisitions are left out: ACQUIRE_UNLESS_SERVED leaves an owner that is served alone,
+/// whoever asks, and ACQUIRE_FLEET is for a daemon that is joined to a fleet.</remarks>
 public sealed class CallerRightsTests : IDisposable
 {
     private const string Owner = "/b/1";
@@ -21,16 +23,20 @@ public sealed class CallerRightsTests : IDisposable
     private static readonly (string Verb, string Callers)[] s_rights =
     [
         ("ACQUIRE", "xxxx-xx-"),
+        ("ACQUIRE_ALL", "xxxx-xx-"),
         ("REGISTER by a lease of the host", "xxxx-xx-"),
         ("REGISTER", "xx------"),
         ("BIND_FAILED", "xx------"),
         ("BIND_FAILED by a lease of the host", "xxxx-xx-"),
+        ("EXTEND a lease of the host", "xxxx-xx-"),
         ("RELEASE by epoch", "xxxx-xx-"),
         ("RELEASE", "xxx-----"),
         ("Gluster's sign-in", "xx------"),
         ("Gluster's sign-out", "xxx-----"),
         ("REGISTER by the lease", "--x--xx-"),
         ("BIND_FAILED by the lease", "--x--xx-"),
+        ("EXTEND the lease by epoch", "--x--xx-"),
+        ("EXTEND the lease", "--x--xx-"),
         ("RELEASE the lease by epoch", "--x--xx-"),
         ("RELEASE the lease", "--x-----"),
         ("Gluster's sign-in on the port of the lease", "--x--xx-"),
@@ -104,7 +110,8 @@ public sealed class CallerRightsTests : IDisposable
         if (!may)
         {
             PortRefusalReason expected = verb is "REGISTER" or "Gluster's sign-in" ? PortRefusalReason.Conflict : PortRefusalReason.NotOwner;
-            Word(answer, 28).Should().Be(isGluster ? (uint)(expected == PortRefusalReason.Conflict ? 98 : 1) : (uint)expected);
+            int reasonAt = verb == "ACQUIRE_ALL" ? 32 : 28;   // behind the number of the request
+            Word(answer, reasonAt).Should().Be(isGluster ? (uint)(expected == PortRefusalReason.Conflict ? 98 : 1) : (uint)expected);
             harness.Registry.Snapshot().Entries.Should().Equal(before, "nothing was changed");
             (harness.Registry.TryGetEntry(OtherPort, out PortEntry left) && left.State != PortState.Free).Should().BeFalse("{0}", left);
         }
@@ -158,12 +165,15 @@ public sealed class CallerRightsTests : IDisposable
     private static byte[] CallOf(string verb, int port, long epoch) => verb switch
     {
         "ACQUIRE" => Wire.Call(1, Wire.Portmap, PortmapProcedure.Acquire, [.. Wire.Text(Owner), .. Wire.Words(0, 0xffff_ffff, 0, 0)]),
+        "ACQUIRE_ALL" => Wire.Call(1, Wire.Portmap, PortmapProcedure.AcquireAll, [.. Wire.Words(2), .. WantedAmong(Owner), .. WantedAmong("/b/2"), .. Wire.Words(0)]),
         "REGISTER" => Claim(PortmapProcedure.Register, OtherPort, 0),
         "REGISTER by a lease of the host" or "REGISTER by the lease" => Claim(PortmapProcedure.Register, port, epoch),
         "BIND_FAILED" => Claim(PortmapProcedure.BindFailed, OtherPort, 0),
         "BIND_FAILED by a lease of the host" or "BIND_FAILED by the lease" => Claim(PortmapProcedure.BindFailed, port, epoch),
         "RELEASE by epoch" or "RELEASE the lease by epoch" => Claim(PortmapProcedure.Release, port, epoch),
         "RELEASE" or "RELEASE the lease" => Claim(PortmapProcedure.Release, 0, 0),
+        "EXTEND a lease of the host" or "EXTEND the lease by epoch" => Extend(epoch),
+        "EXTEND the lease" => Extend(epoch: 0),
         "Gluster's sign-in" => SignIn(Owner, OtherPort, 0),
         "Gluster's sign-in on the port of the lease" => SignIn(Owner, port, 0),
         _ => Wire.Call(1, Wire.Gluster, 5, [.. Wire.Text(Owner), .. Wire.Words((uint)port, 0)]),
@@ -179,6 +189,11 @@ public sealed class CallerRightsTests : IDisposable
                 PortmapProcedure.Register => Wire.Words(0),
                 _ => Wire.Words(0, 0),
             }]);
+
+    private static byte[] WantedAmong(string owner) => [.. Wire.Text(owner), .. Wire.Words(0, 0xffff_ffff, 0, 0, 0, 0)];
+
+    private static byte[] Extend(long epoch) =>
+        Wire.Call(1, Wire.Portmap, PortmapProcedure.Extend, [.. Wire.Text(Owner), .. Wire.Words((uint)(epoch >> 32), (uint)epoch, 0, 0, 600_000)]);
 
     private static byte[] SignIn(string brick, int port, int processId) =>
         Wire.Call(1, Wire.Gluster, 4, [.. Wire.Text(brick), .. Wire.Words((uint)port, (uint)processId)]);

@@ -11,6 +11,8 @@ public class OwnerRightsTests
     private const string Owner = "b1";
     private const uint OwnersUser = 4_001, OtherUser = 4_002, AcquirersUser = 4_003;
 
+    private static readonly TimeSpan s_more = TimeSpan.FromMinutes(10);
+
     private static readonly string[] s_callers = ["same session", "same process", "acquiring session", "same user", "other user", "root", "daemon's user", "unknown"];
 
     // One letter for each caller above: x may, - may not.
@@ -21,10 +23,14 @@ public class OwnerRightsTests
         ("register on another port", "xx------"),
         ("register by the epoch of the claim, on another port", "xx------"),
         ("register by a lease of the host", "xxxx-xx-"),
+        ("extend a lease of the host", "xxxx-xx-"),
         ("acquire", "xxxx-xx-"),
+        ("acquire among several", "xxxx-xx-"),
         ("bind failed", "xx------"),
         ("release the lease by epoch", "xxxx-xx-"),
         ("release the lease", "--x-----"),
+        ("extend the lease by epoch", "xxxx-xx-"),
+        ("extend the lease", "xxxx-xx-"),
         ("register by the lease", "xxxx-xx-"),
         ("register on the port of the lease", "xxxx-xx-"),
         ("register beside the lease", "xxxx-xx-"),
@@ -54,7 +60,7 @@ public class OwnerRightsTests
         bool isOfLease = verb.Contains("the lease", StringComparison.Ordinal);
         Cast cast = await Cast.OnAsync(scene, isRegistered: !isOfLease);
         PortSession session = cast.Session(caller);
-        PortLease? hosts = verb == "register by a lease of the host" ? scene.Acquire(Owner) : null;
+        PortLease? hosts = verb.EndsWith("a lease of the host", StringComparison.Ordinal) ? scene.Acquire(Owner) : null;
         PortEntry[] before = [.. scene.Registry.Snapshot().Entries];
 
         PortRefusal? refusal = await TryAsync(() => DoAsync(verb, session, cast, hosts));
@@ -75,7 +81,7 @@ public class OwnerRightsTests
     [InlineData("unknown")]
     public async Task Verb_OnAClaimOfADeadProcess_IsForEverybody(string caller)
     {
-        foreach (string verb in (string[])["release by epoch", "release", "register on another port", "register by the epoch of the claim, on another port", "acquire", "bind failed"])
+        foreach (string verb in (string[])["release by epoch", "release", "register on another port", "register by the epoch of the claim, on another port", "acquire", "acquire among several", "bind failed"])
         {
             await using Scene scene = new(configure: options => options.LivenessInterval = TimeSpan.FromHours(1));
             Cast cast = await Cast.OnAsync(scene, isRegistered: true);
@@ -224,10 +230,14 @@ public class OwnerRightsTests
         "register on another port" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
         "register by the epoch of the claim, on another port" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009) { Epoch = cast.Entry.Epoch }).AsTask(),
         "register by a lease of the host" => session.RegisterAsync(new PortClaimRequest(Owner, hosts!.Port) { Epoch = hosts.Epoch }).AsTask(),
+        "extend a lease of the host" => session.ExtendAsync(new PortClaimRequest(Owner) { Epoch = hosts!.Epoch }, s_more).AsTask(),
         "acquire" => session.AcquireAsync(Owner).AsTask(),
+        "acquire among several" => session.AcquireAllAsync([Owner, "b2"]).AsTask(),
         "bind failed" => session.ReportBindFailureAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
         "release the lease by epoch" => session.ReleaseAsync(new PortClaimRequest(Owner) { Epoch = cast.Lease.Epoch }).AsTask(),
         "release the lease" => session.ReleaseAsync(Owner).AsTask(),
+        "extend the lease by epoch" => session.ExtendAsync(new PortClaimRequest(Owner) { Epoch = cast.Lease.Epoch }, s_more).AsTask(),
+        "extend the lease" => session.ExtendAsync(Owner, s_more).AsTask(),
         "register by the lease" => session.RegisterAsync(new PortClaimRequest(Owner, cast.Lease.Port) { Epoch = cast.Lease.Epoch }).AsTask(),
         "register on the port of the lease" => session.RegisterAsync(new PortClaimRequest(Owner, cast.Lease.Port)).AsTask(),
         "register beside the lease" => session.RegisterAsync(new PortClaimRequest(Owner, 20_009)).AsTask(),
