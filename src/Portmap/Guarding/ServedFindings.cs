@@ -74,7 +74,7 @@ internal static class ServedFindings
             PortFindingKind.PortShared,
             Text($"on {entry.Port}/{entry.Protocol}, which {entry.Owner} (pid {processId}) serves at {Addresses(listeners.Except(others))}, listens {named} too"),
             "one process has a port",
-            "Stop that program, or let the owner listen on every address; a port whose gate is opened late and closed soon admits nobody else.");
+            "Stop that program, or acquire the port with Guard = WhileAlive at the next start, which keeps the addresses that the owner does not serve.");
     }
 
     private static string Addresses(IEnumerable<PortSocket> listeners)

@@ -114,8 +114,9 @@ public sealed class GuaranteeTruthTests
                 PortEntry entry = scene.Registry.OpenSession(owner.Id).Register("b1", lease.Port, lease.Epoch);
 
                 entry.Guarantee.Should().Be(PortGuarantee.HeldByProcess, "thief first {0}, in a group {1}", thiefFirst, group);
-                scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.PortShared)
-                    .Which.Value.Should().ContainAll($"{thief.Id}", $"{owner.Id}", "b1", $"{lease.Port}", At(thiefAt).Address, At(ownerAt).Address);
+                PortFinding shared = scene.Registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.PortShared).Which;
+                shared.Value.Should().ContainAll($"{thief.Id}", $"{owner.Id}", "b1", $"{lease.Port}", At(thiefAt).Address, At(ownerAt).Address);
+                shared.Remedy.Should().Contain("WhileAlive").And.NotContain("admits", "an open gate admits whoever binds that number with SO_REUSEADDR");
                 scene.Clock.Advance(TimeSpan.FromSeconds(1));
                 await Eventually.TrueAsync(() => scene.Log.Of("Found").Any(line => line.Contains(nameof(PortFindingKind.PortShared)) && line.Contains($"{thief.Id}")));
                 owner.Kill();
