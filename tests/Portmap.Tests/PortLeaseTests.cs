@@ -37,6 +37,17 @@ public class PortLeaseTests
         scene.Acquire("b1").Epoch.Should().BeGreaterThan(lease.Epoch);
     }
 
+    [Fact]
+    public async Task WhenBound_RegistryIsDisposed_FaultsAndSaysWhatToDo()
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire("b1");
+
+        scene.Registry.Dispose();
+
+        (await lease.WhenBound.RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1", lease.Epoch, "Acquire again");
+    }
+
     /// <summary>Why nobody signed in is not known here; what the host's calls told the program
     /// is.</summary>
     [Theory]

@@ -33,13 +33,16 @@ internal static class SocketFolder
                 string.Create(CultureInfo.InvariantCulture, $"Cannot listen on {endpoint}: {link.Path} is a symbolic link of user {link.UserId}, who could lead it elsewhere; name the folder itself, or a link of this user ({PosixFile.OwnUserId}) or root."));
         }
 
-        string? complaint = !file.IsOursOrRoots
-            ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {file.UserId}, not to this one ({PosixFile.OwnUserId}) or root")
-            : file.IsOpenToOthers(allowGroup) ? "can be written to by others and is not sticky" : null;
-        if (complaint is not null)
+        if (!file.IsOursOrRoots)
         {
-            string group = file.IsOpenToOthers(allowGroup: true) || !file.IsOursOrRoots ? string.Empty : ", or set AllowGroupWritableFolder if its group may be trusted";
-            throw new IOException($"Cannot listen on {endpoint}: the folder {folder} {complaint}, so that others could put a socket of theirs in place of ours; choose another, or chmod 755 it{group}.");
+            throw new IOException(
+                string.Create(CultureInfo.InvariantCulture, $"Cannot listen on {endpoint}: the folder {folder} belongs to user {file.UserId}, who could put a socket of theirs in place of ours; choose a folder of this user ({PosixFile.OwnUserId}) or root."));
+        }
+
+        if (file.IsOpenToOthers(allowGroup))
+        {
+            string group = file.IsOpenToOthers(allowGroup: true) ? string.Empty : ", or set AllowGroupWritableFolder if its group may be trusted";
+            throw new IOException($"Cannot listen on {endpoint}: the folder {folder} can be written to by others and is not sticky, so that others could put a socket of theirs in place of ours; choose another, or chmod 755 it{group}.");
         }
     }
 }

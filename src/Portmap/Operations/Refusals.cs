@@ -68,7 +68,7 @@ internal static class Refusals
     public static PortRefusal UnknownStrategy(PortRequest request, IReadOnlyList<string> strategies) =>
         new(
             PortRefusalReason.UnknownStrategy,
-            () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies)}.",
+            () => $"There is no strategy '{request.Strategy}'; the registry has {string.Join(", ", strategies)}. Ask with one of these, or add it to the options (AddStrategy).",
             request.Owner, 0, request.Protocol);
 
     public static PortRefusal Denied(PortRequest request, int port) =>
@@ -268,7 +268,7 @@ internal static class Refusals
             lease.Owner, claim.Port, claim.Protocol);
 
     public static PortRefusal RegistryDisposed(ILease lease) =>
-        new(PortRefusalReason.LeaseEnded, () => Text($"The registry was disposed while the lease {lease.Epoch} of {lease.Owner} was open."), lease.Owner, lease.Port, lease.Protocol);
+        new(PortRefusalReason.LeaseEnded, () => Text($"The registry was disposed while the lease {lease.Epoch} of {lease.Owner} was open. Acquire again from the registry that takes its place."), lease.Owner, lease.Port, lease.Protocol);
 
     public static PortRefusal AttemptsExhausted(ILease lease, PortRegistrySettings settings, ForeignHolders holders)
     {
