@@ -16,9 +16,9 @@ public enum PortDurability
     /// <summary>
     /// At once; the fact is on its way to the disk within
     /// <see cref="PortRegistryOptions.BackgroundFlush"/>, and on disk when the registry was
-    /// disposed in order. After a crash the changes of that time may be missing: a port may be held
-    /// for a while that was given back, and a process that had registered just then has to sign in
-    /// again before it is known.
+    /// disposed in order. After a crash the changes of that time, and of the write that was under
+    /// way, may be missing: a port may be held for a while that was given back, and a process that
+    /// had registered just then has to sign in again before it is known.
     /// </summary>
     Background = 1,
 }

@@ -29,7 +29,7 @@ internal sealed class Findings(RegistryLog log)
             yield return new PortFinding(
                 PortFindingKind.StoreFailing,
                 string.Create(CultureInfo.InvariantCulture, $"{journal.QueueLength} facts are not on disk: {failure.Message}"),
-                parts.Settings.Durability == PortDurability.Confirmed ? "changes are confirmed when they are on disk" : $"changes are on disk within {parts.Settings.BackgroundFlush}",
+                parts.Settings.Durability == PortDurability.Confirmed ? "changes are confirmed when they are on disk" : $"changes are on their way to the disk within {parts.Settings.BackgroundFlush}",
                 "Give the folder of the state room, or its rights back; the store is tried again with every pass.");
         }
 

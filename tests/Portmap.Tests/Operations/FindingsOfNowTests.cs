@@ -18,7 +18,9 @@ public class FindingsOfNowTests
         registry.TryAcquire("b1", out _, out _).Should().BeTrue("nobody waits for the disk");
         await registry.FlushAsync().Within();
 
-        registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StoreFailing).Which.Value.Should().Contain("1 facts").And.Contain("The disk is full.");
+        PortFinding failing = registry.Diagnose().Should().ContainSingle(finding => finding.Kind == PortFindingKind.StoreFailing).Which;
+        failing.Value.Should().Contain("1 facts").And.Contain("The disk is full.");
+        failing.Expected.Should().Be("changes are on their way to the disk within 00:00:00.1000000", "how long a disk takes is not bounded");
         store.Failure = null;
         await registry.FlushAsync().Within();
         registry.Diagnose().Should().NotContain(finding => finding.Kind == PortFindingKind.StoreFailing);
