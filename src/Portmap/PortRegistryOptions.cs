@@ -130,7 +130,9 @@ public sealed class PortRegistryOptions
     /// every registration is Unverifiable.
     /// </value>
     /// <remarks>
-    /// A process that has a network of its own (a container) does not show there.
+    /// A process that has a network of its own (a container) is looked for in that network. Of one
+    /// that is not known the daemon's network is read, and where nobody listens there it is
+    /// Unverifiable.
     /// </remarks>
     public bool VerifyListening { get; set; }
 

@@ -19,8 +19,9 @@ public static partial class PortmapExtensions
     /// on.</returns>
     /// <remarks>Lookups see all leases or none: they take effect at one moment. Watchers are told
     /// of each after it. With a store one write holds all, so that after a crash all are open or
-    /// none is (<see cref="PortFact.Group"/> says what a store of the host's owes for
-    /// that).</remarks>
+    /// none is (<see cref="PortFact.Group"/> says what a store of the host's owes for that). The
+    /// built-in store does that up to 64 KiB (256 leases whose owners have up to 60 bytes); of a
+    /// longer group a part may be open after a crash, and times out.</remarks>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="PortRefusedException">As <see cref="TryAcquireAll"/> refuses, and
     /// StoreFailed: the leases could not be written and were withdrawn.</exception>

@@ -17,8 +17,8 @@ namespace Portmap.Operations;
 /// </remarks>
 internal struct GroupAcquisition : IOperation
 {
-    /// <summary>How many requests one ask may have: their facts are one line of the
-    /// state.</summary>
+    /// <summary>How many requests one ask may have: their facts are one line of the state, unless
+    /// their owners have long names.</summary>
     public const int MaxRequests = 256;
 
     /// <summary>How often an ask begins again because others came between.</summary>
