@@ -21,11 +21,11 @@ public static class PortmapHealthChecksBuilderExtensions
     /// <remarks>
     /// <para>Failed: a change does not get into the store, an endpoint does not answer, or the
     /// registry's regular passes are overdue. Degraded: the store could not be tried, ports cannot
-    /// be guarded, something of the state was not readable or was moved, or nine tenths of the range
-    /// are in use. The data holds
-    /// <c>store</c>, <c>endpoints</c>, <c>used</c>, <c>ports</c>, <c>share</c> (the fuller of the
-    /// protocols, 0 to 1), <c>passes</c> and <c>findings</c>: everything that
-    /// <see cref="PortRegistry.Diagnose"/> says, as text.</para>
+    /// be guarded or bound, part of the state could not be read or was moved, or nine tenths of the
+    /// ports that can be handed out are in use. The data holds <c>store</c>, <c>endpoints</c>,
+    /// <c>used</c>, <c>ports</c>, <c>share</c> (the fuller of the protocols, 0 to 1), <c>passes</c>
+    /// and <c>findings</c>: everything that <see cref="PortRegistry.Diagnose"/> says, as
+    /// text.</para>
     /// <para>A registry with a store that confirms is asked for a lease, which is released at once.
     /// Two facts are written for it, and those who watch see it come and go. The owner is
     /// <c>portmap/health</c>, and it takes no port; checks at one time share it, and one that is

@@ -63,11 +63,11 @@ public readonly record struct PortEntry
     /// of IPv6 only; several are separated by a comma and a blank.
     /// </summary>
     /// <value>
-    /// Known within a second of the registration, and looked at again with each reconciling pass,
-    /// on Linux. Empty until then, for an entry that is not Bound, and for a process in a network
-    /// of its own. It is not compared: two views of one claim are equal whether it was known or
-    /// not. Addresses that are not served are anybody's, unless the entry is
-    /// <see cref="PortGuarantee.Exclusive"/>.
+    /// Known with the next pass (<see cref="PortRegistryOptions.LivenessInterval"/> at most), and
+    /// looked at again with each reconciling pass, on Linux. Empty until then, for an entry that is
+    /// not Bound, and for a process in a network of its own. It is not compared: two views of one
+    /// claim are equal whether it was known or not. Addresses that are not served are anybody's,
+    /// unless the entry is <see cref="PortGuarantee.Exclusive"/>.
     /// </value>
     public string Addresses { get => _moment.Addresses ?? string.Empty; init => _moment = _moment with { Addresses = value }; }
 

@@ -60,7 +60,10 @@ public enum PortRefusalReason
     /// <summary>The process is dead, or died before it listened.</summary>
     ProcessDead = 14,
 
-    /// <summary>The process did not listen in time.</summary>
+    /// <summary>
+    /// No process listens on the port, or another one does. Of a program that the host registers
+    /// for also: it did not listen in time.
+    /// </summary>
     NotListening = 15,
 
     /// <summary>
@@ -81,9 +84,10 @@ public enum PortRefusalReason
     SessionEnded = 19,
 
     /// <summary>
-    /// What the operation changes could not be made durable (the disk is full, an I/O error, a
-    /// read-only folder). Lookups show what they showed before, except after a release: then they
-    /// have stopped. It works again as soon as the store does.
+    /// A change could not be made durable (the disk is full, an I/O error, a read-only folder), the
+    /// state could not be opened, or not within <see cref="PortRegistryOptions.OpenTimeout"/>, or a
+    /// fleet did not confirm a claim. Lookups show what they showed before, except after a release:
+    /// then they have stopped. Changes work again as soon as the store, or the fleet, does.
     /// </summary>
     StoreFailed = 20,
 

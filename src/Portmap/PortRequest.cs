@@ -120,9 +120,10 @@ public readonly record struct PortRequest(string Owner)
     /// </summary>
     /// <value>
     /// A user id of the operating system. null, the default: the daemon's own. Root, the daemon's
-    /// user and a session that acquires may use their leases in any case. All others are refused as
-    /// <see cref="PortRefusalReason.NotOwner"/>: an epoch says which claim is meant and gives no
-    /// right to it.
+    /// user and a session that acquires may use their leases in any case. While a process serves
+    /// the owner, whoever may release that registration may also use a lease that the host
+    /// acquired. All others are refused as <see cref="PortRefusalReason.NotOwner"/>: an epoch says
+    /// which claim is meant and gives no right to it.
     /// </value>
     public uint? UserId { get; init; }
 

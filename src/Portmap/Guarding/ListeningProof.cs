@@ -5,8 +5,8 @@ namespace Portmap.Guarding;
 
 /// <summary>"Who takes something proves that it listens".</summary>
 /// <remarks>
-/// The kernel's list is asked before a registration takes anything from anybody. It asks for one
-/// port, about 20 µs, on the caller's thread. A registration that takes nothing never comes here.
+/// The kernel is asked before a registration takes anything from anybody: one question, about one
+/// port, on the caller's thread. A registration that takes nothing never comes here.
 /// </remarks>
 internal static class ListeningProof
 {

@@ -16,7 +16,7 @@ namespace Portmap.Guarding;
 /// Any user may ask. Linux only; where it is not to be had the answer is null.
 /// </para>
 /// <para>
-/// Safe for any thread. It asks over a socket of its own each time: about 20 µs for a port.
+/// Safe for any thread. It asks over a socket of its own each time.
 /// </para>
 /// </remarks>
 internal static class PortSockets
