@@ -23,8 +23,8 @@ public enum PortGuarantee
 
     /// <summary>
     /// The kernel refuses it to everybody but a process that binds exactly this number with
-    /// SO_REUSEADDR. The gate is open, or the port was found in use by closed connections when this
-    /// very number was insisted on.
+    /// SO_REUSEADDR. The gate is open, or closed connections were still on the port (TIME_WAIT) when
+    /// a request insisted on this number.
     /// </summary>
     Admitting = 3,
 

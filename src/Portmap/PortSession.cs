@@ -194,9 +194,10 @@ public sealed class PortSession : IAsyncDisposable
     /// back.
     /// </param>
     /// <param name="refusal">
-    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is of a living process of
-    /// somebody else, or a lease. The session that acquired it, root, the daemon's user and the
-    /// claim's user end it by its epoch; Stale: the owner has a newer claim.
+    /// InvalidOwner, InvalidPort, InvalidProtocol; NotOwner: the claim is a lease, or is of a living
+    /// process, and the caller has no right to it. Root, the daemon's user and the claim's user have
+    /// to give its epoch; its own process and session, and the session that acquired it, need not;
+    /// Stale: the owner has a newer claim.
     /// </param>
     /// <returns>Whether the owner has it no more.</returns>
     /// <exception cref="InvalidOperationException">
