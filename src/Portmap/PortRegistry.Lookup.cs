@@ -60,7 +60,8 @@ public sealed partial class PortRegistry
     /// <returns>The Bound and Reserved entries; empty when nobody of ours has the port.</returns>
     public IReadOnlyList<PortEntry> EnumerateOwners(int port, PortProtocol protocol = PortProtocol.Tcp) =>
         HasSlot(port, protocol)
-            ? _table.Ports.Owners(protocol, port).FindAll(claim => Parts.Fleet is not { } fleet || (fleet.Serves(claim.Owner) && claim.Now().Stage == claim.Stage)).ConvertAll(claim => _entries.Of(claim))
+            ? _table.Ports.Owners(protocol, port).ConvertAll(claim => Parts.Fleet is not { } fleet ? claim : fleet.Answer(protocol, claim.Owner, claim))
+                .FindAll(claim => !claim.IsNone && claim.Port == port).ConvertAll(claim => _entries.Of(claim))
             : [];
 
     /// <summary>Lists everything the registry knows: what is Reserved, Bound, Recovered, Cooling or

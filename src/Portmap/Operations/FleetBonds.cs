@@ -57,8 +57,9 @@ internal sealed class FleetBonds
 
     /// <summary>What a lookup answers that has found a claim of an owner. Wait-free.</summary>
     /// <remarks>A bond that is not here was never there, or has gone with the claim: one that is in
-    /// force after the look had none. Else the owner is looked at once more, and what is found then
-    /// came during this call, by a bond of its own.</remarks>
+    /// force after the look had none. Else, also when it had ended before its word was read, the
+    /// owner is looked at once more, and what is found then came during this call, by a bond of its
+    /// own.</remarks>
     public ClaimView Answer(PortProtocol protocol, ReadOnlySpan<char> owner, ClaimView found)
     {
         if (found.IsNone || !Serves(owner))
@@ -66,7 +67,7 @@ internal sealed class FleetBonds
             return default;
         }
 
-        if (found.Now().Stage == found.Stage)
+        if (found.Stage is ClaimStage.Bound or ClaimStage.Reserved && found.Now().Stage == found.Stage)
         {
             return found;
         }
