@@ -15,6 +15,10 @@ namespace ManagementDaemon;
 /// wire.</summary>
 internal static class DaemonHost
 {
+    /// <summary>How long workers have to end with the daemon: less than TimeoutStopSec= of the unit
+    /// in samples/systemd.</summary>
+    private static readonly TimeSpan s_workersEnd = TimeSpan.FromSeconds(50);
+
     /// <summary>Starts the daemon, runs something beside it, and stops it again, in order also when
     /// that something throws.</summary>
     public static async Task RunAsync(DaemonSettings settings, Func<IHost, CancellationToken, Task> beside, CancellationToken cancellationToken)
@@ -37,6 +41,7 @@ internal static class DaemonHost
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = CommandLine.Name });
         builder.Configuration.AddEnvironmentVariables();
         builder.Services.AddSystemd();   // READY and STOPPING, where systemd started it
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = s_workersEnd);
 
         // Standard output belongs to the ready line and to the demo's tables.
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);

@@ -62,7 +62,18 @@ internal sealed class PortmapServerService : IHostedLifecycleService, IAsyncDisp
 
     // The last step: services that stop workers have the registry and its server until they are
     // done.
-    public Task StoppedAsync(CancellationToken cancellationToken) => _server?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+    public async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await (_server?.StopAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The others took all of the host's time. The server ends all the same, and its disposal
+            // waits for that.
+        }
+    }
 
     /// <summary>Disposes what the container does not have, among it a registry whose opening the
     /// host did not wait for.</summary>

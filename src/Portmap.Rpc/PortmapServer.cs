@@ -91,7 +91,7 @@ public sealed class PortmapServer : IAsyncDisposable
     /// same.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.WaitAsync(CancellationToken.None).ConfigureAwait(false);   // held for moments; whoever has no time left stops it too
         Task stopped;
         try
         {

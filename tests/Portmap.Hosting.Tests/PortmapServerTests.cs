@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Portmap.Hosting.Tests;
 
 /// <summary>The daemon's life: what a host's start and stop do, and in which order.</summary>
@@ -100,6 +102,21 @@ public sealed class PortmapServerTests
         await next.StartAsync();
         next.Host.Services.GetRequiredService<PortRegistry>().TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
         entry.State.Should().Be(PortState.Reserved);
+    }
+
+    [Fact]
+    public async Task Stop_OthersTookAllOfTheHostsTime_EndsTheServerAndThrowsNothing()
+    {
+        using TempFolder folder = new();
+        await using AsyncHost host = new(TestHost.Served(folder));
+        await host.StartAsync();
+        using Socket connection = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await connection.ConnectAsync(new UnixDomainSocketEndPoint(folder["portmap.sock"])).Within();
+        await TestHost.PingAsync(folder.Socket());   // who came before it is accepted
+
+        await host.Host.StopAsync(new CancellationToken(canceled: true)).Within();
+
+        (await connection.ReceiveAsync(new byte[1].AsMemory()).Within()).Should().Be(0, "the server ends, also before the host is disposed");
     }
 
     [Fact]

@@ -231,6 +231,26 @@ public sealed class TcpEndpointTests : AsyncTest
         await disposing.Within();
     }
 
+    [Fact]
+    public async Task Stop_CallerHasGivenUpBefore_EndsTheServerAllTheSame()
+    {
+        Stubborn program = new();
+        PortmapServer server = Server($"tcp:{PortBlock.Loopback}:0", options => options.Programs.Add(program));
+        await server.StartAsync().Within();
+        await using PortmapClient other = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
+        using TcpClient client = new();
+        await client.ConnectAsync(new IPEndPoint(PortBlock.Loopback, server.Endpoints[0].Address!.Port));
+        await client.GetStream().WriteAsync(Wire.Call(1, program.Number, 1, []));
+        await program.Called.Task.Within();
+
+        Func<Task> stop = () => server.StopAsync(new CancellationToken(canceled: true)).Within();
+        await stop.Should().ThrowAsync<OperationCanceledException>("a call is under way, and nobody waits for it");
+
+        await other.Ended.Within();
+        program.End.SetResult();
+        await server.DisposeAsync();
+    }
+
     [DllImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int GetOption(int descriptor, int level, int name, out int value, ref int length);
