@@ -36,12 +36,13 @@ public sealed class PortmapServer : IAsyncDisposable
     /// <param name="logger">Where it reports; null reports nothing.</param>
     /// <param name="timeProvider">The clock of long polls; null takes the system's.</param>
     /// <exception cref="ArgumentNullException"><paramref name="registry"/> is null.</exception>
-    /// <exception cref="ArgumentException">An option is out of its bounds, or two programs have one
-    /// number and version.</exception>
+    /// <exception cref="ArgumentException">Options are out of their bounds, and the message names
+    /// each; or two programs have one number and version.</exception>
     public PortmapServer(PortRegistry registry, PortmapServerOptions? options = null, ILogger<PortmapServer>? logger = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(registry);
         options ??= new PortmapServerOptions();
+        Check(options);
         _wanted = [.. options.Endpoints];
         _allowRemote = options.AllowRemote;
         _socketFile = SocketFileOptions.Of(options);
@@ -123,6 +124,15 @@ public sealed class PortmapServer : IAsyncDisposable
 
     /// <summary>Stops, if it runs.</summary>
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
+
+    private static void Check(PortmapServerOptions options)
+    {
+        string wrong = string.Join(' ', [.. SocketFileOptions.Complaints(options), .. ServerLimits.Complaints(options)]);
+        if (wrong.Length != 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), wrong);
+        }
+    }
 
     /// <summary>At the start who has set the limit; else whoever comes near it, once.</summary>
     private void TellLowered() => Log.ConnectionsLowered(_context.Logger, _wantedConnections, _context.Limits.Connections);

@@ -35,9 +35,15 @@ public sealed class ServerOptionsTests
     public async Task Start_SeveralWrongValues_AreAllNamed()
     {
         using TempFolder folder = new();
-        await using AsyncHost host = new(Bound(folder, ("PortmapServer:Endpoints:0", "nowhere"), ("PortmapServer:Endpoints:1", "nowhere"), ("PortmapServer:SocketMode", "9")));
+        await using AsyncHost host = new(Bound(
+            folder,
+            ("PortmapServer:Endpoints:0", "nowhere"),
+            ("PortmapServer:Endpoints:1", "nowhere"),
+            ("PortmapServer:SocketMode", "9"),
+            ("PortmapServer:MaxConnections", "0"),
+            ("PortmapServer:MaxWait", "-00:00:01")));
 
-        await FluentActions.Awaiting(host.StartAsync).Should().ThrowAsync<OptionsValidationException>().WithMessage("*nowhere*twice*SocketMode*");
+        await FluentActions.Awaiting(host.StartAsync).Should().ThrowAsync<OptionsValidationException>().WithMessage("*nowhere*twice*SocketMode*MaxConnections*MaxWait*");
     }
 
     [Theory]

@@ -3,8 +3,7 @@ using System.Globalization;
 namespace Portmap.Rpc.Serving;
 
 /// <summary>
-/// The limits of <see cref="PortmapServerOptions"/>, checked, as they were when the server was
-/// made.
+/// The limits of <see cref="PortmapServerOptions"/>, as they were when the server was made.
 /// </summary>
 internal sealed record ServerLimits
 {
@@ -39,34 +38,48 @@ internal sealed record ServerLimits
 
     public required TimeSpan Wait { get; init; }
 
-    /// <exception cref="ArgumentOutOfRangeException">A value is outside its bounds; the message
-    /// names both.</exception>
+    /// <summary>Which values are outside their bounds; each complaint names the value and
+    /// both.</summary>
+    public static List<string> Complaints(PortmapServerOptions options)
+    {
+        List<string> wrong = [];
+        _ = Read(options, wrong);
+        return wrong;
+    }
+
+    /// <summary>The limits of options about which there are no
+    /// <see cref="Complaints"/>.</summary>
     public static ServerLimits Of(PortmapServerOptions options)
     {
-        ServerLimits limits = Checked(options);
+        ServerLimits limits = Read(options, []);
         return limits with { ConnectionsKept = Math.Min(limits.ConnectionsKept, limits.Connections / 4) };
     }
 
-    private static ServerLimits Checked(PortmapServerOptions options) => new()
+    private static ServerLimits Read(PortmapServerOptions options, List<string> wrong) => new()
     {
-        RecordBytes = InBounds(nameof(options.MaxRecordBytes), options.MaxRecordBytes, 16_384, 16 * Million),
-        Record = InBounds(nameof(options.RecordTimeout), options.RecordTimeout, s_shortest, TimeSpan.FromHours(1)),
+        RecordBytes = InBounds(wrong, nameof(options.MaxRecordBytes), options.MaxRecordBytes, 16_384, 16 * Million),
+        Record = InBounds(wrong, nameof(options.RecordTimeout), options.RecordTimeout, s_shortest, TimeSpan.FromHours(1)),
         Idle = options.IdleTimeout == Timeout.InfiniteTimeSpan
             ? options.IdleTimeout
-            : InBounds(nameof(options.IdleTimeout), options.IdleTimeout, s_shortest, TimeSpan.FromHours(24)),
-        Connections = Descriptors.Allow(InBounds(nameof(options.MaxConnections), options.MaxConnections, 1, Million)),
-        ConnectionsPerPeer = InBounds(nameof(options.MaxConnectionsPerPeer), options.MaxConnectionsPerPeer, 1, Million),
-        PendingRequests = InBounds(nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
-        OwnersPerSession = InBounds(nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),
-        OwnersPerUser = InBounds(nameof(options.MaxOwnersPerUser), options.MaxOwnersPerUser, 1, Million),
-        PortsPerUser = InBounds(nameof(options.MaxPortsPerUser), options.MaxPortsPerUser, 1, 131_072),
-        ConnectionsKept = InBounds(nameof(options.KeptConnections), options.KeptConnections, 0, Million),
-        Wait = InBounds(nameof(options.MaxWait), options.MaxWait, TimeSpan.Zero, TimeSpan.FromHours(1)),
+            : InBounds(wrong, nameof(options.IdleTimeout), options.IdleTimeout, s_shortest, TimeSpan.FromHours(24)),
+        Connections = Descriptors.Allow(InBounds(wrong, nameof(options.MaxConnections), options.MaxConnections, 1, Million)),
+        ConnectionsPerPeer = InBounds(wrong, nameof(options.MaxConnectionsPerPeer), options.MaxConnectionsPerPeer, 1, Million),
+        PendingRequests = InBounds(wrong, nameof(options.MaxPendingRequests), options.MaxPendingRequests, 1, 65_536),
+        OwnersPerSession = InBounds(wrong, nameof(options.MaxOwnersPerSession), options.MaxOwnersPerSession, 1, Million),
+        OwnersPerUser = InBounds(wrong, nameof(options.MaxOwnersPerUser), options.MaxOwnersPerUser, 1, Million),
+        PortsPerUser = InBounds(wrong, nameof(options.MaxPortsPerUser), options.MaxPortsPerUser, 1, 131_072),
+        ConnectionsKept = InBounds(wrong, nameof(options.KeptConnections), options.KeptConnections, 0, Million),
+        Wait = InBounds(wrong, nameof(options.MaxWait), options.MaxWait, TimeSpan.Zero, TimeSpan.FromHours(1)),
     };
 
-    private static T InBounds<T>(string name, T value, T least, T most)
-        where T : IComparable<T> =>
-        value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
-            ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), string.Create(CultureInfo.InvariantCulture, $"{name} is {value} and must be {least} to {most}.{(value is TimeSpan time ? TimeHint.Of(time) : string.Empty)}"));
+    private static T InBounds<T>(List<string> wrong, string name, T value, T least, T most)
+        where T : IComparable<T>
+    {
+        if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
+        {
+            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value} and must be {least} to {most}.{(value is TimeSpan time ? TimeHint.Of(time) : string.Empty)}"));
+        }
+
+        return value;
+    }
 }

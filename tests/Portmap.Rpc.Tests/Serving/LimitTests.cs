@@ -44,6 +44,16 @@ public class LimitTests
     }
 
     [Fact]
+    public void Options_SeveralOutsideTheirBounds_AreAllNamed()
+    {
+        PortmapServerOptions options = new() { SocketMode = "9", MaxConnections = 0, MaxWait = TimeSpan.FromSeconds(-1) };
+        using PortRegistry registry = new(new PortRegistryOptions());
+        Action make = () => _ = new PortmapServer(registry, options);
+
+        make.Should().Throw<ArgumentOutOfRangeException>().WithParameterName(nameof(options)).WithMessage("*SocketMode is '9'*MaxConnections is 0*MaxWait is -00:00:01*");
+    }
+
+    [Fact]
     public void Options_EveryLimit_HasItsBoundsTestedAndItsDefaultWithinThem()
     {
         IEnumerable<string> limits = typeof(PortmapServerOptions).GetProperties()
