@@ -76,6 +76,11 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
         PortEntry entry = change.Entry;
         (string, PortProtocol) key = (entry.Owner, entry.Protocol);
         bool isOpen = _acquired.TryGetValue(key, out (DateTimeOffset Since, long? Epoch) open);
+        if (isOpen && entry.Epoch < open.Epoch)
+        {
+            return;   // of what the owner had before that lease: its worker signs in again or ends, or what heals it was told first
+        }
+
         switch (change.Kind)
         {
             case PortChangeKind.Acquired:
@@ -87,7 +92,7 @@ internal sealed class BoundDurations(PortRegistry registry, Meter meter, KeyValu
             case PortChangeKind.Expired or PortChangeKind.Released or PortChangeKind.Taken:
                 _acquired.Remove(key);
                 break;
-            case PortChangeKind.BindFailed when isOpen && open.Epoch == entry.Epoch:   // else what heals it was told first
+            case PortChangeKind.BindFailed when isOpen:
                 _acquired.Remove(key);
                 Remember(key, open.Since, entry.Since);
                 break;

@@ -169,6 +169,33 @@ public sealed partial class MetricsTests
         await ExpectThreeSecondsAsync(host);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task BoundDuration_TheWorkerBeforeSignsInAgainOrOut_IsThatOfTheNext(bool signsIn)
+    {
+        await using TimedHost host = await TimedHost.StartAsync();
+        await using PortSession before = host.Registry.OpenSession(Environment.ProcessId), again = host.Registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.TcpListener old = Listening(), next = Listening();
+        PortEntry served = await before.RegisterAsync(new PortClaimRequest("b1", Port(old))).Within();
+        PortLease lease = await host.Registry.AcquireAsync("b1").Within();
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        if (signsIn)
+        {
+            await again.RegisterAsync(new PortClaimRequest("b1", Port(old)) { Epoch = served.Epoch }).Within();
+        }
+        else
+        {
+            await before.ReleaseAsync("b1").Within();
+        }
+
+        host.Clock.Advance(TimeSpan.FromSeconds(2));
+        await again.RegisterAsync(new PortClaimRequest("b1", Port(next)) { Epoch = lease.Epoch }).Within();
+
+        (await host.Readings.BoundDuration.Within()).Value.Should().Be(3.0);
+    }
+
     private static async Task ExpectThreeSecondsAsync(TimedHost host)
     {
         PortLease lease = await host.Registry.AcquireAsync("b1").Within();
