@@ -43,6 +43,7 @@ internal sealed class PortmapServerService : IHostedLifecycleService, IAsyncDisp
         }
 
         PortRegistry registry = _services.Registry(_key);   // the container's from here on, which disposes it after the server
+        StoreTrial.NoteEarlier(registry);
         _metrics = new RegistryMetrics(registry, _key, _services.GetService<IMeterFactory>());
         _server = _services.Server(_key)!;
         await _server.StartAsync(cancellationToken).ConfigureAwait(false);

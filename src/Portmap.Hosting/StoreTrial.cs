@@ -15,6 +15,18 @@ internal sealed class StoreTrial
 
     private readonly Lock _gate = new();
     private Task _running = Task.CompletedTask;
+    private long _earlier;
+
+    /// <summary>Notes the lease of a trial in which the run before was killed, for the next trial to
+    /// end. To be called before anybody works with the registry: then an open lease of this owner
+    /// is ours.</summary>
+    public static void NoteEarlier(PortRegistry registry)
+    {
+        if (registry.TryGetEntry(Owner, out PortEntry entry) && entry.State == PortState.Reserved)
+        {
+            Interlocked.Exchange(ref s_trials.GetOrCreateValue(registry)._earlier, entry.Epoch ?? 0);
+        }
+    }
 
     /// <exception cref="PortRefusedException">StoreFailed, or the lease is refused for a reason of
     /// its own.</exception>
@@ -34,9 +46,14 @@ internal sealed class StoreTrial
         }
     }
 
-    private static async Task TryAsync(PortRegistry registry)
+    private async Task TryAsync(PortRegistry registry)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);   // nothing of the registry runs under the lock
+        if (Interlocked.Exchange(ref _earlier, 0) is > 0 and long epoch)
+        {
+            await registry.ReleaseAsync(new PortClaimRequest(Owner) { Epoch = epoch }, CancellationToken.None).ConfigureAwait(false);
+        }
+
         PortLease lease = await registry.AcquireAsync(new PortRequest(Owner) { Strategy = PortRegistryOptions.ProcessBinds }, CancellationToken.None).ConfigureAwait(false);
         await lease.ReleaseAsync(CancellationToken.None).ConfigureAwait(false);
     }

@@ -131,6 +131,26 @@ public sealed class HealthCheckTests
         health.Description.Should().Contain("could not be tried");
     }
 
+    [Fact]
+    public async Task Check_RunBeforeWasKilledWhileItTriedTheStore_IsHealthy()
+    {
+        using TempFolder folder = new();
+        FakePortStore store = new();
+        await using PortRegistry killed = await PortRegistry.OpenAsync(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() }, store).Within();
+        await killed.AcquireAsync("portmap/health").Within();
+        FakePortStore left = store.AfterKill();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<IPortStore>(left).AddHealthChecks().AddPortmap()));
+        await host.StartAsync();
+        PortRegistry registry = host.Host.Services.GetRequiredService<PortRegistry>();
+        registry.TryGetEntry("portmap/health", out _).Should().BeTrue("its lease was restored");
+
+        HealthReportEntry health = await CheckAsync(host);
+
+        health.Status.Should().Be(HealthStatus.Healthy, health.Description);
+        health.Data.Should().Contain("store", "works");
+        registry.TryGetEntry("portmap/health", out _).Should().BeFalse();
+    }
+
     [Theory]
     [InlineData(PortDurability.Confirmed, "works")]
     [InlineData(PortDurability.Background, "not tried: it confirms nothing")]
