@@ -73,6 +73,11 @@ public sealed class FakeWorker
     /// <exception cref="InvalidOperationException">Its process has died.</exception>
     public async Task<PortEntry> SignInAsync()
     {
+        if (!Process.IsAlive)
+        {
+            throw new InvalidOperationException($"Process {Process.Id} has died.");   // else whoever has its number by now would sign in
+        }
+
         Disconnect();
         PortSession session = _session = Process.Connect(_world.Registry);
         try

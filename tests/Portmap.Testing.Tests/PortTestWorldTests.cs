@@ -270,6 +270,26 @@ public sealed class PortTestWorldTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Kill_WorkerThatSignsInAfterwards_IsTold(bool numberIsGivenAgain)
+    {
+        (PortTestWorld world, FakeWorker worker) = await ServedAsync(s_pick);
+        await using (world)
+        {
+            worker.Process.Kill();
+            if (numberIsGivenAgain)
+            {
+                world.StartProcess(processId: worker.Process.Id);
+            }
+
+            await FluentActions.Awaiting(() => worker.SignInAsync().Within()).Should().ThrowAsync<InvalidOperationException>().WithMessage($"*{worker.Process.Id}*died*");
+
+            world.PortOf("web").Should().BeNull();
+        }
+    }
+
     /// <summary>It has registered nothing, so no pass over the owners meets it.</summary>
     [Theory]
     [InlineData("connected")]
