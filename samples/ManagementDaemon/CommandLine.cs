@@ -27,10 +27,8 @@ internal static class CommandLine
     {
         Option<PortmapEndpoint> unix = new("--unix") { HelpName = "PATH", Description = "Accept connections on this Unix domain socket.", CustomParser = UnixEndpoint };
         Option<PortmapEndpoint> tcp = new("--tcp") { HelpName = "ADDRESS:PORT", Description = "Accept connections on this address; port 0 takes a free one.", CustomParser = LoopbackEndpoint };
-        Option<string> range = new("--range") { HelpName = "FIRST-LAST,...", Description = "The ports to hand out (default 49152-65535)." };
-        range.Validators.Add(result => CheckRanges(result, result.Tokens[0].Value));
-        Option<string[]> pool = new("--pool") { HelpName = "NAME=FIRST-LAST,...", Description = "Hand out these ports too, to those who ask for them by their ranges; may be given several times." };
-        pool.Validators.Add(result => Array.ForEach([.. result.Tokens], token => CheckPool(result, token.Value)));
+        Option<string> range = new("--range") { HelpName = "FIRST-LAST,...", Description = "The ports to hand out (default 49152-65535); a request may ask for some of several ranges." };
+        range.Validators.Add(CheckRanges);
         Option<string> strategy = new("--strategy") { HelpName = "NAME", Description = "ProcessBinds (the default) or AllocatorPicks." };
         strategy.Validators.Add(CheckStrategy);
         Option<DirectoryInfo> volfiles = new("--volfiles") { HelpName = "DIR", Description = "Answer Gluster's GETSPEC for key K with DIR/K.vol." };
@@ -50,7 +48,7 @@ internal static class CommandLine
         bricks.Validators.Add(CheckBricks);
         Command serve = new(ServeCommand.Verb, "Runs the daemon for others until SIGTERM or SIGINT.")
         {
-            unix, tcp, range, pool, strategy, volfiles, state, durability, portServer, bricks, metrics,
+            unix, tcp, range, strategy, volfiles, state, durability, portServer, bricks, metrics,
         };
         serve.Validators.Add(result =>
         {
@@ -64,7 +62,6 @@ internal static class CommandLine
             {
                 Endpoints = [.. new[] { result.GetValue(unix), result.GetValue(tcp) }.OfType<PortmapEndpoint>()],
                 Ports = result.GetValue(range),
-                Pools = [.. (result.GetValue(pool) ?? []).Select(text => new Pool(text[..text.IndexOf('=')], text[(text.IndexOf('=') + 1)..]))],
                 Strategy = result.GetValue(strategy),
                 Volfiles = result.GetValue(volfiles),
                 StateFolder = result.GetValue(state) is { } folder ? Path.GetFullPath(folder) : null,
@@ -127,28 +124,16 @@ internal static class CommandLine
         return endpoint;
     }
 
-    private static void CheckRanges(OptionResult result, string text)
+    private static void CheckRanges(OptionResult result)
     {
         try
         {
-            PortRange.ParseList(text);
+            PortRange.ParseList(result.Tokens[0].Value);
         }
         catch (FormatException e)
         {
             result.AddError(e.Message);
         }
-    }
-
-    private static void CheckPool(OptionResult result, string text)
-    {
-        int end = text.IndexOf('=');
-        if (end <= 0)
-        {
-            result.AddError($"'{text}' is not a pool; write NAME=FIRST-LAST, for example public=7000-7099.");
-            return;
-        }
-
-        CheckRanges(result, text[(end + 1)..]);
     }
 
     private static void CheckStrategy(OptionResult result)

@@ -55,7 +55,7 @@ internal static class DaemonHost
         // misspelt one would leave its default in force without a word.
         builder.Services.AddPortmap().BindConfiguration("Portmap", binder => binder.ErrorOnUnknownConfiguration = true).Configure(options =>
         {
-            options.Ports = string.Join(',', [settings.Ports ?? options.Ports, .. settings.Pools.Select(pool => pool.Ports)]);   // a port of two pools is an error at start
+            options.Ports = settings.Ports ?? options.Ports;
             options.Strategy = settings.Strategy ?? options.Strategy;
             options.StateFolder = settings.StateFolder ?? options.StateFolder;
             options.Durability = settings.Durability ?? options.Durability;

@@ -13,9 +13,6 @@ internal sealed record DaemonSettings
 
     public string? Ports { get; init; }
 
-    /// <summary>Ports beside those, for who asks for them.</summary>
-    public IReadOnlyList<Pool> Pools { get; init; } = [];
-
     public string? Strategy { get; init; }
 
     public DirectoryInfo? Volfiles { get; init; }
