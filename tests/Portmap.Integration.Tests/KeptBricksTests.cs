@@ -71,12 +71,7 @@ public sealed class KeptBricksTests
         await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"], "--range", $"{PortBlock.Take(12)}", "--bricks", "1");
         (await daemon.ReadLineAsync()).Should().StartWith("ready ");
 
-        using CancellationTokenSource end = Deadline.Source();
-        while (!daemon.Errors.Contains("given up after 5 starts", StringComparison.Ordinal))
-        {
-            end.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
+        await GivenUpAsync(daemon);
 
         string[] said = daemon.Errors.Split('\n');
         said.Count(line => line.Contains("ended with exit code", StringComparison.Ordinal)).Should().Be(5, daemon.Errors);
@@ -84,6 +79,30 @@ public sealed class KeptBricksTests
         daemon.Errors.Should().Contain("started again in 100 ms").And.Contain("started again in 800 ms").And.NotContain("open lease");
         daemon.Send(Signal.Terminate);
         (await daemon.ExitAsync()).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Bricks_ThatSayMuchOnStandardOutput_AreNotHeldUp()
+    {
+        using TempFolder folder = new();
+        ProcessStartInfo start = Samples.ManagementDaemonOf(folder, brick: $"head -c 100000 /dev/zero | tr '\\0' x; echo; exec '{Samples.Brick.FileName}'");   // more than a pipe holds
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"], "--range", $"{PortBlock.Take(12)}", "--bricks", "1");
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+
+        await ServedAsync(folder, First, []);
+
+        daemon.Send(Signal.Terminate);
+        (await daemon.ExitAsync()).Should().Be(0, daemon.Errors);
+    }
+
+    private static async Task GivenUpAsync(ChildProcess daemon)
+    {
+        using CancellationTokenSource end = Deadline.Source();
+        while (!daemon.Errors.Contains("given up after 5 starts", StringComparison.Ordinal))
+        {
+            end.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
     }
 
     /// <summary>Waits, over the wire, until an owner is served by another process.</summary>

@@ -22,6 +22,28 @@ internal static class Samples
     /// <summary>The daemon that the crash test kills.</summary>
     public static ProcessStartInfo Crash => Start("Portmap.Crash", "Portmap.Crash");
 
+    /// <summary>The management daemon in a folder of its own, where its bricks are a script.</summary>
+    public static ProcessStartInfo ManagementDaemonOf(TempFolder folder, string brick)
+    {
+        ProcessStartInfo start = ManagementDaemon;
+        string program = folder["daemon/workers/Brick/Brick"];
+        Directory.CreateDirectory(Path.GetDirectoryName(program)!);
+        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(start.FileName)!))
+        {
+            File.Copy(file, Path.Combine(folder["daemon"], Path.GetFileName(file)));
+        }
+
+        File.WriteAllText(program, $"#!/bin/sh\n{brick}\n");
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
+        start.FileName = "dotnet";   // a program that was written just now may be busy still, in a child of another test
+        start.ArgumentList.Add(folder["daemon/ManagementDaemon.dll"]);
+        return start;
+    }
+
     /// <summary>A daemon for others, up when this returns.</summary>
     public static async Task<ChildProcess> ServeAsync(params IEnumerable<string> options)
     {

@@ -25,11 +25,15 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
         try
         {
             ProcessStartInfo start = WorkerProgram.Find(program);
-            start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;   // a worker that outlives us must not hold our own streams
+
+            // A worker that outlives us must not hold our own streams. What it says then meets a broken
+            // pipe: a worker of yours that says much had better write to a file.
+            start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
             lease.PrepareStart(start, server.Endpoints[0].ToString());
             process = Run(start);
             Worker worker = new(program, lease, process);
-            Task<string> complaint = ReadComplaintsAsync(worker);
+            Task<string> complaint = ReadAsync(worker, process.StandardError);
+            _ = ReadAsync(worker, process.StandardOutput);   // a pipe that nobody reads holds up who writes to it
 
             Task<PortEntry> bound = lease.WhenBound;
             Task exited = process.WaitForExitAsync(cancellationToken);
@@ -110,10 +114,12 @@ internal sealed class Supervisor(PortRegistry registry, PortmapServer server, IL
         }
     }
 
-    private async Task<string> ReadComplaintsAsync(Worker worker)
+    /// <summary>Logs what a worker says.</summary>
+    /// <returns>The last line.</returns>
+    private async Task<string> ReadAsync(Worker worker, StreamReader said)
     {
         string last = "it did not say why.";
-        while (await worker.Process.StandardError.ReadLineAsync() is { } line)
+        while (await said.ReadLineAsync() is { } line)
         {
             last = line;
             Log.WorkerSaid(logger, worker.Owner, line);
