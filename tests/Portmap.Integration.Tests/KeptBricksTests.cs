@@ -82,6 +82,23 @@ public sealed class KeptBricksTests
     }
 
     [Fact]
+    public async Task Bricks_ThatNeverListen_AreGivenUpAfterFiveStarts()
+    {
+        using TempFolder folder = new();
+        ProcessStartInfo start = Samples.ManagementDaemonOf(folder, brick: "exec sleep 600");
+        (start.Environment["Portmap__LeaseTimeout"], start.Environment["Portmap__LivenessInterval"]) = ("00:00:00.5", "00:00:00.1");
+        start.Environment["Keeper__Settled"] = "00:00:00.2";   // less than the wait for each of them
+        await using ChildProcess daemon = ChildProcess.Start(start, "serve", "--unix", folder["d.sock"], "--range", $"{PortBlock.Take(12)}", "--bricks", "1");
+        (await daemon.ReadLineAsync()).Should().StartWith("ready ");
+
+        await GivenUpAsync(daemon);
+
+        daemon.Errors.Should().Contain("started again in 100 ms").And.Contain("started again in 800 ms");
+        daemon.Send(Signal.Terminate);
+        (await daemon.ExitAsync()).Should().Be(0, daemon.Errors);
+    }
+
+    [Fact]
     public async Task Bricks_ThatSayMuchOnStandardOutput_AreNotHeldUp()
     {
         using TempFolder folder = new();

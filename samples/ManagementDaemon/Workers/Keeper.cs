@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using ManagementDaemon.PortServer;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Portmap;
 
@@ -8,18 +9,20 @@ namespace ManagementDaemon.Workers;
 /// <summary>Keeps a worker running: starts it again when it dies, later each time, and gives up
 /// when that does not help. A worker that lives already, started by an earlier daemon, is left
 /// alone and looked after from then on.</summary>
-internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogger<Keeper> logger)
+internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, IConfiguration configuration, ILogger<Keeper> logger)
 {
-    /// <summary>How often in a row a worker may die before it has run for
-    /// <see cref="s_settled"/>.</summary>
+    /// <summary>How often in a row a worker may die, or not listen in time, before it has served for
+    /// <see cref="_settled"/>.</summary>
     public const int MostDeaths = 5;
 
     private static readonly TimeSpan s_firstWait = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_settled = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_untilDeathIsKnown = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_untilLeaseIsOver = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_untilNextLook = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Keeper__Settled=00:00:10 in the environment.</summary>
+    private readonly TimeSpan _settled = configuration.GetValue("Keeper:Settled", TimeSpan.FromSeconds(10));
 
     /// <summary>Keeps one until it is cancelled, and ends it then.</summary>
     /// <exception cref="WorkerFailedException">It died too often.</exception>
@@ -28,11 +31,12 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
         int deaths = 0;
         while (true)
         {
-            long began = Stopwatch.GetTimestamp();
+            long? serves = null;
             string end;
             try
             {
                 using Process worker = await FindOrStartAsync(program, request, cancellationToken);
+                serves = Stopwatch.GetTimestamp();   // the wait for it, which may be long, is none of its life
                 await WaitOrEndAsync(worker, cancellationToken);
                 end = "it died";
             }
@@ -41,7 +45,7 @@ internal sealed class Keeper(PortRegistry registry, Supervisor supervisor, ILogg
                 end = e.Message;
             }
 
-            deaths = Stopwatch.GetElapsedTime(began) >= s_settled ? 1 : deaths + 1;
+            deaths = serves is { } since && Stopwatch.GetElapsedTime(since) >= _settled ? 1 : deaths + 1;
             if (deaths >= MostDeaths)
             {
                 Log.GivenUp(logger, program, request.Owner, MostDeaths, end);
