@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
     struct port ports[MAX_PORTS];
     int count = 1, has_names = argc > 2 && strcmp(argv[1], "-n") == 0, is_row = argc > 2 && strcmp(argv[1], "-r") == 0;
     if (!has_names && !is_row && argc != 2 && argc != 3) { fprintf(stderr, "usage: worker OWNER [PORTS] | worker -n NAME... | worker -r OWNER...\n"); return 2; }
+    signal(SIGPIPE, SIG_IGN);    /* a daemon or a client that has gone is an error of the call, not the end of us */
     CLIENT *client = connect_to(getenv("PORTMAP_ENDPOINT"));
     if (has_names) {
         for (count = 0; count < argc - 2 && count < MAX_PORTS; count++) {

@@ -111,6 +111,22 @@ public sealed class CWorkerTests
         entry.Port.Should().BeOneOf(range.First + 3, range.First + 5, range.First + 6, range.First + 7);
     }
 
+    [NeedsFact("gcc", Also = ["rpcgen", Header])]
+    public async Task Worker_WhoseDaemonIsKilled_SaysThatThereIsNoAnswer()
+    {
+        await using Scene scene = await Scene.StartAsync(overTcp: false, "ProcessBinds");
+        await scene.StepAsync("acquired");
+        await scene.GoOnAsync();
+        await scene.StepAsync("registered");
+        await scene.StepAsync("found");
+
+        await scene.KillDaemonAsync();
+        await scene.GoOnAsync();
+
+        (await scene.Worker.ExitAsync()).Should().Be(1, scene.Worker.Errors);
+        scene.Worker.Errors.Should().Contain("no answer");
+    }
+
     private static async Task PlayAsync(bool overTcp, string strategy, PortRange? asked = null)
     {
         await using Scene scene = await Scene.StartAsync(overTcp, strategy, asked);
@@ -146,7 +162,7 @@ public sealed class CWorkerTests
             string unix = $"unix:{folder["d.sock"]}", tcp = $"tcp:{PortBlock.Loopback}:{PortBlock.TakeOne()}";
             ChildProcess daemon = await Samples.ServeAsync(
                 "--unix", folder["d.sock"], "--tcp", tcp["tcp:".Length..], "--strategy", strategy, "--range", string.Join(',', [PortBlock.Take(8), .. asked is { } one ? [one] : (PortRange[])[]]));
-            ProcessStartInfo start = new(program);
+            ProcessStartInfo start = new("env", ["--default-signal=PIPE", program]);   // as a shell starts it: .NET ignores the signal, and what it starts would too
             start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
             ChildProcess worker = ChildProcess.Start(start, arguments ?? [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
             return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
@@ -169,6 +185,12 @@ public sealed class CWorkerTests
             string[] words = (await worker.ReadLineAsync()).Split(' ');
             words[0].Should().Be(name);
             return int.Parse(words[1], CultureInfo.InvariantCulture);
+        }
+
+        public Task<int> KillDaemonAsync()
+        {
+            daemon.Kill();
+            return daemon.ExitAsync();
         }
 
         public Task GoOnAsync() => worker.Process.StandardInput.WriteLineAsync().Within();
