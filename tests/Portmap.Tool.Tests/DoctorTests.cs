@@ -135,6 +135,30 @@ public sealed class DoctorTests : ToolTest
         ResultOf(checks, "stateUnreadable").Should().Be("found");
     }
 
+    [NeedsRootFact("setpriv")]
+    public async Task Doctor_OfAStateThatThisUserMayNotRead_CannotTellAndSaysWhoMay()
+    {
+        Directory.CreateDirectory(Folder["closed"]);
+
+        Outcome outcome = await RunShutOutAsync(Folder["closed"], "doctor", "--json", "--state", Folder["closed"]);
+
+        JsonElement check = ChecksOf(outcome)["stateUnreadable"];
+        check.GetProperty("result").GetString().Should().Be("unknown");
+        check.GetProperty("value").GetString().Should().Contain("denied").And.Contain("the daemon's user");
+    }
+
+    [NeedsRootFact("chown")]
+    public async Task Doctor_OfAStateWhoseCopyCannotBeRead_CannotTell()
+    {
+        await ServeAsync();
+
+        Outcome outcome = await RunOverALinkAsync("doctor", "--json", "--state", StateFolder);
+
+        JsonElement check = ChecksOf(outcome)["stateUnreadable"];
+        check.GetProperty("result").GetString().Should().Be("unknown");
+        check.GetProperty("value").GetString().Should().Contain(Folder["link"]).And.Contain("TMPDIR");
+    }
+
     [Fact]
     public async Task Doctor_OfANamedDaemonThatIsNotThere_FindsIt()
     {
@@ -165,9 +189,11 @@ public sealed class DoctorTests : ToolTest
             outcome.ExitCode.Should().Be(expected, "{0} {1}", outcome.Text, outcome.Errors);
         }
 
-        return outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement).DistinctBy(check => check.GetProperty("check").GetString())
-            .ToDictionary(check => check.GetProperty("check").GetString()!);
+        return ChecksOf(outcome);
     }
+
+    private static Dictionary<string, JsonElement> ChecksOf(Outcome outcome) => outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement)
+        .DistinctBy(check => check.GetProperty("check").GetString()).ToDictionary(check => check.GetProperty("check").GetString()!);
 
     private static string? ResultOf(IReadOnlyDictionary<string, JsonElement> checks, string name) => checks[name].GetProperty("result").GetString();
 }

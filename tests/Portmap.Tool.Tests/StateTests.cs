@@ -84,6 +84,35 @@ public sealed class StateTests : ToolTest
         (await checking.ExitAsync()).Should().Be(0, checking.Errors);
     }
 
+    [NeedsRootTheory("setpriv")]
+    [InlineData("check")]
+    [InlineData("show")]
+    public async Task State_OfAFolderThatThisUserMayNotEnter_IsSixAndSaysThat(string verb)
+    {
+        await RegisterAsync("b1");
+        Directory.CreateDirectory(Folder["closed"]);
+        System.IO.File.Copy(File, Folder["closed/portmap.state"]);
+
+        Outcome outcome = await RunShutOutAsync(Folder["closed"], "state", verb, Folder["closed"]);
+
+        outcome.ExitCode.Should().Be(6, outcome.Errors);
+        outcome.Errors.Should().Contain(Folder["closed/portmap.state"]).And.Contain("denied").And.NotContain("There is no state");
+    }
+
+    [NeedsRootTheory("chown")]
+    [InlineData("check")]
+    [InlineData("show")]
+    public async Task State_WhoseCopyCannotBeReadAsAState_IsSixAndNamesTheCopy(string verb)
+    {
+        await RegisterAsync("b1");
+
+        Outcome outcome = await RunOverALinkAsync("state", verb, File);
+
+        outcome.ExitCode.Should().Be(6, outcome.Errors);
+        outcome.Errors.Should().Contain($"A copy of {File}").And.Contain($"The state folder {Folder["link"]}").And.Contain("TMPDIR").And.NotContain($"The state folder {StateFolder}");
+        Directory.EnumerateDirectories(Folder["tmp"], "portmap-state-*").Should().BeEmpty();
+    }
+
     /// <summary>What a shell hands over for a variable that is not set.</summary>
     [Theory]
     [InlineData("state", "check", "")]

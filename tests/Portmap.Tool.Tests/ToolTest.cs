@@ -56,6 +56,36 @@ public abstract class ToolTest : IAsyncLifetime
         return ChildProcess.Start(start, arguments);
     }
 
+    /// <summary>Runs the tool as root without its right to enter what belongs to another user, as a
+    /// folder does from then on.</summary>
+    private protected async Task<Outcome> RunShutOutAsync(string folder, params IEnumerable<string> arguments)
+    {
+        const string Script = "chmod 700 \"$0\" && chown 65534 \"$0\" && exec setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"";
+        ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        string tool = start.FileName;
+        start.FileName = "sh";
+        await using ChildProcess process = ChildProcess.Start(start, ["-c", Script, folder, tool, .. arguments]);
+        IReadOnlyList<string> lines = await process.ReadToEndAsync();
+        return new Outcome(await process.ExitAsync(), lines, process.Errors);
+    }
+
+    /// <summary>Runs the tool with its temporary files in a folder that is reached over a link of
+    /// another user, as no state may be.</summary>
+    private protected async Task<Outcome> RunOverALinkAsync(params IEnumerable<string> arguments)
+    {
+        Directory.CreateDirectory(Folder["tmp"]);
+        File.CreateSymbolicLink(Folder["link"], Folder["tmp"]);
+        ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        start.Environment["TMPDIR"] = Folder["link"];
+        string tool = start.FileName;
+        start.FileName = "sh";
+        await using ChildProcess process = ChildProcess.Start(start, ["-c", "chown -h 65534 \"$TMPDIR\" && exec \"$0\" \"$@\"", tool, .. arguments]);
+        IReadOnlyList<string> lines = await process.ReadToEndAsync();
+        return new Outcome(await process.ExitAsync(), lines, process.Errors);
+    }
+
     /// <summary>Registers a port that this process listens on.</summary>
     private protected async Task<PortEntry> RegisterAsync(string owner)
     {

@@ -83,7 +83,8 @@ internal static class DoctorVerb
             return [Check.Unknown(s_unreadable, "the wire does not tell where the state is; name it with --state")];
         }
 
-        const string Expected = "all of the state can be read", Remedy = "What is damaged was, or will be, kept aside by the daemon: portmap kept FOLDER";
+        const string Expected = "all of the state can be read", Remedy = "What is damaged was, or will be, kept aside by the daemon: portmap kept FOLDER",
+            RemedyOfNone = "Name the folder that is the daemon's StateFolder.";
         try
         {
             await using StateCopy state = await run.WaitAsync(StateCopy.OpenAsync(folder, cancellationToken), "the state");
@@ -91,7 +92,19 @@ internal static class DoctorVerb
                 ? [new Check(s_unreadable, CheckResult.Ok)]
                 : [.. state.Unreadable.Select(complaint => new Check(s_unreadable, CheckResult.Found, complaint, Expected, Remedy))];
         }
-        catch (Exception exception) when (exception is PortRefusedException or FileFailedException or UnauthorizedAccessException)
+        catch (CopyFailedException exception)
+        {
+            return [Check.Unknown(s_unreadable, exception.Message)];
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            return [Check.Unknown(s_unreadable, $"{exception.Message} Ask as the daemon's user.")];
+        }
+        catch (FileFailedException exception)
+        {
+            return [new Check(s_unreadable, CheckResult.Found, exception.Message, Expected, RemedyOfNone)];
+        }
+        catch (PortRefusedException exception)
         {
             return [new Check(s_unreadable, CheckResult.Found, exception.Message, Expected, Remedy)];
         }
