@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Portmap.Tool.Tests;
@@ -84,7 +85,7 @@ public sealed class DoctorTests : ToolTest
     {
         await ServeAsync();
         (_, PortEntry entry) = await StartWorkerAsync("b1");   // on 127.0.0.1
-        using System.Net.Sockets.Socket other = new(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         other.Bind(new IPEndPoint(PortBlock.TakeLoopback(), entry.Port));
         other.Listen();
 
@@ -170,15 +171,33 @@ public sealed class DoctorTests : ToolTest
     [Fact]
     public async Task Doctor_BeforeADaemonIsInstalled_IsNought()
     {
+        Outcome outcome = await ExamineTheDefaultAsync();
+
+        ResultOf(ChecksOf(outcome), "daemon").Should().Be("unknown");
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+    }
+
+    /// <summary>As a daemon leaves it that was killed.</summary>
+    [Fact]
+    public async Task Doctor_OfASocketThatNobodyListensOn_FindsItThoughNobodyNamedIt()
+    {
+        using Socket left = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        left.Bind(new UnixDomainSocketEndPoint(Folder["portmap.sock"]));
+
+        Outcome outcome = await ExamineTheDefaultAsync();
+
+        ResultOf(ChecksOf(outcome), "daemon").Should().Be("found");
+        outcome.ExitCode.Should().Be(5, outcome.Errors);
+    }
+
+    /// <summary>Asks at the default endpoint, in the test's folder, which nobody named.</summary>
+    private async Task<Outcome> ExamineTheDefaultAsync()
+    {
         System.Diagnostics.ProcessStartInfo start = Programs.Tool;
-        start.Environment["XDG_RUNTIME_DIR"] = Folder.FullName;   // the default endpoint, which nobody named
-
+        start.Environment["XDG_RUNTIME_DIR"] = Folder.FullName;
         await using ChildProcess tool = ChildProcess.Start(start, "doctor", "--json");
-
-        string? daemon = (await tool.ReadToEndAsync()).Select(line => JsonDocument.Parse(line).RootElement)
-            .Single(check => check.GetProperty("check").GetString() == "daemon").GetProperty("result").GetString();
-        daemon.Should().Be("unknown");
-        (await tool.ExitAsync()).Should().Be(0, tool.Errors);
+        IReadOnlyList<string> lines = await tool.ReadToEndAsync();
+        return new Outcome(await tool.ExitAsync(), lines, tool.Errors);
     }
 
     private async Task<IReadOnlyDictionary<string, JsonElement>> ExamineAsync(int? exitCode, params IEnumerable<string> options)

@@ -18,6 +18,10 @@ internal static class HostProcesses
     public static bool IsAlive(int processId) =>
         !OperatingSystem.IsLinux() || (Posix.IsThere(processId) && (!ProcessStat.TryRead(processId, out ProcessStat stat) || stat.IsAlive));
 
+    /// <summary>The file of a Unix socket; null for TCP.</summary>
+    public static string? SocketOf(PortmapEndpoint endpoint) =>
+        endpoint.ToString() is var text && text.StartsWith(UnixScheme, StringComparison.Ordinal) ? text[UnixScheme.Length..] : null;
+
     /// <summary>Whether the numbers by which a daemon names processes mean the same ones here.</summary>
     /// <remarks>
     /// Over TCP they may be another host's. Behind a Unix socket the daemon may be in another pid
@@ -26,8 +30,7 @@ internal static class HostProcesses
     /// </remarks>
     public static async Task<bool> AreThoseOfAsync(PortmapEndpoint endpoint, CancellationToken cancellationToken)
     {
-        string text = endpoint.ToString();
-        if (!text.StartsWith(UnixScheme, StringComparison.Ordinal))
+        if (SocketOf(endpoint) is not { } path)
         {
             return false;
         }
@@ -40,7 +43,7 @@ internal static class HostProcesses
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(text[UnixScheme.Length..]), cancellationToken);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
         }
         catch (SocketException)
         {

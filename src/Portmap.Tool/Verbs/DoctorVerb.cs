@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Portmap.Rpc;
 using Portmap.Tool.Examining;
+using Portmap.Tool.Host;
 using Portmap.Tool.Output;
 using Portmap.Tool.Parsing;
 using Portmap.Tool.State;
@@ -68,8 +70,10 @@ internal static class DoctorVerb
         }
         catch (Exception exception) when (NoAnswer.Is(exception))
         {
-            // Nobody said that there is one: then it may be installed later.
-            bool isMissing = exception is PortmapUnreachableException { InnerException: System.Net.Sockets.SocketException } && !run.NamesEndpoint;
+            // Nobody said that there is one, and no socket shows that there was: then it may be
+            // installed later.
+            bool isMissing = exception is PortmapUnreachableException { InnerException: SocketException } unreachable
+                && !File.Exists(HostProcesses.SocketOf(unreachable.Endpoint)) && !run.NamesEndpoint;
             return isMissing
                 ? (Check.Unknown(Daemon, exception.Message), null)
                 : (new Check(Daemon, CheckResult.Found, NoAnswer.Message(exception), "a daemon of this version answers in time", "See above."), null);
