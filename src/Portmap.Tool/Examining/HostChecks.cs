@@ -12,12 +12,14 @@ internal static class HostChecks
 {
     /// <param name="options">The daemon's options, as far as they were given.</param>
     /// <param name="entries">What a daemon serves; null when there is none.</param>
+    /// <param name="isHere">Whether the processes that it names are those of this host.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async Task<IReadOnlyList<Check>> FindAsync(PortRegistryOptions options, IReadOnlyList<PortEntry>? entries, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<Check>> FindAsync(PortRegistryOptions options, IReadOnlyList<PortEntry>? entries, bool isHere, CancellationToken cancellationToken)
     {
         await using PortRegistry registry = new(options);
         int untold = 0;
-        foreach (PortEntry entry in entries ?? [])
+        string? blind = entries is null ? "there is no daemon whose entries can be looked at" : isHere ? null : MapChecks.NotHere;
+        foreach (PortEntry entry in blind is null ? entries! : [])
         {
             // An exclusive port has no other listener, and its free addresses are held.
             if (entry.State == PortState.Bound && entry.Guarantee != PortGuarantee.Exclusive && entry.ProcessId is { } process)
@@ -32,7 +34,7 @@ internal static class HostChecks
         [
             .. Enum.GetValues<PortFindingKind>()
                 .Where(kind => kind != PortFindingKind.StateUnreadable)
-                .SelectMany(kind => Of(kind, found[kind], entries is not null, untold)),
+                .SelectMany(kind => Of(kind, found[kind], blind, untold)),
         ];
     }
 
@@ -51,7 +53,7 @@ internal static class HostChecks
         return registry.Diagnose().Where(finding => finding.Kind == PortFindingKind.EphemeralOverlap);
     }
 
-    private static Check[] Of(PortFindingKind kind, IEnumerable<PortFinding> found, bool hasDaemon, int untold)
+    private static Check[] Of(PortFindingKind kind, IEnumerable<PortFinding> found, string? blind, int untold)
     {
         if (kind is PortFindingKind.StateMoved or PortFindingKind.StoreFailing or PortFindingKind.PassOverdue)
         {
@@ -61,7 +63,7 @@ internal static class HostChecks
         bool isOfEntries = kind is PortFindingKind.PortShared or PortFindingKind.PartlyServed;
         Check[] checks = [.. found.Select(Check.Of)];
         return checks.Length != 0 ? checks
-            : isOfEntries && !hasDaemon ? [Check.Unknown(Words.Of(kind), "there is no daemon whose entries can be looked at")]
+            : isOfEntries && blind is not null ? [Check.Unknown(Words.Of(kind), blind)]
             : isOfEntries && untold != 0 ? [Check.Unknown(Words.Of(kind), Words.Text($"{untold} entries could not be held against the kernel's list from here"))]
             : [new Check(Words.Of(kind), CheckResult.Ok)];
     }

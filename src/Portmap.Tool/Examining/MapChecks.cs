@@ -4,25 +4,38 @@ using Portmap.Tool.Output;
 
 namespace Portmap.Tool.Examining;
 
-/// <summary>The entries of a daemon on this host, held against its processes and its
-/// kernel.</summary>
+/// <summary>The entries of a daemon, held against the processes and the kernel of this host where
+/// they are the daemon's.</summary>
 internal static class MapChecks
 {
     public const string Gone = "processGone", Silent = "nobodyListens", Foreign = "foreignPorts";
 
+    /// <summary>Why nothing can be told of processes.</summary>
+    public const string NotHere = "the processes that the daemon names may be others than those of this host";
+
     /// <summary>How many entries one finding names.</summary>
     private const int MostNamed = 10;
 
-    public static IReadOnlyList<Check> Find(IReadOnlyList<PortEntry> entries)
+    /// <param name="entries">What a daemon serves.</param>
+    /// <param name="isHere">Whether the processes that it names are those of this host.</param>
+    public static IReadOnlyList<Check> Find(IReadOnlyList<PortEntry> entries, bool isHere)
+    {
+        PortEntry[] foreign = [.. entries.Where(entry => entry.State == PortState.Foreign)];
+        return
+        [
+            .. isHere ? FindLost(entries) : [Check.Unknown(Gone, NotHere), Check.Unknown(Silent, NotHere)],
+            Make(Foreign, foreign, "ports of the range belong to the daemon's owners", "Look who has them (portmap who PORT), and move that program or the range."),
+        ];
+    }
+
+    private static Check[] FindLost(IReadOnlyList<PortEntry> entries)
     {
         PortEntry[] bound = [.. entries.Where(entry => entry.State == PortState.Bound && entry.ProcessId is not null)];
         PortEntry[] gone = [.. bound.Where(entry => !HostProcesses.IsAlive(entry.ProcessId!.Value))];
-        PortEntry[] foreign = [.. entries.Where(entry => entry.State == PortState.Foreign)];
         return
         [
             Make(Gone, gone, "lookups answer with the port of a process that lives", "Wait for the daemon's next pass (LivenessInterval)."),
             FindSilent([.. bound.Except(gone)]),
-            Make(Foreign, foreign, "ports of the range belong to the daemon's owners", "Look who has them (portmap who PORT), and move that program or the range."),
         ];
     }
 

@@ -21,8 +21,9 @@ internal static class Picture
             RangeBar.Of(entries, ranges, width - 1),
             RangeBar.Legend(entries, ranges),
         ];
-        Check[] found = daemon.IsHere ? [.. MapChecks.Find(entries).Where(check => check.Result == CheckResult.Found)] : [];
-        rows.Add(new Text(found.Length == 0 ? "findings: none" : Cut($"findings: {string.Join("; ", found.Select(check => $"{check.Name} {check.Value}"))}", width), found.Length == 0 ? Style.Plain : new Style(Color.Red)));
+        Check[] found = [.. MapChecks.Find(entries, daemon.IsHere).Where(check => check.Result == CheckResult.Found)];
+        string none = daemon.IsHere ? "findings: none" : "findings: processes are not looked at from here";
+        rows.Add(new Text(found.Length == 0 ? none : Cut($"findings: {string.Join("; ", found.Select(check => $"{check.Name} {check.Value}"))}", width), found.Length == 0 ? Style.Plain : new Style(Color.Red)));
         rows.Add(new Text(string.Empty));
         rows.Add(Owners(entries, daemon.IsHere, now, Math.Max(height - LinesAround, 1)));
         return new Rows(rows);

@@ -49,24 +49,26 @@ internal static class DoctorVerb
 
     private static async Task<int> RunAsync(Invocation run, PortRegistryOptions options, Check range, string? state, CancellationToken cancellationToken)
     {
-        (Check daemon, IReadOnlyList<PortEntry>? entries) = await AskAsync(run, cancellationToken);
+        (Check daemon, IReadOnlyList<PortEntry>? entries, bool isHere) = await AskAsync(run, cancellationToken);
         List<Check> checks = [daemon, range];
-        checks.AddRange(entries is null ? [] : MapChecks.Find(entries));
-        checks.AddRange(await HostChecks.FindAsync(options, entries, cancellationToken));
+        checks.AddRange(entries is null ? [] : MapChecks.Find(entries, isHere));
+        checks.AddRange(await HostChecks.FindAsync(options, entries, isHere, cancellationToken));
         checks.AddRange(await OfStateAsync(run, state, cancellationToken));
         Write(run, checks);
         return checks.Any(check => check.Result == CheckResult.Found) ? ExitCode.Findings : ExitCode.Done;
     }
 
-    private static async Task<(Check, IReadOnlyList<PortEntry>?)> AskAsync(Invocation run, CancellationToken cancellationToken)
+    private static async Task<(Check Daemon, IReadOnlyList<PortEntry>? Entries, bool IsHere)> AskAsync(Invocation run, CancellationToken cancellationToken)
     {
         try
         {
             await using PortmapClient client = await run.ConnectAsync(cancellationToken);
             PortSnapshot snapshot = await run.WaitAsync(client.SnapshotAsync(cancellationToken), "the list");
-            return await run.SeesProcessesOfAsync(client, cancellationToken)
-                ? (new Check(Daemon, CheckResult.Ok, Words.Text($"{client.Endpoint} answers and knows {snapshot.Entries.Length} entries")), snapshot.Entries)
-                : (Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at: over TCP, or from another pid namespace, they may be others than ours"), null);
+            bool isHere = await run.SeesProcessesOfAsync(client, cancellationToken);
+            Check daemon = isHere
+                ? new Check(Daemon, CheckResult.Ok, Words.Text($"{client.Endpoint} answers and knows {snapshot.Entries.Length} entries"))
+                : Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at: over TCP, or from another pid namespace, they may be others than ours");
+            return (daemon, snapshot.Entries, isHere);
         }
         catch (Exception exception) when (NoAnswer.Is(exception))
         {
@@ -74,9 +76,10 @@ internal static class DoctorVerb
             // installed later.
             bool isMissing = exception is PortmapUnreachableException { InnerException: SocketException } unreachable
                 && !File.Exists(HostProcesses.SocketOf(unreachable.Endpoint)) && !run.NamesEndpoint;
-            return isMissing
-                ? (Check.Unknown(Daemon, exception.Message), null)
-                : (new Check(Daemon, CheckResult.Found, NoAnswer.Message(exception), "a daemon of this version answers in time", "See above."), null);
+            Check daemon = isMissing
+                ? Check.Unknown(Daemon, exception.Message)
+                : new Check(Daemon, CheckResult.Found, NoAnswer.Message(exception), "a daemon of this version answers in time", "See above.");
+            return (daemon, null, false);
         }
     }
 
