@@ -12,7 +12,8 @@ internal static class ExitCode
     /// <summary>The command line, or a variable, cannot be meant so.</summary>
     public const int Misuse = 2;
 
-    /// <summary>No daemon of this version, or no etcd, answers there, or not in time.</summary>
+    /// <summary>No daemon of this version, or no etcd, answers there, or not in time; or the kernel
+    /// cannot be asked.</summary>
     public const int Unreachable = 3;
 
     /// <summary>The daemon, the registry, etcd or this program refuses it.</summary>

@@ -7,6 +7,22 @@ namespace Portmap.Tool.Tests;
 /// <summary>Who has a port.</summary>
 public sealed class WhoTests : ToolTest
 {
+    /// <summary>Runs a program that is refused sockets of AF_NETLINK, as in a sandbox: prctl(2) with
+    /// PR_SET_NO_NEW_PRIVS, then with PR_SET_SECCOMP and a filter of socket(2).</summary>
+    private const string WithoutNetlink =
+        """
+        import ctypes, os, struct, sys
+        socket = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
+        code = b"".join(struct.pack("=HBBI", *step) for step in [
+            (0x20, 0, 0, 0), (0x15, 0, 3, socket), (0x20, 0, 0, 16), (0x15, 0, 1, 16), (0x06, 0, 0, 0x50000 | 97), (0x06, 0, 0, 0x7fff0000)])
+        class Filter(ctypes.Structure):
+            _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+        libc = ctypes.CDLL(None)
+        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(Filter(6, code)), 0, 0):
+            sys.exit("this kernel filters no system calls")
+        os.execvp(sys.argv[1], sys.argv[1:])
+        """;
+
     [Fact]
     public async Task Who_WithoutADaemon_NamesTheProcessByTheKernel()
     {
@@ -44,6 +60,20 @@ public sealed class WhoTests : ToolTest
 
         outcome.ExitCode.Should().Be(1);
         outcome.Errors.Should().Contain("Nobody has port");
+    }
+
+    [NeedsFact("python3")]
+    public async Task Who_WhereTheKernelCannotBeAsked_DoesNotSayThatNobodyHasThePort()
+    {
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
+        string tool = start.FileName;
+        start.FileName = "python3";
+        await using ChildProcess asking = ChildProcess.Start(start, "-c", WithoutNetlink, tool, "who", Text($"{ListenOn(IPAddress.Loopback)}"));
+
+        (await asking.ExitAsync()).Should().Be(3, asking.Errors);
+
+        asking.Errors.Should().Contain("cannot be told here").And.NotContain("Nobody has port");
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -34,13 +34,13 @@ internal static class WhoVerb
             Write(run, holders ?? [], entries);
         }
 
-        if (holders is null or [] && entries.Count == 0)
+        if (entries.Count != 0 || holders is [_, ..])
         {
-            Invocation.Complain(Words.Text($"Nobody has port {port}."));
-            return ExitCode.Nothing;
+            return ExitCode.Done;
         }
 
-        return ExitCode.Done;
+        Invocation.Complain(holders is null ? Words.Text($"Whether anybody has port {port} cannot be told here.") : Words.Text($"Nobody has port {port}."));
+        return holders is null ? ExitCode.Unreachable : ExitCode.Nothing;
     }
 
     private static async Task<IReadOnlyList<PortEntry>> EntriesAsync(Invocation run, int port, CancellationToken cancellationToken)
