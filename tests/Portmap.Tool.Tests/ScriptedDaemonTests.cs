@@ -6,6 +6,25 @@ namespace Portmap.Tool.Tests;
 #pragma warning disable CA1001 // xunit disposes it by IAsyncLifetime
 public sealed class ScriptedDaemonTests : ToolTest
 {
+    /// <summary>As if more waited for a daemon than the kernel lets wait, when a process connects to
+    /// a Unix socket for the second time.</summary>
+    private const string BusyOnce =
+        """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <sys/socket.h>
+
+        int connect(int fd, const struct sockaddr *to, socklen_t length)
+        {
+            static int calls;
+            int (*next)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+            if (to->sa_family != AF_UNIX || ++calls != 2) return next(fd, to, length);
+            errno = EAGAIN;
+            return -1;
+        }
+        """;
+
     private PortRegistry _registry = null!;
     private PortmapServer _server = null!;
 
@@ -38,6 +57,22 @@ public sealed class ScriptedDaemonTests : ToolTest
         check.GetProperty("result").GetString().Should().Be("found");
         check.GetProperty("value").GetString().Should().Contain("b1");
         outcome.ExitCode.Should().Be(5);
+    }
+
+    [NeedsFact("gcc")]
+    public async Task Doctor_OfADaemonThatIsBusyForAMoment_LooksAtItsProcesses()
+    {
+        await File.WriteAllTextAsync(Folder["busy.c"], BusyOnce).Within();
+        await using ChildProcess build = ChildProcess.Start(new System.Diagnostics.ProcessStartInfo("gcc"), "-shared", "-fPIC", "-o", Folder["busy.so"], Folder["busy.c"], "-ldl");
+        (await build.ExitAsync()).Should().Be(0, build.Errors);
+        System.Diagnostics.ProcessStartInfo start = Programs.Tool;
+        (start.Environment["PORTMAP_ENDPOINT"], start.Environment["LD_PRELOAD"]) = (Endpoint, Folder["busy.so"]);
+
+        await using ChildProcess tool = ChildProcess.Start(start, "doctor", "--json");
+
+        Dictionary<string, string> results = (await tool.ReadToEndAsync()).Select(line => JsonDocument.Parse(line).RootElement).DistinctBy(line => line.GetProperty("check").GetString())
+            .ToDictionary(line => line.GetProperty("check").GetString()!, line => line.GetProperty("result").GetString()!);
+        (results["daemon"], results["nobodyListens"]).Should().Be(("ok", "found"));
     }
 
     [NeedsEphemeralRangeFact]

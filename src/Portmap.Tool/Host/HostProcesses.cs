@@ -14,6 +14,8 @@ internal static class HostProcesses
 
     private const int SolSocket = 1, SoPeerCred = 17;
 
+    private static readonly TimeSpan s_turn = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Whether it can still serve; true where that cannot be told.</summary>
     public static bool IsAlive(int processId) =>
         !OperatingSystem.IsLinux() || (Posix.IsThere(processId) && (!ProcessStat.TryRead(processId, out ProcessStat stat) || stat.IsAlive));
@@ -40,22 +42,35 @@ internal static class HostProcesses
             return true;
         }
 
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-
-        // struct ucred, which begins with pid_t pid: who called listen, 0 when it has no number
-        // here.
-        byte[] credential = new byte[12];
-        socket.GetRawSocketOption(SolSocket, SoPeerCred, credential);
-        int daemon = MemoryMarshal.Read<int>(credential);
+        int daemon = await ListenerAtAsync(path, cancellationToken);
         return daemon > 0 && IsOfThisNamespace("self") && IsOfThisNamespace(daemon.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The process that listens on a Unix socket; 0 when it has no number here, or nobody
+    /// listens.</summary>
+    private static async Task<int> ListenerAtAsync(string path, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+
+                // struct ucred, which begins with pid_t pid: who called listen.
+                byte[] credential = new byte[12];
+                socket.GetRawSocketOption(SolSocket, SoPeerCred, credential);
+                return MemoryMarshal.Read<int>(credential);
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.WouldBlock)
+            {
+                await Task.Delay(s_turn, TimeProvider.System, cancellationToken);   // as many wait for it as the kernel lets wait
+            }
+            catch (SocketException)
+            {
+                return 0;
+            }
+        }
     }
 
     /// <summary>A process of the pid namespace that /proc is of has one number; of one below, one
