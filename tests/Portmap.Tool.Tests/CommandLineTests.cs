@@ -91,6 +91,17 @@ public sealed class CommandLineTests : ToolTest
         outcome.Errors.Length.Should().BeLessThan(300);
     }
 
+    [NeedsRootFact("setpriv")]
+    public async Task Fleet_CertificateInAFolderThatThisUserMayNotEnter_IsSixAndSaysThat()
+    {
+        Directory.CreateDirectory(Folder["closed"]);
+
+        Outcome outcome = await RunShutOutAsync(Folder["closed"], "fleet", "list", "--cacert", Folder["closed/ca.pem"]);
+
+        outcome.ExitCode.Should().Be(6, outcome.Errors);
+        outcome.Errors.Should().Contain(Folder["closed/ca.pem"]).And.Contain("denied");
+    }
+
     private async Task ExpectAsync(string line, string says)
     {
         Outcome outcome = await RunAsync(line.Split(' '));

@@ -119,6 +119,7 @@ public sealed class StateTests : ToolTest
     [InlineData("state", "show", "")]
     [InlineData("doctor", "--state", "")]
     [InlineData("kept", "")]
+    [InlineData("fleet", "list", "--cacert", "")]
     public async Task AnyVerb_EmptyPath_IsMisuseInOneLine(params string[] arguments)
     {
         Outcome outcome = await RunAsync(arguments);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Portmap.Etcd;
 using Portmap.Tool.Output;
+using Portmap.Tool.Parsing;
 
 namespace Portmap.Tool.Verbs.Fleet;
 
@@ -15,9 +16,9 @@ internal static class FleetSource
 
     private static readonly Option<string?> s_endpoints = Make("--endpoints", "URL,...", $"The members of etcd (default: ETCDCTL_ENDPOINTS, else {DefaultEndpoints}).");
     private static readonly Option<string?> s_prefix = Make("--prefix", "PREFIX", "What the keys of the fleet begin with (default /portmap/v1).");
-    private static readonly Option<string?> s_authority = Make("--cacert", "FILE", "The authorities that may have signed etcd's certificate, as PEM (default: ETCDCTL_CACERT, else the machine's).");
-    private static readonly Option<string?> s_certificate = Make("--cert", "FILE", "The certificate to show to etcd, as PEM (default: ETCDCTL_CERT).");
-    private static readonly Option<string?> s_key = Make("--key", "FILE", "Its key, as PEM (default: ETCDCTL_KEY, else in the same file).");
+    private static readonly Option<string?> s_authority = Make("--cacert", "FILE", "The authorities that may have signed etcd's certificate, as PEM (default: ETCDCTL_CACERT, else the machine's).").ThatIsAPath();
+    private static readonly Option<string?> s_certificate = Make("--cert", "FILE", "The certificate to show to etcd, as PEM (default: ETCDCTL_CERT).").ThatIsAPath();
+    private static readonly Option<string?> s_key = Make("--key", "FILE", "Its key, as PEM (default: ETCDCTL_KEY, else in the same file).").ThatIsAPath();
     private static readonly Option<string?> s_user = Make("--user", "USER[:PASSWORD]", "The user of etcd (default: ETCDCTL_USER). Others see what stands in a command line.");
     private static readonly Option<string?> s_password = Make("--password", "PASSWORD", "The password (default: ETCDCTL_PASSWORD).");
 
@@ -64,9 +65,9 @@ internal static class FleetSource
             throw new FormatException($"There is no password of the user {Words.Quoted(user)}; set ETCDCTL_PASSWORD.");
         }
 
-        if (((string?[])[authority, certificate, key]).FirstOrDefault(file => file is not null && !File.Exists(file)) is { } missing)
+        foreach (string file in ((string?[])[authority, certificate, key]).OfType<string>())
         {
-            throw new FileFailedException(new FileNotFoundException($"There is no file '{missing}'.", missing));
+            FileFailedException.Try(() => File.OpenHandle(file)).Dispose();   // where this user may not enter its folder it seems not to be there
         }
 
         bool isSecure = authority is not null || certificate is not null;
