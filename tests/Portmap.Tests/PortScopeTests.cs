@@ -167,6 +167,9 @@ public class PortScopeTests
     [InlineData("lost on another port")]
     [InlineData("lost with another epoch on TCP")]
     [InlineData("lost before it registered")]
+    [InlineData("moved, and lost before it registered")]
+    [InlineData("moved, and timed out")]
+    [InlineData("of the lease before the one that was lost")]
     [InlineData("lost with the fleet")]
     [InlineData("released registration")]
     [InlineData("signed out")]
@@ -198,6 +201,23 @@ public class PortScopeTests
                 fleet.Of("b1").Lose();
                 break;
             case "lost before it registered":
+                fleet.Of("b1").Lose();
+                break;
+            case "moved, and lost before it registered":
+                await lease.ReportBindFailureAsync().AsTask().Within();
+                lease.Epoch.Should().NotBe(given);
+                fleet.Of("b1").Lose();
+                break;
+            case "moved, and timed out":
+                await lease.ReportBindFailureAsync().AsTask().Within();
+                scene.Clock.Advance(TimeSpan.FromSeconds(62));
+                break;
+            case "of the lease before the one that was lost":
+                scene.Here.Register("b1", lease.Port, epoch);
+                scene.Here.Register("b1", lease.Port, epoch, PortProtocol.Udp);
+                lease.TryRelease(out _).Should().BeTrue();
+                await fleet.Of("b1").GivenBack.Within();
+                await scene.Registry.AcquireAsync(s_request with { Protocol = PortProtocol.TcpAndUdp }).Within();
                 fleet.Of("b1").Lose();
                 break;
             case "lost with the fleet":

@@ -7,6 +7,7 @@ namespace Portmap.Operations;
 /// <remarks>
 /// <code>
 ///   of a lease whose claim in the fleet is over                 stale, whatever else the owner has
+///   no higher than that, while the owner has nothing            stale
 ///   of the open lease, or of the registration in force          it takes effect on that one
 ///   of the last registration, which is over                     the same again: accepted while the owner has nothing newer
 ///   of another run, and the store knows a later registration    stale
@@ -87,7 +88,8 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         ClosedOf(owner.Owner) is not 0 and long closed && (closed == epoch || (LastOf(owner) is { } last && last.IsOf(epoch) && last.IsOf(closed)));
 
     /// <summary>Whether an epoch is no higher than what came of a lease whose claim in the fleet is
-    /// over: nobody is given another port by it.</summary>
+    /// over: nobody is given another port by it, and while the owner has nothing else here nobody
+    /// registers by it.</summary>
     public bool IsOver(string owner, long epoch) => epoch != 0 && epoch <= Closed(owner).Highest;
 
     /// <summary>What the owner had last, now that nothing of it is in force; null when nobody

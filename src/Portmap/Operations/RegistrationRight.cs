@@ -81,8 +81,17 @@ internal struct RegistrationRight
             return new RegistrationRight { Beside = lease.Claim, ReliesOn = lease.IsNone ? null : bound.Claim, Origin = bound.Origin, Strategy = bound.Strategy };
         }
 
+        bool hasNothing = bound.IsNone && lease.IsNone;
+        if (hasNothing && fence.IsOver(wanted.Owner.Owner, wanted.Epoch))
+        {
+            // Of that lease before it moved to another port, or of one before it: what the owner
+            // had since is over in the fleet, and another host may have it.
+            refusal = FleetBonds.Closed(wanted.Place, wanted.Epoch);
+            return default;
+        }
+
         LastRegistration? last = fence.LastOf(wanted.Owner);
-        if (bound.IsNone && lease.IsNone && last?.IsOf(wanted.Epoch) == true)
+        if (hasNothing && last?.IsOf(wanted.Epoch) == true)
         {
             return new RegistrationRight { Origin = last.Value.Origin };   // the same a little later, when its predecessor is known to be dead
         }
