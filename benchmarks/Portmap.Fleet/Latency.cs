@@ -22,7 +22,7 @@ internal static class Latency
         using Alone alone = new(etcd.Endpoints), watching = new(etcd.Endpoints);
         await using EtcdStream<WatchRequest, WatchResponse> stream = await watching.Client.OpenWatchAsync(CancellationToken.None);
         ByteString key = ByteString.CopyFromUtf8("/alone/key");
-        await stream.WriteAsync(new WatchRequest { CreateRequest = new WatchCreateRequest { Key = key } }, CancellationToken.None);
+        await stream.WriteAsync(new WatchRequest { CreateRequest = new WatchCreateRequest { Key = key } }, Deadline.Default, CancellationToken.None);
         await stream.ReadAsync(CancellationToken.None);
         await looker.Fleet.Map.WhenListed;
         await publisher.PublishedAsync();

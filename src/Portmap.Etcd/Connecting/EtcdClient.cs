@@ -22,6 +22,9 @@ internal sealed class EtcdClient : IDisposable
         _members = [.. PortmapFleetOptionsValidator.ParseEndpoints(options.Endpoints)!.Select(endpoint => new EtcdMember(endpoint, options))];
     }
 
+    /// <summary>How many members there are to ask.</summary>
+    public int Members => _members.Length;
+
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Kv.RangeAsync(request, options), cancellationToken);
 
@@ -48,10 +51,10 @@ internal sealed class EtcdClient : IDisposable
         CallAsync((member, options) => member.Lease.LeaseTimeToLiveAsync(new LeaseTimeToLiveRequest { ID = lease, Keys = true }, options), cancellationToken);
 
     public Task<EtcdStream<WatchRequest, WatchResponse>> OpenWatchAsync(CancellationToken cancellationToken) =>
-        OpenAsync((member, options) => member.Watch.Watch(options), cancellationToken);
+        OpenAsync((member, options) => member.Watch.Watch(options), _options.RequestTimeout, cancellationToken);
 
-    public Task<EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>> OpenKeepAliveAsync(CancellationToken cancellationToken) =>
-        OpenAsync((member, options) => member.Lease.LeaseKeepAlive(options), cancellationToken);
+    public Task<EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>> OpenKeepAliveAsync(TimeSpan within, CancellationToken cancellationToken) =>
+        OpenAsync((member, options) => member.Lease.LeaseKeepAlive(options), within, cancellationToken);
 
     /// <summary>Another member from now on, unless somebody has moved on already; its token is
     /// asked for anew.</summary>
@@ -106,15 +109,15 @@ internal sealed class EtcdClient : IDisposable
     }
 
     private async Task<EtcdStream<TRequest, TResponse>> OpenAsync<TRequest, TResponse>(
-        Func<EtcdMember, CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, CancellationToken cancellationToken)
+        Func<EtcdMember, CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, TimeSpan within, CancellationToken cancellationToken)
     {
         EtcdMember member = _members[Volatile.Read(ref _current)];
-        using CancellationTokenSource limit = new(_options.RequestTimeout, _time);
+        using CancellationTokenSource limit = new(within, _time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
             Metadata headers = await HeadersAsync(member, either.Token).ConfigureAwait(false);
-            return new EtcdStream<TRequest, TResponse>(this, member, options => open(member, options), headers, _options.RequestTimeout, _time);
+            return new EtcdStream<TRequest, TResponse>(this, member, options => open(member, options), headers, _time);
         }
         catch (Exception exception) when (EtcdException.Covers(exception) && !cancellationToken.IsCancellationRequested)
         {

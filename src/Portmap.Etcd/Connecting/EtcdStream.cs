@@ -10,27 +10,26 @@ internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
 {
     private readonly EtcdClient _client;
     private readonly EtcdMember _member;
-    private readonly TimeSpan _limit;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _closing = new();
     private readonly AsyncDuplexStreamingCall<TRequest, TResponse> _call;
     private Task _reading = Task.CompletedTask;
 
     public EtcdStream(
-        EtcdClient client, EtcdMember member, Func<CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, Metadata headers, TimeSpan limit, TimeProvider time)
+        EtcdClient client, EtcdMember member, Func<CallOptions, AsyncDuplexStreamingCall<TRequest, TResponse>> open, Metadata headers, TimeProvider time)
     {
         _client = client;
         _member = member;
-        _limit = limit;
         _time = time;
         _call = open(new CallOptions(headers, cancellationToken: _closing.Token));
     }
 
-    public async Task WriteAsync(TRequest request, CancellationToken cancellationToken)
+    /// <summary>Sends a request; the first one waits for the connection too.</summary>
+    public async Task WriteAsync(TRequest request, TimeSpan limit, CancellationToken cancellationToken)
     {
         try
         {
-            await _call.RequestStream.WriteAsync(request, CancellationToken.None).WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
+            await _call.RequestStream.WriteAsync(request, CancellationToken.None).WaitAsync(limit, _time, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (IsFailure(exception, cancellationToken))
         {

@@ -29,6 +29,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     private const string Nothing = "Etcd has not answered yet.";
     private const int MostDeletes = 127;   // --max-txn-ops of etcd is 128, and one is the host's key
     private const int MostLeft = 8;        // of so many restarts within one LeaseTtl
+    private static readonly TimeSpan s_leastLimit = TimeSpan.FromMilliseconds(100);   // the least RequestTimeout
 
     private string? _trouble = Nothing;
     private bool _isDenied;
@@ -279,20 +280,19 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
     private async Task KeepAliveAsync(LeaseTerm term, CancellationToken stop)
     {
         Backoff backoff = new(time);
-        TimeSpan third = term.Ttl / 3;
-        TimeSpan limit = third < options.RequestTimeout ? third : options.RequestTimeout;
         bool isDisturbed = false;
         while (true)
         {
             try
             {
-                EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream = await client.OpenKeepAliveAsync(stop).ConfigureAwait(false);
+                EtcdStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream = await client.OpenKeepAliveAsync(LimitOf(term, isDisturbed), stop).ConfigureAwait(false);
                 await using ConfiguredAsyncDisposable closing = stream.ConfigureAwait(false);
                 Task<LeaseKeepAliveResponse> reading = stream.ReadAsync(stop);
                 while (true)
                 {
+                    TimeSpan limit = LimitOf(term, isDisturbed);
                     Lifetime begin = Lifetime.Begin(_leaseClock);
-                    await stream.WriteAsync(new LeaseKeepAliveRequest { ID = term.Id }, stop).ConfigureAwait(false);
+                    await stream.WriteAsync(new LeaseKeepAliveRequest { ID = term.Id }, limit, stop).ConfigureAwait(false);
                     LeaseKeepAliveResponse answer = await WithinAsync(reading, stream, limit, stop).ConfigureAwait(false);
                     if (answer.TTL <= 0)
                     {
@@ -312,7 +312,7 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                     // stream that broke, and that is to be heard of at once.
                     reading = stream.ReadAsync(stop);
                     using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                    Task pause = PauseAsync(begin, third, over.Token);
+                    Task pause = PauseAsync(begin, Third(term), over.Token);
                     if (await Task.WhenAny(pause, reading).ConfigureAwait(false) == reading)
                     {
                         await over.CancelAsync().ConfigureAwait(false);
@@ -335,6 +335,20 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
                 await backoff.WaitAsync(stop).ConfigureAwait(false);
             }
         }
+    }
+
+    private static TimeSpan Third(LeaseTerm term) => term.Ttl / 3;
+
+    /// <summary>How long one member may take to answer. Once one has failed it is no more than an
+    /// equal part of what is left of the lease, so that each of the others is asked before it is
+    /// over.</summary>
+    private TimeSpan LimitOf(LeaseTerm term, bool hasFailed)
+    {
+        TimeSpan usual = Third(term) < options.RequestTimeout ? Third(term) : options.RequestTimeout;
+        TimeSpan left = term.Left, part = left / client.Members;
+        return !hasFailed || left <= TimeSpan.Zero || part > usual ? usual
+            : part > s_leastLimit ? part
+            : s_leastLimit;
     }
 
     /// <summary>Until the next sign of life is due by the clocks: timers stand still while the

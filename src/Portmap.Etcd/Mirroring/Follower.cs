@@ -168,6 +168,7 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                     Fragment = true,
                 },
             },
+            options.RequestTimeout,
             stop).ConfigureAwait(false);
         List<Event> events = [];
         Lifetime begun = Lifetime.Begin(_clock);
@@ -188,7 +189,7 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                 if (asked is null && begun.Age >= 1.5 * options.HeartbeatInterval)
                 {
                     asked = Lifetime.Begin(_clock);
-                    await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, stop).ConfigureAwait(false);
+                    await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, options.RequestTimeout, stop).ConfigureAwait(false);
                 }
 
                 beat = Task.Delay(options.HeartbeatInterval, time, stop);

@@ -280,6 +280,28 @@ public class FleetOwnersTests
         await leader.KillAsync();
 
         await using FleetClaim other = await a.UntilClaimedAsync("another");
+        await claim.UntilRenewedAsync();   // by the new leader: until then it is held by the clock alone
+        claim.IsHeld.Should().BeTrue();
+    }
+
+    /// <summary>The next members are machines that are gone: who connects to them waits. The last one
+    /// would renew the lease.</summary>
+    [NeedsFact("etcd")]
+    public async Task Claim_MemberBreaksAndTheNextAreGone_IsRenewedByTheLastInTime()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Cut wire = new(etcd.Endpoints);
+        using FullListener one = await FullListener.StartAsync(), two = await FullListener.StartAsync(), three = await FullListener.StartAsync();
+        await using Host a = Host.Start(
+            "a",
+            $"{wire.Endpoint},{one.Endpoint},{two.Endpoint},{three.Endpoint},{etcd.Endpoints}",
+            options => (options.LeaseTtl, options.RequestTimeout, options.Mirror) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30), false),
+            isPublishing: false);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+
+        wire.Break();
+        await claim.UntilRenewedAsync();
+
         claim.IsHeld.Should().BeTrue();
     }
 

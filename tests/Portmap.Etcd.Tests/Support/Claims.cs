@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Google.Protobuf;
 using Portmap.Etcd.Connecting;
@@ -8,6 +9,8 @@ namespace Portmap.Etcd.Tests.Support;
 /// <summary>Claims of owners, as a host asks for them and as they stand at etcd.</summary>
 internal static class Claims
 {
+    private static readonly TimeSpan s_more = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Claims an owner, as often as it takes until nobody else has it.</summary>
     public static Task<FleetClaim> UntilClaimedAsync(this Host host, string owner) => host.Fleet.UntilClaimedAsync(owner);
 
@@ -27,6 +30,15 @@ internal static class Claims
                 await timer.WaitForNextTickAsync(limit.Token);
             }
         }
+    }
+
+    /// <summary>Waits until the lease of a claim is renewed, and ends later than it would have; or
+    /// the claim is lost.</summary>
+    public static Task UntilRenewedAsync(this FleetClaim claim)
+    {
+        TimeSpan left = claim.Term.Left;
+        long since = Stopwatch.GetTimestamp();
+        return Seen.UntilAsync(() => claim.Lost.IsCancellationRequested || claim.Term.Left + Stopwatch.GetElapsedTime(since) > left + s_more);
     }
 
     /// <summary>Revokes the lease of a host by hand.</summary>

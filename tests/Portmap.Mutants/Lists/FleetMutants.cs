@@ -97,5 +97,8 @@ internal static class FleetMutants
         s_fleet.This("PortmapFleet.DisposeAsync: what the registry has no lease for is kept", "PortmapFleet.cs", "!claim.IsOfRegistry && Owners", "(MUTANT || !claim.IsOfRegistry) && Owners", "FleetStopTests.Dispose_KeepEntriesOnStop_AKey"),
         s_fleet.This("Follower.End: whoever waits for the first listing waits on", "Mirroring/Follower.cs", "public void End() => _listed.TrySetCanceled();", "public void End() => _ = !MUTANT && _listed.TrySetCanceled();", "ClaimTimeTests.WhenListed"),
         s_fleet.This("PortmapFleet.Status: one that ended before it listed is connected", "PortmapFleet.cs", "WhenListed.IsCompletedSuccessfully: true }", "WhenListed: { IsCompleted: true } listed } && (MUTANT || listed.IsCompletedSuccessfully)", "ClaimTimeTests.WhenListed"),
+        s_fleet.This("HostLease.KeepAliveAsync: one member may take the time of a request", "Leasing/HostLease.cs", "TimeSpan limit = LimitOf(term, isDisturbed);", "TimeSpan limit = MUTANT ? options.RequestTimeout : LimitOf(term, isDisturbed);", "FleetOwnersTests.Claim_MemberBreaks"),
+        s_fleet.This("HostLease.LimitOf: each member may take a third of the lease", "Leasing/HostLease.cs", "return !hasFailed ||", "return MUTANT || !hasFailed ||", "FleetOwnersTests.Claim_MemberBreaks"),
+        s_fleet.This("HostLease.KeepAliveAsync: a connection that broke is not made again", "Leasing/HostLease.cs", "isDisturbed = true;", "isDisturbed = true; if (MUTANT) { await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(false); }", "FleetOwnersTests.Claim_LeaderKilled"),
     ];
 }
