@@ -28,7 +28,12 @@ internal sealed class EtcdClient : IDisposable
     public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Kv.RangeAsync(request, options), cancellationToken);
 
-    /// <summary>As <see cref="RangeAsync"/>, for an answer of many keys.</summary>
+    /// <summary>As the other, of this member.</summary>
+    public Task<RangeResponse> RangeAsync(EtcdMember member, RangeRequest request, CancellationToken cancellationToken) =>
+        CallWithinAsync((one, options) => one.Kv.RangeAsync(request, options), _options.RequestTimeout, cancellationToken, member);
+
+    /// <summary>As <see cref="RangeAsync(RangeRequest, CancellationToken)"/>, for an answer of many
+    /// keys.</summary>
     public Task<RangePage> PageAsync(RangeRequest request, CancellationToken cancellationToken) =>
         CallAsync((member, options) => member.Invoker.AsyncUnaryCall(RangePage.Method, null, options, request), cancellationToken);
 
@@ -80,11 +85,12 @@ internal sealed class EtcdClient : IDisposable
     private Task<T> CallAsync<T>(Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, CancellationToken cancellationToken) =>
         CallWithinAsync(call, _options.RequestTimeout, cancellationToken);
 
-    private async Task<T> CallWithinAsync<T>(Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, TimeSpan within, CancellationToken cancellationToken)
+    private async Task<T> CallWithinAsync<T>(
+        Func<EtcdMember, CallOptions, AsyncUnaryCall<T>> call, TimeSpan within, CancellationToken cancellationToken, EtcdMember? only = null)
     {
         for (bool isAgain = false; ; isAgain = true)
         {
-            EtcdMember member = _members[Volatile.Read(ref _current)];
+            EtcdMember member = only ?? _members[Volatile.Read(ref _current)];
             using CancellationTokenSource limit = new(within, _time);
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
             try

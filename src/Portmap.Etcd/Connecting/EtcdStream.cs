@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Connecting;
 
@@ -67,6 +68,9 @@ internal sealed class EtcdStream<TRequest, TResponse> : IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         throw _client.Failed(new IOException("the stream ended"), _member);
     }
+
+    /// <summary>Reads keys of the same member, beside the stream.</summary>
+    public Task<RangeResponse> RangeAsync(RangeRequest request, CancellationToken cancellationToken) => _client.RangeAsync(_member, request, cancellationToken);
 
     /// <summary>The member says nothing any more: the next one is to be asked.</summary>
     public EtcdException Silent() => _client.Failed(new OperationCanceledException(), _member);

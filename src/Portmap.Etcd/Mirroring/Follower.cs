@@ -17,13 +17,13 @@ namespace Portmap.Etcd.Mirroring;
 /// from an older state counts the same numbers again for other changes, and a watch on it from a
 /// later revision would wait in silence. So the last change seen is looked up at its revision
 /// first; when it is not there, everything is listed anew.</para>
-/// <para>Staleness: etcd is asked for a sign of life on the stream itself. The answer shows that
-/// what it had sent before has come. Etcd 3.4 may answer before it has caught up with a watch that
-/// is new, so the first question comes in the second interval.</para>
-/// <para>Newer etcds leave a question without an answer when it comes while the watch is behind. An
-/// answer does not say which question it is for, so that a second question beside an open one would
-/// make the mirror look fresher than it is. A stream whose question is open for too long ends, and
-/// the next one asks anew.</para>
+/// <para>Staleness: etcd is asked for a sign of life on the stream itself
+/// (<see cref="ProgressQuestion"/>). The answer shows that what it had sent before has come. Etcd
+/// 3.4 may answer before it has caught up with a watch that is new, so the first question comes in
+/// the second interval.</para>
+/// <para>Newer etcds leave a question without an answer when it comes while the watch is behind. A
+/// second question beside an open one would make the mirror look fresher than it is. A stream whose
+/// question is open for too long ends, and the next one asks anew.</para>
 /// </remarks>
 internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex index, PortmapFleetOptions options, ILogger logger, TimeProvider time)
 {
@@ -170,9 +170,10 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
             },
             options.RequestTimeout,
             stop).ConfigureAwait(false);
+        ProgressQuestion question = new(stream, keys.Root, options, time);
+        await using ConfiguredAsyncDisposable ending = question.ConfigureAwait(false);
         List<Event> events = [];
         Lifetime begun = Lifetime.Begin(_clock);
-        Lifetime? asked = null;
         Task<WatchResponse> reading = stream.ReadAsync(stop);
         Task beat = Task.Delay(options.HeartbeatInterval, time, stop);
         while (true)
@@ -181,15 +182,14 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
             if (await Task.WhenAny(beat, reading).ConfigureAwait(false) == beat)
             {
                 await beat.ConfigureAwait(false);
-                if (asked?.Age > options.RequestTimeout)
+                if (question.Age > options.RequestTimeout)
                 {
                     throw stream.Silent();
                 }
 
-                if (asked is null && begun.Age >= 1.5 * options.HeartbeatInterval)
+                if (begun.Age >= 1.5 * options.HeartbeatInterval)
                 {
-                    asked = Lifetime.Begin(_clock);
-                    await stream.WriteAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, options.RequestTimeout, stop).ConfigureAwait(false);
+                    await question.AskAsync(Lifetime.Begin(_clock)).ConfigureAwait(false);
                 }
 
                 beat = Task.Delay(options.HeartbeatInterval, time, stop);
@@ -212,10 +212,9 @@ internal sealed class Follower(EtcdClient client, FleetKeys keys, MirrorIndex in
                     events.Clear();
                 }
             }
-            else if (!response.Created && asked is not null)
+            else if (!response.Created && question.Answer() is { } asked)
             {
                 Volatile.Write(ref _freshAt, asked);
-                asked = null;
                 Volatile.Write(ref _trouble, null);
                 backoff.Reset();
             }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Portmap.Etcd.Tests.Publishing;
 
 /// <summary>Etcd and daemons are killed; what the map says in the end is what the registries
@@ -49,6 +51,43 @@ public class DisasterTests
 
         await looker.UntilSameAsync(a, s_long);
         a.Fleet.Status.IsConnected.Should().BeTrue();
+    }
+
+    /// <summary>The two others are frozen: the member that the mirror asks answers on, and hears of
+    /// nothing that they may confirm. It ends its watches only seconds later.</summary>
+    [NeedsFact("etcd")]
+    public async Task MemberCutOff_FromTheTwoOthers_TheMapIsAsOldAsItSays()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync(nodes: 3);
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
+        await looker.Map.WhenListed.Within();
+        await Seen.UntilAsync(() => looker.Map.Staleness < TimeSpan.FromSeconds(1));
+
+        foreach (EtcdNode other in etcd.Nodes[1..])
+        {
+            other.Send(Signal.Stop);
+        }
+
+        long frozen = Stopwatch.GetTimestamp();
+        TimeSpan heard = TimeSpan.FromMilliseconds(300);   // a thread may run on for a moment
+        try
+        {
+            await Seen.UntilAsync(() =>
+            {
+                TimeSpan since = Stopwatch.GetElapsedTime(frozen);
+                looker.Map.Staleness.Should().BeGreaterThan(since - heard, "nobody but this member has said anything for so long");
+                return since > TimeSpan.FromSeconds(3);
+            });
+        }
+        finally
+        {
+            foreach (EtcdNode other in etcd.Nodes[1..])
+            {
+                other.Send(Signal.Continue);
+            }
+        }
+
+        await Seen.UntilAsync(() => looker.Map.Staleness < TimeSpan.FromSeconds(1));
     }
 
     [NeedsFact("etcd")]
