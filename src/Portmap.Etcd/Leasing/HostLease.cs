@@ -11,9 +11,9 @@ namespace Portmap.Etcd.Leasing;
 /// the host puts into etcd goes with it.</summary>
 /// <remarks>
 /// <para>The host's key is the right to publish under its name. It is taken when nobody has it,
-/// when it is ours, when it was left, or when the process that wrote it is one of this machine that
-/// is dead; otherwise another daemon uses the name, and this one publishes nothing until that one's
-/// lease is over.</para>
+/// when it is ours, when it was left, when it goes with no lease, or when the process that wrote it
+/// is one of this machine that is dead; otherwise another daemon uses the name, and this one
+/// publishes nothing until that one's lease is over.</para>
 /// <para>Each writing of the host's key by the publisher is a fence: what is published carries the
 /// revision of the last one as its condition, so that a request from before, which was lost on the
 /// way and arrives late, changes nothing. Anybody else's writing lets the publisher's next batch
@@ -133,7 +133,8 @@ internal sealed class HostLease(EtcdClient client, FleetKeys keys, PortmapFleetO
             }
 
             HostRecord other = HostRecord.Parse(found.Value);
-            if (found.Lease != term.Id && other.Instance != Guid.Empty && other.Instance != _record.Instance && !other.IsOfDeadProcessHere)
+            bool isOfNobody = found.Lease == 0;   // each of us has a lease: this was copied here, or put by hand
+            if (found.Lease != term.Id && !isOfNobody && other.Instance != Guid.Empty && other.Instance != _record.Instance && !other.IsOfDeadProcessHere)
             {
                 return other;
             }

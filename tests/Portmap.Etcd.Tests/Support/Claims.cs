@@ -53,6 +53,9 @@ internal static class Claims
         return long.Parse(lease, CultureInfo.InvariantCulture).ToString("x", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A lease of nobody's, of ten minutes.</summary>
+    public static async Task<string> GrantAsync(this EtcdCluster etcd) => (await etcd.CtlAsync("lease", "grant", "600")).Split(' ')[1];
+
     /// <summary>The epoch of the key that stands at etcd, or null when there is none.</summary>
     public static async Task<long?> EpochOfAsync(this EtcdCluster etcd, string owner)
     {
