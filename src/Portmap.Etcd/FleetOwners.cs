@@ -247,15 +247,14 @@ public sealed partial class FleetOwners
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
-            throw Refused(PortRefusalReason.StoreFailed, owner, $"This host has no lease at etcd, so that it can claim nothing: {_lease.Trouble} Try again when etcd answers.");
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"This host has no lease at etcd, so that it can claim nothing: {_lease.Trouble?.TrimEnd('.') ?? "it was over just now"}. Try again when etcd answers.");
         }
 
-        // Of this attempt alone: what stands there is known to be ours although no answer came.
         ByteString value = ByteString.CopyFromUtf8($$"""{"host":"{{_options.Host}}","claim":"{{Guid.NewGuid()}}"}""");
-        ByteString key = _keys.Claim(owner);
+        ClaimAttempt attempt = new(owner, _keys.Claim(owner), value, term);
         try
         {
-            FleetClaim claim = new(this, term, owner, await ClaimAsync(owner, key, value, term, either.Token).ConfigureAwait(false)) { IsOfRegistry = isOfRegistry };
+            FleetClaim claim = new(this, term, owner, await ClaimAsync(attempt, either.Token).ConfigureAwait(false)) { IsOfRegistry = isOfRegistry };
             if (Held.TryAdd(claim) && claim.IsHeld)
             {
                 Changed?.Invoke(owner);
@@ -268,17 +267,18 @@ public sealed partial class FleetOwners
         }
         catch (OperationCanceledException)
         {
-            _ = _atEtcd.LetGoAsync(key, Txn.HasValue(key, value), term);
+            _ = _atEtcd.LetGoAsync(attempt.Key, Txn.HasValue(attempt.Key, value), term);
             cancellationToken.ThrowIfCancellationRequested();
             ObjectDisposedException.ThrowIf(Stopped.IsCancellationRequested, typeof(PortmapFleet));
-            throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd did not confirm the claim within {_options.RequestTimeout.TotalSeconds} s: {_lease.Trouble ?? "no answer"}. Try again when it does.");
+            throw Refused(PortRefusalReason.StoreFailed, owner, $"Etcd did not confirm the claim within {_options.RequestTimeout.TotalSeconds} s: {(attempt.Trouble ?? _lease.Trouble)?.TrimEnd('.') ?? "no answer"}. Try again when it does.");
         }
     }
 
     /// <summary>The transaction, as often as it takes to know how it ended.</summary>
     /// <returns>The epoch.</returns>
-    private async Task<long> ClaimAsync(string owner, ByteString key, ByteString value, LeaseTerm term, CancellationToken cancellationToken)
+    private async Task<long> ClaimAsync(ClaimAttempt attempt, CancellationToken cancellationToken)
     {
+        (string owner, ByteString key, ByteString value, LeaseTerm term) = attempt;
         Backoff backoff = new(_time);
         bool isHostThere = true;
         Compare? ours = null;
@@ -307,6 +307,7 @@ public sealed partial class FleetOwners
             }
             catch (EtcdException exception) when (exception.Failure is EtcdFailure.Unavailable or EtcdFailure.TokenGone)
             {
+                attempt.Trouble = exception.Message;
                 await backoff.WaitAsync(cancellationToken).ConfigureAwait(false);
                 continue;
             }
@@ -338,7 +339,9 @@ public sealed partial class FleetOwners
                 string holder = ClaimKeys.HolderOf(found.Value);
                 throw Refused(
                     PortRefusalReason.Conflict, owner,
-                    $"Host '{holder}' holds '{owner}' by epoch {found.CreateRevision}; it is free when that host releases it, or was not heard of for its lease.",
+                    found.Lease != 0
+                        ? $"Host '{holder}' holds '{owner}' by epoch {found.CreateRevision}; it is free when that host releases it, or was not heard of for its lease."
+                        : (FormattableString)$"The key of '{owner}' at etcd names host '{holder}' and goes with no lease, so that it stays for ever: no host of a fleet put it there. Delete '{_options.Prefix}/o/{owner}' at etcd if the owner is to be had.",
                     holder, found.CreateRevision);
             }
 

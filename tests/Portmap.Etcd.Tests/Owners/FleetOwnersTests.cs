@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using Google.Protobuf;
+using Portmap.Etcd.Connecting;
+using Portmap.Etcd.Protocol;
 
 namespace Portmap.Etcd.Tests.Owners;
 
@@ -101,6 +104,40 @@ public class FleetOwnersTests
 
         (await claim.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.StoreFailed);
         await claim.Invoking(_ => a.Fleet.Owners.ClaimAsync("")).Should().ThrowAsync<PortRefusedException>().Where(refused => refused.Refusal.Reason == PortRefusalReason.InvalidOwner);
+    }
+
+    /// <summary>It was copied from another etcd, or put by hand: nobody releases it, and no lease of
+    /// it ends.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task ClaimAsync_KeyOfNoLease_IsRefusedAndSaysWhatToDelete()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await etcd.CtlAsync("put", $"/portmap/v1/o/{Owner}", """{"host":"b"}""");
+
+        PortRefusal refusal = await RefusalAsync(a.Fleet.Owners.ClaimAsync(Owner));
+
+        refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.Conflict, Owner, Holder = "b" });
+        refusal.Message.Should().Contain($"Delete '/portmap/v1/o/{Owner}'");
+        await etcd.CtlAsync("del", $"/portmap/v1/o/{Owner}");
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+    }
+
+    /// <summary>Its lease lives, and each put is answered with a reason: the network is not to blame,
+    /// and an operator is to hear what is.</summary>
+    [NeedsFact("etcd")]
+    public async Task ClaimAsync_EtcdIsFull_SaysSo()
+    {
+        await using EtcdCluster etcd = EtcdCluster.Prepare(more: ["--quota-backend-bytes", "1000000"]);
+        await etcd.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+        await FillAsync(etcd);
+
+        PortRefusal refusal = await RefusalAsync(a.Fleet.Owners.ClaimAsync(Owner));
+
+        refusal.Reason.Should().Be(PortRefusalReason.StoreFailed);
+        refusal.Message.Should().Contain("space exceeded").And.Contain("Try again");
     }
 
     /// <summary>Nothing else asks the member anything meanwhile, so nobody else finds it
@@ -303,6 +340,24 @@ public class FleetOwnersTests
         await claim.UntilRenewedAsync();
 
         claim.IsHeld.Should().BeTrue();
+    }
+
+    private static async Task<PortRefusal> RefusalAsync(Task<FleetClaim> claiming) =>
+        (await claiming.Invoking(claim => claim.Within()).Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
+
+    /// <summary>Writes until etcd takes no more.</summary>
+    private static async Task FillAsync(EtcdCluster etcd)
+    {
+        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        ByteString much = ByteString.CopyFrom(new byte[100_000]);
+        Func<Task> fill = async () =>
+        {
+            for (int i = 0; i < 1_000; i++)
+            {
+                await client.TxnAsync(new TxnRequest().Then(Txn.Put(ByteString.CopyFromUtf8(string.Create(CultureInfo.InvariantCulture, $"/full/{i}")), much, lease: 0)), CancellationToken.None).Within();
+            }
+        };
+        await fill.Should().ThrowAsync<EtcdException>();
     }
 
     private static long Epoch(string line) => long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
