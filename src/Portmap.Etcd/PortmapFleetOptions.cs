@@ -49,8 +49,9 @@ public sealed class PortmapFleetOptions
     public bool Mirror { get; set; } = true;
 
     /// <summary>From which age on <see cref="FleetMap.TryFind"/> refuses to answer.</summary>
-    /// <value>1 s to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/>, the default: old answers are
-    /// better than none.</value>
+    /// <value>1 s to 1 day and at least twice <see cref="HeartbeatInterval"/>, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>, the default: old answers are better than
+    /// none.</value>
     /// <remarks><see cref="FleetMap.Staleness"/> is at most about twice
     /// <see cref="HeartbeatInterval"/> while all is well.</remarks>
     public TimeSpan MaxStaleness { get; set; } = Timeout.InfiniteTimeSpan;

@@ -79,6 +79,10 @@ internal sealed class PortmapFleetOptionsValidator : IValidateOptions<PortmapFle
         if (options.MaxStaleness != Timeout.InfiniteTimeSpan)
         {
             CheckTime(wrong, nameof(options.MaxStaleness), options.MaxStaleness, second, day);
+            if (options.MaxStaleness >= second && options.MaxStaleness / 2 < options.HeartbeatInterval)
+            {
+                wrong.Add($"MaxStaleness is {options.MaxStaleness}, which the map exceeds while all is well; choose at least twice HeartbeatInterval ({options.HeartbeatInterval}).");
+            }
         }
 
         CheckTime(wrong, nameof(options.RequestTimeout), options.RequestTimeout, tenth, minute);

@@ -30,6 +30,7 @@ public class PortmapFleetOptionsTests
         { "Address", options => options.Address = new string('a', 254) },
         { "MaxStaleness", options => options.MaxStaleness = TimeSpan.Zero },
         { "MaxStaleness", options => options.MaxStaleness = TimeSpan.FromHours(25) },
+        { "MaxStaleness", options => (options.MaxStaleness, options.HeartbeatInterval) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(6)) },
         { "RequestTimeout", options => options.RequestTimeout = TimeSpan.Zero },
         { "RequestTimeout", options => options.RequestTimeout = TimeSpan.FromSeconds(61) },
         { "HeartbeatInterval", options => options.HeartbeatInterval = TimeSpan.FromMilliseconds(99) },

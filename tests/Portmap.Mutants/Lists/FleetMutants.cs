@@ -104,5 +104,6 @@ internal static class FleetMutants
         s_fleet.This("HostLease.KeepAliveAsync: one member may take the time of a request", "Leasing/HostLease.cs", "TimeSpan limit = LimitOf(term, isDisturbed);", "TimeSpan limit = MUTANT ? options.RequestTimeout : LimitOf(term, isDisturbed);", "FleetOwnersTests.Claim_MemberBreaks"),
         s_fleet.This("HostLease.LimitOf: each member may take a third of the lease", "Leasing/HostLease.cs", "return !hasFailed ||", "return MUTANT || !hasFailed ||", "FleetOwnersTests.Claim_MemberBreaks"),
         s_fleet.This("HostLease.KeepAliveAsync: a connection that broke is not made again", "Leasing/HostLease.cs", "isDisturbed = true;", "isDisturbed = true; if (MUTANT) { await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(false); }", "FleetOwnersTests.Claim_LeaderKilled"),
+        s_fleet.This("PortmapFleetOptions: MaxStaleness below what the map reaches", "PortmapFleetOptionsValidator.cs", "&& options.MaxStaleness / 2 < options.HeartbeatInterval", "&& !MUTANT && options.MaxStaleness / 2 < options.HeartbeatInterval", "PortmapFleetOptionsTests"),
     ];
 }
