@@ -46,7 +46,7 @@ public sealed class PortmapFleet : IAsyncDisposable
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">An option is
     /// wrong: each one is named with its bound.</exception>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A PEM file holds no
-    /// certificate or no key.</exception>
+    /// certificate or no key, or they do not fit; the option and the file are named.</exception>
     public PortmapFleet(PortmapFleetOptions options, PortRegistry? registry = null, ILogger<PortmapFleet>? logger = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);

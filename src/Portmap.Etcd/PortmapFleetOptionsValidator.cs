@@ -126,9 +126,24 @@ internal sealed class PortmapFleetOptionsValidator : IValidateOptions<PortmapFle
 
     private static void CheckFile(List<string> wrong, string name, string? path)
     {
-        if (path is not null && !File.Exists(path))
+        if (path is null)
+        {
+            return;
+        }
+
+        if (!File.Exists(path))
         {
             wrong.Add($"{name} is '{path}', and there is no such file; name a PEM file that can be read.");
+            return;
+        }
+
+        try
+        {
+            File.OpenRead(path).Dispose();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            wrong.Add($"{name} is '{path}', which user '{Environment.UserName}' cannot read ({exception.Message}); name a PEM file that can be read.");
         }
     }
 }

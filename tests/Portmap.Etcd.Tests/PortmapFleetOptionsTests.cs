@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Reflection;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
@@ -5,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Portmap.Etcd.Tests.Security;
 
 namespace Portmap.Etcd.Tests;
 
@@ -68,6 +70,60 @@ public class PortmapFleetOptionsTests
         Action construct = () => _ = new PortmapFleet(new PortmapFleetOptions { Endpoints = "https://127.0.0.1:1", AuthorityFile = folder["authority.pem"] });
 
         construct.Should().Throw<CryptographicException>().WithMessage($"*AuthorityFile*{folder["authority.pem"]}*");
+    }
+
+    [Fact]
+    public void Construct_AuthorityFileThatIsDamaged_NamesTheFileAndTheOption()
+    {
+        using TempFolder folder = new();
+        File.WriteAllText(folder["authority.pem"], "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+
+        Action construct = () => _ = new PortmapFleet(new PortmapFleetOptions { Endpoints = "https://127.0.0.1:1", AuthorityFile = folder["authority.pem"] });
+
+        construct.Should().Throw<CryptographicException>().WithMessage($"*AuthorityFile*{folder["authority.pem"]}*");
+    }
+
+    [Theory]
+    [InlineData("of another pair")]
+    [InlineData("not set")]
+    [InlineData("no PEM")]
+    public void Construct_KeyThatIsNotTheCertificates_NamesBothOptionsAndFiles(string how)
+    {
+        using Certificates pairs = new("ours");
+        (string certificate, string key) = pairs.Sign("one");
+        string? used = how switch
+        {
+            "of another pair" => pairs.Sign("another").Key,
+            "not set" => null,
+            _ => key,
+        };
+        if (how == "no PEM")
+        {
+            File.WriteAllText(key, "# no key in it");
+        }
+
+        Action construct = () => _ = new PortmapFleet(new PortmapFleetOptions { Endpoints = "https://127.0.0.1:1", CertificateFile = certificate, KeyFile = used });
+
+        construct.Should().Throw<CryptographicException>().WithMessage($"*CertificateFile*{certificate}*KeyFile*{used}*");
+    }
+
+    /// <summary>As one that another user may read only: it is there, and opening it fails. The tests
+    /// may run as root, whom nothing is kept from but a socket.</summary>
+    [Theory]
+    [InlineData("AuthorityFile")]
+    [InlineData("CertificateFile")]
+    [InlineData("KeyFile")]
+    public void Construct_FileThatCannotBeOpened_NamesTheOptionAndTheFile(string name)
+    {
+        using TempFolder folder = new();
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(folder["s"]));
+        PortmapFleetOptions options = new() { CertificateFile = name == "KeyFile" ? "/proc/self/status" : null };
+        typeof(PortmapFleetOptions).GetProperty(name)!.SetValue(options, folder["s"]);
+
+        Action construct = () => _ = new PortmapFleet(options);
+
+        construct.Should().Throw<OptionsValidationException>().Which.Failures.Should().ContainSingle().Which.Should().Contain(name).And.Contain(folder["s"]).And.Contain("cannot read");
     }
 
     [Fact]

@@ -105,5 +105,7 @@ internal static class FleetMutants
         s_fleet.This("HostLease.LimitOf: each member may take a third of the lease", "Leasing/HostLease.cs", "return !hasFailed ||", "return MUTANT || !hasFailed ||", "FleetOwnersTests.Claim_MemberBreaks"),
         s_fleet.This("HostLease.KeepAliveAsync: a connection that broke is not made again", "Leasing/HostLease.cs", "isDisturbed = true;", "isDisturbed = true; if (MUTANT) { await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(false); }", "FleetOwnersTests.Claim_LeaderKilled"),
         s_fleet.This("PortmapFleetOptions: MaxStaleness below what the map reaches", "PortmapFleetOptionsValidator.cs", "&& options.MaxStaleness / 2 < options.HeartbeatInterval", "&& !MUTANT && options.MaxStaleness / 2 < options.HeartbeatInterval", "PortmapFleetOptionsTests"),
+        s_fleet.This("PortmapFleetOptions: a file that cannot be read", "PortmapFleetOptionsValidator.cs", "when (exception is IOException or UnauthorizedAccessException)", "when (!MUTANT && (exception is IOException or UnauthorizedAccessException))", "PortmapFleetOptionsTests"),
+        s_fleet.This("EtcdTls.Own: a key of another certificate is not named", "Connecting/EtcdTls.cs", "when (exception is CryptographicException or ArgumentException)", "when (!MUTANT && (exception is CryptographicException or ArgumentException))", "PortmapFleetOptionsTests"),
     ];
 }
