@@ -19,6 +19,7 @@ public sealed class FleetClaim : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly FleetOwners _owners;
     private readonly LeaseTerm _term;
+    private int _isLost;
 
     internal FleetClaim(FleetOwners owners, LeaseTerm term, string owner, long epoch)
     {
@@ -43,7 +44,7 @@ public sealed class FleetClaim : IAsyncDisposable
     {
         get
         {
-            if (_lost.IsCancellationRequested)
+            if (Volatile.Read(ref _isLost) != 0)
             {
                 return false;
             }
@@ -95,9 +96,9 @@ public sealed class FleetClaim : IAsyncDisposable
     /// <returns>False when it was lost before.</returns>
     internal bool TryLose()
     {
-        if (_lost.IsCancellationRequested)
+        if (Interlocked.Exchange(ref _isLost, 1) != 0)
         {
-            return false;
+            return false;   // several may see at once that its time is over
         }
 
         // What others registered runs elsewhere, and what it throws is theirs.

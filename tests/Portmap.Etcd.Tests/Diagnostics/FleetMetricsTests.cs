@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.Etcd.Diagnostics;
+using Portmap.Etcd.Leasing;
 
 namespace Portmap.Etcd.Tests.Diagnostics;
 
@@ -40,6 +41,41 @@ public sealed partial class FleetMetricsTests
         readings.Last("portmap.fleet.batch.duration").Should().Be(3.0);
         readings.Count("portmap.fleet.batch.duration", "site=here portmap.outcome=Written").Should().Be(1);
         readings.Count("portmap.fleet.comparisons", "site=here").Should().Be(1);
+    }
+
+    /// <summary>At the moment a lease lapses every lookup of its owners sees it, and so does the loop
+    /// that tells of it.</summary>
+    [Fact]
+    public async Task ClaimEnded_ManySeeItAtOnce_IsCountedAndLoggedOnce()
+    {
+        const int Threads = 2, Rounds = 20_000;
+        int arrived = 0;
+        using Readings readings = new();
+        FleetLogLines log = new();
+        await using PortmapFleet fleet = new(new PortmapFleetOptions { Endpoints = "http://127.0.0.1:1", MeterFactory = readings }, registry: null, log);
+        LeaseTerm over = new(id: 1, TimeSpan.FromMinutes(1), Lifetime.Begin(TimeProvider.System).For(TimeSpan.FromMinutes(1)));
+        over.End();
+        FleetClaim[] claims = [.. Enumerable.Range(1, Rounds).Select(i => new FleetClaim(fleet.Owners, over, Host.Owner(i), epoch: i))];
+
+        await Task.WhenAll(Enumerable.Range(0, Threads).Select(thread => Task.Factory.StartNew(
+            () =>
+            {
+                for (int round = 0; round < Rounds; round++)
+                {
+                    Interlocked.Increment(ref arrived);
+                    SpinWait together = default;   // a barrier lets them go too far apart
+                    while (Volatile.Read(ref arrived) < Threads * (round + 1))
+                    {
+                        together.SpinOnce(sleep1Threshold: -1);
+                    }
+
+                    _ = claims[round].IsHeld;
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))).Within();
+
+        readings.Count("portmap.fleet.claims.ended", "portmap.cause=Lost").Should().Be(Rounds);
+        log.Lines.Count(line => line.StartsWith("FleetClaimLost", StringComparison.Ordinal)).Should().Be(Rounds);
     }
 
     [NeedsFact("etcd")]

@@ -107,5 +107,6 @@ internal static class FleetMutants
         s_fleet.This("PortmapFleetOptions: MaxStaleness below what the map reaches", "PortmapFleetOptionsValidator.cs", "&& options.MaxStaleness / 2 < options.HeartbeatInterval", "&& !MUTANT && options.MaxStaleness / 2 < options.HeartbeatInterval", "PortmapFleetOptionsTests"),
         s_fleet.This("PortmapFleetOptions: a file that cannot be read", "PortmapFleetOptionsValidator.cs", "when (exception is IOException or UnauthorizedAccessException)", "when (!MUTANT && (exception is IOException or UnauthorizedAccessException))", "PortmapFleetOptionsTests"),
         s_fleet.This("EtcdTls.Own: a key of another certificate is not named", "Connecting/EtcdTls.cs", "when (exception is CryptographicException or ArgumentException)", "when (!MUTANT && (exception is CryptographicException or ArgumentException))", "PortmapFleetOptionsTests"),
+        s_fleet.This("FleetClaim.TryLose: each that sees it counts it", "FleetClaim.cs", "if (Interlocked.Exchange(ref _isLost, 1) != 0)", "if (Interlocked.Exchange(ref _isLost, 1) != 0 && !MUTANT)", "FleetMetricsTests.ClaimEnded"),
     ];
 }
