@@ -141,15 +141,15 @@ internal sealed class Publisher(
                 return;
             }
 
+            await SendAsync(term, taken, cancellationToken).ConfigureAwait(false);
+
+            // Not before: an etcd that lists may refuse a batch each time.
+            Volatile.Write(ref _trouble, null);
+            backoff.Reset();
             if (taken.Count == 0)
             {
-                Volatile.Write(ref _trouble, null);
-                backoff.Reset();
                 await Dirty.WaitAsync(options.AuditInterval - time.GetElapsedTime(compared), cancellationToken).ConfigureAwait(false);
-                continue;
             }
-
-            await SendAsync(term, taken, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -54,6 +54,37 @@ public class PublishTests
         (await etcd.CountAsync("/portmap/v1/e/a/")).Should().Be(501, "of those that went nothing stays, and one is the mark");
     }
 
+    /// <summary>With each answer of etcd there is another owner that it is still to be told
+    /// of.</summary>
+    [NeedsFact("etcd")]
+    public async Task Publish_ChangesWithoutAPause_TroubleIsOverWhenEtcdIsBack()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        using Readings readings = new();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.Mirror, options.MeterFactory) = (false, readings));
+        int changes = 0;
+        readings.Told = said =>
+        {
+            if (said.StartsWith("portmap.outcome", StringComparison.Ordinal))
+            {
+                int pending = a.Fleet.Status.Pending;
+                a.Register(Host.Owner(++changes % 1_000), 20_000 + (changes % 9_999));
+                SpinWait.SpinUntil(() => a.Fleet.Status.Pending > pending, TimeSpan.FromSeconds(1));
+            }
+        };
+        a.Register("first", 20_000);
+        await Seen.UntilAsync(() => Volatile.Read(ref changes) > 100);
+
+        await etcd.First.KillAsync();
+        await Seen.UntilAsync(() => a.Log.Lines.Any(line => line.StartsWith("FleetPublishingBroke", StringComparison.Ordinal)));
+        await etcd.First.StartAsync();
+
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsConnected: true, Trouble: null });
+        int since = Volatile.Read(ref changes);
+        await Seen.UntilAsync(() => Volatile.Read(ref changes) > since);
+        readings.Told = null;
+    }
+
     /// <summary>The registry keeps 16 changes for its readers: most of these are never
     /// told.</summary>
     [NeedsFact("etcd")]

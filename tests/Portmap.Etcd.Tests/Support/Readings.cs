@@ -26,6 +26,9 @@ internal sealed class Readings : IMeterFactory
     /// <summary>A tag of the meter, where it is to have one.</summary>
     public string? Site { get; init; }
 
+    /// <summary>Is told the tags of what an instrument says, on its thread.</summary>
+    public Action<string>? Told { get; set; }
+
     /// <summary>Each instrument that said something, as the page writes it: name, kind, unit and
     /// tags.</summary>
     public IEnumerable<string> Instruments => _all.GroupBy(said => said.Instrument.Name).Select(said =>
@@ -55,6 +58,10 @@ internal sealed class Readings : IMeterFactory
 
     public void Dispose() => _listener.Dispose();
 
-    private void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-        _all.Enqueue((instrument, value, string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))));
+    private void Note(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        string said = string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"));
+        _all.Enqueue((instrument, value, said));
+        Told?.Invoke(said);
+    }
 }
