@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Unicode;
 using Google.Protobuf;
 
 namespace Portmap.Etcd;
@@ -86,6 +87,11 @@ internal sealed class FleetKeys
         if (!key.StartsWith(_root) || key.Length < _root.Length + 3 || key[_root.Length + 1] != (byte)'/')
         {
             return Kind.Other;
+        }
+
+        if (!Utf8.IsValid(key[_root.Length..]))
+        {
+            return Kind.Other;   // nobody of us wrote it: read as text, two such names are one, and that text is another key
         }
 
         ReadOnlySpan<byte> rest = key[(_root.Length + 2)..];

@@ -38,6 +38,20 @@ public class FleetKeysTests
     public void Parse_AnyKey_SaysWhatItIs(string key, string kind) =>
         s_keys.Parse(Encoding.UTF8.GetBytes(key), out _, out _, out _).ToString().Should().Be(kind);
 
+    /// <summary>Read as text two such names are one, and that text makes another key.</summary>
+    [Theory]
+    [InlineData("/portmap/v1/e/x/", "")]
+    [InlineData("/portmap/v1/u/x/y", "z")]
+    [InlineData("/portmap/v1/e/x", "/y")]
+    [InlineData("/portmap/v1/o/y", "")]
+    [InlineData("/portmap/v1/h/x", "")]
+    public void Parse_KeyThatIsNoUtf8_IsNobodys(string before, string after)
+    {
+        byte[] key = [.. Encoding.UTF8.GetBytes(before), 0xFF, .. Encoding.UTF8.GetBytes(after)];
+
+        s_keys.Parse(key, out _, out _, out _).Should().Be(FleetKeys.Kind.Other);
+    }
+
     [Fact]
     public void EndOf_APrefix_IsAboveAllThatBeginWithIt()
     {
