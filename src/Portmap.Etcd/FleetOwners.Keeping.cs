@@ -136,6 +136,11 @@ public sealed partial class FleetOwners
     /// as the lease.</summary>
     private async Task SweepAsync(LeaseTerm term, CancellationToken cancellationToken)
     {
+        if (!Volatile.Read(ref _hasClaimed))
+        {
+            return;   // etcd would name all that the host publishes
+        }
+
         LeaseTimeToLiveResponse lease = await _client.KeysOfLeaseAsync(term.Id, cancellationToken).ConfigureAwait(false);
         foreach (ByteString key in lease.Keys)
         {

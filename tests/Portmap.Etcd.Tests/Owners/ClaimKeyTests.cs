@@ -147,6 +147,32 @@ public class ClaimKeyTests
         kept.IsHeld.Should().BeTrue();
     }
 
+    /// <summary>The answer would name all that the host publishes, each time.</summary>
+    [NeedsFact("etcd")]
+    public async Task Audit_HostThatNeverClaimed_DoesNotAskForTheKeysOfItsLease()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.AuditInterval, options.Mirror) = (TimeSpan.FromSeconds(1), false), isPublishing: false);
+        await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
+
+        await UntilAuditedAsync(3);
+        (await etcd.First.CallsAsync("LeaseTimeToLive")).Should().Be(0);
+        await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        await UntilAuditedAsync(3);
+        (await etcd.First.CallsAsync("LeaseTimeToLive")).Should().BeGreaterThan(0);
+
+        async Task UntilAuditedAsync(int times)
+        {
+            long until = await etcd.First.CallsAsync("Txn") + times;   // whether the host's key is there, at the begin of each
+            using CancellationTokenSource limit = Deadline.Source();
+            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(50));
+            while (await etcd.First.CallsAsync("Txn") < until)
+            {
+                await timer.WaitForNextTickAsync(limit.Token);
+            }
+        }
+    }
+
     /// <summary>The transaction of a claim that was given up, kept on the wire until all that takes
     /// it back was done.</summary>
     [NeedsFact("etcd", Also = ["etcdctl"])]

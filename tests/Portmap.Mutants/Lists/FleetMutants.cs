@@ -110,5 +110,6 @@ internal static class FleetMutants
         s_fleet.This("FleetClaim.TryLose: each that sees it counts it", "FleetClaim.cs", "if (Interlocked.Exchange(ref _isLost, 1) != 0)", "if (Interlocked.Exchange(ref _isLost, 1) != 0 && !MUTANT)", "FleetMetricsTests.ClaimEnded"),
         s_fleet.This("Publisher.ServeAsync: trouble lasts as long as there are changes", "Publishing/Publisher.cs", "            Volatile.Write(ref _trouble, null);\n", "            if (!MUTANT || taken.Count == 0) { Volatile.Write(ref _trouble, null); }\n", "PublishTests.Publish_ChangesWithout"),
         s_fleet.This("FleetKeys.Parse: what is no UTF-8 is an owner", "FleetKeys.cs", "if (!Utf8.IsValid(", "if (!MUTANT && !Utf8.IsValid(", "FleetKeysTests"),
+        s_fleet.This("FleetOwners.SweepAsync: who claimed nothing asks as well", "FleetOwners.Keeping.cs", "if (!Volatile.Read(ref _hasClaimed))", "if (!MUTANT && !Volatile.Read(ref _hasClaimed))", "ClaimKeyTests.Audit_"),
     ];
 }
