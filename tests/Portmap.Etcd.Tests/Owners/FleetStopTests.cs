@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace Portmap.Etcd.Tests.Owners;
@@ -57,17 +58,36 @@ public class FleetStopTests
         await using Host a = Host.Start(
             "a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl, options.RequestTimeout) = (true, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(30)), isPublishing: isAcquired);
         await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
-        (string Owner, Task Claim)[] claims = [.. Names("late").Select(owner => (owner, isAcquired
-            ? a.Registry!.AcquireAsync(new PortRequest(owner) { Scope = PortScope.Fleet }).AsTask()
-            : (Task)a.Fleet.Owners.ClaimAsync(owner)))];
-        await await Task.WhenAny(claims.Select(one => one.Claim)).Within();
+        ConcurrentQueue<(string Owner, Task Claim)> claims = [];
+        TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task claiming = Task.WhenAll(Names("late").Select(ClaimAsync));
+        await first.Task.Within();
 
         await a.Fleet.DisposeAsync().AsTask().Within();
 
-        await Task.WhenAll(claims.Select(one => one.Claim)).ContinueWith(_ => { }, TaskScheduler.Default).Within();
-        foreach ((string owner, Task claim) in claims.Where(one => isAcquired || one.Claim.IsFaulted))
+        await claiming.Within();
+        (string Owner, Task Claim)[] checkedOnes = [.. claims.Where(one => isAcquired || one.Claim.IsFaulted)];
+        checkedOnes.Should().HaveCount(Count);
+        foreach ((string owner, Task _) in checkedOnes)
         {
             (await etcd.EpochOfAsync(owner)).Should().BeNull("nobody holds {0}, and no other host could claim it for ten minutes", owner);
+        }
+
+        // What is claimed without the registry stays when it was had: one after the other, until
+        // one is refused.
+        async Task ClaimAsync(string owner)
+        {
+            Task claim;
+            int number = 0;
+            do
+            {
+                string next = string.Create(CultureInfo.InvariantCulture, $"{owner}/{number++}");
+                claim = isAcquired ? a.Registry!.AcquireAsync(new PortRequest(next) { Scope = PortScope.Fleet }).AsTask() : a.Fleet.Owners.ClaimAsync(next);
+                claims.Enqueue((next, claim));
+                await claim.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                first.TrySetResult();
+            }
+            while (!isAcquired && !claim.IsFaulted);
         }
     }
 
