@@ -1,7 +1,7 @@
 namespace Portmap.Fleet;
 
 /// <summary>Measures the fleet on a real etcd, prints the table, and writes it to the file that is
-/// named: <c>-- benchmarks/FLEET.md</c>.</summary>
+/// named: <c>-- benchmarks/FLEET.md</c>. What stands below the table there stays.</summary>
 /// <remarks><c>-- short</c> leaves out the million entries, <c>-- growth</c> everything
 /// else.</remarks>
 internal static class Program
@@ -29,9 +29,18 @@ internal static class Program
         Console.WriteLine(report.Text);
         if (args is [{ } path] && path is not ("short" or "growth"))
         {
-            await File.WriteAllTextAsync(path, report.Text);
+            await File.WriteAllTextAsync(path, report.Text + await NotesAsync(path));
         }
 
         return report.IsMet ? 0 : 1;
+    }
+
+    /// <summary>What stands below the table, written by hand: from the first heading of the second
+    /// level on.</summary>
+    private static async Task<string> NotesAsync(string path)
+    {
+        string old = File.Exists(path) ? await File.ReadAllTextAsync(path) : "";
+        int at = old.IndexOf("\n## ", StringComparison.Ordinal);
+        return at < 0 ? "" : old[at..];
     }
 }
