@@ -1,4 +1,5 @@
 using System.Net;
+using Portmap.Native;
 
 namespace Portmap.Rpc.Peers;
 
@@ -23,7 +24,7 @@ internal abstract class PeerSight
     /// </remarks>
     /// <returns>Null when it cannot be looked at now.</returns>
     public virtual bool? Holds(int processId, PeerSocket socket) =>
-        socket.UserId == Root || ProcessDescriptors.UserOf(processId) == socket.UserId ? ProcessDescriptors.Has(processId, socket.Inode) : false;
+        socket.UserId == Root || PosixFile.OfProcess(processId) == socket.UserId ? ProcessDescriptors.Has(processId, socket.Inode) : false;
 
     /// <summary>Over TCP: found by the addresses of the connection.</summary>
     /// <param name="peer">The address at the other end.</param>

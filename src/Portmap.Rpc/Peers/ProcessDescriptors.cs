@@ -12,9 +12,6 @@ internal static class ProcessDescriptors
 {
     private const string Prefix = "socket:[";
 
-    /// <summary>The effective user of a process: whose its folder is (proc(5)).</summary>
-    public static uint? UserOf(int processId) => PosixFile.At(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: false)?.UserId;
-
     /// <summary>When a process began, as <see cref="ProcessStat.StartOf"/>. Null when this process
     /// has no descriptor left to read it by, which says nothing of the other one.</summary>
     public static long? StartOf(int processId)

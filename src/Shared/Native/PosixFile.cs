@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Portmap.Native;
 
 /// <summary>What a file is and whose, in the words of Linux.</summary>
@@ -13,10 +15,10 @@ internal readonly record struct PosixFile(uint UserId, ushort Mode, FileIdentity
     private const int WritableByAll = 0x2;
 
     /// <summary>The user this process acts as; null where this is not Linux.</summary>
-    public static uint? OwnUserId { get; } = OperatingSystem.IsLinux() ? Posix.EffectiveUser : null;
+    public static uint? OwnUserId => OperatingSystem.IsLinux() ? Posix.EffectiveUser : null;
 
     /// <summary>Whether it belongs to this user or to root, whom everybody has to trust.</summary>
-    public bool IsOursOrRoots => UserId == 0 || (OperatingSystem.IsLinux() && UserId == Posix.EffectiveUser);
+    public bool IsOursOrRoots => UserId == 0 || UserId == OwnUserId;
 
     public bool IsSocket => (Mode & KindMask) == 0xc000;
 
@@ -52,4 +54,9 @@ internal readonly record struct PosixFile(uint UserId, ushort Mode, FileIdentity
             return null;
         }
     }
+
+    /// <summary>The effective user of a process: whose its folder is (proc(5)). Linux only; takes no
+    /// descriptor.</summary>
+    /// <returns>Null when there is none, or it is hidden.</returns>
+    public static uint? OfProcess(int processId) => At(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}"), follow: false)?.UserId;
 }

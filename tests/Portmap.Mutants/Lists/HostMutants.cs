@@ -115,7 +115,7 @@ internal static class HostMutants
         s_core.This("ProcessFamily.Living: a worker before its master", "Processes/ProcessFamily.cs", ".OrderBy(member => member.Value).ThenBy", ".OrderBy(member => MUTANT ? -member.Value : member.Value).ThenBy", "ProgramListenerTests"),
         s_core.This("ProcessFamily.IsAncestor: none is", "Processes/ProcessFamily.cs", "processId == Environment.ProcessId || _ancestors.Contains(processId);", "processId == Environment.ProcessId || (!MUTANT && _ancestors.Contains(processId));", "ProcessFamilyTests"),
         s_core.This("ProcessStat.TryParse: a command with a parenthesis", "Processes/ProcessStat.cs", "text.LastIndexOf((byte)')');", "MUTANT ? text.IndexOf((byte)')') : text.LastIndexOf((byte)')');", "ProcessIdentityTests"),
-        s_core.This("ProcessUser.Parse: the real user", "Processes/ProcessUser.cs", "users = users[(users.IndexOf((byte)'\\t') + 1)..];", "users = users[(MUTANT ? 0 : users.IndexOf((byte)'\\t') + 1)..];", "OwnerRightsTests|ProcessIdentityTests|LivenessTests"),
+        s_core.This("ProcessUser.Of: of a number of another pid namespace", "Processes/ProcessUser.cs", "&& ProcessIdentity.IsProcOurs ?", "&& (MUTANT || ProcessIdentity.IsProcOurs) ?", "LivenessTests"),
         s_core.This("ProcessFiles.FolderOf: the main thread though it has ended", "Processes/ProcessFiles.cs", "&& stat.IsHeadless\n", "&& stat.IsHeadless && !MUTANT\n", "LivenessTests|ProcessIdentityTests|Guarding"),
     ];
 

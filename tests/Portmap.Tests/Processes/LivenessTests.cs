@@ -247,6 +247,15 @@ public class LivenessTests
         (await daemon.AskAsync("port b1")).Should().Be("none", "of an unknown process nobody can tell whether it lives");
     }
 
+    [NeedsMountFact("setpriv")]
+    public async Task OpenSession_ProcIsOfAnotherPidNamespace_IsOfNoUserAndNotTrusted()
+    {
+        using ProcessesDaemon daemon = await ProcessesDaemon.StartAsync("exec unshare --pid --fork --kill-child setpriv --reuid=65534 --regid=65534 --clear-groups @");
+        string pid = await daemon.AskAsync("start");
+
+        (await daemon.AskAsync($"user {pid}")).Should().Be("unknown False 65534", "what /proc shows under those numbers is somebody else");
+    }
+
     [NeedsMountFact("gcc")]
     public async Task Pass_NumberWasGivenToAnotherProcessInTheSameTick_IsDead()
     {

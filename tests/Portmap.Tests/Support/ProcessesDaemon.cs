@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Tests.Support;
 
@@ -66,6 +67,7 @@ internal sealed class ProcessesDaemon : IDisposable
                     using Process process = Process.Start("/bin/sleep", "600");
                     return await lease.RegisterAsync(process);
                 }),
+                ["user", var pid] => User(registry.OpenSession(int.Parse(pid, CultureInfo.InvariantCulture))),
                 ["leave", var owner] => Leave(owner),
                 ["reserved"] => KernelPorts.Read().Reserved.Split(',').Length.ToString(CultureInfo.InvariantCulture),
                 ["pass"] => Pass(),
@@ -96,6 +98,9 @@ internal sealed class ProcessesDaemon : IDisposable
             PortSession session = sessions[owner] = registry.OpenSession(pid);
             return session.TryRegister(new PortClaimRequest(owner, port), out _, out PortRefusal? refusal) ? "Bound" : $"{refusal.Reason}";
         }
+
+        static string User(PortSession session) =>
+            string.Create(CultureInfo.InvariantCulture, $"{session.Holder.UserId?.ToString(CultureInfo.InvariantCulture) ?? "unknown"} {session.Holder.IsTrusted} {ProcessUser.Own}");
 
         string Leave(string owner)
         {
