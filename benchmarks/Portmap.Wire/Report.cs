@@ -12,6 +12,9 @@ internal sealed class Report
     /// <summary>Whether every target is reached.</summary>
     public bool IsMet { get; private set; } = true;
 
+    /// <summary>Whether there was something to compare with.</summary>
+    public bool IsCompared { get; private set; } = true;
+
     public string Text => string.Create(CultureInfo.InvariantCulture, $"""
         # The wire, measured
 
@@ -35,7 +38,7 @@ internal sealed class Report
     public void AddRate(string what, Outcome outcome, double least)
     {
         double? ratio = Median(outcome.Ours, PerSecond) / Median(outcome.Glusterds, PerSecond);
-        Add(what, Spread(outcome.Glusterds, PerSecond, "/s"), Spread(outcome.Ours, PerSecond, "/s"), ratio, $"≥ {least} ×", ratio is null || ratio >= least);
+        Add(what, Spread(outcome.Glusterds, PerSecond, "/s"), Spread(outcome.Ours, PerSecond, "/s"), ratio, $"≥ {least} ×", ratio is { } times ? times >= least : null);
     }
 
     /// <param name="what">The discipline.</param>
@@ -44,15 +47,17 @@ internal sealed class Report
     public void AddMedian(string what, Outcome outcome, double most)
     {
         double? ratio = Median(outcome.Ours, Microseconds) / Median(outcome.Glusterds, Microseconds);
-        Add(what, Spread(outcome.Glusterds, Microseconds, " µs"), Spread(outcome.Ours, Microseconds, " µs"), ratio, $"≤ {most} ×", ratio is null || ratio <= most);
+        Add(what, Spread(outcome.Glusterds, Microseconds, " µs"), Spread(outcome.Ours, Microseconds, " µs"), ratio, $"≤ {most} ×", ratio is { } times ? times <= most : null);
     }
 
     public void AddBytes(string what, double bytes, double most) => Add(what, "", $"{bytes:0.000} B", null, $"≤ {most} B", bytes <= most);
 
-    private void Add(string what, string glusterd, string ours, double? ratio, string target, bool isMet)
+    private void Add(string what, string glusterd, string ours, double? ratio, string target, bool? isMet)
     {
-        IsMet &= isMet;
-        _rows.Append(CultureInfo.InvariantCulture, $"| {what} | {glusterd} | {ours} | {(ratio is { } times ? $"{times:0.00} ×" : "")} | {target} | {(isMet ? "reached" : "**missed**")} |\n");
+        IsMet &= isMet != false;
+        IsCompared &= isMet is not null;
+        string outcome = isMet switch { true => "reached", false => "**missed**", null => "not compared" };
+        _rows.Append(CultureInfo.InvariantCulture, $"| {what} | {glusterd} | {ours} | {(ratio is { } times ? $"{times:0.00} ×" : "")} | {target} | {outcome} |\n");
     }
 
     private static double PerSecond(Figure figure) => figure.PerSecond;
