@@ -1,3 +1,4 @@
+using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -15,53 +16,40 @@ public sealed class MovingLeaseTests : IDisposable
     [InlineData("reports", PortProtocol.TcpAndUdp)]
     [InlineData("reports over a session", PortProtocol.Tcp)]
     [InlineData("reports over a session", PortProtocol.TcpAndUdp)]
-    public async Task ReportBindFailureAsync_AnotherUsesTheLeaseBetweenAnyTwoSteps_IsNotToldThatItHasEnded(string what, PortProtocol protocol)
+    public Task ReportBindFailureAsync_AnotherUsesTheLeaseBetweenAnyTwoSteps_IsNotToldThatItHasEnded(string what, PortProtocol protocol) => EachStep.PlayAsync(async step =>
     {
-        bool isReached = true;
-        for (int number = 1; isReached; number++)
-        {
-            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
-            PortSession session = registry.OpenSession(Environment.ProcessId);
-            registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
-            (int port, long epoch) = (lease!.Port, lease.Epoch);
-            int steps = 0, at = number, told = 0;
-            isReached = false;
-            Hook.Reached = step =>
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
+        (int port, long epoch) = (lease!.Port, lease.Epoch);
+        int told = 0;
+        Task reporting = step.Interrupt(
+            () => lease.ReportBindFailureAsync().AsTask(),
+            at => Task.Run(async () =>
             {
-                if (++steps == at)
+                switch (what)
                 {
-                    Hook.Reached = null;
-                    isReached = true;
-                    Task.Run(async () =>
-                    {
-                        switch (what)
-                        {
-                            case "extends":
-                                await lease.ExtendAsync(TimeSpan.FromMinutes(5));
-                                break;
-                            case "reports":
-                                await lease.ReportBindFailureAsync();
-                                break;
-                            default:
-                                PortLease answer = await session.ReportBindFailureAsync(new PortClaimRequest("a", port) { Epoch = epoch, Protocol = protocol });
-                                told = answer.Port;
-                                break;
-                        }
-                    }).WaitAsync(Deadline.Default).Awaiting(task => task).Should().NotThrowAsync("step {0}, {1}: the lease is open", at, step).GetAwaiter().GetResult();
+                    case "extends":
+                        await lease.ExtendAsync(TimeSpan.FromMinutes(5));
+                        break;
+                    case "reports":
+                        await lease.ReportBindFailureAsync();
+                        break;
+                    default:
+                        PortLease answer = await session.ReportBindFailureAsync(new PortClaimRequest("a", port) { Epoch = epoch, Protocol = protocol });
+                        told = answer.Port;
+                        break;
                 }
-            };
-            Task reporting = lease.ReportBindFailureAsync().AsTask();
-            Hook.Reached = null;
-            await reporting.WaitAsync(Deadline.Default);
+            }).WaitAsync(Deadline.Default).Awaiting(task => task).Should().NotThrowAsync("step {0}, {1}: the lease is open", step.Number, at).GetAwaiter().GetResult());
+        await reporting.WaitAsync(Deadline.Default);
 
-            lease.IsOpen.Should().BeTrue("step {0}", at);
-            lease.Port.Should().NotBe(port, "step {0}", at);
-            if (isReached && what == "reports over a session")
-            {
-                told.Should().NotBe(port, "step {0}: that is the port that could not be bound", at);
-            }
-
-            registry.AssertInvariants();
+        lease.IsOpen.Should().BeTrue("step {0}", step.Number);
+        lease.Port.Should().NotBe(port, "step {0}", step.Number);
+        if (step.IsReached && what == "reports over a session")
+        {
+            told.Should().NotBe(port, "step {0}: that is the port that could not be bound", step.Number);
         }
-    }
+
+        registry.AssertInvariants();
+    });
 }

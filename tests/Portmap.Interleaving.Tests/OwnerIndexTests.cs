@@ -1,3 +1,4 @@
+using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -12,31 +13,18 @@ public sealed class OwnerIndexTests : IDisposable
     public void TryInsert_CellOfAHigherEpochDiesBetweenAnyTwoSteps_IsNeverInsertedBelowIt()
     {
         List<OwnerInsertion> met = [];
-        bool isReached = true;
-        for (int at = 1; isReached; at++)
+        EachStep.Play(step =>
         {
             OwnerIndex index = new(maxOwners: 16, processors: 1, seed: 1);
             OwnerCell higher = CellOf(epoch: 320), lower = CellOf(epoch: 160);
             index.TryInsert(higher).Should().Be(OwnerInsertion.Inserted);
             higher.Top.TryEnd(ClaimEnd.Withdrawn, now: 0);
-            int steps = 0;
-            isReached = false;
-            Hook.Reached = _ =>
-            {
-                if (++steps == at)
-                {
-                    Hook.Reached = null;
-                    isReached = true;
-                    index.Retire(higher).Should().BeTrue();
-                }
-            };
 
-            OwnerInsertion inserted = index.TryInsert(lower);
-            Hook.Reached = null;
+            OwnerInsertion inserted = step.Interrupt(() => index.TryInsert(lower), _ => index.Retire(higher).Should().BeTrue());
 
-            inserted.Should().NotBe(OwnerInsertion.Inserted, "step {0}: one of a higher epoch was there before", at);
+            inserted.Should().NotBe(OwnerInsertion.Inserted, "step {0}: one of a higher epoch was there before", step.Number);
             met.Add(inserted);
-        }
+        });
 
         met.Should().Contain(OwnerInsertion.Outrun).And.Contain(OwnerInsertion.Raced);
     }
