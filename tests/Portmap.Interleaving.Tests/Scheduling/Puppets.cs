@@ -80,6 +80,30 @@ internal sealed class Puppets : IDisposable
         }
     }
 
+    /// <summary>Plays each schedule of two threads with at most so many forced switches, those with
+    /// the fewest first.</summary>
+    /// <param name="switches">How many switches at most.</param>
+    /// <param name="play">Plays one, by one call of <see cref="Run"/>.</param>
+    public void PlayAll(int switches, Action<Schedule> play)
+    {
+        int runs = 0;
+        List<Schedule> level = [Schedule.OneAfterTheOther];
+        for (int depth = 0; depth <= switches; depth++)
+        {
+            List<Schedule> next = [];
+            foreach (Schedule schedule in level)
+            {
+                play(schedule);
+                runs++;
+                next.AddRange(schedule.WithOneMore(2, RanAt));
+            }
+
+            level = next;
+        }
+
+        runs.Should().BeGreaterThan(20, "otherwise the steps are not seen");
+    }
+
     /// <summary>Called by the watcher: another thread goes on here, whatever the schedule
     /// says.</summary>
     public void SwitchTo(int thread) => _wanted = thread;
