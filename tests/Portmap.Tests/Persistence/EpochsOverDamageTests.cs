@@ -45,6 +45,7 @@ public sealed class EpochsOverDamageTests
     [InlineData(DiskFault.PowerLost)]
     internal async Task OpenAsync_OpeningThatFoundTheDamageFails_TheNextGivesNoEpochAgainAndTellsOfIt(DiskFault fault)
     {
+        int refused = 0;
         for (int at = 1; ; at++)
         {
             using SimulatedDisk disk = new();
@@ -65,6 +66,7 @@ public sealed class EpochsOverDamageTests
             disk.Fault = DiskFault.None;
             if (!isOpened)
             {
+                refused++;
                 disk.Restart();
                 bool isThere = disk.ContentOf(FilePortStore.FileName).Contains((byte)'?');   // else the new file has taken the name, with the mark
                 (await TryOpenAsync(disk, clock, given, isThere)).Should().BeTrue("struck at {0}", at);
@@ -73,6 +75,7 @@ public sealed class EpochsOverDamageTests
             if (!isStruck)
             {
                 at.Should().BeGreaterThan(5, "an opening does more than that");
+                refused.Should().BePositive("otherwise no opening failed");
                 return;
             }
         }

@@ -61,14 +61,17 @@ public sealed class UnforeseenErrorTests
         StrikingFolder folder = new(disk.Folder());
         FilePortStore store = new(folder, _time, AllowedLength);
         await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).Within();
-        folder.Strike = (at, name) => at == operation && name is FilePortStore.NextName or "" ? Unforeseen(outOfMemory: true) : null;
         List<PortFact> confirmed = [];
-        for (int i = 0; i < 300; i++)
+        (await TryAppendAsync(store, 0, confirmed)).Should().BeTrue("the file is there before the folder is struck");
+        int struck = 0;
+        folder.Strike = (at, name) => at == operation && (name is FilePortStore.NextName or "") && Interlocked.Increment(ref struck) > 0 ? Unforeseen(outOfMemory: true) : null;
+        for (int i = 1; i < 300; i++)
         {
             await TryAppendAsync(store, i, confirmed);
         }
 
         await store.DisposeAsync().AsTask().Within();
+        struck.Should().BePositive();
         await AllComeBackAsync(disk, confirmed);
     }
 
