@@ -17,15 +17,21 @@ public class GateTests
     }
 
     [Fact]
-    public void Budgets_OfTheRepository_CanBePassed()
+    public void Budgets_OfTheRepository_EachBoundIsOfAFigureAndPositive()
     {
         Budgets budgets = OfTheRepository();
 
         foreach (string name in budgets.Cases)
         {
             budgets.Of(name).Should().NotBeEmpty(name);
+            budgets.Of(name).Should().OnlyContain(bound => bound.Figure == "bytes" || bound.Limit > 0, name);
         }
     }
+
+    [Fact]
+    public void Parse_WhatIsHeldOfNoFigure_IsSaidByName() =>
+        FluentActions.Invoking(() => Budgets.Parse($$"""{ "{{Case}}": { "ratio": 1.5, "ration held": 2 } }"""))
+            .Should().Throw<InvalidDataException>().WithMessage($"*{Case}*ration held*");
 
     [Fact]
     public void Verdict_FigureAtItsBudget_Holds() =>

@@ -25,7 +25,16 @@ internal sealed class Budgets
     {
         try
         {
-            return new Budgets(JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, double>>>(json) ?? []);
+            Dictionary<string, Dictionary<string, double>> byCase = JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, double>>>(json) ?? [];
+            foreach ((string name, Dictionary<string, double> figures) in byCase)
+            {
+                if (figures.Keys.FirstOrDefault(figure => figure.EndsWith(Held, StringComparison.Ordinal) && !figures.ContainsKey(figure[..^Held.Length])) is { } lost)
+                {
+                    throw new InvalidDataException($"The budget of '{name}' says '{lost}' of a figure that is not beside it.");
+                }
+            }
+
+            return new Budgets(byCase);
         }
         catch (JsonException exception)
         {
