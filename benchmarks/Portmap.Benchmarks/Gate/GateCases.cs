@@ -129,6 +129,7 @@ internal static class GateCases
             paired = PairedTimer.Measure(benchmark.Registry, benchmark.LockBitArrayDictionary, ExhaustedBenchmark.AnswersPerInvoke, sliceMs: 5, slices: 15);
             benchmark.Cleanup();
             figures.Add($"nanoseconds {order}", paired.OursNs);
+            figures.Add($"ratio {order}", paired.Ratio);
         }
 
         return Compared(name, paired, "lock") with { Figures = figures };
