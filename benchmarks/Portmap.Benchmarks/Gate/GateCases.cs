@@ -174,7 +174,10 @@ internal static class GateCases
             }
 
             Paired paired = Cpu(static () => ThreadClock.ProcessNs, operations: 1, () => open(benchmark).GetAwaiter().GetResult(), () => benchmark.ReadAndChecksum());
-            return Compared(name, paired, "read and checksum");
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            open(benchmark).GetAwaiter().GetResult();
+            double bytes = GC.GetTotalAllocatedBytes(precise: true) - before;
+            return Compared(name, paired, "read and checksum") with { Figures = Figures(paired.Ratio, bytes) };
         }
         finally
         {

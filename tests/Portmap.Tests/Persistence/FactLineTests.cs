@@ -51,6 +51,27 @@ public class FactLineTests
     [Fact]
     public void Measure_Mark_IsItsLength() => Gen.Long.SampleSeeds(epoch => Line(PortFact.Mark(epoch)).Length + 1 == FactLine.Measure(PortFact.Mark(epoch)));
 
+    /// <summary>What docs/operating/sizing.md says of the disk.</summary>
+    [Fact]
+    public void Measure_OfARegistration_IsAbout230()
+    {
+        PortFact fact = new()
+        {
+            Owner = "vol0:/bricks/b1",
+            Port = 49_152,
+            Epoch = 1_790_000_000_000L << 20,
+            State = PortState.Bound,
+            ProcessId = 12_345,
+            ProcessStart = 1_234_567,
+            UserId = 1_000,
+            BootId = Guid.NewGuid(),
+            At = DateTimeOffset.FromUnixTimeMilliseconds(1_790_000_000_000),
+            Strategy = PortRegistryOptions.AllocatorPicks,
+        };
+
+        FactLine.Measure(fact).Should().BeInRange(200, 260);
+    }
+
     [Fact]
     public void Read_AnyOneByteChanged_IsNothing()
     {
