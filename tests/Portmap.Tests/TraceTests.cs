@@ -6,8 +6,8 @@ using Portmap.Tests.Support;
 
 namespace Portmap.Tests;
 
-/// <summary>src/Portmap/TRACE.md names files and members that are there, and a debugger shows
-/// words.</summary>
+/// <summary>src/Portmap/TRACE.md names files and members that are there, so do the pages about the
+/// design, and a debugger shows words.</summary>
 public sealed partial class TraceTests
 {
     [Fact]
@@ -29,6 +29,24 @@ public sealed partial class TraceTests
 
         steps.Count.Should().BeGreaterThan(40);
         wrong.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("src/Portmap/DESIGN.md")]
+    [InlineData("src/Portmap/Persistence/DESIGN.md")]
+    [InlineData("src/Portmap/Guarding/DESIGN.md")]
+    public void Names_OfADesignPage_AreMembersOfTheirTypes(string page)
+    {
+        const BindingFlags Own = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        ILookup<string, Type> types = typeof(PortRegistry).Assembly.GetTypes().ToLookup(type => type.Name.Split('`')[0]);
+        string[] lost =
+        [
+            .. Member().Matches(RepositoryFiles.Read(page)).Select(match => (Type: match.Groups["type"].Value, Member: match.Groups["member"].Value))
+                .Where(name => types.Contains(name.Type) && !types[name.Type].Any(type => type.GetMember(name.Member, Own).Length > 0))
+                .Select(name => $"{name.Type}.{name.Member}"),
+        ];
+
+        lost.Should().BeEmpty();
     }
 
     [Fact]
@@ -54,4 +72,7 @@ public sealed partial class TraceTests
 
     [GeneratedRegex(@"\[`(?<type>\w+)\.(?<member>\w+)`\]\((?<file>[\w./]+\.cs)\)")]
     private static partial Regex Step();
+
+    [GeneratedRegex(@"`(?<type>[A-Z]\w+)\.(?<member>[A-Z]\w+)`")]
+    private static partial Regex Member();
 }
