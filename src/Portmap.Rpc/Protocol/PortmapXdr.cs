@@ -109,17 +109,7 @@ internal static class PortmapXdr
         if (status == PortmapProcedure.Refused)
         {
             int request = reader.ReadInt32();
-            PortRefusal refusal = ReadRefusal(ref reader);
-            throw new PortRefusedException(request < 0 ? refusal : new PortRefusal(refusal.Reason, refusal.Message)
-            {
-                Request = request,
-                Owner = refusal.Owner,
-                Port = refusal.Port,
-                Protocol = refusal.Protocol,
-                Holder = refusal.Holder,
-                HolderProcessId = refusal.HolderProcessId,
-                HolderEpoch = refusal.HolderEpoch,
-            });
+            throw new PortRefusedException(ReadRefusal(ref reader, request < 0 ? null : request));
         }
 
         int count = status == PortmapProcedure.Ok ? reader.ReadInt32() : -1;
@@ -153,8 +143,12 @@ internal static class PortmapXdr
         writer.WriteInt64(refusal.HolderEpoch ?? 0);
     }
 
-    public static PortRefusal ReadRefusal(ref XdrReader reader) => new((PortRefusalReason)reader.ReadInt32(), reader.ReadString(MaxText))
+    /// <summary>Reads a refusal.</summary>
+    /// <param name="reader">Where it is read.</param>
+    /// <param name="request">Which of several requests it is of; null where there was one.</param>
+    public static PortRefusal ReadRefusal(ref XdrReader reader, int? request = null) => new((PortRefusalReason)reader.ReadInt32(), reader.ReadString(MaxText))
     {
+        Request = request,
         Owner = ReadOptional(ref reader),
         Port = reader.ReadInt32(),   // 0 is none, on the wire as in what an entry and a refusal keep
         Protocol = (PortProtocol)reader.ReadInt32(),
