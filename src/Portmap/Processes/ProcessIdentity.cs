@@ -96,14 +96,6 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     internal static bool MeansDead(Exception exception) =>
         exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: Errno.NoSuchProcess };
 
-    /// <summary>The start time of a process that lives.</summary>
-    internal static bool TryParseStat(ReadOnlySpan<byte> text, out long start)
-    {
-        bool isAlive = ProcessStat.TryParse(text, out ProcessStat stat) && stat.IsAlive;
-        start = stat.Start;
-        return isAlive;
-    }
-
     private static int ReadSelf()
     {
         try

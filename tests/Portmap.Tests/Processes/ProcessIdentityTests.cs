@@ -27,9 +27,9 @@ public sealed class ProcessIdentityTests
     [InlineData("7 (a ) Z (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4712 0", 4712)]
     public void TryParseStat_AnyCommand_ReadsField22AfterTheLastParenthesis(string stat, long expected)
     {
-        ProcessIdentity.TryParseStat(Encoding.UTF8.GetBytes(stat), out long start).Should().BeTrue();
+        ProcessStat.TryParse(Encoding.UTF8.GetBytes(stat), out ProcessStat read).Should().BeTrue();
 
-        start.Should().Be(expected);
+        (read.IsAlive, read.Start).Should().Be((true, expected));
     }
 
     [Theory]
@@ -38,7 +38,7 @@ public sealed class ProcessIdentityTests
     [InlineData("7 (brick) S 1 7")]
     [InlineData("")]
     public void TryParseStat_DeadOrCut_IsFalse(string stat) =>
-        ProcessIdentity.TryParseStat(Encoding.UTF8.GetBytes(stat), out _).Should().BeFalse();
+        (ProcessStat.TryParse(Encoding.UTF8.GetBytes(stat), out ProcessStat read) && read.IsAlive).Should().BeFalse();
 
     [Fact]
     public void Of_ThisProcess_IsAliveAndOnlyWithItsOwnStartTime()
