@@ -12,7 +12,7 @@ namespace Portmap.Etcd.Leasing;
 internal sealed record HostRecord(string Address, Guid Instance, Guid Boot, string Namespace, int ProcessId, long ProcessStart)
 {
     public static HostRecord OfThis(string address) => new(
-        address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, ProcessStat.StartOf(Environment.ProcessId));
+        address, Guid.NewGuid(), BootIdentity.Current, PidNamespace(), Environment.ProcessId, ProcessStat.StartOf(Environment.ProcessId) ?? 0);
 
     /// <summary>The leases of daemons that left the name before: what they published stays as long
     /// as these.</summary>

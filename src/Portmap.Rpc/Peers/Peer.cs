@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -26,8 +27,8 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     private PeerSocket? _socket;
     private bool _isLookedAt;
 
-    /// <summary>When the process began that connected, as <see cref="ProcessDescriptors.StartOf"/>
-    /// said then; null where nobody asked, or could look: it is believed then.</summary>
+    /// <summary>When the process began that connected, as <see cref="ProcessStat.StartOf"/> said
+    /// then; null where nobody asked, or could look: it is believed then.</summary>
     public long? ProcessStart { get; init; }
 
     /// <summary>
@@ -35,7 +36,7 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// left the connection to a child. Null when nobody could look.
     /// </summary>
     public bool? HasItsNumber => ProcessStart is not { } start ? true
-        : ProcessDescriptors.StartOf(ProcessId) is { } now ? now == start
+        : ProcessStat.StartOf(ProcessId) is { } now ? now == start
         : null;
 
     /// <summary>What connections are counted by: the process, or the address.</summary>

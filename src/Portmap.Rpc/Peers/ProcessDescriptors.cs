@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Native;
-using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -11,24 +10,6 @@ namespace Portmap.Rpc.Peers;
 internal static class ProcessDescriptors
 {
     private const string Prefix = "socket:[";
-
-    /// <summary>When a process began, as <see cref="ProcessStat.StartOf"/>. Null when this process
-    /// has no descriptor left to read it by, which says nothing of the other one.</summary>
-    public static long? StartOf(int processId)
-    {
-        try
-        {
-            return ProcessStat.TryReadOrThrow(processId, out ProcessStat stat) ? stat.Start : 0;
-        }
-        catch (IOException e) when (e.HResult is Errno.TooManyOpen or Errno.TooManyInSystem)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return 0;
-        }
-    }
 
     /// <summary>
     /// Whether a process has a socket; no, where its descriptors may not be read (another user's

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Portmap.Native;
+using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -63,7 +64,7 @@ internal sealed class Trust
 
             // Only of those that could do harm with it: root and the daemon's user may speak for
             // anybody, and who may change nothing is never asked for its process.
-            ProcessStart = processId > 0 && userId is { } its && MayChange(its) && !IsOwn(its) ? ProcessDescriptors.StartOf(processId) : null,
+            ProcessStart = processId > 0 && userId is { } its && MayChange(its) && !IsOwn(its) ? ProcessStat.StartOf(processId) : null,
             AllowUnknownUser = true,
             AllowAcquire = _allowAcquire || processId == Environment.ProcessId,
         };

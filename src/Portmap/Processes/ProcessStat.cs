@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using Portmap.Native;
 
 namespace Portmap.Processes;
 
@@ -44,8 +45,23 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
 
     /// <summary>When a process began; with its id that names one process until the next
     /// boot.</summary>
-    /// <returns>0 where that cannot be read.</returns>
-    public static long StartOf(int processId) => TryRead(processId, out ProcessStat stat) ? stat.Start : 0;
+    /// <returns>0 where there is none, or it may not be read; null when this process has no
+    /// descriptor left to read it by, which says nothing of the other one.</returns>
+    public static long? StartOf(int processId)
+    {
+        try
+        {
+            return TryReadOrThrow(processId, out ProcessStat stat) ? stat.Start : 0;
+        }
+        catch (IOException e) when (e.HResult is Errno.TooManyOpen or Errno.TooManyInSystem)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
 
     /// <summary>As <see cref="TryRead"/>; false only when it says nothing.</summary>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>

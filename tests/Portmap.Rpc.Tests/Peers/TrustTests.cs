@@ -1,5 +1,6 @@
 using System.Net;
 using Portmap.Native;
+using Portmap.Processes;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
@@ -237,11 +238,11 @@ public class TrustTests
     [Fact]
     public void StartOf_ThisProcess_IsOnlyItsOwn()
     {
-        long start = ProcessDescriptors.StartOf(Environment.ProcessId)!.Value;
+        long start = ProcessStat.StartOf(Environment.ProcessId)!.Value;
 
         start.Should().Be(long.Parse(File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19], System.Globalization.CultureInfo.InvariantCulture)).And.BePositive();
-        ProcessDescriptors.StartOf(1).Should().NotBe(start);
-        ProcessDescriptors.StartOf(int.MaxValue).Should().Be(0);
+        ProcessStat.StartOf(1).Should().NotBe(start);
+        ProcessStat.StartOf(int.MaxValue).Should().Be(0);
     }
 
     [Fact]
