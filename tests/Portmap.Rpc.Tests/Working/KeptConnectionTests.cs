@@ -1,30 +1,11 @@
 using Microsoft.Extensions.Time.Testing;
-using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>The connection of a worker that has signed out is kept for the next one of the process,
 /// as long as it was told. The process keeps one, so these tests are one class.</summary>
-public sealed class KeptConnectionTests : AsyncTest
+public sealed class KeptConnectionTests : BehindALine
 {
-    private readonly TempFolder _folder = new();
-    private readonly PortRange _range = PortBlock.Take(4);
-    private readonly PortRegistry _registry;
-    private readonly PortmapServer _server;
-
-    public KeptConnectionTests()
-    {
-        _registry = new PortRegistry(new PortRegistryOptions { Ports = _range.ToString() });
-        _server = new PortmapServer(_registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["daemon.sock"] } });
-    }
-
-    public override async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        await _registry.DisposeAsync();
-        _folder.Dispose();
-    }
-
     [Fact]
     public async Task Listen_AfterAWorkerThatKeptItsConnection_GoesOnWithIt()
     {
@@ -182,15 +163,4 @@ public sealed class KeptConnectionTests : AsyncTest
 
         await line.OneEnded.Within();
     }
-
-    private LineToDaemon Line(Func<int, LineToDaemon.Fault> faultOf) => new(_folder["portmap.sock"], _folder["daemon.sock"], faultOf);
-
-    private WorkerPortOptions Options() => new()
-    {
-        Endpoint = "unix:" + _folder["portmap.sock"],
-        Owner = "b1",
-        Ports = _range.ToString(),
-        Address = PortBlock.Loopback,
-        ConnectTimeout = TimeSpan.FromSeconds(20),
-    };
 }

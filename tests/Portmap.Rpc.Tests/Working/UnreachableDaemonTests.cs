@@ -3,26 +3,14 @@ using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 using Portmap.Rpc.Xdr;
-using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Working;
 
 /// <summary>A daemon that is silent, restarts, or is none: workers and clients wait no longer than
 /// they were told, and say what they waited for.</summary>
-public sealed class UnreachableDaemonTests : AsyncTest
+public sealed class UnreachableDaemonTests : BehindALine
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
-
-    private readonly TempFolder _folder = new();
-    private readonly PortRange _range = PortBlock.Take(4);
-    private readonly PortRegistry _registry;
-    private readonly PortmapServer _server;
-
-    public UnreachableDaemonTests()
-    {
-        _registry = new PortRegistry(new PortRegistryOptions { Ports = _range.ToString() });
-        _server = new PortmapServer(_registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["daemon.sock"] } });
-    }
 
     public static TheoryData<string> NoDaemons { get; } =
     [
@@ -34,13 +22,6 @@ public sealed class UnreachableDaemonTests : AsyncTest
     [
         nameof(LineToDaemon.Fault.ClosesAtOnce), nameof(LineToDaemon.Fault.ClosesAtTheSecondCall), nameof(LineToDaemon.Fault.LosesTheSecondAnswer),
     ];
-
-    public override async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        await _registry.DisposeAsync();
-        _folder.Dispose();
-    }
 
     [Theory]
     [MemberData(nameof(NoDaemons))]
@@ -441,17 +422,4 @@ public sealed class UnreachableDaemonTests : AsyncTest
             }
         }
     }
-
-    private string Endpoint => "unix:" + _folder["portmap.sock"];
-
-    private LineToDaemon Line(Func<int, LineToDaemon.Fault> faultOf) => new(_folder["portmap.sock"], _folder["daemon.sock"], faultOf);
-
-    private WorkerPortOptions Options() => new()
-    {
-        Endpoint = Endpoint,
-        Owner = "b1",
-        Ports = _range.ToString(),
-        Address = PortBlock.Loopback,
-        ConnectTimeout = TimeSpan.FromSeconds(20),
-    };
 }
