@@ -1,6 +1,7 @@
 using System.Globalization;
 using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
+using Portmap.Tests.Support;
 
 namespace Portmap.Rpc.Tests.Programs;
 
@@ -32,12 +33,12 @@ public class AcquireAllTests
         await using PortmapClient client = harness.OpenClient();
         PortEntry held = await client.AcquireAsync(Picked("b")).Within();
 
-        PortRefusal refusal = await RefusalOf(client.AcquireAllAsync(s_row));
+        PortRefusal refusal = await client.AcquireAllAsync(s_row).RefusalAsync();
 
         refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.AlreadyReserved, Request = 1, Owner = "b", HolderEpoch = held.Epoch });
         refusal.Message.Should().Contain("Request 2 of 3");
         harness.Registry.Snapshot().Entries.Should().ContainSingle();
-        (await RefusalOf(client.AcquireAllAsync([Picked("a"), new("x") { Strategy = PortRegistryOptions.ProcessBinds }], contiguous: true)))
+        (await client.AcquireAllAsync([Picked("a"), new("x") { Strategy = PortRegistryOptions.ProcessBinds }], contiguous: true).RefusalAsync())
             .Should().BeEquivalentTo(new { Reason = PortRefusalReason.NeedsNumbers, Request = 1 });
     }
 
@@ -47,7 +48,7 @@ public class AcquireAllTests
         await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerSession = 3 });
         await using PortmapClient client = harness.OpenClient();
 
-        PortRefusal refusal = await RefusalOf(client.AcquireAllAsync(s_row));
+        PortRefusal refusal = await client.AcquireAllAsync(s_row).RefusalAsync();
 
         refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.TooManyOwners, Request = 2, Owner = "c" }, "both halves of c count");
         harness.Registry.Snapshot().Entries.Should().BeEmpty();
@@ -60,7 +61,7 @@ public class AcquireAllTests
         await using Harness harness = new(new PortmapServerOptions { MaxPortsPerUser = 4 });
         await using PortmapClient client = harness.OpenClient(SomeUser);
 
-        PortRefusal refusal = await RefusalOf(client.AcquireAllAsync([.. Enumerable.Range(0, 5).Select(i => Picked(i.ToString(CultureInfo.InvariantCulture)))]));
+        PortRefusal refusal = await client.AcquireAllAsync([.. Enumerable.Range(0, 5).Select(i => Picked(i.ToString(CultureInfo.InvariantCulture)))]).RefusalAsync();
 
         refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.TooManyOwners, Request = 4 });
         harness.Registry.Snapshot().Entries.Should().BeEmpty();
@@ -73,7 +74,7 @@ public class AcquireAllTests
         await using Harness harness = new(new PortmapServerOptions { MaxRecordBytes = 16_384 });
         await using PortmapClient client = harness.OpenClient();
 
-        PortRefusal refusal = await RefusalOf(client.AcquireAllAsync([.. Enumerable.Range(0, 15).Select(i => Picked(new string('x', 600) + i))]));
+        PortRefusal refusal = await client.AcquireAllAsync([.. Enumerable.Range(0, 15).Select(i => Picked(new string('x', 600) + i))]).RefusalAsync();
 
         refusal.Reason.Should().Be(PortRefusalReason.LimitReached);
         refusal.Message.Should().Contain("MaxRecordBytes");
@@ -87,7 +88,7 @@ public class AcquireAllTests
         await using PortmapClient client = harness.OpenClient();
         PortRequest[] many = [.. Enumerable.Range(0, 257).Select(i => Picked(i.ToString(CultureInfo.InvariantCulture)))];
 
-        (await RefusalOf(client.AcquireAllAsync(many))).Reason.Should().Be(PortRefusalReason.LimitReached);
+        (await client.AcquireAllAsync(many).RefusalAsync()).Reason.Should().Be(PortRefusalReason.LimitReached);
         byte[] answer = await harness.Open().ExchangeAsync(Wire.Call(1, PortmapProcedure.Program, PortmapProcedure.AcquireAll, Wire.Words(257)));
         answer.Should().Equal(Wire.Reply(1, (uint)AcceptStatus.GarbageArguments));
     }
@@ -110,10 +111,4 @@ public class AcquireAllTests
     };
 
     private static PortRequest Picked(string owner) => new(owner) { Strategy = PortRegistryOptions.AllocatorPicks };
-
-    private static async Task<PortRefusal> RefusalOf(Task asking)
-    {
-        Func<Task> act = () => asking.Within();
-        return (await act.Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
-    }
 }

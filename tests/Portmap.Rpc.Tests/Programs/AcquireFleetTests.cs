@@ -1,4 +1,5 @@
 using Portmap.TestKit.Processes;
+using Portmap.Tests.Support;
 
 namespace Portmap.Rpc.Tests.Programs;
 
@@ -26,7 +27,7 @@ public class AcquireFleetTests
             throw new PortRefusedException(new PortRefusal(PortRefusalReason.Conflict, "Host 'node7' holds it.") { Owner = owner, Holder = "node7", HolderEpoch = 7 }));
         await using PortmapClient client = harness.OpenClient();
 
-        (await RefusalOf(client.AcquireFleetAsync("b1"))).Should().BeEquivalentTo(new { Reason = PortRefusalReason.Conflict, Owner = "b1", Holder = "node7", HolderEpoch = 7L });
+        (await client.AcquireFleetAsync("b1").RefusalAsync()).Should().BeEquivalentTo(new { Reason = PortRefusalReason.Conflict, Owner = "b1", Holder = "node7", HolderEpoch = 7L });
     }
 
     [Fact]
@@ -35,7 +36,7 @@ public class AcquireFleetTests
         await using Harness harness = new();
         await using PortmapClient client = harness.OpenClient();
 
-        (await RefusalOf(client.AcquireFleetAsync("b1"))).Reason.Should().Be(PortRefusalReason.NoFleet);
+        (await client.AcquireFleetAsync("b1").RefusalAsync()).Reason.Should().Be(PortRefusalReason.NoFleet);
     }
 
     /// <summary>A worker that took long to start must not serve an owner that another host may have by
@@ -53,7 +54,7 @@ public class AcquireFleetTests
         await lost.CancelAsync();
         WorkerPortOptions options = new() { Owner = "b1", Endpoint = server.Endpoints[0].ToString(), Epoch = lease.Epoch, Ports = registry.Bounds.Ports[0].ToString() };
 
-        (await RefusalOf(WorkerPort.ListenAsync(options))).Reason.Should().Be(PortRefusalReason.Stale);
+        (await WorkerPort.ListenAsync(options).RefusalAsync()).Reason.Should().Be(PortRefusalReason.Stale);
 
         registry.TryGetPort("b1", out _).Should().BeFalse();
     }
@@ -70,7 +71,4 @@ public class AcquireFleetTests
         Action all = () => _ = client.AcquireAllAsync([request]);
         all.Should().Throw<ArgumentException>().WithMessage("*AcquireFleetAsync*");
     }
-
-    private static async Task<PortRefusal> RefusalOf(Task task) =>
-        (await FluentActions.Awaiting(() => task.Within()).Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
 }

@@ -1,3 +1,5 @@
+using Portmap.Tests.Support;
+
 namespace Portmap.Rpc.Tests.Programs;
 
 /// <summary>A supervisor in another process than the daemon starts what does not run, and nothing
@@ -25,7 +27,7 @@ public class AcquireUnlessServedTests
         await using PortSession here = harness.Registry.OpenSession(Environment.ProcessId);
         PortEntry served = await here.RegisterAsync(new PortClaimRequest("b1", 49_200)).AsTask().Within();
 
-        PortRefusal refusal = await RefusalOf(client.AcquireAsync(s_request));
+        PortRefusal refusal = await client.AcquireAsync(s_request).RefusalAsync();
 
         refusal.Should().BeEquivalentTo(new { Reason = PortRefusalReason.AlreadyServed, Owner = "b1", Port = 49_200, Holder = "b1", HolderProcessId = Environment.ProcessId, HolderEpoch = served.Epoch });
         refusal.Entry.Should().BeEquivalentTo(new { Port = 49_200, State = PortState.Bound, ProcessId = Environment.ProcessId, served.Epoch });
@@ -52,7 +54,7 @@ public class AcquireUnlessServedTests
         await using PortmapClient client = harness.OpenClient();
         await client.AcquireAsync(s_request).Within();
 
-        (await RefusalOf(client.AcquireAsync(s_request))).Reason.Should().Be(PortRefusalReason.AlreadyReserved);
+        (await client.AcquireAsync(s_request).RefusalAsync()).Reason.Should().Be(PortRefusalReason.AlreadyReserved);
     }
 
     [Fact]
@@ -65,7 +67,4 @@ public class AcquireUnlessServedTests
 
         all.Should().Throw<ArgumentException>().WithMessage("*AcquireAsync*");
     }
-
-    private static async Task<PortRefusal> RefusalOf(Task task) =>
-        (await FluentActions.Awaiting(() => task.Within()).Should().ThrowAsync<PortRefusedException>()).Which.Refusal;
 }

@@ -29,7 +29,7 @@ public sealed class PassSocketTests
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
         PortLease lease = scene.Acquire(s_request);
-        (await ConnectAsync(lease.Port)).Should().BeTrue();
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeTrue();
         lease.OpenGate();
         lease.Guarantee.Should().Be(PortGuarantee.Exclusive, "there is no gate");
 
@@ -37,7 +37,7 @@ public sealed class PassSocketTests
 
         await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
         scene.Registry.Guard.Count.Should().Be(0);
-        (await ConnectAsync(lease.Port)).Should().BeFalse();
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeFalse();
     }
 
     [Theory]
@@ -70,13 +70,13 @@ public sealed class PassSocketTests
         scene.Clock.Advance(TimeSpan.FromSeconds(2));
         await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling);
         scene.Registry.TryGetPort("b1", out _).Should().BeFalse();
-        (await ConnectAsync(lease.Port)).Should().BeTrue("the daemon goes on listening");
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeTrue("the daemon goes on listening");
 
         PortLease again = scene.Acquire(s_request with { Guard = next });
 
         again.Port.Should().Be(lease.Port);
         again.Guarantee.Should().Be(listens ? PortGuarantee.Exclusive : again.Guarantee);
-        (await ConnectAsync(lease.Port)).Should().Be(listens);
+        (await Knock.ConnectsAsync(lease.Port)).Should().Be(listens);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class PassSocketTests
         scene.Clock.Advance(scene.Options.ReuseDelay + TimeSpan.FromSeconds(2));
 
         await Eventually.TrueAsync(() => scene.Registry.Guard.Count == 0);
-        (await ConnectAsync(lease.Port)).Should().BeFalse();
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeFalse();
     }
 
     [Theory]
@@ -168,19 +168,5 @@ public sealed class PassSocketTests
         await using Scene scene = Scene.OnRealPorts(range);
 
         scene.AcquireRefused(s_request with { Reuse = PortReuse.Require, Previous = range.First }).Reason.Should().Be(PortRefusalReason.Foreign);
-    }
-
-    private static async Task<bool> ConnectAsync(int port)
-    {
-        try
-        {
-            using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            await client.ConnectAsync(IPAddress.Loopback, port).Within();
-            return true;
-        }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
-        {
-            return false;
-        }
     }
 }

@@ -44,7 +44,7 @@ public sealed class EpochOrderStoreTests
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
-        await SeeAboveAsync(scene, lease.Epoch);
+        await scene.SeeAboveAsync(lease.Epoch, 50_123);
         PortEntry beside = await scene.RegisterAsync("a", 50_123);
         beside.Epoch.Should().BeGreaterThan(lease.Epoch);
         await scene.KillAndOpenAsync();
@@ -58,24 +58,11 @@ public sealed class EpochOrderStoreTests
         scene.StateOf(50_123).Should().Be(PortState.Cooling);
     }
 
-    /// <summary>Somebody comes to the port and leaves it, until it has seen a higher epoch than one
-    /// that was given before.</summary>
-    private static async Task SeeAboveAsync(StoreScene scene, long given)
-    {
-        long seen = 0;
-        for (int i = 0; seen <= given; i++)
-        {
-            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
-            seen = (await scene.RegisterAsync("b", 50_123)).Epoch!.Value;
-            await scene.Here.ReleaseAsync("b").Within();
-        }
-    }
-
     /// <summary>A registration on a port that has seen a later claim than its lease.</summary>
     private static async Task<(long Given, PortEntry Entry)> RaisedAsync(StoreScene scene)
     {
         long given = (await scene.AcquireAsync("a")).Epoch;
-        await SeeAboveAsync(scene, given);
+        await scene.SeeAboveAsync(given, 50_123);
         PortEntry entry = await scene.RegisterAsync("a", 50_123, given);
         entry.Epoch.Should().BeGreaterThan(given);
         return (given, entry);

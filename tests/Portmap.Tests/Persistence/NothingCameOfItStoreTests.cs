@@ -47,7 +47,7 @@ public sealed class NothingCameOfItStoreTests
         await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
         await scene.RegisterAsync("a", Port);
         PortLease lease = await scene.AcquireAsync("a");
-        await SeeAboveAsync(scene, lease.Epoch);
+        await scene.SeeAboveAsync(lease.Epoch, Port);
         scene.Store.Fail();
         await scene.Awaiting(one => one.RegisterAsync("a", Port, lease.Epoch)).Should().ThrowAsync<PortRefusedException>();
         scene.Store.Heal();
@@ -115,17 +115,4 @@ public sealed class NothingCameOfItStoreTests
     private static PortEntry Found(StoreScene scene) => scene.Registry.TryGetEntry(Port, out PortEntry entry, PortProtocol.Udp) ? entry : default;
 
     private static PortClaimRequest Udp() => new("a") { Protocol = PortProtocol.Udp };
-
-    /// <summary>Another owner of the same process comes to the port and leaves it, until it has seen
-    /// a higher epoch than one that was given before.</summary>
-    private static async Task SeeAboveAsync(StoreScene scene, long given)
-    {
-        long seen = 0;
-        for (int i = 0; seen <= given; i++)
-        {
-            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
-            seen = (await scene.RegisterAsync("b", Port)).Epoch!.Value;
-            await scene.Here.ReleaseAsync("b").AsTask().Within();
-        }
-    }
 }

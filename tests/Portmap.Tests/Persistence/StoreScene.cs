@@ -65,6 +65,19 @@ internal sealed class StoreScene : IAsyncDisposable
     public Task<PortEntry> RegisterAsync(string owner, int port, long epoch = 0, PortSession? session = null) =>
         (session ?? Here).RegisterAsync(new PortClaimRequest(owner, port) { Epoch = epoch }).AsTask().Within();
 
+    /// <summary>Somebody comes to a port and leaves it, until it has seen a higher epoch than one
+    /// that was given before.</summary>
+    public async Task SeeAboveAsync(long given, int port)
+    {
+        long seen = 0;
+        for (int i = 0; seen <= given; i++)
+        {
+            i.Should().BeLessThan(10_000, "each round draws a higher number on its processor");
+            seen = (await RegisterAsync("b", port)).Epoch!.Value;
+            await Here.ReleaseAsync("b").AsTask().Within();
+        }
+    }
+
     public PortState StateOf(int port) => Registry.TryGetEntry(port, out PortEntry entry) ? entry.State : PortState.Free;
 
     public int PortOf(string owner) => Registry.TryGetPort(owner, out int port) ? port : 0;

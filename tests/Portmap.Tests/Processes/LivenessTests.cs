@@ -158,7 +158,7 @@ public class LivenessTests
         await using Scene scene = new();
         using Child parent = Child.Start("/bin/sh", "-c", ParentThatNeverWaits);
         int zombie = await ChildOfAsync(parent);
-        Kill(zombie);
+        Programs.Kill(zombie);
         await Eventually.TrueAsync(() => ChildProcess.StateOf(zombie) == 'Z');
 
         scene.Registry.OpenSession(zombie).RegisterRefused("b1", Scene.First).ShouldExplain(PortRefusalReason.ProcessDead, zombie);
@@ -171,7 +171,7 @@ public class LivenessTests
         using Child parent = Child.Start("/bin/sh", "-c", ParentThatNeverWaits);
         int pid = await ChildOfAsync(parent);
         scene.Registry.OpenSession(pid).Register("b1", Scene.First);
-        Kill(pid);
+        Programs.Kill(pid);
 
         await Eventually.TrueAsync(() => ChildProcess.StateOf(pid) == 'Z');
         scene.Clock.Advance(TimeSpan.FromSeconds(1));
@@ -279,11 +279,5 @@ public class LivenessTests
         string? line = await parent.Process.StandardOutput.ReadLineAsync().Within();
         await Eventually.TrueAsync(() => File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{parent.Process.Id}/comm")) == "sleep\n");
         return int.Parse(line!, CultureInfo.InvariantCulture);
-    }
-
-    private static void Kill(int processId)
-    {
-        using System.Diagnostics.Process process = System.Diagnostics.Process.GetProcessById(processId);
-        process.Kill();
     }
 }

@@ -43,7 +43,7 @@ public sealed class ProcessFamilyTests
         }
         finally
         {
-            Kill(older);
+            Programs.Kill(older);
         }
     }
 
@@ -71,7 +71,7 @@ public sealed class ProcessFamilyTests
         }
         finally
         {
-            Kill(orphan);
+            Programs.Kill(orphan);
         }
     }
 
@@ -89,7 +89,7 @@ public sealed class ProcessFamilyTests
         }
         finally
         {
-            Kill(grandchild);
+            Programs.Kill(grandchild);
         }
     }
 
@@ -107,7 +107,7 @@ public sealed class ProcessFamilyTests
         }
         finally
         {
-            Kill(root);
+            Programs.Kill(root);
         }
     }
 
@@ -135,17 +135,4 @@ public sealed class ProcessFamilyTests
     }
 
     private static async Task<int> NumberAsync(ChildProcess process) => int.Parse(await process.ReadLineAsync(), CultureInfo.InvariantCulture);
-
-    private static void Kill(int processId)
-    {
-        try
-        {
-            using Process process = Process.GetProcessById(processId);
-            process.Kill();
-        }
-        catch (ArgumentException)
-        {
-            // It has gone.
-        }
-    }
 }
