@@ -43,20 +43,7 @@ public sealed class ExampleTests
     public async Task HostedDaemon_WorkerEndsAtItsStart_TheOthersServeAndItIsStartedAgain()
     {
         using TempFolder folder = new();
-        CopyBrick(folder, "Brick");
-        await File.WriteAllTextAsync(
-            folder["Worker"],
-            $"""
-            #!/bin/sh
-            cd {folder.FullName}
-            if [ "$PORTMAP_OWNER" = web ] && [ ! -e failed ]; then touch failed; exit 3; fi
-            exec ./Brick
-            """);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        }
-
+        await WriteWorkerAsync(folder, """if [ "$PORTMAP_OWNER" = web ] && [ ! -e failed ]; then touch failed; exit 3; fi""");
         using IHost host = await StartSupervisorAsync(folder);
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
@@ -77,20 +64,7 @@ public sealed class ExampleTests
     public async Task HostedDaemon_WorkerDoesNotSignIn_EndsBeforeTheNextOneIsStarted()
     {
         using TempFolder folder = new();
-        CopyBrick(folder, "Brick");
-        await File.WriteAllTextAsync(
-            folder["Worker"],
-            $"""
-            #!/bin/sh
-            cd {folder.FullName}
-            if [ "$PORTMAP_OWNER" = web ] && [ ! -e first ]; then echo $$ > first; exec sleep 600; fi
-            exec ./Brick
-            """);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        }
-
+        await WriteWorkerAsync(folder, """if [ "$PORTMAP_OWNER" = web ] && [ ! -e first ]; then echo $$ > first; exec sleep 600; fi""");
         using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", "00:00:03");
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
@@ -334,6 +308,17 @@ public sealed class ExampleTests
         ]);
         await host.StartAsync().Within();
         return host;
+    }
+
+    /// <summary>A worker that does something else first.</summary>
+    private static async Task WriteWorkerAsync(TempFolder folder, string first)
+    {
+        CopyBrick(folder, "Brick");
+        await File.WriteAllTextAsync(folder["Worker"], $"#!/bin/sh\ncd {folder.FullName}\n{first}\nexec ./Brick\n");
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
     }
 
     private static void CopyBrick(TempFolder folder, string name)

@@ -138,10 +138,9 @@ public class ClockTests
     [InlineData(-3_600, PortProtocol.TcpAndUdp)]
     public async Task Pass_WallClockWasSet_TimesAreThoseOfTheClockAndOutliveARestart(int seconds, PortProtocol protocol)
     {
-        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         FakePortStore store = new();
         SteppedClock clock = new();
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        await using PortRegistry registry = await OpenAsync(store, clock);
         PortLease before = await registry.AcquireAsync(new PortRequest("before") { Protocol = protocol }).AsTask().Within();
         clock.Step = TimeSpan.FromSeconds(seconds);
         clock.Advance(TimeSpan.FromSeconds(1));
@@ -149,13 +148,13 @@ public class ClockTests
 
         foreach (PortLease lease in (PortLease[])[before, after])
         {
-            (lease.ExpiresAt - clock.GetUtcNow()).Should().BeCloseTo(options.LeaseTimeout, TimeSpan.FromSeconds(1));
+            (lease.ExpiresAt - clock.GetUtcNow()).Should().BeCloseTo(new PortRegistryOptions().LeaseTimeout, TimeSpan.FromSeconds(1));
             registry.TryGetEntry(lease.Port, out PortEntry entry).Should().BeTrue();
             entry.Since.Should().BeCloseTo(clock.GetUtcNow(), TimeSpan.FromSeconds(1));
         }
 
         await registry.FlushAsync().Within();
-        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+        await using PortRegistry next = await OpenAsync(store.AfterKill(), clock);
         PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [protocol];
         foreach (PortLease lease in (PortLease[])[before, after])
         {
@@ -172,17 +171,16 @@ public class ClockTests
     [InlineData(PortProtocol.Udp)]
     public async Task Pass_WallClockWasSetAheadAndHalfOfALeaseIsUsed_TheOtherHalfOutlivesARestart(PortProtocol used)
     {
-        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         FakePortStore store = new();
         SteppedClock clock = new();
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        await using PortRegistry registry = await OpenAsync(store, clock);
         PortLease lease = await registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask().Within();
         await registry.OpenSession(Environment.ProcessId).RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch, Protocol = used }).AsTask().Within();
         clock.Step = TimeSpan.FromHours(1);
         clock.Advance(TimeSpan.FromSeconds(1));
 
         await registry.FlushAsync().Within();
-        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+        await using PortRegistry next = await OpenAsync(store.AfterKill(), clock);
 
         next.TryGetEntry(lease.Port, out PortEntry entry, used == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeTrue();
         entry.State.Should().Be(PortState.Reserved, "it has its time still");
@@ -195,10 +193,9 @@ public class ClockTests
     [InlineData(36_000, -36_000)]
     public async Task ExtendAsync_WallClockWasSetInTheRun_IsThereAfterTheNextAndLivesNoLonger(int first, int second)
     {
-        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
         FakePortStore store = new();
         SteppedClock clock = new();
-        await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
+        await using PortRegistry registry = await OpenAsync(store, clock);
         PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
         foreach (int seconds in (int[])[first, second])
         {
@@ -208,13 +205,19 @@ public class ClockTests
 
         await lease.ExtendAsync(TimeSpan.FromMinutes(10)).AsTask().Within();
         clock.Advance(TimeSpan.FromMinutes(1));
-        await using PortRegistry next = await PortRegistry.OpenAsync(options, store.AfterKill(), timeProvider: clock).Within();
+        await using PortRegistry next = await OpenAsync(store.AfterKill(), clock);
 
         clock.Advance(TimeSpan.FromMinutes(8));
         next.TryGetEntry("a", out _).Should().BeTrue("it was given ten minutes");
 
         clock.Advance(TimeSpan.FromMinutes(3));
         next.TryGetEntry("a", out _).Should().BeFalse();
+    }
+
+    private static Task<PortRegistry> OpenAsync(FakePortStore store, TimeProvider clock)
+    {
+        PortRegistryOptions options = new() { Ports = Scene.TenPorts, Strategy = PortRegistryOptions.AllocatorPicks, Probe = false };
+        return PortRegistry.OpenAsync(options, store, timeProvider: clock).Within();
     }
 
     /// <summary>A clock by hand whose wall clock is set without its timers knowing.</summary>

@@ -19,13 +19,7 @@ public class CompactionTests(ITestOutputHelper output)
         using SimulatedDisk disk = new();
         await using FilePortStore store = await OpenAsync(disk);
         using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == slow && name == FilePortStore.NextName);
-        int appended = 0;
-        while (store.Compaction.IsCompleted && appended < 1_000)
-        {
-            await AppendAsync(store, appended++);
-        }
-
-        await held.Reached.Within();
+        int appended = await AppendUntilHeldAsync(store, held);
         for (int i = 0; i < 20; i++)
         {
             await AppendAsync(store, appended++);
@@ -164,13 +158,7 @@ public class CompactionTests(ITestOutputHelper output)
         using SimulatedDisk disk = new();
         FilePortStore store = await OpenAsync(disk);
         using SimulatedDisk.Held held = disk.Hold((operation, name) => operation == DiskOperation.Write && name == FilePortStore.NextName);
-        int appended = 0;
-        while (store.Compaction.IsCompleted && appended < 1_000)
-        {
-            await AppendAsync(store, appended++);
-        }
-
-        await held.Reached.Within();
+        int appended = await AppendUntilHeldAsync(store, held);
         Task disposed = store.DisposeAsync().AsTask();
         disposed.IsCompleted.Should().BeFalse();
         disk.Release();
@@ -207,6 +195,20 @@ public class CompactionTests(ITestOutputHelper output)
 
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{changes} changes of {owners} owners: the file was {longest} bytes at most, and may be {churn.Bound()} now"));
         longest.Should().BeGreaterThan(FilePortStore.AllowedLength / 4, "else nothing was compacted");
+    }
+
+    /// <summary>Appends until a compaction stands.</summary>
+    /// <returns>How many.</returns>
+    private static async Task<int> AppendUntilHeldAsync(FilePortStore store, SimulatedDisk.Held held)
+    {
+        int appended = 0;
+        while (store.Compaction.IsCompleted && appended < 1_000)
+        {
+            await AppendAsync(store, appended++);
+        }
+
+        await held.Reached.Within();
+        return appended;
     }
 
     private static PortFact Fact(int i) => FactGen.Bound(string.Create(CultureInfo.InvariantCulture, $"vol0:/bricks/b{i % 10}"), 50_000 + (i % 10), 16L * (i + 1));
