@@ -12,13 +12,13 @@ namespace Portmap.Architecture.Tests;
 public class TestClassTests
 {
     public static IEnumerable<object[]> EachProject { get; } =
-        from folder in Directory.EnumerateDirectories(Path.Combine(Repository.Root, "tests"), "*.Tests").Order(StringComparer.Ordinal)
+        from folder in Directory.EnumerateDirectories(Path.Combine(RepositoryFiles.Root, "tests"), "*.Tests").Order(StringComparer.Ordinal)
         select new object[] { Path.GetFileName(folder) };
 
     [Theory]
     [MemberData(nameof(EachProject))]
     public void TestClass_ThatIsDisposedAsynchronously_IsSoThatXunitDisposesIt(string project) =>
-        (from file in SourceTree.FilesOf(Path.Combine(Repository.Root, "tests", project))
+        (from file in SourceTree.FilesOf(Path.Combine(RepositoryFiles.Root, "tests", project))
          from name in NeverDisposed(file.Text)
          select $"{name}: inherit AsyncTest, or implement IAsyncLifetime too").Should().BeEmpty();
 

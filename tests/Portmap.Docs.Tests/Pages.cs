@@ -6,7 +6,7 @@ namespace Portmap.Docs.Tests;
 internal static partial class Pages
 {
     /// <summary>The top of the repository.</summary>
-    public static string Root { get; } = FindRoot();
+    public static string Root => RepositoryFiles.Root;
 
     /// <summary>Paths below <see cref="Root"/>.</summary>
     public static IReadOnlyList<string> All { get; } =
@@ -35,17 +35,6 @@ internal static partial class Pages
         Read(page).Split('\n')
             .Where(line => line.StartsWith("| ", StringComparison.Ordinal))
             .Select(line => Cell().Split(line.Trim().Trim('|')).Select(cell => cell.Trim().Replace("\\|", "|", StringComparison.Ordinal)).ToArray());
-
-    private static string FindRoot()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
-        }
-
-        return folder;
-    }
 
     [GeneratedRegex(@"(?:<!-- from: (?<from>\S+) -->\n)?^```(?<language>[^\n]*)\n(?<code>.*?)^```$", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Block();

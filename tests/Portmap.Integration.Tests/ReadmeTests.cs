@@ -10,7 +10,7 @@ namespace Portmap.Integration.Tests;
 /// <summary>The README's code runs, and what it points to is there.</summary>
 public sealed partial class ReadmeTests
 {
-    private static readonly string s_root = Root();
+    private static readonly string s_root = RepositoryFiles.Root;
     private static readonly string s_readme = File.ReadAllText(Path.Combine(s_root, "README.md"));
 
     [Fact]
@@ -74,17 +74,6 @@ public sealed partial class ReadmeTests
         await client.ConnectAsync(IPAddress.Loopback, port);
         using StreamReader reader = new(client.GetStream());
         return await reader.ReadLineAsync();
-    }
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
-        }
-
-        return folder;
     }
 
     [GeneratedRegex(@"^web is served on port (?<port>\d+) by process \d+$")]

@@ -9,7 +9,7 @@ namespace Portmap.Integration.Tests;
 /// <summary>What the pages about systemd and containers say, done.</summary>
 public sealed class SystemdTests
 {
-    private static readonly string s_units = Path.Combine(Root(), "samples", "systemd");
+    private static readonly string s_units = RepositoryFiles.PathOf("samples", "systemd");
 
     [NeedsFact("systemd-analyze")]
     public async Task Units_OfTheSample_AreFoundGoodBySystemd()
@@ -38,7 +38,7 @@ public sealed class SystemdTests
     public async Task Units_OfTheSample_StartWhatIsPublished()
     {
         using TempFolder folder = new();
-        string project = Path.Combine(Root(), "samples", "ManagementDaemon"), configuration = AppContext.BaseDirectory.Contains("Release", StringComparison.Ordinal) ? "Release" : "Debug";
+        string project = RepositoryFiles.PathOf("samples", "ManagementDaemon"), configuration = AppContext.BaseDirectory.Contains("Release", StringComparison.Ordinal) ? "Release" : "Debug";
         await using ChildProcess publish = ChildProcess.Start(new ProcessStartInfo("dotnet"), "publish", "--no-build", "-c", configuration, "-o", folder["portmap"], project);
         (await publish.ExitAsync()).Should().Be(0, publish.Errors);
 
@@ -131,15 +131,4 @@ public sealed class SystemdTests
 
     private static int ChildOf(int processId) =>
         int.Parse(File.ReadAllText($"/proc/{processId}/task/{processId}/children").Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException($"No Portmap.sln above {AppContext.BaseDirectory}.");
-        }
-
-        return folder;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Portmap.TestKit;
 using Spectre.Console;
 
 namespace Portmap.Mutants;
@@ -48,7 +49,7 @@ internal sealed class MutantRun
     /// <summary>Says which mutants no longer fit the sources.</summary>
     public static int Check()
     {
-        string[] misfits = [.. MutantTree.Misfits(Repository(), MutantList.All)];
+        string[] misfits = [.. MutantTree.Misfits(RepositoryFiles.Root, MutantList.All)];
         foreach (string misfit in misfits)
         {
             AnsiConsole.MarkupLineInterpolated($"[red]{misfit}[/]");
@@ -79,7 +80,7 @@ internal sealed class MutantRun
 
         Mutant[] drawn = Draw();
         AnsiConsole.MarkupLineInterpolated($"{drawn.Length} of {MutantList.All.Count} mutants, seed {Seed}.");
-        string repository = Repository();
+        string repository = RepositoryFiles.Root;
         MutantTree tree = new(repository, Path.Combine(repository, "artifacts", "mutants"));
         tree.Write(MutantList.All);
         tree.Build(drawn.Select(mutant => mutant.Project).Distinct());
@@ -179,16 +180,5 @@ internal sealed class MutantRun
 
         new Random(Seed).Shuffle(from);
         return [.. from.Take(Count).OrderBy(mutant => mutant.Number)];
-    }
-
-    private static string Repository()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Portmap.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName ?? throw new InvalidOperationException("Run it from a build inside the repository.");
     }
 }

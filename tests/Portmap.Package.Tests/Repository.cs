@@ -10,7 +10,7 @@ internal static class Repository
         "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props", "global.json", "nuget.config", ".editorconfig", "README.md", "LICENSE", "Portmap.sln",
     ];
 
-    public static string Root { get; } = Find();
+    public static string Root => TestKit.RepositoryFiles.Root;
 
     public static string ConsumerSources { get; } = Path.Combine(Root, "tests", "Portmap.Package.Tests", "Consumer");
 
@@ -45,16 +45,5 @@ internal static class Repository
         {
             CopyFolder(folder, Path.Combine(target, Path.GetFileName(folder)));
         }
-    }
-
-    private static string Find()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder ?? throw new InvalidOperationException($"No Portmap.sln above '{AppContext.BaseDirectory}'.");
     }
 }

@@ -48,7 +48,7 @@ internal sealed class House
 
     private static House Read(string package, string assembly, Plan plan, Sizes sizes)
     {
-        string folder = Path.Combine(Repository.Root, "src", package);
+        string folder = Path.Combine(RepositoryFiles.Root, "src", package);
         House house = new(package, AssemblyEdges.Of(assembly), SourceTree.OfFolder(folder), plan, sizes);
         HashSet<string> elsewhere = [.. house.Rooms.Where(type => type.Value == Plan.Shared).Select(type => type.Key)];
         elsewhere.ExceptWith(SourceTree.Of(LinkedSources.Of(Path.Combine(folder, $"{package}.csproj"))).Types.Keys);

@@ -24,7 +24,7 @@ internal sealed class KnownDebts
         }
     }
 
-    public static string File => Path.Combine(Repository.Root, "tests/Portmap.Architecture.Tests/KnownDebts.txt");
+    public static string File => Path.Combine(RepositoryFiles.Root, "tests/Portmap.Architecture.Tests/KnownDebts.txt");
 
     public static KnownDebts Read() => new(System.IO.File.ReadLines(File));
 

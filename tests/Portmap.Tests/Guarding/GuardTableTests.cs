@@ -14,13 +14,7 @@ public sealed class GuardTableTests
 
     static GuardTableTests()
     {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portmap.sln")))
-        {
-            folder = Path.GetDirectoryName(folder)!;
-        }
-
-        foreach (string line in File.ReadLines(Path.Combine(folder, "src/Portmap/Guarding/DESIGN.md")))
+        foreach (string line in File.ReadLines(RepositoryFiles.PathOf("src/Portmap/Guarding/DESIGN.md")))
         {
             if (line.Split('|', StringSplitOptions.TrimEntries) is ["", "TCP" or "UDP", _, _, _, _, _, ""] and [_, var protocol, var mode, var acquired, var launched, var served, var dead, _])
             {
