@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 
 namespace Portmap.AspNetCore.Tests;
 
@@ -34,11 +33,10 @@ internal sealed class TestDaemon : IAsyncDisposable
     /// <summary>A program that was built with these tests, told nothing of any daemon.</summary>
     public static ProcessStartInfo Sample(string name, params string[] arguments)
     {
-        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "servers", name, name), arguments);
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-        foreach (string variable in start.Environment.Keys.Where(key => key.StartsWith("PORTMAP_", StringComparison.Ordinal) || key.StartsWith("ASPNETCORE_", StringComparison.Ordinal)).ToArray())
+        ProcessStartInfo start = TestPrograms.Start([name, name], "ASPNETCORE_");
+        foreach (string argument in arguments)
         {
-            start.Environment.Remove(variable);
+            start.ArgumentList.Add(argument);
         }
 
         return start;

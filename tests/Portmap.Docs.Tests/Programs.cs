@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 
 namespace Portmap.Docs.Tests;
 
@@ -15,17 +14,5 @@ internal static class Programs
     /// <summary>A worker of the sample daemon.</summary>
     public static ProcessStartInfo Brick => Start("ManagementDaemon", "workers", "Brick", "Brick");
 
-    private static ProcessStartInfo Start(params string[] path)
-    {
-        ProcessStartInfo start = new(Path.Combine([AppContext.BaseDirectory, "programs", .. path]));
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-
-        // What the machine's own settings say must not reach the programs.
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal)).ToArray())
-        {
-            start.Environment.Remove(name);
-        }
-
-        return start;
-    }
+    private static ProcessStartInfo Start(params string[] path) => TestPrograms.Start(path);
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Portmap.Etcd.Tests;
 
 public class SampleTests
@@ -7,7 +5,7 @@ public class SampleTests
     [NeedsNetworkFact]
     public async Task Demo_ThreeDaemonsInThreeNetworks_Passes()
     {
-        await using ChildProcess demo = ChildProcess.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "samples", "Fleet", "Fleet")));
+        await using ChildProcess demo = ChildProcess.Start(TestPrograms.Start(["Fleet", "Fleet"]));
 
         IReadOnlyList<string> lines = await demo.ReadToEndAsync(TimeSpan.FromSeconds(60));
 

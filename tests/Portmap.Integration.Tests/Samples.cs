@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Integration.Tests;
@@ -8,8 +7,6 @@ namespace Portmap.Integration.Tests;
 /// <summary>The sample programs, built with these tests and copied beside them.</summary>
 internal static class Samples
 {
-    private static readonly string s_folder = Path.Combine(AppContext.BaseDirectory, "samples");
-
     public static ProcessStartInfo Brick => Start("ManagementDaemon", "workers", "Brick", "Brick");
 
     public static ProcessStartInfo Snapd => Start("ManagementDaemon", "workers", "Snapd", "Snapd");
@@ -61,17 +58,5 @@ internal static class Samples
         return stranger;
     }
 
-    private static ProcessStartInfo Start(params string[] path)
-    {
-        ProcessStartInfo start = new(Path.Combine([s_folder, .. path]));
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
-
-        // What the machine's own settings say must not reach the programs under test.
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal)).ToArray())
-        {
-            start.Environment.Remove(name);
-        }
-
-        return start;
-    }
+    private static ProcessStartInfo Start(params string[] path) => TestPrograms.Start(path);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 
 namespace Portmap.Tool.Tests;
 
@@ -10,7 +9,7 @@ internal static class Programs
 
     public static string ToolPath { get; } = Path.Combine(s_folder, "Portmap.Tool", "Portmap.Tool");
 
-    public static string RuntimeRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+    public static string RuntimeRoot => TestPrograms.RuntimeRoot;
 
     public static ProcessStartInfo Tool => Start(ToolPath);
 
@@ -43,17 +42,5 @@ internal static class Programs
         return ChildProcess.Start(start, ["--pid", "--fork", "--kill-child", "--mount-proc", program, .. arguments]);
     }
 
-    private static ProcessStartInfo Start(string path)
-    {
-        ProcessStartInfo start = new(path);
-        start.Environment["DOTNET_ROOT"] = RuntimeRoot;
-
-        // What the machine's own settings say must not reach the programs under test.
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("PORTMAP_", StringComparison.Ordinal) || name is "XDG_RUNTIME_DIR" or "NO_COLOR").ToArray())
-        {
-            start.Environment.Remove(name);
-        }
-
-        return start;
-    }
+    private static ProcessStartInfo Start(string path) => TestPrograms.Start([path], "XDG_RUNTIME_DIR", "NO_COLOR");
 }
