@@ -35,8 +35,10 @@ internal sealed class KeptConnection : IDisposable
         }
 
         KeptConnection kept = new(client, settings);
-        kept._timer = settings.TimeProvider.CreateTimer(static state => ((KeptConnection)state!).Close(), kept, settings.KeepConnection, Timeout.InfiniteTimeSpan);
-        if (Interlocked.Exchange(ref s_kept, kept) is { } other)
+        kept._timer = settings.TimeProvider.CreateTimer(static state => ((KeptConnection)state!).Close(), kept, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        KeptConnection? other = Interlocked.Exchange(ref s_kept, kept);
+        kept._timer.Change(settings.KeepConnection, Timeout.InfiniteTimeSpan);   // not before: what is not kept yet is not closed
+        if (other is not null)
         {
             other.Dispose();
             await other._client.DisposeAsync().ConfigureAwait(false);

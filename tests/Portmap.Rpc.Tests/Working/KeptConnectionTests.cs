@@ -163,4 +163,35 @@ public sealed class KeptConnectionTests : BehindALine
 
         await line.OneEnded.Within();
     }
+
+    [Fact]
+    public async Task Dispose_TimeIsOverBeforeTheConnectionIsKept_IsClosed()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        HastyClock clock = new();
+        (options.KeepConnection, options.TimeProvider) = (HastyClock.Step, clock);
+
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        clock.Advance(HastyClock.Step);
+        await line.OneEnded.Within();
+    }
+
+    /// <summary>A clock that goes on while a timer is made: as where the thread that makes it is
+    /// suspended.</summary>
+    private sealed class HastyClock : FakeTimeProvider
+    {
+        public static TimeSpan Step { get; } = TimeSpan.FromMilliseconds(1);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+            Advance(Step);
+            return timer;
+        }
+    }
 }
