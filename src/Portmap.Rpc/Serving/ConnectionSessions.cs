@@ -52,7 +52,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         }
 
         PortSession session = SessionOf(claimedProcessId: 0, requests[0].Owner);
-        using SharedAsk ask = new(Share, _user ??= context.Users.Of(peer));
+        using SharedAsk ask = new(Share, User);
         for (int i = 0; i < requests.Length; i++)
         {
             ask.Begin(requests[i], i, requests.Length);
@@ -93,7 +93,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         foreach (PortProtocol one in SingleProtocols.Of(protocol))
         {
             Share.Look(owner, one);
-            (_user ??= context.Users.Of(peer))?.Look(owner, one);
+            User?.Look(owner, one);
         }
     }
 
@@ -122,6 +122,12 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     public async ValueTask DisposeAsync()
     {
         _closed?.TrySetResult();
+        if (_user is not null)
+        {
+            context.Users.Leave(_user);
+            _user = null;
+        }
+
         foreach (PortSession session in _sessions.Values)
         {
             await session.DisposeAsync().ConfigureAwait(false);
@@ -147,6 +153,10 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         Remedy = "release one, or use another connection",
         Forgotten = (owner, protocol) => _owners.Remove((owner, protocol)),
     });
+
+    /// <summary>What the peer's user holds over all its connections; null when it is not
+    /// counted.</summary>
+    private OwnerShare? User => _user ??= context.Users.Join(peer);
 
     // One that has a session was looked at then.
     private PortSession SessionOf(int claimedProcessId, string owner)
@@ -221,7 +231,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
     private async ValueTask<T> WithinSharesAsync<T>(string owner, int port, PortProtocol protocol, Func<ValueTask<T>> change, Func<T, (long Epoch, int Port, bool IsLease)> claim)
     {
         PortProtocol[] protocols = SingleProtocols.Of(protocol);
-        _user ??= context.Users.Of(peer);
+        OwnerShare? user = User;
         (long epoch, int given, bool isLease) = (0, 0, false);
         List<(OwnerShare Share, PortProtocol Protocol)> begun = new(4);
         try
@@ -229,9 +239,9 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
             foreach (PortProtocol one in protocols)
             {
                 Begin(Share, one);
-                if (_user is not null)
+                if (user is not null)
                 {
-                    Begin(_user, one);
+                    Begin(user, one);
                 }
             }
 

@@ -30,6 +30,11 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     private int _underWay;   // ports that may come of calls under way
     private long? _walkedAt;
 
+    /// <summary>
+    /// How many connections count in it. Of a user's share alone, by <see cref="UserShares"/>.
+    /// </summary>
+    public int Connections { get; set; }
+
     public bool IsEmpty
     {
         get

@@ -10,19 +10,21 @@ namespace Portmap.Rpc.Serving;
 internal sealed class UserShares(PortRegistry registry, ServerLimits limits, TimeProvider timeProvider)
 {
     /// <summary>
-    /// From how many on those that hold nothing are dropped: addresses of other hosts are without
-    /// number.
+    /// From how many on those are dropped that hold nothing and have no connection: addresses of
+    /// other hosts are without number.
     /// </summary>
     private const int Many = 1_024;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, OwnerShare> _shares = [];
 
+    /// <summary>Finds the share that a connection counts in. Until it leaves it, whoever else comes
+    /// for the same user finds the same one, also while that holds nothing.</summary>
     /// <returns>
     /// The share of the peer's user, of its address where no user is known; null when it is not
     /// counted.
     /// </returns>
-    public OwnerShare? Of(Peer peer)
+    public OwnerShare? Join(Peer peer)
     {
         if (peer.IsTrusted)
         {
@@ -36,7 +38,7 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
             {
                 if (_shares.Count >= Many)
                 {
-                    foreach ((string other, _) in _shares.Where(pair => pair.Value.IsEmpty).ToArray())
+                    foreach ((string other, _) in _shares.Where(pair => pair.Value is { Connections: 0, IsEmpty: true }).ToArray())
                     {
                         _shares.Remove(other);
                     }
@@ -46,7 +48,17 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
                 _shares.Add(user, share);
             }
 
+            share.Connections++;
             return share;
+        }
+    }
+
+    /// <summary>Says that a connection counts nothing more in its share.</summary>
+    public void Leave(OwnerShare share)
+    {
+        lock (_gate)
+        {
+            share.Connections--;
         }
     }
 

@@ -65,7 +65,9 @@ internal static class WireMutants
         s_rpc.This("EndpointListener.Dispose: the socket file of another is deleted", "Serving/EndpointListener.cs", "if (!_isInherited && Endpoint.Path is { } path && IsOurs())", "if (!_isInherited && Endpoint.Path is { } path && (MUTANT || IsOurs()))", "UnixEndpointTests"),
         s_rpc.This("SocketFile.RemoveLeftover: an ordinary file is replaced", "Serving/SocketFile.cs", "if (!file.IsSocket ||", "if ((!MUTANT && !file.IsSocket) ||", "UnixEndpointTests"),
         s_rpc.This("SharedSnapshot.TakeAsync: one of before a change of one's own", "Serving/SharedSnapshot.cs", "&& latest.Revision >= revision", "&& (MUTANT || latest.Revision >= revision)", "ListingTests"),
-        s_rpc.This("UserShares.Of: who holds something is forgotten when there are many", "Serving/UserShares.cs", ".Where(pair => pair.Value.IsEmpty)", ".Where(pair => MUTANT || pair.Value.IsEmpty)", "UserShareTests"),
+        s_rpc.This("UserShares.Of: who holds something is forgotten when there are many", "Serving/UserShares.cs", "Connections: 0, IsEmpty: true }", "Connections: 0 } && (MUTANT || pair.Value.IsEmpty)", "UserShareTests"),
+        s_rpc.This("UserShares.Join: one that a connection counts in is forgotten while it holds nothing", "Serving/UserShares.cs", "            share.Connections++;\n", "            share.Connections += MUTANT ? 0 : 1;\n", "UserShareTests"),
+        s_rpc.This("ConnectionSessions.DisposeAsync: its share is kept for ever", "Serving/ConnectionSessions.cs", "context.Users.Leave(_user);", "if (!MUTANT) { context.Users.Leave(_user); }", "UserShareTests"),
     ];
 
     private static IEnumerable<Mutant> Trusting =>

@@ -81,15 +81,60 @@ public class UserShareTests
     public async Task MaxOwnersPerUser_OfOneAmongThousands_IsNotForgotten()
     {
         await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 1 });
-        await using PortmapClient client = harness.OpenClient(Unix(Other));
-        await client.AcquireAsync("b1").Within();
+        await using (PortmapClient client = harness.OpenClient(Unix(Other)))
+        {
+            await client.AcquireAsync("b1").Within();
+        }
+
+        await harness.LastServed.Within();
         for (uint user = 10_000; user < 12_000; user++)
         {
-            harness.Context.Users.Of(Unix(user)).Should().NotBeNull();
+            harness.Context.Users.Join(Unix(user)).Should().NotBeNull();
         }
 
         await using PortmapClient again = harness.OpenClient(Unix(Other));
         await RefusedAsync(() => again.AcquireAsync("b2"), "1 owners");
+    }
+
+    [Fact]
+    public async Task MaxOwnersPerUser_OfAConnectionThatHeldNothingWhenThousandsCame_IsStillOneShare()
+    {
+        await using Harness harness = new(new PortmapServerOptions { MaxOwnersPerUser = 1 });
+        await using PortmapClient client = harness.OpenClient(Unix(Other)), other = harness.OpenClient(Unix(Other));
+        PortEntry first = await client.AcquireAsync("b1").Within();
+        await client.ReleaseAsync(new PortClaimRequest("b1") { Epoch = first.Epoch }).Within();
+        for (uint user = 10_000; user < 12_000; user++)
+        {
+            harness.Context.Users.Join(Unix(user)).Should().NotBeNull();
+        }
+
+        await other.AcquireAsync("b2").Within();
+
+        await RefusedAsync(() => client.AcquireAsync("b3"), "1 owners");
+    }
+
+    [Fact]
+    public async Task Join_AfterAllThatCountInAShareHaveLeft_FindsItUntilThousandsCome()
+    {
+        await using Harness harness = new();
+        UserShares shares = harness.Context.Users;
+        OwnerShare share = shares.Join(Unix(Other))!;
+        await using (PortmapClient client = harness.OpenClient(Unix(Other)))
+        {
+            await client.ReleaseAsync("b1").Within();
+        }
+
+        await harness.LastServed.Within();
+        shares.Leave(share);
+        shares.Join(Unix(Other)).Should().BeSameAs(share);
+        shares.Leave(share);
+
+        for (uint user = 10_000; user < 12_000; user++)
+        {
+            shares.Leave(shares.Join(Unix(user))!);
+        }
+
+        shares.Join(Unix(Other)).Should().NotBeSameAs(share, "of those that hold nothing and have no connection only so many are kept");
     }
 
     [Fact]
