@@ -19,6 +19,10 @@ internal sealed class Harness : IAsyncDisposable
     /// </summary>
     public static Peer Claiming => new("tcp peer", 0, new EverybodyHolds()) { Trust = s_trust };
 
+    /// <summary>As <see cref="Known"/>, and every process that lives has its socket, as one that was
+    /// forked has it.</summary>
+    public static Peer Forked => Known with { Sight = new EverybodyHolds() };
+
     /// <summary>A peer on TCP of which the kernel knows nothing.</summary>
     public static Peer Unknown => new("remote peer", 0, Sight: null) { Trust = s_trust, AllowUnknownUser = true };
 

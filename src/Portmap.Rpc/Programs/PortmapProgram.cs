@@ -192,7 +192,7 @@ internal sealed class PortmapProgram(ServerContext context)
         {
             PortClaimRequest claim = ReadClaim(request);
             connection.Peer.DemandChange(claim.Owner);
-            PortEntry? other = ServedByAnother(connection.Peer, claim);
+            PortEntry? other = ServedByAnother(connection, claim);
             await connection.Sessions.ReleaseAsync(claim).ConfigureAwait(false);
             if (other is { } entry)
             {
@@ -233,14 +233,20 @@ internal sealed class PortmapProgram(ServerContext context)
     }
 
     /// <summary>What a release takes from a process that is not the caller's; null for what nobody
-    /// serves, and over TCP, where the kernel names no caller.</summary>
-    private PortEntry? ServedByAnother(Peer peer, in PortClaimRequest claim) =>
-        SingleProtocols.Of(claim.Protocol)[0] is PortProtocol.Tcp or PortProtocol.Udp
-        && _registry.TryGetEntry(claim.Owner, out PortEntry entry, SingleProtocols.Of(claim.Protocol)[0])
-        && peer.ProcessId > 0 && entry.State == PortState.Bound && entry.ProcessId is { } process && process != peer.ProcessId
-        && (claim.Epoch is null || claim.Epoch == entry.Epoch)
-            ? entry
-            : null;
+    /// serves, for what a process registered over this very connection (a child that was forked), and
+    /// over TCP, where the kernel names no caller.</summary>
+    private PortEntry? ServedByAnother(RpcConnection connection, in PortClaimRequest claim)
+    {
+        PortProtocol protocol = SingleProtocols.Of(claim.Protocol)[0];
+        int caller = connection.Peer.ProcessId;
+        return protocol is PortProtocol.Tcp or PortProtocol.Udp
+            && _registry.TryGetEntry(claim.Owner, out PortEntry entry, protocol)
+            && caller > 0 && entry.State == PortState.Bound && entry.ProcessId is { } process && process != caller
+            && (claim.Epoch is null || claim.Epoch == entry.Epoch)
+            && process != connection.Sessions.ProcessOf(claim.Owner, protocol)
+                ? entry
+                : null;
+    }
 
     private bool Lookup(RpcCall request)
     {

@@ -97,6 +97,10 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         }
     }
 
+    /// <summary>The process that an owner was registered for over this connection; null when it was
+    /// not, or was given back.</summary>
+    public int? ProcessOf(string owner, PortProtocol protocol) => _owners.GetValueOrDefault((owner, protocol))?.ProcessId;
+
     public async ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, int claimedProcessId)
     {
         PortSession session = SessionOf(claimedProcessId, request.Owner);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portmap.Rpc.Protocol;
 using Portmap.TestKit.Processes;
 
 namespace Portmap.Rpc.Tests.Programs;
@@ -22,6 +23,23 @@ public sealed class ReleasedForAnotherTests
 
         harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == Line).Which.Text
             .Should().StartWith(Harness.Known.Name).And.Contain($@"released b1\u001B on {port}/Tcp, which process {process.Id} served");
+    }
+
+    [NeedsFact("sleep")]
+    public async Task Release_OfWhatAChildRegisteredOverTheConnection_IsNot()
+    {
+        await using Harness harness = new();
+        await using ChildProcess child = ChildProcess.Start(new ProcessStartInfo("sleep"), "600");
+        PairStream client = harness.Open(Harness.Forked);
+        byte[] claim = [.. Wire.Text("b1"), .. Wire.Words((uint)PortBlock.TakeOne(), 0, 0, (uint)PortProtocol.Tcp)];
+        await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.Register, [.. claim, .. Wire.Words((uint)child.Id)]));
+        harness.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
+        entry.ProcessId.Should().Be(child.Id);
+
+        await client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.Release, claim));
+
+        harness.Registry.TryGetPort("b1", out _).Should().BeFalse();
+        harness.Logs.Lines.Should().NotContain(line => line.Id.Name == Line);
     }
 
     [Fact]
