@@ -17,6 +17,8 @@ namespace Portmap.AspNetCore;
 internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets, ILoggerFactory loggers, IHostApplicationLifetime lifetime)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
+    private static readonly int s_unsaidBacklog = new WorkerPortOptions().Backlog;
+
     private readonly ILogger _logger = loggers.CreateLogger<WorkerPort>();
 
     public bool CanBind(EndPoint endpoint) => endpoint is PortmapEndPoint;
@@ -33,7 +35,7 @@ internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets,
                 throw new InvalidOperationException($"The port of '{port.Owner}' is UDP alone, and Kestrel listens on TCP; acquire it for TCP.");
             }
 
-            SocketTransportFactory transport = new(Options.Create(On(port.Socket)), loggers);
+            SocketTransportFactory transport = new(Options.Create(On(port.Socket, wanted.Options.Backlog)), loggers);
             IConnectionListener listener = await transport.BindAsync(port.Socket.LocalEndPoint!, cancellationToken).ConfigureAwait(false);
             _ = StopWhenLostAsync(port);
             return new PortmapListener(port, listener);
@@ -45,10 +47,12 @@ internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets,
         }
     }
 
-    private SocketTransportOptions On(Socket listening) => new()
+    /// <summary>The transport listens once more, which sets the backlog anew: to what is said for this
+    /// port, else to what is said for all sockets.</summary>
+    private SocketTransportOptions On(Socket listening, int backlog) => new()
     {
         CreateBoundListenSocket = _ => listening,
-        Backlog = sockets.Value.Backlog,
+        Backlog = backlog != s_unsaidBacklog ? backlog : sockets.Value.Backlog,
         IOQueueCount = sockets.Value.IOQueueCount,
         MaxReadBufferSize = sockets.Value.MaxReadBufferSize,
         MaxWriteBufferSize = sockets.Value.MaxWriteBufferSize,

@@ -77,10 +77,8 @@ public sealed class UsePortmapTests
         PropertyInfo[] properties = [.. typeof(SocketTransportOptions).GetProperties().Where(property => property.Name != nameof(SocketTransportOptions.CreateBoundListenSocket))];
         builder.Services.Configure<SocketTransportOptions>(options => Array.ForEach(properties, property => property.SetValue(options, Another(property.GetValue(options)))));
         await using WebApplication app = builder.Build();
-        IConnectionListenerFactory transport = app.Services.GetServices<IConnectionListenerFactory>().Single(factory => factory.GetType().Assembly == typeof(PortmapWebHostBuilderExtensions).Assembly);
-        using Socket socket = new(SocketType.Stream, ProtocolType.Tcp);
 
-        object handedOn = transport.GetType().GetMethods(BindingFlags.Instance | BindingFlags.NonPublic).Single(method => method.ReturnType == typeof(SocketTransportOptions)).Invoke(transport, [socket])!;
+        object handedOn = HandedOn(app, new WorkerPortOptions().Backlog);
 
         SocketTransportOptions wanted = app.Services.GetRequiredService<IOptions<SocketTransportOptions>>().Value;
         properties.Select(property => (property.Name, property.GetValue(handedOn))).Should().Equal(properties.Select(property => (property.Name, property.GetValue(wanted))));
@@ -92,6 +90,23 @@ public sealed class UsePortmapTests
             long number => number + 1,
             _ => value,
         };
+    }
+
+    /// <summary>Kestrel listens on the socket once more, and that sets the backlog.</summary>
+    [Theory]
+    [InlineData(4_096, null, 4_096)]
+    [InlineData(64, null, 64)]
+    [InlineData(null, 8_000, 8_000)]
+    [InlineData(4_096, 8_000, 4_096)]
+    [InlineData(null, null, 512)]
+    public async Task UsePortmap_BacklogOfThePort_IsHandedOnBeforeThatOfAllSockets(int? ofThePort, int? ofAll, int expected)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UsePortmap(configure: options => options.Owner = "web");
+        builder.Services.Configure<SocketTransportOptions>(options => options.Backlog = ofAll ?? options.Backlog);
+        await using WebApplication app = builder.Build();
+
+        HandedOn(app, ofThePort ?? new WorkerPortOptions().Backlog).Backlog.Should().Be(expected);
     }
 
     [Fact]
@@ -135,4 +150,11 @@ public sealed class UsePortmapTests
     [Fact]
     public void UsePortmap_NoBuilder_Throws() =>
         FluentActions.Invoking(() => PortmapWebHostBuilderExtensions.UsePortmap(null!)).Should().Throw<ArgumentNullException>();
+
+    private static SocketTransportOptions HandedOn(WebApplication app, int backlog)
+    {
+        IConnectionListenerFactory transport = app.Services.GetServices<IConnectionListenerFactory>().Single(factory => factory.GetType().Assembly == typeof(PortmapWebHostBuilderExtensions).Assembly);
+        using Socket socket = new(SocketType.Stream, ProtocolType.Tcp);
+        return (SocketTransportOptions)transport.GetType().GetMethods(BindingFlags.Instance | BindingFlags.NonPublic).Single(method => method.ReturnType == typeof(SocketTransportOptions)).Invoke(transport, [socket, backlog])!;
+    }
 }
