@@ -1,3 +1,4 @@
+using Portmap.Diagnostics;
 using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
@@ -7,5 +8,5 @@ namespace Portmap.AspNetCore;
 /// <param name="Owner">The owner, where the program says it and not the environment.</param>
 internal sealed record AskedPort(string? Name, string? Owner)
 {
-    public override string ToString() => Owner is null ? PortmapEnvironment.Said(Name) : $"the port of '{Owner}'";
+    public override string ToString() => Owner is null ? PortmapEnvironment.Said(Name) : $"the port of '{Printable.Of(Owner)}'";
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Portmap.Diagnostics;
 using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
@@ -11,5 +12,5 @@ internal sealed class PortmapEndPoint(string owner, WorkerPortOptions options) :
 
     public WorkerPortOptions Options => options;
 
-    public override string ToString() => $"portmap:{owner}";
+    public override string ToString() => $"portmap:{Printable.Of(owner)}";
 }

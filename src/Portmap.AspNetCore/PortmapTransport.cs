@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Portmap.Diagnostics;
 using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
@@ -19,7 +20,7 @@ internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets,
 {
     private static readonly int s_unsaidBacklog = new WorkerPortOptions().Backlog;
 
-    private readonly ILogger _logger = loggers.CreateLogger<WorkerPort>();
+    private readonly ILogger _logger = ContainedLogger.Of(loggers.CreateLogger<WorkerPort>());
 
     public bool CanBind(EndPoint endpoint) => endpoint is PortmapEndPoint;
 
@@ -32,7 +33,7 @@ internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets,
         {
             if (port.Socket.SocketType != SocketType.Stream)
             {
-                throw new InvalidOperationException($"The port of '{port.Owner}' is UDP alone, and Kestrel listens on TCP; acquire it for TCP.");
+                throw new InvalidOperationException($"The port of '{Printable.Of(port.Owner)}' is UDP alone, and Kestrel listens on TCP; acquire it for TCP.");
             }
 
             SocketTransportFactory transport = new(Options.Create(On(port.Socket, wanted.Options.Backlog)), loggers);
@@ -66,7 +67,7 @@ internal sealed class PortmapTransport(IOptions<SocketTransportOptions> sockets,
         await ((Task)port.WhenLost).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (port.WhenLost.IsCompletedSuccessfully)
         {
-            Log.Stopping(_logger, port.Owner, port.Port);
+            Log.Stopping(_logger, Printable.Of(port.Owner), port.Port);
             lifetime.StopApplication();
         }
     }

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Portmap.Diagnostics;
 using Portmap.Rpc;
 
 namespace Portmap.AspNetCore;
@@ -94,7 +95,7 @@ public static class PortmapWebHostBuilderExtensions
         if (services.Any(service => service.ImplementationInstance is PortmapEndPoint other && other.Owner == endPoint.Owner))
         {
             throw new InvalidOperationException(
-                $"{nameof(UsePortmap)} was called for '{endPoint.Owner}' already. An owner has one port: for each further endpoint name another port (UsePortmap(\"admin\")) or another owner (configure: options => options.Owner = …).");
+                $"{nameof(UsePortmap)} was called for '{Printable.Of(endPoint.Owner)}' already. An owner has one port: for each further endpoint name another port (UsePortmap(\"admin\")) or another owner (configure: options => options.Owner = …).");
         }
 
         services.AddSingleton(endPoint);

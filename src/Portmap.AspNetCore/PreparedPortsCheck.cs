@@ -16,7 +16,7 @@ internal sealed class PreparedPortsCheck(IEnumerable<AskedPort> asked, IEnumerab
         if (unused.Length > 0)
         {
             Log.PreparedNotUsed(
-                loggers.CreateLogger<WorkerPort>(),
+                ContainedLogger.Of(loggers.CreateLogger<WorkerPort>()),
                 string.Join(", ", unused.Select(port => $"{PortmapEnvironment.Said(port.Name)} (owner '{Printable.Of(port.Owner)}')")),
                 string.Join(", ", asked));
         }

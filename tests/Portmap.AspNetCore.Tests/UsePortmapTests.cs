@@ -110,6 +110,49 @@ public sealed class UsePortmapTests
     }
 
     [Fact]
+    public async Task UsePortmap_OwnerIsLostAndTheLogIsBroken_StopsTheApplication()
+    {
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        await using WebApplication app = Watching(daemon, "web", (_, _) => throw new IOException("the disk of the log is full"));
+        TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        app.Lifetime.ApplicationStopping.Register(stopping.SetResult);
+        await app.StartAsync().Within();
+
+        await EndAsync(daemon, "web");
+
+        await stopping.Task.Within();
+        await app.StopAsync().Within();
+    }
+
+    [Fact]
+    public async Task UsePortmap_OwnerOfTwoLines_IsToldInOne()
+    {
+        const string Owner = "web\n      crit: all is lost";
+        await using TestDaemon daemon = await TestDaemon.StartAsync();
+        TaskCompletionSource<string> told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using WebApplication app = Watching(daemon, Owner, (id, line) => told.TrySetResult(id == 201 ? line : throw new InvalidOperationException($"{id} is not asked for")));
+        await app.StartAsync().Within();
+
+        await EndAsync(daemon, Owner);
+
+        (await told.Task.Within()).Should().Contain(@"'web\u000A      crit").And.NotContain("\n");
+        await app.StopAsync().Within();
+    }
+
+    [Fact]
+    public void UsePortmap_OwnerOfTwoLines_IsAnEndpointOfOne()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        string? said = null;
+        builder.WebHost.UsePortmap(listen => said = listen.EndPoint.ToString(), options => options.Owner = "web\nadmin");
+        using WebApplication app = builder.Build();
+
+        _ = app.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value;   // which asks what to listen on
+
+        said.Should().Be(@"portmap:web\u000Aadmin");
+    }
+
+    [Fact]
     public async Task UsePortmap_BeforeKestrelIsAdded_OtherEndpointsAreListenedOnAsWell()
     {
         await using TestDaemon daemon = await TestDaemon.StartAsync();
@@ -156,5 +199,45 @@ public sealed class UsePortmapTests
         IConnectionListenerFactory transport = app.Services.GetServices<IConnectionListenerFactory>().Single(factory => factory.GetType().Assembly == typeof(PortmapWebHostBuilderExtensions).Assembly);
         using Socket socket = new(SocketType.Stream, ProtocolType.Tcp);
         return (SocketTransportOptions)transport.GetType().GetMethods(BindingFlags.Instance | BindingFlags.NonPublic).Single(method => method.ReturnType == typeof(SocketTransportOptions)).Invoke(transport, [socket, backlog])!;
+    }
+
+    /// <summary>A server that soon sees that it has lost its owner; what this package tells of it is
+    /// given to the test.</summary>
+    private static WebApplication Watching(TestDaemon daemon, string owner, Action<int, string> told)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders().AddProvider(new Teller(told));
+        builder.WebHost.UsePortmap(configure: options => (options.Owner, options.Endpoint, options.CheckInterval) = (owner, daemon.Endpoint, TimeSpan.FromMilliseconds(100)));
+        return builder.Build();
+    }
+
+    private static async Task EndAsync(TestDaemon daemon, string owner)
+    {
+        await using PortSession session = daemon.Registry.OpenSession(Environment.ProcessId);
+        await session.ReleaseAsync(new PortClaimRequest(owner)).AsTask().Within();
+    }
+
+    /// <summary>A log of the host's that gets the lines of Kestrel's transport (201 to 299).</summary>
+    private sealed class Teller(Action<int, string> told) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id is > 200 and < 300)
+            {
+                told(eventId.Id, formatter(state, exception));
+            }
+        }
+
+        public void Dispose()
+        {
+            // It holds nothing.
+        }
     }
 }
