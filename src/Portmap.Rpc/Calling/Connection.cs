@@ -117,9 +117,10 @@ internal static class Connection
         _ => null,
     };
 
-    /// <summary>What to do about a daemon that cannot be reached: that, or look for it somewhere
-    /// else.</summary>
-    public static string Remedy(string remedy) => $"{remedy}, or set {PortmapVariables.Endpoint} to where it listens.";
+    /// <summary>What is wrong with a daemon that cannot be reached, and what to do: that, or look for
+    /// it somewhere else.</summary>
+    public static string Told(string complaint, string remedy) =>
+        $"{complaint.TrimEnd('.')}. {remedy}, or set {PortmapVariables.Endpoint} to where it listens.";
 
     /// <summary>Whether something else is there. The kernel refuses a connection to it as it does
     /// to a socket that nobody listens on.</summary>
@@ -142,7 +143,10 @@ internal static class Connection
     private static PortmapUnreachableException Unreachable(PortmapEndpoint endpoint, Exception cause, bool isConnected, TimeSpan within)
     {
         bool isLate = cause is OperationCanceledException or PortmapUnreachableException { InnerException: TimeoutException };
-        string why = !isLate ? Complaint(cause, endpoint)!
+        cause = cause is IOException { InnerException: InvalidDataException nonsense } ? nonsense : cause;   // which ended the connection
+        bool isClosed = isConnected && !isLate && cause is IOException;
+        string why = isClosed ? "it accepted the connection and closed it before it answered"
+            : !isLate ? Complaint(cause, endpoint)!
             : string.Create(CultureInfo.InvariantCulture, $"{(isConnected ? "it accepted the connection, and its first answer" : "a connection")} did not come within {within.TotalSeconds:0.###} s (ConnectTimeout)");
 
         // On this host the kernel refuses at once where nobody listens.
@@ -150,9 +154,10 @@ internal static class Connection
         string remedy = isLate && (isConnected || isOfThisHost) ? "The daemon is stopped or hangs: continue or restart it"
             : cause is SocketException { SocketErrorCode: SocketError.AccessDenied } ? "Allow this user (AllowedUserIds and SocketMode of the server, and the mode of the socket's folder)"
             : cause is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } ? "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd)"
+            : isClosed ? "It is stopping, or has no connection left for this process or user (MaxConnections, MaxConnectionsPerPeer; its log says which): try again later or raise that limit"
             : cause is InvalidDataException ? "Stop what listens there and start the daemon"
             : cause is SocketException && endpoint.Path is { } path && IsNoSocket(path) ? "Start the daemon with another path"
             : "Start the daemon";
-        return new(endpoint, $"No daemon answers at {endpoint}: {why}. {Remedy(remedy)}", isLate ? new TimeoutException(why) : cause);
+        return new(endpoint, Told($"No daemon answers at {endpoint}: {why}", remedy), isLate ? new TimeoutException(why) : cause);
     }
 }

@@ -80,8 +80,8 @@ internal sealed class RpcCaller : IAsyncDisposable
     /// limit of a call.</param>
     /// <exception cref="PortmapUnreachableException">No answer came in time; whether the call took
     /// effect is not known.</exception>
-    /// <exception cref="IOException">The connection has ended before the answer came; whether the
-    /// call took effect is not known.</exception>
+    /// <exception cref="IOException">The connection has ended before the answer came, or the daemon
+    /// failed in the call; whether the call took effect is not known.</exception>
     /// <exception cref="InvalidDataException">The answer makes no sense, or the server does not
     /// know what is called.</exception>
     public async Task<T> CallAsync<T>(
@@ -270,9 +270,11 @@ internal sealed class RpcCaller : IAsyncDisposable
 
         try
         {
-            if (ReplyHeader.Complaint(ref reader) is { } complaint)
+            if (ReplyHeader.Complaint(ref reader, out bool hasFailed) is { } complaint)
             {
-                call.Fail(new InvalidDataException($"{_peer} {complaint}; perhaps it is not a daemon of this version."));
+                call.Fail(hasFailed
+                    ? new CallFailedException($"The daemon at {_peer} {complaint}; whether it took effect is not known. Its log says why (ProgramFailed).")
+                    : new InvalidDataException($"{_peer} {complaint}; perhaps it is not a daemon of this version."));
                 return;
             }
         }

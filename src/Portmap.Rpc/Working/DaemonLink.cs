@@ -121,7 +121,13 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
     // A program that speaks something else will not become a daemon while we wait.
     private static Exception Root(Exception e) => e is PortmapUnreachableException { InnerException: { } inner } ? inner : e;
 
-    private string Text(Exception e, int attempts, TimeSpan elapsed) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"'{Printable.Of(settings.Owner)}' cannot sign in. {(e is PortmapUnreachableException ? e.Message : $"The daemon at {settings.Endpoint} was lost: {Connection.Complaint(e, settings.Endpoint)}. {Connection.Remedy("Start the daemon")}")} ({attempts} attempts in {elapsed.TotalSeconds:0.0} s, ConnectTimeout {settings.ConnectTimeout.TotalSeconds:0.0} s.)");
+    private string Text(Exception e, int attempts, TimeSpan elapsed)
+    {
+        string what = e is PortmapUnreachableException or CallFailedException
+            ? e.Message
+            : Connection.Told($"The daemon at {settings.Endpoint} was lost: {Connection.Complaint(e, settings.Endpoint)}", "Start the daemon");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"'{Printable.Of(settings.Owner)}' cannot sign in. {what} ({attempts} attempts in {elapsed.TotalSeconds:0.0} s, ConnectTimeout {settings.ConnectTimeout.TotalSeconds:0.0} s.)");
+    }
 }

@@ -58,7 +58,7 @@ internal sealed class ProductCodec : Codec
                 {
                     reader = new XdrReader(record);
                     Trace.Add(reader.ReadUInt64());
-                    string? complaint = ReplyHeader.Complaint(ref reader);
+                    string? complaint = ReplyHeader.Complaint(ref reader, out _);
                     Trace.Add(complaint);
                     if (complaint is null)
                     {

@@ -102,7 +102,7 @@ public class CorpusTests
         XdrReader reader = new(file.Bytes[4..]);
         reader.ReadUInt32().Should().Be(3);
         reader.ReadUInt32().Should().Be(RpcMessage.Reply);
-        string? complaint = ReplyHeader.Complaint(ref reader);
+        string? complaint = ReplyHeader.Complaint(ref reader, out _);
         (complaint is null).Should().Be(file.Program is not null, complaint);
         if (file.Program is { } program)
         {

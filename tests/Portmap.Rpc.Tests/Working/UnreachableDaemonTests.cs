@@ -35,7 +35,7 @@ public sealed class UnreachableDaemonTests : BehindALine
 
         PortmapUnreachableException e = (await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which;
         e.Message.Should().Contain(Endpoint).And.Contain("ConnectTimeout").And.Contain("'b1'")
-            .And.Contain("PORTMAP_ENDPOINT", Exactly.Once(), "what to do is said, and once");
+            .And.Contain("PORTMAP_ENDPOINT", Exactly.Once(), "what to do is said, and once").And.NotContain("..");
         e.Endpoint.ToString().Should().Be(Endpoint);
     }
 
@@ -53,6 +53,23 @@ public sealed class UnreachableDaemonTests : BehindALine
         bool isSilent = fault == nameof(LineToDaemon.Fault.Silent);
         (e.InnerException is TimeoutException).Should().Be(isSilent);
         e.Message.Contains("continue or restart it", StringComparison.Ordinal).Should().Be(isSilent, "what to do goes by what is wrong");
+        e.Message.Contains("MaxConnections", StringComparison.Ordinal).Should().Be(fault == nameof(LineToDaemon.Fault.ClosesAtOnce));
+        e.Message.Should().NotContainAny("..", "Start the daemon");
+    }
+
+    /// <summary>As a host that disposes the registry a moment before its server.</summary>
+    [Fact]
+    public async Task Listen_WhereTheDaemonFailsInTheCall_TriesAgainAndSaysWhereTheReasonStands()
+    {
+        await _server.StartAsync().Within();
+        await _registry.DisposeAsync().AsTask().Within();
+        WorkerPortOptions options = Options();
+        (options.Endpoint, options.ConnectTimeout) = ("unix:" + _folder["daemon.sock"], s_short);
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
+
+        (await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>()).Which.Message
+            .Should().Contain("ProgramFailed").And.NotContainAny("of this version", "Start the daemon", "(1 attempts");
     }
 
     [Fact]
