@@ -30,7 +30,10 @@ public interface IRpcProgram
     /// The call; it is used again for the next one and must not be kept.
     /// </param>
     /// <param name="cancellationToken">
-    /// Fires when the connection has ended and nobody waits for the answer.
+    /// Fires when the connection has ended and nobody waits for the answer: the server stops, or
+    /// within a second of a caller over a Unix socket that has closed it (Linux). A caller over TCP
+    /// that has gone looks like one that has said its last and waits, so it is not seen before the
+    /// answer: bound what you wait for by a time of your own.
     /// </param>
     /// <returns>Whether there is such a procedure; false is answered as PROC_UNAVAIL.</returns>
     /// <exception cref="InvalidDataException">

@@ -82,6 +82,7 @@ internal sealed partial class RpcConnection
 
     private async ValueTask<bool> FinishAsync(RpcProgram program, int start, ValueTask<bool> invoked)
     {
+        Volatile.Write(ref _isWorking, true);
         try
         {
             Finish(program, start, await invoked.ConfigureAwait(false));
@@ -93,6 +94,10 @@ internal sealed partial class RpcConnection
         catch (Exception e)
         {
             Fail(program, start, e);
+        }
+        finally
+        {
+            Volatile.Write(ref _isWorking, false);
         }
 
         return true;

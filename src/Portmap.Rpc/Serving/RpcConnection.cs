@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
+using Portmap.Native;
 using Portmap.Rpc.Diagnostics;
 using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
@@ -47,6 +48,7 @@ internal sealed partial class RpcConnection : IDisposable
     private WaitMark _writing;
     private long? _began;   // when the call that is answered now was read, for who times it
     private int _pending;
+    private bool _isWorking;   // a program is waited for, so nobody reads, and an end is not seen
     private bool _isAborted;
 
     public RpcConnection(ServerContext context, ProgramTable programs, Stream stream, Peer peer, CancellationToken stopping)
@@ -102,14 +104,20 @@ internal sealed partial class RpcConnection : IDisposable
     public void Dispose() => _ended.Dispose();
 
     /// <summary>
-    /// Ends the connection if it waits for its peer longer than the limits say. Called by the
-    /// server's timer, one call at a time.
+    /// Ends the connection if it waits for its peer longer than the limits say, or has a program
+    /// work for a peer that is gone. Called by the server's timer, one call at a time.
     /// </summary>
     public void Inspect()
     {
         ServerLimits limits = _context.Limits;
         if (_isAborted)
         {
+            return;
+        }
+
+        if (Volatile.Read(ref _isWorking) && HasHungUp())
+        {
+            Abort();
             return;
         }
 
@@ -279,6 +287,18 @@ internal sealed partial class RpcConnection : IDisposable
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // It ended meanwhile.
+        }
+    }
+
+    private bool HasHungUp()
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && _stream is NetworkStream { Socket: { } socket } && Posix.HasHungUp(socket.SafeHandle);
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;   // it ended meanwhile
         }
     }
 

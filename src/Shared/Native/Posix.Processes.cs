@@ -7,7 +7,6 @@ namespace Portmap.Native;
 internal static partial class Posix
 {
     private const int PidfdOpen = 434;
-    private const short PollIn = 1;
     private const int EpollAdd = 1, EpollIn = 1, EpollOneShot = 1 << 30;
 
     private const int MostEventSize = 16;
@@ -38,29 +37,7 @@ internal static partial class Posix
     }
 
     /// <summary>Whether the last thread of a process has ended, reaped or not.</summary>
-    public static bool HasExited(SafeFileHandle process)
-    {
-        bool isHeld = false;
-        try
-        {
-            process.DangerousAddRef(ref isHeld);
-            PollDescriptor poll = new() { Descriptor = (int)process.DangerousGetHandle(), Wanted = PollIn };
-            int ready;
-            while ((ready = Poll(ref poll, 1, 0)) < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted)
-            {
-                // A signal came first.
-            }
-
-            return ready == 1 && (poll.Seen & PollIn) != 0;
-        }
-        finally
-        {
-            if (isHeld)
-            {
-                process.DangerousRelease();
-            }
-        }
-    }
+    public static bool HasExited(SafeFileHandle process) => (Poll(process, PollIn) & PollIn) != 0;
 
     /// <summary>Something that waits for many descriptors at once (epoll(7)).</summary>
     /// <returns>Null where it cannot be had.</returns>
@@ -129,9 +106,6 @@ internal static partial class Posix
     [LibraryImport(LibC, EntryPoint = "syscall", SetLastError = true)]
     private static partial nint SystemCall(nint number, nint first, nint second);
 
-    [LibraryImport(LibC, EntryPoint = "poll", SetLastError = true)]
-    private static partial int Poll(ref PollDescriptor descriptors, nuint count, int milliseconds);
-
     [LibraryImport(LibC, EntryPoint = "epoll_create1", SetLastError = true)]
     private static partial int EpollCreate(int flags);
 
@@ -140,11 +114,4 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "epoll_wait", SetLastError = true)]
     private static partial int EpollWait(SafeFileHandle waiter, Span<byte> events, int count, int milliseconds);
-
-    private struct PollDescriptor
-    {
-        public int Descriptor;
-        public short Wanted;
-        public short Seen;
-    }
 }

@@ -18,7 +18,8 @@ namespace Portmap.Native;
 ///   fsync                       .NET's own flush takes several failures for none     always
 ///   flock                       a lock that ends with the process                    always
 ///   kill, signal 0              whether there is a process that /proc hides          always
-///   syscall pidfd_open, poll    a process that keeps its name; whether it has ended  5.3
+///   syscall pidfd_open          a process that keeps its name                        5.3
+///   poll                        whether that has ended; whether a peer hung up       always
 ///   epoll_create1, _ctl, _wait  one thread that waits for all processes              2.6.27
 ///   socket, send, recv          questions to the kernel about sockets (sock_diag)    3.3
 ///   socket, setsockopt, bind    sockets that hold a port and never listen            always
