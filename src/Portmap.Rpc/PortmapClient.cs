@@ -61,34 +61,6 @@ public sealed class PortmapClient : IAsyncDisposable
         return new PortmapClient(caller, endpoint, token => Connection.ConnectAsync(endpoint, options, token));
     }
 
-    /// <summary>As
-    /// <see cref="ConnectAsync(PortmapEndpoint?, PortmapClientOptions?, CancellationToken)"/>, with
-    /// a first call that does not wait for the daemon's first answer: it is on its way when that
-    /// comes.</summary>
-    /// <returns>The client, and the call.</returns>
-    internal static async Task<(PortmapClient Client, Task<T> Answer)> ConnectAsync<T>(
-        PortmapEndpoint endpoint, PortmapClientOptions options, Func<PortmapClient, CancellationToken, Task<T>> first, CancellationToken cancellationToken)
-    {
-        PortmapClient? client = null;
-        Task<T>? answer = null;
-        try
-        {
-            await Connection.ConnectAsync(endpoint, options, cancellationToken, Begin).ConfigureAwait(false);
-            return (client!, answer!);
-        }
-        catch when (answer is not null)
-        {
-            await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // it ended with the connection
-            throw;
-        }
-
-        void Begin(RpcCaller caller)
-        {
-            client = new PortmapClient(caller, endpoint, token => Connection.ConnectAsync(endpoint, options, token));
-            answer = first(client, cancellationToken);
-        }
-    }
-
     /// <summary>Asks for nothing; completes when the daemon has answered.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public Task PingAsync(CancellationToken cancellationToken = default) =>

@@ -24,12 +24,7 @@ internal static class Connection
     /// <exception cref="PortmapUnreachableException">
     /// Nobody accepts connections there, no answer came in time, or it is no daemon that answers.
     /// </exception>
-    /// <param name="endpoint">Where.</param>
-    /// <param name="options">How long it may take.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <param name="begin">Makes calls behind the first one, before that is answered.</param>
-    public static async Task<RpcCaller> ConnectAsync(
-        PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken, Action<RpcCaller>? begin = null)
+    public static async Task<RpcCaller> ConnectAsync(PortmapEndpoint endpoint, PortmapClientOptions options, CancellationToken cancellationToken)
     {
         using CancellationTokenSource limit = new(options.ConnectTimeout, options.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -37,9 +32,7 @@ internal static class Connection
         try
         {
             caller = new RpcCaller(await OpenAsync(endpoint, options, either.Token).ConfigureAwait(false), endpoint, options);
-            Task answered = caller.PingAsync(either.Token);
-            begin?.Invoke(caller);
-            await answered.ConfigureAwait(false);
+            await caller.PingAsync(either.Token).ConfigureAwait(false);
             return caller;
         }
         catch (Exception e)

@@ -9,8 +9,9 @@ namespace Portmap.Rpc.Working;
 /// breaks.
 /// </summary>
 /// <remarks>
-/// Used by one caller at a time. A call is made again over the next connection, so it must do no
-/// harm when it is made twice.
+/// Used by one caller at a time. A call that was lost is made again, so it must do no harm when it
+/// is made twice. Nothing is sent before the daemon has answered: it would carry that out whenever
+/// it goes on, for a worker that has given up.
 /// </remarks>
 internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
 {
@@ -44,18 +45,23 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
                     _isKept = _client is not null;
                 }
 
-                if (_client is not null)
+                TimeSpan within = left > s_leastAttempt ? left : s_leastAttempt;
+                if (_isKept && _client is { } kept)
                 {
-                    return await (_isKept ? CallOverKeptAsync(_client, call, left, cancellationToken) : call(_client, cancellationToken)).ConfigureAwait(false);
+                    await DemandAnswerAsync(kept, within, cancellationToken).ConfigureAwait(false);
+                    _isKept = false;   // as good as a new one
                 }
 
-                (_client, Task<T> answer) = await PortmapClient.ConnectAsync(
-                    settings.Endpoint, settings.ClientOptions(left > s_leastAttempt ? left : s_leastAttempt), call, cancellationToken).ConfigureAwait(false);
-                return await answer.ConfigureAwait(false);
+                _client ??= await PortmapClient.ConnectAsync(settings.Endpoint, settings.ClientOptions(within), cancellationToken).ConfigureAwait(false);
+                return await call(_client, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is IOException or InvalidDataException)
             {
-                await DisposeAsync().ConfigureAwait(false);
+                if (!IsLate(e))
+                {
+                    await DisposeAsync().ConfigureAwait(false);
+                }
+
                 if (_isKept)
                 {
                     _isKept = false;   // it is an old one's: the daemon may have gone long ago, and come back
@@ -75,31 +81,28 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
     }
 
     /// <summary>
-    /// As over a new connection: the daemon has to answer within the time that is left before it
-    /// counts as one that serves, and the call is behind that on its way already.
+    /// As for a new connection: the daemon has to answer within the time that is left before it
+    /// counts as one that serves.
     /// </summary>
-    /// <exception cref="IOException">It did not answer; the connection is closed.</exception>
-    private async Task<T> CallOverKeptAsync<T>(PortmapClient client, Func<PortmapClient, CancellationToken, Task<T>> call, TimeSpan left, CancellationToken cancellationToken)
+    /// <exception cref="IOException">It did not answer.</exception>
+    private async Task DemandAnswerAsync(PortmapClient client, TimeSpan within, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource limit = new(left > s_leastAttempt ? left : s_leastAttempt, settings.TimeProvider);
+        using CancellationTokenSource limit = new(within, settings.TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        Task answered = client.PingAsync(either.Token);
-        Task<T> answer = call(client, cancellationToken);
         try
         {
-            await answered.ConfigureAwait(false);
+            await client.PingAsync(either.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            await DisposeAsync().ConfigureAwait(false);
-            await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // it ended with the connection
             cancellationToken.ThrowIfCancellationRequested();
             throw new IOException("The connection that was kept is of no use any more.", e);
         }
-
-        _isKept = false;   // as good as a new one
-        return await answer.ConfigureAwait(false);
     }
+
+    /// <summary>The connection over which the last call was made, as long as it stands: what is asked
+    /// over it now comes after that call, answered or not.</summary>
+    public PortmapClient? Connected => _client;
 
     /// <summary>Hands the connection over to whoever keeps the worker signed in.</summary>
     public PortmapClient Take()
@@ -117,6 +120,10 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
             await client.DisposeAsync().ConfigureAwait(false);
         }
     }
+
+    // Whoever asks once more does so over the same connection: over another one the first call might
+    // be carried out after the second.
+    private bool IsLate(Exception e) => _client is not null && e is PortmapUnreachableException;
 
     // A program that speaks something else will not become a daemon while we wait.
     private static Exception Root(Exception e) => e is PortmapUnreachableException { InnerException: { } inner } ? inner : e;

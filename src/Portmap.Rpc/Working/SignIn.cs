@@ -55,7 +55,8 @@ internal sealed class SignIn : IAsyncDisposable
 
     /// <summary>
     /// Signs in over a link, whose connection it takes over. On failure the link is the caller's
-    /// still.
+    /// still, and what a call brought for whose answer nobody waited is signed out again, if the
+    /// daemon answers within the limit of a sign-out.
     /// </summary>
     /// <exception cref="PortRefusedException">It was refused; nothing stays registered.</exception>
     /// <exception cref="PortmapUnreachableException">No daemon answered.</exception>
@@ -64,9 +65,42 @@ internal sealed class SignIn : IAsyncDisposable
         PortProtocol[] protocols = SingleProtocols.Of(settings.Protocol);
         long[] asked = new long[protocols.Length];
         asked.AsSpan().Fill(epoch);
-        long[] epochs = await link.CallAsync((client, token) => RegisterAsync(client, settings.Owner, port, asked, protocols, token), cancellationToken).ConfigureAwait(false);
-        Log.SignedIn(settings.Logger, settings.Owner, port, settings.Endpoint);
-        return new SignIn(settings, link.Take(), port, epochs);
+        Task<long[]>? registering = null;
+        try
+        {
+            long[] epochs = await link.CallAsync((client, token) => (registering = Begin(client)).WaitAsync(token), cancellationToken).ConfigureAwait(false);
+            Log.SignedIn(settings.Logger, settings.Owner, port, settings.Endpoint);
+            return new SignIn(settings, link.Take(), port, epochs);
+        }
+        catch (Exception e) when (e is OperationCanceledException or PortmapUnreachableException)
+        {
+            if (registering is not null && link.Connected is { } client)
+            {
+                await TakeBackAsync(client, registering).WaitAsync(s_signOutLimit, settings.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            throw;
+        }
+
+        // Goes on when nobody waits for it any more: what came of it has to be known.
+        Task<long[]> Begin(PortmapClient client) => RegisterAsync(client, settings.Owner, port, asked, protocols, CancellationToken.None);
+
+        // The answer that came too late is gone: it is asked for again, behind the call that had it.
+        async Task TakeBackAsync(PortmapClient client, Task<long[]> last)
+        {
+            long[] epochs;
+            try
+            {
+                bool isLate = last.Exception?.InnerException is PortmapUnreachableException;
+                epochs = await (isLate ? Begin(client) : last).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException)
+            {
+                return;   // there is nothing, or nobody to tell
+            }
+
+            await SignOutAsync(settings, client, port, epochs, CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Signs out and closes the connection.</summary>
@@ -88,23 +122,29 @@ internal sealed class SignIn : IAsyncDisposable
         _leaving.Dispose();
     }
 
+    private async ValueTask<bool> SignOutAsync()
+    {
+        using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
+        return await SignOutAsync(_settings, _client, _port, _epochs, limit.Token).ConfigureAwait(false);
+    }
+
     /// <summary>Releases each protocol by its epoch, whatever became of the other one: where one was
     /// replaced, the other may be served still. A claim that has a newer one above it is left
     /// alone by that.</summary>
     /// <returns>Whether nothing is registered any more.</returns>
-    private async ValueTask<bool> SignOutAsync()
+    private static async ValueTask<bool> SignOutAsync(WorkerSettings settings, PortmapClient client, int port, long[] epochs, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
+        PortProtocol[] protocols = SingleProtocols.Of(settings.Protocol);
         bool isSignedOut = true;
-        for (int i = 0; i < _protocols.Length; i++)
+        for (int i = 0; i < protocols.Length; i++)
         {
             try
             {
-                await _client.ReleaseAsync(Claim(_settings.Owner, _port, _epochs[i], _protocols[i]), limit.Token).ConfigureAwait(false);
+                await client.ReleaseAsync(Claim(settings.Owner, port, epochs[i], protocols[i]), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
             {
-                Log.SignOutFailed(_settings.Logger, _settings.Owner, e.Message);
+                Log.SignOutFailed(settings.Logger, settings.Owner, e.Message);
                 isSignedOut = false;
             }
         }

@@ -69,6 +69,10 @@ public sealed class KeptConnectionTests : BehindALine
         _registry.TryGetPort("b1", out int port).Should().BeTrue();
         port.Should().Be(worker.Port);
         line.Connections.Should().Be(2);
+        long revision = _registry.Snapshot().Revision;
+        line.LetGo();
+        await line.OneEnded.Within();
+        _registry.Snapshot().Revision.Should().Be(revision, "what comes late over the old one changes nothing");
     }
 
     [Fact]

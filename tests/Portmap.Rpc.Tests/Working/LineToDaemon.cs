@@ -45,6 +45,10 @@ internal sealed class LineToDaemon : IAsyncDisposable
         /// <summary>The second call reaches the daemon, and its answer never comes.</summary>
         LosesTheSecondAnswer,
 
+        /// <summary>The second call waits on its way to the daemon for the third one, or to be let
+        /// go.</summary>
+        HoldsTheSecondCall,
+
         /// <summary>Accepted, and nothing is ever said.</summary>
         Silent,
 
@@ -72,7 +76,8 @@ internal sealed class LineToDaemon : IAsyncDisposable
     /// <summary>Completes when a call is held.</summary>
     public Task Held => _held.Task;
 
-    /// <summary>Completes when one side of a connection has closed it.</summary>
+    /// <summary>Completes when one side of a connection has closed it. The daemon has seen all that
+    /// was sent before.</summary>
     public Task OneEnded => _ended.Task;
 
     public void LetGo() => _letGo.TrySetResult();
@@ -134,7 +139,7 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 await daemon.ConnectAsync(new UnixDomainSocketEndPoint(_daemon), _end.Token);
                 if (fault == Fault.None)
                 {
-                    await Task.WhenAny(RelayAsync(worker, daemon, callsOf: number), RelayAsync(daemon, worker));
+                    await RelayAsync(worker, daemon, number);
                     return;
                 }
 
@@ -146,6 +151,16 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 {
                     await daemon.SendAsync(second, _end.Token);
                     await daemon.ReceiveAsync(buffer, _end.Token);
+                }
+                else if (fault == Fault.HoldsTheSecondCall)
+                {
+                    Task<byte[]> third = ReadCallAsync(worker);
+                    _held.TrySetResult();
+                    await Task.WhenAny(third, _letGo.Task).WaitAsync(_end.Token);
+                    await daemon.SendAsync(second, _end.Token);
+                    Task answers = RelayAllAsync(daemon, worker);
+                    await daemon.SendAsync(await third, _end.Token);
+                    await Task.WhenAny(answers, RelayAllAsync(worker, daemon));
                 }
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or IOException)
@@ -180,7 +195,23 @@ internal sealed class LineToDaemon : IAsyncDisposable
         return call;
     }
 
-    private async Task RelayAsync(Socket from, Socket to, int callsOf = 0)
+    private async Task RelayAsync(Socket worker, Socket daemon, int number)
+    {
+        Task calls = RelayAllAsync(worker, daemon, callsOf: number), answers = RelayAllAsync(daemon, worker);
+        if (await Task.WhenAny(calls, answers) == answers || !calls.IsCompletedSuccessfully)
+        {
+            return;
+        }
+
+        daemon.Shutdown(SocketShutdown.Send);
+        await answers.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // nobody takes them any more
+        byte[] rest = new byte[65_536];
+        while (await daemon.ReceiveAsync(rest, _end.Token) > 0)
+        {
+        }
+    }
+
+    private async Task RelayAllAsync(Socket from, Socket to, int callsOf = 0)
     {
         byte[] buffer = new byte[65_536];
         while (await RelayOnceAsync(from, to, buffer, callsOf))
