@@ -403,6 +403,75 @@ public class PortScopeTests
     }
 
     [Fact]
+    /// <summary>As above, for whoever uses the lease.</summary>
+    [Theory]
+    [InlineData("registers", PortRefusalReason.Stale)]
+    [InlineData("registers again", PortRefusalReason.Stale)]
+    [InlineData("reports over a session", PortRefusalReason.Stale)]
+    [InlineData("reports by the lease", PortRefusalReason.LeaseEnded)]
+    [InlineData("extends", PortRefusalReason.LeaseEnded)]
+    [InlineData("extends over a session", PortRefusalReason.LeaseEnded)]
+    public async Task Lease_ClaimLostByTheClockAlone_IsOverForWhoeverUsesIt(string how, PortRefusalReason reason)
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request).Within();
+        PortClaimRequest its = new("b1", lease.Port) { Epoch = lease.Epoch };
+        if (how == "registers again")
+        {
+            scene.Here.Register("b1", lease.Port, lease.Epoch);
+        }
+
+        fleet.Of("b1").IsOver = true;
+
+        PortRefusal refusal = how switch
+        {
+            "registers" or "registers again" => scene.Here.RegisterRefused("b1", lease.Port, lease.Epoch),
+            "reports over a session" => await scene.Here.ReportBindFailureAsync(its).RefusalAsync(),
+            "reports by the lease" => await lease.ReportBindFailureAsync().RefusalAsync(),
+            "extends" => await lease.ExtendAsync(TimeSpan.FromMinutes(5)).RefusalAsync(),
+            _ => await scene.Here.ExtendAsync(its, TimeSpan.FromMinutes(5)).RefusalAsync(),
+        };
+
+        refusal.Reason.Should().Be(reason);
+        refusal.HolderEpoch.Should().Be(reason == PortRefusalReason.Stale ? lease.Epoch : null);
+        await fleet.Of("b1").GivenBack.Within();
+        if (how != "registers again")
+        {
+            (await lease.WhenBound.RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1", "fleet");
+        }
+
+        scene.Registry.Snapshot().Entries.Should().NotContain(entry => entry.State != PortState.Cooling);
+        scene.Registry.AssertInvariants();
+    }
+
+    /// <summary>A supervisor that acquires again before anybody else has asked.</summary>
+    [Theory]
+    [InlineData(PortScope.Fleet, false)]
+    [InlineData(PortScope.Fleet, true)]
+    [InlineData(PortScope.Host, false)]
+    public async Task Acquire_ClaimLostByTheClockAlone_IsNotInItsOwnWay(PortScope scope, bool isRegistered)
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease first = await scene.Registry.AcquireAsync(s_request).Within();
+        Held held = fleet.Of("b1");
+        if (isRegistered)
+        {
+            scene.Here.Register("b1", first.Port, first.Epoch);
+        }
+
+        held.IsOver = true;
+
+        PortLease second = await scene.Registry.AcquireAsync(s_request with { Scope = scope }).Within();
+
+        (second.FleetEpoch > first.FleetEpoch).Should().Be(scope == PortScope.Fleet);
+        first.IsOpen.Should().BeFalse();
+        await held.GivenBack.Within();
+        fleet.Of("b1").IsGivenBack.Should().Be(scope == PortScope.Host);
+        scene.Registry.AssertInvariants();
+    }
+
     public async Task Lost_OpenLease_EndsAndSaysWhy()
     {
         await using Scene scene = new();

@@ -245,6 +245,7 @@ internal struct Acquisition : IOperation
     [MethodImpl(MethodImplOptions.NoInlining)]   // seldom needed: its locals are not cleared on the way past it
     private Answer HoldAgainst(OwnerKey owner, PortClaim? replaced, long now)
     {
+        _parts.LoseIfOver(owner.Owner);
         OwnerView has = _parts.Table.Look(owner, now);
         if (has.IsNone)
         {

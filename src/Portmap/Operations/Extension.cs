@@ -22,6 +22,7 @@ internal static class Extension
     public static async Task RunAsync(RegistryParts parts, ILease lease, TimeSpan time)
     {
         parts.ThrowIfDisposed();
+        parts.LoseIfOver(lease.Owner);
         parts.Counted(CheckTime(time, lease.Owner, lease.Protocol))?.Throw();
         ClaimView claim = new(lease.Claim);
         while (!IsOpen(claim) && await MovedLease.FollowAsync(parts, lease, claim.Claim!).ConfigureAwait(false))

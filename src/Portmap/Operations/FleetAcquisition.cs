@@ -113,6 +113,7 @@ internal static class FleetAcquisition
     /// the claim that this host holds for it.</summary>
     private static async Task<PortRefusal?> LookAsync(RegistryParts parts, PortRequest request)
     {
+        parts.LoseIfOver(request.Owner);
         PortProtocol[] protocols = request.Protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : [request.Protocol];
         foreach (PortProtocol protocol in protocols)
         {

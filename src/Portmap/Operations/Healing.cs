@@ -19,6 +19,7 @@ internal sealed class Healing(RegistryParts parts)
     public async Task<ILease> ReportAsync(SessionHolder session, PortClaimRequest request)
     {
         parts.ThrowIfDisposed();
+        parts.LoseIfOver(request.Owner);
         int port = request.Port ?? 0;
         PortRefusal? refusal = Refusals.CheckOwnerAndProtocol(request.Owner, request.Protocol, both: true)
             ?? (port is < 1 or > 65_535 ? Refusals.InvalidPort(request.Owner, port, request.Protocol, "report the port that could not be bound") : null)
@@ -66,6 +67,7 @@ internal sealed class Healing(RegistryParts parts)
     /// <summary>A failure that is reported by the lease: it gets another port.</summary>
     public async Task ReportAsync(ILease lease, PortProtocol protocol, int port)
     {
+        parts.LoseIfOver(lease.Owner);
         PortClaim failed = lease.Claim;
         PortClaim? failedTwin = lease.Twin;
         bool isOpen = IsOpen(failed);

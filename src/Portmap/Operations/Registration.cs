@@ -152,6 +152,7 @@ internal struct Registration : IOperation
     /// <summary>Steps 1 to 4.</summary>
     private Answer Begin(long now)
     {
+        _parts.LoseIfOver(_wanted.Owner.Owner);
         OwnerView seen = _parts.Table.Look(_wanted.Owner, now);
         if (seen.Waits)
         {

@@ -106,6 +106,10 @@ internal sealed class RegistryParts
 
     public bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
+    /// <summary>An owner that the fleet's clock says is lost is ended before anybody is
+    /// answered.</summary>
+    public void LoseIfOver(string owner) => _ = Fleet?.Serves(owner);
+
     /// <summary>Joins a fleet; false when there is one.</summary>
     public bool TryJoin(FleetBonds fleet) => Interlocked.CompareExchange(ref _fleet, fleet, null) is null;
 
