@@ -124,6 +124,33 @@ public sealed class AcquisitionFaultTests : IDisposable
         session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
     }
+
+    [Fact]
+    public async Task ReportBindFailure_TheFirstProtocolIsTakenBeforeTheSecondIsTold_NothingOfTheLeaseIsLeft()
+    {
+        using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
+        PortClaim failed = lease.Twin!;
+        bool isTaken = false;
+        Hook.Reached = step =>
+        {
+            if (step == Step.ChangeExtras && registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim is { } healed && !ReferenceEquals(healed, failed))
+            {
+                Hook.Reached = null;
+                isTaken = true;
+                session.TryRegister(new PortClaimRequest("process", healed.Port), out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+            }
+        };
+
+        await Task.WhenAny(lease.ReportBindFailureAsync().AsTask()).WaitAsync(Deadline.Default);
+
+        Hook.Reached = null;
+        isTaken.Should().BeTrue();
+        (await lease.Invoking(one => one.WhenBound.WaitAsync(Deadline.Default)).Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Taken);
+        registry.TryGetEntry("a", out PortEntry _).Should().BeFalse();
+        registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().BeFalse("all or nothing");
+        registry.AssertInvariants();
+    }
+
     private static PortRegistry MakeWithALeaseOfBoth(out PortSession session, out PortLease lease)
     {
         PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });

@@ -37,7 +37,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         }
         else if (!used.IsNone)
         {
-            ILease.Of(claim)!.OnHealed(used.Claim!, claim.Claim!);
+            MovedLease.Tell(parts, ILease.Of(claim)!, used.Claim!, claim.Claim!);
         }
 
         if (parts.Log.TellsChanges)

@@ -152,10 +152,10 @@ internal sealed class Healing(RegistryParts parts)
         {
             // Whoever made it take effect tells the lease, and may be suspended before that.
             PortHunt hunt = completed.Operation.Hunt;
-            lease.OnHealed(failed, hunt.Claim!);
+            MovedLease.Tell(parts, lease, failed, hunt.Claim!);
             if (failedTwin is not null)
             {
-                lease.OnHealed(failedTwin, hunt.Twin!);
+                MovedLease.Tell(parts, lease, failedTwin, hunt.Twin!);
             }
         }
 

@@ -6,6 +6,17 @@ namespace Portmap.Operations;
 /// that take effect may be suspended before he tells it.</summary>
 internal static class MovedLease
 {
+    /// <summary>Tells a lease where a half of it has moved to, and whoever holds its owner in the
+    /// fleet. One that has ended meanwhile ends there too.</summary>
+    public static void Tell(RegistryParts parts, ILease lease, PortClaim from, PortClaim to)
+    {
+        lease.OnHealed(from, to);
+        if (!lease.IsOpen && !parts.IsDisposed)   // which is no end of the claim: it comes back with the state
+        {
+            parts.Table.TryEnd(new ClaimView(to), ClaimEnd.Released, parts.NowMs);   // who ended it, or its other half, knew of no other claim
+        }
+    }
+
     /// <summary>Tells a lease where it has moved to.</summary>
     /// <param name="parts">What it works with.</param>
     /// <param name="lease">The lease.</param>
@@ -26,7 +37,7 @@ internal static class MovedLease
     {
         if (new ClaimView(half).Cause == ClaimEnd.BindFailed && await FindOpenAsync(parts, lease, half.Protocol).ConfigureAwait(false) is { IsNone: false } open)
         {
-            lease.OnHealed(half, open.Claim!);
+            Tell(parts, lease, half, open.Claim!);
         }
     }
 

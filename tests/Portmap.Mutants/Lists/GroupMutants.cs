@@ -75,7 +75,7 @@ internal static class GroupMutants
         s_table.This("Finishing.LetMove: a port is taken from a lease that is shown there", "Finishing.cs", "if (cell.HolderOf(port) is not { Word.Stage: ClaimStage.Ended })", "if (MUTANT || cell.HolderOf(port) is not { Word.Stage: ClaimStage.Ended })", "DisplayName~could not be bound"),
         s_table.This("OwnerCell.HolderOf: a lease that is shown there holds nothing", "OwnerCell.cs", "failed.Word.Cause == ClaimEnd.BindFailed ? failed", "failed.Word.Cause == ClaimEnd.BindFailed && !MUTANT ? failed", "DisplayName~could not be bound"),
         s_table.This("PortClaim.TookEffect: a lease that could not be written was one", "PortClaim.cs", "ClaimEnd.LeaseGone or ClaimEnd.StoreFailed))\n", "ClaimEnd.LeaseGone or ClaimEnd.StoreFailed)) || (MUTANT && word.Cause == ClaimEnd.StoreFailed)\n", "UnwrittenFactTests"),
-        s_operations.This("Healing.FindAnotherAsync: somebody else is to tell the lease", "Healing.cs", "lease.OnHealed(failed, hunt.Claim!);", "if (!MUTANT) { lease.OnHealed(failed, hunt.Claim!); }", "HelpedThreadTests", Interleaving),
+        s_operations.This("Healing.FindAnotherAsync: somebody else is to tell the lease", "Healing.cs", "MovedLease.Tell(parts, lease, failed, hunt.Claim!);", "if (!MUTANT) { MovedLease.Tell(parts, lease, failed, hunt.Claim!); }", "HelpedThreadTests", Interleaving),
         s_operations.This("Registration.Finish: somebody else is to tell the lease", "Registration.cs", "untold.OnRegistered(_claim!);", "if (!MUTANT) { untold.OnRegistered(_claim!); }", "HelpedThreadTests", Interleaving),
     ];
 }
