@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Portmap.Operations;
 using Portmap.Tests.Persistence;
 using Portmap.Tests.Support;
 
@@ -402,7 +403,6 @@ public class PortScopeTests
         lease.Invoking(one => one.PrepareStart(new ProcessStartInfo("worker"))).Should().Throw<PortRefusedException>().Which.Refusal.ShouldExplain(PortRefusalReason.LeaseEnded, "b1", lease.FleetEpoch!);
     }
 
-    [Fact]
     /// <summary>As above, for whoever uses the lease.</summary>
     [Theory]
     [InlineData("registers", PortRefusalReason.Stale)]
@@ -472,6 +472,44 @@ public class PortScopeTests
         scene.Registry.AssertInvariants();
     }
 
+    /// <summary>The machine was suspended before a lease was granted, and whoever waited has asked
+    /// again meanwhile.</summary>
+    [Fact]
+    public async Task Acquire_ClaimLostAndClaimedAnewBeforeItIsGranted_EndsTheLease()
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        FleetBonds bonds = scene.Registry.Parts.Fleet!;
+        FleetBond first = await bonds.ClaimAsync("b1");
+        fleet.Of("b1").Lose();
+        FleetBond second = await bonds.ClaimAsync("b1");
+        PortLease lease = scene.Acquire("b1");
+
+        bonds.Bind(first, lease);
+
+        lease.IsOpen.Should().BeFalse();
+        scene.Here.RegisterRefused("b1", lease.Port, lease.Epoch).HolderEpoch.Should().Be(lease.Epoch);
+        second.IsHeld.Should().BeTrue();
+    }
+
+    /// <summary>The second protocol of a lease may have moved before the first, by whose epoch the lease
+    /// goes until then.</summary>
+    [Fact]
+    public async Task Moved_OwnerIsLost_EndsWhatItMovedToAndClosesItsEpoch()
+    {
+        await using Scene scene = new();
+        using Fleet fleet = new(scene.Registry);
+        PortLease lease = await scene.Registry.AcquireAsync(s_request).Within(), moved = scene.Acquire("moved");
+        RegistryParts parts = scene.Registry.Parts;
+        fleet.Of("b1").IsOver = true;
+
+        parts.Fleet!.Moved(lease, moved.Claim);
+
+        moved.IsOpen.Should().BeFalse();
+        parts.Fence.IsClosed(parts.Table.Key(PortProtocol.Udp, "b1"), moved.Epoch).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task Lost_OpenLease_EndsAndSaysWhy()
     {
         await using Scene scene = new();

@@ -27,6 +27,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             {
                 lease.OnRegistered(claim.Claim!);
                 TellOutside(lease, claim);
+                parts.Fleet?.Moved(lease, claim.Claim!);
             }
 
             parts.Fleet?.Registered(claim.Owner);

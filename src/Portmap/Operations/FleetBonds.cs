@@ -9,10 +9,11 @@ namespace Portmap.Operations;
 ///   owner ──► bond, and its lease once that is granted        gone when nothing of the lease is in force
 /// </code>
 /// <para>I1. A bond is here before its lease can take effect, and until everything that came of the
-/// lease has ended: whoever finds one of those looks at the bond (<see cref="Serves"/>), whose
-/// clock says whether it counts. So it never answers for an owner that was lost, also when this
-/// process has just woken and nobody has told it. Whoever finds no bond looks at what was found
-/// once more, for its end takes the bond away (<see cref="Answer"/>).</para>
+/// lease has ended, also what the lease was not told of yet: whoever finds one of those looks at
+/// the bond (<see cref="Serves"/>), whose clock says whether it counts. So it never answers for an
+/// owner that was lost, also when this process has just woken and nobody has told it. Whoever finds
+/// no bond looks at what was found once more, for its end takes the bond away
+/// (<see cref="Answer"/>).</para>
 /// <para>I2. Who finds that the owner was lost ends the lease and its registration there and then,
 /// as the fleet's own word does.</para>
 /// <para>I3. The bonds are a dictionary that nobody changes and that is replaced whole by a CAS: a
@@ -124,7 +125,8 @@ internal sealed class FleetBonds
         LeaseExtras.SetBond(ref lease.Extras, bond);
         if (!Ties.TryGetValue(lease.Owner, out Tie? tie) || tie.Bond != bond)
         {
-            return;   // given back meanwhile
+            End(lease, bond);   // lost before it was granted, and somebody has claimed the owner anew
+            return;
         }
 
         Interlocked.Exchange(ref tie.Lease, lease);   // a full fence before the looks below: who ends the lease or loses the owner meanwhile sees it here, or is seen by them
@@ -158,6 +160,36 @@ internal sealed class FleetBonds
             EndServed(PortProtocol.Tcp, owner, closed);
             EndServed(PortProtocol.Udp, owner, closed);
         }
+    }
+
+    /// <summary>A lease is another claim now: on another port, because one could not be bound, or a
+    /// registration. Who lost the owner or gave it back meanwhile ended the claim that the lease said
+    /// before, and knew of no other.</summary>
+    public void Moved(ILease lease, PortClaim to)
+    {
+        Interlocked.MemoryBarrier();   // the lease says it: who loses the owner from here on sees it there, who did before is seen below
+        if (Volatile.Read(ref lease.Extras)?.Bond is not { } bond)
+        {
+            return;   // of this host only; or who binds it looks after this
+        }
+
+        bool isTied = Ties.TryGetValue(lease.Owner, out Tie? tie) && tie.Bond == bond;
+        if (isTied && bond.IsHeld)
+        {
+            return;
+        }
+
+        _fence.Close(lease.Owner, to.Origin);   // of two halves the second may move first, and the lease says the epoch of the first
+        if (isTied)
+        {
+            Lose(tie!);
+        }
+        else
+        {
+            End(lease, bond);
+        }
+
+        End(to);
     }
 
     /// <summary>Something of an owner has ended.</summary>
@@ -221,11 +253,22 @@ internal sealed class FleetBonds
             return;   // who acquires looks when it is granted, and meanwhile nothing is served
         }
 
-        _fence.Close(tie.Owner, OriginOf(lease));
-        lease.SetOutcome(Lost(lease, tie.Bond));   // before the end of its claim, which would say less
+        End(lease, tie.Bond);
+        Untie(tie);
+    }
+
+    /// <summary>Ends a lease whose owner is not held, and what came of it.</summary>
+    private void End(ILease lease, FleetBond bond)
+    {
+        _fence.Close(lease.Owner, OriginOf(lease));
+        lease.SetOutcome(Lost(lease, bond));   // before the end of its claim, which would say less
+        EndHalves(lease);
+    }
+
+    private void EndHalves(ILease lease)
+    {
         End(lease.Claim);
         End(lease.Twin);
-        Untie(tie);
     }
 
     /// <summary>The epoch that both halves of a lease, and all that comes of them, go back to. A
@@ -269,19 +312,27 @@ internal sealed class FleetBonds
     {
         { Stage: ClaimStage.Reserved or ClaimStage.Bound } => true,
         { Cause: ClaimEnd.UsedUp } => _table.HasLive(_table.Key(half.Protocol, lease.Owner), half.Origin, out _),
-        _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Origin),   // as above
+        { Cause: ClaimEnd.BindFailed } when _table.HasLive(_table.Key(half.Protocol, lease.Owner), lease) => true,   // it moves, and was not told so yet
+        _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Origin),   // it went on over another session
     };
 
     private void Remove(Tie tie)
     {
-        if (Volatile.Read(ref tie.Lease) is { } lease)
+        ILease? lease = Volatile.Read(ref tie.Lease);
+        if (lease is not null)
         {
             _fence.Close(tie.Owner, OriginOf(lease));
         }
 
-        if (Change(tie.Owner, to: null, replaces: tie))
+        if (!Change(tie.Owner, to: null, replaces: tie))
         {
-            tie.Bond.GiveBack();
+            return;
+        }
+
+        tie.Bond.GiveBack();
+        if (lease is not null)
+        {
+            EndHalves(lease);   // it may have moved since the look that found nothing in force, and Moved have seen the bond
         }
     }
 

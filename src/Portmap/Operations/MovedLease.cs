@@ -11,6 +11,7 @@ internal static class MovedLease
     public static void Tell(RegistryParts parts, ILease lease, PortClaim from, PortClaim to)
     {
         lease.OnHealed(from, to);
+        parts.Fleet?.Moved(lease, to);
         if (!lease.IsOpen && !parts.IsDisposed)   // which is no end of the claim: it comes back with the state
         {
             parts.Table.TryEnd(new ClaimView(to), ClaimEnd.Released, parts.NowMs);   // who ended it, or its other half, knew of no other claim

@@ -357,6 +357,40 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
         return null;
     }
 
+    /// <summary>Whether an epoch is that of a live claim.</summary>
+    /// <param name="epoch">The epoch.</param>
+    /// <param name="isOutrun">When not: a claim in force goes back to a later one.</param>
+    public bool HasLive(long epoch, out bool isOutrun)
+    {
+        isOutrun = false;
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            ClaimWord word = claim.Word;
+            if (word.IsLive && claim.IsOf(epoch))
+            {
+                return true;
+            }
+
+            isOutrun |= word.Stage is (ClaimStage.Reserved or ClaimStage.Bound) && claim.Origin > epoch;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a live claim is a lease's, or takes the place of one of its claims.</summary>
+    public bool HasLive(object lease)
+    {
+        for (PortClaim? claim = Top; claim is not null; claim = claim.Below)
+        {
+            if (claim.Word.IsLive && (ReferenceEquals(claim.Lease, lease) || ReferenceEquals(claim.UsesUp?.Lease, lease)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether anything has to be found by this cell: a claim that is pending or in force,
     /// or one whose end is in no queue of the store yet. Who ended that tells it, or whoever looks
     /// for the owner meanwhile; afterwards the cell is idle.</summary>

@@ -172,20 +172,13 @@ internal sealed class PortTable
     public bool HasLive(OwnerKey owner, long epoch, out bool isOutrun)
     {
         isOutrun = false;
-        OwnerCell? cell = _index.FindAny(owner.Protocol, owner.Owner, owner.Hash);
-        for (PortClaim? claim = cell?.Top; claim is not null; claim = claim.Below)
-        {
-            ClaimWord word = claim.Word;
-            if (word.IsLive && claim.IsOf(epoch))
-            {
-                return true;
-            }
-
-            isOutrun |= word.Stage is (ClaimStage.Reserved or ClaimStage.Bound) && claim.Origin > epoch;
-        }
-
-        return false;
+        return _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.HasLive(epoch, out isOutrun) == true;
     }
+
+    /// <summary>Whether a live claim of an owner is a lease's, or takes the place of one; also where
+    /// the lease was not told of it yet.</summary>
+    public bool HasLive(OwnerKey owner, object lease) =>
+        _index.FindAny(owner.Protocol, owner.Owner, owner.Hash)?.HasLive(lease) == true;
 
     /// <summary>Whether a claim is live, or its owner has one that goes back to the same
     /// acquisition. The owner may have come to another cell since.</summary>
