@@ -368,7 +368,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     private void GiveBackHere(Placeholder held, in GuardedPort lease)
     {
-        if (held.Epoch == lease.Epoch && !held.TryGiveBack())
+        // Not when a process has registered by the lease meanwhile: then it is that one's.
+        if (ReferenceEquals(held.Claim.Claim, lease.Claim) && !held.TryGiveBack())
         {
             Remove(held);
         }
