@@ -1,3 +1,5 @@
+using System.Globalization;
+using Portmap.Interleaving.Tests.Histories;
 using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Persistence;
 using Portmap.Table;
@@ -228,8 +230,8 @@ public sealed class UnwrittenFactTests : IDisposable
         _ = other.Exception;
     });
 
-    /// <summary>Half of a lease for both protocols is on disk, and the other half is on its way when
-    /// the registry ends.</summary>
+    /// <summary>Half of a lease for both protocols is on disk, for somebody met it before the other one
+    /// was there, and the other half is on its way when the registry ends.</summary>
     [Fact]
     public async Task AcquireAsync_RegistryEndsWhileTheOtherHalfIsOnItsWay_IsGivenAndOnDiskOrNeither()
     {
@@ -242,7 +244,7 @@ public sealed class UnwrittenFactTests : IDisposable
                 () => registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask(),
                 _ =>
                 {
-                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    LookAndFlush(registry);
                     halves += store.Facts.Count(fact => fact.Owner == "a");
                     store.Holds = true;
                 });
@@ -261,7 +263,8 @@ public sealed class UnwrittenFactTests : IDisposable
     }
 
     /// <summary>The registry ends, with all that was told it on disk, while the thread stands between
-    /// any two steps: half of its lease may be there, and the other half comes too late.</summary>
+    /// any two steps: half of its lease may be there, for somebody met it, and the other half comes
+    /// too late.</summary>
     [Fact]
     public async Task AcquireAsync_RegistryHasEndedBetweenAnyTwoSteps_IsGivenAndOnDiskOrNeither()
     {
@@ -274,7 +277,7 @@ public sealed class UnwrittenFactTests : IDisposable
                 () => registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask(),
                 _ =>
                 {
-                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    LookAndFlush(registry);
                     halves += store.Facts.Count(fact => fact.Owner == "a") == 1 ? 1 : 0;
                     registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
                 });
@@ -285,6 +288,113 @@ public sealed class UnwrittenFactTests : IDisposable
         });
 
         halves.Should().BeGreaterThan(0, "else no half was on disk alone");
+    }
+
+    /// <summary>The same of a lease that gets another port: what a restart finds is one lease for both
+    /// protocols, there or here, or none. Without others who look nothing is on disk by
+    /// halves.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task ReportBindFailureAsync_RegistryHasEndedBetweenAnyTwoSteps_BothHalvesAreOnDiskOrNeither(int looks)
+    {
+        int halves = 0, moved = 0;
+        bool isReached = true;
+        for (int at = 1; isReached; at++)
+        {
+            TurnByTurn store = new();
+            PortRegistryOptions options = new() { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, MaxOwners = 64 };
+            PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortLease lease = await registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask().WaitAsync(Deadline.Default);
+            long epoch = lease.Epoch;
+            bool isOver = false;
+            int steps = 0;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    for (int look = 0; look < looks; look++)
+                    {
+                        LookAndFlush(registry);
+                    }
+
+                    halves += store.Facts.Count(fact => fact.Epoch > epoch && fact.State == PortState.Reserved) == 1 ? 1 : 0;
+                    isOver = store.Facts.Any(fact => fact.Epoch == epoch && fact.State == PortState.Cooling);
+                    registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                }
+            };
+            Task reporting = lease.ReportBindFailureAsync().AsTask();
+            Hook.Reached = null;
+            bool isMoved = await Task.WhenAny(reporting).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
+            moved += isMoved ? 1 : 0;
+            await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
+
+            PortFactSet standing = new();
+            store.Facts.ForEach(standing.Apply);
+            string told = string.Join(", ", store.Facts.Where(fact => fact.Owner == "a").Select(fact => $"{fact.Protocol} {fact.Port} {fact.Epoch} {fact.State}"));
+            long[] left = [.. ((PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp]).Select(protocol => standing.Claims.Where(fact => fact.Protocol == protocol && fact.State == PortState.Reserved).Max(fact => (long?)fact.Epoch) ?? 0)];
+            left[0].Should().Be(left[1], "step {0}: {1}", at, told);
+            (left[0] > epoch).Should().Be(isMoved, "step {0}: {1}; {2}", at, told, reporting.Exception);
+            left[0].Should().BeGreaterThan(isOver && !isMoved ? -1 : 0, "step {0}: nothing of it is over on disk: {1}", at, told);
+            store.Facts.Should().NotContain(fact => looks == 0 && fact.State == PortState.Reserved && fact.Group != fact.Epoch, "one line holds both");
+        }
+
+        moved.Should().BeGreaterThan(0);
+        (halves > 0).Should().Be(looks > 0);
+    }
+
+    /// <summary>A process registers by half of a lease that is on disk, and the other half does not come
+    /// there.</summary>
+    [Fact]
+    public async Task AcquireAsync_HalfIsRegisteredAndTheOtherOneFails_ItsPlaceholderStays()
+    {
+        int registered = 0, port = PortBlock.TakeOne();
+        bool isReached = true;
+        for (int at = 1; isReached; at++)
+        {
+            FakePortStore store = new();
+            PortRegistryOptions options = new() { Ports = port.ToString(CultureInfo.InvariantCulture), Strategy = PortRegistryOptions.AllocatorPicks, Guard = PortGuardMode.WhileAlive, ReuseDelay = TimeSpan.Zero, MaxOwners = 64 };
+            await using PortRegistry registry = await PortRegistry.OpenAsync(options, store);
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            int steps = 0;
+            isReached = false;
+            Hook.Reached = step =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    LookAndFlush(registry);
+                    if (Written(store).Count(fact => fact.Owner == "a") == 1)
+                    {
+                        registered++;
+                        Task.Run(() => session.RegisterAsync(new PortClaimRequest("a", port)).AsTask()).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                        store.Fail();
+                    }
+                }
+            };
+            Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).AsTask();
+            Hook.Reached = null;
+            await Task.WhenAny(acquiring).WaitAsync(Deadline.Default);
+            store.Heal();
+
+            Audit.Lie(registry).Should().BeNull("step {0}: {1}", at, acquiring.Exception);
+        }
+
+        registered.Should().BeGreaterThan(0);
+    }
+
+    /// <summary>A process that asks for the owner brings what is pending there as far as it
+    /// comes.</summary>
+    private static void LookAndFlush(PortRegistry registry)
+    {
+        registry.Parts.Table.Look(registry.Parts.Table.Key(PortProtocol.Tcp, "a"), registry.Parts.NowMs);
+        registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
     }
 
     [Theory]

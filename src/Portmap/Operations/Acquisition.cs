@@ -282,6 +282,12 @@ internal struct Acquisition : IOperation
 
     private readonly Publication Publish(long now, out ClaimView standing)
     {
+        if (_hunt.Both && _parts.Table.Confirms)
+        {
+            Publication pushed = Push(now, out standing);
+            return pushed == Publication.Done ? Finish(now) : pushed;   // once both are in their place their facts come to the disk together
+        }
+
         bool unlessServed = _hunt.Request.UnlessServed;
         Publication published = _parts.Table.Publish(_hunt.Claim!, _hunt.Owner, unlessServed, now, out standing);
         return published is Publication.Done or Publication.Pending && _hunt.Both

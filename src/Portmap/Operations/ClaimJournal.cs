@@ -217,7 +217,8 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     }
 
     /// <summary>Of a lease for both protocols one half may be on disk, and the fact of the other one
-    /// comes too late: nobody is given that lease.</summary>
+    /// was withdrawn or comes too late: nobody is given that lease, and one that was to move
+    /// stays.</summary>
     PortFact? IFactOutcome.Sealed()
     {
         if (!Confirms)
@@ -228,9 +229,9 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         List<ClaimView> withdrawn = [];
         foreach (OwnerView owner in _parts.Table.Owners())
         {
-            if (owner.Top is { IsLease: true } half && OtherHalf(half) is { } other)
+            if ((ILease.Of(new ClaimView(owner.Top)) ?? ILease.Of(owner.Lease)) is { Claim.IsLease: true, Twin.IsLease: true } lease)
             {
-                withdrawn.AddRange(_parts.Table.Facts.WithdrawIfAlone(half, other));
+                withdrawn.AddRange(_parts.Table.Facts.WithdrawAlone(lease.Owner, lease));
             }
         }
 
@@ -297,12 +298,6 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     private PortFact? FactAgain(ClaimView claim) =>
         !claim.IsNone && claim.Now() is { Stage: ClaimStage.Bound or ClaimStage.Reserved } now ? FactOf(now, _parts.NowMs, isAgain: true) : null;
-
-    private static PortClaim? OtherHalf(PortClaim half) =>
-        ILease.Of(new ClaimView(half)) is not { Twin: { } twin } lease ? null
-        : ReferenceEquals(lease.Claim, half) ? twin
-        : ReferenceEquals(twin, half) ? lease.Claim
-        : null;
 
     private PortFact? EndOf(ClaimView[] withdrawn)
     {

@@ -72,6 +72,12 @@ internal sealed class ClaimFacts(TableParts parts)
             return;
         }
 
+        if (word.Stage == ClaimStage.Pending && PendingTwin(claim) is { } twin)
+        {
+            QueueTogether([claim, twin]);
+            return;
+        }
+
         if (!journal.TryQueue(new ClaimView(claim, word)))
         {
             while (!word.IsQueued && !word.IsLate && !claim.TryMark(word, word.Late()))
@@ -98,6 +104,15 @@ internal sealed class ClaimFacts(TableParts parts)
         }
     }
 
+    /// <summary>The other half of a pending lease for both protocols, once it tops its owner: a daemon
+    /// that is killed between their facts would come back with one of them.</summary>
+    private PortClaim? PendingTwin(PortClaim claim)
+    {
+        PortProtocol other = claim.Protocol == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp;
+        return claim.IsLease && parts.HasUdp && parts.Index.Find(other, claim.Cell!.Owner)?.Top is { IsLease: true, Word.Stage: ClaimStage.Pending } top
+            && ReferenceEquals(top.Lease, claim.Lease) ? top : null;
+    }
+
     /// <summary>A claim that came to nothing while its fact was put into the queue: whoever ended it
     /// did not know of the fact. Who ends one in force tells its end himself, if it is to be told:
     /// that of a lease is told by the registration that used it up, of the same epoch.</summary>
@@ -109,11 +124,12 @@ internal sealed class ClaimFacts(TableParts parts)
         }
     }
 
-    /// <summary>Puts the facts of a group into the queue, to be on disk all or none.</summary>
-    public void Queue(ClaimGroup group)
+    /// <summary>Puts the facts of several into the queue, to be on disk all or none: of a group, or of
+    /// both halves of a lease for both protocols.</summary>
+    public void QueueTogether(ReadOnlySpan<PortClaim> members)
     {
         bool isQueued = true;
-        foreach (PortClaim member in group.Members)
+        foreach (PortClaim member in members)
         {
             isQueued &= member.Word.IsQueued;
         }
@@ -123,11 +139,11 @@ internal sealed class ClaimFacts(TableParts parts)
             return;
         }
 
-        bool isTaken = journal.TryQueue(group.Members);
-        foreach (PortClaim member in group.Members)
+        bool isTaken = journal.TryQueue(members);
+        foreach (PortClaim member in members)
         {
             ClaimWord word = member.Word;
-            while (isTaken ? word.Waits && !word.IsQueued && !member.TryMark(word, word.Queued()) : !word.IsLate && !member.TryMark(word, word.Late()))
+            while (isTaken ? word.Waits && !word.IsQueued && !member.TryMark(word, word.Queued()) : !word.IsQueued && !word.IsLate && !member.TryMark(word, word.Late()))
             {
                 word = member.Word;
             }
@@ -155,7 +171,7 @@ internal sealed class ClaimFacts(TableParts parts)
         PortClaim? claim = FindPending(fact);
         if (isClosing && claim is { IsLease: true })
         {
-            return [.. Withdraw(claim, ClaimEnd.Withdrawn), .. WithdrawOtherHalf(fact)];
+            return Withdraw(claim, ClaimEnd.Withdrawn);
         }
 
         if (claim is not null)
@@ -255,33 +271,48 @@ internal sealed class ClaimFacts(TableParts parts)
         return [];
     }
 
-    /// <summary>The half of a lease for both protocols that came to the disk before the other one was
-    /// withdrawn: whoever asked for it would tell the store too late.</summary>
-    private ClaimView[] WithdrawOtherHalf(in FactKey fact)
+    /// <summary>Once nothing comes to the disk any more: of a lease for both protocols that is there by
+    /// halves the one that is alone is withdrawn. Of one that was to move that is the half on the new
+    /// port, so that both are on the old one; unless a half of that is over on disk already: then the
+    /// other is alone, too.</summary>
+    /// <param name="owner">Its owner.</param>
+    /// <param name="lease">The lease, which no process has used a half of, as far as it was
+    /// told.</param>
+    /// <returns>The claims whose ends have to be written.</returns>
+    public List<ClaimView> WithdrawAlone(string owner, object lease)
     {
-        PortProtocol other = fact.Protocol == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp;
-        return parts.HasUdp && parts.Index.Find(other, fact.Owner)?.Top is { IsLease: true } half && half.Epoch == fact.Epoch ? WithdrawHalf(half) : [];
+        List<ClaimView> ends = [];
+        while (true)
+        {
+            PortClaim? tcp = OnDisk(PortProtocol.Tcp, owner, lease), udp = OnDisk(PortProtocol.Udp, owner, lease);
+            if (tcp?.Origin == udp?.Origin || (tcp is null || udp?.Origin > tcp.Origin ? udp : tcp) is not { IsLease: true } alone)
+            {
+                return ends;
+            }
+
+            alone.TryEnd(ClaimEnd.Withdrawn, parts.Clock.NowMs);   // it may have ended just now, too late to be told
+            ClaimWord end = alone.Word;
+            if (alone.TryMark(end, end.Queued()))
+            {
+                ends.Add(new ClaimView(alone, end));
+            }
+        }
     }
 
-    /// <summary>Once nothing comes to the disk any more: withdraws half of a lease for both protocols
-    /// when the other one still waits for it.</summary>
-    /// <returns>The claim whose end has to be written, if there is one.</returns>
-    public ClaimView[] WithdrawIfAlone(PortClaim half, PortClaim other) =>
-        other is { IsLease: true, Word: { Stage: ClaimStage.Pending, Waits: true } } ? WithdrawHalf(half) : [];
-
-    private ClaimView[] WithdrawHalf(PortClaim half)
+    /// <summary>The newest claim of a lease, or that took the place of one, which stands on the disk;
+    /// null when none does. One that has ended does as long as its end is in no queue.</summary>
+    private PortClaim? OnDisk(PortProtocol protocol, string owner, object lease)
     {
-        for (ClaimWord word = half.Word; word.IsLive; word = half.Word)
+        for (PortClaim? claim = parts.Index.Find(protocol, owner)?.Top; claim is not null; claim = claim.Below)
         {
-            if (half.TryEndFrom(word, ClaimEnd.Withdrawn, parts.Clock.NowMs))
+            if (ReferenceEquals(claim.Lease ?? claim.UsesUp?.Lease, lease)
+                && claim.Word is { Stage: ClaimStage.Pending, Waits: false } or { Stage: ClaimStage.Reserved or ClaimStage.Bound } or { Stage: ClaimStage.Ended, Waits: true, IsQueued: false })
             {
-                ClaimWord end = half.Word;
-                half.TryMark(end, end.Queued());
-                return [new ClaimView(half, end)];
+                return claim;
             }
         }
 
-        return [];
+        return null;
     }
 
     /// <summary>As the other one, for all of a group: the facts of its members may be on

@@ -44,7 +44,7 @@ internal sealed class GroupFinishing(TableParts parts, ClaimFacts facts, Endings
             return;
         }
 
-        facts.Queue(group);   // does nothing when they are there
+        facts.QueueTogether(group.Members);   // does nothing when they are there
         foreach (PortClaim member in group.Members)
         {
             if (member.Word.Waits)
@@ -65,7 +65,7 @@ internal sealed class GroupFinishing(TableParts parts, ClaimFacts facts, Endings
 
         if (facts.IsInBackground)
         {
-            facts.Queue(group);   // before anybody is told
+            facts.QueueTogether(group.Members);   // before anybody is told
         }
 
         foreach (PortClaim member in group.Members)

@@ -57,7 +57,8 @@ internal static class TableMutants
     [
         s_table.This("ClaimFacts.Told: what stands below one that came to nothing ends on disk", "ClaimFacts.cs", "return cell.InForceOn(claim.Port) is { IsLease: false } stands ?", "return !MUTANT && cell.InForceOn(claim.Port) is { IsLease: false } stands ?", "NothingCameOfIt"),
         s_table.This("ClaimFacts.Told: the end of what went on is outweighed", "ClaimFacts.cs", "epoch = other.Epoch;", "epoch = MUTANT ? epoch : other.Epoch;", "NothingCameOfIt"),
-        s_table.This("ClaimFacts.Written: half of a lease stays on disk", "ClaimFacts.cs", ", .. WithdrawOtherHalf(fact)];", ", .. MUTANT ? [] : WithdrawOtherHalf(fact)];", "UnwrittenFact", Interleaving),
+        s_table.This("ClaimFacts.Queue: each half of a lease comes to the disk alone", "ClaimFacts.cs", "if (word.Stage == ClaimStage.Pending && PendingTwin(claim)", "if (!MUTANT && word.Stage == ClaimStage.Pending && PendingTwin(claim)", "UnwrittenFact", Interleaving),
+        s_table.This("ClaimFacts.WithdrawAlone: of one that moves the half that stayed goes first", "ClaimFacts.cs", "tcp is null || udp?.Origin > tcp.Origin", "tcp is null || (udp is not null && (udp.Origin > tcp.Origin) != MUTANT)", "UnwrittenFact", Interleaving),
         s_table.This("Endings.TryEnd: EndBelow is left out", "Endings.cs", "EndBelow(claim, now);   // OwnerCell I3", "if (!MUTANT) { EndBelow(claim, now); }   // OwnerCell I3", "FrozenThreadTests.TryEnd", Interleaving),
         s_table.This("Endings.TryEnd: the last registration is not noted", "Endings.cs", "claim.Cell!.Remember(claim);", "if (!MUTANT) { claim.Cell!.Remember(claim); }", "EpochAgain|PortRegistryEpoch"),
         s_table.This("Endings.AfterEnd: the port never comes back", "Endings.cs", "parts.Space(claim.Protocol).Hints.Cool(claim.Port, now);", "if (!MUTANT) { parts.Space(claim.Protocol).Hints.Cool(claim.Port, now); }", "PortRegistryCooling"),
