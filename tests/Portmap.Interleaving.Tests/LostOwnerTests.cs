@@ -1,3 +1,4 @@
+using Portmap.Interleaving.Tests.Scheduling;
 using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
@@ -14,46 +15,28 @@ public sealed class LostOwnerTests : IDisposable
     [InlineData("entry of the port")]
     [InlineData("owners of the port")]
     [InlineData("lease of the owner")]
-    public async Task Lookup_AnotherEndsTheLostOwnerBetweenAnyTwoSteps_AnswersNobody(string what)
+    public Task Lookup_AnotherEndsTheLostOwnerBetweenAnyTwoSteps_AnswersNobody(string what) => EachStep.PlayAsync(async step =>
     {
-        int number = 0;
-        bool isReached = true;
-        while (isReached)
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseDelay = TimeSpan.Zero });
+        bool isOver = false;
+        using IDisposable joined = registry.UseFleet(_ => Task.FromResult<(long, Func<bool>, CancellationToken, IAsyncDisposable)>((7, () => !isOver, CancellationToken.None, Stream.Null)));
+        PortLease lease = await registry.AcquireAsync(new PortRequest("a") { Scope = PortScope.Fleet }).AsTask().WaitAsync(Deadline.Default);
+        if (what != "lease of the owner")
         {
-            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, ReuseDelay = TimeSpan.Zero });
-            bool isOver = false;
-            using IDisposable joined = registry.UseFleet(_ => Task.FromResult<(long, Func<bool>, CancellationToken, IAsyncDisposable)>((7, () => !isOver, CancellationToken.None, Stream.Null)));
-            PortLease lease = await registry.AcquireAsync(new PortRequest("a") { Scope = PortScope.Fleet }).AsTask().WaitAsync(Deadline.Default);
-            if (what != "lease of the owner")
-            {
-                registry.OpenSession(Environment.ProcessId).TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
-            }
+            registry.OpenSession(Environment.ProcessId).TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
+        }
 
-            isOver = true;
-            number++;
-            int steps = 0;
-            isReached = false;
-            Hook.Reached = _ =>
-            {
-                if (++steps == number)
-                {
-                    Hook.Reached = null;
-                    isReached = true;
-                    registry.TryGetPort("a", out int _);
-                }
-            };
-            bool isAnswered = what switch
+        isOver = true;
+        bool isAnswered = step.Interrupt(
+            () => what switch
             {
                 "port of the owner" => registry.TryGetPort("a", out int _),
                 "entry of the port" => registry.TryGetEntry(lease.Port, out PortEntry _),
                 "owners of the port" => registry.EnumerateOwners(lease.Port).Count != 0,
                 _ => registry.TryGetEntry("a", out PortEntry _),
-            };
-            Hook.Reached = null;
+            },
+            _ => registry.TryGetPort("a", out int _));
 
-            isAnswered.Should().BeFalse("step {0}: it was lost before", number);
-        }
-
-        number.Should().BeGreaterThan(3, "otherwise the steps are not seen");
-    }
+        isAnswered.Should().BeFalse("step {0}: it was lost before", step.Number);
+    });
 }
