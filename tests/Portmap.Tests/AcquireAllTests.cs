@@ -181,6 +181,42 @@ public class AcquireAllTests
         leases!.Select(lease => lease.Port).Should().Equal(20001, 20000);
     }
 
+    [Theory]
+    [InlineData(PortReuse.Prefer)]
+    [InlineData(PortReuse.Require)]
+    public async Task TryAcquireAll_APortThatIsRememberedAmongOthers_IsNotGivenAwayWithinTheAsk(PortReuse reuse)
+    {
+        await using Scene scene = new("20000-20001", options => (options.Order, options.Reuse) = (PortOrder.LowestFree, reuse));
+        HadLast(scene, "b", 20_000);
+
+        scene.Registry.TryAcquireAll(["a", "b"], contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases!.Select(lease => lease.Port).Should().Equal(20_001, 20_000);
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_APortThatIsRequiredAmongRequestsOfFewerPorts_IsNotGivenAwayWithinTheAsk()
+    {
+        await using Scene scene = new(configure: options => options.Order = PortOrder.LowestFree);
+        PortRequest[] requests = [new("few") { Ports = "20000-20001" }, new("a") { Reuse = PortReuse.Require, Previous = 20_000 }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases!.Select(lease => lease.Port).Should().Equal(20_001, 20_000);
+    }
+
+    [Fact]
+    public async Task TryAcquireAll_ThePortOfARequestOfFewerIsPreferredByAnother_IsNotLeftWithoutOne()
+    {
+        await using Scene scene = new();
+        PortRequest[] requests = [new("a") { Reuse = PortReuse.Prefer, Previous = 20_000 }, new("one") { Ports = "20000" }];
+
+        scene.Registry.TryAcquireAll(requests, contiguous: false, out IReadOnlyList<PortLease>? leases, out PortRefusal? refusal).Should().BeTrue(refusal?.Message);
+
+        leases![0].Port.Should().BeGreaterThan(20_000, "another one will do for it");
+        leases[1].Port.Should().Be(20_000);
+    }
+
     [Fact]
     public async Task TryAcquireAll_ARequestOfFewerPortsAmongOthers_IsNotLeftWithoutOne()
     {
@@ -218,6 +254,21 @@ public class AcquireAllTests
         scene.Registry.Snapshot().Entries.Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task TryAcquireAll_ARememberedNumberRequiredByAnother_IsInvalidPortAndSaysWhoElseRequiresIt(bool isNamedFirst)
+    {
+        await using Scene scene = new(configure: options => options.Reuse = PortReuse.Require);
+        HadLast(scene, "b", 20_003);
+        PortRequest[] requests = [new("a") { Previous = 20_003 }, "b"];
+
+        scene.Registry.TryAcquireAll(isNamedFirst ? requests : [requests[1], requests[0]], contiguous: false, out _, out PortRefusal? refusal).Should().BeFalse();
+
+        refusal.ShouldExplain(PortRefusalReason.InvalidPort, "Request 2 of 2", isNamedFirst ? "b requires" : "a requires", 20_003, isNamedFirst ? "a requires" : "b requires");
+        scene.Registry.Snapshot().Entries.Should().BeEmpty();
+    }
+
     [Fact]
     public async Task TryAcquireAll_OneNumberRequiredForTcpAndForUdp_IsGivenToBoth()
     {
@@ -252,6 +303,14 @@ public class AcquireAllTests
         (await updates.MoveNextAsync().AsTask().Within()).Should().BeTrue();
 
         updates.Current.Changes.Select(change => (change.Kind, change.Entry.Epoch)).Should().Equal(leases!.Select(lease => (PortChangeKind.Acquired, (long?)lease.Epoch)));
+    }
+
+    /// <summary>An owner had a port, which is cooled.</summary>
+    private static void HadLast(Scene scene, string owner, int port)
+    {
+        scene.Here.Register(owner, port);
+        scene.Here.Release(owner);
+        scene.Clock.Advance(scene.Options.ReuseDelay);
     }
 
     private sealed class Throws : IPortAllocationStrategy

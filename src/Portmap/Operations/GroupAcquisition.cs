@@ -42,10 +42,10 @@ internal struct GroupAcquisition : IOperation
         {
             _order = [.. Enumerable.Range(0, members.Length)];
             // Who has less to choose from comes first, so that none is given away within the ask: a
-            // number that is asked for before one that is picked, few ports before many, both
-            // protocols before one.
-            PortRegistrySettings settings = parts.Settings;
-            long[] ranks = Array.ConvertAll(members, member => Rank(member.Hunt, settings));
+            // number without which it is refused before all others, few ports before many, both
+            // protocols before one, a number that is preferred before one that is picked.
+            long now = parts.NowMs;
+            long[] ranks = Array.ConvertAll(members, member => Rank(ref member.Hunt, now));
             Array.Sort(ranks, _order);
         }
     }
@@ -79,7 +79,7 @@ internal struct GroupAcquisition : IOperation
                 ?? ((request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner))) || (request.Protocol != PortProtocol.Tcp && !owners.Add((true, request.Owner)))
                     ? GroupRefusals.TwiceInOneAsk(request)
                     : null)
-                ?? (contiguous ? null : RequiredTwice(request, request.Reuse ?? parts.Settings.Reuse, required));
+                ?? (contiguous ? null : RequiredTwice(parts, request, required));
             if (refusal is not null)
             {
                 return refusal.Of(i, requests.Length);
@@ -99,13 +99,19 @@ internal struct GroupAcquisition : IOperation
         return null;
     }
 
-    private static long Rank(in PortHunt hunt, PortRegistrySettings settings) =>
-        (-(long)(hunt.Request.Reuse ?? settings.Reuse) << 32) + (2 * hunt.Pool.Count) + (hunt.Both ? 0 : 1);
+    /// <param name="hunt">A copy: what it recalls here is forgotten.</param>
+    /// <param name="now">The time.</param>
+    private static long Rank(ref PortHunt hunt, long now)
+    {
+        int wanted = hunt.Wanted(now, out bool isRequired);
+        return (isRequired ? 0 : 1L << 32) + (4 * hunt.Pool.Count) + (hunt.Both ? 0 : 2) + (wanted != 0 ? 0 : 1);
+    }
 
     /// <summary>A number is given to one owner: in a row it is told by its place.</summary>
-    private static PortRefusal? RequiredTwice(PortRequest request, PortReuse reuse, Dictionary<(bool IsUdp, int Port), string> required)
+    private static PortRefusal? RequiredTwice(RegistryParts parts, PortRequest request, Dictionary<(bool IsUdp, int Port), string> required)
     {
-        if (reuse != PortReuse.Require || request.PreviousPort is not (> 0 and int port))
+        int port = Required(parts, request);
+        if (port == 0)
         {
             return null;
         }
@@ -115,11 +121,29 @@ internal struct GroupAcquisition : IOperation
             bool asks = isUdp ? request.Protocol != PortProtocol.Tcp : request.Protocol != PortProtocol.Udp;
             if (asks && !required.TryAdd((isUdp, port), request.Owner))
             {
-                return GroupRefusals.RequiredTwice(request, required[(isUdp, port)]);
+                return GroupRefusals.RequiredTwice(request with { Previous = port }, required[(isUdp, port)]);
             }
         }
 
         return null;
+    }
+
+    /// <summary>The number without which a request is refused, by its own word or as the one that
+    /// the registry remembers; or 0.</summary>
+    private static int Required(RegistryParts parts, PortRequest request)
+    {
+        if ((request.Reuse ?? parts.Settings.Reuse) != PortReuse.Require)
+        {
+            return 0;
+        }
+
+        if (request.PreviousPort != 0)
+        {
+            return request.PreviousPort;
+        }
+
+        int last = parts.Table.Memory.LastPort(parts.Table.Key(request.Protocol == PortProtocol.Udp ? PortProtocol.Udp : PortProtocol.Tcp, request.Owner));
+        return last != 0 && parts.HandsOut(last, request) ? last : 0;
     }
 
     /// <summary>Acquires at once, on a registry that does not confirm.</summary>

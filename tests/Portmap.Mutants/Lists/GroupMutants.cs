@@ -20,8 +20,11 @@ internal static class GroupMutants
         s_operations.This("GroupAcquisition.TryMake: an owner twice in one ask", "GroupAcquisition.cs", "(request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner)))", "(!MUTANT && request.Protocol != PortProtocol.Udp && !owners.Add((false, request.Owner)))", "AcquireAllTests"),
         s_operations.This("GroupAcquisition.TryMake: any number of requests", "GroupAcquisition.cs", "if (requests.Length > MaxRequests)", "if (!MUTANT && requests.Length > MaxRequests)", "AcquireAllTests"),
         s_operations.This("GroupAcquisition: a number that is required is given away within the ask", "GroupAcquisition.cs", "Array.Sort(ranks, _order);", "if (!MUTANT) { Array.Sort(ranks, _order); }", "AcquireAllTests"),
-        s_operations.This("GroupAcquisition.Rank: who may have any port comes first", "GroupAcquisition.cs", "(2 * hunt.Pool.Count)", "(2 * (MUTANT ? 0 : hunt.Pool.Count))", "AcquireAllTests"),
-        s_operations.This("GroupAcquisition.Rank: one protocol comes first", "GroupAcquisition.cs", "(hunt.Both ? 0 : 1)", "(hunt.Both || MUTANT ? 0 : 1)", "AcquireAllTests"),
+        s_operations.This("GroupAcquisition.Rank: who may have any port comes first", "GroupAcquisition.cs", "(4 * hunt.Pool.Count)", "(4 * (MUTANT ? 0 : hunt.Pool.Count))", "AcquireAllTests"),
+        s_operations.This("GroupAcquisition.Rank: one protocol comes first", "GroupAcquisition.cs", "(hunt.Both ? 0 : 2)", "(hunt.Both || MUTANT ? 0 : 2)", "AcquireAllTests"),
+        s_operations.This("GroupAcquisition.Rank: few ports come before a number that is required", "GroupAcquisition.cs", "(isRequired ? 0 : 1L << 32)", "(isRequired || MUTANT ? 0 : 1L << 32)", "AcquireAllTests"),
+        s_operations.This("GroupAcquisition.Rank: a number that is remembered is given away within the ask", "GroupAcquisition.cs", "(wanted != 0 ? 0 : 1)", "(wanted != 0 || MUTANT ? 0 : 1)", "AcquireAllTests"),
+        s_operations.This("GroupAcquisition.Required: a number that is remembered is not required", "GroupAcquisition.cs", "return last != 0 && parts.HandsOut(last, request) ? last : 0;", "return last != 0 && !MUTANT && parts.HandsOut(last, request) ? last : 0;", "AcquireAllTests"),
         s_operations.This("GroupAcquisition.TryMake: one number is required twice", "GroupAcquisition.cs", "?? (contiguous ? null :", "?? (contiguous || MUTANT ? null :", "AcquireAllTests"),
         s_operations.This("GroupAcquisition.PushOrUndo: what was refused stays half taken", "GroupAcquisition.cs", "Undo(now);   // whatever failed there", "if (!MUTANT) { Undo(now); }   // whatever failed there", "AcquireAllTests"),
     ];
