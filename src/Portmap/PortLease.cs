@@ -75,7 +75,7 @@ public sealed partial class PortLease
     /// When the lease ends unless a process registers or it is extended; it ends at the first pass
     /// of the registry after that. Means nothing once it is not open.
     /// </summary>
-    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_registry.Parts, new ClaimView(Claim)));
+    public DateTimeOffset ExpiresAt => _registry.Parts.Clock.ToUtc(LeaseTimes.EndsAtMs(_registry.Parts, Extension.OpenHalf(this)));
 
     internal PortRequest Request => new(Owner)
     {

@@ -214,6 +214,22 @@ public class PortBindFailureTests
     }
 
     [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task ReportBindFailureAsync_HalfOfTheLeaseIsUsed_SaysThatBothCannotMove(PortProtocol used)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp });
+        scene.Here.Register("b1", lease.Port, lease.Epoch, used);
+
+        (await lease.ReportBindFailureAsync().RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1", lease.Port, "Release the lease");
+
+        await lease.ReleaseAsync().AsTask().Within();
+        scene.Acquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp });
+        (await lease.ReportBindFailureAsync().RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "has ended");
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(65536)]
     public async Task ReportBindFailureAsync_NotAPort_IsInvalidPort(int port)

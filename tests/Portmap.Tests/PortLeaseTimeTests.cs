@@ -81,6 +81,32 @@ public class PortLeaseTimeTests
         await lease.WhenBound.RefusalAsync();
     }
 
+    [Theory]
+    [InlineData(PortProtocol.Tcp, false)]
+    [InlineData(PortProtocol.Udp, false)]
+    [InlineData(PortProtocol.Tcp, true)]
+    [InlineData(PortProtocol.Udp, true)]
+    public async Task ExtendAsync_HalfOfTheLeaseIsUsed_TheOtherHalfLivesThatLongAndNoLonger(PortProtocol used, bool overASession)
+    {
+        await using Scene scene = new();
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp, LeaseTimeout = TimeSpan.FromSeconds(20) });
+        PortProtocol other = used == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp;
+        int port = lease.Port;
+        scene.Clock.Advance(TimeSpan.FromSeconds(10));
+        scene.Here.Register("b1", port, lease.Epoch, used);
+        lease.ExpiresAt.Should().Be(scene.Clock.GetUtcNow() + TimeSpan.FromSeconds(10), "the other half has this time left");
+
+        await (overASession ? scene.Here.ExtendAsync(new PortClaimRequest("b1") { Protocol = other }, TimeSpan.FromSeconds(100)).AsTask() : lease.ExtendAsync(TimeSpan.FromSeconds(100)).AsTask()).Within();
+
+        lease.ExpiresAt.Should().Be(scene.Clock.GetUtcNow() + TimeSpan.FromSeconds(100));
+        scene.Clock.Advance(TimeSpan.FromSeconds(99));
+        scene.StateOf(port, other).Should().Be(PortState.Reserved);
+        lease.WhenBound.IsCompleted.Should().BeFalse();
+        scene.Clock.Advance(2 * s_pass);
+        (await lease.WhenBound.RefusalAsync()).Reason.Should().Be(PortRefusalReason.LeaseEnded);
+        (await lease.ExtendAsync(s_pass).RefusalAsync()).ShouldExplain(PortRefusalReason.LeaseEnded, "b1");
+    }
+
     [Fact]
     public async Task ExtendAsync_LeaseThatIsOver_IsRefused()
     {
@@ -231,6 +257,22 @@ public class PortLeaseTimeTests
 
         scene.Clock.Advance(TimeSpan.FromSeconds(62));
         await Eventually.TrueAsync(() => scene.StateOf(lease.Port) == PortState.Cooling && scene.StateOf(extended.Port) == PortState.Cooling);
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task OpenAsync_HalfOfALeaseWasUsedAndTheOtherExtended_HasWhatIsLeftOfItsTime(PortProtocol used)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync(new PortRequest("b1") { Protocol = PortProtocol.TcpAndUdp });
+        await scene.Here.RegisterAsync(new PortClaimRequest("b1", lease.Port) { Epoch = lease.Epoch, Protocol = used }).AsTask().Within();
+        await lease.ExtendAsync(TimeSpan.FromMinutes(10)).AsTask().Within();
+
+        await scene.KillAndOpenAsync(TimeSpan.FromMinutes(9));
+
+        scene.Registry.TryGetEntry(lease.Port, out PortEntry half, used == PortProtocol.Tcp ? PortProtocol.Udp : PortProtocol.Tcp).Should().BeTrue();
+        half.State.Should().Be(PortState.Reserved);
     }
 
     [Fact]

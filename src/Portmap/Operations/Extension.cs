@@ -8,7 +8,7 @@ namespace Portmap.Operations;
 ///   1. find the lease           by the object, or by what its owner has
 ///   2. hold it against the caller's right
 ///   3. give it the time         one CAS, unless its time is closed (LeaseTimes)
-///   4. find its claim           once nothing is pending: it may go on with another port
+///   4. find its claims          once nothing is pending: it may go on with another port, or one half of it may be used up
 ///   5. write its fact again     of two facts of one epoch the one that lasts longer stands
 /// </code>
 /// </remarks>
@@ -25,9 +25,11 @@ internal static class Extension
         parts.LoseIfOver(lease.Owner);
         parts.Counted(CheckTime(time, lease.Owner, lease.Protocol))?.Throw();
         ClaimView claim = new(lease.Claim);
-        while (!IsOpen(claim) && await MovedLease.FollowAsync(parts, lease, claim.Claim!).ConfigureAwait(false))
+        for (PortClaim? said = null; !IsOpen(claim) && !ReferenceEquals(said, lease.Claim);)
         {
-            claim = new(lease.Claim);
+            said = lease.Claim;
+            await MovedLease.FollowAsync(parts, lease, said).ConfigureAwait(false);
+            claim = OpenHalf(lease);
         }
 
         if (!IsOpen(claim) || !LeaseTimes.TryExtend(lease, parts.NowMs + (long)time.TotalMilliseconds))
@@ -41,14 +43,14 @@ internal static class Extension
         }
 
         // Its claim may be another one by now, on another port, whose fact does not know of the time;
-        // or it has ended in another way.
-        ClaimView open = await MovedLease.FindOpenAsync(parts, lease, claim.Protocol).ConfigureAwait(false);
-        if (open.IsNone)
+        // or one half is used up, and the other waits; or it has ended in another way.
+        ClaimView open = await MovedLease.FindOpenAsync(parts, lease, lease.Claim.Protocol).ConfigureAwait(false);
+        ClaimView twin = lease.Twin is { } its ? await MovedLease.FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
+        if (open.IsNone && twin.IsNone)
         {
             parts.Counted(Refusals.LeaseOver(lease)).Throw();
         }
 
-        ClaimView twin = lease.Twin is { } its ? await MovedLease.FindOpenAsync(parts, lease, its.Protocol).ConfigureAwait(false) : default;
         if (parts.Journal is not { } journal)
         {
             return;
@@ -89,6 +91,14 @@ internal static class Extension
 
         await RunAsync(parts, lease, time).ConfigureAwait(false);
         return lease;
+    }
+
+    /// <summary>The claim by which a lease is open: the second half where the first is used up and
+    /// the second waits.</summary>
+    public static ClaimView OpenHalf(ILease lease)
+    {
+        ClaimView first = new(lease.Claim);
+        return !IsOpen(first) && lease.Twin is { } twin && IsOpen(new(twin)) ? new(twin) : first;
     }
 
     private static bool IsOpen(ClaimView claim) => claim is { IsLease: true, Stage: ClaimStage.Pending or ClaimStage.Reserved };

@@ -80,7 +80,9 @@ internal sealed class Healing(RegistryParts parts)
 
         if (!failed.IsLease || !isOpen || failedTwin is { IsLease: false })
         {
-            parts.Counted(Refusals.LeaseOver(lease)).Throw();   // of a lease for both protocols neither half may be registered: both would have to move
+            // Of a lease for both protocols neither half may be registered: both would have to move.
+            bool isHalfUsed = lease.IsOpen && failedTwin is not null && failed.IsLease != failedTwin.IsLease;
+            parts.Counted(isHalfUsed ? Refusals.HalfUsed(lease) : Refusals.LeaseOver(lease)).Throw();
         }
 
         if (failed.Port != 0 && failed.Port != port)

@@ -254,6 +254,11 @@ internal static class Refusals
     public static PortRefusal LeaseOver(ILease lease) =>
         new(PortRefusalReason.LeaseEnded, () => Text($"The lease {lease.Epoch} of {lease.Owner} has ended. Acquire again."), lease.Owner, lease.Port, lease.Protocol);
 
+    /// <summary>A lease for both protocols cannot move: a process has registered one half of
+    /// it.</summary>
+    public static PortRefusal HalfUsed(ILease lease) =>
+        new(PortRefusalReason.LeaseEnded, () => Text($"One half of the lease of {lease.Owner} is registered on port {lease.Port}, so both cannot get another one. Release the lease and acquire again, or register the other half too."), lease.Owner, lease.Port, lease.Protocol);
+
     public static PortRefusal Taken(ILease lease, ClaimView claim, ClaimView winner) =>
         new(
             PortRefusalReason.Taken,
