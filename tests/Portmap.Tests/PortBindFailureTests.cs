@@ -215,6 +215,27 @@ public class PortBindFailureTests
 
     [Theory]
     [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task ReportBindFailureAsync_OfAPortThatTheWorkerPickedAndAnswerWasLost_RepeatGetsTheSameAnswer(PortProtocol protocol)
+    {
+        await using Scene scene = new(configure: options => (options.Strategy, options.BindAttempts) = (PortRegistryOptions.ProcessBinds, 3));
+        PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = protocol });
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 20003) { Protocol = protocol }).Within();
+        long given = lease.Epoch;
+
+        for (int i = 0; i < 5; i++)
+        {
+            PortLease answer = await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 20003) { Protocol = protocol }).Within();
+            answer.Epoch.Should().Be(given, "it is the same failure");
+        }
+
+        await scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", 20004) { Protocol = protocol }).Within();
+        lease.Epoch.Should().BeGreaterThan(given, "another port is another failure");
+        lease.IsOpen.Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
     [InlineData(PortProtocol.Udp)]
     public async Task ReportBindFailureAsync_HalfOfTheLeaseIsUsed_SaysThatBothCannotMove(PortProtocol used)
     {

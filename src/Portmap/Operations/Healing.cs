@@ -29,7 +29,8 @@ internal sealed class Healing(RegistryParts parts)
         OwnerKey owner = parts.Table.Key(first, request.Owner);
         long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
-        bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch || (epoch == 0 && (has.Lease.Port == port || has.Lease.Port == 0)));
+        bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch
+            || (epoch == 0 && (has.Lease.Port == port || (has.Lease.Port == 0 && !ILease.Of(has.Lease)!.HasTried(port, 0)))));
         if (has.Lease.Lease is not ILease lease || !(isCurrent || lease.HasTried(port, epoch)))
         {
             if (parts.Fence.IsOver(request.Owner, epoch))
