@@ -164,7 +164,7 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     public PortSession OpenSession(int? processId)
     {
         int process = Checked(processId);
-        uint? user = Parts.Settings.Host is null ? ProcessUser.Of(process) : null;
+        uint? user = Parts.Settings.Host is null ? ProcessUser.Of(process) : null;   // which takes no descriptor
         return new PortSession(this, new SessionHolder(Parts.Sessions, process, user) { IsVouchedFor = user is null });
     }
 

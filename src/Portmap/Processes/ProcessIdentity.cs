@@ -31,6 +31,9 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     /// <remarks>It cannot be asked of a /proc that is not there.</remarks>
     public static bool IsProcOurs { get; } = !OperatingSystem.IsLinux() || ReadSelf() == Environment.ProcessId;
 
+    /// <summary>This process; read once, so that no want of descriptors hides it.</summary>
+    public static ProcessIdentity Own { get; } = Of(Environment.ProcessId, out _);
+
     public bool IsKnown => StartTime != 0;
 
     /// <summary>
@@ -54,7 +57,7 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
     /// <summary>
     /// Whether this very process lives: dead is gone for the kernel, another start time, state X,
     /// or Z with one thread. One that cannot be looked at, because descriptors ran out or /proc is
-    /// hidden, is believed to live.
+    /// hidden, is believed to live as long as its number is there.
     /// </summary>
     public bool IsAlive() => Id <= 0 || Look(Id, out long start) switch
     {
@@ -84,7 +87,7 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return MeansDead(exception) && !Posix.IsThere(processId) ? Sight.Dead : Sight.Hidden;
+            return !Posix.IsThere(processId) ? Sight.Dead : Sight.Hidden;
         }
     }
 

@@ -13,7 +13,9 @@ namespace Portmap.Processes;
 /// shows, and another process that is given the same number, in the same clock tick even, is not
 /// taken for this one. Without one (Linux before 5.3, a filter on system calls, more processes than
 /// <see cref="DeathWatch"/> has places) the identity is all there is. So it is at first for a
-/// process read from the store, which the first pass gets a descriptor of.
+/// process read from the store, which the first pass gets a descriptor of. And of one that was
+/// opened while this process had no descriptor left there is only the number, until a pass gets
+/// both.
 /// </para>
 /// <para>Immutable but for its end; any thread may use it.</para>
 /// </remarks>
@@ -38,8 +40,11 @@ internal sealed class WatchedProcess : IDisposable
 
     public ProcessIdentity Identity { get; }
 
-    /// <summary>Whether its death can be seen at all.</summary>
-    public bool CanBeSeen => Identity.IsKnown || _descriptor is not null;
+    /// <summary>Whether its death can be seen at all, be it by its number alone.</summary>
+    public bool CanBeSeen => Identity.IsKnown || _descriptor is not null || IsNumber;
+
+    /// <summary>It was there when it was opened, under a number of our own namespace.</summary>
+    private bool IsNumber => _observer is not null;
 
     /// <summary>Whether its descriptor is open.</summary>
     public bool IsHeld => _descriptor is { IsClosed: false };
@@ -84,9 +89,14 @@ internal sealed class WatchedProcess : IDisposable
             return new WatchedProcess(ProcessIdentity.Of(processId, host, out isDead), null, -1, null, host);
         }
 
-        if (processId <= 0 || processId == Environment.ProcessId || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
+        if (processId == Environment.ProcessId)
         {
-            return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);   // we ourselves live as long as this is asked
+            return new WatchedProcess(ProcessIdentity.Own, null, -1, null);   // we ourselves live as long as this is asked
+        }
+
+        if (processId <= 0 || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs)
+        {
+            return new WatchedProcess(ProcessIdentity.Of(processId, out isDead), null, -1, null);
         }
 
         int place = observer is null ? -1 : DeathWatch.Shared.TakePlace(observer);
@@ -112,7 +122,7 @@ internal sealed class WatchedProcess : IDisposable
     /// <returns>Null where it cannot be had, or the process has ended.</returns>
     public WatchedProcess? TryHold(IDeathObserver observer)
     {
-        if (_host is not null || _descriptor is not null || !Identity.IsKnown || Identity.Id == Environment.ProcessId
+        if (_host is not null || _descriptor is not null || !CanBeSeen || Identity.Id == Environment.ProcessId
             || !OperatingSystem.IsLinux() || !ProcessIdentity.IsProcOurs || !DeathWatch.Shared.HasPlace)
         {
             return null;
@@ -127,8 +137,9 @@ internal sealed class WatchedProcess : IDisposable
         }
 
         // After the descriptor was opened, as in Open: whose it is does not change any more.
-        WatchedProcess held = new(Identity, descriptor, place, observer);
-        if (Identity.IsAlive() && !held.HasExited)
+        ProcessIdentity identity = Identity.IsKnown ? Identity : ProcessIdentity.Of(Identity.Id, out _);
+        WatchedProcess held = new(identity, descriptor, place, observer);
+        if (identity.IsAlive() && !held.HasExited)
         {
             return held;
         }
@@ -172,12 +183,13 @@ internal sealed class WatchedProcess : IDisposable
 
     /// <summary>Whether another one is the same process.</summary>
     /// <remarks>
-    /// One that has ended is nobody's: its number and even its start time may be another's now.
+    /// One that has ended is nobody's: its number and even its start time may be another's now. Of
+    /// two descriptors that are open the number is enough: the start may not have been to be read.
     /// </remarks>
     public bool IsSame(WatchedProcess other) =>
         ReferenceEquals(this, other)
-        || (Identity.Id == other.Identity.Id && Identity.StartTime == other.Identity.StartTime
-            && (Identity.IsKnown || (_descriptor is not null && other._descriptor is not null)) && !HasExited && !other.HasExited);
+        || (Identity.Id == other.Identity.Id
+            && ((IsHeld && other.IsHeld) || (Identity.IsKnown && Identity.StartTime == other.Identity.StartTime)) && !HasExited && !other.HasExited);
 
     public void Dispose()
     {
