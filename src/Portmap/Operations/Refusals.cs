@@ -149,6 +149,8 @@ internal static class Refusals
                 ? Text($"The port {request.PreviousPort} that {request.Owner} requires is being taken or given back right now. Try again, or ask with Prefer or Fresh.")
                 : isCooling
                     ? Text($"The port {request.PreviousPort} that {request.Owner} requires is cooling after {holder.Owner} since {holder.Since:u}. Wait for ReuseDelay, or ask with Prefer or Fresh.")
+                : holder.State == PortState.Cooling
+                    ? Text($"The port {request.PreviousPort} that {request.Owner} requires is kept after {holder.Owner} since {holder.Since:u} and could not be taken over: somebody else is at it, or no descriptor is left to see who listens there (ulimit -n, LimitNOFILE= of systemd). Try again, or ask with Prefer or Fresh.")
                     : Text($"The port {request.PreviousPort} that {request.Owner} requires is {holder.State} for {holder.Owner}{Process(holder.ProcessId)} since {holder.Since:u}. Release it there, or ask with Prefer or Fresh."),
             request.Owner, request.PreviousPort, request.Protocol)
         { Holder = holder.Owner, HolderProcessId = holder.ProcessId, HolderEpoch = holder.Epoch };

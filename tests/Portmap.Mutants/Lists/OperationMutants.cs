@@ -125,6 +125,7 @@ internal static class OperationMutants
         s_core.This("RegistryLog.Ended: a port that could not be bound is not told of", "Diagnostics/RegistryLog.cs", "case PortChangeKind.BindFailed:", "case PortChangeKind.BindFailed when !MUTANT:", "LogTests"),
         s_operations.This("ClaimEvents.Ended: what goes on loses its placeholder", "ClaimEvents.cs", "if (!goesOn)\n        {\n            parts.Guard.Drop", "if (MUTANT || !goesOn)\n        {\n            parts.Guard.Drop", "GateTests"),
         s_operations.This("ClaimEvents.Withdrew: the placeholder stays", "ClaimEvents.cs", "parts.Guard.GiveBack(claim.Guarded);", "parts.Guard.GiveBack(MUTANT ? default : claim.Guarded);", "GateTests"),
+        s_operations.This("Refusals.InUse: a port that is kept for its owner is to be released there", "Refusals.cs", ": holder.State == PortState.Cooling\n", ": holder.State == PortState.Cooling && !MUTANT\n", "KeptWithoutDescriptors"),
         s_operations.This("InsistedPort.EndDeadHolders: the living too", "InsistedPort.cs", "is { } session && !session.CheckAlive())", "is { } session && (MUTANT || !session.CheckAlive()))", "PortRegistryReuse"),
     ];
 

@@ -31,4 +31,35 @@ public sealed class KeptWithoutDescriptorsTests
         outcome.Finding.Should().Be(GuardFinding.Busy, "the child listens, for all that is known");
         guard.Count.Should().Be(1, "it is kept for its owner");
     }
+
+    [Fact]
+    public async Task TryAcquire_ItsOwnPortIsRequiredAndNobodyCanBeSeen_NamesTheDescriptors()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(2), options => (options.Guard, options.Reuse) = (PortGuardMode.WhileAlive, PortReuse.Require));
+        PortLease lease = scene.Acquire("b1"), other = scene.Acquire("b2");
+        Die(scene, other);
+        scene.Acquire("b2").Port.Should().Be(other.Port, "and all code is loaded then");
+        Die(scene, lease);
+
+        PortRefusal refusal;
+        using (FewDescriptors few = new(more: 8))
+        {
+            few.TakeAll();
+            refusal = scene.AcquireRefused("b1");
+        }
+
+        refusal.ShouldExplain(PortRefusalReason.InUse, lease.Port, "b1", "descriptor", "Try again");
+        scene.Acquire("b1").Port.Should().Be(lease.Port, "it helps");
+    }
+
+    /// <summary>The process of a lease registers and dies, and its port is kept.</summary>
+    private static void Die(Scene scene, PortLease lease)
+    {
+        using Child child = Child.Start();
+        lease.OpenGate();
+        scene.SessionOf(child).Register(lease.Owner, lease.Port, lease.Epoch);
+        child.Kill();
+        scene.Registry.Maintain();
+        scene.StateOf(lease.Port).Should().Be(PortState.Cooling);
+    }
 }
