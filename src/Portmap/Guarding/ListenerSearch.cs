@@ -116,17 +116,18 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
                 continue;
             }
 
+            bool isShort = false;
             IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(table.SocketsOn(port).ToHashSet(), out bool isWhole);
             foreach ((int processId, List<long> held) in holders)
             {
                 if (processId != except && !family.IsAncestor(processId)
-                    && (held.Exists(sockets.Contains) || family.Includes(processId, likelyIsEnough: false)))
+                    && (held.Exists(sockets.Contains) || family.Includes(processId, likelyIsEnough: false, ref isShort)))
                 {
                     return new FoundListener(ListenerSight.Found, port, processId);
                 }
             }
 
-            nobody = isWhole ? nobody : new FoundListener(ListenerSight.Unreadable, port);
+            nobody = isWhole && !isShort ? nobody : new FoundListener(ListenerSight.Unreadable, port);
         }
 
         return nobody;
@@ -168,8 +169,9 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
                 continue;   // nothing to look at the process for
             }
 
-            HashSet<long>? sockets = ProcessSockets.Of(member);
-            uint? user = sockets is null && port != 0 ? ProcessUser.Of(member) : null;
+            bool isShort = false;
+            HashSet<long>? sockets = ProcessSockets.Of(member, ref isShort);
+            uint? user = sockets is null && !isShort && port != 0 ? ProcessUser.Of(member) : null;
             foreach (ListenTable.Listener listener in table.Listeners)
             {
                 if (port == 0 ? listener.IsConnected : listener.Port != port)
@@ -202,15 +204,17 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return new FoundListener(ListenerSight.Unseen, port);   // looked for already, which takes milliseconds
         }
 
+        bool isShort = false;
         IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(sockets, out bool isWhole);
         foreach ((int processId, _) in holders)
         {
-            if (family.Includes(processId, likelyIsEnough: true))
+            if (family.Includes(processId, likelyIsEnough: true, ref isShort))
             {
                 return new FoundListener(ListenerSight.Found, port, processId);
             }
         }
 
+        isWhole &= !isShort;
         if (holders.Count != 0 && isWhole)   // else the one it is of may be among those that were passed over
         {
             // What UDP shows of ourselves is the placeholder: it is bound, and nobody listens on
@@ -237,16 +241,17 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             return;
         }
 
+        bool isShort = false;
         IReadOnlyList<(int ProcessId, List<long> Sockets)> holders = HoldersOf(sockets, out bool isWhole);
         foreach ((int processId, List<long> held) in holders)
         {
-            if (family.Includes(processId, likelyIsEnough: false))
+            if (family.Includes(processId, likelyIsEnough: false, ref isShort))
             {
                 sockets.ExceptWith(held);
             }
         }
 
-        if (isWhole)
+        if (isWhole && !isShort)
         {
             Volatile.Write(ref _others, [.. Volatile.Read(ref _others), .. sockets]);   // of others: not looked for again
         }

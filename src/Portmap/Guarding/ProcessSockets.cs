@@ -16,8 +16,17 @@ internal static class ProcessSockets
     /// </summary>
     public static HashSet<long>? Of(int processId)
     {
+        bool isShort = false;
+        return Of(processId, ref isShort);
+    }
+
+    /// <inheritdoc cref="Of(int)"/>
+    /// <param name="processId">The process.</param>
+    /// <param name="isShort">Becomes true for want of a descriptor or of memory.</param>
+    public static HashSet<long>? Of(int processId, ref bool isShort)
+    {
         HashSet<long> inodes = [];
-        return TryVisit(processId, inode => inodes.Add(inode)) ? inodes : null;
+        return TryVisit(processId, inode => inodes.Add(inode), ref isShort) ? inodes : null;
     }
 
     /// <summary>
@@ -84,7 +93,7 @@ internal static class ProcessSockets
                     }
                 },
                 ref isShort);
-            if (held is not null && ProcessStat.TryRead(processId, out ProcessStat stat))
+            if (held is not null && ProcessStat.TryRead(processId, out ProcessStat stat, ref isShort))
             {
                 holders.Add((stat.Start, processId, held));
             }
@@ -127,7 +136,7 @@ internal static class ProcessSockets
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            isShort |= exception is IOException and not (FileNotFoundException or DirectoryNotFoundException);   // else it has gone, or is another user's
+            isShort |= ProcessStat.IsShort(exception);
             return false;
         }
     }

@@ -32,8 +32,8 @@ internal sealed class ProcessFamily
     private readonly ProcessIdentity _root;
     private readonly HashSet<int> _ancestors = [];
     private readonly int _parent;
-    private readonly string? _controlGroup;
     private readonly uint? _user;
+    private string? _controlGroup;
     private string? _mark;
     private ImmutableDictionary<int, long> _members;
     private ImmutableHashSet<string> _commands = [];
@@ -43,7 +43,6 @@ internal sealed class ProcessFamily
     {
         _root = root;
         _members = ImmutableDictionary<int, long>.Empty.Add(root.Id, root.StartTime);
-        _controlGroup = ProcessFiles.GroupOf(root.Id);
         _user = ProcessUser.Of(root.Id);
         _parent = ProcessStat.TryRead(root.Id, out ProcessStat stat) ? stat.Parent : 0;
         for (int parent = _parent, i = 0; parent > 0 && i < Deepest; i++)
@@ -52,7 +51,7 @@ internal sealed class ProcessFamily
             parent = ProcessStat.TryRead(parent, out stat) ? stat.Parent : 0;
         }
 
-        Note(root.Id);
+        NoteRoot();
     }
 
     /// <summary>The members that live, the oldest first: a master before its workers.</summary>
@@ -67,7 +66,7 @@ internal sealed class ProcessFamily
     /// <summary>Looks for new children of all members.</summary>
     public void LookAround()
     {
-        Note(_root.Id);   // a shell may have become another program
+        NoteRoot();   // a shell may have become another program
         Queue<int> toSee = new(Living());
         while (toSee.TryDequeue(out int member))
         {
@@ -88,12 +87,27 @@ internal sealed class ProcessFamily
     /// </param>
     public bool Includes(int processId, bool likelyIsEnough)
     {
+        bool isShort = false;
+        return Includes(processId, likelyIsEnough, ref isShort);
+    }
+
+    /// <inheritdoc cref="Includes(int, bool)"/>
+    /// <param name="processId">The process.</param>
+    /// <param name="likelyIsEnough">
+    /// Whether an orphan counts that has nothing of the family but user, control group and age.
+    /// </param>
+    /// <param name="isShort">Becomes true when it is not known as one of the family, and could not be
+    /// looked at for want of a descriptor or of memory.</param>
+    public bool Includes(int processId, bool likelyIsEnough, ref bool isShort)
+    {
         bool? isOne = null;
+        bool isUnread = false;
         for (int i = 0; i < MostLooks && isOne is null; i++)
         {
-            isOne = Look(processId, likelyIsEnough);
+            isOne = Look(processId, likelyIsEnough, ref isUnread);
         }
 
+        isShort |= isOne != true && isUnread;
         return isOne == true;
     }
 
@@ -101,13 +115,13 @@ internal sealed class ProcessFamily
     /// Follows the line of parents; null when one of it went meanwhile, and those below got another
     /// parent by that.
     /// </summary>
-    private bool? Look(int processId, bool likelyIsEnough)
+    private bool? Look(int processId, bool likelyIsEnough, ref bool isUnread)
     {
         List<int> line = [];
         int current = processId;
         while (line.Count < Deepest)
         {
-            if (!ProcessStat.TryRead(current, out ProcessStat stat) || !stat.IsAlive)
+            if (!ProcessStat.TryRead(current, out ProcessStat stat, ref isUnread) || !stat.IsAlive)
             {
                 return line.Count == 0 ? false : null;
             }
@@ -120,7 +134,7 @@ internal sealed class ProcessFamily
             line.Add(current);
             if (stat.Parent <= 1 || _ancestors.Contains(stat.Parent))
             {
-                return IsOrphan(current, stat, likelyIsEnough) && AddAll(line);
+                return IsOrphan(current, stat, likelyIsEnough, ref isUnread) && AddAll(line);
             }
 
             current = stat.Parent;
@@ -152,18 +166,30 @@ internal sealed class ProcessFamily
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return exception is IOException && !ProcessIdentity.MeansDead(exception);
+            return ProcessStat.IsShort(exception);
         }
     }
 
-    private bool IsOrphan(int processId, in ProcessStat stat, bool likelyIsEnough)
+    /// <param name="processId">The process.</param>
+    /// <param name="stat">What /proc says of it.</param>
+    /// <param name="likelyIsEnough">As <see cref="Includes(int, bool)"/>.</param>
+    /// <param name="isUnread">Becomes true where what tells could not be read; then it is none for
+    /// now.</param>
+    private bool IsOrphan(int processId, in ProcessStat stat, bool likelyIsEnough, ref bool isUnread)
     {
         if (stat.Start < _root.StartTime || processId == Environment.ProcessId)
         {
             return false;
         }
 
-        string? mark = MarkOf(processId);
+        bool isShort = false;
+        string? mark = MarkOf(processId, ref isShort);
+        if (isShort)
+        {
+            isUnread = true;   // it may name another lease
+            return false;
+        }
+
         if (mark is not null && _mark is not null)
         {
             return mark == _mark;
@@ -176,9 +202,11 @@ internal sealed class ProcessFamily
             return true;
         }
 
-        return stat.Parent != _parent
-            && ((ProcessFiles.CommandOf(processId) is { } command && Volatile.Read(ref _commands).Contains(command))
-                || (likelyIsEnough && _controlGroup == ProcessFiles.GroupOf(processId) && _user == ProcessUser.Of(processId)));
+        bool isOne = stat.Parent != _parent
+            && ((ProcessFiles.CommandOf(processId, ref isShort) is { } command && Volatile.Read(ref _commands).Contains(command))
+                || (likelyIsEnough && _controlGroup == ProcessFiles.GroupOf(processId, ref isShort) && _user == ProcessUser.Of(processId)));
+        isUnread |= isShort;
+        return isOne && !isShort;
     }
 
     private bool AddAll(List<int> line)
@@ -210,21 +238,31 @@ internal sealed class ProcessFamily
         return false;
     }
 
+    /// <summary>What could not be read once, for want of a descriptor, is read by the next
+    /// look.</summary>
+    private void NoteRoot()
+    {
+        bool isShort = false;
+        _controlGroup ??= ProcessFiles.GroupOf(_root.Id, ref isShort);
+        Note(_root.Id);
+    }
+
     private void Note(int processId)
     {
+        bool isShort = false;
         if (ProcessFiles.CommandOf(processId) is { } command && _commands.Count < MostMembers)
         {
             Volatile.Write(ref _commands, _commands.Add(command));
         }
 
-        _mark ??= MarkOf(processId);
+        _mark ??= MarkOf(processId, ref isShort);
     }
 
     /// <summary>The leases that an environment names, of one port or of several.</summary>
-    private static string? MarkOf(int processId)
+    private static string? MarkOf(int processId, ref bool isShort)
     {
         Dictionary<string, string> told = [];
-        foreach (string variable in ProcessFiles.EnvironmentOf(processId)?.Split('\0') ?? [])
+        foreach (string variable in ProcessFiles.EnvironmentOf(processId, ref isShort)?.Split('\0') ?? [])
         {
             int end = variable.IndexOf('=', StringComparison.Ordinal);
             if (end > 0 && variable.StartsWith(PortmapVariables.Prefix, StringComparison.Ordinal)

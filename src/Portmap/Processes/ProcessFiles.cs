@@ -50,9 +50,10 @@ internal static class ProcessFiles
     public static List<int> ChildrenOf(int processId)
     {
         List<int> children = [];
+        bool isShort = false;
         foreach (string thread in ThreadsOf(processId))
         {
-            foreach (string word in (TryReadText($"{thread}/children") ?? string.Empty).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            foreach (string word in (TryReadText($"{thread}/children", ref isShort) ?? string.Empty).Split(' ', StringSplitOptions.RemoveEmptyEntries))
             {
                 if (int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int child))
                 {
@@ -65,17 +66,34 @@ internal static class ProcessFiles
     }
 
     /// <summary>Its arguments, each ended by U+0000; null when there are none.</summary>
-    public static string? CommandOf(int processId) => Of(processId, "cmdline");
+    public static string? CommandOf(int processId)
+    {
+        bool isShort = false;
+        return CommandOf(processId, ref isShort);
+    }
+
+    /// <inheritdoc cref="CommandOf(int)"/>
+    /// <param name="processId">The process.</param>
+    /// <param name="isShort">Becomes true for want of a descriptor or of memory.</param>
+    public static string? CommandOf(int processId, ref bool isShort) => Of(processId, "cmdline", ref isShort);
 
     /// <summary>Its environment when its program began, each variable ended by U+0000.</summary>
-    public static string? EnvironmentOf(int processId) => Of(processId, "environ");
+    /// <param name="processId">The process.</param>
+    /// <param name="isShort">Becomes true for want of a descriptor or of memory.</param>
+    public static string? EnvironmentOf(int processId, ref bool isShort) => Of(processId, "environ", ref isShort);
 
-    public static string? GroupOf(int processId) => Of(processId, "cgroup");
+    /// <param name="processId">The process.</param>
+    /// <param name="isShort">Becomes true for want of a descriptor or of memory.</param>
+    public static string? GroupOf(int processId, ref bool isShort) => Of(processId, "cgroup", ref isShort);
 
     /// <summary>
     /// The name of its program as /proc/pid/comm says, to be shown; or the empty string.
     /// </summary>
-    public static string NameOf(int processId) => Of(processId, "comm", Encoding.UTF8)?.TrimEnd('\n') ?? string.Empty;
+    public static string NameOf(int processId)
+    {
+        bool isShort = false;
+        return Of(processId, "comm", ref isShort, Encoding.UTF8)?.TrimEnd('\n') ?? string.Empty;
+    }
 
     /// <summary>All processes that /proc shows.</summary>
     public static IEnumerable<int> All()
@@ -103,12 +121,12 @@ internal static class ProcessFiles
         }
     }
 
-    private static string? Of(int processId, string file, Encoding? encoding = null) =>
-        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}"), encoding) is { Length: > 0 } text
+    private static string? Of(int processId, string file, ref bool isShort, Encoding? encoding = null) =>
+        TryReadText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/{file}"), ref isShort, encoding) is { Length: > 0 } text
             ? text
             : null;
 
-    private static string? TryReadText(string path, Encoding? encoding = null)
+    private static string? TryReadText(string path, ref bool isShort, Encoding? encoding = null)
     {
         try
         {
@@ -116,6 +134,7 @@ internal static class ProcessFiles
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
+            isShort |= ProcessStat.IsShort(exception);
             return null;
         }
     }

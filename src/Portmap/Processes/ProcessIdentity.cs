@@ -91,14 +91,6 @@ internal readonly record struct ProcessIdentity(int Id, long StartTime)
         }
     }
 
-    /// <summary>
-    /// Whether a failure to read /proc/pid/stat says that /proc shows no such process: no such
-    /// file, or ESRCH when it went between the opening and the reading. Every other one (no
-    /// descriptors left, no right to look) says nothing about the process.
-    /// </summary>
-    internal static bool MeansDead(Exception exception) =>
-        exception is FileNotFoundException or DirectoryNotFoundException || exception is IOException { HResult: Errno.NoSuchProcess };
-
     private static int ReadSelf()
     {
         try

@@ -16,7 +16,7 @@ namespace Portmap.Processes;
 /// <param name="Start">Field 22: when it began, in clock ticks since boot, at least 1.</param>
 internal readonly record struct ProcessStat(char State, int Parent, int Group, int Session, int Threads, long Start)
 {
-    private const int Fields = 22;
+    private const int Fields = 22, NoSuchProcess = 3;   // ESRCH, errno(3)
 
     /// <summary>
     /// It can still serve: not X, and Z only as long as other threads than the main one go on.
@@ -32,6 +32,16 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
     /// <summary>Reads it; false when there is none, or it may not be read.</summary>
     public static bool TryRead(int processId, out ProcessStat stat)
     {
+        bool isShort = false;
+        return TryRead(processId, out stat, ref isShort);
+    }
+
+    /// <inheritdoc cref="TryRead(int, out ProcessStat)"/>
+    /// <param name="processId">The process.</param>
+    /// <param name="stat">What it says.</param>
+    /// <param name="isShort">Becomes true for want of a descriptor or of memory.</param>
+    public static bool TryRead(int processId, out ProcessStat stat, ref bool isShort)
+    {
         try
         {
             return TryReadOrThrow(processId, out stat);
@@ -39,9 +49,21 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             stat = default;
+            isShort |= IsShort(exception);
             return false;
         }
     }
+
+    /// <summary>
+    /// Whether a failure to read a file of a process says nothing about it, for want of a
+    /// descriptor or of memory: another look may tell.
+    /// </summary>
+    /// <remarks>
+    /// Else /proc shows no such process (no such file, or ESRCH when it went between the opening
+    /// and the reading), or there is no right to look.
+    /// </remarks>
+    public static bool IsShort(Exception exception) =>
+        exception is IOException { HResult: not NoSuchProcess } and not (FileNotFoundException or DirectoryNotFoundException);
 
     /// <summary>When a process began; with its id that names one process until the next
     /// boot.</summary>
@@ -63,7 +85,7 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
         }
     }
 
-    /// <summary>As <see cref="TryRead"/>; false only when it says nothing.</summary>
+    /// <summary>As <see cref="TryRead(int, out ProcessStat)"/>; false only when it says nothing.</summary>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static bool TryReadOrThrow(int processId, out ProcessStat stat)

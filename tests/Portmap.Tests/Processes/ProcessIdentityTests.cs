@@ -8,19 +8,17 @@ public sealed class ProcessIdentityTests
     private const int NoSuchProcess = 3, TooManyOpenFiles = 24;
 
     [Fact]
-    public void MeansDead_NoSuchFileOrProcess_IsTrue()
+    public void IsShort_NoSuchFileOrProcessOrNoRightToLook_IsFalse()
     {
-        ProcessIdentity.MeansDead(new FileNotFoundException()).Should().BeTrue();
-        ProcessIdentity.MeansDead(new DirectoryNotFoundException()).Should().BeTrue();
-        ProcessIdentity.MeansDead(new IOException("read", NoSuchProcess)).Should().BeTrue();
+        ProcessStat.IsShort(new FileNotFoundException()).Should().BeFalse();
+        ProcessStat.IsShort(new DirectoryNotFoundException()).Should().BeFalse();
+        ProcessStat.IsShort(new IOException("read", NoSuchProcess)).Should().BeFalse();
+        ProcessStat.IsShort(new UnauthorizedAccessException()).Should().BeFalse("another look tells no more");
     }
 
     [Fact]
-    public void MeansDead_NoDescriptorsLeftOrNoRightToLook_IsFalse()
-    {
-        ProcessIdentity.MeansDead(new IOException("open", TooManyOpenFiles)).Should().BeFalse("running out of descriptors must not end every registration");
-        ProcessIdentity.MeansDead(new UnauthorizedAccessException()).Should().BeFalse("a hidden /proc says nothing about the process");
-    }
+    public void IsShort_NoDescriptorsLeft_IsTrue() =>
+        ProcessStat.IsShort(new IOException("open", TooManyOpenFiles)).Should().BeTrue("running out of descriptors must not end every registration");
 
     [Theory]
     [InlineData("7 (brick) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0", 4711)]

@@ -85,6 +85,47 @@ public sealed class ProgramWithoutDescriptorsTests : IDisposable
         program.Family.Living().Should().BeEmpty();
     }
 
+    /// <summary>The list was read and the holder was found, and there is no descriptor left to see
+    /// where that one came from.</summary>
+    [NeedsTheory("python3")]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Find_TheHolderCannotBeLookedAt_IsTakenForNoStranger(bool asASibling)
+    {
+        int port = PortBlock.TakeOne();
+        Process root = _programs.Start(Programs.ListensAtALine, configure: Mark), listener = _programs.Start(Programs.Plain, configure: Mark, ports: port);
+        await _programs.NextAsync(root);
+        await _programs.NextAsync(listener);
+        ListenTable table = ListenTable.Read(PortProtocol.Tcp);
+        FewDescriptors? few = null;
+        ListenerSearch loaded = Search(), search = Search();
+        Find(loaded).Should().Be(new FoundListener(ListenerSight.Found, port, listener.Id), "it has the environment of the program");
+
+        FoundListener found;
+        using (few = new(more: 8))
+        {
+            found = Find(search);
+        }
+
+        few = null;
+        found.Should().Be(new FoundListener(asASibling ? ListenerSight.Unreadable : ListenerSight.Unseen, port));
+        Find(search).Should().Be(new FoundListener(ListenerSight.Found, port, listener.Id));
+
+        static void Mark(ProcessStartInfo start) => (start.Environment["PORTMAP_OWNER"], start.Environment["PORTMAP_EPOCH"]) = ("b1", "17");
+        ListenerSearch Search() => new(new ProcessFamily(ProcessIdentity.Of(root.Id, out _)), PortRegistrySettings.From(new PortRegistryOptions { Ports = $"{port}" }, KernelPorts.Unknown).Ports)
+        {
+            HoldersOf = (IReadOnlySet<long> sockets, out bool isWhole) =>
+            {
+                isWhole = true;
+                few?.TakeAll();
+                return [(listener.Id, [.. sockets])];
+            },
+        };
+        FoundListener Find(ListenerSearch by) => asASibling
+            ? by.FindSibling(PortProtocol.Tcp, port, except: root.Id, new HashSet<long>())
+            : by.Find(PortProtocol.Tcp, port, table, thorough: false);
+    }
+
     private static void LookForASibling(SessionHolder session)
     {
         session.Program!.Search.FindSibling(PortProtocol.Tcp, session.Program.Ports[0].Port, session.ProcessId, session.Program.Ports[0].Sockets);
