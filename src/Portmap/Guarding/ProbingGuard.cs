@@ -21,8 +21,10 @@ internal sealed class ProbingGuard : IPortGuard
     {
     }
 
-    /// <summary>Whether a stranger has the port, by a bind now.</summary>
-    public static bool IsInUse(PortProtocol protocol, int port) => Probe(protocol, port).Finding == GuardFinding.InUse;
+    /// <summary>Whether a stranger has the port, by a bind now; also where nobody could be
+    /// asked.</summary>
+    public static bool IsInUse(PortProtocol protocol, int port) =>
+        Probe(protocol, port) is { Finding: GuardFinding.InUse } or { Guarantee: PortGuarantee.LedgerOnly };
 
     /// <summary>
     /// Binds the port strictly; when somebody has it, a second bind tells lingering connections

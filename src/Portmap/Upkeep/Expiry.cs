@@ -20,7 +20,8 @@ internal sealed class Expiry(RegistryParts parts, long now)
     }
 
     /// <summary>Ends what was noted. A port on which somebody listens is a stranger's then, not a
-    /// cooling one.</summary>
+    /// cooling one; where that cannot be seen for want of a descriptor, the lease is left to the next
+    /// pass.</summary>
     public void End()
     {
         if (_expired is null)
@@ -34,6 +35,11 @@ internal sealed class Expiry(RegistryParts parts, long now)
         foreach (ClaimView lease in _expired)
         {
             ClaimView other = OtherHalf(lease);
+            if (IsUnseen(lease, tcp, udp) || (other.IsLease && IsUnseen(other, tcp, udp)))
+            {
+                continue;
+            }
+
             bool? isTaken = HasSomebody(lease, tcp, udp), isOtherTaken = other.IsLease ? HasSomebody(other, tcp, udp) : false;
             if (!LeaseTimes.TryClose(parts, lease, now) || !parts.Table.TryEnd(lease, ClaimEnd.Expired, now))
             {
@@ -80,9 +86,18 @@ internal sealed class Expiry(RegistryParts parts, long now)
     private static ClaimView OtherHalf(ClaimView lease) =>
         ILease.Of(lease) is { Twin: { } twin } both ? new ClaimView(ReferenceEquals(lease.Claim, twin) ? both.Claim : twin) : default;
 
-    /// <summary>Whether somebody has the port of an open lease; null where that is seen later. Behind a
-    /// gate that is closed nobody got in, and what UDP shows there is the placeholder.</summary>
+    /// <summary>Whether somebody has the port of an open lease; null where that is seen
+    /// later.</summary>
     private bool? HasSomebody(ClaimView lease, ListenTable? tcp, ListenTable? udp) =>
         tcp is not null && parts.Guard.Passed(lease.Claim!.Guarded) is not null ? null
-        : lease.Port != 0 && lease.Guarantee != PortGuarantee.Exclusive && (lease.Protocol == PortProtocol.Tcp ? tcp : udp)?.Listens(lease.Port) == true;
+        : MayHaveSomebody(lease) && TableOf(lease, tcp, udp)?.Listens(lease.Port) == true;
+
+    private static bool IsUnseen(ClaimView lease, ListenTable? tcp, ListenTable? udp) =>
+        MayHaveSomebody(lease) && TableOf(lease, tcp, udp) is { IsComplete: false, IsUnreadable: false } table && !table.Listens(lease.Port);
+
+    /// <summary>Behind a gate that is closed nobody got in, and what UDP shows there is the
+    /// placeholder.</summary>
+    private static bool MayHaveSomebody(ClaimView lease) => lease.Port != 0 && lease.Guarantee != PortGuarantee.Exclusive;
+
+    private static ListenTable? TableOf(ClaimView lease, ListenTable? tcp, ListenTable? udp) => lease.Protocol == PortProtocol.Tcp ? tcp : udp;
 }

@@ -45,6 +45,7 @@ internal static class GuardMutants
         s_guarding.This("ListenerSearch.IsBetter: the highest port", "ListenerSearch.cs", "? port < than :", "? port < than != MUTANT :", "ListenerSearchTests"),
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "!listeners.Any(CanJoin)", "(MUTANT || !listeners.Any(CanJoin))", "GuaranteeTruthTests"),
         s_guarding.This("BehindTheGate.OthersAmong: a child is a stranger", "BehindTheGate.cs", "if (Ancestry.IsDescendant(holder, processId))", "if (!MUTANT && Ancestry.IsDescendant(holder, processId))", "GuaranteeTruthTests"),
+        s_guarding.This("ProbingGuard.IsInUse: nobody could be asked, and nobody has it", "ProbingGuard.cs", "or { Guarantee: PortGuarantee.LedgerOnly };", "|| (!MUTANT && Probe(protocol, port).Guarantee == PortGuarantee.LedgerOnly);", "KeptWithoutDescriptors"),
         s_guarding.This("ProbingGuard.Judge: nobody could be asked, and it says probed", "ProbingGuard.cs", "_ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),", "_ => new(GuardFinding.Free, MUTANT ? PortGuarantee.ProbedOnly : PortGuarantee.LedgerOnly),", "ProbingGuardTests"),
     ];
 
@@ -83,7 +84,8 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Upkeep =>
     [
         s_upkeep.This("Expiry.Look: a lease never runs out", "Expiry.cs", "now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "!MUTANT && now >= LeaseTimes.EndsAtMs(parts, owner.Lease)", "PortLeaseTests|ClockTests"),
-        s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "lease.Port != 0 && lease.Guarantee", "!MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
+        s_upkeep.This("Expiry.End: somebody listens, and the port cools", "Expiry.cs", "=> lease.Port != 0 && lease.Guarantee", "=> !MUTANT && lease.Port != 0 && lease.Guarantee", "StrangerTests"),
+        s_upkeep.This("Expiry.End: nobody could look, and the port cools", "Expiry.cs", "if (IsUnseen(lease, tcp, udp) ||", "if (!MUTANT && IsUnseen(lease, tcp, udp) ||", "ExpiryWithoutDescriptors"),
         s_upkeep.This("LivenessPass.Run: a pass that hangs stops all others", "LivenessPass.cs", "if ((other != 0 && mine - other < _interval)", "if ((other != 0 && (MUTANT || mine - other < _interval))", "FrozenThreadTests.Maintain", "Portmap.Interleaving.Tests"),
         s_upkeep.This("AddressReview.Look: each look at a shared port is a line", "AddressReview.cs", "parts.Log.FoundShared(claim.Protocol, claim.Port, shared);", "if (MUTANT) { parts.Log.Found(shared); } else { parts.Log.FoundShared(claim.Protocol, claim.Port, shared); }", "GuaranteeTruthTests.Register_AgainAndAgain"),
         s_upkeep.This("Expiry.MarkPassed: who has a passed socket is not looked at", "Expiry.cs", "(_passed ??= []).Add(ended);", "if (!MUTANT) { (_passed ??= []).Add(ended); }", "PassSocketTests"),

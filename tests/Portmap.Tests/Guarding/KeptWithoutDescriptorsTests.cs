@@ -33,6 +33,23 @@ public sealed class KeptWithoutDescriptorsTests
     }
 
     [Fact]
+    public void IsTaken_NobodyCanBeAsked_IsBelieved()
+    {
+        using IPortGuard guard = new SocketGuard(maxGuards: 100);
+        int port = PortBlock.TakeOne();
+        guard.IsTaken(PortProtocol.Tcp, port).Should().BeFalse();
+
+        bool isTaken;
+        using (FewDescriptors few = new(more: 8))
+        {
+            few.TakeAll();
+            isTaken = guard.IsTaken(PortProtocol.Tcp, port);
+        }
+
+        isTaken.Should().BeTrue();
+    }
+
+    [Fact]
     public async Task TryAcquire_ItsOwnPortIsRequiredAndNobodyCanBeSeen_NamesTheDescriptors()
     {
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(2), options => (options.Guard, options.Reuse) = (PortGuardMode.WhileAlive, PortReuse.Require));
