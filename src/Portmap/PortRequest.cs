@@ -27,7 +27,10 @@ public readonly record struct PortRequest(string Owner)
     public PortProtocol Protocol { get; init; }
 
     /// <summary>What to do about the port this owner had before.</summary>
-    /// <value>null, the default, takes <see cref="PortRegistryOptions.Reuse"/>.</value>
+    /// <value>
+    /// null, the default, takes <see cref="PortRegistryOptions.Reuse"/>; so does a lease of an earlier
+    /// run whose port cannot be bound, as this is not stored.
+    /// </value>
     public PortReuse? Reuse { get; init; }
 
     /// <summary>
@@ -106,7 +109,8 @@ public readonly record struct PortRequest(string Owner)
 
     /// <summary>How the port is kept from others until the process listens.</summary>
     /// <value>
-    /// null, the default, takes <see cref="PortRegistryOptions.Guard"/>.
+    /// null, the default, takes <see cref="PortRegistryOptions.Guard"/>; so does a lease of an earlier
+    /// run that gets another port, as this is not stored.
     /// <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.
     /// </value>
     public PortGuardMode? Guard { get; init; }

@@ -20,7 +20,8 @@ public enum PortReuse
 
     /// <summary>
     /// The earlier port or a refusal that names the holder. Any, where the owner has no earlier port,
-    /// or where the one that the registry remembers is not handed out any more.
+    /// or where the one that the registry remembers is not handed out any more. By the option it holds
+    /// for leases of an earlier run as well, by a request for those of its run.
     /// </summary>
     Require = 2,
 }
