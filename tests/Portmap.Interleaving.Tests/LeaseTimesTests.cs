@@ -1,5 +1,6 @@
 using Portmap.Interleaving.Tests.Histories;
 using Portmap.Interleaving.Tests.Scheduling;
+using Portmap.Table;
 
 namespace Portmap.Interleaving.Tests;
 
@@ -51,5 +52,30 @@ public sealed class LeaseTimesTests : IDisposable
         });
 
         outcomes.Should().BeEquivalentTo([true, false], "the schedules meet both");
+    }
+
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task ExtendAsync_AHalfIsUsedMeanwhile_IsGivenToTheOther(PortProtocol used)
+    {
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false });
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+        bool isUsed = false;
+        Hook.Reached = step =>
+        {
+            if (step == Step.ExtendLease)
+            {
+                Hook.Reached = null;
+                isUsed = session.TryRegister(new PortClaimRequest("a", lease!.Port) { Epoch = lease.Epoch, Protocol = used }, out _, out _);
+            }
+        };
+
+        await lease!.ExtendAsync(TimeSpan.FromMinutes(5)).AsTask().WaitAsync(Deadline.Default);
+
+        isUsed.Should().BeTrue();
+        lease.IsOpen.Should().BeTrue("the other half waits");
+        registry.AssertInvariants();
     }
 }

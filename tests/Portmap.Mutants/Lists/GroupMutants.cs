@@ -67,6 +67,7 @@ internal static class GroupMutants
         s_operations.This("Extension: over a session without a right", "Extension.cs", "if (!against.IsNone)", "if (!MUTANT && !against.IsNone)", "PortLeaseTime"),
         s_operations.This("Extension: any time", "Extension.cs", "(asked < LeaseTimes.Least || asked > LeaseTimes.Most)", "!MUTANT && (asked < LeaseTimes.Least || asked > LeaseTimes.Most)", "PortLeaseTime"),
         s_operations.This("Extension: of both protocols one half is written", "Extension.cs", "lease.Twin is { } its ?", "lease.Twin is { } its && !MUTANT ?", "PortLeaseTime"),
+        s_operations.This("Extension: a lease of which one half was used meanwhile has ended", "Extension.cs", "if (open.IsNone && twin.IsNone)", "if (open.IsNone && (MUTANT || twin.IsNone))", "LeaseTimesTests", Interleaving),
         s_operations.This("Extension: answers before it is on disk", "Extension.cs", "if (journal.Confirms && await", "if (!MUTANT && journal.Confirms && await", "PortLeaseTime"),
         s_operations.This("LeaseTimes.TryClose: one that was extended meanwhile", "LeaseTimes.cs", "while (EndsAtMs(parts, claim) <= now)", "while (MUTANT || EndsAtMs(parts, claim) <= now)", "DisplayName~a lease gets more time|LeaseTimesTests", Interleaving),
     ];
