@@ -249,7 +249,7 @@ internal struct Registration : IOperation
             // Its number is from before the port was known. The worker is told the new one; by the
             // old one it is still recognised.
             right.Origin = lease.Epoch;
-            return lease.Epoch >= Math.Max(onPort, ofOwner) ? lease.Epoch : 0;
+            return lease.Epoch >= Math.Max(onPort, ofOwner) && OutranksStored(lease) ? lease.Epoch : 0;
         }
 
         if (right.Beside is not { } beside)
@@ -259,7 +259,9 @@ internal struct Registration : IOperation
 
         if (!ReferenceEquals(beside, _beside))
         {
-            (_beside, _epochBeside) = (beside, PortTable.DrawBelow(beside));   // once per lease, however often this is tried again
+            // Once per lease, however often this is tried again. Those below one of an earlier run
+            // may have been drawn by that.
+            (_beside, _epochBeside) = (beside, IsOfThisRun(beside) ? PortTable.DrawBelow(beside) : 0);
         }
 
         if (_epochBeside > Math.Max(onPort, seen.HighestEpoch(except: _beside)))
@@ -270,6 +272,12 @@ internal struct Registration : IOperation
         right.Origin = right.Origin != 0 ? right.Origin : beside.Epoch - 1;   // its fact outweighs what was before; the lease may replace it all the same
         return 0;
     }
+
+    /// <summary>Whether a lease is above what the owner and the port had in earlier runs: of what has
+    /// ended since it was acquired only the store knows.</summary>
+    private readonly bool OutranksStored(PortClaim lease) => IsOfThisRun(lease) || _parts.Fence.OutranksStored(_wanted.Owner, _wanted.Port, lease.Epoch);
+
+    private readonly bool IsOfThisRun(PortClaim lease) => lease.Epoch >= _parts.Epochs.First;
 
     private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right)
     {

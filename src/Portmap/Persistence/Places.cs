@@ -5,7 +5,9 @@ internal static class Places
 {
     private const int Count = 2 * 65_536;
 
-    public static int Of(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
+    public static int Of(PortFact fact) => Of(fact.Protocol, fact.Port);
+
+    public static int Of(PortProtocol protocol, int port) => ((int)protocol << 16) | port;
 
     /// <summary>Whether two facts are about one port; none counts as no port.</summary>
     public static bool AnyTwice(IEnumerable<PortFact> facts)

@@ -13,7 +13,7 @@ namespace Portmap.Table;
 /// <para>Numbers go up by 16. The 15 below a lease's epoch stay free for processes that sign in
 /// under the same owner without an epoch while the lease is open
 /// (<see cref="PortClaim.DrawBelow"/>): such a claim ranks below the lease, which must still be
-/// able to replace it.</para>
+/// able to replace it. Not in a later run, which does not know how many were drawn.</para>
 /// <list type="bullet">
 /// <item>I1. A number is of one stripe only, by its place, and of one thread only: the CAS of the
 /// stripe only ever raises it over the numbers that the thread takes. A thread draws its numbers

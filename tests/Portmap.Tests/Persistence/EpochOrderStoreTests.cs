@@ -1,4 +1,5 @@
 using Portmap.TestKit.Processes;
+using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Persistence;
 
@@ -56,6 +57,84 @@ public sealed class EpochOrderStoreTests
         await scene.KillAndOpenAsync();
         scene.StateOf(lease.Port).Should().Be(PortState.Recovered);
         scene.StateOf(50_123).Should().Be(PortState.Cooling);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_BesideALeaseOfAnEarlierRun_RanksAboveWhatWasBesideItThen()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => (options.ReuseDelay, options.LeaseTimeout) = (TimeSpan.Zero, TimeSpan.FromHours(1)));
+        PortLease lease = await scene.AcquireAsync("a");
+        PortEntry first = await scene.RegisterAsync("a", 50_123);
+        first.Epoch.Should().BeLessThan(lease.Epoch);
+        await scene.Here.ReleaseAsync(new PortClaimRequest("a", 50_123)).AsTask().Within();
+        await scene.KillAndOpenAsync(TimeSpan.FromSeconds(1));
+
+        PortEntry second = await scene.RegisterAsync("a", 50_123);
+
+        second.Epoch.Should().BeGreaterThan(first.Epoch!.Value);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(50_123).Should().Be(PortState.Recovered, "it was acknowledged, and its process lives");
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved, "it is open still");
+    }
+
+    [Fact]
+    public async Task RegisterAsync_BesideALeaseOfAnEarlierRun_IsNotEndedByWhoWasBesideItThen()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        await scene.AcquireAsync("a");
+        PortEntry first = await scene.RegisterAsync("a", 50_123);
+        await scene.Here.ReleaseAsync(new PortClaimRequest("a", 50_123)).AsTask().Within();
+        await scene.KillAndOpenAsync();
+        await scene.RegisterAsync("a", 50_124);
+
+        (await scene.Here.ReleaseAsync(new PortClaimRequest("a", 50_123) { Epoch = first.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.Stale);
+
+        scene.PortOf("a").Should().Be(50_124);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ByALeaseOfAnEarlierRun_RanksAboveWhatEndedBesideIt()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        await scene.SeeAboveAsync(lease.Epoch, 50_123);
+        PortEntry beside = await scene.RegisterAsync("a", 50_123);
+        await scene.Here.ReleaseAsync(new PortClaimRequest("a", 50_123)).AsTask().Within();
+        await scene.KillAndOpenAsync();
+
+        PortEntry entry = await scene.RegisterAsync("a", lease.Port, lease.Epoch);
+
+        entry.Epoch.Should().BeGreaterThan(beside.Epoch!.Value);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(lease.Port).Should().Be(PortState.Recovered, "it was acknowledged, and its process lives");
+        (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().Be(entry.Epoch, "its worker may know no other");
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ByALeaseOfAnEarlierRun_RanksAboveWhatEndedOnThePort()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options =>
+            (options.Strategy, options.ReuseDelay) = (PortRegistryOptions.ProcessBinds, TimeSpan.FromSeconds(10)));
+        PortLease lease = await scene.AcquireAsync("a");
+        await scene.SeeAboveAsync(lease.Epoch, 50_123);
+        await scene.KillAndOpenAsync(TimeSpan.FromSeconds(11));
+        await scene.RegisterAsync("a", 50_123, lease.Epoch);
+        await scene.Here.ReleaseAsync("a").AsTask().Within();
+
+        await scene.KillAndOpenAsync(TimeSpan.FromSeconds(1));
+
+        scene.StateOf(50_123).Should().Be(PortState.Cooling, "it is a second since it was given back");
+    }
+
+    [Fact]
+    public async Task RegisterAsync_ByALeaseOfAStateThatIsDamaged_RanksAboveWhatMayBeLost()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Unreadable = "Some of it.";
+        await scene.KillAndOpenAsync();
+
+        (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().BeGreaterThan(lease.Epoch);
     }
 
     /// <summary>A registration on a port that has seen a later claim than its lease.</summary>
