@@ -249,6 +249,11 @@ internal struct Registration : IOperation
             // Its number is from before the port was known. The worker is told the new one; by the
             // old one it is still recognised.
             right.Origin = lease.Epoch;
+            if (right.Replaces && lease.Port == 0 && _parts.Table.Confirms)
+            {
+                return 0;   // should it come to nothing its end is to be told, or it may outlive what it was to replace; by the lease's number that would be the lease's
+            }
+
             return lease.Epoch >= Math.Max(onPort, ofOwner) && OutranksStored(lease) ? lease.Epoch : 0;
         }
 

@@ -93,6 +93,51 @@ public sealed class NothingCameOfItStoreTests
         (entry.ProcessId ?? 0).Should().Be(isReleased ? 0 : Environment.ProcessId, "it was refused who came later");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_OnAnotherPortByALeaseAndDurableThoughItFailed_TheRegistrationBeforeItIsKept(bool isReleased)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        PortEntry served = await scene.RegisterAsync("a", Port);
+        PortLease lease = await scene.AcquireAsync("a");
+        Child next = scene.StartChild();
+        scene.Store.Fail(writesAllTheSame: true);
+        (await scene.Registry.OpenSession(next.Id).RegisterAsync(new PortClaimRequest("a", Port + 1) { Epoch = lease.Epoch }).AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        if (isReleased)
+        {
+            await lease.ReleaseAsync().AsTask().Within();
+        }
+
+        await scene.Registry.FlushAsync().Within();
+        next.Kill();
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(Port).Should().Be(PortState.Recovered, "it was acknowledged, and its process lives");
+        scene.Registry.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).Should().HaveCount(isReleased ? 0 : 1);
+        (await scene.RegisterAsync("a", Port, served.Epoch!.Value)).State.Should().Be(PortState.Bound);
+    }
+
+    [Fact]
+    public async Task RegisterAsync_OnAnotherPortByALeaseAndDurableThoughItFailed_TheNextTryTakesItsPlace()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        await scene.RegisterAsync("a", Port);
+        PortLease lease = await scene.AcquireAsync("a");
+        PortSession next = scene.Registry.OpenSession(scene.StartChild().Id);
+        scene.Store.Fail(writesAllTheSame: true);
+        await scene.Awaiting(one => one.RegisterAsync("a", Port + 1, lease.Epoch, next)).Should().ThrowAsync<PortRefusedException>();
+        scene.Store.Heal();
+
+        await scene.RegisterAsync("a", Port + 1, lease.Epoch, next);
+
+        scene.PortOf("a").Should().Be(Port + 1);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(Port + 1).Should().Be(PortState.Recovered);
+        scene.StateOf(Port).Should().Be(PortState.Cooling);
+    }
+
     /// <summary>A scene in which "a" is registered on UDP, and a second registration there was
     /// refused: while it came to the disk its lease, of both protocols, was given back.</summary>
     private static async Task<StoreScene> RefusedAsync()
