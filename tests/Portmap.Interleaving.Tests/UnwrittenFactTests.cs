@@ -488,6 +488,70 @@ public sealed class UnwrittenFactTests : IDisposable
         registered.Should().BeGreaterThan(0, "otherwise nothing was looked for after a restart");
     }
 
+    /// <summary>The worker tries its lease over two connections. While the first try stands between any
+    /// two steps the store fails, by which the second one is refused, and works again.</summary>
+    [Theory]
+    [InlineData(PortRegistryOptions.AllocatorPicks, false)]
+    [InlineData(PortRegistryOptions.ProcessBinds, false)]
+    [InlineData(PortRegistryOptions.ProcessBinds, true)]
+    public async Task RegisterAsync_StoreFailsAnotherTryBetweenAnyTwoSteps_TheNextTryIsThereAfterARestart(string strategy, bool isServed)
+    {
+        int refused = 0;
+        bool isReached = true;
+        for (int number = 1; isReached; number++)
+        {
+            FakePortStore store = new();
+            TurnedClock clock = new();
+            PortRegistryOptions options = new() { Ports = "20000", Strategy = strategy, Probe = false, MaxOwners = 64 };
+            await using PortRegistry registry = await PortRegistry.OpenAsync(options, store, timeProvider: clock);
+            PortSession session = registry.OpenSession(Environment.ProcessId), other = registry.OpenSession(Environment.ProcessId);
+            PortEntry served = isServed ? await session.RegisterAsync(new PortClaimRequest("a", 20_000)).AsTask().WaitAsync(Deadline.Default) : default;
+            PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+            PortClaimRequest its = new("a", 20_000) { Epoch = lease.Epoch };
+            int steps = 0, at = number;
+            isReached = false;
+            Hook.Reached = _ =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    store.Fail();
+                    Task second = Task.Run(() => other.RegisterAsync(its).AsTask());
+                    ((IAsyncResult)second).AsyncWaitHandle.WaitOne(Deadline.Default).Should().BeTrue("nobody waits for the thread that stands here");
+                    refused += second.Exception?.InnerException is PortRefusedException { Refusal.Reason: PortRefusalReason.StoreFailed } ? 1 : 0;
+                    store.Heal();
+                    registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    clock.NowMs += 10;
+                }
+            };
+            Task<PortEntry> first = session.RegisterAsync(its).AsTask();
+            Hook.Reached = null;
+            await Task.WhenAny(first).WaitAsync(Deadline.Default);
+            await registry.FlushAsync().WaitAsync(Deadline.Default);
+            if (isServed && first.IsFaulted)
+            {
+                Standing().Fence.Should().Be(served.Epoch, "step {0}: what was there before goes on: {1}", at, Told());
+            }
+
+            PortEntry entry = await session.RegisterAsync(its).AsTask().WaitAsync(Deadline.Default);
+
+            await registry.FlushAsync().WaitAsync(Deadline.Default);
+            (Standing().State, Standing().Epoch).Should().Be((PortState.Bound, entry.Epoch!.Value), "step {0}: {1}", at, Told());
+
+            PortFact Standing()
+            {
+                PortFactSet facts = new();
+                Array.ForEach(Written(store), facts.Apply);
+                return facts.Claims.Single(fact => fact.Owner == "a" && fact.Port == 20_000);
+            }
+
+            string Told() => string.Join(", ", Written(store).Select(fact => $"{fact.Port} {fact.Epoch} {fact.State} {fact.At:O}"));
+        }
+
+        refused.Should().BeGreaterThan(3);
+    }
+
     /// <summary>A registry that confirms.</summary>
     private static Task<PortRegistry> OpenAsync(IPortStore store, string ports = "20000-20003", Action<PortRegistryOptions>? configure = null)
     {
@@ -505,5 +569,23 @@ public sealed class UnwrittenFactTests : IDisposable
         PortFactSet standing = new();
         store.Facts.ForEach(standing.Apply);
         return standing.Claims.Count(fact => fact.Owner == "a" && fact.State == PortState.Reserved);
+    }
+
+    /// <summary>A clock that stands until it is turned. A look at it is a step.</summary>
+    private sealed class TurnedClock : TimeProvider
+    {
+        private long _nowMs;
+
+        public long NowMs { get => Volatile.Read(ref _nowMs); set => Volatile.Write(ref _nowMs, value); }
+
+        public override long TimestampFrequency => 1_000;
+
+        public override long GetTimestamp()
+        {
+            Hook.Reached?.Invoke(default);
+            return NowMs;
+        }
+
+        public override DateTimeOffset GetUtcNow() => new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddMilliseconds(NowMs);
     }
 }

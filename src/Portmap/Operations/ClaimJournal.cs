@@ -94,7 +94,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
 
     bool IClaimJournal.TryQueue(ClaimView claim)
     {
-        if (!_writer.TryPush(FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs)))
+        if (!_writer.TryPush(FactOf(claim, AtMs(claim))))
         {
             return false;
         }
@@ -114,7 +114,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         {
             ClaimView claim = new(member);
             claim = claim.Stage == ClaimStage.Ended ? claim.WhenPending() : claim;   // its end, if it is to be told, is a fact of its own
-            PortFact fact = FactOf(claim, claim.IsPending ? _parts.NowMs : claim.AtMs, group[0].Epoch);
+            PortFact fact = FactOf(claim, AtMs(claim), group[0].Epoch);
             oldest ??= fact;
             fact.Next = newest;
             newest = fact;
@@ -294,6 +294,19 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
         {
             _findings.Add(finding);
         }
+    }
+
+    /// <summary>When a claim came to its stage. One that is pending does now, but not later than it
+    /// came to nothing: what was told again then, in its place, is to stand.</summary>
+    private long AtMs(ClaimView claim)
+    {
+        if (!claim.IsPending)
+        {
+            return claim.AtMs;
+        }
+
+        long now = _parts.NowMs;
+        return claim.Now() is { Stage: ClaimStage.Ended } ended ? Math.Min(now, ended.AtMs) : now;
     }
 
     private PortFact? FactAgain(ClaimView claim) =>

@@ -118,11 +118,16 @@ internal sealed class ClaimFacts(TableParts parts)
     /// that of a lease is told by the registration that used it up, of the same epoch.</summary>
     private static void QueueEndOfNothing(IClaimJournal journal, PortClaim claim)
     {
-        if (claim.Word is { CameToNothing: true } ended)
+        if (claim.Word is { CameToNothing: true } ended && !HasEpochOfOthers(claim))
         {
             journal.TryQueue(new ClaimView(claim, ended));
         }
     }
+
+    /// <summary>Whether the end of a registration that came to nothing would be that of its lease,
+    /// which is open still, or of what has used that up since.</summary>
+    private static bool HasEpochOfOthers(PortClaim claim) =>
+        claim.UsesUp is { IsLease: true } lease && lease.Epoch == claim.Epoch && lease.Word is { IsLive: true } or { Cause: ClaimEnd.UsedUp };
 
     /// <summary>Puts the facts of several into the queue, to be on disk all or none: of a group, or of
     /// both halves of a lease for both protocols.</summary>
