@@ -348,7 +348,7 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
             Owner = claim.Owner,
             Epoch = epoch,
             Group = group,
-            Origin = !neverWas && (claim.Origin != epoch || (!claim.IsLease && !process.IsKnown)) ? claim.Origin : 0,
+            Origin = !neverWas && !claim.IsLease && (claim.Origin != epoch || !process.IsKnown) ? claim.Origin : 0,
             State = state,
             IsAgain = isAgain,
             ProcessId = process.Id,

@@ -32,15 +32,16 @@ internal sealed class ClaimFacts(TableParts parts)
     /// again, under the epoch of the one that failed; and so is everything that is told of it from
     /// then on, its end too. Which epoch that was the slot of the port knows, as it keeps the claim
     /// with the highest one. That of a lease that is still open is left to the registration that
-    /// will use it up.</remarks>
+    /// will use it up. And of a lease the end is told so, for nothing was told against a registration
+    /// of it that failed.</remarks>
     public (ClaimView Claim, long Epoch) Told(ClaimView claim)
     {
-        if (claim.IsLease || claim.IsPending || claim.Port == 0 || claim.Claim!.Cell is not { } cell)
+        if (claim.IsPending || (claim.IsLease && claim.Stage != ClaimStage.Ended) || claim.Port == 0 || claim.Claim!.Cell is not { } cell)
         {
             return (claim, claim.Epoch);
         }
 
-        if (claim.Stage == ClaimStage.Ended && !claim.WasBound)
+        if (claim is { IsLease: false, Stage: ClaimStage.Ended, WasBound: false })
         {
             return cell.InForceOn(claim.Port) is { IsLease: false } stands ? (new ClaimView(stands), Math.Max(claim.Epoch, stands.Epoch)) : (claim, claim.Epoch);
         }
@@ -118,16 +119,21 @@ internal sealed class ClaimFacts(TableParts parts)
     /// that of a lease is told by the registration that used it up, of the same epoch.</summary>
     private static void QueueEndOfNothing(IClaimJournal journal, PortClaim claim)
     {
-        if (claim.Word is { CameToNothing: true } ended && !HasEpochOfOthers(claim))
+        if (claim.Word is { CameToNothing: true } ended && !IsEndOfOthers(claim))
         {
             journal.TryQueue(new ClaimView(claim, ended));
         }
     }
 
-    /// <summary>Whether the end of a registration that came to nothing would be that of its lease,
-    /// which is open still, or of what has used that up since.</summary>
-    private static bool HasEpochOfOthers(PortClaim claim) =>
-        claim.UsesUp is { IsLease: true } lease && lease.Epoch == claim.Epoch && lease.Word is { IsLive: true } or { Cause: ClaimEnd.UsedUp };
+    /// <summary>Whether the end of one that came to nothing would be that of its lease, which is open
+    /// still, or of what has used that up since.</summary>
+    private static bool IsEndOfOthers(PortClaim claim) =>
+        claim.UsesUp is { IsLease: true } lease && HasFactOf(lease, claim) && lease.Word is { IsLive: true } or { Cause: ClaimEnd.UsedUp };
+
+    /// <summary>Whether on disk the fact of a claim is that of the one it uses up too: of one epoch
+    /// they cannot be told apart, and the fact of a lease lies below those of later claims of its
+    /// owner on its port.</summary>
+    private static bool HasFactOf(PortClaim used, PortClaim claim) => used.Epoch == claim.Epoch || (used.IsLease && used.Port == claim.Port);
 
     /// <summary>Puts the facts of several into the queue, to be on disk all or none: of a group, or of
     /// both halves of a lease for both protocols.</summary>
@@ -253,10 +259,10 @@ internal sealed class ClaimFacts(TableParts parts)
             return Withdraw(group, cause);
         }
 
-        // No end when it would have used up a claim of its own epoch that goes on: the end could
-        // not be told from that one's. What is on disk then waits for the same process to try
-        // again, or is found dead at the next opening.
-        bool goesOn = claim.UsesUp is { } used && used.Epoch == claim.Epoch && used.Word.IsLive;
+        // No end when it would be that of what the claim was to use up as well, and that goes on.
+        // What is on disk then waits for the same process to try again, or is found dead at the
+        // next opening.
+        bool goesOn = claim.UsesUp is { } used && HasFactOf(used, claim) && used.Word.IsLive;
         for (ClaimWord word = claim.Word; word.Waits && word.Stage == ClaimStage.Pending; word = claim.Word)
         {
             ClaimWord queued = word.Queued();

@@ -44,6 +44,64 @@ public sealed class FailingStoreTests
         scene.StateOf(lease.Port).Should().Be(PortState.Recovered, "what was acknowledged is there");
     }
 
+    /// <summary>The registration is given a higher epoch than its lease, because of one beside
+    /// that.</summary>
+    [Fact]
+    public async Task RegisterAsync_WithAHigherEpochThanItsLease_StoreFails_TheLeaseIsThereAfterARestart()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await OutrankedAsync(scene);
+        scene.Store.Fail();
+        (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        await scene.Registry.FlushAsync().Within();
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(lease.Port).Should().Be(PortState.Reserved);
+        scene.StateOf(50_123).Should().Be(PortState.Recovered);
+        await scene.RegisterAsync("a", lease.Port, lease.Epoch);
+        await scene.KillAndOpenAsync();
+        scene.StateOf(lease.Port).Should().Be(PortState.Recovered);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RegisterAsync_WithAHigherEpochThanItsLeaseAndDurableThoughItFailed_EndsWithTheLease(bool isTriedAgain)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync();
+        PortLease lease = await OutrankedAsync(scene);
+        for (int tries = isTriedAgain ? 2 : 1; tries > 0; tries--)
+        {
+            scene.Store.Fail(writesAllTheSame: true);
+            (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+            scene.Store.Heal();
+            await scene.Registry.FlushAsync().Within();
+        }
+
+        await lease.ReleaseAsync().AsTask().Within();
+        await scene.KillAndOpenAsync();
+
+        scene.StateOf(lease.Port).Should().Be(PortState.Cooling, "nobody was given it");
+        scene.StateOf(50_123).Should().Be(PortState.Recovered, "it was acknowledged, and its process lives");
+    }
+
+    [Fact]
+    public async Task ReportBindFailureAsync_OfALeaseWithoutAPort_StoreFails_TheLeaseIsThereAfterARestart()
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        PortLease lease = await scene.AcquireAsync("a");
+        scene.Store.Fail();
+        (await scene.Here.ReportBindFailureAsync(new PortClaimRequest("a", 50_123) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        lease.IsOpen.Should().BeTrue();
+        scene.Store.Heal();
+        await scene.Registry.FlushAsync().Within();
+        await scene.KillAndOpenAsync();
+
+        scene.Registry.TryGetEntry("a", out PortEntry entry).Should().BeTrue();
+        (entry.State, entry.Epoch).Should().Be((PortState.Reserved, lease.Epoch));
+    }
+
     [Theory]
     [InlineData("lease", "it is released")]
     [InlineData("lease", "its epoch is released")]
@@ -360,5 +418,19 @@ public sealed class FailingStoreTests
         await Eventually.TrueAsync(() => scene.Store.Facts.Count == 2);
         scene.Store.Facts.Should().Contain(fact => fact.Owner == "a" && fact.State == PortState.Bound);
         scene.Store.Facts.Should().Contain(fact => fact.Owner == "b" && fact.State == PortState.Cooling);
+    }
+
+    /// <summary>An open lease of "a", beside which that is registered with a higher epoch.</summary>
+    private static async Task<PortLease> OutrankedAsync(StoreScene scene)
+    {
+        PortLease lease = await scene.AcquireAsync("a");
+        for (long seen = 0; seen <= lease.Epoch;)
+        {
+            seen = (await scene.RegisterAsync("b", 50_123)).Epoch!.Value;
+            await scene.Here.ReleaseAsync("b").AsTask().Within();
+        }
+
+        (await scene.RegisterAsync("a", 50_123)).Epoch.Should().BeGreaterThan(lease.Epoch);
+        return lease;
     }
 }
