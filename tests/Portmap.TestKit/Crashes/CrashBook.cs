@@ -8,8 +8,8 @@ public sealed class CrashBook
 {
     private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _acknowledged = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port, string Kind)> _underWay = [];
-    private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];
-    private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _inDoubt = [];
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];   // an open lease apart: a sign-in beside it may lie below it
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), (long Port, long LeaseEpoch)> _inDoubt = [];   // registrations by leases that are open
     private readonly HashSet<string> _kinds = [];
     private readonly Dictionary<string, int> _struck = [];
 
@@ -36,16 +36,19 @@ public sealed class CrashBook
         {
             Holding was = _acknowledged.GetValueOrDefault(Key(words)), now = new(Number(port), Number(epoch), Number(leasePort), Number(leaseEpoch));
             Acknowledged++;
-            if (_underWay.TryGetValue(Key(words), out (string Verb, long Port, string Kind) begun) && now != was)
+            if (_underWay.TryGetValue(Key(words), out (string Verb, long Port, string Kind) begun) && (now != was || begun.Verb == "extend"))
             {
                 _kinds.Add(begun.Kind);
             }
 
+            if (now != was)
+            {
+                _inDoubt.Clear();   // what is written after a failure takes the place of all that may be on the disk since
+            }
+
             _underWay.Remove(Key(words));
             _acknowledged[Key(words)] = now;
-            bool usesLease = now.Epoch == was.LeaseEpoch;
-            NoteEpoch(Key(words), now.LeaseEpoch != was.LeaseEpoch ? now.LeaseEpoch : 0, line);
-            NoteEpoch(Key(words), now.Epoch != was.Epoch && !usesLease ? now.Epoch : 0, line);
+            NoteEpochs(Key(words), was, now, line);
         }
         else
         {
@@ -93,23 +96,29 @@ public sealed class CrashBook
             Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
             (string? verb, long port, _) = _underWay.GetValueOrDefault(key);
             Require(
-                MayBecome(was, now, verb, port) || (_inDoubt.TryGetValue(key, out Holding doubt) && now == doubt && was.LeaseEpoch == now.Epoch),
+                MayBecome(was, now, verb, port)
+                || (_inDoubt.TryGetValue(key, out (long Port, long LeaseEpoch) doubt) && was.LeaseEpoch == doubt.LeaseEpoch && MayBecome(was, now, "register", doubt.Port)),
                 $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
             if (verb == "together")
             {
                 Require(together.TryAdd(port, now != was) || together[port] == (now != was), $"{when}: {key} had {was} and has {now}, and what was asked for together with it came out otherwise");
             }
 
-            if (isRunning && verb == "register" && was.LeaseEpoch != 0)
+            if (isRunning && verb == "register" && was.LeaseEpoch != 0 && (was.Epoch == 0 || was.LeasePort != 0))
             {
                 // It was refused because its fact could not be written. That fact may be on the disk
-                // all the same, and nothing is written against it: it has the lease's epoch, by which
-                // the next try would be refused too (Persistence/DESIGN.md).
-                _inDoubt[key] = new Holding(port, was.LeaseEpoch, 0, 0);
+                // all the same, and nothing is written against it: that would be the end of its lease
+                // too (Persistence/DESIGN.md).
+                _inDoubt[key] = (port, was.LeaseEpoch);
             }
 
             _acknowledged[key] = now;
-            _highest[key] = Math.Max(_highest.GetValueOrDefault(key), Math.Max(now.Epoch, now.LeaseEpoch));
+            NoteEpochs(key, was, now, when);
+        }
+
+        if (!isRunning)
+        {
+            _inDoubt.Clear();   // the opening has written what it found
         }
 
         foreach (string word in isRunning ? [] : _underWay.Values.SelectMany(begun => begun.Kind.Split('/')).Distinct())
@@ -131,11 +140,20 @@ public sealed class CrashBook
         _ => false,
     };
 
-    /// <summary>Of two claims of one owner the later one has the higher epoch.</summary>
-    private void NoteEpoch((string Owner, PortProtocol Protocol) key, long epoch, string line)
+    /// <summary>Of two claims of one owner the later one has the higher epoch; but a registration
+    /// beside an open lease may lie below that, and one by a lease may have its number.</summary>
+    private void NoteEpochs((string Owner, PortProtocol Protocol) key, Holding was, Holding now, string when)
     {
-        Require(epoch == 0 || epoch > _highest.GetValueOrDefault(key), $"'{line}' comes after epoch {_highest.GetValueOrDefault(key)}");
-        _highest[key] = Math.Max(_highest.GetValueOrDefault(key), epoch);
+        long highest = _highest.GetValueOrDefault(key), over = now.LeaseEpoch != was.LeaseEpoch ? was.LeaseEpoch : 0;
+        if (now.Epoch != 0 && now.Epoch != was.Epoch)
+        {
+            Require(now.Epoch > highest && now.Epoch >= over, $"'{when}': {key} is registered with epoch {now.Epoch} after {Math.Max(highest, over)}");
+            highest = now.Epoch;
+        }
+
+        highest = Math.Max(highest, over);
+        Require(now.LeaseEpoch == 0 || now.LeaseEpoch == was.LeaseEpoch || now.LeaseEpoch > highest, $"'{when}': {key} has a lease with epoch {now.LeaseEpoch} after {highest}");
+        _highest[key] = highest;
     }
 
     private static (string Owner, PortProtocol Protocol) Key(string[] words) => (words[1], Enum.Parse<PortProtocol>(words[2]));

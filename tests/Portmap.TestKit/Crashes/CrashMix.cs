@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Portmap.TestKit.Crashes;
 
 /// <summary>What comes to a daemon in the tests of crashes: leases of both strategies, for TCP, UDP
-/// or both, alone or several together, registrations, replacements and releases, by a few processes
-/// that live. Each thread has owners and processes of its own.</summary>
+/// or both, alone or several together, and more time for them, registrations by them, beside them and
+/// without any, replacements and releases, by a few processes that live. Each thread has owners and
+/// processes of its own.</summary>
 /// <remarks> It says what it is about to do before it does it, and that it was acknowledged
 /// afterwards, each with one call:
 /// <code>
@@ -17,17 +18,21 @@ public sealed class CrashMix
 {
     private static readonly PortProtocol[] s_single = [PortProtocol.Tcp, PortProtocol.Udp], s_all = [.. s_single, PortProtocol.TcpAndUdp];
 
-    /// <summary>What it does: of leases by which strategy, of registrations by a lease or without
-    /// one and whether they replace another, and on which protocol. A lease for both is one
+    /// <summary>What it does: of leases by which strategy, of registrations by a lease, without one
+    /// while one is open (beside) or while none is (own), and whether they replace another, and on
+    /// which protocol. A lease for both is one
     /// kind, also where half of it is meant.</summary>
     public static IReadOnlyList<string> Kinds { get; } =
     [
         .. s_all.SelectMany(protocol => (string[])
         [
             $"acquire/ProcessBinds/{protocol}", $"acquire/AllocatorPicks/{protocol}", $"together/ProcessBinds/{protocol}", $"together/AllocatorPicks/{protocol}",
-            $"register/lease/{protocol}", $"replace/lease/{protocol}", $"giveback/{protocol}",
+            $"register/lease/{protocol}", $"replace/lease/{protocol}", $"giveback/{protocol}", $"extend/{protocol}",
         ]),
-        .. s_single.SelectMany(protocol => (string[])[$"register/own/{protocol}", $"replace/own/{protocol}", $"release/{protocol}"]),
+        .. s_single.SelectMany(protocol => (string[])
+        [
+            $"register/own/{protocol}", $"replace/own/{protocol}", $"register/beside/{protocol}", $"replace/beside/{protocol}", $"release/{protocol}",
+        ]),
     ];
 
     private const int Owners = 5;
@@ -87,15 +92,31 @@ public sealed class CrashMix
         {
             await AcquireAsync(owner, protocol, random.Next(2) == 0 ? "ProcessBinds" : "AllocatorPicks");
         }
-        else if (now.LeaseEpoch != 0 && choice < 6)
+        else if (now.LeaseEpoch != 0 && choice < 4)
         {
             // A lease may replace the registration of another process.
             int session = random.Next(_sessions.Length), port = now.LeasePort != 0 ? now.LeasePort : OwnPort(session, random);
             await RegisterAsync(owner, one, session, port, now.LeaseEpoch, "register", $"{(now.Epoch == 0 ? "register" : "replace")}/lease/{protocol}");
         }
-        else if (now.LeaseEpoch != 0 && choice < 7)
+        else if (now.LeaseEpoch != 0 && choice < 5)
         {
             await GiveBackAsync(owner, one, protocol);
+        }
+        else if (now.LeaseEpoch != 0 && choice < 8)
+        {
+            // A lease without a port is used up by whoever comes, but for the process that the owner has.
+            if (now.LeasePort != 0 || now.Epoch != 0)
+            {
+                int session = now.Epoch != 0 ? now.Session : random.Next(_sessions.Length);
+                await RegisterAsync(owner, one, session, OwnPort(session, random), 0, "replace", $"{(now.Epoch == 0 ? "register" : "replace")}/beside/{one}");
+            }
+        }
+        else if (now.LeaseEpoch != 0 && choice < 9)
+        {
+            if (OpenHalves(owner, one, protocol) is var halves && halves.Length == HalvesOf(protocol).Length)
+            {
+                await ExtendAsync(owner, halves, protocol, TimeSpan.FromHours(random.Next(1, 25)));
+            }
         }
         else if (!anyLease && choice < 9)
         {
@@ -162,12 +183,23 @@ public sealed class CrashMix
     /// used up.</summary>
     private async Task GiveBackAsync(string owner, PortProtocol one, PortProtocol protocol)
     {
-        long epoch = _holdings[(owner, one)].LeaseEpoch;
-        PortProtocol[] halves = protocol == PortProtocol.TcpAndUdp ? [.. s_single.Where(half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch == epoch)] : [protocol];
+        PortProtocol[] halves = OpenHalves(owner, one, protocol);
         _say(string.Concat(halves.Select(half => $"> {owner} {half} giveback 0 giveback/{protocol}\n")));
-        await _sessions[0].ReleaseAsync(new PortClaimRequest(owner) { Epoch = epoch, Protocol = one });
+        await _sessions[0].ReleaseAsync(new PortClaimRequest(owner) { Epoch = _holdings[(owner, one)].LeaseEpoch, Protocol = one });
         Acknowledge(owner, halves, was => was with { LeasePort = 0, LeaseEpoch = 0 });
     }
+
+    private async Task ExtendAsync(string owner, PortProtocol[] halves, PortProtocol protocol, TimeSpan time)
+    {
+        _say(string.Concat(halves.Select(half => $"> {owner} {half} extend 0 extend/{protocol}\n")));
+        await _sessions[0].ExtendAsync(new PortClaimRequest(owner) { Epoch = _holdings[(owner, halves[0])].LeaseEpoch, Protocol = halves[0] }, time);
+        Acknowledge(owner, halves, was => was);   // what it has is as before
+    }
+
+    /// <summary>The protocols on which the lease is open that the owner has on one of
+    /// them.</summary>
+    private PortProtocol[] OpenHalves(string owner, PortProtocol one, PortProtocol protocol) =>
+        [.. HalvesOf(protocol).Where(half => _holdings.GetValueOrDefault((owner, half)).LeaseEpoch == _holdings[(owner, one)].LeaseEpoch)];
 
     private void Acknowledge(string owner, PortProtocol protocol, Holding now) => Acknowledge(owner, [protocol], _ => now);
 
