@@ -9,6 +9,10 @@ namespace Portmap.Persistence;
 /// </summary>
 internal static class FolderTrouble
 {
+    /// <summary>What helps in a folder that is this user's. Not another one: a daemon would begin
+    /// there with an empty state.</summary>
+    public const string Denied = "Let this user write to that file and its folder: chown both to it, for a file that root has copied there is root's.";
+
     /// <summary>Whether a failure is about the folder and not about the disk below it.</summary>
     public static bool IsOfFolder(string folder, Exception exception) =>
         exception is IOException or UnauthorizedAccessException && !Errno.Name(ErrnoOf(exception, folder, InTheWay(folder))).StartsWith("errno", StringComparison.Ordinal);
@@ -23,7 +27,7 @@ internal static class FolderTrouble
             PortRefusalReason.StoreFailed,
             () => string.Create(
                 CultureInfo.InvariantCulture,
-                $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Errno.Name(errno)}). {Remedy(errno, isThere ? folder : parent, inTheWay)}"));
+                $"The state folder {folder} cannot be {(isThere ? "used" : "made")}: {exception.Message.TrimEnd('.')} ({Errno.Name(errno)}). {(isThere && IsDenied(errno) ? Denied : Remedy(errno, isThere ? folder : parent, inTheWay))}"));
     }
 
     /// <summary>What helps, wherever it was met; null where that depends.</summary>
@@ -92,11 +96,13 @@ internal static class FolderTrouble
         };
     }
 
+    private static bool IsDenied(int errno) => errno is Errno.NotPermitted or Errno.AccessDenied;
+
     private static string Remedy(int errno, string where, string? inTheWay) => inTheWay is not null
         ? $"{inTheWay} is in the way: move it away, or choose another StateFolder."
         : errno switch
         {
-            Errno.NotPermitted or Errno.AccessDenied => $"Let this user write to {where}, or make the folder for it there; or choose another StateFolder.",
+            _ when IsDenied(errno) => $"Let this user write to {where}, or make the folder for it there; or choose another StateFolder.",
             Errno.ReadOnly => $"Make that file system writable ({where}), or choose a StateFolder on another one.",
             Errno.NoSpace or Errno.OverQuota => $"Free space on the file system of {where}.",
             Errno.NameTooLong => "Choose a shorter StateFolder.",

@@ -46,7 +46,7 @@ internal static class StoreRefusals
     private static string Remedy(Exception exception) => exception is StateMovedException
         ? "The next change writes the whole state anew at its path. Keep whatever moved it away from that folder."
         : exception is UnauthorizedAccessException
-        ? "Let this user write to the folder, or choose another one."
+        ? FolderTrouble.Denied
         : (Errno.IsTooLong(exception) ? Errno.TooLong : exception.HResult) switch
         {
             // As they are of the system, where .NET has no code of its own.

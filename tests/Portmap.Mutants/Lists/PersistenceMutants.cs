@@ -65,6 +65,7 @@ internal static class PersistenceMutants
 
     private static IEnumerable<Mutant> Folders =>
     [
+        s_persistence.This("StoreRefusals.Remedy: who may not open the state begins with an empty one", "StoreRefusals.cs", "? FolderTrouble.Denied", "? MUTANT ? \"Let this user write to the folder, or choose another one.\" : FolderTrouble.Denied", "StoreRefusalsTests"),
         s_persistence.This("StateFile.Sync: does nothing", "StateFile.cs", "public void Sync()\n    {", "public void Sync()\n    {\n        if (MUTANT) { return; }", "FailedSync", "Portmap.Integration.Tests"),
         s_persistence.This("StateFolder.Sync: does nothing", "StateFolder.cs", "        folder.Sync();\n", "        if (!MUTANT) { folder.Sync(); }\n", "FailedSync", "Portmap.Integration.Tests"),
         s_persistence.This("ParentFolders.SyncAbove: nothing is synced", "ParentFolders.cs", "            SyncAbove(path, made.Count);\n", "            if (!MUTANT) { SyncAbove(path, made.Count); }\n", "FailedSync", "Portmap.Integration.Tests"),

@@ -55,6 +55,35 @@ public sealed class StoreRefusalsTests
         refusal.Message.Should().NotContain("kernel's log");
     }
 
+    /// <summary>Root has copied a state into the folder of the daemon's user: in another folder that
+    /// would begin with nothing.</summary>
+    [Fact]
+    public async Task Load_FileThatThisUserMayNotOpen_SaysWhoseItIsToBe()
+    {
+        using SimulatedDisk disk = new();
+        StrikingFolder folder = new(disk.Folder())
+        {
+            Strike = (operation, name) => (operation, name) == ("Open", FilePortStore.FileName) ? new UnauthorizedAccessException("Access to the path '/state/portmap.state' is denied.") : null,
+        };
+        await using FilePortStore store = new(folder, TimeProvider.System);
+
+        PortRefusal refusal = await Task.Run(() => store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask()).RefusalAsync();
+
+        refusal.ShouldExplain(PortRefusalReason.StoreFailed, "'/state/portmap.state' is denied", "chown");
+        refusal.Message.Should().NotContain("hoose another");
+    }
+
+    [Fact]
+    public void Refusal_LockThatThisUserMayNotOpen_SaysWhoseItIsToBe()
+    {
+        using StateFolderOfTest folder = new();
+
+        PortRefusal refusal = FolderTrouble.Refusal(folder.Path, new UnauthorizedAccessException($"Access to the path '{folder.Path}/portmap.lock' is denied."));
+
+        refusal.ShouldExplain(PortRefusalReason.StoreFailed, "portmap.lock' is denied", "EACCES", "chown");
+        refusal.Message.Should().NotContain("hoose another");
+    }
+
     /// <summary>.NET tells EFBIG in a way of its own.</summary>
     [Fact]
     public async Task Append_FileWouldBeLongerThanItMayBe_SaysWhatToDo()

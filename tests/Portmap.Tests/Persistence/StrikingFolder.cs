@@ -13,7 +13,11 @@ internal sealed class StrikingFolder(IStateFolder inner) : IStateFolder
 
     public void Take() => inner.Take();
 
-    public IStateFile? Open(string name) => inner.Open(name) is { } file ? new StrikingFile(this, file, name) : null;
+    public IStateFile? Open(string name)
+    {
+        StrikeAt("Open", name);
+        return inner.Open(name) is { } file ? new StrikingFile(this, file, name) : null;
+    }
 
     public IStateFile Create(string name)
     {
