@@ -76,4 +76,7 @@ internal static partial class PortmapLog
 
     [LoggerMessage(23, LogLevel.Information, "{Finding}: {Value}; {Expected}", EventName = "Noted")]
     public static partial void Noted(ILogger logger, PortFindingKind finding, string value, string expected);
+
+    [LoggerMessage(24, LogLevel.Warning, "The stored state has entries by the strategy {Strategy}, which is not added any more; they count as entries by {Default}", EventName = "StrategyUnknown")]
+    public static partial void StrategyUnknown(ILogger logger, string strategy, string @default);
 }

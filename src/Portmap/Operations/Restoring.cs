@@ -17,7 +17,11 @@ namespace Portmap.Operations;
 /// </remarks>
 internal sealed class Restoring(RegistryParts parts, Findings findings)
 {
+    /// <summary>Of the strategies that are not there any more so many are named.</summary>
+    private const int MostUnknown = 8;
+
     private readonly TableLoading _loading = new(parts.Table);
+    private readonly HashSet<string> _unknown = [];
     private string? _strategyName;
     private byte _strategy;
 
@@ -51,6 +55,11 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
         foreach (string what in opened.Unreadable)
         {
             findings.Add(new PortFinding(PortFindingKind.StateUnreadable, what, "what was read is in force", "Look at what was kept aside, and at the disk"));
+        }
+
+        foreach (string strategy in _unknown)
+        {
+            PortmapLog.StrategyUnknown(parts.Log.Logger, strategy, parts.Strategies.NameOf(parts.Strategies.Default));
         }
 
         PortmapLog.Opened(parts.Log.Logger, recovery.Bound.Count, recovery.Reserved.Count, recovery.Ended.Count);
@@ -141,8 +150,13 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
     {
         if (!ReferenceEquals(fact.Strategy, _strategyName))
         {
-            _strategy = parts.Strategies.TryFind(fact.Strategy, out byte strategy) ? strategy : parts.Strategies.Default;
+            bool isKnown = parts.Strategies.TryFind(fact.Strategy, out byte strategy);
+            _strategy = isKnown ? strategy : parts.Strategies.Default;
             _strategyName = fact.Strategy;   // facts that were read one after the other share it
+            if (!isKnown && fact.Strategy.Length != 0 && _unknown.Count < MostUnknown)
+            {
+                _unknown.Add(fact.Strategy);
+            }
         }
 
         return _strategy;

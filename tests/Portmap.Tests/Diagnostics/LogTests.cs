@@ -68,6 +68,37 @@ public class LogTests
         log.Of("Opened").Should().Equal("The stored state was read: 1 entries wait for their process, 2 leases are open, 0 entries ended");
     }
 
+    [Theory]
+    [InlineData("EvenPorts", 1)]
+    [InlineData("AllocatorPicks", 0)]
+    [InlineData("", 0)]
+    public async Task Opening_StateByAStrategyThatIsGone_SaysWhichCountsInItsPlace(string strategy, int lines)
+    {
+        FakePortStore store = new();
+        FakeTimeProvider clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        Guid boot = Guid.NewGuid();
+        await store.LoadAsync(_ => { }, _ => { }, CancellationToken.None).AsTask().Within();
+        await store.AppendAsync([.. Enumerable.Range(0, 3).Select(Lease)], CancellationToken.None).AsTask().Within();
+        LogLines log = new();
+
+        await using PortRegistry registry = await PortRegistry.OpenOnAsync(new PortRegistryOptions { Ports = Scene.TenPorts, Probe = false }, store.AfterKill(), boot, log, clock, CancellationToken.None).Within();
+
+        log.Of("StrategyUnknown").Should().Equal(Enumerable.Repeat($"The stored state has entries by the strategy {strategy}, which is not added any more; they count as entries by ProcessBinds", lines));
+
+        PortFact Lease(int i) => new()
+        {
+            Protocol = PortProtocol.Tcp,
+            Port = Scene.First + i,
+            Owner = $"b{i}",
+            Epoch = 16 * (i + 1),
+            State = PortState.Reserved,
+            BootId = boot,
+            At = clock.GetUtcNow(),
+            Until = clock.GetUtcNow().AddMinutes(1),
+            Strategy = strategy,
+        };
+    }
+
     [Fact]
     public async Task Store_CannotBeClosed_IsALine()
     {
