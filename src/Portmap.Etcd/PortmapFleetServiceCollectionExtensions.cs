@@ -60,6 +60,17 @@ public static class PortmapFleetServiceCollectionExtensions
             return Task.CompletedTask;
         }
 
-        public Task StopAsync(CancellationToken cancellationToken) => fleet.DisposeAsync().AsTask().WaitAsync(cancellationToken);
+        public async Task StopAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                await fleet.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // The host has no time left. The fleet ends all the same, and what etcd is not told
+                // any more goes with the lease.
+            }
+        }
     }
 }

@@ -136,8 +136,10 @@ public class PortmapFleetOptionsTests
         fleet.Map.WhenListed.IsCompleted.Should().BeFalse();
     }
 
-    [NeedsFact("etcd")]
-    public async Task AddPortmapFleet_InAHost_PublishesItsRegistryAndStopsWithIt()
+    [NeedsTheory("etcd")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task AddPortmapFleet_InAHost_PublishesItsRegistryAndStopsWithIt(bool hasTime)
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Support.Host looker = Support.Host.Look(etcd.Endpoints);
@@ -153,7 +155,7 @@ public class PortmapFleetOptionsTests
         await looker.Map.UntilAsync(map => map.TryFind("b1", out FleetEntry? entry) && entry.Host == "generic");
         await host.Services.GetRequiredService<FleetMap>().UntilAsync(map => map.Count == 1);
         host.Services.GetRequiredService<FleetOwners>().Should().BeSameAs(host.Services.GetRequiredService<PortmapFleet>().Owners);
-        await host.StopAsync().Within();
+        await host.StopAsync(new CancellationToken(canceled: !hasTime)).Within();
 
         await looker.Map.UntilAsync(map => map.Count == 0);
     }

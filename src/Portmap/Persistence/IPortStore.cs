@@ -62,8 +62,8 @@ public interface IPortStore : IAsyncDisposable
     /// the batch may become durable, and only disposing the store follows.</param>
     /// <exception cref="PortRefusedException">Any part of the batch may be durable now, or none.
     /// The caller appends again later: the same facts, or newer ones about the same claims. Of a
-    /// registration with the epoch of its lease nothing follows as long as that lease is open and
-    /// is not tried again.</exception>
+    /// registration by a lease nothing need follow as long as that lease is open and is not tried
+    /// again.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled: before the call, and
     /// nothing was written; or while it ran.</exception>
     ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken);
