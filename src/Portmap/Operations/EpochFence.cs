@@ -1,4 +1,3 @@
-using Portmap.Persistence;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -27,14 +26,14 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// that came of it; null until there is one. Nobody changes it: it is replaced whole by a
     /// CAS.</summary>
     private Dictionary<string, (long Origin, long Highest)>? _closed;
-    private Recovery? _stored;
+    private Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>>? _stored;
     private bool _knowsAll;
 
     /// <summary>Takes what the store told.</summary>
-    /// <param name="stored">What it told.</param>
+    /// <param name="last">The last registration of each owner, asked for when it is wanted.</param>
     /// <param name="isWhole">Nothing was lost: neither unread nor, because the registry confirms,
     /// unwritten.</param>
-    public void Restore(Recovery stored, bool isWhole) => (_stored, _knowsAll) = (stored, isWhole);
+    public void Restore(Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
 
     /// <summary>The epoch, or 0 when it counts as none.</summary>
     public long Resolve(OwnerKey owner, long epoch)
@@ -52,10 +51,6 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         LastRegistration? last = LastOf(owner);
         return last?.IsOf(epoch) == true || (_knowsAll && (isOutrun || last?.Origin > epoch)) ? epoch : 0;
     }
-
-    /// <summary>Whether an epoch of an earlier run is as high as all that the owner and the port had
-    /// before this one; false where the store may not know.</summary>
-    public bool OutranksStored(OwnerKey owner, int port, long epoch) => _knowsAll && epoch >= _stored!.HighestEpoch(owner.Protocol, owner.Owner, port);
 
     /// <summary>The claim in the fleet that a lease was granted by is over: nobody may register by
     /// its epoch from now on, for another host may have the owner.</summary>
@@ -101,7 +96,7 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// knows.</summary>
     public LastRegistration? LastOf(OwnerKey owner) =>
         table.Memory.LastOf(owner) is { } last ? last
-        : _stored?.Last.TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
+        : _stored?.Invoke().TryGetValue((owner.Protocol, owner.Owner), out PortFact? fact) == true && fact.IsOfRegistration ? new LastRegistration(fact.Epoch, fact.Fence, fact.Port)
         : null;
 
     private (long Origin, long Highest) Closed(string owner) => Volatile.Read(ref _closed)?.GetValueOrDefault(owner) ?? default;

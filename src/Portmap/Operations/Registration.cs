@@ -254,7 +254,7 @@ internal struct Registration : IOperation
                 return 0;   // should it come to nothing its end is to be told, or it may outlive what it was to replace; by the lease's number that would be the lease's
             }
 
-            return lease.Epoch >= Math.Max(onPort, ofOwner) && OutranksStored(lease) ? lease.Epoch : 0;
+            return lease.Epoch >= Math.Max(onPort, ofOwner) && IsOfThisRun(lease) ? lease.Epoch : 0;
         }
 
         if (right.Beside is not { } beside)
@@ -265,7 +265,7 @@ internal struct Registration : IOperation
         if (!ReferenceEquals(beside, _beside))
         {
             // Once per lease, however often this is tried again. Those below one of an earlier run
-            // may have been drawn by that.
+            // may have been drawn then.
             (_beside, _epochBeside) = (beside, IsOfThisRun(beside) ? PortTable.DrawBelow(beside) : 0);
         }
 
@@ -278,10 +278,8 @@ internal struct Registration : IOperation
         return 0;
     }
 
-    /// <summary>Whether a lease is above what the owner and the port had in earlier runs: of what has
-    /// ended since it was acquired only the store knows.</summary>
-    private readonly bool OutranksStored(PortClaim lease) => IsOfThisRun(lease) || _parts.Fence.OutranksStored(_wanted.Owner, _wanted.Port, lease.Epoch);
-
+    /// <summary>Of a lease of an earlier run nobody knows what has ended since it was acquired, on
+    /// the port or beside it: the store may have forgotten that.</summary>
     private readonly bool IsOfThisRun(PortClaim lease) => lease.Epoch >= _parts.Epochs.First;
 
     private Answer Push(in OwnerView seen, long epoch, in RegistrationRight right)

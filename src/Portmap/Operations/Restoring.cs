@@ -28,7 +28,7 @@ internal sealed class Restoring(RegistryParts parts, Findings findings)
     public void Restore(OpenedStore opened)
     {
         Recovery recovery = opened.Recovery;
-        parts.Fence.Restore(recovery, isWhole: parts.Table.Confirms && opened.Unreadable.Count == 0);
+        parts.Fence.Restore(() => recovery.Last, isWhole: parts.Table.Confirms && opened.Unreadable.Count == 0);
         _loading.IsStored = (protocol, owner) => recovery.Last.ContainsKey((protocol, owner));
         _loading.MakeRoom(recovery.Bound.Count + recovery.Reserved.Count);
         foreach (PortFact fact in recovery.Cooling)

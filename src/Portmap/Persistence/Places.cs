@@ -5,9 +5,7 @@ internal static class Places
 {
     private const int Count = 2 * 65_536;
 
-    public static int Of(PortFact fact) => Of(fact.Protocol, fact.Port);
-
-    public static int Of(PortProtocol protocol, int port) => ((int)protocol << 16) | port;
+    public static int Of(PortFact fact) => ((int)fact.Protocol << 16) | fact.Port;
 
     /// <summary>Whether two facts are about one port; none counts as no port.</summary>
     public static bool AnyTwice(IEnumerable<PortFact> facts)

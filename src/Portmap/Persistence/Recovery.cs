@@ -23,7 +23,6 @@ internal sealed class Recovery
 {
     private readonly List<PortFact> _ended = [];
     private Dictionary<(PortProtocol Protocol, string Owner), PortFact>? _last;
-    private HighestEpochs? _highest;
     private readonly Guid _bootId;
     private readonly DateTimeOffset _now;
     private readonly TimeSpan _reuseDelay;
@@ -124,16 +123,6 @@ internal sealed class Recovery
             ref bool known = ref CollectionsMarshal.GetValueRefOrAddDefault(alive, process, out bool exists);
             return exists ? known : known = !process.IsKnown || isAlive(process);
         }
-    }
-
-    /// <summary>The highest epoch that stood when the store was opened: of an owner on any port, or of
-    /// anybody on one port.</summary>
-    /// <remarks>Made when somebody asks first: only who registers by a lease of an earlier run
-    /// does.</remarks>
-    public long HighestEpoch(PortProtocol protocol, string owner, int port)
-    {
-        HighestEpochs highest = Volatile.Read(ref _highest) ?? Interlocked.CompareExchange(ref _highest, new(Highest(All, Owner), Highest(All, Places.Of)), null) ?? _highest;
-        return Math.Max(highest.ByOwner.GetValueOrDefault((protocol, owner)), highest.ByPort.GetValueOrDefault(Places.Of(protocol, port)));
     }
 
     private static (bool, bool, long) Rank(PortFact fact) => (fact.IsOfRegistration, fact.Port != 0, fact.Epoch);
@@ -248,6 +237,4 @@ internal sealed class Recovery
         Dictionary<int, long> highest = Highest(cooling, Places.Of);
         cooling.RemoveAll(fact => fact.Port == 0 || fact.BootId != _bootId || fact.Until <= _now || held.Contains(Places.Of(fact)) || fact.Epoch < highest[Places.Of(fact)]);
     }
-
-    private sealed record HighestEpochs(Dictionary<(PortProtocol, string), long> ByOwner, Dictionary<int, long> ByPort);
 }

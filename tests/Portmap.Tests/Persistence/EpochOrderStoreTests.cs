@@ -127,14 +127,18 @@ public sealed class EpochOrderStoreTests
     }
 
     [Fact]
-    public async Task RegisterAsync_ByALeaseOfAStateThatIsDamaged_RanksAboveWhatMayBeLost()
+    public async Task RegisterAsync_ByALeaseOfAnEarlierRun_RanksAboveWhatTheStoreHasForgotten()
     {
         await using StoreScene scene = await StoreScene.OpenAsync();
         PortLease lease = await scene.AcquireAsync("a");
-        scene.Store.Unreadable = "Some of it.";
+        await scene.SeeAboveAsync(lease.Epoch, 50_123);
+        PortEntry beside = await scene.RegisterAsync("a", 50_123);
+        await scene.Here.ReleaseAsync(new PortClaimRequest("a", 50_123)).AsTask().Within();
+        await scene.RegisterAsync("b", 50_123);
+        scene.Store.Lose(fact => fact is { Owner: "a", Port: 50_123 });   // as a store may: a later claim on the port is known
         await scene.KillAndOpenAsync();
 
-        (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().BeGreaterThan(lease.Epoch);
+        (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().BeGreaterThan(beside.Epoch!.Value);
     }
 
     /// <summary>A registration on a port that has seen a later claim than its lease.</summary>

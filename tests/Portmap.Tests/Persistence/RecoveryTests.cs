@@ -188,7 +188,9 @@ public sealed class RecoveryTests
         PortLease both = await scene.AcquireAsync(new PortRequest("both") { Protocol = PortProtocol.TcpAndUdp });
         await scene.KillAndOpenAsync();
         (await scene.Here.RegisterAsync(new PortClaimRequest("a", lease.Port + 5) { Epoch = lease.Epoch }).RefusalAsync()).Reason.Should().Be(PortRefusalReason.WrongPort);
-        (await scene.RegisterAsync("a", lease.Port, lease.Epoch)).Epoch.Should().Be(lease.Epoch);
+        PortEntry entry = await scene.RegisterAsync("a", lease.Port, lease.Epoch);
+        entry.Epoch.Should().BeGreaterThan(lease.Epoch, "what had a higher one since may be forgotten");
+        (await scene.RegisterAsync("a", lease.Port, lease.Epoch, scene.Registry.OpenSession(Environment.ProcessId))).Epoch.Should().Be(entry.Epoch, "its worker is known by its own");
         await scene.Here.RegisterAsync(new PortClaimRequest("both", both.Port) { Epoch = both.Epoch }).Within();
         await scene.Here.RegisterAsync(new PortClaimRequest("both", both.Port) { Epoch = both.Epoch, Protocol = PortProtocol.Udp }).Within();
         await scene.KillAndOpenAsync();
@@ -245,7 +247,7 @@ public sealed class RecoveryTests
 
         scene.StateOf(20009).Should().Be(PortState.Recovered);
         (await scene.RegisterAsync("outside", 20009)).Port.Should().Be(20009);
-        (await scene.RegisterAsync("lease", 20008, lease.Epoch)).Epoch.Should().Be(lease.Epoch);
+        (await scene.RegisterAsync("lease", 20008, lease.Epoch)).Port.Should().Be(20008);
         await scene.Here.ReleaseAsync("outside").Within();
         scene.Clock.Advance(TimeSpan.FromSeconds(90));
         (await scene.AcquireAsync("b")).Port.Should().BeInRange(20001, 20002);
