@@ -53,6 +53,43 @@ public sealed class MovingLeaseTests : IDisposable
         registry.AssertInvariants();
     });
 
+    /// <summary>One of two who report gets the only other port, and the other one finds none: the owner
+    /// has what the lease says.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.TcpAndUdp)]
+    public async Task ReportBindFailureAsync_AnotherReportsBetweenAnyTwoStepsAndOnePortIsLeft_NothingIsHeldForALeaseThatIsOver(PortProtocol protocol)
+    {
+        int over = 0;
+        bool isReached = true;
+        for (int number = 1; isReached; number++)
+        {
+            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20001", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false, ReuseCooling = false });
+            registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
+            int steps = 0, at = number;
+            isReached = false;
+            Hook.Reached = _ =>
+            {
+                if (++steps == at)
+                {
+                    Hook.Reached = null;
+                    isReached = true;
+                    Task.WhenAny(Task.Run(() => lease!.ReportBindFailureAsync().AsTask())).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                }
+            };
+            Task reporting = lease!.ReportBindFailureAsync().AsTask();
+            Hook.Reached = null;
+            await Task.WhenAny(reporting).WaitAsync(Deadline.Default);   // whoever finds no port is refused
+
+            over += lease.IsOpen ? 0 : 1;
+            registry.TryGetEntry("a", out PortEntry _).Should().Be(lease.IsOpen, "step {0}", at);
+            registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().Be(lease.IsOpen && protocol == PortProtocol.TcpAndUdp, "step {0}", at);
+            registry.AssertInvariants();
+        }
+
+        over.Should().BeGreaterThan(0, "else each found a port");
+    }
+
     /// <summary>Nobody is answered an owner that another host may have by then, and no process may
     /// register by the lease.</summary>
     [Theory]

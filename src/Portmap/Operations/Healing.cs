@@ -93,7 +93,8 @@ internal sealed class Healing(RegistryParts parts)
 
         lease.AddTried(port, failed.Epoch);
         PortRefusal? refusal = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
-        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
+        if (refusal is not null && lease.IsOpen
+            && (refusal.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded || await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false)))
         {
             return;   // two reported the same failure, and the other one got the new port
         }
@@ -118,6 +119,8 @@ internal sealed class Healing(RegistryParts parts)
         if (refusal is not null)
         {
             lease.SetOutcome(refusal);
+            EndMoved(lease.Claim, now);
+            EndMoved(lease.Twin, now);
             parts.Fleet?.Ended(lease.Owner);
             parts.Counted(refusal).Throw();
         }
@@ -132,6 +135,16 @@ internal sealed class Healing(RegistryParts parts)
         if (failed is not null)
         {
             parts.Table.TryEnd(new ClaimView(failed), ClaimEnd.BindFailed, now);
+        }
+    }
+
+    /// <summary>Another one who reports may have got a port just now for a lease that is over: who tells
+    /// the lease of it sees that, or it is seen here.</summary>
+    private void EndMoved(PortClaim? half, long now)
+    {
+        if (half is { IsLease: true })
+        {
+            parts.Table.TryEnd(new ClaimView(half), ClaimEnd.Released, now);
         }
     }
 
