@@ -76,7 +76,7 @@ internal sealed class SignIn : IAsyncDisposable
         {
             if (registering is not null && link.Connected is { } client)
             {
-                await TakeBackAsync(client, registering).WaitAsync(s_signOutLimit, settings.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await TakeBackAsync(client, registering).WaitAsync(s_signOutLimit, settings.TimeProvider, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
             throw;
