@@ -24,6 +24,7 @@ public abstract class BehindALine : AsyncTest
         await _server.DisposeAsync();
         await _registry.DisposeAsync();
         _folder.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     private protected LineToDaemon Line(Func<int, LineToDaemon.Fault> faultOf) => new(_folder["portmap.sock"], _folder["daemon.sock"], faultOf);
