@@ -19,7 +19,8 @@ namespace Portmap.Rpc;
 /// answer, not what was asked for. No call waits longer than
 /// <see cref="PortmapClientOptions.CallTimeout"/>: without an answer it throws
 /// <see cref="PortmapUnreachableException"/>, and whether it took effect is not known. When the
-/// connection ends, calls under way throw <see cref="IOException"/>.</para>
+/// connection ends, calls under way throw <see cref="IOException"/>; so does a call in which the
+/// daemon failed, whose log says why.</para>
 /// </remarks>
 public sealed class PortmapClient : IAsyncDisposable
 {
