@@ -16,7 +16,7 @@ namespace Portmap.Processes;
 /// <param name="Start">Field 22: when it began, in clock ticks since boot, at least 1.</param>
 internal readonly record struct ProcessStat(char State, int Parent, int Group, int Session, int Threads, long Start)
 {
-    private const int Fields = 22, NoSuchProcess = 3;   // ESRCH, errno(3)
+    private const int Fields = 22;
 
     /// <summary>
     /// It can still serve: not X, and Z only as long as other threads than the main one go on.
@@ -63,7 +63,7 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
     /// and the reading), or there is no right to look.
     /// </remarks>
     public static bool IsShort(Exception exception) =>
-        exception is IOException { HResult: not NoSuchProcess } and not (FileNotFoundException or DirectoryNotFoundException);
+        exception is IOException { HResult: not Errno.NoSuchProcess } and not (FileNotFoundException or DirectoryNotFoundException);
 
     /// <summary>When a process began; with its id that names one process until the next
     /// boot.</summary>
