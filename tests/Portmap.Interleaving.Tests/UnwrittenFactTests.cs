@@ -219,9 +219,9 @@ public sealed class UnwrittenFactTests : IDisposable
                 turn.SetResult();
                 SpinWait.SpinUntil(() => store.Turns.Reader.TryRead(out last) || disposing.IsCompleted, Deadline.Default).Should().BeTrue("step {0}", step.Number);
             });
-        store.Holds = false;
+        store.Release();
         turn.TrySetResult();
-        last?.SetResult();
+        last?.TrySetResult();
         bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
         await disposing.WaitAsync(Deadline.Default);
         await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
@@ -251,8 +251,8 @@ public sealed class UnwrittenFactTests : IDisposable
             TaskCompletionSource? turn = null;
             SpinWait.SpinUntil(() => store.Turns.Reader.TryRead(out turn) || acquiring.IsCompleted, Deadline.Default).Should().BeTrue("step {0}", step.Number);
             Task disposing = registry.DisposeAsync().AsTask();
-            store.Holds = false;
-            turn?.SetResult();
+            store.Release();
+            turn?.TrySetResult();
             bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
             await disposing.WaitAsync(Deadline.Default);
 

@@ -27,7 +27,7 @@ public sealed class LastTurnTests
         Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("b") { Previous = lease.Port, Reuse = PortReuse.Require }).AsTask();
         acquiring.IsCompleted.Should().BeFalse("the end is on its way");
 
-        store.Holds = false;
+        store.Release();
         turn.SetResult();
 
         (await acquiring.Within()).Port.Should().Be(lease.Port);

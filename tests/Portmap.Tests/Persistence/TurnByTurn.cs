@@ -14,6 +14,16 @@ internal sealed class TurnByTurn : IPortStore
     /// <summary>The batches that wait.</summary>
     public Channel<TaskCompletionSource> Turns { get; } = Channel.CreateUnbounded<TaskCompletionSource>();
 
+    /// <summary>Lets through what waits, and all that comes from now on.</summary>
+    public void Release()
+    {
+        Holds = false;
+        while (Turns.Reader.TryRead(out TaskCompletionSource? turn))
+        {
+            turn.TrySetResult();
+        }
+    }
+
     public ValueTask LoadAsync(Action<PortFact> onFact, Action<string> onUnreadable, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
@@ -22,6 +32,11 @@ internal sealed class TurnByTurn : IPortStore
         {
             TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
             Turns.Writer.TryWrite(turn);
+            if (!Holds)
+            {
+                turn.TrySetResult();   // Release was called meanwhile, and may not have seen it
+            }
+
             await turn.Task;
         }
 

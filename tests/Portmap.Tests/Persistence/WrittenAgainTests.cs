@@ -49,7 +49,7 @@ public sealed class WrittenAgainTests
         await extending.Within();
         Task<PortEntry> again = here.RegisterAsync(its).AsTask();
         (bool, bool, bool) counts = (registering.IsCompleted, again.IsCompleted, registry.TryGetPort("a", out _));
-        store.Holds = false;
+        store.Release();
         if (fails)
         {
             turn.SetException(new IOException("No space left on device"));
