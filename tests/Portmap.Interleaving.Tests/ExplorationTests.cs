@@ -99,6 +99,7 @@ public class ExplorationTests
         ["a port could not be bound as its lease is given back"] = (2, [s_acquire], [[s_bindFailed, s_byOwner], [new Call(CallKind.ReleaseLease, 0), s_byPort]]),
         ["a port could not be bound, and a process of another owner listens there"] = (2, [s_acquire], [[s_bindFailed], [Register(1, 1, 1), s_byOwner]]),
         ["a port could not be bound, and there is no other"] = (1, [s_acquire], [[s_bindFailed, s_byPort], [s_acquireB, s_byOwner]]),
+        ["a port could not be bound, there is no other, and its lease is registered"] = (1, [s_acquire], [[Lease(0, 1, 0)], [s_bindFailed, s_byPort, s_byOwner]]),
         ["a lease gets more time as it is registered"] = (1, [s_acquire], [[s_extend, s_byOwner], [Lease(0, 1, 0)]]),
         ["a lease gets more time as it runs out"] = (1, [s_acquire], [[s_extend, s_byOwner], [s_pass, s_byPort]]),
         ["a process dies while it registers"] = (1, [], [[s_die, s_byOwner], [Register(0, 1, 2), s_byOwner]]),

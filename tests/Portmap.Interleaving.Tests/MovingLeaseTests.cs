@@ -68,6 +68,7 @@ public sealed class MovingLeaseTests : IDisposable
             registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
             int steps = 0, at = number;
             Task? other = null;
+            bool isShownWhenRefused = false;
             isReached = false;
             Hook.Reached = _ =>
             {
@@ -77,20 +78,79 @@ public sealed class MovingLeaseTests : IDisposable
                     isReached = true;
                     other = Task.Run(() => lease!.ReportBindFailureAsync().AsTask());
                     Task.WhenAny(other).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    isShownWhenRefused |= other.IsFaulted && HasAnything(registry);
                 }
             };
             Task reporting = lease!.ReportBindFailureAsync().AsTask();
             Hook.Reached = null;
             await Task.WhenAny(reporting).WaitAsync(Deadline.Default);   // whoever finds no port is refused
+            isShownWhenRefused.Should().BeFalse("step {0}: the lease was over when that was said", at);
 
             over += lease.IsOpen ? 0 : 1;
-            (other is { IsCompletedSuccessfully: true } && !lease.IsOpen).Should().BeFalse("step {0}: it has got a port", at);
+            (lease.IsOpen && (reporting.IsFaulted || other is { IsFaulted: true })).Should().BeFalse("step {0}: who is refused is told that the lease is over", at);
             registry.TryGetEntry("a", out PortEntry _).Should().Be(lease.IsOpen, "step {0}", at);
             registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().Be(lease.IsOpen && protocol == PortProtocol.TcpAndUdp, "step {0}", at);
             registry.AssertInvariants();
         }
 
         over.Should().BeGreaterThan(0, "else each found a port");
+    }
+
+    /// <summary>A process registers by a lease that is ended meanwhile, as no other port is left for
+    /// it: what is told over is shown no more, however long that thread stands.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(1)]
+    public async Task ReportBindFailureAsync_FindsNoPortWhileAProcessRegistersByTheLease_TheLeaseIsShownNoMore(int bindAttempts)
+    {
+        int over = 0;
+        await EachStep.PlayAsync(async step =>
+        {
+            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, BindAttempts = bindAttempts });
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            registry.TryAcquire("a", out PortLease? lease, out _).Should().BeTrue();
+            bool isOver = false, isShown = false;
+            step.Interrupt(
+                () => session.TryRegister(new PortClaimRequest("a", 20_000) { Epoch = lease!.Epoch }, out _, out _),
+                _ =>
+                {
+                    Task reporting = Task.Run(() => lease!.ReportBindFailureAsync().AsTask());
+                    Task.WhenAny(reporting).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                    isOver = reporting.Exception?.InnerException is PortRefusedException { Refusal.Reason: PortRefusalReason.Exhausted or PortRefusalReason.AttemptsExhausted };
+                    isShown = isOver && HasAnything(registry);
+                });
+
+            over += isOver ? 1 : 0;
+            isShown.Should().BeFalse("step {0}", step.Number);
+            (isOver && HasAnything(registry)).Should().BeFalse("step {0}: nothing can be registered by it any more", step.Number);
+            registry.AssertInvariants();
+        });
+
+        over.Should().BeGreaterThan(3);
+    }
+
+    /// <summary>The same while the registration is on its way to the disk.</summary>
+    [Fact]
+    public async Task ReportBindFailureAsync_FindsNoPortWhileARegistrationIsWritten_TheLeaseIsShownNoMore()
+    {
+        FakePortStore store = new();
+        await using PortRegistry registry = await PortRegistry.OpenAsync(
+            new PortRegistryOptions { Ports = "20000", Strategy = PortRegistryOptions.AllocatorPicks, Probe = false, BindAttempts = 1 }, store).WaitAsync(Deadline.Default);
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+        store.Hold();
+        Task registering = session.RegisterAsync(new PortClaimRequest("a", 20_000) { Epoch = lease.Epoch }).AsTask();
+        await store.ArrivedAsync().WaitAsync(Deadline.Default);
+
+        Task reporting = lease.ReportBindFailureAsync().AsTask();
+        await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+        bool isShown = HasAnything(registry);
+        store.Release();
+
+        (await reporting.Awaiting(task => task.WaitAsync(Deadline.Default)).Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.AttemptsExhausted);
+        isShown.Should().BeFalse();
+        await registering.Awaiting(task => task.WaitAsync(Deadline.Default)).Should().ThrowAsync<PortRefusedException>();
+        registry.AssertInvariants();
     }
 
     /// <summary>Nobody is answered an owner that another host may have by then, and no process may
@@ -190,6 +250,12 @@ public sealed class MovingLeaseTests : IDisposable
         claim.IsGivenBack.Should().BeTrue();
         registry.AssertInvariants();
     }
+
+    /// <summary>Whether any lookup shows a lease or a registration.</summary>
+    private static bool HasAnything(PortRegistry registry) =>
+        ((PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp]).Any(protocol => registry.TryGetEntry("a", out PortEntry _, protocol)
+            || (registry.TryGetEntry(20_000, out PortEntry shown, protocol) && shown.State is PortState.Reserved or PortState.Bound))
+        || registry.Snapshot().Entries.Any(entry => entry.State is PortState.Reserved or PortState.Bound);
 
     /// <summary>A claim in the fleet that notes whether it was given back.</summary>
     private sealed class GivenBack : IAsyncDisposable

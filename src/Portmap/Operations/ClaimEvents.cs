@@ -125,7 +125,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         ClaimEnd.Disconnected => PortChangeKind.Disconnected,
         ClaimEnd.Replaced => PortChangeKind.Replaced,
         ClaimEnd.LostToListener => PortChangeKind.Taken,
-        ClaimEnd.BindFailed => PortChangeKind.BindFailed,
+        ClaimEnd.BindFailed or ClaimEnd.Moved => PortChangeKind.BindFailed,
         ClaimEnd.StoppedListening => PortChangeKind.StoppedListening,
         _ => PortChangeKind.Released,
     };
@@ -157,7 +157,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
 
     private void TellLease(ClaimView claim, ClaimView winner, long now)
     {
-        if (ILease.Of(claim) is not { } lease || claim.Cause is ClaimEnd.BindFailed or ClaimEnd.Withdrawn)
+        if (ILease.Of(claim) is not { } lease || claim.Cause is ClaimEnd.BindFailed or ClaimEnd.Moved or ClaimEnd.Withdrawn)
         {
             return;
         }

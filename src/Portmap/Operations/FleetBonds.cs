@@ -312,7 +312,7 @@ internal sealed class FleetBonds
     {
         { Stage: ClaimStage.Reserved or ClaimStage.Bound } => true,
         { Cause: ClaimEnd.UsedUp } => _table.HasLive(_table.Key(half.Protocol, lease.Owner), half.Origin, out _),
-        { Cause: ClaimEnd.BindFailed } when _table.HasLive(_table.Key(half.Protocol, lease.Owner), lease) => true,   // it moves, and was not told so yet
+        { Cause: ClaimEnd.Moved } when _table.HasLive(_table.Key(half.Protocol, lease.Owner), lease) => true,   // it moves, and was not told so yet
         _ => _table.FindServed(half.Protocol, lease.Owner).IsOf(half.Origin),   // it went on over another session
     };
 

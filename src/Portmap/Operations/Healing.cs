@@ -93,8 +93,7 @@ internal sealed class Healing(RegistryParts parts)
 
         lease.AddTried(port, failed.Epoch);
         PortRefusal? refusal = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
-        if (refusal is not null && lease.IsOpen
-            && (refusal.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded || await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false)))
+        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
         {
             return;   // two reported the same failure, and the other one got the new port
         }
@@ -105,10 +104,14 @@ internal sealed class Healing(RegistryParts parts)
         }
 
         long now = parts.NowMs;
-        if (refusal is not null)
+        if (refusal is not null && !(EndFailed(failed, now) | EndFailed(failedTwin, now)))
         {
-            EndFailed(failed, now);
-            EndFailed(failedTwin, now);
+            if (await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false) && lease.IsOpen)
+            {
+                return;   // the other one got the last port
+            }
+
+            parts.Counted(Refusals.LeaseOver(lease)).Throw();   // it was registered, or ended otherwise: who did that tells it
         }
 
         if (port != 0)
@@ -119,6 +122,7 @@ internal sealed class Healing(RegistryParts parts)
         if (refusal is not null)
         {
             lease.SetOutcome(refusal);
+            await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false);   // a half that moved and was not told so ends by that
             EndMoved(lease.Claim, now);
             EndMoved(lease.Twin, now);
             parts.Fleet?.Ended(lease.Owner);
@@ -130,13 +134,7 @@ internal sealed class Healing(RegistryParts parts)
 
     private static bool IsOpen(PortClaim lease) => new ClaimView(lease).Stage == ClaimStage.Reserved;
 
-    private void EndFailed(PortClaim? failed, long now)
-    {
-        if (failed is not null)
-        {
-            parts.Table.TryEnd(new ClaimView(failed), ClaimEnd.BindFailed, now);
-        }
-    }
+    private bool EndFailed(PortClaim? failed, long now) => failed is not null && parts.Table.TryEnd(new ClaimView(failed), ClaimEnd.BindFailed, now);
 
     /// <summary>Another one who reports may have got a port just now for a lease that is over: who tells
     /// the lease of it sees that, or it is seen here.</summary>

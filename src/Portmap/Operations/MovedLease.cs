@@ -36,7 +36,7 @@ internal static class MovedLease
 
     private static async ValueTask TellAsync(RegistryParts parts, ILease lease, PortClaim half)
     {
-        if (new ClaimView(half).Cause == ClaimEnd.BindFailed && await FindOpenAsync(parts, lease, half.Protocol).ConfigureAwait(false) is { IsNone: false } open)
+        if (new ClaimView(half).Cause == ClaimEnd.Moved && await FindOpenAsync(parts, lease, half.Protocol).ConfigureAwait(false) is { IsNone: false } open)
         {
             Tell(parts, lease, half, open.Claim!);
         }

@@ -26,6 +26,8 @@ internal enum ClaimEnd
 
     /// <summary>A lease on whose port another owner's process listens.</summary>
     LostToListener = 10,
+
+    /// <summary>A lease whose port could not be bound, and that got no other port.</summary>
     BindFailed = 11,
 
     /// <summary>It never took effect because its fact could not be written.</summary>
@@ -33,4 +35,8 @@ internal enum ClaimEnd
 
     /// <summary>Its process lives and listens no more.</summary>
     StoppedListening = 13,
+
+    /// <summary>A lease whose port could not be bound: the claim above it, on another port, takes its
+    /// place.</summary>
+    Moved = 14,
 }

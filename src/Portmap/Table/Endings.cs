@@ -68,7 +68,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
     /// done so.</summary>
     public bool UseUp(PortClaim used, PortClaim by, long now)
     {
-        ClaimEnd cause = by.IsLease ? ClaimEnd.BindFailed : used.IsLease ? ClaimEnd.UsedUp : ClaimEnd.Replaced;
+        ClaimEnd cause = by.IsLease ? ClaimEnd.Moved : used.IsLease ? ClaimEnd.UsedUp : ClaimEnd.Replaced;
         while (true)
         {
             ClaimWord word = used.Word;
@@ -251,7 +251,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
     private void NoteLast(PortClaim claim, ClaimEnd cause)
     {
         OwnerCell cell = claim.Cell!;
-        if (cause is not (ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed))
+        if (cause is not (ClaimEnd.Replaced or ClaimEnd.LostToListener or ClaimEnd.BindFailed or ClaimEnd.Moved))
         {
             Hook.At(Step.NoteLastPort);
             cell.LastPort = claim.Port;   // else the owner has another one now, or this one was never any use to it

@@ -237,13 +237,12 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
     }
 
     /// <remarks>What the pending top uses up was open when that was seen pending: the reference is
-    /// forgotten only after it took effect. (A lease whose port could not be bound may also have
-    /// ended without another in its place, as one above it is about to use it up; then it is over a
-    /// moment later.)</remarks>
+    /// forgotten only after it took effect. A lease that ended by itself is over, though a
+    /// registration that was to use it up is pending above it.</remarks>
     private static PortClaim? OpenLeaseFrom(PortClaim top)
     {
         bool isPending = top.Word.Stage == ClaimStage.Pending;
-        if (isPending && top.UsesUp is { IsLease: true } used && used.Word is { Stage: ClaimStage.Reserved } or { Cause: ClaimEnd.UsedUp or ClaimEnd.BindFailed })
+        if (isPending && top.UsesUp is { IsLease: true } used && used.Word is { Stage: ClaimStage.Reserved } or { Cause: ClaimEnd.UsedUp or ClaimEnd.Moved })
         {
             return used;
         }
@@ -339,7 +338,7 @@ internal sealed class OwnerCell(string owner, PortProtocol protocol, int hash, P
             }
         }
 
-        return Top is { Word.Stage: ClaimStage.Pending, UsesUp: { } failed } && failed.Port == port && failed.Word.Cause == ClaimEnd.BindFailed ? failed : null;
+        return Top is { Word.Stage: ClaimStage.Pending, UsesUp: { } failed } && failed.Port == port && failed.Word.Cause == ClaimEnd.Moved ? failed : null;
     }
 
     /// <summary>The newest claim in force on a port; it may be superseded by one that is in force

@@ -227,7 +227,7 @@ internal sealed class PortClaim : IGuaranteed
     /// <summary>It has ended, and nothing of its owner lies below: if it is the top, its owner has
     /// nothing. Not when it made way for another claim, which then lies above it.</summary>
     public bool IsIdle =>
-        Word is { Stage: ClaimStage.Ended, Cause: not (ClaimEnd.UsedUp or ClaimEnd.BindFailed or ClaimEnd.Replaced) } && Below is null;
+        Word is { Stage: ClaimStage.Ended, Cause: not (ClaimEnd.UsedUp or ClaimEnd.Moved or ClaimEnd.Replaced) } && Below is null;
 
     /// <summary>It was in force once, however it ended; false for a registration whose process is
     /// gone from sight.</summary>
