@@ -25,8 +25,9 @@ public static class PortmapServerServiceCollectionExtensions
     /// hosted service is started. It stops when all others have stopped: they can acquire and
     /// register from their first line to their last. The start awaits the opening; a hosted service
     /// that takes the registry in its constructor makes the host's start block its thread until the
-    /// state is read or <see cref="PortRegistryOptions.OpenTimeout"/> is over. A store that does
-    /// not stop when it is told to may take some 10 s more.</para>
+    /// state is read or <see cref="PortRegistryOptions.OpenTimeout"/> is over. A store that
+    /// ignores its token adds 0.25 s. One that hangs while it is being cancelled adds up to 10 s
+    /// more.</para>
     /// <para>A host whose endpoint or state is taken does not start: what
     /// <see cref="PortmapServer.StartAsync"/> and <see cref="PortRegistry.OpenAsync"/> throw comes
     /// out of the host's start.</para>

@@ -155,7 +155,10 @@ public sealed class PortmapClient : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>The Bound entry.</returns>
-    /// <exception cref="PortRefusedException">It was refused.</exception>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="PortSession.RegisterAsync"/> refuses; NotPermitted: the server does not let this
+    /// caller change anything.
+    /// </exception>
     public Task<PortEntry> RegisterAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
@@ -235,7 +238,10 @@ public sealed class PortmapClient : IAsyncDisposable
     /// back.
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <exception cref="PortRefusedException">It is somebody else's.</exception>
+    /// <exception cref="PortRefusedException">
+    /// As <see cref="PortSession.ReleaseAsync(PortClaimRequest, CancellationToken)"/> refuses: NotOwner,
+    /// Stale, StoreFailed; NotPermitted: the server does not let this caller change anything.
+    /// </exception>
     public Task ReleaseAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         CheckOwner(request.Owner);
@@ -249,6 +255,7 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <param name="protocol">TCP or UDP.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>The entry, Bound or Reserved; null when the owner has neither.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="owner"/> is null.</exception>
 #pragma warning disable RS0026 // the overloads differ in their first argument, so the optional protocol never makes a call ambiguous
     public Task<PortEntry?> GetEntryAsync(string owner, PortProtocol protocol = PortProtocol.Tcp, CancellationToken cancellationToken = default)
     {

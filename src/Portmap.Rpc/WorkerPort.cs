@@ -128,6 +128,8 @@ public sealed class WorkerPort : IAsyncDisposable
     /// What differs from the environment; port, protocol and range are the socket's.
     /// </param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The worker's port, signed in.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="listening"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// The socket does not listen, a time or the backlog of the options is outside its bounds, or the
     /// name of the port cannot stand in a variable.
@@ -164,7 +166,7 @@ public sealed class WorkerPort : IAsyncDisposable
 
     /// <summary>
     /// Signs out, then closes the sockets that it made: a lookup must not find a port that nobody
-    /// serves.
+    /// serves. It waits at most 2 s for the daemon's answer.
     /// </summary>
     public async ValueTask DisposeAsync()
     {

@@ -150,9 +150,14 @@ public sealed partial class PortLease
     /// <returns>The process, for <see cref="RegisterAsync"/>; .NET has no exit code of
     /// it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="startInfo"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">Not prepared, no socket, or unfit.</exception>
-    /// <exception cref="PortRefusedException">LeaseEnded.</exception>
-    /// <exception cref="System.ComponentModel.Win32Exception">It was not started.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="PrepareStart"/> was not called for this start, no lease has a socket to pass, or the
+    /// start redirects streams or uses UserName, Arguments or UseShellExecute.
+    /// </exception>
+    /// <exception cref="PortRefusedException">LeaseEnded: the lease is not open any more.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">
+    /// The system could not start the program.
+    /// </exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     public Process Start(ProcessStartInfo startInfo) => ProgramStart.Run(_registry.Parts, this, startInfo);
 
@@ -166,7 +171,8 @@ public sealed partial class PortLease
     /// (<see cref="PortGuarantee.ProbedOnly"/>), as <see cref="PortGuardMode"/> says. The gate
     /// closes once a process has registered. Doing it twice, for a port that is not guarded or for
     /// a lease that is not open, does nothing. A port that a worker acquires or is given over the
-    /// wire is opened already.
+    /// wire is opened already. It may wait, without a limit, while another thread works on the
+    /// placeholder of the same lease, and stops waiting when the lease ends.
     /// </remarks>
     public void OpenGate()
     {
@@ -236,6 +242,7 @@ public sealed partial class PortLease
     /// AttemptsExhausted after <see cref="PortRegistryOptions.BindAttempts"/> ports, with all of
     /// them in the message; LeaseEnded; Foreign: the port was required; or as acquiring refuses.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask ReportBindFailureAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -256,6 +263,7 @@ public sealed partial class PortLease
     /// LeaseEnded: it is not open any more; InvalidTime; StoreFailed: it has the time in this run,
     /// and after a restart ends when it was to end before.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask ExtendAsync(TimeSpan time, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
         ? ValueTask.FromCanceled(cancellationToken)
         : Confirmation.Within(Extension.RunAsync(_registry.Parts, this, time), cancellationToken);
@@ -289,6 +297,7 @@ public sealed partial class PortLease
 
     /// <summary>As <see cref="ReleaseAsync"/>, with the refusal as a value.</summary>
     /// <param name="refusal">Stale: the owner has a newer claim.</param>
+    /// <returns>Whether the owner has nothing of the lease any more.</returns>
     /// <exception cref="InvalidOperationException">
     /// The registry confirms (<see cref="PortDurability.Confirmed"/>): use
     /// <see cref="ReleaseAsync"/>.

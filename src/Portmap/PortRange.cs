@@ -48,6 +48,7 @@ public readonly record struct PortRange
 
     /// <summary>Reads <c>FIRST-LAST</c> or a single number.</summary>
     /// <param name="text">For example <c>49152-65535</c>.</param>
+    /// <returns>The range.</returns>
     /// <exception cref="FormatException">
     /// The text is not a range; the message says what is wrong and what is expected.
     /// </exception>
@@ -56,6 +57,7 @@ public readonly record struct PortRange
     /// <summary>Reads <c>FIRST-LAST</c> or a single number.</summary>
     /// <param name="text">For example <c>49152-65535</c>.</param>
     /// <param name="range">The range, or <c>default</c>.</param>
+    /// <returns>Whether the text is a range.</returns>
     public static bool TryParse([NotNullWhen(true)] string? text, out PortRange range) => TryParse(text, out range, out _);
 
     /// <summary>Reads several ranges, as <see cref="PortRegistryOptions.Ports"/> and

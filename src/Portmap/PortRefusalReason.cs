@@ -37,7 +37,10 @@ public enum PortRefusalReason
     /// </summary>
     InUse = 8,
 
-    /// <summary>A living process of somebody else holds the owner or the port.</summary>
+    /// <summary>
+    /// A living process of somebody else has the owner or the port, or another host of the fleet has
+    /// the owner.
+    /// </summary>
     Conflict = 9,
 
     /// <summary>The epoch belongs to a claim that has ended or was superseded.</summary>

@@ -43,6 +43,7 @@ public sealed partial class PortRegistry
     /// StrategyFailed and StrategyOfferedNothing of a strategy of the host's own; PortDenied: this
     /// user may bind none of the ports, or not the required one; with a required port also Foreign
     /// and InUse; with <see cref="PortRequest.UnlessServed"/> also AlreadyServed; NoFleet.</param>
+    /// <returns>Whether it is acquired.</returns>
     /// <exception cref="InvalidOperationException">The registry confirms
     /// (<see cref="PortDurability.Confirmed"/>), or the owner is to be claimed in the fleet: use
     /// <see cref="AcquireAsync"/>.</exception>

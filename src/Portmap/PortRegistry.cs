@@ -157,8 +157,8 @@ public sealed partial class PortRegistry : IAsyncDisposable, IDisposable
     /// (another pid namespace).</param>
     /// <returns>The session. Dispose it when the connection ends.</returns>
     /// <remarks>It speaks for the user of the process, as <see cref="OpenSession(int?, uint?)"/>
-    /// says. Where that is not known, the host vouches for it: it may use the leases that the host
-    /// acquired for nobody in particular.</remarks>
+    /// says. Where that is not known, the daemon vouches for it: it may use the leases that the
+    /// daemon acquired without a <see cref="PortRequest.UserId"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="processId"/> is 0 or
     /// less.</exception>
     public PortSession OpenSession(int? processId)

@@ -84,7 +84,9 @@ public sealed class PortRegistryOptions
     /// <value>100 ms to 24 h. The default is 60 s.</value>
     public TimeSpan LeaseTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a released port is not handed out again.</summary>
+    /// <summary>How long a released port is not handed out again, and how long
+    /// <see cref="PortGuardMode.WhileAlive"/> and <see cref="PortGuardMode.PassSocket"/> hold a port
+    /// after its process died.</summary>
     /// <value>0 (at once) to 24 h. The default is 60 s.</value>
     public TimeSpan ReuseDelay { get; set; } = TimeSpan.FromSeconds(60);
 
@@ -291,7 +293,7 @@ public sealed class PortRegistryOptions
     /// <see cref="PortGuarantee.ProbedOnly"/>, and <see cref="PortRegistry.Diagnose"/> says why.
     /// The kernel's ephemeral range and the limit of descriptors play no part.
     /// <see cref="PortLease.RegisterAsync"/> and <see cref="PortLease.Start"/> need a real process
-    /// and are refused.</para>
+    /// and throw <see cref="InvalidOperationException"/>.</para>
     /// </remarks>
     /// <exception cref="ArgumentNullException">A function is null.</exception>
     public PortRegistryOptions SimulateHost(

@@ -237,6 +237,7 @@ public sealed class PortSession : IAsyncDisposable
     /// owner; NotOwner: the lease is another user's, or a living process of somebody else has the
     /// owner; Foreign: the port was required; SessionEnded; or as acquiring refuses.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> ReportBindFailureAsync(PortClaimRequest request, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -260,6 +261,7 @@ public sealed class PortSession : IAsyncDisposable
     /// InvalidOwner, InvalidProtocol, InvalidTime; LeaseEnded: there is no such open lease;
     /// NotOwner: it is not for this user to use; SessionEnded; StoreFailed.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The registry is disposed.</exception>
     public ValueTask<PortLease> ExtendAsync(PortClaimRequest request, TimeSpan time, CancellationToken cancellationToken = default)
     {
         return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<PortLease>(cancellationToken) : Confirmation.Within(ExtendAsync(), cancellationToken);

@@ -2,9 +2,9 @@ namespace Portmap;
 
 /// <summary>What an <see cref="IPortStore"/> keeps: how far one claim of an owner on a port has
 /// come.</summary>
-/// <remarks>Immutable and safe for any thread. A claim is told in up to three facts of one epoch:
-/// reserved, bound, ended; each replaces the ones before. Times are kept in whole
-/// milliseconds.</remarks>
+/// <remarks>Immutable and safe for any thread. A claim is told in facts of one epoch:
+/// reserved, bound, ended; each replaces the ones before. A state may be told again, with a later
+/// <see cref="At"/>. Times are kept in whole milliseconds.</remarks>
 public sealed class PortFact
 {
     private const byte AgainBit = 0x80;   // beside the state: no byte more
