@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Portmap.Processes;
 
 namespace Portmap.Guarding;
@@ -16,7 +16,8 @@ internal sealed record ForeignHolder(int ProcessId, string Command);
 /// that may be read. A look at all processes takes milliseconds, so it is made by a pass of the
 /// registry for all new ports together, or when somebody reads the message of a refusal. Before
 /// Linux 6.8 a bound socket that does not listen is in no list of the kernel's, so its holder stays
-/// unnamed. Safe for any thread. Linux only.
+/// unnamed. Safe for any thread, and lock-free: whoever acquires notes a port here
+/// (<see cref="Want"/>). Linux only.
 /// </remarks>
 internal sealed class ForeignHolders(SimulatedHost? host)
 {
@@ -25,16 +26,16 @@ internal sealed class ForeignHolders(SimulatedHost? host)
 
     private static readonly ForeignHolder s_unknown = new(0, string.Empty);
 
-    private readonly ConcurrentDictionary<(PortProtocol, int), ForeignHolder> _known = new();
-    private readonly ConcurrentQueue<(PortProtocol Protocol, int Port)> _wanted = new();
+    private ImmutableDictionary<(PortProtocol, int), ForeignHolder> _known = ImmutableDictionary<(PortProtocol, int), ForeignHolder>.Empty;
+    private ImmutableHashSet<(PortProtocol Protocol, int Port)> _wanted = [];
 
     /// <summary>A port was found in use just now.</summary>
     public void Want(PortProtocol protocol, int port)
     {
-        if (IsKnowable && _wanted.Count < Capacity)
+        if (IsKnowable && Volatile.Read(ref _wanted).Count < Capacity)
         {
-            _known.TryRemove((protocol, port), out _);
-            _wanted.Enqueue((protocol, port));
+            ImmutableInterlocked.TryRemove(ref _known, (protocol, port), out _);
+            ImmutableInterlocked.Update(ref _wanted, static (wanted, port) => wanted.Add(port), (protocol, port));
         }
     }
 
@@ -46,12 +47,7 @@ internal sealed class ForeignHolders(SimulatedHost? host)
     /// </param>
     public void LookUpWanted(Action<PortProtocol, int, int, string> found)
     {
-        HashSet<(PortProtocol Protocol, int Port)> ports = [];
-        while (_wanted.TryDequeue(out (PortProtocol, int) wanted))
-        {
-            ports.Add(wanted);
-        }
-
+        ImmutableHashSet<(PortProtocol, int)> ports = Interlocked.Exchange(ref _wanted, []);
         if (ports.Count != 0)
         {
             foreach (((PortProtocol protocol, int port), ForeignHolder holder) in LookUp(ports))
@@ -75,7 +71,7 @@ internal sealed class ForeignHolders(SimulatedHost? host)
         HashSet<(PortProtocol, int)> missing = [];
         foreach ((PortProtocol, int) port in protocols.SelectMany(one => ports.Where(port => port != 0).Select(port => (one, port))))
         {
-            if (_known.TryGetValue(port, out ForeignHolder? known))
+            if (Volatile.Read(ref _known).TryGetValue(port, out ForeignHolder? known))
             {
                 holders[port] = known;
             }
@@ -100,24 +96,15 @@ internal sealed class ForeignHolders(SimulatedHost? host)
 
     /// <summary>Looks for the holders of some ports, of which each is known from then on, or known
     /// to be unknown; not before, for others take what is known for an answer.</summary>
-    private Dictionary<(PortProtocol Protocol, int Port), ForeignHolder> LookUp(HashSet<(PortProtocol Protocol, int Port)> ports)
+    private Dictionary<(PortProtocol Protocol, int Port), ForeignHolder> LookUp(IReadOnlySet<(PortProtocol Protocol, int Port)> ports)
     {
         Dictionary<(PortProtocol, int), ForeignHolder> holders = host is null ? Search(ports)
             : ports.ToDictionary(port => port, port => host.Sockets(port.Protocol, port.Port).Select(socket => new ForeignHolder(socket.ProcessId, string.Empty)).FirstOrDefault(s_unknown));
-        if (_known.Count + ports.Count > Capacity)
-        {
-            _known.Clear();
-        }
-
-        foreach (((PortProtocol, int) port, ForeignHolder holder) in holders)
-        {
-            _known[port] = holder;
-        }
-
+        ImmutableInterlocked.Update(ref _known, static (known, found) => (known.Count + found.Count > Capacity ? known.Clear() : known).SetItems(found), holders);
         return holders;
     }
 
-    private static Dictionary<(PortProtocol, int), ForeignHolder> Search(HashSet<(PortProtocol Protocol, int Port)> ports)
+    private static Dictionary<(PortProtocol, int), ForeignHolder> Search(IReadOnlySet<(PortProtocol Protocol, int Port)> ports)
     {
         Dictionary<(PortProtocol, int), ForeignHolder> holders = ports.ToDictionary(port => port, _ => s_unknown);
         Dictionary<long, (PortProtocol, int)> sockets = [];

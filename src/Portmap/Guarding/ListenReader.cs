@@ -6,11 +6,11 @@ namespace Portmap.Guarding;
 /// </summary>
 /// <remarks>
 /// The read an asker is answered with began after it had asked, so a socket that listened by then
-/// is in it. Safe for any thread; the reads run on a thread of the pool, never on the asker's.
+/// is in it. Safe for any thread, and lock-free; the reads run on a thread of the pool, never on the
+/// asker's.
 /// </remarks>
 internal sealed class ListenReader(SimulatedHost? host)
 {
-    private readonly Lock _gate = new();
     private readonly Line[] _lines = [new(PortProtocol.Tcp), new(PortProtocol.Udp)];
     private int _reads;
 
@@ -34,33 +34,35 @@ internal sealed class ListenReader(SimulatedHost? host)
     public Task<ListenTable> ReadAsync(PortProtocol protocol)
     {
         Line line = _lines[(int)protocol];
-        lock (_gate)
+        TaskCompletionSource<ListenTable>? next = Volatile.Read(ref line.Next);
+        if (next is null)
         {
-            TaskCompletionSource<ListenTable> next = line.Next ??= new TaskCompletionSource<ListenTable>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (!line.IsReading)
-            {
-                line.IsReading = true;
-                ThreadPool.UnsafeQueueUserWorkItem(Run, line, preferLocal: false);
-            }
-
-            return next.Task;
+            TaskCompletionSource<ListenTable> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            next = Interlocked.CompareExchange(ref line.Next, made, null) ?? made;   // publishes it to the others who ask, and to who reads
         }
+
+        if (line.TryBegin())
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(Run, line, preferLocal: false);
+        }
+
+        return next.Task;
     }
 
     private void Run(Line line)
     {
         while (true)
         {
-            TaskCompletionSource<ListenTable> asked;
-            lock (_gate)
+            TaskCompletionSource<ListenTable>? asked = Interlocked.Exchange(ref line.Next, null);
+            if (asked is null)
             {
-                if (line.Next is null)
+                line.End();
+                if (Volatile.Read(ref line.Next) is null || !line.TryBegin())
                 {
-                    line.IsReading = false;
                     return;
                 }
 
-                (asked, line.Next) = (line.Next, null);
+                continue;   // somebody asked meanwhile, and saw that one reads
             }
 
             try
@@ -77,10 +79,19 @@ internal sealed class ListenReader(SimulatedHost? host)
     /// <summary>Those who ask about one protocol.</summary>
     private sealed class Line(PortProtocol protocol)
     {
+        /// <summary>What the next read answers; null when nobody asks.</summary>
+        public TaskCompletionSource<ListenTable>? Next;
+
+        private int _isReading;
+
         public PortProtocol Protocol { get; } = protocol;
 
-        public TaskCompletionSource<ListenTable>? Next { get; set; }
+        /// <summary>Begins to read for them, unless somebody does.</summary>
+        public bool TryBegin() => Interlocked.CompareExchange(ref _isReading, 1, 0) == 0;
 
-        public bool IsReading { get; set; }
+        /// <summary>Reads no more. A full fence: who asks writes <see cref="Next"/> and then looks
+        /// whether somebody reads, and who read looks at <see cref="Next"/> after this, so that one
+        /// of the two begins.</summary>
+        public void End() => Interlocked.Exchange(ref _isReading, 0);
     }
 }

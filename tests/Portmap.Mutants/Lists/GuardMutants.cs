@@ -40,7 +40,7 @@ internal static class GuardMutants
         {
             AliveBecause = "The kernel gives a socket both families by itself, unless net.ipv6.bindv6only is 1.",
         },
-        s_guarding.This("ForeignHolders.Want: a former holder is named", "ForeignHolders.cs", "_known.TryRemove((protocol, port), out _);", "if (!MUTANT) { _known.TryRemove((protocol, port), out _); }", "ForeignHolderTests"),
+        s_guarding.This("ForeignHolders.Want: a former holder is named", "ForeignHolders.cs", "ImmutableInterlocked.TryRemove(ref _known, (protocol, port), out _);", "if (!MUTANT) { ImmutableInterlocked.TryRemove(ref _known, (protocol, port), out _); }", "ForeignHolderTests"),
         s_guarding.This("ListenerSearch.Best: a connected socket listens", "ListenerSearch.cs", "port == 0 ? listener.IsConnected :", "port == 0 ? !MUTANT && listener.IsConnected :", "ListenerSearchTests"),
         s_guarding.This("ListenerSearch.IsBetter: the highest port", "ListenerSearch.cs", "? port < than :", "? port < than != MUTANT :", "ListenerSearchTests"),
         s_guarding.This("BehindTheGate.CanJoin: nobody can", "BehindTheGate.cs", "!listeners.Any(CanJoin)", "(MUTANT || !listeners.Any(CanJoin))", "GuaranteeTruthTests"),

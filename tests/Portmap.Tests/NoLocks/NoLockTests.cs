@@ -7,12 +7,12 @@ namespace Portmap.Tests.NoLocks;
 public class NoLockTests
 {
     /// <summary>What may wait: the store's writer, metrics and log, the set-up of the host's
-    /// container, and of the guard what is not beside a claim. Who reads the kernel's lists shares
-    /// the reading and its buffers; <c>Patience</c> is that of who places a placeholder, where it
-    /// has an end, and of who opens a gate.</summary>
+    /// container, and of the guard what is not beside a claim. Who reads the kernel's lists rents his
+    /// buffers; <c>Patience</c> is that of who places a placeholder, where it has an end, and of who
+    /// opens a gate.</summary>
     private static readonly string[] s_mayWait =
     [
-        "Portmap.Persistence.", "Portmap.Guarding.ForeignHolders", "Portmap.Guarding.ListenReader", "Portmap.Guarding.ListenTable", "Portmap.Guarding.Patience",
+        "Portmap.Persistence.", "Portmap.Guarding.ListenTable", "Portmap.Guarding.Patience",
         "Portmap.Diagnostics.", $"Portmap.{nameof(PortmapExtensions)}", "Portmap.Operations.PreparedStarts",   // the last: beside the start of a process
     ];
 
