@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Portmap.Native;
+using Portmap.Processes;
 
 namespace Portmap.Rpc.Peers;
 
@@ -13,7 +14,7 @@ internal static class ProcessDescriptors
 
     /// <summary>
     /// Whether a process has a socket; no, where its descriptors may not be read (another user's
-    /// process). Null when this process has no descriptor left to read them by.
+    /// process). Null when that says nothing of it (<see cref="ProcessStat.IsShort"/>).
     /// </summary>
     public static bool? Has(int processId, long inode)
     {
@@ -22,13 +23,9 @@ internal static class ProcessDescriptors
         {
             return DescriptorLinks.Of(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}")).Contains(wanted);
         }
-        catch (IOException e) when (e.HResult is Errno.TooManyOpen or Errno.TooManyInSystem)
-        {
-            return null;
-        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false;
+            return ProcessStat.IsShort(e) ? null : false;
         }
     }
 

@@ -67,22 +67,12 @@ internal readonly record struct ProcessStat(char State, int Parent, int Group, i
 
     /// <summary>When a process began; with its id that names one process until the next
     /// boot.</summary>
-    /// <returns>0 where there is none, or it may not be read; null when this process has no
-    /// descriptor left to read it by, which says nothing of the other one.</returns>
+    /// <returns>0 where there is none, or it may not be read; null where that says nothing of it
+    /// (<see cref="IsShort"/>).</returns>
     public static long? StartOf(int processId)
     {
-        try
-        {
-            return TryReadOrThrow(processId, out ProcessStat stat) ? stat.Start : 0;
-        }
-        catch (IOException e) when (e.HResult is Errno.TooManyOpen or Errno.TooManyInSystem)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return 0;
-        }
+        bool isShort = false;
+        return TryRead(processId, out ProcessStat stat, ref isShort) ? stat.Start : isShort ? null : 0;
     }
 
     /// <summary>As <see cref="TryRead(int, out ProcessStat)"/>; false only when it says nothing.</summary>
