@@ -40,6 +40,72 @@ public sealed class UnwrittenFactTests : IDisposable
             .Should().Equal(["a Bound", "a Cooling", "b Reserved"], "after a crash in between the port must not be of two");
     }
 
+    /// <summary>The thread that put the fact of a lease into the queue has yet to mark it so, when
+    /// another one has ended the lease and has yet to queue that.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ReleaseAsync_WhoAcquiredHasNotMarkedItsFactYet_IsOnDiskWhenItIsConfirmed(bool ofBoth)
+    {
+        FakePortStore store = new();
+        await using PortRegistry registry = await OpenAsync(store, "20000", options => options.ReuseDelay = TimeSpan.Zero);
+        StandingThread? releasing = null;
+        PortFact[] confirmed = [];
+        int reads = 0;
+        Hook.Reached = step =>
+        {
+            if (releasing is null && step == Step.MarkFact)
+            {
+                Action<Step> hook = Hook.Reached!;
+                Hook.Reached = null;
+                registry.FlushAsync().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                releasing = new StandingThread(() => registry.ReleaseAsync("a").AsTask(), StandingThread.AfterAnEnd());
+                Hook.Reached = hook;
+            }
+            else if (releasing is not null && step == Step.ReadWord && ++reads == 2)   // the mark failed, and it has looked why
+            {
+                Hook.Reached = null;
+                releasing.GoOn().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
+                confirmed = Written(store);
+            }
+        };
+        Task<PortLease> acquiring = registry.AcquireAsync(new PortRequest("a") { Protocol = ofBoth ? PortProtocol.TcpAndUdp : PortProtocol.Tcp }).AsTask();
+        Hook.Reached = null;
+        releasing!.Stood.Should().BeTrue();
+        await Task.WhenAny(acquiring).WaitAsync(Deadline.Default);
+
+        confirmed.Where(fact => fact.Owner == "a" && fact.Protocol == PortProtocol.Tcp).Select(fact => fact.State).Distinct().Should().Equal(PortState.Reserved, PortState.Cooling);
+        await registry.ReleaseAsync(new PortClaimRequest("a") { Protocol = PortProtocol.Udp }).AsTask().WaitAsync(Deadline.Default);
+        PortLease next = await registry.AcquireAsync(new PortRequest("b") { Previous = 20_000, Reuse = PortReuse.Require }).AsTask().WaitAsync(Deadline.Default);
+        next.Port.Should().Be(20_000);
+    }
+
+    /// <summary>The store may forget the end of a lease without a number as soon as it is on
+    /// disk.</summary>
+    [Theory]
+    [InlineData(PortRegistryOptions.ProcessBinds)]
+    [InlineData(PortRegistryOptions.AllocatorPicks)]
+    public async Task ExtendAsync_LeaseIsReleasedBetweenAnyTwoSteps_ItsEndIsTheLastThatIsTold(string strategy)
+    {
+        int released = 0;
+        await EachStep.PlayAsync(async step =>
+        {
+            FakePortStore store = new();
+            await using PortRegistry registry = await OpenAsync(store, "20000", options => options.Strategy = strategy);
+            PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
+            Task extending = step.Interrupt(
+                () => lease.ExtendAsync(TimeSpan.FromMinutes(10)).AsTask(),
+                _ => Task.Run(() => lease.ReleaseAsync().AsTask()).WaitAsync(Deadline.Default).GetAwaiter().GetResult());
+            await Task.WhenAny(extending).WaitAsync(Deadline.Default);
+            await registry.FlushAsync().WaitAsync(Deadline.Default);
+
+            released += step.IsReached ? 1 : 0;
+            Written(store).Last(fact => fact.Owner == "a").State.Should().Be(step.IsReached ? PortState.Cooling : PortState.Reserved, "step {0}", step.Number);
+        });
+
+        released.Should().BeGreaterThan(3);
+    }
+
     /// <summary>Two give the same port back at once, and the first is suspended before it has told
     /// the store.</summary>
     [Theory]
@@ -206,7 +272,7 @@ public sealed class UnwrittenFactTests : IDisposable
     {
         TurnByTurn store = new();
         PortRegistry registry = await OpenAsync(store);
-        store.Holds = true;
+        store.Hold();
         Task<PortLease> other = registry.AcquireAsync("other").AsTask();
         TaskCompletionSource turn = await store.Turns.Reader.ReadAsync().AsTask().WaitAsync(Deadline.Default);
         Task disposing = Task.CompletedTask;
@@ -221,7 +287,7 @@ public sealed class UnwrittenFactTests : IDisposable
             });
         store.Release();
         turn.TrySetResult();
-        last?.TrySetResult();
+        last?.SetResult();
         bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
         await disposing.WaitAsync(Deadline.Default);
         await registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default);
@@ -246,13 +312,13 @@ public sealed class UnwrittenFactTests : IDisposable
                 {
                     LookAndFlush(registry);
                     halves += store.Facts.Count(fact => fact.Owner == "a");
-                    store.Holds = true;
+                    store.Hold();
                 });
             TaskCompletionSource? turn = null;
             SpinWait.SpinUntil(() => store.Turns.Reader.TryRead(out turn) || acquiring.IsCompleted, Deadline.Default).Should().BeTrue("step {0}", step.Number);
             Task disposing = registry.DisposeAsync().AsTask();
             store.Release();
-            turn?.TrySetResult();
+            turn?.SetResult();
             bool isGiven = await Task.WhenAny(acquiring).WaitAsync(Deadline.Default) is { IsCompletedSuccessfully: true };
             await disposing.WaitAsync(Deadline.Default);
 

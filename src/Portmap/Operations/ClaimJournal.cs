@@ -168,13 +168,30 @@ internal sealed class ClaimJournal : IClaimJournal, IFactOutcome, IAsyncDisposab
     public bool TryQueueAgain(ClaimView claim, ClaimView twin = default)
     {
         PortFact? oldest = FactAgain(claim), newest = FactAgain(twin);
-        if (oldest is null || newest is null)
+        if ((oldest ?? newest) is not { } last)
         {
-            return (oldest ?? newest) is not { } only || _writer.TryPush(only);
+            return true;
         }
 
-        newest.Next = oldest;
-        return _writer.TryPush(oldest, newest);
+        if (oldest is not null && newest is not null)
+        {
+            newest.Next = oldest;
+            last = newest;
+        }
+
+        Hook.At(Step.TellAgain);
+        bool isTaken = _writer.TryPush(oldest ?? last, last);
+        TellEndAgain(claim);
+        TellEndAgain(twin);
+        return isTaken;
+    }
+
+    private void TellEndAgain(ClaimView claim)
+    {
+        if (claim.Claim is { } told)
+        {
+            ClaimFacts.QueueEndAgain(this, told);   // it may have ended meanwhile
+        }
     }
 
     long? IFactOutcome.BeginWrite() => _parts.Metrics.BeginWrite(_parts.Clock.Provider);

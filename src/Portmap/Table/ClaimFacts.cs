@@ -89,19 +89,21 @@ internal sealed class ClaimFacts(TableParts parts)
             return;
         }
 
-        bool wasPending = word.Stage == ClaimStage.Pending;
-        while (word.Waits && !claim.TryMark(word, word.Queued()))
+        ClaimStage stage = word.Stage;
+        MarkQueued(claim, word, stage);
+        if (stage == ClaimStage.Pending)
+        {
+            QueueEndAgain(journal, claim);
+        }
+    }
+
+    /// <summary>Marks the fact of a stage as queued; not that of a later one, which nobody has queued
+    /// by this.</summary>
+    private static void MarkQueued(PortClaim claim, ClaimWord word, ClaimStage stage)
+    {
+        while (word.Stage == stage && word is { Waits: true, IsQueued: false } && !claim.TryMark(word, word.Queued()))
         {
             word = claim.Word;
-            if (word.IsQueued)
-            {
-                break;
-            }
-        }
-
-        if (wasPending)
-        {
-            QueueEndOfNothing(journal, claim);
         }
     }
 
@@ -114,14 +116,18 @@ internal sealed class ClaimFacts(TableParts parts)
             && ReferenceEquals(top.Lease, claim.Lease) ? top : null;
     }
 
-    /// <summary>A claim that came to nothing while its fact was put into the queue: whoever ended it
-    /// did not know of the fact. Who ends one in force tells its end himself, if it is to be told:
-    /// that of a lease is told by the registration that used it up, of the same epoch.</summary>
-    private static void QueueEndOfNothing(IClaimJournal journal, PortClaim claim)
+    /// <summary>Tells the end of a claim that ended while a fact of it was put into the queue: whoever
+    /// ended it did not know of that fact, or has told the end before it, and the store may have
+    /// forgotten the end by then. Not where the end would be that of what goes on with the same epoch:
+    /// a registration that used up its lease, or that continues over another session.</summary>
+    public static void QueueEndAgain(IClaimJournal journal, PortClaim claim)
     {
-        if (claim.Word is { CameToNothing: true } ended && !IsEndOfOthers(claim))
+        ClaimWord word = claim.Word;
+        bool isOver = word.CameToNothing ? !IsEndOfOthers(claim)
+            : word.Stage == ClaimStage.Ended && word.Cause != ClaimEnd.Replaced && (word.Cause != ClaimEnd.UsedUp || claim.Port == 0);
+        if (isOver)
         {
-            journal.TryQueue(new ClaimView(claim, ended));
+            journal.TryQueue(new ClaimView(claim, word));
         }
     }
 
@@ -154,14 +160,16 @@ internal sealed class ClaimFacts(TableParts parts)
         foreach (PortClaim member in members)
         {
             ClaimWord word = member.Word;
-            while (isTaken ? word.Waits && !word.IsQueued && !member.TryMark(word, word.Queued()) : !word.IsQueued && !word.IsLate && !member.TryMark(word, word.Late()))
-            {
-                word = member.Word;
-            }
-
             if (isTaken)
             {
-                QueueEndOfNothing(journal, member);
+                MarkQueued(member, word, ClaimStage.Pending);
+                QueueEndAgain(journal, member);
+                continue;
+            }
+
+            while (!word.IsQueued && !word.IsLate && !member.TryMark(word, word.Late()))
+            {
+                word = member.Word;
             }
         }
     }
@@ -346,8 +354,9 @@ internal sealed class ClaimFacts(TableParts parts)
         foreach (PortClaim member in group.Members)
         {
             ClaimWord end = member.Word;
-            if (end is { Stage: ClaimStage.Ended, Waits: true } && member.TryMark(end, end.Queued()))
+            if (end is { Stage: ClaimStage.Ended, Waits: true })
             {
+                member.TryMark(end, end.Queued());   // fails when somebody queued it: it may be there twice
                 ends.Add(new ClaimView(member, end));
             }
         }

@@ -105,6 +105,7 @@ internal enum Step
 
     // PortRegistry
     AskWriter,
+    TellAgain,
     PlaceGuard,
     BeginPass,
     EndPass,

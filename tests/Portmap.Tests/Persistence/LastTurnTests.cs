@@ -17,7 +17,7 @@ public sealed class LastTurnTests
         };
         await using PortRegistry registry = await PortRegistry.OpenOnAsync(options, store, Guid.NewGuid(), logger: null, new FakeTimeProvider(), CancellationToken.None).Within();
         PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
-        store.Holds = true;
+        store.Hold();
         Task<PortLease> first = registry.AcquireAsync("other").AsTask();
         TaskCompletionSource turn = await store.Turns.Reader.ReadAsync().AsTask().Within();
         Task released = lease.ReleaseAsync().AsTask();   // into the turn after that one, which uses up the note that there is more

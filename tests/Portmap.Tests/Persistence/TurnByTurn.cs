@@ -5,22 +5,45 @@ namespace Portmap.Tests.Persistence;
 /// <summary>A store in memory whose batches wait, each until the test lets it through.</summary>
 internal sealed class TurnByTurn : IPortStore
 {
-    /// <summary>Whether the batches that come from now on wait.</summary>
-    public volatile bool Holds;
+    private readonly Lock _gate = new();
+    private readonly List<PortFact> _facts = [];
+    private bool _holds;
 
-    /// <summary>What was written, in its order.</summary>
-    public List<PortFact> Facts { get; } = [];
+    /// <summary>What was written by now, in its order.</summary>
+    public List<PortFact> Facts
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _facts];
+            }
+        }
+    }
 
     /// <summary>The batches that wait.</summary>
     public Channel<TaskCompletionSource> Turns { get; } = Channel.CreateUnbounded<TaskCompletionSource>();
 
-    /// <summary>Lets through what waits, and all that comes from now on.</summary>
+    /// <summary>The batches that come from now on wait.</summary>
+    public void Hold()
+    {
+        lock (_gate)
+        {
+            _holds = true;
+        }
+    }
+
+    /// <summary>Lets through what waits and is in <see cref="Turns"/> still, and all that comes from
+    /// now on.</summary>
     public void Release()
     {
-        Holds = false;
-        while (Turns.Reader.TryRead(out TaskCompletionSource? turn))
+        lock (_gate)
         {
-            turn.TrySetResult();
+            _holds = false;
+            while (Turns.Reader.TryRead(out TaskCompletionSource? turn))
+            {
+                turn.SetResult();
+            }
         }
     }
 
@@ -28,19 +51,20 @@ internal sealed class TurnByTurn : IPortStore
 
     public async ValueTask AppendAsync(IReadOnlyList<PortFact> batch, CancellationToken cancellationToken)
     {
-        if (Holds)
+        TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_gate)
         {
-            TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            Turns.Writer.TryWrite(turn);
-            if (!Holds)
+            if (!_holds || !Turns.Writer.TryWrite(turn))
             {
-                turn.TrySetResult();   // Release was called meanwhile, and may not have seen it
+                turn.SetResult();
             }
-
-            await turn.Task;
         }
 
-        Facts.AddRange(batch);
+        await turn.Task;
+        lock (_gate)
+        {
+            _facts.AddRange(batch);
+        }
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

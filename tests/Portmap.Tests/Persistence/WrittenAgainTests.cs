@@ -40,7 +40,7 @@ public sealed class WrittenAgainTests
         PortSession here = registry.OpenSession(Environment.ProcessId);
         PortLease lease = await registry.AcquireAsync("a").AsTask().Within();
         PortClaimRequest its = new("a", lease.Port) { Epoch = lease.Epoch };
-        store.Holds = true;
+        store.Hold();
         Task extending = lease.ExtendAsync(s_tenMinutes).AsTask();
         TaskCompletionSource turn = await store.Turns.Reader.ReadAsync().AsTask().Within();
         Task<PortEntry> registering = here.RegisterAsync(its).AsTask();   // into the turn after that one
