@@ -20,7 +20,9 @@ namespace Portmap.Operations;
 /// claim takes a round over the network, so that a copy of some thousand references does not
 /// count.</para>
 /// <para>I4. Before a bond is lost or given back the epoch of its lease is closed
-/// (<see cref="EpochFence.Close"/>): "the same again" would be served here without one.</para>
+/// (<see cref="EpochFence.Close"/>): "the same again" would be served here without one. What was on
+/// its way by then is answered to nobody (<see cref="IsOver"/>), and ends when it has taken
+/// effect.</para>
 /// Progress: a look is wait-free and allocates nothing; ending is that of the table; keeping and
 /// removing a bond is lock-free.
 /// </remarks>
@@ -63,7 +65,7 @@ internal sealed class FleetBonds
     /// own.</remarks>
     public ClaimView Answer(PortProtocol protocol, ReadOnlySpan<char> owner, ClaimView found)
     {
-        if (found.IsNone || !Serves(owner))
+        if (found.IsNone || !Serves(owner) || IsOver(found))
         {
             return default;
         }
@@ -74,7 +76,7 @@ internal sealed class FleetBonds
         }
 
         found = _table.Find(protocol, owner);
-        return !found.IsNone && Serves(owner) ? found : default;
+        return !found.IsNone && Serves(owner) && !IsOver(found) ? found : default;
     }
 
     /// <summary>The port of an owner whose registration counts; 0 is none. Wait-free.</summary>
@@ -92,7 +94,7 @@ internal sealed class FleetBonds
         {
             bool serves = Serves(entry.Owner);
             (long? epoch, PortState state) = (entry.Epoch, entry.State);
-            if (!entries.TryFind(entry.Protocol, port, out entry))
+            if (!entries.TryFind(entry.Protocol, port, out entry, out ClaimView found) || IsOver(found))
             {
                 return false;
             }
@@ -232,6 +234,12 @@ internal sealed class FleetBonds
         wanted.Owner, wanted.Port, wanted.Protocol)
     { Holder = wanted.Owner, HolderEpoch = epoch };
 
+    /// <summary>Whether a claim in force goes back to a lease whose claim in the fleet is over. Who
+    /// registered by its epoch just before that was seen may have to end it yet
+    /// (<see cref="Registered"/>), and another host may have the owner.</summary>
+    private bool IsOver(ClaimView found) =>
+        found.Stage is ClaimStage.Bound or ClaimStage.Reserved && _fence.ClosedOf(found.Owner) is not 0 and long closed && found.IsOf(closed);
+
     private static PortRefusal Lost(ILease lease, FleetBond bond) => new(
         PortRefusalReason.LeaseEnded,
         () => string.Create(CultureInfo.InvariantCulture, $"The lease {lease.Epoch} of {lease.Owner} ended: this host lost the owner in the fleet, which it held by epoch {bond.Epoch}. Stop its workers, and acquire again."),
@@ -329,11 +337,12 @@ internal sealed class FleetBonds
             return;
         }
 
-        tie.Bond.GiveBack();
         if (lease is not null)
         {
             EndHalves(lease);   // it may have moved since the look that found nothing in force, and Moved have seen the bond
         }
+
+        tie.Bond.GiveBack();
     }
 
     /// <summary>Keeps another bond of an owner, or none: whatever is kept, or only where it is a

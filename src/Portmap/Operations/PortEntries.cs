@@ -17,16 +17,23 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     public PortEntry Of(ClaimView claim) => Of(claim, CountOwners(claim));
 
     /// <summary>The entry of a port; false when it is free as far as the table knows.</summary>
-    public bool TryFind(PortProtocol protocol, int port, out PortEntry entry)
+    public bool TryFind(PortProtocol protocol, int port, out PortEntry entry) => TryFind(protocol, port, out entry, out _);
+
+    /// <inheritdoc cref="TryFind(PortProtocol, int, out PortEntry)"/>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="found">The claim that it tells of, or none.</param>
+    public bool TryFind(PortProtocol protocol, int port, out PortEntry entry, out ClaimView found)
     {
-        ClaimView only = table.Ports.FindOnly(protocol, port);
-        if (!only.IsNone)
+        found = table.Ports.FindOnly(protocol, port);
+        if (!found.IsNone)
         {
-            entry = Of(only, owners: 1);
+            entry = Of(found, owners: 1);
             return true;
         }
 
-        ClaimView found = table.Ports.Find(protocol, port, out PortState state);
+        found = table.Ports.Find(protocol, port, out PortState state);
         entry = state == PortState.Free ? default : Of(found, state);
         return state != PortState.Free;
     }
