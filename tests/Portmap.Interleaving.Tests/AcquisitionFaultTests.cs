@@ -105,18 +105,13 @@ public sealed class AcquisitionFaultTests : IDisposable
     public async Task ReportBindFailure_TheSecondProtocolIsRegisteredAsItIsTold_TheRegistrationStays()
     {
         using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
-        PortClaim failed = lease.Twin!;
         bool isReached = false;
-        Hook.Reached = step =>
+        BeforeTheSecondHalfIsTold(registry, lease, (failed, healed) =>
         {
-            if (step == Step.ChangeExtras && registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim is { } healed && !ReferenceEquals(healed, failed))
-            {
-                Hook.Reached = null;
-                isReached = true;
-                ((ILease)lease).OnHealed(failed, healed);   // a helper is faster, and so is the process
-                session.TryRegister(new PortClaimRequest("a", healed.Port) { Epoch = healed.Epoch, Protocol = PortProtocol.Udp }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
-            }
-        };
+            isReached = true;
+            ((ILease)lease).OnHealed(failed, healed);   // a helper is faster, and so is the process
+            session.TryRegister(new PortClaimRequest("a", healed.Port) { Epoch = healed.Epoch, Protocol = PortProtocol.Udp }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+        });
 
         await lease.ReportBindFailureAsync().AsTask().WaitAsync(Deadline.Default);
 
@@ -129,17 +124,12 @@ public sealed class AcquisitionFaultTests : IDisposable
     public async Task ReportBindFailure_TheFirstProtocolIsTakenBeforeTheSecondIsTold_NothingOfTheLeaseIsLeft()
     {
         using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
-        PortClaim failed = lease.Twin!;
         bool isTaken = false;
-        Hook.Reached = step =>
+        BeforeTheSecondHalfIsTold(registry, lease, (failed, healed) =>
         {
-            if (step == Step.ChangeExtras && registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim is { } healed && !ReferenceEquals(healed, failed))
-            {
-                Hook.Reached = null;
-                isTaken = true;
-                session.TryRegister(new PortClaimRequest("process", healed.Port), out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
-            }
-        };
+            isTaken = true;
+            session.TryRegister(new PortClaimRequest("process", healed.Port), out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+        });
 
         await Task.WhenAny(lease.ReportBindFailureAsync().AsTask()).WaitAsync(Deadline.Default);
 
@@ -149,6 +139,21 @@ public sealed class AcquisitionFaultTests : IDisposable
         registry.TryGetEntry("a", out PortEntry _).Should().BeFalse();
         registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().BeFalse("all or nothing");
         registry.AssertInvariants();
+    }
+
+    /// <summary>Does something when the UDP half of a lease has another port, and the lease was not
+    /// told so.</summary>
+    private static void BeforeTheSecondHalfIsTold(PortRegistry registry, PortLease lease, Action<PortClaim, PortClaim> act)
+    {
+        PortClaim failed = lease.Twin!;
+        Hook.Reached = step =>
+        {
+            if (step == Step.ChangeExtras && registry.Parts.Table.Find(PortProtocol.Udp, "a").Claim is { } healed && !ReferenceEquals(healed, failed))
+            {
+                Hook.Reached = null;
+                act(failed, healed);
+            }
+        };
     }
 
     private static PortRegistry MakeWithALeaseOfBoth(out PortSession session, out PortLease lease)

@@ -18,7 +18,7 @@ public sealed class MovingLeaseTests : IDisposable
     [InlineData("reports over a session", PortProtocol.TcpAndUdp)]
     public Task ReportBindFailureAsync_AnotherUsesTheLeaseBetweenAnyTwoSteps_IsNotToldThatItHasEnded(string what, PortProtocol protocol) => EachStep.PlayAsync(async step =>
     {
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        await using PortRegistry registry = Make("20000-20009");
         PortSession session = registry.OpenSession(Environment.ProcessId);
         registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
         (int port, long epoch) = (lease!.Port, lease.Epoch);
@@ -153,6 +153,138 @@ public sealed class MovingLeaseTests : IDisposable
         registry.AssertInvariants();
     }
 
+    /// <summary>Another one reports the same failure and gives the lease back: it is over, and who
+    /// stood in between does not bring it back.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp, false)]
+    [InlineData(PortProtocol.Tcp, true)]
+    [InlineData(PortProtocol.TcpAndUdp, false)]
+    [InlineData(PortProtocol.TcpAndUdp, true)]
+    public Task ReportBindFailureAsync_AnotherReportsAndReleasesBetweenAnyTwoSteps_TheLeaseIsOver(PortProtocol protocol, bool isForgotten) => EachStep.PlayAsync(async step =>
+    {
+        await using PortRegistry registry = Make("20000-20009");
+        registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
+        Task reporting = step.Interrupt(
+            () => lease!.ReportBindFailureAsync().AsTask(),
+            _ => Task.Run(async () =>
+            {
+                await lease!.ReportBindFailureAsync();
+                await lease.ReleaseAsync();
+                if (isForgotten)
+                {
+                    registry.Parts.Table.Parts.Index.RetireIdle();   // as whoever needs a place may
+                }
+            }).WaitAsync(Deadline.Default).GetAwaiter().GetResult());
+        await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+
+        lease!.IsOpen.Should().Be(!step.IsReached, "step {0}", step.Number);
+        HasAnything(registry).Should().Be(!step.IsReached, "step {0}", step.Number);
+        registry.AssertInvariants();
+    });
+
+    /// <summary>A process registers one half of a lease for both protocols while the lease is to move:
+    /// it moved before, or it stays with both halves where it is.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task ReportBindFailureAsync_AProcessRegistersOneHalfBetweenAnyTwoSteps_BothAreOnOnePort(PortProtocol half)
+    {
+        int stayed = 0;
+        await EachStep.PlayAsync(async step =>
+        {
+            await using PortRegistry registry = Make("20000-20009");
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+            PortClaimRequest its = new("a", 20_000) { Epoch = lease!.Epoch, Protocol = half };
+            bool isRegistered = false;
+            Task reporting = step.Interrupt(
+                () => lease.ReportBindFailureAsync().AsTask(),
+                _ => isRegistered = Task.Run(() => session.TryRegister(its, out PortEntry _, out PortRefusal? _)).WaitAsync(Deadline.Default).GetAwaiter().GetResult());
+            await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+            long epoch = lease.Epoch;
+
+            stayed += isRegistered ? 1 : 0;
+            reporting.IsFaulted.Should().Be(isRegistered, "step {0}", step.Number);
+            lease.IsOpen.Should().BeTrue("step {0}: half of it at least waits for its process", step.Number);
+            (lease.Port == 20_000).Should().Be(isRegistered, "step {0}", step.Number);
+            foreach (PortProtocol protocol in (PortProtocol[])[PortProtocol.Tcp, PortProtocol.Udp])
+            {
+                registry.TryGetEntry("a", out PortEntry entry, protocol).Should().BeTrue("step {0}, {1}", step.Number, protocol);
+                entry.Port.Should().Be(lease.Port, "step {0}, {1}", step.Number, protocol);
+                session.TryRegister(new PortClaimRequest("a", lease.Port) { Epoch = epoch, Protocol = protocol }, out _, out PortRefusal? refusal).Should().BeTrue("step {0}, {1}: {2}", step.Number, protocol, refusal);
+            }
+
+            await lease.WhenBound.WaitAsync(Deadline.Default);
+            registry.AssertInvariants();
+        });
+
+        stayed.Should().BeGreaterThan(3);
+    }
+
+    /// <summary>The port of a lease that moves is nobody else's before it has.</summary>
+    [Fact]
+    public async Task ReportBindFailureAsync_AnotherAcquiresThePortBetweenAnyTwoSteps_ItIsNotOfTwo()
+    {
+        int acquired = 0;
+        await EachStep.PlayAsync(async step =>
+        {
+            await using PortRegistry registry = Make("20000-20001", options => options.ReuseDelay = TimeSpan.Zero);
+            registry.TryAcquire("a", out PortLease? lease, out _).Should().BeTrue();
+            int ofOne = 0, ofOther = 0;
+            Task reporting = step.Interrupt(
+                () => lease!.ReportBindFailureAsync().AsTask(),
+                _ => Task.Run(() =>
+                {
+                    ofOther = registry.TryAcquire(new PortRequest("b") { Previous = 20_000, Reuse = PortReuse.Require }, out PortLease? other, out PortRefusal? _) ? other.Port : 0;
+                    ofOne = registry.TryGetEntry("a", out PortEntry entry) ? entry.Port : 0;
+                }).WaitAsync(Deadline.Default).GetAwaiter().GetResult());
+            await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+
+            acquired += ofOther != 0 ? 1 : 0;
+            (ofOther != 0 && ofOne == ofOther).Should().BeFalse("step {0}: lookups show it there", step.Number);
+            registry.AssertInvariants();
+        });
+
+        acquired.Should().BeGreaterThan(0);
+    }
+
+    /// <summary>Who is told that the lease has another port finds it there: also when a process has
+    /// registered by it, or it was ended, and nobody has told the lease.</summary>
+    [Theory]
+    [InlineData("registers", "20000-20009")]
+    [InlineData("reports", "20000-20001")]
+    public Task ReportBindFailureAsync_WhoUsesTheLeaseStandsBeforeItIsTold_IsNotToldThatItMoved(string what, string ports) => EachStep.PlayAsync(async step =>
+    {
+        await using PortRegistry registry = Make(ports);
+        PortSession session = registry.OpenSession(Environment.ProcessId);
+        registry.TryAcquire("a", out PortLease? lease, out _).Should().BeTrue();
+        PortClaimRequest its = new("a", 20_000) { Epoch = lease!.Epoch };
+        StandingThread? other = null;
+        bool isSame = false;
+        Task reporting = step.Interrupt(
+            () => lease.ReportBindFailureAsync().AsTask(),
+            _ =>
+            {
+                isSame = lease.Port == 20_000;   // else it reports the next failure
+                other = new StandingThread(
+                    () => what == "registers" ? session.RegisterAsync(its).AsTask() : lease.ReportBindFailureAsync().AsTask(),
+                    at => at is Step.RegisterLease or Step.SetOutcome);
+            });
+        await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+        int told = lease.Port;
+        bool isShown = registry.TryGetEntry("a", out PortEntry entry);
+        await Task.WhenAny(other?.GoOn() ?? Task.CompletedTask).WaitAsync(Deadline.Default);
+
+        if (reporting.IsCompletedSuccessfully && isSame && other!.Stood)
+        {
+            isShown.Should().BeTrue("step {0}", step.Number);
+            (entry.State, entry.Port).Should().Be((PortState.Reserved, told), "step {0}", step.Number);
+            told.Should().NotBe(20_000, "step {0}", step.Number);
+        }
+
+        registry.AssertInvariants();
+    });
+
     /// <summary>Nobody is answered an owner that another host may have by then, and no process may
     /// register by the lease.</summary>
     [Theory]
@@ -164,7 +296,7 @@ public sealed class MovingLeaseTests : IDisposable
         bool isReached = true;
         for (int number = 1; isReached; number++)
         {
-            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+            await using PortRegistry registry = Make("20000-20009");
             using CancellationTokenSource lost = new();
             GivenBack claim = new();
             using IDisposable joined = registry.UseFleet(_ => Task.FromResult<(long, Func<bool>, CancellationToken, IAsyncDisposable)>((7, () => !lost.IsCancellationRequested, lost.Token, claim)));
@@ -218,7 +350,7 @@ public sealed class MovingLeaseTests : IDisposable
     [Fact]
     public async Task Register_ByALeaseThatHasMovedAndOwnerIsLostBeforeItIsTold_IsNeverAnswered()
     {
-        await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20009", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false });
+        await using PortRegistry registry = Make("20000-20009");
         using CancellationTokenSource lost = new();
         GivenBack claim = new();
         using IDisposable joined = registry.UseFleet(_ => Task.FromResult<(long, Func<bool>, CancellationToken, IAsyncDisposable)>((7, () => !lost.IsCancellationRequested, lost.Token, claim)));
@@ -257,15 +389,10 @@ public sealed class MovingLeaseTests : IDisposable
             || (registry.TryGetEntry(20_000, out PortEntry shown, protocol) && shown.State is PortState.Reserved or PortState.Bound))
         || registry.Snapshot().Entries.Any(entry => entry.State is PortState.Reserved or PortState.Bound);
 
-    /// <summary>A claim in the fleet that notes whether it was given back.</summary>
-    private sealed class GivenBack : IAsyncDisposable
+    private static PortRegistry Make(string ports, Action<PortRegistryOptions>? configure = null)
     {
-        public bool IsGivenBack { get; private set; }
-
-        public ValueTask DisposeAsync()
-        {
-            IsGivenBack = true;
-            return ValueTask.CompletedTask;
-        }
+        PortRegistryOptions options = new() { Ports = ports, Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false };
+        configure?.Invoke(options);
+        return new PortRegistry(options);
     }
 }

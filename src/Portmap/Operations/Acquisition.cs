@@ -282,10 +282,12 @@ internal struct Acquisition : IOperation
 
     private readonly Publication Publish(long now, out ClaimView standing)
     {
-        if (_hunt.Both && _parts.Table.Confirms)
+        if (_hunt.Both && (_parts.Table.Confirms || _replaced is not null))
         {
+            // Once both are in their place their facts come to the disk together, and both halves of
+            // a lease can move.
             Publication pushed = Push(now, out standing);
-            return pushed == Publication.Done ? Finish(now) : pushed;   // once both are in their place their facts come to the disk together
+            return pushed == Publication.Done ? Finish(now) : pushed;
         }
 
         bool unlessServed = _hunt.Request.UnlessServed;

@@ -69,21 +69,23 @@ internal sealed class Healing(RegistryParts parts)
     public async Task ReportAsync(ILease lease, PortProtocol protocol, int port)
     {
         parts.LoseIfOver(lease.Owner);
-        PortClaim failed = lease.Claim;
-        PortClaim? failedTwin = lease.Twin;
+        (PortClaim failed, PortClaim? failedTwin) = (lease.Claim, lease.Twin);
         bool isOpen = IsOpen(failed);
-        while (failed.IsLease && !isOpen && await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false))
+        while (failed.IsLease && !(isOpen && (failedTwin is null || IsOpen(failedTwin))))
         {
-            failed = lease.Claim;   // somebody reported it meanwhile
-            failedTwin = lease.Twin;
+            await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false);   // somebody reported it meanwhile
+            if (ReferenceEquals(failed, lease.Claim) && ReferenceEquals(failedTwin, lease.Twin))
+            {
+                break;
+            }
+
+            (failed, failedTwin) = (lease.Claim, lease.Twin);
             isOpen = IsOpen(failed);
         }
 
         if (!failed.IsLease || !isOpen || failedTwin is { IsLease: false })
         {
-            // Of a lease for both protocols neither half may be registered: both would have to move.
-            bool isHalfUsed = lease.IsOpen && failedTwin is not null && failed.IsLease != failedTwin.IsLease;
-            parts.Counted(isHalfUsed ? Refusals.HalfUsed(lease) : Refusals.LeaseOver(lease)).Throw();
+            parts.Counted(IsHalfUsed(failed, failedTwin) ? Refusals.HalfUsed(lease) : Refusals.LeaseOver(lease)).Throw();
         }
 
         if (failed.Port != 0 && failed.Port != port)
@@ -93,9 +95,18 @@ internal sealed class Healing(RegistryParts parts)
 
         lease.AddTried(port, failed.Epoch);
         PortRefusal? refusal = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
-        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded && lease.IsOpen)
+        if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded)
         {
-            return;   // two reported the same failure, and the other one got the new port
+            if (await HasMovedAsync(lease, failed).ConfigureAwait(false))
+            {
+                return;   // two reported the same failure, and the other one got the new port
+            }
+
+            if (!ReferenceEquals(failedTwin, lease.Twin))
+            {
+                await ReportAsync(lease, protocol, port).ConfigureAwait(false);   // its other half came to this port just now
+                return;
+            }
         }
 
         if (refusal?.Reason == PortRefusalReason.StoreFailed && IsOpen(failed) && (failedTwin is null || IsOpen(failedTwin)))
@@ -103,10 +114,15 @@ internal sealed class Healing(RegistryParts parts)
             parts.Counted(refusal).Throw();   // the lease stays open: it can be reported again when the store works
         }
 
+        if (refusal is not null && IsHalfUsed(failed, failedTwin))
+        {
+            parts.Counted(Refusals.HalfUsed(lease)).Throw();   // registered just now
+        }
+
         long now = parts.NowMs;
         if (refusal is not null && !(EndFailed(failed, now) | EndFailed(failedTwin, now)))
         {
-            if (await MovedLease.FollowAsync(parts, lease, failed).ConfigureAwait(false) && lease.IsOpen)
+            if (await HasMovedAsync(lease, failed).ConfigureAwait(false))
             {
                 return;   // the other one got the last port
             }
@@ -131,6 +147,16 @@ internal sealed class Healing(RegistryParts parts)
     }
 
     private static bool IsOfBoth(in PortClaimRequest request) => request.Protocol == PortProtocol.TcpAndUdp;
+
+    /// <summary>Whether a lease is open on another port. What it says of itself may be late.</summary>
+    private async ValueTask<bool> HasMovedAsync(ILease lease, PortClaim from) =>
+        await MovedLease.FollowAsync(parts, lease, from).ConfigureAwait(false) && lease.IsOpen && IsOpen(lease.Claim) && (lease.Twin is not { } twin || IsOpen(twin));
+
+    /// <summary>Whether a process has registered one half of a lease for both protocols, and the other
+    /// is open: it cannot move, as both would have to.</summary>
+    private static bool IsHalfUsed(PortClaim half, PortClaim? other) => other is not null && ((IsUsed(half) && IsOpen(other)) || (IsOpen(half) && IsUsed(other)));
+
+    private static bool IsUsed(PortClaim half) => !half.IsLease || new ClaimView(half).Cause == ClaimEnd.UsedUp;
 
     private static bool IsOpen(PortClaim lease) => new ClaimView(lease).Stage == ClaimStage.Reserved;
 

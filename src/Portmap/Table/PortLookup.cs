@@ -295,12 +295,12 @@ internal sealed class PortLookup(TableParts parts, ClaimFacts facts)
 
     /// <summary>Whether a claim that has the slot alone has ended, and its owner has nothing on the
     /// port, as the claim alone tells: most are so that lie in a free port, and their cells are not
-    /// looked at.</summary>
+    /// looked at. One that moves is shown there until it has.</summary>
     /// <remarks>What the owner has had since would stand in the slot after it, or has yet to take
     /// the slot and meets there whoever takes it now. What the owner had before lies below, and
     /// nothing does.</remarks>
     private static bool IsAllOver(object? slot, PortClaim claim, ClaimWord word) =>
-        word.Stage == ClaimStage.Ended && ReferenceEquals(slot, claim) && claim.Below is null;
+        word.Stage == ClaimStage.Ended && word.Cause != ClaimEnd.Moved && ReferenceEquals(slot, claim) && claim.Below is null;
 
     /// <summary>Whether a claim tops its owner and is served, as nearly all of those that share a
     /// port do.</summary>

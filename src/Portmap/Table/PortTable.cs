@@ -241,7 +241,7 @@ internal sealed class PortTable
         {
             Publication pushed = _index.Find(owner.Protocol, owner.Owner, owner.Hash) is { } cell
                 ? PushLease(cell, claim, unlessServed, now, ref standing)
-                : PushFirst(claim, owner);
+                : claim.UsesUp is null ? PushFirst(claim, owner) : Publication.LeaseGone;   // what it was to replace is over, and its owner forgotten
             if (pushed != Publication.Raced)
             {
                 if (pushed != Publication.Done)
@@ -419,6 +419,11 @@ internal sealed class PortTable
             return Publication.AlreadyReserved;
         }
 
+        if (lease is null && claim.UsesUp is not null && !IsTakenBack(top, claim))
+        {
+            return Publication.LeaseGone;   // it moved by another claim, which ended since; or it ended otherwise
+        }
+
         if (Math.Max(top.Epoch, lease?.Epoch ?? 0) >= claim.Epoch || (unlessServed && cell.Served() is not null))
         {
             return Publication.Lost;
@@ -426,6 +431,10 @@ internal sealed class PortTable
 
         return cell.TryPush(top, claim) ? Publication.Done : Publication.Raced;
     }
+
+    /// <summary>Whether what a lease moved to was taken back, and it is to move once more.</summary>
+    private static bool IsTakenBack(PortClaim top, PortClaim claim) =>
+        top is { IsLease: true, Word: { Stage: ClaimStage.Ended, Cause: ClaimEnd.Withdrawn } } && ReferenceEquals(top.Lease, claim.Lease);
 
     private Publication PushFirst(PortClaim claim, OwnerKey owner)
     {
