@@ -15,7 +15,7 @@ public class FleetOwnersTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         Host[] hosts = [.. Enumerable.Range(0, 50).Select(i => Host.Start(
-            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout) = (false, TimeSpan.FromSeconds(10)), isPublishing: false))];
+            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout, options.LeaseTtl) = (false, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1)), isPublishing: false))];
         try
         {
             await Seen.UntilAsync(() => hosts.All(host => host.Fleet.Status.IsConnected));
@@ -165,7 +165,7 @@ public class FleetOwnersTests
     public async Task Claim_HolderKilled_AnotherGetsItWithAHigherEpoch()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "2", Owner);
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "5", Owner);
         long first = Epoch(await holder.ReadLineAsync());
         await using Host b = Host.Start("b", etcd.Endpoints);
 
@@ -181,7 +181,7 @@ public class FleetOwnersTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host b = Host.Start("b", etcd.Endpoints);
-        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "2", Owner);
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "5", Owner);
         long first = Epoch(await holder.ReadLineAsync());
 
         holder.Send(Signal.Stop);
@@ -213,9 +213,9 @@ public class FleetOwnersTests
     public async Task Claim_EtcdAwayForLongerThanTheLease_IsLostByTheClockAlone()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(2), isPublishing: false);
+        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
         await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
-        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        FleetClaim claim = await a.UntilClaimedAsync(Owner);
         TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
         claim.Lost.Register(told.SetResult);
 
@@ -238,10 +238,10 @@ public class FleetOwnersTests
         await using Host a = Host.Start(
             "a",
             wire.Endpoint,
-            options => (options.LeaseTtl, options.AuditInterval, options.RequestTimeout, options.Mirror) = (TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), false),
+            options => (options.LeaseTtl, options.AuditInterval, options.RequestTimeout, options.Mirror) = (TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(20), false),
             isPublishing: false);
         await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
-        FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
+        FleetClaim claim = await a.UntilClaimedAsync(Owner);
 
         wire.Keep();
         await using FleetClaim second = await b.UntilClaimedAsync(Owner);
@@ -312,7 +312,7 @@ public class FleetOwnersTests
         await using EtcdCluster etcd = await EtcdCluster.StartAsync(nodes: 3);
         EtcdNode leader = await etcd.LeaderAsync();
         string endpoints = string.Join(',', etcd.Nodes.OrderByDescending(node => node == leader).Select(node => node.Endpoint));   // the one that is asked
-        await using Host a = Host.Start("a", endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(10), isPublishing: false);
+        await using Host a = Host.Start("a", endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(30), isPublishing: false);
         await using FleetClaim claim = await a.Fleet.Owners.ClaimAsync(Owner).Within();
 
         await leader.KillAsync();

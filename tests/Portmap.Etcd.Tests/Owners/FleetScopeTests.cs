@@ -16,7 +16,7 @@ public class FleetScopeTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         Host[] hosts = [.. Enumerable.Range(0, 50).Select(i => Host.Start(
-            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout) = (false, TimeSpan.FromSeconds(10))))];
+            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout, options.LeaseTtl) = (false, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1))))];
         try
         {
             await Seen.UntilAsync(() => hosts.All(host => host.Fleet.Status.IsConnected));
@@ -92,7 +92,7 @@ public class FleetScopeTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host b = Host.Start("b", etcd.Endpoints);
-        await using ChildProcess daemon = DaemonProgram.Start(ScopeProgram.Serve, etcd.Endpoints, "a", "2", Owner);
+        await using ChildProcess daemon = DaemonProgram.Start(ScopeProgram.Serve, etcd.Endpoints, "a", "6", Owner);
         long first = long.Parse((await UntilAsync(daemon, "epoch"))[1], CultureInfo.InvariantCulture);
         (await UntilAsync(daemon, "works"))[1].Should().Be(first.ToString(CultureInfo.InvariantCulture), "the worker is handed the epoch");
         await UntilAsync(daemon, "found");
@@ -139,8 +139,8 @@ public class FleetScopeTests
     public async Task Registration_EtcdAwayForLongerThanTheLease_EndsByTheClockAlone()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(2));
-        PortLease lease = await a.Registry!.AcquireAsync(s_request).AsTask().Within();
+        await using Host a = Host.Start("a", etcd.Endpoints);
+        PortLease lease = await UntilAcquiredAsync(a);
         a.Session!.TryRegister(new PortClaimRequest(Owner, 20_001) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lease.Ended.Register(told.SetResult);
@@ -148,7 +148,7 @@ public class FleetScopeTests
         await etcd.First.KillAsync();
         await told.Task.Within();
 
-        a.Registry.TryGetPort(Owner, out int _).Should().BeFalse();
+        a.Registry!.TryGetPort(Owner, out int _).Should().BeFalse();
         await etcd.First.StartAsync();
         (await UntilAcquiredAsync(a)).FleetEpoch.Should().BeGreaterThan(lease.FleetEpoch!.Value);
     }

@@ -15,7 +15,8 @@ public class FleetStopTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host b = Host.Start("b", etcd.Endpoints);
-        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl) = (true, TimeSpan.FromMinutes(10)));
+        await using Host a = Host.Start(
+            "a", etcd.Endpoints, options => (options.KeepEntriesOnStop, options.LeaseTtl, options.RequestTimeout) = (true, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(30)));
         a.Register("plain", 20_001);
         FleetClaim[] claims = await Task.WhenAll(Names("claimed").Select(owner => a.Fleet.Owners.ClaimAsync(owner))).Within();
         PortLease[] leases = await Task.WhenAll(Names("acquired").Select(owner => a.Registry!.AcquireAsync(new PortRequest(owner) { Scope = PortScope.Fleet }).AsTask())).Within();

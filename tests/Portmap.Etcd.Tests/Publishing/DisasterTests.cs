@@ -95,7 +95,7 @@ public class DisasterTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host looker = Host.Look(etcd.Endpoints);
-        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "2", "3000", "1000");
+        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "6", "3000", "1000");
         (await daemon.ReadLineAsync()).Should().Be("ready");
         await looker.Map.UntilAsync(map => map.Count == 3_000);
         using CancellationTokenSource limit = Deadline.Source();
@@ -117,7 +117,7 @@ public class DisasterTests
         await using Host looker = Host.Look(etcd.Endpoints);
         await using Host b = Host.Start("b", etcd.Endpoints);
         b.RegisterMany(200);
-        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "2", "1000", "0");
+        await using ChildProcess daemon = DaemonProgram.Start(DaemonProgram.Publish, etcd.Endpoints, "a", "6", "1000", "0");
         (await daemon.ReadLineAsync()).Should().Be("ready");
         await looker.Map.UntilAsync(map => map.Count == 1_200);
 
@@ -226,7 +226,7 @@ public class DisasterTests
 
         await etcd.CtlAsync("del", "--prefix", "/portmap/v1/e/a/vol1");
         await etcd.CtlAsync("put", "/portmap/v1/e/a/nobody", """{"port":1,"epoch":1}""");
-        await looker.Map.UntilAsync(map => map.TryFind("nobody", out _) || map.Count < 300);
+        await looker.UntilCaughtUpAsync(etcd);
 
         await looker.UntilSameAsync(a);
     }
@@ -257,7 +257,7 @@ public class DisasterTests
 
         await etcd.RevokeLeaseOfAsync("a");
 
-        await looker.Map.UntilAsync(map => map.Count == 0);
+        await looker.UntilCaughtUpAsync(etcd);
         await looker.UntilSameAsync(a);
     }
 

@@ -148,6 +148,11 @@ internal sealed class Cut : IAsyncDisposable
         _sockets[client] = _sockets[server] = true;
         try
         {
+            if (_isCut)
+            {
+                return;   // it may have been listed after Break had gone through the list
+            }
+
             await server.ConnectAsync(_server, _stop.Token);
             client.NoDelay = server.NoDelay = true;
             await Task.WhenAny(PumpAsync(client, server, isOfHost: true), PumpAsync(server, client, isOfHost: false));

@@ -56,7 +56,7 @@ internal static class DaemonProgram
     {
         await using Host host = Host.Start(name, endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(seconds));
         host.Register(owner, 20_001);
-        FleetClaim claim = await host.Fleet.Owners.ClaimAsync(owner);
+        FleetClaim claim = await host.UntilClaimedAsync(owner);   // on a busy machine a short lease may be over before the first claim
         using CancellationTokenRegistration told = claim.Lost.Register(() => Say("told"));
         await host.Map.UntilAsync(map => map.TryFind(owner, out FleetEntry? entry) && entry.ClaimEpoch == claim.Epoch);
         // ReadLineAsync of the console waits where it is called.

@@ -38,19 +38,25 @@ internal sealed class EtcdCluster : IAsyncDisposable
 
     public Task<string> CtlAsync(params IEnumerable<string> arguments) => Etcdctl.RunAsync(First.Endpoint, arguments);
 
+    /// <summary>The node that leads, as soon as one does: there may be an election at the
+    /// moment.</summary>
     public async Task<EtcdNode> LeaderAsync()
     {
-        foreach (EtcdNode node in Nodes)
+        using CancellationTokenSource limit = Deadline.Source();
+        while (true)
         {
-            using JsonDocument status = JsonDocument.Parse(await Etcdctl.RunAsync(node.Endpoint, "endpoint", "status", "-w", "json"));
-            JsonElement found = status.RootElement[0].GetProperty("Status");
-            if (found.GetProperty("leader").GetUInt64() == found.GetProperty("header").GetProperty("member_id").GetUInt64())
+            foreach (EtcdNode node in Nodes)
             {
-                return node;
+                using JsonDocument status = JsonDocument.Parse(await Etcdctl.RunAsync(node.Endpoint, "endpoint", "status", "-w", "json"));
+                JsonElement found = status.RootElement[0].GetProperty("Status");
+                if (found.GetProperty("leader").GetUInt64() == found.GetProperty("header").GetProperty("member_id").GetUInt64())
+                {
+                    return node;
+                }
             }
-        }
 
-        throw new InvalidOperationException("Nobody leads.");
+            limit.Token.ThrowIfCancellationRequested();
+        }
     }
 
     /// <summary>How many keys begin so.</summary>

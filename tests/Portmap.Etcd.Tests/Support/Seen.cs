@@ -47,6 +47,14 @@ internal static class Seen
         }
     }
 
+    /// <summary>The map has seen all that was written until now; what is put right at once it never
+    /// shows to who looks from time to time.</summary>
+    public static async Task UntilCaughtUpAsync(this Host looker, EtcdCluster etcd)
+    {
+        long written = await etcd.RevisionAsync();
+        await UntilAsync(() => looker.Map.Revision >= written);
+    }
+
     /// <summary>This map says of a host exactly what its registry says.</summary>
     public static async Task UntilSameAsync(this Host looker, Host publisher, TimeSpan? limit = null)
     {
