@@ -122,11 +122,21 @@ public sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>The signal has come when kill(2) returns; a thread on another processor may run on
     /// for a moment.</summary>
-    private bool StandsStill() => Directory.EnumerateDirectories($"/proc/{Id}/task").All(task =>
+    private bool StandsStill()
     {
-        string stat = File.ReadAllText(Path.Combine(task, "stat"));
-        return stat[stat.LastIndexOf(')') + 2] == 'T';
-    });
+        try
+        {
+            return Directory.EnumerateDirectories($"/proc/{Id}/task").All(task =>
+            {
+                string stat = File.ReadAllText(Path.Combine(task, "stat"));
+                return stat[stat.LastIndexOf(')') + 2] == 'T';
+            });
+        }
+        catch (IOException)
+        {
+            return false;   // a thread ended between the two looks
+        }
+    }
 
     /// <summary>SIGKILL: it cannot answer.</summary>
     public void Kill() => Process.Kill();
