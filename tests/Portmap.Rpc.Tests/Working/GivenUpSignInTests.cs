@@ -88,7 +88,7 @@ public sealed class GivenUpSignInTests : AsyncTest
         await _server.StartAsync().Within();
         await using LineToDaemon line = Line(LineToDaemon.Fault.HoldsTheSecondCall);
         WorkerPortOptions options = Options();
-        (options.CallTimeout, options.TimeProvider) = (TimeSpan.FromMilliseconds(300), TimeProvider.System);
+        (options.CallTimeout, options.TimeProvider) = (TimeSpan.FromSeconds(3), TimeProvider.System);   // the first call is answered in it
 
         await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
 

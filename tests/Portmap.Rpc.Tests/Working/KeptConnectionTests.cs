@@ -56,15 +56,18 @@ public sealed class KeptConnectionTests : BehindALine
         await _server.StartAsync().Within();
         await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
         WorkerPortOptions options = Options();
+        FakeTimeProvider clock = new();   // so that the new one has all the time there is
         options.KeepConnection = TimeSpan.FromMinutes(10);
-        options.CallTimeout = Timeout.InfiniteTimeSpan;
-        options.ConnectTimeout = TimeSpan.FromSeconds(2);
+        (options.CallTimeout, options.TimeProvider) = (Timeout.InfiniteTimeSpan, clock);
         await using (await WorkerPort.ListenAsync(options).Within())
         {
         }
 
         line.HoldCallsOfOpenConnections();
-        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        Task<WorkerPort> listening = WorkerPort.ListenAsync(options);
+        await line.Held.Within();
+        clock.Advance(options.ConnectTimeout);
+        await using WorkerPort worker = await listening.Within();
 
         _registry.TryGetPort("b1", out int port).Should().BeTrue();
         port.Should().Be(worker.Port);

@@ -64,7 +64,7 @@ public sealed class UnreachableDaemonTests : BehindALine
         await _server.StartAsync().Within();
         await _registry.DisposeAsync().AsTask().Within();
         WorkerPortOptions options = Options();
-        (options.Endpoint, options.ConnectTimeout) = ("unix:" + _folder["daemon.sock"], s_short);
+        (options.Endpoint, options.ConnectTimeout) = ("unix:" + _folder["daemon.sock"], TimeSpan.FromSeconds(5));   // it is to be answered twice
 
         Func<Task> listen = () => WorkerPort.ListenAsync(options).Within();
 
