@@ -48,7 +48,7 @@ public sealed class GameServerTests
         await using ChildProcess stranger = ChildProcess.Start(
             new ProcessStartInfo("python3"), "-c", "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',int(sys.argv[1]))); print('bound',flush=True); sys.stdin.readline()", Text(stolen));
         (await stranger.ReadLineAsync()).Should().Be("bound");
-        await using ChildProcess first = Start(lease);
+        await using ChildProcess first = ChildProcess.Start(new ProcessStartInfo("sleep"), "600");   // the game would end, sooner or later than the look
 
         Func<Task> register = () => lease.RegisterAsync(first.Process).Within();
 

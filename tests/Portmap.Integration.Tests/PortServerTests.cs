@@ -74,6 +74,7 @@ public sealed class PortServerTests
 
         await scene.KillAsync();
         dies.Kill();
+        await dies.ExitAsync();
         await scene.StartAgainAsync();
 
         int another = int.Parse(await scene.AskAsync($"{lives.Id}\n"), CultureInfo.InvariantCulture);

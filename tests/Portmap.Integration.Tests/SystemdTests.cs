@@ -56,8 +56,9 @@ public sealed class SystemdTests
         using Socket notifications = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         notifications.Bind(new UnixDomainSocketEndPoint(folder["notify"]));
 
-        // The host takes itself for a service of systemd when its parent bears that name.
-        File.Copy("/bin/sh", folder["systemd"]);
+        // The host takes itself for a service of systemd when its parent bears that name. A copy of
+        // the shell may be open for writing still, in a child of another test.
+        File.CreateSymbolicLink(folder["systemd"], "/bin/sh");
         ProcessStartInfo daemon = Samples.ManagementDaemon;
         ProcessStartInfo start = new(folder["systemd"], ["-c", $"'{daemon.FileName}' serve --unix '{folder["d.sock"]}'; exit $?"]);
         foreach ((string name, string? value) in daemon.Environment)

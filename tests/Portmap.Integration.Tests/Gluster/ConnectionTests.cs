@@ -20,7 +20,7 @@ public sealed class ConnectionTests
         (await daemon.ChangeAsync(Brick, () => BrickConnection.Cut(brick.Id, daemon.TcpEndPoint, daemonToo: false))).Should().Be(PortChangeKind.Registered, "by itself, over another connection: the claim goes on, which is no end");
         await daemon.StillServesAsync(entry);
 
-        (await daemon.ChangeAsync(Brick, () => brick.Send(Signal.Terminate))).Should().Be(PortChangeKind.Released);
+        await daemon.TerminateAsync(Brick, brick);
         (await daemon.BoundAsync()).Should().BeEmpty();
         (await daemon.Brick2PortAsync(Brick)).Should().Be((string.Empty, 1));
     }

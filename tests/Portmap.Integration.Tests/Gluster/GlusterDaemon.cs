@@ -122,6 +122,11 @@ internal sealed class GlusterDaemon : IAsyncDisposable
         throw new InvalidOperationException("The watch ended by itself.");
     }
 
+    /// <summary>Terminates a brick and waits until it is signed out. It exits right after it has
+    /// written its sign-out, and its death may be seen before that is read.</summary>
+    public async Task TerminateAsync(string name, ChildProcess brick) =>
+        (await ChangeAsync(name, () => brick.Send(Signal.Terminate))).Should().BeOneOf(PortChangeKind.Released, PortChangeKind.Died);
+
     public async Task<ImmutableArray<PortEntry>> BoundAsync() => (await BoundAsync(CancellationToken.None).Within()).Bound;
 
     /// <summary>What <c>gluster system:: portmap brick2port</c> prints and how it ends.</summary>
