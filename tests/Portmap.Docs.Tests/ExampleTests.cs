@@ -12,11 +12,14 @@ namespace Portmap.Docs.Tests;
 /// <summary>The examples of the pages run. Each speaks to a daemon of its own.</summary>
 public sealed class ExampleTests
 {
+    /// <summary>A worker has to start in it, also beside busy programs.</summary>
+    private static readonly TimeSpan s_leaseTimeout = TimeSpan.FromSeconds(6);
+
     [Fact]
     public async Task HostedDaemon_TwoOwners_StartsAWorkerForEachAndAnotherWhenOneDies()
     {
         using TempFolder folder = new();
-        CopyBrick(folder, "Worker");
+        File.CreateSymbolicLink(folder["Worker"], Programs.Brick.FileName);
         using IHost host = await StartSupervisorAsync(folder);
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
@@ -65,7 +68,7 @@ public sealed class ExampleTests
     {
         using TempFolder folder = new();
         await WriteWorkerAsync(folder, """if [ "$PORTMAP_OWNER" = web ] && [ ! -e first ]; then echo $$ > first; exec sleep 600; fi""");
-        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", "00:00:03");
+        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", s_leaseTimeout.ToString());
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
         {
@@ -84,14 +87,14 @@ public sealed class ExampleTests
     public async Task HostedDaemon_LeaseOfTheRunBefore_IsWaitedForAndTheHostGoesOn()
     {
         using TempFolder folder = new();
-        CopyBrick(folder, "Worker");
-        PortRegistryOptions options = new() { StateFolder = folder["state"], LeaseTimeout = TimeSpan.FromSeconds(1) };
+        File.CreateSymbolicLink(folder["Worker"], Programs.Brick.FileName);
+        PortRegistryOptions options = new() { StateFolder = folder["state"], LeaseTimeout = s_leaseTimeout };
         await using (PortRegistry before = await PortRegistry.OpenAsync(options).Within())
         {
             await before.AcquireAsync("web");
         }
 
-        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", "00:00:01");
+        using IHost host = await StartSupervisorAsync(folder, "--Portmap:LeaseTimeout", s_leaseTimeout.ToString());
         PortRegistry registry = host.Services.GetRequiredService<PortRegistry>();
         try
         {
@@ -313,23 +316,11 @@ public sealed class ExampleTests
     /// <summary>A worker that does something else first.</summary>
     private static async Task WriteWorkerAsync(TempFolder folder, string first)
     {
-        CopyBrick(folder, "Brick");
-        await File.WriteAllTextAsync(folder["Worker"], $"#!/bin/sh\ncd {folder.FullName}\n{first}\nexec ./Brick\n");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(folder["Worker"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        }
-    }
-
-    private static void CopyBrick(TempFolder folder, string name)
-    {
-        string source = Path.GetDirectoryName(Programs.Brick.FileName)!;
-        foreach (string file in Directory.EnumerateFiles(source))
-        {
-            File.Copy(file, folder[Path.GetFileName(file)]);
-        }
-
-        File.Move(folder["Brick"], folder[name]);
+        // Not by this process: a program that it wrote may be open for writing still, in a child of
+        // another test.
+        await using ChildProcess sh = ChildProcess.Start(
+            new ProcessStartInfo("sh"), "-c", "printf '%s' \"$1\" >\"$0\" && chmod 500 \"$0\"", folder["Worker"], $"#!/bin/sh\ncd {folder.FullName}\n{first}\nexec {Programs.Brick.FileName}\n");
+        (await sh.ExitAsync()).Should().Be(0, sh.Errors);
     }
 
     private static async Task<PortEntry> BoundAsync(PortRegistry registry, string owner, int? unlike = null)
