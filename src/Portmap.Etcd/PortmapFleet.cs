@@ -30,8 +30,8 @@ public sealed class PortmapFleet : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly IDisposable? _joined;
     private readonly FleetMetrics _metrics;
+    private readonly Lazy<Task> _stopping;
     private Task? _running;
-    private int _stopped;
 
     /// <summary>Makes it; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="options">The options; they are checked.</param>
@@ -52,6 +52,7 @@ public sealed class PortmapFleet : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         PortmapFleetOptionsValidator.ThrowIfInvalid(options);
         _options = options;
+        _stopping = new Lazy<Task>(StopOnceAsync);
         _logger = ContainedLogger.Of(logger);
         TimeProvider time = timeProvider ?? TimeProvider.System;
         _time = time;
@@ -100,7 +101,7 @@ public sealed class PortmapFleet : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">It is disposed.</exception>
     public void Start()
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopped) != 0, this);
+        ObjectDisposedException.ThrowIf(_stopping.IsValueCreated, this);
         if (_running is not null)
         {
             throw new InvalidOperationException("The fleet was started before; one start is enough.");
@@ -123,15 +124,12 @@ public sealed class PortmapFleet : IAsyncDisposable
     }
 
     /// <summary>Stops. What this host published and claimed goes at once, or stays for the rest of
-    /// its time as <see cref="PortmapFleetOptions.KeepEntriesOnStop"/> says. Doing it twice does
-    /// nothing.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        if (Interlocked.Exchange(ref _stopped, 1) != 0)
-        {
-            return;
-        }
+    /// its time as <see cref="PortmapFleetOptions.KeepEntriesOnStop"/> says. It stops once, and
+    /// each caller waits for that.</summary>
+    public ValueTask DisposeAsync() => new(_stopping.Value);
 
+    private async Task StopOnceAsync()
+    {
         FleetClaim[] held = [.. Owners.Held.All];
         _joined?.Dispose();
         if (_options.KeepEntriesOnStop)

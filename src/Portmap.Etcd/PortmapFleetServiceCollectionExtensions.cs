@@ -68,8 +68,8 @@ public static class PortmapFleetServiceCollectionExtensions
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
-                // The host has no time left. The fleet ends all the same, and what etcd is not told
-                // any more goes with the lease.
+                // The host has no time left. The fleet ends all the same, and the container waits
+                // for that.
             }
         }
     }

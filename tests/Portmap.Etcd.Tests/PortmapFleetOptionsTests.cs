@@ -160,6 +160,27 @@ public class PortmapFleetOptionsTests
         await looker.Map.UntilAsync(map => map.Count == 0);
     }
 
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task AddPortmapFleet_InAHostWithoutTimeToStop_HasToldEtcdWhenTheHostIsDisposed()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
+        builder.Services.AddPortmapFleet(options => (options.Endpoints, options.Host, options.RequestTimeout) = (etcd.Endpoints, "generic", TimeSpan.FromSeconds(30)));
+        IHost host = builder.Build();
+        await host.StartAsync().Within();
+        await host.Services.GetRequiredService<FleetOwners>().ClaimAsync("b1").Within();
+        etcd.First.Send(Signal.Stop);
+
+        await host.StopAsync().Within();
+        Task disposing = ((IAsyncDisposable)host).DisposeAsync().AsTask();
+
+        disposing.IsCompleted.Should().BeFalse("etcd has heard nothing yet, and the process would end");
+        etcd.First.Send(Signal.Continue);
+        await disposing.Within();
+        (await etcd.CountAsync("/portmap/")).Should().Be(0);
+    }
+
     [Fact]
     public void Wrong_EachNumberAndTime_IsTriedPastItsBounds()
     {

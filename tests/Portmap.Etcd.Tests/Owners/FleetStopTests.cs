@@ -133,5 +133,25 @@ public class FleetStopTests
         late.Should().OnlyContain(claim => claim.Lost.IsCancellationRequested);
     }
 
+    /// <summary>The host disposes it once more when its time is over, and then the process
+    /// ends.</summary>
+    [NeedsFact("etcd", Also = ["etcdctl"])]
+    public async Task Dispose_Again_WaitsUntilEtcdWasTold()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(30));
+        a.Register("plain", 20_001);
+        await Seen.UntilAsync(() => a.Fleet.Status is { IsPublished: true, Pending: 0 });
+        etcd.First.Send(Signal.Stop);
+
+        Task first = a.Fleet.DisposeAsync().AsTask(), second = a.Fleet.DisposeAsync().AsTask();
+
+        second.IsCompleted.Should().BeFalse("etcd has heard nothing yet");
+        etcd.First.Send(Signal.Continue);
+        await second.Within();
+        (await etcd.CountAsync("/portmap/")).Should().Be(0);
+        await first.Within();
+    }
+
     private static IEnumerable<string> Names(string begin) => Enumerable.Range(0, Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{begin}{i}"));
 }
