@@ -26,7 +26,7 @@ public sealed partial class FleetOwners
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _claiming = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<Task, bool> _givingBack = new();
+    private readonly ConcurrentDictionary<FleetClaim, Task> _givingBack = new();
     private readonly WakeUp _doubt;
 
     /// <summary>Of a look that broke off, what is left; for the loop only.</summary>
@@ -180,7 +180,7 @@ public sealed partial class FleetOwners
 
     /// <summary>Waits until etcd was told of what is given back at this moment, or it could not be
     /// reached.</summary>
-    internal async Task WhenGivenBackAsync() => await Task.WhenAll(_givingBack.Keys).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    internal async Task WhenGivenBackAsync() => await Task.WhenAll(_givingBack.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private void Lose(FleetClaim claim, bool isLetGo)
     {
@@ -198,20 +198,26 @@ public sealed partial class FleetOwners
 
     internal async Task ReleaseAsync(FleetClaim claim)
     {
-        if (!TryEnd(claim, isLost: false))
+        // Noted before it begins: who comes second waits for the first one.
+        TaskCompletionSource given = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task first = _givingBack.GetOrAdd(claim, given.Task);
+        if (first != given.Task)
         {
+            await first.ConfigureAwait(false);
             return;
         }
 
-        Task once = GiveBackAsync(claim);
-        _givingBack.TryAdd(once, true);
         try
         {
-            await once.ConfigureAwait(false);
+            if (TryEnd(claim, isLost: false))
+            {
+                await GiveBackAsync(claim).ConfigureAwait(false);
+            }
         }
         finally
         {
-            _givingBack.TryRemove(once, out _);
+            _givingBack.TryRemove(claim, out _);
+            given.SetResult();
         }
     }
 

@@ -153,5 +153,22 @@ public class FleetStopTests
         await first.Within();
     }
 
+    [NeedsFact("etcd")]
+    public async Task DisposeClaim_Again_WaitsUntilEtcdHasConfirmed()
+    {
+        await using EtcdCluster etcd = await EtcdCluster.StartAsync();
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(30), isPublishing: false);
+        FleetClaim claim = await a.Fleet.Owners.ClaimAsync("b1").Within();
+        etcd.First.Send(Signal.Stop);
+
+        Task first = claim.DisposeAsync().AsTask(), second = claim.DisposeAsync().AsTask();
+
+        second.IsCompleted.Should().BeFalse("etcd has confirmed nothing yet");
+        etcd.First.Send(Signal.Continue);
+        await second.Within();
+        (await etcd.EpochOfAsync("b1")).Should().BeNull();
+        await first.Within();
+    }
+
     private static IEnumerable<string> Names(string begin) => Enumerable.Range(0, Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{begin}{i}"));
 }
