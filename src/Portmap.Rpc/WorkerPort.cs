@@ -19,7 +19,7 @@ public sealed class WorkerPort : IAsyncDisposable
 {
     private readonly SignIn _signIn;
     private readonly ListeningSockets? _sockets;
-    private int _isDisposed;
+    private readonly Lazy<Task> _leaving;
 
     private WorkerPort(WorkerSettings settings, SignIn signIn, ListeningSockets sockets)
         : this(settings, signIn, (sockets.Tcp ?? sockets.Udp)!, sockets.Port)
@@ -31,6 +31,7 @@ public sealed class WorkerPort : IAsyncDisposable
     private WorkerPort(WorkerSettings settings, SignIn signIn, Socket socket, int port)
     {
         _signIn = signIn;
+        _leaving = new Lazy<Task>(LeaveAsync);
         Socket = socket;
         UdpSocket = socket.SocketType == SocketType.Dgram ? socket : null;
         Owner = settings.Owner;
@@ -166,15 +167,12 @@ public sealed class WorkerPort : IAsyncDisposable
 
     /// <summary>
     /// Signs out, then closes the sockets that it made: a lookup must not find a port that nobody
-    /// serves. It waits at most 2 s for the daemon's answer.
+    /// serves. It does so once, and each caller waits for that: at most 2 s for the daemon's answer.
     /// </summary>
-    public async ValueTask DisposeAsync()
-    {
-        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
-        {
-            return;
-        }
+    public ValueTask DisposeAsync() => new(_leaving.Value);
 
+    private async Task LeaveAsync()
+    {
         await _signIn.DisposeAsync().ConfigureAwait(false);
         _sockets?.Dispose();
     }

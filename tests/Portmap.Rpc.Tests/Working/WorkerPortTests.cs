@@ -103,6 +103,27 @@ public sealed class WorkerPortTests : AsyncTest
     }
 
     [Fact]
+    public async Task Dispose_Again_WaitsUntilItIsSignedOut()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = new(_folder["line.sock"], _folder["portmap.sock"], _ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        (options.Endpoint, options.TimeProvider) = ("unix:" + _folder["line.sock"], new FakeTimeProvider());
+        WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+        line.HoldCalls();
+
+        Task first = worker.DisposeAsync().AsTask();
+        await line.Held.Within();
+        Task second = worker.DisposeAsync().AsTask();
+
+        second.IsCompleted.Should().BeFalse("the daemon has heard nothing yet");
+        line.LetGo();
+        await second.Within();
+        _registry.TryGetPort("b1", out _).Should().BeFalse();
+        await first.Within();
+    }
+
+    [Fact]
     public async Task Dispose_DaemonThatDoesNotAnswer_GoesAfterTwoSeconds()
     {
         await _server.StartAsync().Within();
