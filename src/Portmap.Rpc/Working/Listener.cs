@@ -17,9 +17,13 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     /// <summary>The epoch of the lease that the daemon named when it was asked, or null.</summary>
     private long? _asked;
 
-    /// <summary>Whether that lease was made for this process, and not for another one
+    /// <summary>Whether that lease is made for this process, and not for another one
     /// before.</summary>
     private bool _isOurs;
+
+    /// <summary>The last call that made a lease. It goes on when nobody waits for it any more: what
+    /// came of it is given back.</summary>
+    private Task<PortEntry>? _leasing;
 
     /// <exception cref="PortRefusedException">Signing in was refused; or too many ports were in
     /// use, and the message lists them; or binding failed for a reason that no other port heals:
@@ -30,20 +34,20 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     {
         int port = settings.Port;
         long? epoch = settings.Epoch == 0 ? null : settings.Epoch;
-        if (!settings.IsToldWhere && await AskForPortAsync(cancellationToken).ConfigureAwait(false) is { } asked)
-        {
-            // Without the epoch of that lease: a second start by hand must not replace a process
-            // that serves.
-            (port, _asked) = (asked.Port, asked.Epoch);
-        }
-
         try
         {
+            if (!settings.IsToldWhere && await AskForPortAsync(cancellationToken).ConfigureAwait(false) is { } asked)
+            {
+                // Without the epoch of that lease: a second start by hand must not replace a
+                // process that serves.
+                (port, _asked) = (asked.Port, asked.Epoch);
+            }
+
             return await ListenAsync(port, epoch, cancellationToken).ConfigureAwait(false);
         }
-        catch (PortRefusedException) when (_asked is not null && _isOurs)
+        catch when (_isOurs && link.Connected is not null)
         {
-            await GiveBackAsync(cancellationToken).ConfigureAwait(false);
+            await GiveBackAsync(link.Connected).ConfigureAwait(false);
             throw;
         }
     }
@@ -86,14 +90,15 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
     private async Task<PortEntry?> AskForPortAsync(CancellationToken cancellationToken)
     {
         PortRequest request = new(settings.Owner) { Protocol = settings.Protocol, Strategy = PortRegistryOptions.AllocatorPicks };
+        _isOurs = true;
         try
         {
-            PortEntry lease = await link.CallAsync((client, token) => client.AcquireAsync(request, token), cancellationToken).ConfigureAwait(false);
-            _isOurs = true;
-            return lease;
+            return await LeaseAsync(client => client.AcquireAsync(request, CancellationToken.None), cancellationToken).ConfigureAwait(false);
         }
         catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.AlreadyReserved)
         {
+            _isOurs = false;
+
             // Somebody acquired for this owner and did not say so: that port is the one to listen
             // on.
             PortProtocol first = SingleProtocols.Of(settings.Protocol)[0];
@@ -102,31 +107,30 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
         }
         catch (PortRefusedException e) when (e.Refusal.Reason is PortRefusalReason.NotPermitted or PortRefusalReason.UnknownStrategy)
         {
+            _isOurs = false;
             return null;
         }
     }
 
+    private Task<PortEntry> LeaseAsync(Func<PortmapClient, Task<PortEntry>> ask, CancellationToken cancellationToken) =>
+        link.CallAsync((client, token) => (_leasing = ask(client)).WaitAsync(token), cancellationToken);
+
     /// <summary>
     /// Releases the lease that was asked for here, so that it does not hold its port until it times
-    /// out.
+    /// out. It takes as long as a sign-out at most, also for one that gave up.
     /// </summary>
-    private async Task GiveBackAsync(CancellationToken cancellationToken)
+    private async Task GiveBackAsync(PortmapClient client)
     {
+        using CancellationTokenSource limit = new(SignIn.SignOutLimit, settings.TimeProvider);
         try
         {
-            await link.CallAsync(
-                async (client, token) =>
-                {
-                    foreach (PortProtocol protocol in SingleProtocols.Of(settings.Protocol))
-                    {
-                        await client.ReleaseAsync(new(settings.Owner) { Epoch = _asked, Protocol = protocol }, token).ConfigureAwait(false);
-                    }
-
-                    return true;
-                },
-                cancellationToken).ConfigureAwait(false);
+            long? epoch = _leasing is { IsFaulted: false } leasing ? (await leasing.WaitAsync(limit.Token).ConfigureAwait(false)).Epoch : _asked;
+            foreach (PortProtocol protocol in epoch is null ? [] : SingleProtocols.Of(settings.Protocol))
+            {
+                await client.ReleaseAsync(new(settings.Owner) { Epoch = epoch, Protocol = protocol }, limit.Token).ConfigureAwait(false);
+            }
         }
-        catch (Exception e) when (e is IOException or PortRefusedException)
+        catch (Exception e) when (e is IOException or InvalidDataException or PortRefusedException or OperationCanceledException)
         {
             Log.SignOutFailed(settings.Logger, settings.Owner, e.Message);
         }
@@ -180,7 +184,7 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
             // The last one is reported too: the daemon, whose limit is the same, names who holds
             // them.
             PortClaimRequest failed = new(settings.Owner, port) { Epoch = epoch, Protocol = settings.Protocol, Ports = settings.ToldPorts };
-            next = await link.CallAsync((client, token) => client.ReportBindFailureAsync(failed, cancellationToken: token), cancellationToken).ConfigureAwait(false);
+            next = await LeaseAsync(client => client.ReportBindFailureAsync(failed, cancellationToken: CancellationToken.None), cancellationToken).ConfigureAwait(false);
         }
         catch (PortRefusedException e) when (givenUp is null || e.Refusal.Reason == PortRefusalReason.AttemptsExhausted)
         {
@@ -204,7 +208,6 @@ internal sealed class Listener(WorkerSettings settings, DaemonLink link)
 
         if (givenUp is not null)
         {
-            _asked = _asked is null ? null : next.Epoch;   // what is given back
             throw givenUp;
         }
 

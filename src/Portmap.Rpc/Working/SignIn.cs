@@ -14,7 +14,7 @@ internal sealed class SignIn : IAsyncDisposable
     /// How long a worker that goes waits for the answer to its sign-out; without one the daemon
     /// sees the end of the connection.
     /// </summary>
-    private static readonly TimeSpan s_signOutLimit = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan SignOutLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// How long one attempt to reach the daemon again may take; there is no end to the attempts.
@@ -76,7 +76,7 @@ internal sealed class SignIn : IAsyncDisposable
         {
             if (registering is not null && link.Connected is { } client)
             {
-                await TakeBackAsync(client, registering).WaitAsync(s_signOutLimit, settings.TimeProvider, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await TakeBackAsync(client, registering).WaitAsync(SignOutLimit, settings.TimeProvider, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
             throw;
@@ -124,7 +124,7 @@ internal sealed class SignIn : IAsyncDisposable
 
     private async ValueTask<bool> SignOutAsync()
     {
-        using var limit = new CancellationTokenSource(s_signOutLimit, _settings.TimeProvider);
+        using var limit = new CancellationTokenSource(SignOutLimit, _settings.TimeProvider);
         return await SignOutAsync(_settings, _client, _port, _epochs, limit.Token).ConfigureAwait(false);
     }
 

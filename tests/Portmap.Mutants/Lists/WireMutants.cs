@@ -43,7 +43,7 @@ internal static class WireMutants
         s_rpc.This("PortmapProgram.DemandHealingAsync: an epoch is believed", "Programs/PortmapProgram.cs", "entry.State == PortState.Reserved))\n", "(entry.State == PortState.Reserved || (MUTANT && claim.Epoch > entry.Epoch))))\n", "TrustTests"),
         s_rpc.This("RpcCaller: its end counts as its closing", "Calling/RpcCaller.cs", "Closed = _closed.Token;", "Closed = (MUTANT ? _ended : _closed).Token;", "PortmapClientWatchTests"),
         s_rpc.This("ConnectionSessions.ReleaseAsync: whatever was released", "Serving/ConnectionSessions.cs", "if (!IsRegistered(owner, protocol, session))", "if (MUTANT || !IsRegistered(owner, protocol, session))", "LimitTests"),
-        s_rpc.This("Listener: gives back what is another's", "Working/Listener.cs", "when (_asked is not null && _isOurs)", "when (_asked is not null && (MUTANT || _isOurs))", "LostWorkerTests"),
+        s_rpc.This("Listener: gives back what is another's", "Working/Listener.cs", "_isOurs && link.Connected", "(MUTANT || _isOurs) && link.Connected", "LostWorkerTests"),
         s_rpc.This("OwnerShare.Walk: at each call", "Serving/OwnerShare.cs", "if (_walkedAt is { } walked &&", "if (!MUTANT && _walkedAt is { } walked &&", "GlusterPortmapTests.SignIn_AtTheLimit"),
         s_rpc.This("OwnerShare.ForgetUnlessStanding: an owner of another user now counts", "Serving/OwnerShare.cs", "&& entry.Epoch <= held.Epoch)\n", "&& (MUTANT || entry.Epoch <= held.Epoch))\n", "UserShareTests"),
         s_rpc.This("ConnectionSeats.TryTake: one more than there are", "Serving/ConnectionSeats.cs", "if (_all >= limits.Connections)", "if (_all >= limits.Connections + (MUTANT ? 1 : 0))", "LimitTests.MaxConnections|UserShareTests"),

@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Portmap.TestKit.Processes;
 
@@ -65,6 +67,44 @@ public sealed class GivenUpSignInTests : AsyncTest
         await ExpectSignedOutAsync(revision, protocol);
     }
 
+    [Theory]
+    [MemberData(nameof(Protocols))]
+    public async Task Listen_CancelledWhileItAsksForAPort_GivesThatBack(PortProtocol protocol)
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(LineToDaemon.Fault.HoldsTheSecondCall);
+        WorkerPortOptions options = Options();
+        (options.Protocol, options.Ports) = (protocol, null);
+        using CancellationTokenSource given = new();
+        long revision = _registry.Snapshot().Revision;
+        Task listening = WorkerPort.ListenAsync(options, given.Token);
+        await line.Held.Within();
+
+        await given.CancelAsync();
+        line.LetGo();
+
+        await FluentActions.Awaiting(() => listening.Within()).Should().ThrowAsync<OperationCanceledException>();
+        await ExpectSignedOutAsync(revision, protocol);
+    }
+
+    /// <summary>The daemon probes nothing, so that each port that it names is a stranger's.</summary>
+    [Fact]
+    public async Task Listen_CancelledWhileItsPortIsHealed_GivesTheNextOneBack()
+    {
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = _range.ToString(), Probe = false });
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { "unix:" + _folder["portmap.sock"] } });
+        await server.StartAsync().Within();
+        using Occupied strangers = new(_range);
+        using CancellationTokenSource given = new();
+        WorkerPortOptions options = Options();
+        (options.Ports, options.Logger) = (null, new WhenHealed(given.Cancel));
+
+        Func<Task> listen = () => WorkerPort.ListenAsync(options, given.Token).Within();
+
+        await listen.Should().ThrowAsync<OperationCanceledException>();
+        registry.Snapshot().Entries.Should().NotContain(entry => entry.State == PortState.Reserved);
+    }
+
     [Fact]
     public async Task Listen_SignInNotAnsweredInTime_SignsOut()
     {
@@ -123,7 +163,7 @@ public sealed class GivenUpSignInTests : AsyncTest
     {
         foreach (PortProtocol one in protocol == PortProtocol.TcpAndUdp ? [PortProtocol.Tcp, PortProtocol.Udp] : (PortProtocol[])[protocol])
         {
-            (await _registry.ChangeAsync(revision, change => change.Entry.Protocol == one && change.Kind != PortChangeKind.Registered)).Kind.Should().Be(PortChangeKind.Released);
+            (await _registry.ChangeAsync(revision, change => change.Entry.Protocol == one && change.Kind is not (PortChangeKind.Acquired or PortChangeKind.Registered or PortChangeKind.GuaranteeChanged))).Kind.Should().Be(PortChangeKind.Released);
             _registry.TryGetEntry("b1", out _, one).Should().BeFalse();
         }
     }
@@ -139,4 +179,38 @@ public sealed class GivenUpSignInTests : AsyncTest
         ConnectTimeout = TimeSpan.FromSeconds(20),
         TimeProvider = _clock,
     };
+
+    /// <summary>Listens on all ports of a range.</summary>
+    private sealed class Occupied : IDisposable
+    {
+        private readonly List<TcpListener> _listeners = [];
+
+        public Occupied(PortRange range)
+        {
+            for (int port = range.First; port <= range.Last; port++)
+            {
+                _listeners.Add(new TcpListener(PortBlock.Loopback, port));
+                _listeners[^1].Start();
+            }
+        }
+
+        public void Dispose() => _listeners.ForEach(listener => listener.Dispose());
+    }
+
+    /// <summary>Does something before the port that heals another one is tried.</summary>
+    private sealed class WhenHealed(Action act) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Name == "BindHealed")
+            {
+                act();
+            }
+        }
+    }
 }
