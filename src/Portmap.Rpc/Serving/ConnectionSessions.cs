@@ -143,7 +143,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
     // What was released may have been something else, or over already.
     private bool IsRegistered(string owner, PortProtocol protocol, PortSession by) =>
-        context.Registry.TryGetEntry(owner, out PortEntry entry, protocol) && entry.State == PortState.Bound && (entry.ProcessId ?? 0) == by.ProcessId;
+        context.Registry.TryGetEntry(owner, out PortEntry entry, protocol) && entry.State == PortState.Bound && entry.ProcessId == by.ProcessId;
 
     /// <summary>
     /// What is held over this connection: owners that were registered, and leases that were

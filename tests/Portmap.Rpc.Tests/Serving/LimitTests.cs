@@ -197,11 +197,13 @@ public class LimitTests
         harness.Logs.Lines.Should().NotContain(line => line.Id.Name == "IdleTimedOut");
     }
 
-    [Fact]
-    public async Task IdleTimeout_ConnectionThatReleasedNothing_IsLeftAlone()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task IdleTimeout_ConnectionThatReleasedNothing_IsLeftAlone(bool isKnown)
     {
         await using Harness harness = new(new PortmapServerOptions { IdleTimeout = TimeSpan.FromSeconds(10) }, timeProvider: _time);
-        await using PortmapClient worker = harness.OpenClient();
+        await using PortmapClient worker = harness.OpenClient(isKnown ? Harness.Known : Harness.Unknown);
         using Socket listening = Listen();
         int port = ((IPEndPoint)listening.LocalEndPoint!).Port;
         await worker.RegisterAsync(new PortClaimRequest("b1", 49200)).Within();
