@@ -66,16 +66,26 @@ internal sealed class SharedSnapshot(PortRegistry registry, TimeProvider timePro
         }
 
         long begin = timeProvider.GetTimestamp();
-        PortSnapshot listing = registry.Snapshot();
-        lock (_gate)
+        try
         {
-            Interlocked.Increment(ref _taken);
-            _latest.SetTarget(listing);
-            _latestEnd = timeProvider.GetTimestamp();
-            TimeSpan parts = PauseParts * timeProvider.GetElapsedTime(begin, _latestEnd);
-            _pause = parts < s_longestPause ? parts : s_longestPause;
-        }
+            PortSnapshot listing = registry.Snapshot();
+            lock (_gate)
+            {
+                Interlocked.Increment(ref _taken);
+                _latest.SetTarget(listing);
+                _latestEnd = timeProvider.GetTimestamp();
+                TimeSpan parts = PauseParts * timeProvider.GetElapsedTime(begin, _latestEnd);
+                _pause = parts < s_longestPause ? parts : s_longestPause;
+            }
 
-        return listing;
+            return listing;
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _running = null;   // it holds the snapshot
+            }
+        }
     }
 }

@@ -39,6 +39,23 @@ public class ListingTests
     }
 
     [Fact]
+    public async Task List_ReadByNobodyAnyMore_IsCollected()
+    {
+        await using Harness harness = new();
+        WeakReference listing = await ListAsync(harness.Context.Snapshots);
+        using CancellationTokenSource end = Deadline.Source();
+        while (listing.IsAlive && !end.IsCancellationRequested)
+        {
+            GC.Collect();
+            await Task.Yield();
+        }
+
+        listing.IsAlive.Should().BeFalse("it is megabytes where the map is large");
+
+        static async Task<WeakReference> ListAsync(SharedSnapshot snapshots) => new(await snapshots.TakeAsync(CancellationToken.None).Within());
+    }
+
+    [Fact]
     public async Task List_AfterAChangeOfOnesOwn_ShowsIt()
     {
         await using Harness harness = new();
