@@ -32,7 +32,10 @@ internal static class SocketFile
         // A link would have us make or lock a file somewhere else.
         if (OperatingSystem.IsLinux() && PosixFile.At(lockPath, follow: false) is { } file && !(file.IsOrdinary && file.UserId == PosixFile.OwnUserId))
         {
-            throw new IOException($"Cannot listen on {endpoint}: {lockPath} is {Describe(file)} and not ours to open; remove it or choose another path.");
+            string why = file.IsOrdinary
+                ? string.Create(CultureInfo.InvariantCulture, $"belongs to user {file.UserId}; this process is user {PosixFile.OwnUserId}. Stop the daemon of that user, then remove it, or choose another path.")
+                : $"is {Describe(file)} and not ours to open; remove it or choose another path.";
+            throw new IOException($"Cannot listen on {endpoint}: {lockPath} {why}");
         }
 
         try

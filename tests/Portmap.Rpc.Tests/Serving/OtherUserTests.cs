@@ -248,7 +248,7 @@ public sealed class OtherUserTests : AsyncTest
         await perl.WaitForExitAsync().Within();
 
         Func<Task> start = () => ServeAsync(new PortmapServerOptions(), path);
-        (await start.Should().ThrowAsync<IOException>()).WithMessage($"*portmap.sock.lock*user {Nobody}*");
+        (await start.Should().ThrowAsync<IOException>()).WithMessage($"*portmap.sock.lock belongs to user {Nobody}; this process is user {Native.PosixFile.OwnUserId}. Stop the daemon of that user, then remove it, or choose another path.");
     }
 
     [NeedsRootFact("setpriv", Also = ["perl"])]
