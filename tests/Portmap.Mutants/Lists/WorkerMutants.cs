@@ -8,6 +8,7 @@ internal static class WorkerMutants
     public static IEnumerable<Mutant> All =>
     [
         s_worker.This("SignIn.SignInAgainAsync: the new epoch is not kept", "Working/SignIn.cs", "Volatile.Write(ref _epochs, epochs);", "if (!MUTANT) { Volatile.Write(ref _epochs, epochs); }", "WorkerPortTests.Worker_SignedInAgain"),
+        s_worker.This("SignIn.SignInAgainAsync: who is refused comes back at once", "Working/SignIn.cs", "                delay = Connection.NextDelay(delay);\n            }\n", "                if (!MUTANT) { delay = Connection.NextDelay(delay); }\n            }\n", "ComingBackTests"),
         s_worker.This("SignIn.SignInAgainAsync: gives up on Conflict", "Working/SignIn.cs", "if (e.Refusal.Reason == PortRefusalReason.Stale)", "if (MUTANT || e.Refusal.Reason == PortRefusalReason.Stale)", "WorkerPortTests.Worker_WhoseOwner"),
         s_worker.This("SignIn.SignInAgainAsync: a stale one tries for ever", "Working/SignIn.cs", "Lose(e.Refusal);\n                    return false;", "if (!MUTANT) { Lose(e.Refusal);\n                    return false; }", "WorkerPortTests.Worker_WhoseOwnerWasAcquiredAgain|LostWorkerTests"),
         s_worker.This("SignIn.RegisterAsync: the first half is not rolled back", "Working/SignIn.cs", "await client.ReleaseAsync(Claim(owner, port, epochs[0], protocols[0]), cancellationToken).ConfigureAwait(false);", "if (!MUTANT) { await client.ReleaseAsync(Claim(owner, port, epochs[0], protocols[0]), cancellationToken).ConfigureAwait(false); }", "WorkerPortTests.Worker_WhoseSecondHalf"),

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Portmap.Rpc.Calling;
@@ -30,6 +31,38 @@ public sealed class ComingBackTests
         first.Should().OnlyContain(wait => wait >= TimeSpan.FromMilliseconds(25) && wait <= TimeSpan.FromMilliseconds(50));
         first.Distinct().Should().HaveCountGreaterThan(Workers / 4, "of 26 waits, 20 workers draw 14 different ones on average, and 5 or fewer once in a thousand million times");
         await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask())).Within();
+    }
+
+    [NeedsFact("sleep")]
+    public async Task SignInAgain_RefusedOnceAndAgain_WaitsLongerEachTime()
+    {
+        using TempFolder folder = new();
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { $"unix:{folder["1.sock"]}" } });
+        await server.StartAsync().Within();
+        File.CreateSymbolicLink(folder["d.sock"], folder["1.sock"]);
+        using TcpListener listener = new(PortBlock.Loopback, PortBlock.TakeOne());
+        listener.Start();
+        (Clock clock, LogList logs) = (new Clock(), new LogList());
+        await using WorkerPort worker = await WorkerPort.SignInAsync(
+            listener.Server, new WorkerPortOptions { Endpoint = $"unix:{folder["d.sock"]}", Owner = "w", CheckInterval = Timeout.InfiniteTimeSpan, TimeProvider = clock, Logger = logs }).Within();
+        await using PortRegistry another = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        await using PortmapServer next = new(another, new PortmapServerOptions { Endpoints = { $"unix:{folder["2.sock"]}" } });
+        await next.StartAsync().Within();
+        await using ChildProcess other = ChildProcess.Start(new ProcessStartInfo("sleep"), "60");
+        await using PortSession session = another.OpenSession(other.Id);
+        await session.RegisterAsync(new PortClaimRequest("w", 1_024)).Within();
+
+        File.Delete(folder["d.sock"]);
+        File.CreateSymbolicLink(folder["d.sock"], folder["2.sock"]);
+        await server.DisposeAsync().AsTask().Within();
+        await logs.SeenAsync("SignInRefused", times: 4).Within();
+
+        for (int most = 50; most <= 200; most *= 2)
+        {
+            TimeSpan wait = await clock.ShortWaits.Reader.ReadAsync().AsTask().Within();
+            wait.TotalMilliseconds.Should().BeInRange(most / 2, most);
+        }
     }
 
     [Fact]
