@@ -156,6 +156,18 @@ public class GlusterPortmapTests
     }
 
     [Fact]
+    public async Task SignOut_WithAnRdmaPortThatCannotBe_IsInvalidAndTheBrickStays()
+    {
+        await using Harness harness = new();
+        PairStream client = harness.Open();
+        await SignInAsync(client, "/b/1", 49200);
+
+        (await client.ExchangeAsync(SignOut(1, "/b/1", 49200, 65_536))).Should().Equal(Wire.Success(1, Wire.Words(Minus, 22)));
+
+        (await client.ExchangeAsync(Wire.Call(2, Wire.Gluster, 1, Wire.Text("/b/1")))).Should().Equal(Wire.Success(2, Wire.Words(0, 0, 0, 49200)));
+    }
+
+    [Fact]
     public async Task SignOut_BeforeAnySignIn_IsNoErrorAndChangesNothing()
     {
         await using Harness harness = new();
