@@ -49,6 +49,10 @@ internal sealed class LineToDaemon : IAsyncDisposable
         /// go.</summary>
         HoldsTheSecondCall,
 
+        /// <summary>The second call is refused with UnknownStrategy, and the daemon never sees
+        /// it.</summary>
+        RefusesTheSecondCall,
+
         /// <summary>Accepted, and nothing is ever said.</summary>
         Silent,
 
@@ -151,6 +155,12 @@ internal sealed class LineToDaemon : IAsyncDisposable
                 {
                     await daemon.SendAsync(second, _end.Token);
                     await daemon.ReceiveAsync(buffer, _end.Token);
+                }
+                else if (fault == Fault.RefusesTheSecondCall)
+                {
+                    byte[] refusal = [.. Wire.Words(1, (uint)PortRefusalReason.UnknownStrategy), .. Wire.Text("It knows no such strategy."), .. Wire.Words(0, 0, 0, 0, 0, 0, 0)];
+                    await worker.SendAsync(Wire.Record(Wire.Success(BinaryPrimitives.ReadUInt32BigEndian(second.AsSpan(4)), refusal)), _end.Token);
+                    await Task.WhenAny(RelayAllAsync(daemon, worker), RelayAllAsync(worker, daemon));
                 }
                 else if (fault == Fault.HoldsTheSecondCall)
                 {

@@ -215,6 +215,20 @@ public sealed class LostWorkerTests : AsyncTest
         port.Should().Be(worker.Port);
     }
 
+    [Fact]
+    public async Task Listen_ToldNothingByADaemonWithoutTheStrategy_PicksByItself()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = new(_folder["line.sock"], _folder["portmap.sock"], _ => LineToDaemon.Fault.RefusesTheSecondCall);
+        WorkerPortOptions options = Untold();
+        options.Endpoint = "unix:" + _folder["line.sock"];
+
+        await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
+
+        _registry.TryGetPort("b1", out int port).Should().BeTrue();
+        port.Should().Be(worker.Port);
+    }
+
     private static Socket Stranger(int port)
     {
         Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
