@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net.Sockets;
 using System.Reflection;
 using System.Security.Cryptography;
@@ -215,6 +216,24 @@ public class PortmapFleetOptionsTests
 
         await clock.IsAsked.Task.Within();
         await Seen.UntilAsync(() => log.Lines.Any(line => line.StartsWith("FleetTrouble", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AddPortmapFleet_MetersInTheContainer_AreTheFleetsUnlessTheOptionsHaveOthers(bool isSet)
+    {
+        using Readings ofContainer = new(), ofOptions = new();
+        ServiceCollection services = new();
+        services.AddSingleton<IMeterFactory>(ofContainer);
+        services.AddPortmapFleet(options => (options.Endpoints, options.MeterFactory) = ("http://127.0.0.1:1", isSet ? ofOptions : null));
+        await using ServiceProvider provider = services.BuildServiceProvider();
+
+        _ = provider.GetRequiredService<PortmapFleet>();
+
+        ofContainer.Collect();
+        ofOptions.Collect();
+        (ofContainer.Instruments.Any(), ofOptions.Instruments.Any()).Should().Be((!isSet, isSet));
     }
 
     private sealed class WatchedClock : TimeProvider

@@ -299,6 +299,45 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task Owner_OnUdp_IsCountedAndMeasuredAsThat()
+    {
+        await using TimedHost host = await TimedHost.StartAsync();
+        PortLease lease = await host.Registry.AcquireAsync(new PortRequest("u1") { Protocol = PortProtocol.Udp }).Within();
+        await using PortSession session = host.Registry.OpenSession(Environment.ProcessId);
+        using System.Net.Sockets.UdpClient socket = new(new System.Net.IPEndPoint(PortBlock.Loopback, PortBlock.TakeOne()));
+        int port = ((System.Net.IPEndPoint)socket.Client.LocalEndPoint!).Port;
+
+        await session.RegisterAsync(new PortClaimRequest("u1", port) { Epoch = lease.Epoch, Protocol = PortProtocol.Udp }).Within();
+
+        await host.Readings.BoundDuration.Within();
+        host.Readings.Times("portmap.lease.bound.duration", ("portmap.protocol", "Udp")).Should().ContainSingle();
+        host.Readings.Collect();
+        host.Readings.Sum("portmap.owners", ("portmap.protocol", "Udp")).Should().Be(1);
+        host.Readings.Sum("portmap.owners", ("portmap.protocol", "Tcp")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task MeterFactory_SetInTheOptions_IsTakenAndNotTheContainers()
+    {
+        using TempFolder folder = new();
+        using LastingMeters ofRegistry = new(), ofServer = new();
+        using Readings registry = new(ofRegistry), server = new(ofServer);
+        await using AsyncHost host = new(TestHost.Served(folder, services => services
+            .Configure<PortRegistryOptions>(options => options.MeterFactory = ofRegistry)
+            .Configure<PortmapServerOptions>(options => options.MeterFactory = ofServer)));
+        await host.StartAsync();
+        using Readings container = new(host.Host.Services);
+
+        await host.Host.Services.GetRequiredService<PortRegistry>().AcquireAsync("b1").Within();
+        await TestHost.PingAsync(folder.Socket());
+
+        registry.Sum("portmap.leases.granted").Should().Be(1);
+        server.Times("portmap.rpc.call.duration").Should().NotBeEmpty();
+        container.Sum("portmap.leases.granted").Should().Be(0);
+        container.Times("portmap.rpc.call.duration").Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task Connections_OpenedAndClosed_AreCounted()
     {
         using TempFolder folder = new();

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 
 namespace Portmap.Hosting.Tests;
 
@@ -146,6 +147,18 @@ public sealed class PortmapServerTests
         registry.TryGetEntry("b1", out _).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task Start_LoggerInTheContainer_IsTheServers()
+    {
+        using TempFolder folder = new();
+        ServerLines lines = new();
+        await using AsyncHost host = new(TestHost.Served(folder, services => services.AddSingleton<ILogger<PortmapServer>>(lines)));
+
+        await host.StartAsync();
+
+        lines.Of("ServerListening").Should().ContainSingle().Which.Should().Contain(folder["portmap.sock"]);
+    }
+
     [Theory]
     [InlineData(null, false)]
     [InlineData(null, true)]
@@ -181,10 +194,11 @@ public sealed class PortmapServerTests
     public async Task AddKeyed_TwoOfThem_AreTwoMapsOfOneProcess()
     {
         using TempFolder folder = new();
-        FakePortStore storeOfB = new();
+        FakePortStore storeOfB = new(), storeOfNobody = new();
         await using AsyncHost host = new(TestHost.Build(services =>
         {
             services.AddKeyedSingleton<IPortStore>("b", storeOfB);
+            services.AddSingleton<IPortStore>(storeOfNobody);   // without a key
             foreach (string key in (string[])["a", "b"])
             {
                 services.AddKeyedPortmap(key, options => options.Ports = PortBlock.Take(4).ToString());
@@ -199,6 +213,7 @@ public sealed class PortmapServerTests
         host.Host.Services.GetRequiredKeyedService<PortRegistry>("b").TryGetEntry("b1", out _).Should().BeTrue();
         host.Host.Services.GetRequiredKeyedService<PortRegistry>("a").TryGetEntry("b1", out _).Should().BeFalse();
         storeOfB.ArrivedAsync().IsCompleted.Should().BeTrue();
+        storeOfNobody.ArrivedAsync().IsCompleted.Should().BeFalse("a registry with a key has the store of that key or none");
         host.Host.Services.GetRequiredService<IOptionsMonitor<PortRegistryOptions>>().Get("a").Endpoint.Should().Be(folder.Socket("a"));
         host.Host.Services.GetService<PortRegistry>().Should().BeNull();
         await host.StopAsync();
@@ -230,6 +245,8 @@ public sealed class PortmapServerTests
         services.Invoking(it => it.AddKeyedPortmapServer("")).Should().Throw<ArgumentException>();
         services.Invoking(it => it.AddKeyedPortmap("")).Should().Throw<ArgumentException>();
     }
+
+    private sealed class ServerLines : LogList, ILogger<PortmapServer>;
 
     private static IHost WithState(TempFolder folder, string endpoint) => TestHost.Build(services =>
     {
