@@ -30,6 +30,19 @@ public class EpochAgainTests
         epochs.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
     }
 
+    [Fact]
+    public async Task Register_OnAnotherPort_KeepsTheStrategyOfItsLease()
+    {
+        await using Scene scene = new(configure: options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        PortLease lease = scene.Acquire(new PortRequest("a") { Strategy = PortRegistryOptions.AllocatorPicks });
+        (int port, long given) = (lease.Port, lease.Epoch);
+        scene.Here.Register("a", port, given).Strategy.Should().Be(PortRegistryOptions.AllocatorPicks);
+
+        PortEntry again = scene.Here.Register("a", 50_123, given);
+
+        (again.Port, again.Strategy).Should().Be((50_123, PortRegistryOptions.AllocatorPicks));
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1_800)]

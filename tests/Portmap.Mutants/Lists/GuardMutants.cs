@@ -26,6 +26,7 @@ internal static class GuardMutants
         s_guarding.This("SocketGuard.Open: says more than is true", "SocketGuard.cs", "lease.Claim.Guarantee = after;", "if (!MUTANT) { lease.Claim.Guarantee = after; }", "GateTests"),
         s_guarding.This("SocketGuard.Open: never", "SocketGuard.cs", "held.IsOpen = true;", "held.IsOpen = !MUTANT;", "GateTests"),
         s_guarding.This("SocketGuard.Place: another daemon's open gate is passed", "SocketGuard.cs", "if (isShared && insisted && !ListenTable.HasConnections(lease.Port))", "if (!MUTANT && isShared && insisted && !ListenTable.HasConnections(lease.Port))", "SocketGuardTests"),
+        s_guarding.This("SocketGuard.Place: one that cannot listen counts on", "SocketGuard.cs", "socket.Dispose();\n            Interlocked.Decrement(ref _count);", "socket.Dispose();\n            if (!MUTANT) { Interlocked.Decrement(ref _count); }", "SocketGuardTests.Place_SocketThatCannotListen"),
         s_guarding.This("SocketGuard.Place: more than MaxGuards", "SocketGuard.cs", "Interlocked.Increment(ref _count) <= maxGuards", "Interlocked.Increment(ref _count) <= (MUTANT ? int.MaxValue : maxGuards)", "SocketGuardTests"),
         s_guarding.This("SocketGuard.Drop: a dead owner's port is let go", "SocketGuard.cs", "if (keep && held.Stays && !claim.IsLease)", "if (!MUTANT && keep && held.Stays && !claim.IsLease)", "GateTests"),
         s_guarding.This("Placeholder.Close: the socket stays", "Placeholder.cs", "_socket.Dispose();", "if (!MUTANT) { _socket.Dispose(); }", "GateTests|GuardLeakTests"),
@@ -61,6 +62,7 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Listeners =>
     [
         s_guarding.This("ListenTable.HasConnections: IPv4 only", "ListenTable.cs", "|| !table.TryReadFile($\"{folder}/tcp6\"", "|| !table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/tcp6\"", "ListenTableTests"),
+        s_guarding.This("ListenTable.HasConnections: a list that cannot be read is empty", "ListenTable.cs", "return !table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp) ||", "return (!table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp) && !MUTANT) ||", "ListenTableTests.HasConnections"),
         s_guarding.This("ListenTable.Read: IPv4 only", "ListenTable.cs", "&& table.TryReadFile($\"{folder}/{name}6\"", "&& table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/{name}6\"", "ListenTableTests"),
         s_guarding.This("ListenTable.Read: the line between two buffers is lost", "ListenTable.cs", "kept = rest.Length;", "kept = MUTANT ? 0 : rest.Length;", "ListenTableTests"),
         s_guarding.This("ListenTable.Read: something else over the file is nobody", "ListenTable.cs", "if (isHeader && rest[..end].IndexOf(", "if (!MUTANT && isHeader && rest[..end].IndexOf(", "ListenTableTests"),

@@ -12,6 +12,7 @@ internal static class OperationMutants
     private static IEnumerable<Mutant> Registrations =>
     [
         s_operations.This("RegistrationRight.WithoutEpoch: a lease of port 0 is used up by the owner's previous process", "RegistrationRight.cs", "(lease.Port == 0 && !isBack)", "(lease.Port == 0 && (MUTANT || !isBack))", "LeaseHalvesTests"),
+        s_operations.This("RegistrationRight.ByEpoch: another port is of the first strategy", "RegistrationRight.cs", "Origin = bound.Origin, Strategy = bound.Strategy }", "Origin = bound.Origin, Strategy = MUTANT ? default : bound.Strategy }", "EpochAgainTests.Register_OnAnotherPort"),
         s_operations.This("PortHunt.Forget: what was remembered is asked for", "PortHunt.cs", "if (_isRecalled)", "if (!MUTANT && _isRecalled)", "KeptPlaceholderTests"),
         s_operations.This("BlockHunt.Find: what is not written yet is passed over", "BlockHunt.cs", "if (_found == PortAvailability.Unwritten)", "if (!MUTANT && _found == PortAvailability.Unwritten)", "KeptPlaceholderTests"),
         s_operations.This("BlockHunt.Find: a row past the last port is looked for", "BlockHunt.cs", "row > 0 && row + members.Length - 1 <= 65_535 ?", "MUTANT || (row > 0 && row + members.Length - 1 <= 65_535) ?", "BlockTests.TryAcquireAll_Required"),

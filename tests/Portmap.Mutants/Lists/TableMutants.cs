@@ -132,6 +132,7 @@ internal static class TableMutants
         s_table.This("ChangeLog.TryRead: a revision of the future is accepted", "ChangeLog.cs", "after > last)\n        {\n            return false", "(!MUTANT && after > last))\n        {\n            return false", "PortRegistryWatch"),
         s_table.This("ChangeLog.TryRead: a revision of an earlier run is accepted", "ChangeLog.cs", "if (after < _first ||", "if ((!MUTANT && after < _first) ||", "PortRegistryWatch"),
         s_table.This("ChangeLog.TryRead: what was overtaken is not told", "ChangeLog.cs", "if (change!.Revision != after)", "if (!MUTANT && change!.Revision != after)", "PortRegistryWatch|WatchMirror"),
+        s_table.This("ChangeLog.TryRead: all there is at once", "ChangeLog.cs", "Math.Min(last, after + MaxRead)", "Math.Min(last, MUTANT ? last : after + MaxRead)", "PortRegistryWatchTests.Watch_ManyChanges"),
         s_table.This("ChangeLog.Append: what became of a claim is told after its end", "ChangeLog.cs", "if (living.Now().Stage == ClaimStage.Ended)", "if (!MUTANT && living.Now().Stage == ClaimStage.Ended)", "PortTableTests"),
         s_table.This("ChangeLog.Append: nobody is woken", "ChangeLog.cs", "                Wake();\n                return;", "                if (!MUTANT) { Wake(); }\n                return;", "PortRegistryWatchTests"),
         s_table.This("OwnerHash.Of: names of one length are one", "OwnerHash.cs", "return (int)(Fold(Read(ref bytes, 0) ^ _a,", "return (int)(MUTANT ? hash : Fold(Read(ref bytes, 0) ^ _a,", "LookupTests"),

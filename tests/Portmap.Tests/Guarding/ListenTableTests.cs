@@ -101,6 +101,18 @@ public sealed class ListenTableTests
     }
 
     [Fact]
+    public void HasConnections_ListsThatCannotBeRead_IsTrue()
+    {
+        using TempFolder folder = new();
+        ListenTable.HasConnections(50_000, folder.FullName).Should().BeTrue("there is no list");
+        File.WriteAllText(folder["tcp"], Header);
+        ListenTable.HasConnections(50_000, folder.FullName).Should().BeFalse("a host without IPv6 has no tcp6");
+        File.WriteAllText(folder["tcp6"], "nothing of the kernel's\n");
+
+        ListenTable.HasConnections(50_000, folder.FullName).Should().BeTrue("one of the lists is none");
+    }
+
+    [Fact]
     public async Task HasConnections_TimeWaitOnIPv6_IsSeen()
     {
         int port = PortBlock.TakeOne();

@@ -74,6 +74,24 @@ public sealed class SocketGuardTests : PortGuardContract
     }
 
     [Fact]
+    public async Task Place_SocketThatCannotListen_IsInUseAndNotCounted()
+    {
+        // Connections linger, so the bind is shared; and somebody's silent socket lies underneath,
+        // so the kernel refuses the listen.
+        int port = PortBlock.TakeOne();
+        await TimeWait.LeaveAsync(port);
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
+        using IPortGuard guard = Make();
+        BoundSocket.TryMake(PortProtocol.Tcp, port, isStrict: false, out BoundSocket? silent).Should().Be(SocketError.Success);
+        using (silent)
+        {
+            guard.Place(Lease(PortProtocol.Tcp, port), Owner, PortGuardMode.PassSocket, insisted: true).Finding.Should().Be(GuardFinding.InUse);
+        }
+
+        guard.Count.Should().Be(0);
+    }
+
+    [Fact]
     public void Place_WhatAnEarlierClaimLeftOpen_ClosesBehindWhoListensThere()
     {
         // The gate was opened, the lease ended, and a program that came in by the gate listens
