@@ -14,6 +14,8 @@ internal sealed class MapWatch(Func<CancellationToken, Task<RpcCaller>> connect,
     /// <summary>A poll without a change that took less was not waited for by the daemon.</summary>
     private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(1);
 
+    private readonly Random _jitter = new();
+
     public async IAsyncEnumerable<PortUpdate> ReadAsync(long? afterRevision, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed);
@@ -55,7 +57,7 @@ internal sealed class MapWatch(Func<CancellationToken, Task<RpcCaller>> connect,
                 }
                 else
                 {
-                    await Task.Delay(delay, TimeProvider.System, ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(Connection.Spread(delay, _jitter), TimeProvider.System, ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             }
         }

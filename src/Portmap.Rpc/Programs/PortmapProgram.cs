@@ -292,7 +292,9 @@ internal sealed class PortmapProgram(ServerContext context)
         revision = start == 0 ? listing!.Revision : revision;
         if (listing is null || listing.Revision != revision || start > listing.Entries.Length)
         {
-            Refuse(connection, request, new PortRefusal(PortRefusalReason.RevisionTooOld, $"The listing of revision {revision} is not being read over this connection; start again at 0."));
+            Refuse(connection, request, new PortRefusal(
+                PortRefusalReason.RevisionTooOld,
+                string.Create(CultureInfo.InvariantCulture, $"The listing of revision {revision} is not kept any more: the daemon keeps {Listings.MaxKept} for all its readers, the newest ones, and one for each connection. List again.")));
             return true;
         }
 

@@ -2,15 +2,16 @@ namespace Portmap.Rpc.Serving;
 
 /// <summary>
 /// The listings that are being read, a few for all connections of a server together: one may be
-/// megabytes, and its reader may never come back.
+/// megabytes, and its readers may never come back. Any number of readers share one.
 /// </summary>
-/// <remarks>Safe for any thread. A reader whose listing had to go is told to list again.</remarks>
+/// <remarks>Safe for any thread. Readers whose listing had to go are told to list again.</remarks>
 internal sealed class Listings(SharedSnapshot snapshots)
 {
-    public const int MaxOpen = 16;
+    /// <summary>How many snapshots are kept.</summary>
+    public const int MaxKept = 16;
 
     private readonly Lock _gate = new();
-    private readonly List<(ListingReader Reader, PortSnapshot Listing)> _open = new(MaxOpen);
+    private readonly List<(PortSnapshot Listing, HashSet<ListingReader> Readers)> _kept = new(MaxKept);
 
     /// <summary>
     /// Begins a listing of the map as it is now, in place of the one its reader had.
@@ -27,7 +28,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
     {
         lock (_gate)
         {
-            return _open.Find(one => one.Reader == reader).Listing;
+            return _kept.Find(one => one.Readers.Contains(reader)).Listing;
         }
     }
 
@@ -35,7 +36,7 @@ internal sealed class Listings(SharedSnapshot snapshots)
     {
         lock (_gate)
         {
-            _open.RemoveAll(one => one.Reader == reader);
+            _kept.RemoveAll(one => one.Readers.Remove(reader) && one.Readers.Count == 0);
         }
     }
 
@@ -43,13 +44,19 @@ internal sealed class Listings(SharedSnapshot snapshots)
     {
         lock (_gate)
         {
-            _open.RemoveAll(one => one.Reader == reader);
-            if (_open.Count == MaxOpen)
+            Drop(reader);
+            if (_kept.Find(one => ReferenceEquals(one.Listing, listing)).Readers is { } readers)
             {
-                _open.RemoveAt(0);   // the oldest
+                readers.Add(reader);
+                return;
             }
 
-            _open.Add((reader, listing));
+            if (_kept.Count == MaxKept)
+            {
+                _kept.RemoveAt(0);   // the oldest
+            }
+
+            _kept.Add((listing, [reader]));
         }
     }
 }

@@ -377,30 +377,6 @@ public class LimitTests
         harness.Logs.Lines.Should().ContainSingle(line => line.Id.Name == "LinesLeftOut").Which.Text.Should().Contain("99").And.Contain("NotACall");
     }
 
-    [Fact]
-    public async Task Listings_MoreThanAreKept_HaveTheOldestReaderListAgainAndNobodyElse()
-    {
-        await using Harness harness = new();
-        await using PortmapClient writer = harness.OpenClient();
-        for (int i = 0; i < 100; i++)
-        {
-            await writer.RegisterAsync(new PortClaimRequest($"{i}/{new string('x', 1_000)}", 49200)).Within();
-        }
-
-        List<(PairStream Client, byte[] Revision, byte[] Next)> readers = [];
-        for (int i = 0; i <= Rpc.Serving.Listings.MaxOpen; i++)
-        {
-            PairStream client = harness.Open();
-            byte[] page = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.List, new byte[12]));
-            readers.Add((client, page[28..36], page[^4..]));
-        }
-
-        byte[][] second = await Task.WhenAll(readers.Select(reader =>
-            reader.Client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.List, [.. reader.Revision, .. reader.Next]))));
-        second[0].AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(1, (uint)PortRefusalReason.RevisionTooOld));
-        second.Skip(1).Should().OnlyContain(page => page[27] == 0);
-    }
-
     private static async Task IsServedAsync(PairStream client) => (await client.ExchangeAsync(Wire.Call(99, Wire.Gluster, 0))).Should().Equal(Wire.Success(99));
 
     private static async Task EndsAsync(PairStream client, Task served)

@@ -124,6 +124,44 @@ public class ListingTests
     }
 
     [Fact]
+    public async Task Listings_MoreReadersOfOneThanAreKept_AllReadItToItsEnd()
+    {
+        await using Harness harness = await WithPagesAsync();
+        List<(PairStream Client, byte[] Next)> readers = [];
+        for (int i = 0; i <= Listings.MaxKept; i++)
+        {
+            readers.Add(await BeginListingAsync(harness));
+        }
+
+        foreach (byte[] page in await Task.WhenAll(readers.Select(GoOnAsync)))
+        {
+            page.AsSpan(24, 4).ToArray().Should().Equal(Wire.Words(0));
+        }
+    }
+
+    [Fact]
+    public async Task Listings_MoreThanAreKept_HaveTheReadersOfTheOldestListAgainAndNobodyElse()
+    {
+        await using Harness harness = await WithPagesAsync();
+        await using PortmapClient writer = harness.OpenClient();
+        List<(PairStream Client, byte[] Next)> readers = [await BeginListingAsync(harness)];
+        for (int i = 0; i <= Listings.MaxKept; i++)
+        {
+            readers.Add(await BeginListingAsync(harness));
+            await writer.RegisterAsync(new PortClaimRequest($"more{i}", 49200)).Within();   // so that the next is another one
+        }
+
+        byte[][] second = await Task.WhenAll(readers.Select(GoOnAsync));
+        foreach (byte[] refused in second[..2])
+        {
+            refused.AsSpan(24, 8).ToArray().Should().Equal(Wire.Words(1, (uint)PortRefusalReason.RevisionTooOld));
+            System.Text.Encoding.UTF8.GetString(refused).Should().Contain("keeps 16 for").And.Contain("List again");
+        }
+
+        second[2..].Should().OnlyContain(page => page[27] == 0);
+    }
+
+    [Fact]
     public void Pace_OfOneConnection_IsEarnedBackWithTime()
     {
         FakeTimeProvider time = new();
@@ -140,4 +178,30 @@ public class ListingTests
         pace.Count(200_000, time);
         pace.Wait(time).Should().Be(TimeSpan.FromSeconds(1), "what was not used is not saved up");
     }
+
+    /// <summary>A map of more than one page, by a clock that stands: all that list it between two
+    /// changes have one snapshot.</summary>
+    private static async Task<Harness> WithPagesAsync()
+    {
+        Harness harness = new(timeProvider: new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(56)));
+        PortSession session = harness.Registry.OpenSession(Environment.ProcessId);
+        for (int i = 0; i < 100; i++)
+        {
+            await session.RegisterAsync(new PortClaimRequest($"{i}/{new string('x', 1_000)}", 49200)).Within();
+        }
+
+        return harness;
+    }
+
+    /// <summary>Reads a first page.</summary>
+    /// <returns>What the second one is asked for with.</returns>
+    private static async Task<(PairStream Client, byte[] Next)> BeginListingAsync(Harness harness)
+    {
+        PairStream client = harness.Open();
+        byte[] page = await client.ExchangeAsync(Wire.Call(1, Wire.Portmap, PortmapProcedure.List, new byte[12]));
+        return (client, [.. page[28..36], .. page[^4..]]);
+    }
+
+    private static Task<byte[]> GoOnAsync((PairStream Client, byte[] Next) reader) =>
+        reader.Client.ExchangeAsync(Wire.Call(2, Wire.Portmap, PortmapProcedure.List, reader.Next));
 }
