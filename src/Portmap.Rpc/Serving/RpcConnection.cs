@@ -37,6 +37,12 @@ internal sealed partial class RpcConnection : IDisposable
     /// </summary>
     private const int WriteBytes = 32_768;
 
+    /// <summary>
+    /// How often it reads before it leaves its thread to others: of a peer that floods it neither a
+    /// read nor a write has to wait.
+    /// </summary>
+    private const int ReadsInTurn = 64;
+
     private readonly ServerContext _context;
     private readonly ProgramTable _programs;
     private readonly Stream _stream;
@@ -146,8 +152,13 @@ internal sealed partial class RpcConnection : IDisposable
         byte[] buffer = ArrayPool<byte>.Shared.Rent(ReadBytes);
         try
         {
-            while (true)
+            for (int reads = 1; ; reads++)
             {
+                if (reads % ReadsInTurn == 0)
+                {
+                    await Task.Yield();
+                }
+
                 MarkReading(assembler);
                 int count = await _stream.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
                 MarkServing(isComplete: false);

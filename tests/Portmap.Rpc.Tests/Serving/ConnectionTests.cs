@@ -1,4 +1,5 @@
 using CsCheck;
+using Portmap.Rpc.Serving;
 
 namespace Portmap.Rpc.Tests.Serving;
 
@@ -373,5 +374,49 @@ public class ConnectionTests
         public string Name => "Versioned";
 
         public ValueTask<bool> InvokeAsync(RpcCall request, CancellationToken cancellationToken) => ValueTask.FromResult(false);
+    }
+
+    [Fact]
+    public async Task Calls_ThatComeFasterThanTheyAreAnswered_LeaveTheThreadToOthers()
+    {
+        await using Harness harness = new();
+        using ReadyStream flood = new(Wire.Call(1, Wire.Portmap, 0), times: 10_000);
+        using RpcConnection connection = new(harness.Context, harness.Programs, flood, Harness.Known, CancellationToken.None);
+        TaskCompletionSource<Task> begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Thread first = new(() => begun.SetResult(connection.RunAsync())) { IsBackground = true };   // none of the pool, which would go on with it
+        flood.Watched = first;
+        first.Start();
+
+        await (await begun.Task.Within()).Within();
+
+        flood.Reads.Should().Be(10_001, "the last one finds the end");
+        flood.ReadsOfWatched.Should().BeInRange(1, 1_000);
+    }
+
+    /// <summary>A connection that always has the next call there, and takes each answer at
+    /// once.</summary>
+    private sealed class ReadyStream(byte[] call, int times) : MemoryStream
+    {
+        public Thread? Watched { get; set; }
+
+        public int Reads { get; private set; }
+
+        /// <summary>How many of them the watched thread made.</summary>
+        public int ReadsOfWatched { get; private set; }
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Reads++;
+            ReadsOfWatched += Thread.CurrentThread == Watched ? 1 : 0;
+            if (Reads > times)
+            {
+                return ValueTask.FromResult(0);
+            }
+
+            call.CopyTo(buffer);
+            return ValueTask.FromResult(call.Length);
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
     }
 }
