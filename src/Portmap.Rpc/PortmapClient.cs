@@ -305,11 +305,12 @@ public sealed class PortmapClient : IAsyncDisposable
     /// <see cref="WatchAsync"/> goes on without a gap.
     /// </returns>
     /// <remarks>
-    /// One listing at a time over one connection: another one that starts in between has this one
-    /// refused.
+    /// A listing that the daemon drops is begun again, a few times and within
+    /// <see cref="PortmapClientOptions.CallTimeout"/>. It drops one when too many others are read,
+    /// and when another one is begun over the same connection.
     /// </remarks>
-    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped this listing for
-    /// another one; list again.</exception>
+    /// <exception cref="PortRefusedException">RevisionTooOld: the daemon dropped each of them. List
+    /// again when fewer programs do.</exception>
     public Task<PortSnapshot> SnapshotAsync(CancellationToken cancellationToken = default) => MapCalls.SnapshotAsync(_caller, cancellationToken);
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Time.Testing;
 using Portmap.Rpc.Calling;
 using Portmap.Rpc.Protocol;
 
@@ -250,6 +251,52 @@ public class PortmapClientTests
     }
 
     [Fact]
+    public async Task List_DroppedBetweenTwoPages_IsBegunAgain()
+    {
+        (PairStream mine, PairStream daemon) = PairStream.Create();
+        await using PortmapClient client = PortmapClient.Over(mine, PortmapEndpoint.Parse("unix:/in/memory"));
+        Task<PortSnapshot> listing = client.SnapshotAsync();
+
+        await AnswerListAsync(daemon, start: 0, Wire.Words(0, 0, 7, 0, 1));
+        await AnswerListAsync(daemon, start: 1, s_dropped);
+        await AnswerListAsync(daemon, start: 0, Wire.Words(0, 0, 8, 0, 0));
+
+        (await listing.Within()).Revision.Should().Be(8);
+    }
+
+    [Fact]
+    public async Task List_DroppedEachTime_IsRefusedInTheEnd()
+    {
+        (PairStream mine, PairStream daemon) = PairStream.Create();
+        await using PortmapClient client = PortmapClient.Over(mine, PortmapEndpoint.Parse("unix:/in/memory"));
+        Func<Task> listing = () => client.SnapshotAsync().Within();
+        Task refused = listing.Should().ThrowAsync<PortRefusedException>();
+
+        for (int i = 0; i < MapCalls.MaxListings; i++)
+        {
+            await AnswerListAsync(daemon, start: 0, s_dropped);
+        }
+
+        await refused;
+    }
+
+    [Fact]
+    public async Task List_DroppedWhenTheTimeOfACallIsOver_IsRefusedAtOnce()
+    {
+        FakeTimeProvider time = new();
+        (PairStream mine, PairStream daemon) = PairStream.Create();
+        await using PortmapClient client = PortmapClient.Over(
+            mine, PortmapEndpoint.Parse("unix:/in/memory"), options: new PortmapClientOptions { CallTimeout = TimeSpan.FromSeconds(30), TimeProvider = time });
+        Func<Task> listing = () => client.SnapshotAsync().Within();
+        Task refused = listing.Should().ThrowAsync<PortRefusedException>();
+
+        await AnswerListAsync(daemon, start: 0, Wire.Words(0, 0, 7, 0, 1), () => time.Advance(TimeSpan.FromSeconds(20)));
+        await AnswerListAsync(daemon, start: 1, s_dropped, () => time.Advance(TimeSpan.FromSeconds(20)));
+
+        await refused;
+    }
+
+    [Fact]
     public async Task Calls_ManyAtOnce_EachGetItsOwnAnswer()
     {
         await using Harness harness = new();
@@ -309,5 +356,17 @@ public class PortmapClientTests
         await theirs.WriteAsync(Wire.Record([.. asked[..4], .. Wire.Words(1, 0, 0, 0, status)])).Within();
         await call.WaitAsync(Deadline.Default).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return () => call.Within();
+    }
+
+    /// <summary>The refusal RevisionTooOld, of nobody's entry.</summary>
+    private static readonly byte[] s_dropped = [.. Wire.Words(1, (uint)PortRefusalReason.RevisionTooOld), .. Wire.Text("dropped"), .. new byte[28]];
+
+    /// <summary>Answers a call for a page.</summary>
+    private static async Task AnswerListAsync(PairStream daemon, uint start, byte[] results, Action? before = null)
+    {
+        byte[] call = await daemon.ReadRecordAsync();
+        call.AsSpan(^4).ToArray().Should().Equal(Wire.Words(start));
+        before?.Invoke();
+        await daemon.WriteAsync(Wire.Record([.. call[..4], .. Wire.Success(0, results)[4..]])).Within();
     }
 }

@@ -13,22 +13,34 @@ internal static class MapCalls
     /// </summary>
     private const uint PollMilliseconds = 10_000;
 
-    /// <summary>Reads one listing from its first page to its last.</summary>
+    /// <summary>How many listings are begun for one snapshot.</summary>
+    public const int MaxListings = 4;
+
+    /// <summary>
+    /// Reads a listing. One that the daemon drops is begun again, a few times and within the limit
+    /// of one call.
+    /// </summary>
     /// <exception cref="PortRefusedException">
-    /// RevisionTooOld: another listing took the place of this one.
+    /// RevisionTooOld: the daemon dropped each of them.
     /// </exception>
     public static async Task<PortSnapshot> SnapshotAsync(RpcCaller caller, CancellationToken cancellationToken)
     {
-        ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
-        long revision = 0;
-        uint next = 0;
-        do
+        using CancellationTokenSource limit = caller.BeginLimit();
+        TimeSpan delay = TimeSpan.Zero;
+        for (int begun = 1; ; begun++)
         {
-            (revision, next) = await ListPageAsync(caller, entries, revision, next, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return await ListAsync(caller, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PortRefusedException e) when (e.Refusal.Reason == PortRefusalReason.RevisionTooOld && begun < MaxListings && !limit.IsCancellationRequested)
+            {
+                // A pause, and not the same for all: two that list over one connection drop each
+                // other's.
+                delay = Connection.NextDelay(delay);
+                await Task.Delay(Connection.Spread(delay, new Random()), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            }
         }
-        while (next != 0);
-
-        return new PortSnapshot(entries.DrainToImmutable(), revision);
     }
 
     /// <summary>
@@ -56,6 +68,20 @@ internal static class MapCalls
         },
         cancellationToken,
         TimeSpan.FromMilliseconds(PollMilliseconds));
+
+    private static async Task<PortSnapshot> ListAsync(RpcCaller caller, CancellationToken cancellationToken)
+    {
+        ImmutableArray<PortEntry>.Builder entries = ImmutableArray.CreateBuilder<PortEntry>();
+        long revision = 0;
+        uint next = 0;
+        do
+        {
+            (revision, next) = await ListPageAsync(caller, entries, revision, next, cancellationToken).ConfigureAwait(false);
+        }
+        while (next != 0);
+
+        return new PortSnapshot(entries.DrainToImmutable(), revision);
+    }
 
     private static Task<(long Revision, uint Next)> ListPageAsync(
         RpcCaller caller, ImmutableArray<PortEntry>.Builder entries, long listing, uint start, CancellationToken cancellationToken) => caller.AskAsync(

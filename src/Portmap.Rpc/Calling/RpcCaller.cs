@@ -50,6 +50,9 @@ internal sealed class RpcCaller : IAsyncDisposable
     /// <summary>Fires when its owner closes it, and not when it breaks.</summary>
     public CancellationToken Closed { get; }
 
+    /// <summary>What fires when the limit of one call is over, from now on.</summary>
+    public CancellationTokenSource BeginLimit() => new(_callTimeout, _timeProvider);
+
     /// <summary>Asks for nothing.</summary>
     public Task PingAsync(CancellationToken cancellationToken) =>
         CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
@@ -178,7 +181,7 @@ internal sealed class RpcCaller : IAsyncDisposable
                 return null;
             }
 
-            using CancellationTokenSource limit = new(_callTimeout, _timeProvider);
+            using CancellationTokenSource limit = BeginLimit();
             using CancellationTokenRegistration stuck = limit.Token.UnsafeRegister(
                 static state => ((RpcCaller)state!).End(new TimeoutException("the daemon did not take what was sent to it")), this);
             await writing.ConfigureAwait(false);
