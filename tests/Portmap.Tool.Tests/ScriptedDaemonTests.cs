@@ -25,6 +25,11 @@ public sealed class ScriptedDaemonTests : ToolTest
         }
         """;
 
+    private const uint List = 6;
+
+    /// <summary>Refused: RevisionTooOld, "gone", of nobody's entry.</summary>
+    private static readonly byte[] s_dropped = [0, 0, 0, 1, 0, 0, 0, 17, 0, 0, 0, 4, .. "gone"u8, .. new byte[28]];
+
     private PortRegistry _registry = null!;
     private PortmapServer _server = null!;
 
@@ -307,6 +312,40 @@ public sealed class ScriptedDaemonTests : ToolTest
         {
             (await CheckAsync(check, "--endpoint", TcpEndpoint)).GetProperty("result").GetString().Should().Be("unknown", check);
         }
+    }
+
+    [Fact]
+    public async Task List_DroppedBetweenTwoPages_PrintsEverything()
+    {
+        string[] owners = [.. Enumerable.Range(0, 100).Select(i => $"{i}/{new string('x', 1_000)}")];
+        await using PortSession session = _registry.OpenSession(Environment.ProcessId);
+        foreach (string owner in owners)
+        {
+            await session.RegisterAsync(new PortClaimRequest(owner, 30_000)).Within();
+        }
+
+        int pages = 0;
+        await using Between daemon = new(Folder["between"], procedure => Task.FromResult(procedure == List && ++pages == 2 ? s_dropped : null), SocketPath);
+
+        Outcome outcome = await RunAsync("list", "--json", "--endpoint", $"unix:{Folder["between"]}");
+
+        outcome.ExitCode.Should().Be(0, outcome.Errors);
+        outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("owner").GetString()).Should().BeEquivalentTo([.. owners, "b1"]);
+        pages.Should().BeGreaterThan(3);
+    }
+
+    [Fact]
+    public async Task Doctor_OfADaemonThatRefusesToList_FindsThatAndLooksAtTheHost()
+    {
+        await using Between daemon = new(Folder["between"], procedure => Task.FromResult(procedure == List ? s_dropped : null), SocketPath);
+
+        Outcome outcome = await RunAsync("doctor", "--json", "--endpoint", $"unix:{Folder["between"]}");
+
+        JsonElement[] checks = [.. outcome.Lines.Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement told = checks.Should().ContainSingle(check => check.GetProperty("check").GetString() == "daemon").Which;
+        (told.GetProperty("result").GetString(), told.GetProperty("value").GetString()).Should().Be(("found", "gone"));
+        checks.Should().Contain(check => check.GetProperty("check").GetString() == "guardUnavailable");
+        outcome.ExitCode.Should().Be(5, outcome.Errors);
     }
 
     /// <summary>Runs the tool where it sees none of our processes.</summary>

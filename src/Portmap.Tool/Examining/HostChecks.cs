@@ -11,7 +11,7 @@ namespace Portmap.Tool.Examining;
 internal static class HostChecks
 {
     /// <param name="options">The daemon's options, as far as they were given.</param>
-    /// <param name="entries">What a daemon serves; null when there is none.</param>
+    /// <param name="entries">What a daemon serves; null when none could be asked.</param>
     /// <param name="isHere">Whether the processes that it names are those of this host.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public static async Task<IReadOnlyList<Check>> FindAsync(PortRegistryOptions options, IReadOnlyList<PortEntry>? entries, bool isHere, CancellationToken cancellationToken)

@@ -70,6 +70,10 @@ internal static class DoctorVerb
                 : Check.Unknown(Daemon, $"{client.Endpoint} answers, but its processes are not looked at: over TCP, or from another pid namespace, they may be others than ours");
             return (daemon, snapshot.Entries, isHere);
         }
+        catch (PortRefusedException exception)
+        {
+            return (new Check(Daemon, CheckResult.Found, exception.Message, "the daemon lists its entries", "See above."), null, false);
+        }
         catch (Exception exception) when (NoAnswer.Is(exception))
         {
             // Nobody said that there is one, and no socket shows that there was: then it may be
