@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Portmap.Tool.Output;
 using Portmap.Tool.Parsing;
@@ -14,6 +15,12 @@ internal static class CommandLine
     public const string Name = "portmap";
 
     private static readonly VersionOption s_version = new();
+
+    /// <summary>How long a verb may take to end when a signal tells it to.</summary>
+    private static readonly TimeSpan s_endTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>What it ends with when a signal tells it to.</summary>
+    private static int s_interrupted = ExitCode.Interrupted;
 
     public static Command Build()
     {
@@ -54,7 +61,25 @@ internal static class CommandLine
             return ExitCode.Misuse;
         }
 
-        return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        CancellationTokenSource end = new();   // never disposed: a signal may come as we end
+        TaskCompletionSource ended = new();
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End), terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        try
+        {
+            // The handlers of System.CommandLine do not say which signal came.
+            return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, end.Token);
+        }
+        finally
+        {
+            ended.SetResult();
+        }
+
+        void End(PosixSignalContext signal)
+        {
+            Volatile.Write(ref s_interrupted, signal.Signal == PosixSignal.SIGTERM ? ExitCode.Terminated : ExitCode.Interrupted);
+            end.Cancel();
+            signal.Cancel = ended.Task.Wait(s_endTimeout);   // else the signal does what it does to any program
+        }
     }
 
     /// <summary>An owner may begin with @, which is not the name of a file of arguments
@@ -91,7 +116,7 @@ internal static class CommandLine
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            return ExitCode.Interrupted;
+            return Volatile.Read(ref s_interrupted);
         }
         catch (PortRefusedException exception)
         {

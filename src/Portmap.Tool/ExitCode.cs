@@ -30,4 +30,7 @@ internal static class ExitCode
 
     /// <summary>Ended by Ctrl+C, as a shell says it.</summary>
     public const int Interrupted = 130;
+
+    /// <summary>Ended by SIGTERM, as a shell says it.</summary>
+    public const int Terminated = 143;
 }

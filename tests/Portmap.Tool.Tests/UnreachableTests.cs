@@ -71,8 +71,10 @@ public sealed class UnreachableTests : ToolTest
         }
     }
 
-    [Fact]
-    public async Task Verb_WithCtrlC_IsAsAShellSaysIt()
+    [Theory]
+    [InlineData(false, 130)]
+    [InlineData(true, 143)]
+    public async Task Verb_WithCtrlCOrSigterm_IsAsAShellSaysIt(bool isTerm, int exitCode)
     {
         TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using Between daemon = new(SocketPath, _ =>
@@ -83,9 +85,9 @@ public sealed class UnreachableTests : ToolTest
         await using ChildProcess tool = Start("ping", "--timeout", "60");
         await asked.Task.Within();
 
-        tool.Send(Signal.Interrupt);
+        tool.Send(isTerm ? Signal.Terminate : Signal.Interrupt);
 
-        (await tool.ExitAsync()).Should().Be(130, tool.Errors);
+        (await tool.ExitAsync()).Should().Be(exitCode, tool.Errors);
     }
 
     [Theory]

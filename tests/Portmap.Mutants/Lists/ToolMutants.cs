@@ -24,6 +24,7 @@ internal static class ToolMutants
         s_tool.This("DoctorVerb: a refusal ends it", "Verbs/DoctorVerb.cs", "catch (PortRefusedException exception)\n        {\n            return (new Check(Daemon", "catch (PortRefusedException exception) when (!MUTANT)\n        {\n            return (new Check(Daemon", "ScriptedDaemonTests.Doctor_OfADaemonThatRefuses"),
         s_tool.This("ReleaseVerb: whatever the owner has by now", "Verbs/ReleaseVerb.cs", "Epoch = entry.Epoch, Protocol", "Epoch = MUTANT ? null : entry.Epoch, Protocol", "ReleaseTests"),
         s_tool.This("CommandLine: a daemon that is not there is refused", "CommandLine.cs", "return Fail(NoAnswer.Message(exception), ExitCode.Unreachable);", "return Fail(NoAnswer.Message(exception), MUTANT ? ExitCode.Refused : ExitCode.Unreachable);", "UnreachableTests"),
+        s_tool.This("CommandLine: SIGTERM is Ctrl+C", "CommandLine.cs", "signal.Signal == PosixSignal.SIGTERM ?", "!MUTANT && signal.Signal == PosixSignal.SIGTERM ?", "UnreachableTests.Verb_WithCtrlC"),
         s_tool.This("fleet: it takes a lease", "Verbs/Fleet/FleetSource.cs", "ReadOnly = true,", "ReadOnly = !MUTANT,", "FleetTests.Watch"),
         s_tool.This("fleet: a denial is waited for", "Verbs/Fleet/FleetSource.cs", "if (status.IsDenied)", "if (!MUTANT && status.IsDenied)", "FleetTests.List_Users"),
         s_tool.This("fleet list --host: all the same", "Verbs/Fleet/FleetVerbs.cs", "host is null || entry.Host == host", "MUTANT || host is null || entry.Host == host", "FleetTests.List_TwoHosts"),
