@@ -23,6 +23,21 @@ public class WaitForChangeTests
         soon.Should().Equal(Wire.Success(2, expected));
     }
 
+    /// <summary>Of TCP the kernel does not say whether the caller has closed its end or only says no
+    /// more.</summary>
+    [Fact]
+    public async Task WaitForChange_CallerSaysNoMore_EndsWithoutAnAnswer()
+    {
+        await using Harness harness = new();
+        (PairStream client, Task served) = harness.Connect(Harness.Known);
+        await client.WriteAsync(Wait(1, harness.Registry.Snapshot().Revision, waitMs: 60_000)).Within();
+
+        client.End();
+
+        await served.Within();
+        (await client.ReadAsync(new byte[1]).Within()).Should().Be(0);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(long.MaxValue)]
