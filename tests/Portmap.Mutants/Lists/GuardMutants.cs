@@ -62,7 +62,7 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Listeners =>
     [
         s_guarding.This("ListenTable.HasConnections: IPv4 only", "ListenTable.cs", "|| !table.TryReadFile($\"{folder}/tcp6\"", "|| !table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/tcp6\"", "ListenTableTests"),
-        s_guarding.This("ListenTable.HasConnections: a list that cannot be read is empty", "ListenTable.cs", "return !table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp) ||", "return (!table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp) && !MUTANT) ||", "ListenTableTests.HasConnections"),
+        s_guarding.This("ListenTable.HasConnections: a list that cannot be read is empty", "ListenTable.cs", "return !table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp)", "return (!table.TryReadFile($\"{folder}/tcp\", PortProtocol.Tcp) && !MUTANT)", "ListenTableTests.HasConnections"),
         s_guarding.This("ListenTable.Read: IPv4 only", "ListenTable.cs", "&& table.TryReadFile($\"{folder}/{name}6\"", "&& table.TryReadFile(MUTANT ? $\"{folder}/none\" : $\"{folder}/{name}6\"", "ListenTableTests"),
         s_guarding.This("ListenTable.Read: the line between two buffers is lost", "ListenTable.cs", "kept = rest.Length;", "kept = MUTANT ? 0 : rest.Length;", "ListenTableTests"),
         s_guarding.This("ListenTable.Read: something else over the file is nobody", "ListenTable.cs", "if (isHeader && rest[..end].IndexOf(", "if (!MUTANT && isHeader && rest[..end].IndexOf(", "ListenTableTests"),
