@@ -31,6 +31,24 @@ public sealed class ForeignProgramTests
         await ShowsWhileItLivesAsync(registry, lease, program);
     }
 
+    [NeedsFact("python3")]
+    public async Task RegisterAsync_LeaseMovesBeforeTheProgramListens_IsBoundOnTheOtherPort()
+    {
+        await using PortRegistry registry = new(Options());
+        PortLease lease = await registry.AcquireAsync("http.server").Within();
+        int first = lease.Port;
+        await using ChildProcess program = ChildProcess.Start(
+            new ProcessStartInfo("sh") { RedirectStandardInput = true }, "-c", "read port && exec python3 -m http.server --bind 127.0.0.1 $port");
+        Task<PortEntry> registering = lease.RegisterAsync(program.Process);
+        await lease.ReportBindFailureAsync().Within();
+        lease.OpenGate();
+
+        await program.Process.StandardInput.WriteLineAsync(lease.Port.ToString(CultureInfo.InvariantCulture));
+        await program.Process.StandardInput.FlushAsync();
+
+        (await registering.Within()).Port.Should().Be(lease.Port).And.NotBe(first);
+    }
+
     [Fact]
     public async Task RegisterAsync_ProgramThatEndsBeforeItListens_IsRefusedAsDead()
     {

@@ -120,15 +120,17 @@ public sealed class AcquisitionFaultTests : IDisposable
         (await lease.WhenBound.WaitAsync(Deadline.Default)).Port.Should().Be(lease.Port);
     }
 
-    [Fact]
-    public async Task ReportBindFailure_TheFirstProtocolIsTakenBeforeTheSecondIsTold_NothingOfTheLeaseIsLeft()
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task ReportBindFailure_OneProtocolIsTakenBeforeTheSecondIsTold_NothingOfTheLeaseIsLeft(PortProtocol taken)
     {
         using PortRegistry registry = MakeWithALeaseOfBoth(out PortSession session, out PortLease lease);
         bool isTaken = false;
         BeforeTheSecondHalfIsTold(registry, lease, (failed, healed) =>
         {
             isTaken = true;
-            session.TryRegister(new PortClaimRequest("process", healed.Port), out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
+            session.TryRegister(new PortClaimRequest("process", healed.Port) { Protocol = taken }, out _, out PortRefusal? wrong).Should().BeTrue(wrong?.Message);
         });
 
         await Task.WhenAny(lease.ReportBindFailureAsync().AsTask()).WaitAsync(Deadline.Default);

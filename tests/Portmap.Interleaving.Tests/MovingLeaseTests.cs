@@ -221,6 +221,41 @@ public sealed class MovingLeaseTests : IDisposable
         stayed.Should().BeGreaterThan(3);
     }
 
+    /// <summary>A process tries both halves of a lease while it is to move: a lease that is open waits
+    /// for a process somewhere, and one that does not is told so.</summary>
+    [Theory]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task ReportBindFailureAsync_AProcessRegistersBothHalvesBetweenAnyTwoSteps_TheLeaseIsSomewhereOrOver(PortProtocol first)
+    {
+        int over = 0;
+        await EachStep.PlayAsync(async step =>
+        {
+            await using PortRegistry registry = Make("20000-20009");
+            PortSession session = registry.OpenSession(Environment.ProcessId);
+            registry.TryAcquire(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }, out PortLease? lease, out _).Should().BeTrue();
+            long epoch = lease!.Epoch;
+            PortProtocol[] protocols = first == PortProtocol.Tcp ? [PortProtocol.Tcp, PortProtocol.Udp] : [PortProtocol.Udp, PortProtocol.Tcp];
+            Task reporting = step.Interrupt(
+                () => lease.ReportBindFailureAsync().AsTask(),
+                _ => Task.Run(() =>
+                {
+                    foreach (PortProtocol protocol in protocols)
+                    {
+                        session.TryRegister(new PortClaimRequest("a", 20_000) { Epoch = epoch, Protocol = protocol }, out PortEntry _, out PortRefusal? _);
+                    }
+                }).WaitAsync(Deadline.Default).GetAwaiter().GetResult());
+            await Task.WhenAny(reporting).WaitAsync(Deadline.Default);
+
+            bool waits = protocols.Any(protocol => registry.TryGetEntry("a", out PortEntry entry, protocol) && entry.State == PortState.Reserved);
+            lease.IsOpen.Should().Be(waits, "step {0}", step.Number);
+            over += waits ? 0 : 1;
+            registry.AssertInvariants();
+        });
+
+        over.Should().BeGreaterThan(0);
+    }
+
     /// <summary>The port of a lease that moves is nobody else's before it has.</summary>
     [Fact]
     public async Task ReportBindFailureAsync_AnotherAcquiresThePortBetweenAnyTwoSteps_ItIsNotOfTwo()

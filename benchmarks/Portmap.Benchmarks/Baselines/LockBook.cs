@@ -29,12 +29,7 @@ internal sealed class LockBook<TClock>(int first, int last, TimeSpan reuseDelay)
                 return false;
             }
 
-            while (_cooling.TryPeek(out (int Index, long Until) cooled) && cooled.Until <= now)
-            {
-                _cooling.Dequeue();
-                _free[cooled.Index] = true;
-            }
-
+            BringBack(now);
             for (int tried = 0; tried < _free.Length; tried++)
             {
                 int index = _cursor;
@@ -66,6 +61,7 @@ internal sealed class LockBook<TClock>(int first, int last, TimeSpan reuseDelay)
                 return false;
             }
 
+            BringBack(now);
             _free[index] = false;
             claim = new BookClaim(owner, port, ++_epoch, now);
             _slots[index] = claim;
@@ -89,6 +85,15 @@ internal sealed class LockBook<TClock>(int first, int last, TimeSpan reuseDelay)
             _owners.Remove(claim.Owner);
             _cooling.Enqueue((index, now + _reuseDelay));
             return true;
+        }
+    }
+
+    private void BringBack(long now)
+    {
+        while (_cooling.TryPeek(out (int Index, long Until) cooled) && cooled.Until <= now)
+        {
+            _cooling.Dequeue();
+            _free[cooled.Index] = true;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Portmap.Diagnostics;
+using Portmap.Guarding;
 using Portmap.Table;
 
 namespace Portmap.Operations;
@@ -17,12 +18,11 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         parts.Metrics.TookEffect(claim.IsLease);
         if (SessionHolder.Of(claim) is { } session)
         {
-            if (used.IsLease && used.Epoch != claim.Epoch)
+            if (parts.Guard is not NoGuard)
             {
-                parts.Guard.Drop(used.Guarded, keep: false, parts.NowMs);   // it holds the port by the epoch of the lease, and is known by no other
+                HandOver(claim, used, session);
             }
 
-            parts.Guard.HandOver(claim.Guarded, session.ProcessId);
             if (ILease.Of(used) is { } lease)
             {
                 lease.OnRegistered(claim.Claim!);
@@ -60,7 +60,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         // What continues over another session keeps its epoch and its placeholder, and has not
         // ended for anybody who watches.
         bool goesOn = winner.Epoch == claim.Epoch && winner.Port == claim.Port;
-        if (!goesOn)
+        if (!goesOn && parts.Guard is not NoGuard)
         {
             parts.Guard.Drop(claim.Guarded, keep: claim.Cause is ClaimEnd.Died or ClaimEnd.Disconnected, now);
         }
@@ -85,6 +85,16 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
         {
             parts.Changes.Append(kind, ended);
         }
+    }
+
+    private void HandOver(ClaimView claim, ClaimView used, SessionHolder session)
+    {
+        if (used.IsLease && used.Epoch != claim.Epoch)
+        {
+            parts.Guard.Drop(used.Guarded, keep: false, parts.NowMs);   // it holds the port by the epoch of the lease, and is known by no other
+        }
+
+        parts.Guard.HandOver(claim.Guarded, session.ProcessId);
     }
 
     public void Withdrew(ClaimView claim) => parts.Guard.GiveBack(claim.Guarded);
@@ -185,7 +195,7 @@ internal sealed class ClaimEvents(RegistryParts parts) : IClaimEvents
             return;
         }
 
-        ClaimView other = new(ReferenceEquals(ended.Claim, twin) ? lease.Claim : twin);
+        ClaimView other = new(ended.Protocol == twin.Protocol ? lease.Claim : twin);   // by its protocol: the lease may not have been told yet what it moved to
         if (other.IsLease)
         {
             parts.Table.TryEnd(other, ended.Cause == ClaimEnd.LostToListener ? ClaimEnd.Released : ended.Cause, now);

@@ -94,7 +94,7 @@ internal sealed class Healing(RegistryParts parts)
         }
 
         lease.AddTried(port, failed.Epoch);
-        PortRefusal? refusal = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
+        (PortRefusal? refusal, bool isNowhere) = await FindAnotherAsync(lease, failed, failedTwin, port).ConfigureAwait(false);
         if (refusal?.Reason is PortRefusalReason.AlreadyReserved or PortRefusalReason.LeaseEnded)
         {
             if (await HasMovedAsync(lease, failed).ConfigureAwait(false))
@@ -102,7 +102,7 @@ internal sealed class Healing(RegistryParts parts)
                 return;   // two reported the same failure, and the other one got the new port
             }
 
-            if (!ReferenceEquals(failedTwin, lease.Twin))
+            if (!isNowhere && !ReferenceEquals(failedTwin, lease.Twin))
             {
                 await ReportAsync(lease, protocol, port).ConfigureAwait(false);   // its other half came to this port just now
                 return;
@@ -120,7 +120,7 @@ internal sealed class Healing(RegistryParts parts)
         }
 
         long now = parts.NowMs;
-        if (refusal is not null && !(EndFailed(failed, now) | EndFailed(failedTwin, now)))
+        if (refusal is not null && !(EndFailed(failed, now) | EndFailed(failedTwin, now)) && !isNowhere)
         {
             if (await HasMovedAsync(lease, failed).ConfigureAwait(false))
             {
@@ -172,17 +172,19 @@ internal sealed class Healing(RegistryParts parts)
         }
     }
 
-    private async ValueTask<PortRefusal?> FindAnotherAsync(ILease lease, PortClaim failed, PortClaim? failedTwin, int port)
+    /// <returns>Why the lease got no other port, or null; and whether half of it had moved, and that was
+    /// taken back: it is over then, and nobody else tells it.</returns>
+    private async ValueTask<(PortRefusal? Refusal, bool IsNowhere)> FindAnotherAsync(ILease lease, PortClaim failed, PortClaim? failedTwin, int port)
     {
         PortRequest request = lease.Request;
         if (lease.TriedPorts.Count >= parts.Settings.BindAttempts)
         {
-            return Refusals.AttemptsExhausted(lease, parts.Settings, parts.Holders);
+            return (Refusals.AttemptsExhausted(lease, parts.Settings, parts.Holders), false);
         }
 
         if (port != 0 && (request.Reuse ?? parts.Settings.Reuse) == PortReuse.Require && Required(request, failed) == port)
         {
-            return Refusals.Foreign(request with { Previous = port }, parts.Settings, parts.Holders);
+            return (Refusals.Foreign(request with { Previous = port }, parts.Settings, parts.Holders), false);
         }
 
         request = request with { Reuse = PortReuse.Fresh, Previous = port };
@@ -199,7 +201,7 @@ internal sealed class Healing(RegistryParts parts)
             }
         }
 
-        return completed.Refusal;
+        return (completed.Refusal, completed.Operation.Hunt.HasUndoneAMove);
     }
 
     /// <summary>The number that was asked for, or else the one the registry remembers; 0 where the

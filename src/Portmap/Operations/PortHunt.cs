@@ -13,8 +13,8 @@ internal struct PortHunt
     private readonly RegistryParts _parts;
     private readonly ILease _lease;
     private readonly byte _strategy;
-    private readonly PortClaim? _replaced;
-    private readonly PortClaim? _replacedTwin;
+    private PortClaim? _replaced;
+    private PortClaim? _replacedTwin;
     private readonly PortPool _pool;   // the ports that will do
     private SetAsidePorts _aside;
     private int _ownPort;   // the port that is asked for by its number, or 0
@@ -195,11 +195,20 @@ internal struct PortHunt
     {
         foreach (PortClaim claim in ((PortClaim?[])[Claim, Twin, _placing]).OfType<PortClaim>())
         {
-            _parts.Table.Withdraw(claim, now);
+            ref PortClaim? replaced = ref claim.Protocol == Protocol ? ref _replaced : ref _replacedTwin;
+            if (_parts.Table.Withdraw(claim, now, replaced))
+            {
+                replaced = null;   // what comes next takes the place of nothing
+                HasUndoneAMove = true;
+            }
         }
 
         Claim = Twin = _placing = null;
     }
+
+    /// <summary>Whether what it replaces has moved to a claim that was taken back: nobody else knows
+    /// that the lease is nowhere.</summary>
+    public bool HasUndoneAMove { get; private set; }
 
     private Answer FindNow(long now)
     {

@@ -63,26 +63,30 @@ internal static class ProgramRegistration
         Wait wait = new(parts, lease, process, root, program);
         PortEntry entry = default;
         SessionHolder? session = null;
-        foreach (PortClaim claim in lease.Twin is { } twin ? [lease.Claim, twin] : (PortClaim[])[lease.Claim])
+        foreach (PortProtocol protocol in lease.Twin is { } twin ? [lease.Claim.Protocol, twin.Protocol] : (PortProtocol[])[lease.Claim.Protocol])
         {
             PortEntry? registered = null;
             while (registered is null)
             {
-                FoundListener found = await wait.ForListenerAsync(claim, poll, cancellationToken).ConfigureAwait(false);
+                FoundListener found = await wait.ForListenerAsync(protocol, poll, cancellationToken).ConfigureAwait(false);
                 session = session?.ProcessId == found.ProcessId && !session.IsOver ? session : SessionHolder.OfHost(parts.Sessions, found.ProcessId, program);
                 bool isIts = !session.Process.IsKnown || family.Includes(session.ProcessId, likelyIsEnough: lease.Port != 0);
-                if (session.CheckAlive() && isIts)   // or it died meanwhile, and another look tells who goes on
+                PortClaim claim = HalfOf(lease, protocol);
+                if (session.CheckAlive() && isIts && (claim.Port == 0 || claim.Port == found.Port))   // or it died or moved meanwhile, and another look tells who goes on
                 {
                     registered = await Registration.RunAsync(
-                        parts, session, new(lease.Owner, found.Port) { Epoch = claim.Epoch, Protocol = claim.Protocol }, cancellationToken).ConfigureAwait(false);
+                        parts, session, new(lease.Owner, found.Port) { Epoch = claim.Epoch, Protocol = protocol }, cancellationToken).ConfigureAwait(false);
                 }
             }
 
-            entry = claim.Protocol == lease.Claim.Protocol ? registered.Value : entry;
+            entry = protocol == lease.Claim.Protocol ? registered.Value : entry;
         }
 
         return entry;
     }
+
+    /// <summary>What the lease is in a protocol now: it may move while it is waited for.</summary>
+    private static PortClaim HalfOf(ILease lease, PortProtocol protocol) => lease.Twin is { } twin && twin.Protocol == protocol ? twin : lease.Claim;
 
     /// <summary>The wait for one program.</summary>
     private sealed class Wait(RegistryParts parts, ILease lease, Process process, WatchedProcess root, ServedProgram program)
@@ -92,15 +96,15 @@ internal static class ProgramRegistration
         private int _looksAfterDeath;
         private string? _whyUnseen;
 
-        public async Task<FoundListener> ForListenerAsync(PortClaim claim, PeriodicTimer poll, CancellationToken cancellationToken)
+        public async Task<FoundListener> ForListenerAsync(PortProtocol protocol, PeriodicTimer poll, CancellationToken cancellationToken)
         {
             while (true)
             {
                 // Before the look: what it left was there by then. Its exit code is known a little
                 // later than its death; some processes have none for us.
                 bool isRootGone = !root.IsAlive() && (process.HasExited || ++_looksAfterDeath > MostLooksForCode);
-                ListenTable ours = await parts.Listeners.ReadAsync(claim.Protocol).ConfigureAwait(false);
-                FoundListener found = program.Search.Find(claim.Protocol, lease.Port, ours, thorough: _looks++ % ThoroughEvery == 0);
+                ListenTable ours = await parts.Listeners.ReadAsync(protocol).ConfigureAwait(false);
+                FoundListener found = program.Search.Find(protocol, lease.Port, ours, thorough: _looks++ % ThoroughEvery == 0);
                 if (found.Sight == ListenerSight.Unseen && !root.Identity.IsKnown && root.IsAlive())
                 {
                     found = new FoundListener(ListenerSight.Found, found.Port, root.Identity.Id);   // /proc hides it: the listener on its port is believed to be its
@@ -108,11 +112,11 @@ internal static class ProgramRegistration
 
                 if (found.Sight == ListenerSight.Found && (lease.Port != 0 || program.Range.Contains(found.Port) || Waited >= PreferRangeMs))
                 {
-                    program.Note(claim.Protocol, found.Port, ours);
+                    program.Note(protocol, found.Port, ours);
                     return found;
                 }
 
-                Refuse(found, claim, isRootGone, ours);
+                Refuse(found, HalfOf(lease, protocol), isRootGone, ours);
                 if (Waited >= (long)s_quick.TotalMilliseconds)
                 {
                     poll.Period = s_slowPoll;

@@ -56,16 +56,22 @@ internal struct Registration : IOperation
     /// <summary>Registers on a registry that does not confirm.</summary>
     public static PortRefusal? Now(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
     {
-        entry = default;
         long now = parts.NowMs;
         PortRefusal? refusal = Check(parts, session, request, now);
-        if (refusal is null && PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
+        if (refusal is not null)
+        {
+            entry = default;
+        }
+        else if (PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
         {
             entry = parts.Entries.Of(registered);
             return null;
         }
+        else
+        {
+            refusal = StepsNow(parts, session, request, out entry);
+        }
 
-        refusal ??= StepsNow(parts, session, request, out entry);
         if (refusal is not null)
         {
             parts.Metrics.Refused(refusal.Reason);

@@ -26,7 +26,7 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
     public PortPool Range => range;
 
     /// <summary>What was registered for it.</summary>
-    public ImmutableArray<Served> Ports => _ports;   // written before the session's claim is published, and by passes, one at a time
+    public ImmutableArray<Served> Ports => _ports;   // written before the session's claim is published, and by passes
 
     /// <summary>It is about to be registered, or still serves: notes by which sockets, so that who
     /// has one of them later is known as one of the program.</summary>
@@ -49,7 +49,10 @@ internal sealed class ServedProgram(string owner, ProcessFamily family, PortPool
             held = held.Union(ProcessSockets.Of(member) is { } its ? its.Intersect(sockets) : []);
         }
 
-        _ports = [.. _ports.Where(served => served.Protocol != protocol), new Served(protocol, port, held)];
+        ImmutableInterlocked.Update(
+            ref _ports,
+            static (ports, noted) => [.. ports.Where(served => served.Protocol != noted.Protocol), noted],
+            new Served(protocol, port, held));
     }
 
     /// <summary>Looks for another process of the program that listens on its port.</summary>

@@ -25,7 +25,11 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
             if (word.Stage == ClaimStage.Bound)
             {
-                EndBelow(claim, now);   // OwnerCell I3: an older registration must not come back
+                if (claim.Below is not null)
+                {
+                    EndBelow(claim, now);   // OwnerCell I3: an older registration must not come back
+                }
+
                 claim.Cell!.Remember(claim);
             }
 
@@ -141,8 +145,13 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
 
     /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
     /// promised, so its port does not cool unless it did before.</summary>
-    public void Withdraw(PortClaim claim, long now)
+    /// <param name="claim">The acquisition.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="replaced">The claim whose place it was to take; null for none.</param>
+    /// <returns>Whether that one had moved to it: then it is nowhere.</returns>
+    public bool Withdraw(PortClaim claim, long now, PortClaim? replaced)
     {
+        bool wasPushed = claim.Cell is not null;
         TryEnd(claim, ClaimEnd.Withdrawn, now);
         for (ClaimWord word = claim.Word; word.IsLive && !TryEndPending(claim, word, ClaimEnd.Withdrawn, now); word = claim.Word)
         {
@@ -156,6 +165,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
         parts.Events.Withdrew(new ClaimView(claim));
         parts.Offer(claim);
         parts.Index.NoteIdle();
+        return wasPushed && replaced?.Word.Cause == ClaimEnd.Moved;
     }
 
     /// <summary>Ends the older registrations of the owner, which this one supersedes (OwnerCell

@@ -83,7 +83,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
 
             if (!word.IsSeated)
             {
-                SlotOutcome outcome = claim.IsLease ? SlotOutcome.Won : TakeSlot(claim, now);
+                SlotOutcome outcome = claim.IsLease || parts.Space(claim.Protocol).TryTakePlain(claim, now) ? SlotOutcome.Won : TakeSlot(claim, now);
                 if (outcome == SlotOutcome.Waits)
                 {
                     return false;
@@ -211,7 +211,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
 
     private void AfterEffect(PortClaim claim, long now)
     {
-        if (!claim.IsLease)
+        if (!claim.IsLease && claim.Below is not null)
         {
             endings.EndBelow(claim, now);
         }
@@ -238,6 +238,7 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     private SlotOutcome TakeSlot(PortClaim claim, long now)
     {
         PortSlots slots = parts.Space(claim.Protocol).Slots;
+
         while (true)
         {
             object? slot = slots[claim.Port];

@@ -32,4 +32,33 @@ internal sealed class PortSpace(PortLimits limits, PortProtocol protocol)
         // which may be some milliseconds old.
         return delayMs == 0 || !claim.Cools(ended.Cause) ? 0 : Math.Max(0, ended.At + delayMs - now);
     }
+
+    /// <summary>Puts a pending registration into the slot of its port where nothing is in its way, as is
+    /// seen in one look: nobody had the port, or the owner itself had it alone and gave it back.
+    /// False when anything is otherwise.</summary>
+    /// <remarks>Lock-free. The word of the claim is read before the CAS of the slot: one that has
+    /// taken effect and ended meanwhile was in the slot, which is another one then.</remarks>
+    public bool TryTakePlain(PortClaim registration, long now)
+    {
+        object? slot = Slots[registration.Port];
+        if (slot is PortClaim last)
+        {
+            ClaimWord over = last.Word;
+            if (over.Stage != ClaimStage.Ended || over.Waits || last.Below is not null || last.Epoch >= registration.Epoch || !ReferenceEquals(last.Cell, registration.Cell))
+            {
+                return false;
+            }
+
+            if (Cools(last, over, now))
+            {
+                registration.MarkTookCooling();
+            }
+        }
+        else if (slot is not null)
+        {
+            return false;
+        }
+
+        return registration.Word.Stage == ClaimStage.Pending && Slots.TrySet(registration.Port, slot, registration);
+    }
 }

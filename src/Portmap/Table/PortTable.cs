@@ -362,9 +362,8 @@ internal sealed class PortTable
         && (port == 0 || top.Port == port)
         && _finishing.TryEnd(top, ClaimEnd.Released, now);
 
-    /// <summary>Takes an acquisition back, whether it has taken effect or not: nothing was
-    /// promised, so its port does not cool unless it did before.</summary>
-    public void Withdraw(PortClaim lease, long now) => _endings.Withdraw(lease, now);
+    /// <inheritdoc cref="Endings.Withdraw"/>
+    public bool Withdraw(PortClaim lease, long now, PortClaim? replaced = null) => _endings.Withdraw(lease, now, replaced);
 
     /// <summary>Ends a pending acquisition that has nothing but its slot; its port is not offered:
     /// the caller knows why it is no good.</summary>
@@ -419,7 +418,7 @@ internal sealed class PortTable
             return Publication.AlreadyReserved;
         }
 
-        if (lease is null && claim.UsesUp is not null && !IsTakenBack(top, claim))
+        if (lease is null && claim.UsesUp is not null)
         {
             return Publication.LeaseGone;   // it moved by another claim, which ended since; or it ended otherwise
         }
@@ -431,10 +430,6 @@ internal sealed class PortTable
 
         return cell.TryPush(top, claim) ? Publication.Done : Publication.Raced;
     }
-
-    /// <summary>Whether what a lease moved to was taken back, and it is to move once more.</summary>
-    private static bool IsTakenBack(PortClaim top, PortClaim claim) =>
-        top is { IsLease: true, Word: { Stage: ClaimStage.Ended, Cause: ClaimEnd.Withdrawn } } && ReferenceEquals(top.Lease, claim.Lease);
 
     private Publication PushFirst(PortClaim claim, OwnerKey owner)
     {

@@ -77,7 +77,7 @@ internal static class TableMutants
             AliveBecause = "Registration.RefuseHeld ends the dead holder and begins again: the same answer by a longer way.",
         },
         s_table.This("Finishing.Join: who shares the port is dropped from it", "Finishing.cs", "if (isKept || (other.Cell is", "if (isKept || (!MUTANT && other.Cell is", "PortSessionRegister|RegistryModel"),
-        s_table.This("Finishing.AfterEffect: what it supersedes stays", "Finishing.cs", "if (!claim.IsLease)\n        {\n            endings.EndBelow(claim, now);", "if (!MUTANT && !claim.IsLease)\n        {\n            endings.EndBelow(claim, now);", "PortSessionRegister|RegistryModel|PortRegistryWatch"),
+        s_table.This("Finishing.AfterEffect: what it supersedes stays", "Finishing.cs", "if (!claim.IsLease && claim.Below is not null)", "if (!MUTANT && !claim.IsLease && claim.Below is not null)", "PortSessionRegister|RegistryModel|PortRegistryWatch"),
         s_table.This("ClaimFacts.QueueEndAgain: the end of a lease that was used up too", "ClaimFacts.cs", "(word.Cause != ClaimEnd.UsedUp || claim.Port == 0)", "(MUTANT || word.Cause != ClaimEnd.UsedUp || claim.Port == 0)", "DisplayName~BetweenAnyTwoSteps", Interleaving),
         s_table.This("ClaimFacts.QueueEndAgain: the end of a lease that is open", "ClaimFacts.cs", "? !IsEndOfOthers(claim)", "? MUTANT || !IsEndOfOthers(claim)", "DisplayName~BetweenAnyTwoSteps", Interleaving),
         s_table.This("ClaimFacts.HasFactOf: the end of what failed with a higher epoch is not that of its lease", "ClaimFacts.cs", "|| (used.IsLease && used.Port == claim.Port)", "|| (!MUTANT && used.IsLease && used.Port == claim.Port)", "FailingStoreTests"),
