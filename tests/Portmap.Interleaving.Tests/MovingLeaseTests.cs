@@ -61,37 +61,29 @@ public sealed class MovingLeaseTests : IDisposable
     public async Task ReportBindFailureAsync_AnotherReportsBetweenAnyTwoStepsAndOnePortIsLeft_NothingIsHeldForALeaseThatIsOver(PortProtocol protocol)
     {
         int over = 0;
-        bool isReached = true;
-        for (int number = 1; isReached; number++)
+        await EachStep.PlayAsync(async step =>
         {
-            await using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20001", Strategy = PortRegistryOptions.AllocatorPicks, Order = PortOrder.LowestFree, Probe = false, ReuseCooling = false });
+            await using PortRegistry registry = Make("20000-20001", options => options.ReuseCooling = false);
             registry.TryAcquire(new PortRequest("a") { Protocol = protocol }, out PortLease? lease, out _).Should().BeTrue();
-            int steps = 0, at = number;
             Task? other = null;
             bool isShownWhenRefused = false;
-            isReached = false;
-            Hook.Reached = _ =>
-            {
-                if (++steps == at)
+            Task reporting = step.Interrupt(
+                () => lease!.ReportBindFailureAsync().AsTask(),
+                _ =>
                 {
-                    Hook.Reached = null;
-                    isReached = true;
                     other = Task.Run(() => lease!.ReportBindFailureAsync().AsTask());
                     Task.WhenAny(other).WaitAsync(Deadline.Default).GetAwaiter().GetResult();
-                    isShownWhenRefused |= other.IsFaulted && HasAnything(registry);
-                }
-            };
-            Task reporting = lease!.ReportBindFailureAsync().AsTask();
-            Hook.Reached = null;
+                    isShownWhenRefused = other.IsFaulted && HasAnything(registry);
+                });
             await Task.WhenAny(reporting).WaitAsync(Deadline.Default);   // whoever finds no port is refused
-            isShownWhenRefused.Should().BeFalse("step {0}: the lease was over when that was said", at);
+            isShownWhenRefused.Should().BeFalse("step {0}: the lease was over when that was said", step.Number);
 
-            over += lease.IsOpen ? 0 : 1;
-            (lease.IsOpen && (reporting.IsFaulted || other is { IsFaulted: true })).Should().BeFalse("step {0}: who is refused is told that the lease is over", at);
-            registry.TryGetEntry("a", out PortEntry _).Should().Be(lease.IsOpen, "step {0}", at);
-            registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().Be(lease.IsOpen && protocol == PortProtocol.TcpAndUdp, "step {0}", at);
+            over += lease!.IsOpen ? 0 : 1;
+            (lease.IsOpen && (reporting.IsFaulted || other is { IsFaulted: true })).Should().BeFalse("step {0}: who is refused is told that the lease is over", step.Number);
+            registry.TryGetEntry("a", out PortEntry _).Should().Be(lease.IsOpen, "step {0}", step.Number);
+            registry.TryGetEntry("a", out PortEntry _, PortProtocol.Udp).Should().Be(lease.IsOpen && protocol == PortProtocol.TcpAndUdp, "step {0}", step.Number);
             registry.AssertInvariants();
-        }
+        });
 
         over.Should().BeGreaterThan(0, "else each found a port");
     }

@@ -20,17 +20,15 @@ public sealed class UnwrittenFactTests : IDisposable
         PortSession session = registry.OpenSession(Environment.ProcessId);
         await session.RegisterAsync(new PortClaimRequest("a", 20_000)).AsTask().WaitAsync(Deadline.Default);
         PortLease? lease = null;
-        bool isEnding = false;
+        Func<Step, bool> hasEnded = StandingThread.AfterAnEnd();
         Hook.Reached = step =>
         {
-            if (isEnding && step != Step.EndClaim)
+            if (hasEnded(step))
             {
                 Hook.Reached = null;   // it has ended, and is told nobody yet
                 lease = Task.Run(() => registry.AcquireAsync(new PortRequest("b") { Previous = 20_000, Reuse = PortReuse.Require }).AsTask())
                     .WaitAsync(Deadline.Default).GetAwaiter().GetResult();
             }
-
-            isEnding |= step == Step.EndClaim;
         };
 
         await session.ReleaseAsync("a").AsTask().WaitAsync(Deadline.Default);
@@ -166,7 +164,7 @@ public sealed class UnwrittenFactTests : IDisposable
             PortLease lease = await registry.AcquireAsync("a").AsTask().WaitAsync(Deadline.Default);
             PortClaimRequest its = new("a", 20_000) { Epoch = lease.Epoch };
             await session.RegisterAsync(its).AsTask().WaitAsync(Deadline.Default);
-            bool isLate = false, isEnding = false;
+            bool isLate = false;
             Task second = step.Interrupt(
                 () => how switch
                 {
@@ -178,16 +176,15 @@ public sealed class UnwrittenFactTests : IDisposable
                 {
                     Task first = Task.Run(() =>
                     {
+                        Func<Step, bool> hasEnded = StandingThread.AfterAnEnd();
                         Hook.Reached = at =>
                         {
-                            if (isEnding && at != Step.EndClaim)
+                            if (hasEnded(at))
                             {
                                 Hook.Reached = null;   // it has ended, and is told nobody yet
                                 isLate = true;
                                 registry.DisposeAsync().AsTask().WaitAsync(Deadline.Default).GetAwaiter().GetResult();
                             }
-
-                            isEnding |= at == Step.EndClaim;
                         };
                         Task releasing = session.ReleaseAsync("a").AsTask();
                         Hook.Reached = null;

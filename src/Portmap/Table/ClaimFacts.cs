@@ -81,11 +81,7 @@ internal sealed class ClaimFacts(TableParts parts)
 
         if (!journal.TryQueue(new ClaimView(claim, word)))
         {
-            while (!word.IsQueued && !word.IsLate && !claim.TryMark(word, word.Late()))
-            {
-                word = claim.Word;
-            }
-
+            MarkLate(claim, word);
             return;
         }
 
@@ -102,6 +98,14 @@ internal sealed class ClaimFacts(TableParts parts)
     private static void MarkQueued(PortClaim claim, ClaimWord word, ClaimStage stage)
     {
         while (word.Stage == stage && word is { Waits: true, IsQueued: false } && !claim.TryMark(word, word.Queued()))
+        {
+            word = claim.Word;
+        }
+    }
+
+    private static void MarkLate(PortClaim claim, ClaimWord word)
+    {
+        while (!word.IsQueued && !word.IsLate && !claim.TryMark(word, word.Late()))
         {
             word = claim.Word;
         }
@@ -164,12 +168,10 @@ internal sealed class ClaimFacts(TableParts parts)
             {
                 MarkQueued(member, word, ClaimStage.Pending);
                 QueueEndAgain(journal, member);
-                continue;
             }
-
-            while (!word.IsQueued && !word.IsLate && !member.TryMark(word, word.Late()))
+            else
             {
-                word = member.Word;
+                MarkLate(member, word);
             }
         }
     }

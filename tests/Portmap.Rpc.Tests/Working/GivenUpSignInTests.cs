@@ -49,43 +49,11 @@ public sealed class GivenUpSignInTests : AsyncTest
 
     [Theory]
     [MemberData(nameof(Protocols))]
-    public async Task Listen_CancelledWhileItSignsIn_SignsOut(PortProtocol protocol)
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(LineToDaemon.Fault.HoldsTheSecondCall);
-        WorkerPortOptions options = Options();
-        options.Protocol = protocol;
-        using CancellationTokenSource given = new();
-        long revision = _registry.Snapshot().Revision;
-        Task listening = WorkerPort.ListenAsync(options, given.Token);
-        await line.Held.Within();
-
-        await given.CancelAsync();
-        line.LetGo();
-
-        await FluentActions.Awaiting(() => listening.Within()).Should().ThrowAsync<OperationCanceledException>();
-        await ExpectSignedOutAsync(revision, protocol);
-    }
+    public Task Listen_CancelledWhileItSignsIn_SignsOut(PortProtocol protocol) => CancelAtTheSecondCallAsync(protocol, asksForAPort: false);
 
     [Theory]
     [MemberData(nameof(Protocols))]
-    public async Task Listen_CancelledWhileItAsksForAPort_GivesThatBack(PortProtocol protocol)
-    {
-        await _server.StartAsync().Within();
-        await using LineToDaemon line = Line(LineToDaemon.Fault.HoldsTheSecondCall);
-        WorkerPortOptions options = Options();
-        (options.Protocol, options.Ports) = (protocol, null);
-        using CancellationTokenSource given = new();
-        long revision = _registry.Snapshot().Revision;
-        Task listening = WorkerPort.ListenAsync(options, given.Token);
-        await line.Held.Within();
-
-        await given.CancelAsync();
-        line.LetGo();
-
-        await FluentActions.Awaiting(() => listening.Within()).Should().ThrowAsync<OperationCanceledException>();
-        await ExpectSignedOutAsync(revision, protocol);
-    }
+    public Task Listen_CancelledWhileItAsksForAPort_GivesThatBack(PortProtocol protocol) => CancelAtTheSecondCallAsync(protocol, asksForAPort: true);
 
     /// <summary>The daemon probes nothing, so that each port that it names is a stranger's.</summary>
     [Fact]
@@ -155,6 +123,27 @@ public sealed class GivenUpSignInTests : AsyncTest
         }
 
         await FluentActions.Awaiting(() => listening).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    /// <summary>The worker is cancelled while the daemon answers its second call, the first after the
+    /// greeting: nothing of what that brought is left.</summary>
+    private async Task CancelAtTheSecondCallAsync(PortProtocol protocol, bool asksForAPort)
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(LineToDaemon.Fault.HoldsTheSecondCall);
+        WorkerPortOptions options = Options();
+        options.Protocol = protocol;
+        options.Ports = asksForAPort ? null : options.Ports;
+        using CancellationTokenSource given = new();
+        long revision = _registry.Snapshot().Revision;
+        Task listening = WorkerPort.ListenAsync(options, given.Token);
+        await line.Held.Within();
+
+        await given.CancelAsync();
+        line.LetGo();
+
+        await FluentActions.Awaiting(() => listening.Within()).Should().ThrowAsync<OperationCanceledException>();
+        await ExpectSignedOutAsync(revision, protocol);
     }
 
     /// <summary>The first that is told of each protocol is that it was released: not that a
