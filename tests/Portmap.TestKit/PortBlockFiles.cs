@@ -15,7 +15,6 @@ internal sealed class PortBlockFiles
 
     private readonly int _lowest;
     private readonly int _count;
-    private readonly HashSet<int> _taken = TakenByOthers();
     private readonly List<FileStream> _held = [];
 
     public PortBlockFiles()
@@ -30,13 +29,14 @@ internal sealed class PortBlockFiles
     /// <returns>The number of the first one.</returns>
     public int Claim(int blocks)
     {
-        // Runs that follow each other start at different blocks, so that the TIME_WAIT of the one
-        // is not met by the next.
+        // Runs that follow each other start at different blocks: they seldom meet what the one before
+        // has left.
+        HashSet<int> inUse = InUse();
         int start = Environment.ProcessId % Math.Max(1, _count);
         for (int i = 0; i < _count; i++)
         {
             int first = (start + i) % _count;
-            if (first + blocks <= _count && TryHold(first, blocks))
+            if (first + blocks <= _count && TryHold(first, blocks, inUse))
             {
                 return first;
             }
@@ -46,12 +46,12 @@ internal sealed class PortBlockFiles
             $"None of the {_count} test port blocks from {_lowest} on is free for {blocks} in a row: too many test runs at once (lock files in '{Path.GetTempPath()}')."));
     }
 
-    private bool TryHold(int first, int blocks)
+    private bool TryHold(int first, int blocks, HashSet<int> inUse)
     {
         List<FileStream> run = [];
         for (int block = first; block < first + blocks; block++)
         {
-            if (TryOpen(block) is not { } file)
+            if (TryOpen(block, inUse) is not { } file)
             {
                 run.ForEach(held => held.Dispose());
                 return false;
@@ -64,10 +64,10 @@ internal sealed class PortBlockFiles
         return true;
     }
 
-    private FileStream? TryOpen(int block)
+    private FileStream? TryOpen(int block, HashSet<int> inUse)
     {
         int first = FirstPort(block);
-        if (Enumerable.Range(first, PortBlock.Size).Any(_taken.Contains))
+        if (Enumerable.Range(first, PortBlock.Size).Any(inUse.Contains))
         {
             return null;
         }
@@ -98,11 +98,15 @@ internal sealed class PortBlockFiles
             : throw new InvalidOperationException($"The ephemeral range {ephemeral} leaves no room for test ports; narrow net.ipv4.ip_local_port_range.");
     }
 
-    // Programs that have nothing to do with tests may listen down there; their blocks are left
-    // alone.
-    private static HashSet<int> TakenByOthers()
+    // Programs that have nothing to do with tests may listen down there, and connections to servers of
+    // a test process that has ended linger for a minute (TIME_WAIT): such blocks are left alone.
+    private static HashSet<int> InUse()
     {
         IPGlobalProperties system = IPGlobalProperties.GetIPGlobalProperties();
-        return [.. system.GetActiveTcpListeners().Concat(system.GetActiveUdpListeners()).Select(end => end.Port)];
+        return
+        [
+            .. system.GetActiveTcpListeners().Concat(system.GetActiveUdpListeners()).Select(end => end.Port),
+            .. system.GetActiveTcpConnections().Select(connection => connection.LocalEndPoint.Port),
+        ];
     }
 }

@@ -88,7 +88,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return outcome;
         }
 
-        if (isShared)
+        // A socket that listens admits nobody, and over lingering connections the kernel lets only one
+        // with SO_REUSEADDR listen.
+        if (isShared && mode != PortGuardMode.PassSocket)
         {
             socket.SetReuseAddress(false);
         }

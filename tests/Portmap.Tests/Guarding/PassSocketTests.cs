@@ -159,6 +159,20 @@ public sealed class PassSocketTests
     }
 
     [Fact]
+    public async Task Acquire_ConnectionsOfAnEarlierServerLinger_IsExclusive()
+    {
+        PortRange range = PortBlock.Take(1);
+        await TimeWait.LeaveAsync(range.First);
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(range.First));
+        await using Scene scene = Scene.OnRealPorts(range);
+
+        PortLease lease = scene.Acquire(s_request);
+
+        lease.Guarantee.Should().Be(PortGuarantee.Exclusive);
+        Knock.GetsIn(lease.Port).Should().BeFalse();
+    }
+
+    [Fact]
     public async Task Acquire_PassSocketOfAPortThatAStrangerListensOn_IsRefused()
     {
         PortRange range = PortBlock.Take(1);

@@ -74,10 +74,24 @@ public sealed class SocketGuardTests : PortGuardContract
     }
 
     [Fact]
+    public async Task Place_PassSocketOverTimeWait_ListensAndIsExclusive()
+    {
+        int port = PortBlock.TakeOne();
+        await TimeWait.LeaveAsync(port);
+        using IPortGuard guard = Make();
+        await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
+
+        guard.Place(Lease(PortProtocol.Tcp, port), Owner, PortGuardMode.PassSocket, insisted: true)
+            .Should().Be(new GuardOutcome(GuardFinding.Lingering, PortGuarantee.Exclusive));
+
+        Knock.GetsIn(port).Should().BeFalse("who listens keeps everybody out");
+    }
+
+    [Fact]
     public async Task Place_SocketThatCannotListen_IsInUseAndNotCounted()
     {
         // Connections linger, so the bind is shared; and somebody's silent socket lies underneath,
-        // so the kernel refuses the listen.
+        // which has closed its gate since: the kernel lets us bind behind it, and not listen.
         int port = PortBlock.TakeOne();
         await TimeWait.LeaveAsync(port);
         await Eventually.TrueAsync(() => !ListenTable.Read(PortProtocol.Tcp).Listens(port));
@@ -85,6 +99,7 @@ public sealed class SocketGuardTests : PortGuardContract
         BoundSocket.TryMake(PortProtocol.Tcp, port, isStrict: false, out BoundSocket? silent).Should().Be(SocketError.Success);
         using (silent)
         {
+            silent!.SetReuseAddress(isOn: false);
             guard.Place(Lease(PortProtocol.Tcp, port), Owner, PortGuardMode.PassSocket, insisted: true).Finding.Should().Be(GuardFinding.InUse);
         }
 
