@@ -12,7 +12,8 @@ internal static class StormCommand
     {
         new Thread(EndWithParent) { IsBackground = true }.Start();
         List<RoundResult> handOffs = [], starts = [];
-        List<LineProcess> workers = [.. Enumerable.Range(0, plan.Workers).Select(_ => new LineProcess(Self.Start(WorkerCommand.Verb)))];
+        HandOffPrice price = new();
+        List<LineProcess> workers = [.. Enumerable.Range(0, plan.Workers).Select(_ => new LineProcess(Self.StartWarm(WorkerCommand.Verb)))];
         IReadOnlyList<Contestant> entered = [.. Contestant.All.Where(contestant => contestant.IsBrief || !plan.IsBrief)];
         foreach (Contestant one in entered.Where(one => one.TakesHandOffs))
         {
@@ -37,6 +38,15 @@ internal static class StormCommand
                     starts.Add(await Round.StartAsync(contestant, plan.StartsOf(one), plan.StartsAtOnce, weather));
                 }
             }
+
+            for (int turn = 0; turn < StormPlan.Turns && !withAdversary; turn++)
+            {
+                await price.MeasureAsync(async one =>
+                {
+                    await using IContestant contestant = await one.EnterAsync();
+                    return await Round.HandOverAsync(contestant, workers, StormPlan.HandOffsInATurn, weather);
+                });
+            }
         }
 
         await Task.WhenAll(workers.Select(worker => worker.DisposeAsync().AsTask()));
@@ -46,7 +56,7 @@ internal static class StormCommand
             Chart.Draw(handOffs, starts, Path.Combine("artifacts", "storm"));
         }
 
-        return Expectations.Check(plan, handOffs, starts) ? ExitCode.Success : ExitCode.Failure;
+        return Expectations.Check(plan, handOffs, starts, price) ? ExitCode.Success : ExitCode.Failure;
     }
 
     /// <summary>The standard input ends with the process that started this one; what this one has

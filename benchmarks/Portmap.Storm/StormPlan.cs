@@ -23,6 +23,12 @@ internal sealed record StormPlan(int Workers, int HandOffs, int Starts, int Star
     /// compiled on first use would count against who comes first.</summary>
     public const int WarmUps = 3;
 
+    /// <summary>How often the ways to hand a port over take turns, for what that costs.</summary>
+    public const int Turns = 9;
+
+    /// <summary>Hand-offs of each way in a turn.</summary>
+    public const int HandOffsInATurn = 400;
+
     public static StormPlan Full { get; } = new(Workers: 20, HandOffs: 2_000, Starts: 50, StartsOfCertain: 50, StartsAtOnce: 4, FewerStartsLost: 2, IsBrief: false);
 
     public static StormPlan Brief { get; } = new(Workers: 20, HandOffs: 200, Starts: 24, StartsOfCertain: 8, StartsAtOnce: 4, FewerStartsLost: 1.25, IsBrief: true);

@@ -23,6 +23,10 @@ internal sealed class Contestant(string name, Hold hold, Func<string, Task<ICont
 
     public static Contestant PassSocket { get; } = new("Portmap, PassSocket", Hold.Socket, async name => new PassedSocketContestant(name, await Daemon.OpenAsync())) { TakesHandOffs = false };
 
+    /// <summary>What a hand-off by the registry is compared with: a daemon that workers ask, too. It is
+    /// no contestant of the storm, for its numbers are those of <see cref="Probe"/>.</summary>
+    public static Contestant PortServer { get; } = new("port server", Hold.None, name => Task.FromResult<IContestant>(new PortServerContestant(name)));
+
     public static IReadOnlyList<Contestant> All { get; } = [Probe, BindZero, Unguarded, Guard, GuardWhileAlive, ProcessBinds, PassSocket];
 
     public string Name => name;

@@ -15,6 +15,7 @@ internal static class WorkerCommand
     public const string Verb = "worker";
     public const string Number = "number ";
     public const string FromEnvironment = "environment ";
+    public const string Asks = "asks ";
     public const string Close = "close";
     public const string Listening = "listening ";
     public const string Taken = "taken ";
@@ -32,6 +33,13 @@ internal static class WorkerCommand
                     await (serving?.DisposeAsync() ?? ValueTask.CompletedTask);
                     serving = null;
                     Console.WriteLine("closed");
+                    continue;
+                }
+
+                if (line.StartsWith(Asks, StringComparison.Ordinal))
+                {
+                    (serving, int port) = await PortServerLines.ListenAsync(line[Asks.Length..]);
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Listening}{port}"));
                     continue;
                 }
 
