@@ -88,11 +88,9 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return outcome;
         }
 
-        // A socket that listens admits nobody, and over lingering connections the kernel lets only one
-        // with SO_REUSEADDR listen.
         if (isShared && mode != PortGuardMode.PassSocket)
         {
-            socket.SetReuseAddress(false);
+            socket.SetReuseAddress(false);   // but with it alone may one listen over lingering connections
         }
 
         Placeholder made = new(socket, isShared, lease, mode);

@@ -53,6 +53,7 @@ internal static class GuardMutants
     private static IEnumerable<Mutant> Passing =>
     [
         s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && !made.TryListen())", "if (mode == PortGuardMode.PassSocket && !MUTANT && !made.TryListen())", "PassedSocketTests", "Portmap.Integration.Tests"),
+        s_guarding.This("SocketGuard.Place: a socket that is passed cannot listen over lingering connections", "SocketGuard.cs", "if (isShared && mode != PortGuardMode.PassSocket)", "if (isShared && (MUTANT || mode != PortGuardMode.PassSocket))", "PassSocketTests|SocketGuardTests"),
         s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "held.Listens != (mode == PortGuardMode.PassSocket))", "(!MUTANT && held.Listens != (mode == PortGuardMode.PassSocket)))", "GateTests|PassSocket"),
         s_sessions.This("ProgramStart.SocketsOf: one of both protocols", "ProgramStart.cs", "prepared.Lease.Twin is { } twin ?", "!MUTANT && prepared.Lease.Twin is { } twin ?", "PassedSocketTests", "Portmap.Integration.Tests"),
         s_sessions.This("ProgramStart.EnvironmentOf: the daemon's own sockets are told as well", "ProgramStart.cs", "variable.Value is not null && !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal)", "variable.Value is not null && (MUTANT || !variable.Key.StartsWith(\"LISTEN_\", StringComparison.Ordinal))", "PassedSocketTests", "Portmap.Integration.Tests"),

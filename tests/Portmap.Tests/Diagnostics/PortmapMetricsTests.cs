@@ -8,6 +8,7 @@ namespace Portmap.Tests.Diagnostics;
 /// <remarks>All registries of the process share the meter, and other tests count as well. What a
 /// verb counts, it counts on its caller's thread, so these tests stay on theirs and count nothing
 /// else.</remarks>
+[Collection(AloneCollection.Name)]   // it lists the instruments of all meters of that name
 public sealed class PortmapMetricsTests : IDisposable
 {
     private readonly MeterListener _listener = new();

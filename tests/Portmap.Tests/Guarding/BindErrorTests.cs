@@ -108,6 +108,7 @@ public sealed class BindErrorTests
                 PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = protocol });
                 lease.OpenGate();
                 int failed = lease.Port;
+                Knock.GetsInSoon(failed, type: protocol == PortProtocol.Udp ? SocketType.Dgram : SocketType.Stream).Should().BeTrue();
 
                 await (overSession ? scene.Here.ReportBindFailureAsync(new PortClaimRequest("b1", failed) { Epoch = lease.Epoch, Protocol = protocol }).AsTask() : lease.ReportBindFailureAsync().AsTask()).Within();
 

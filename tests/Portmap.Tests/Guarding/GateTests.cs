@@ -6,6 +6,7 @@ namespace Portmap.Tests.Guarding;
 
 /// <summary>The gate of a guarded port, from the acquisition to the end, as strangers and the
 /// owner's process meet it: real sockets.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class GateTests
 {
     public static TheoryData<string> Addresses { get; } = new() { "0.0.0.0", "::", "127.0.0.1", "::1" };
@@ -52,7 +53,7 @@ public sealed class GateTests
 
         scene.AcquireRefused(new PortRequest("a") { Protocol = PortProtocol.TcpAndUdp }).Reason.Should().Be(PortRefusalReason.Exhausted);
 
-        using Stranger tcp = Stranger.ListeningOnceFree(port);
+        using Stranger tcp = Stranger.Listening(port);
     }
 
     [Fact]
@@ -64,7 +65,7 @@ public sealed class GateTests
 
         scene.AcquireRefused("b").Reason.Should().Be(PortRefusalReason.TooManyOwners);
 
-        using Stranger stranger = Stranger.ListeningOnceFree(port);
+        using Stranger stranger = Stranger.Listening(port);
     }
 
     [Fact]

@@ -6,6 +6,7 @@ namespace Portmap.Tests.Guarding;
 
 /// <summary>The table of Guarding/DESIGN.md, cell by cell: who can bind a port beside its owner, by
 /// protocol and mode.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class GuardTableTests
 {
     private const string Nobody = "nobody", Reuse = "reuse", Anybody = "anybody";

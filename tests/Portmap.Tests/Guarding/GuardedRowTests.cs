@@ -6,6 +6,7 @@ namespace Portmap.Tests.Guarding;
 
 /// <summary>The placeholders of several ports that are asked for together: all are held, or none
 /// is.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class GuardedRowTests
 {
     [Fact]

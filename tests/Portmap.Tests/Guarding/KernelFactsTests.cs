@@ -7,6 +7,7 @@ namespace Portmap.Tests.Guarding;
 
 /// <summary>What the guard leans on, asked of the kernel that the tests run on, each with the
 /// control that shows the question can be answered otherwise.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class KernelFactsTests
 {
     [Fact]

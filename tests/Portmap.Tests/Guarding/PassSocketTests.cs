@@ -9,6 +9,7 @@ namespace Portmap.Tests.Guarding;
 /// <summary><see cref="PortGuardMode.PassSocket"/>: the placeholder listens, and stays over the
 /// death of the process. Real programs that take it are tested with the other real
 /// processes.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class PassSocketTests
 {
     private static readonly PortRequest s_request = new("b1") { Guard = PortGuardMode.PassSocket };

@@ -5,6 +5,7 @@ using Portmap.Tests.Support;
 namespace Portmap.Tests.Guarding;
 
 /// <summary>The contract of every guard, and what placeholders promise beyond it.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class SocketGuardTests : PortGuardContract
 {
     internal override IPortGuard Make() => new SocketGuard(maxGuards: 100);

@@ -7,6 +7,7 @@ namespace Portmap.Tests.Guarding;
 
 /// <summary>Who takes something proves that it listens: another owner's lease, the owner's own
 /// registration, a stranger's port.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class TakingProofTests
 {
     public static IEnumerable<object[]> Guards { get; } =

@@ -74,7 +74,7 @@ public class HostFaultTests
             await here.ReleaseAsync("b1").AsTask().Within();
             PortLease loser = (await AcquireAsync(registry, new PortRequest("loses") { Guard = PortGuardMode.StepAside }))!;
             loser.OpenGate();
-            using Stranger listener = Stranger.ListeningOnceFree(loser.Port);   // who takes something proves that it listens
+            using Stranger listener = Stranger.Listening(loser.Port);   // who takes something proves that it listens
             await here.RegisterAsync(new PortClaimRequest("wins", loser.Port)).AsTask().Within();
             PortLease moved = (await AcquireAsync(registry, "moves"))!;
             try

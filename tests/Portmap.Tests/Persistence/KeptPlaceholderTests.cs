@@ -5,6 +5,7 @@ namespace Portmap.Tests.Persistence;
 
 /// <summary>The placeholder of a dead process, whose owner comes back before its end is on the
 /// disk.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class KeptPlaceholderTests
 {
     [Theory]

@@ -132,29 +132,37 @@ public sealed class ProgramListenerTests : IDisposable
     [NeedsFact("python3")]
     public async Task RegisterAsync_LeaseWithoutANumber_TakesThePortInsideTheRangeAndNotTheDebuggers()
     {
+        FakeTimeProvider clock = new();
+        using PortRegistry registry = Make(clock: clock);
+        LookByLook looks = new(registry, clock);
         int debugger = PortBlock.TakeOne();
-        PortLease lease = await _registry.AcquireAsync(new PortRequest("debugged") { Strategy = PortRegistryOptions.ProcessBinds }).Within();
+        PortLease lease = await registry.AcquireAsync(new PortRequest("debugged") { Strategy = PortRegistryOptions.ProcessBinds }).Within();
         Process program = _programs.Start(Programs.DebuggerFirst, "@; true", ports: [_range.Last, debugger]);
         Task<PortEntry> registration = lease.RegisterAsync(program);
         (await _programs.NextAsync(program)).Name.Should().Be("debugger");
-        await Eventually.TrueAsync(() => _registry.Listeners.Reads > 10);
+        await Eventually.TrueAsync(() => looks.Next() > 10);
         registration.IsCompleted.Should().BeFalse("a port outside the range is not it, as long as there may be one inside");
 
         await program.StandardInput.WriteLineAsync().Within();
+        (await _programs.NextAsync(program)).Name.Should().Be("listener");
 
+        await Eventually.TrueAsync(() => looks.Next() > 0 && registration.IsCompleted);
         (await registration.Within()).Port.Should().Be(_range.Last);
     }
 
     [NeedsFact("python3")]
     public async Task RegisterAsync_LeaseWithoutANumberAndNoPortInsideTheRange_TakesTheOneOutsideInTheEnd()
     {
-        using PortRegistry registry = Make(options => options.LeaseTimeout = TimeSpan.FromSeconds(12));
+        FakeTimeProvider clock = new();
+        using PortRegistry registry = Make(options => options.LeaseTimeout = TimeSpan.FromHours(1), clock: clock);
+        LookByLook looks = new(registry, clock);
         int outside = PortBlock.TakeOne();
         PortLease lease = await registry.AcquireAsync(new PortRequest("outside") { Strategy = PortRegistryOptions.ProcessBinds }).Within();
 
-        PortEntry entry = await lease.RegisterAsync(_programs.Start(Programs.Plain, ports: outside)).Within();
+        Task<PortEntry> registration = lease.RegisterAsync(_programs.Start(Programs.Plain, ports: outside));
 
-        entry.Port.Should().Be(outside);
+        await Eventually.TrueAsync(() => looks.Next() > 0 && registration.IsCompleted);
+        (await registration.Within()).Port.Should().Be(outside);
     }
 
     [NeedsFact("python3")]
@@ -266,6 +274,27 @@ public sealed class ProgramListenerTests : IDisposable
         await logger.HasTold.Task.Within();
         registry.TryAcquire("after", out _, out _).Should().BeTrue();
         (await changes.NextAsync()).Entry.Owner.Should().Be("after", "a mirror would keep what is told of 'many' now for good");
+    }
+
+    /// <summary>Time that goes on by 100 ms after each look at who listens: however slowly programs
+    /// start, little of it passes.</summary>
+    private sealed class LookByLook(PortRegistry registry, FakeTimeProvider clock)
+    {
+        private int _seen = -1;
+
+        /// <summary>Goes on when there was another look.</summary>
+        /// <returns>How many looks there were.</returns>
+        public int Next()
+        {
+            int looks = registry.Listeners.Reads;
+            if (looks != _seen)
+            {
+                _seen = looks;
+                clock.Advance(TimeSpan.FromMilliseconds(100));
+            }
+
+            return looks;
+        }
     }
 
     /// <summary>Releases the entry when it is told that it passed on.</summary>

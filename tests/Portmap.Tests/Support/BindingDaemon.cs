@@ -53,7 +53,7 @@ internal static class BindingDaemon
         string dotnet = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
         using Child child = Child.Start(
             "/bin/sh", "-c", $"DOTNET_EnableDiagnostics=0 exec {by}'{dotnet}' exec '{typeof(BindingDaemon).Assembly.Location}' bind {ports}");
-        string said = await child.Process.StandardOutput.ReadToEndAsync().Within();
+        string said = await child.Process.StandardOutput.ReadToEndAsync().Within(TimeSpan.FromMinutes(2));   // strace stops it at each call
         return said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 }

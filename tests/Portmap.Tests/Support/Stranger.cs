@@ -10,28 +10,20 @@ internal sealed class Stranger : IDisposable
 
     private Stranger(Socket socket) => _socket = socket;
 
+    /// <summary>On a port of every address of the family.</summary>
     public static Stranger Listening(int port, AddressFamily family = AddressFamily.InterNetwork) => Listening(port, Any(family));
 
+    /// <summary>On a port that may have been let go just now: a process that another test is just
+    /// starting holds a copy of what was closed until it becomes its program.</summary>
     public static Stranger Listening(int port, IPAddress address)
     {
-        Stranger stranger = Bound(port, address, SocketType.Stream);
+        Stranger stranger = BoundOnceFree(new IPEndPoint(address, port), SocketType.Stream);
         stranger._socket.Listen();
         return stranger;
     }
 
-    /// <summary>As <see cref="Listening(int, IPAddress)"/>, on a port that was let go just now: a
-    /// process that is just being started holds a copy of what was closed until it becomes its
-    /// program.</summary>
-    public static Stranger ListeningOnceFree(int port)
-    {
-        Stranger stranger = BoundOnceFree(port, SocketType.Stream);
-        stranger._socket.Listen();
-        return stranger;
-    }
-
-    /// <summary>On a port that may have been let go just now, as
-    /// <see cref="ListeningOnceFree"/>.</summary>
-    public static Stranger OnUdp(int port) => BoundOnceFree(port, SocketType.Dgram);
+    /// <summary>The same for datagrams.</summary>
+    public static Stranger OnUdp(int port) => BoundOnceFree(new IPEndPoint(IPAddress.Any, port), SocketType.Dgram);
 
     /// <summary>Returns when the port is free: a process that another test is just starting holds a
     /// copy of every descriptor until it becomes its program.</summary>
@@ -48,11 +40,11 @@ internal sealed class Stranger : IDisposable
         SpinWait.SpinUntil(() => IsFree(place, type), Deadline.Default).Should().BeTrue("{0} should be free once nobody holds it", place);
     }
 
-    private static Stranger BoundOnceFree(int port, SocketType type)
+    private static Stranger BoundOnceFree(IPEndPoint place, SocketType type)
     {
         Stranger? stranger = null;
-        SpinWait.SpinUntil(() => (stranger = TryBind(new IPEndPoint(IPAddress.Any, port), type)) is not null, Deadline.Default)
-            .Should().BeTrue("port {0} should be free once nobody holds it", port);
+        SpinWait.SpinUntil(() => (stranger = TryBind(place, type)) is not null, Deadline.Default)
+            .Should().BeTrue("{0} should be free once nobody holds it", place);
         return stranger!;
     }
 

@@ -4,6 +4,7 @@ namespace Portmap.Tests.Upkeep;
 
 /// <summary>A lease that times out while somebody has its port becomes a stranger's port, in each
 /// protocol for itself.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class ExpiryTests
 {
     [Theory]
@@ -17,7 +18,7 @@ public sealed class ExpiryTests
         await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.StepAside);
         PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = leased });
         lease.OpenGate();
-        using Stranger? tcp = taken == PortProtocol.Udp ? null : Stranger.ListeningOnceFree(lease.Port);
+        using Stranger? tcp = taken == PortProtocol.Udp ? null : Stranger.Listening(lease.Port);
         using Stranger? udp = taken == PortProtocol.Tcp ? null : Stranger.OnUdp(lease.Port);
 
         scene.Clock.Advance(scene.Options.LeaseTimeout + TimeSpan.FromSeconds(2));

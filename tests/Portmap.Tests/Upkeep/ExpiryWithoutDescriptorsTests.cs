@@ -22,7 +22,7 @@ public sealed class ExpiryWithoutDescriptorsTests
         scene.StateOf(first.Port, taken).Should().Be(PortState.Cooling, "and all code is loaded then");
         PortLease lease = scene.Acquire(new PortRequest("b1") { Protocol = leased, LeaseTimeout = time });
         lease.OpenGate();
-        using Stranger stranger = taken == PortProtocol.Udp ? Stranger.OnUdp(lease.Port) : Stranger.ListeningOnceFree(lease.Port);
+        using Stranger stranger = taken == PortProtocol.Udp ? Stranger.OnUdp(lease.Port) : Stranger.Listening(lease.Port);
         scene.Clock.Advance(time);
 
         using (FewDescriptors few = new(more: 8))
