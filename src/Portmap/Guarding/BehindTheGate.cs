@@ -77,15 +77,15 @@ internal static class BehindTheGate
             return [];
         }
 
-        HashSet<long> strange = [.. others];
-        ProcessSockets.FindHolders(others, (inode, holder) =>
+        foreach ((int holder, List<long> sockets) in ProcessSockets.HoldersOf(others))
         {
             if (Ancestry.IsDescendant(holder, processId))
             {
-                strange.Remove(inode);
+                others.ExceptWith(sockets);
             }
-        });
-        return [.. listeners.Where(listener => strange.Contains(listener.Inode))];
+        }
+
+        return [.. listeners.Where(listener => others.Contains(listener.Inode))];
     }
 
     /// <summary>

@@ -29,6 +29,20 @@ internal sealed class ForeignHolders(SimulatedHost? host)
     private ImmutableDictionary<(PortProtocol, int), ForeignHolder> _known = ImmutableDictionary<(PortProtocol, int), ForeignHolder>.Empty;
     private ImmutableHashSet<(PortProtocol Protocol, int Port)> _wanted = [];
 
+    /// <summary>Of each socket the oldest process that has it: one that is just being started has
+    /// copies of its parent's.</summary>
+    public static Dictionary<long, ForeignHolder> OfSockets(IEnumerable<long> inodes)
+    {
+        Dictionary<long, ForeignHolder> holders = [];
+        foreach ((int processId, List<long> held) in ProcessSockets.HoldersOf(inodes.ToHashSet()))
+        {
+            ForeignHolder holder = new(processId, ProcessFiles.NameOf(processId));
+            held.ForEach(inode => holders.TryAdd(inode, holder));
+        }
+
+        return holders;
+    }
+
     /// <summary>A port was found in use just now.</summary>
     public void Want(PortProtocol protocol, int port)
     {
@@ -128,9 +142,11 @@ internal sealed class ForeignHolders(SimulatedHost? host)
         }
 
         sockets.Remove(0);   // of a connection that nobody has any more
-        ProcessSockets.FindHolders(
-            [.. sockets.Keys],
-            (inode, processId) => holders[sockets[inode]] = new ForeignHolder(processId, ProcessFiles.NameOf(processId)));
+        foreach ((long inode, ForeignHolder holder) in OfSockets(sockets.Keys))
+        {
+            holders[sockets[inode]] = holder;
+        }
+
         return holders;
     }
 }

@@ -30,41 +30,6 @@ internal static class ProcessSockets
     }
 
     /// <summary>
-    /// Looks at every process for the holders of some sockets; stops when all are found. Takes
-    /// milliseconds: never on a hot path.
-    /// </summary>
-    /// <param name="inodes">The sockets; those that are found are removed.</param>
-    /// <param name="found">Told of each socket and the first process that has it.</param>
-    public static void FindHolders(HashSet<long> inodes, Action<long, int> found)
-    {
-        try
-        {
-            foreach (string folder in Directory.EnumerateDirectories("/proc"))
-            {
-                if (inodes.Count == 0)
-                {
-                    return;
-                }
-
-                if (int.TryParse(Path.GetFileName(folder.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out int processId))
-                {
-                    TryVisit(processId, inode =>
-                    {
-                        if (inodes.Remove(inode))
-                        {
-                            found(inode, processId);
-                        }
-                    });
-                }
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // Who cannot be looked at is not named.
-        }
-    }
-
-    /// <summary>
     /// All processes that have one of some sockets, and which; the oldest process first. Takes
     /// milliseconds: never on a hot path.
     /// </summary>
@@ -101,12 +66,6 @@ internal static class ProcessSockets
 
         isWhole = isAny && !isShort;   // we ourselves are always there
         return [.. holders.OrderBy(holder => holder.Start).ThenBy(holder => holder.ProcessId).Select(holder => (holder.ProcessId, holder.Sockets))];
-    }
-
-    private static bool TryVisit(int processId, Action<long> visit)
-    {
-        bool isShort = false;
-        return TryVisit(processId, visit, ref isShort);
     }
 
     private static bool TryVisit(int processId, Action<long> visit, ref bool isShort)

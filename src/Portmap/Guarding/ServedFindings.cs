@@ -1,5 +1,4 @@
 using System.Globalization;
-using Portmap.Processes;
 
 namespace Portmap.Guarding;
 
@@ -63,10 +62,7 @@ internal static class ServedFindings
             return null;
         }
 
-        Dictionary<long, ForeignHolder> holders = [];
-        ProcessSockets.FindHolders(
-            [.. others.Select(other => other.Inode)],
-            (inode, holder) => holders[inode] = new ForeignHolder(holder, ProcessFiles.NameOf(holder)));
+        Dictionary<long, ForeignHolder> holders = ForeignHolders.OfSockets(others.Select(other => other.Inode));
         string named = string.Join(", ", others.Select(other => holders.TryGetValue(other.Inode, out ForeignHolder? holder)
             ? Text($"process {holder.ProcessId} ({holder.Command}) at {other.Served}")
             : Text($"somebody of user {other.UserId} at {other.Served}")));
