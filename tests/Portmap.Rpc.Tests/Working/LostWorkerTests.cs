@@ -240,15 +240,7 @@ public sealed class LostWorkerTests : AsyncTest
     private static Socket Listen(PortLease lease, PortProtocol protocol)
     {
         lease.OpenGate();
-        bool isTcp = protocol == PortProtocol.Tcp;
-        Socket socket = new(AddressFamily.InterNetwork, isTcp ? SocketType.Stream : SocketType.Dgram, isTcp ? ProtocolType.Tcp : ProtocolType.Udp);
-        socket.Bind(new IPEndPoint(PortBlock.Loopback, lease.Port));
-        if (isTcp)
-        {
-            socket.Listen();
-        }
-
-        return socket;
+        return LetGo.Listen(lease.Port, protocol);
     }
 
     private PortmapServer Server(PortmapServerOptions options)

@@ -12,8 +12,6 @@ namespace Portmap.Rpc.Tests.Working;
 /// alone.</summary>
 public sealed class WorkerPortTests : AsyncTest
 {
-    private const int MostCopies = 100;
-
     private readonly TempFolder _folder = new();
     private readonly PortRange _range = PortBlock.Take(12);
     private PortRegistry _registry;
@@ -367,6 +365,7 @@ public sealed class WorkerPortTests : AsyncTest
         int port = _range.First;
         for (int turn = 0; turn < 2; turn++)
         {
+            Rebind(port).Dispose();   // over the leftovers as well, once no child has a copy of what listened
             WorkerPortOptions options = Options();
             options.Port = port;
             await using WorkerPort worker = await WorkerPort.ListenAsync(options).Within();
@@ -772,28 +771,8 @@ public sealed class WorkerPortTests : AsyncTest
         }
     }
 
-    /// <summary>Binds a port that was let go. A child that another test starts holds a copy of every
-    /// descriptor until it has called exec; once a child of our own runs, that one has as
-    /// well.</summary>
-    private static Socket Rebind(int port)
-    {
-        for (int attempt = 0; ; attempt++)
-        {
-            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                socket.Bind(new IPEndPoint(PortBlock.Loopback, port));
-                socket.Listen();
-                return socket;
-            }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse && attempt < MostCopies)
-            {
-                socket.Dispose();
-                using Process child = Process.Start("true");
-                child.WaitForExit();
-            }
-        }
-    }
+    /// <summary>Listens on a port that was let go.</summary>
+    private static Socket Rebind(int port) => LetGo.Listen(port);
 
     private (PortRegistry Registry, PortmapServer Server) Daemon()
     {
