@@ -242,11 +242,16 @@ public sealed class UnreachableDaemonTests : BehindALine
         using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(_folder["portmap.sock"]));
         listener.Listen();
-        Func<Task> connect = () => PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { ConnectTimeout = s_short }).Within();
-        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>();
-
+        FakeTimeProvider clock = new();
+        Task<PortmapClient> connecting = PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), new PortmapClientOptions { ConnectTimeout = s_short, TimeProvider = clock });
         using Socket accepted = await listener.AcceptAsync().Within();
         byte[] buffer = new byte[1_024];
+        (await accepted.ReceiveAsync(buffer).Within()).Should().BePositive("it asks whether a daemon is there");
+
+        clock.Advance(s_short);
+
+        Func<Task> connect = () => connecting.Within();
+        await connect.Should().ThrowExactlyAsync<PortmapUnreachableException>();
         while (await accepted.ReceiveAsync(buffer).Within() > 0)
         {
         }
