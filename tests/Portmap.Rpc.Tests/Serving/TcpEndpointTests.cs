@@ -124,14 +124,14 @@ public sealed class TcpEndpointTests : AsyncTest
 
         // Of each end the kernel's list shows the timer that runs: 02 is the one that asks a silent
         // peer, 01 runs until the last bytes are acknowledged.
-        string port = server.Endpoints[0].Address!.Port.ToString("X4", System.Globalization.CultureInfo.InvariantCulture);
+        string address = InTheKernelsList(server.Endpoints[0].Address!);
         string[][] ends;
         using CancellationTokenSource end = Deadline.Source();
         do
         {
             await Task.Yield();
             ends = [.. File.ReadLines("/proc/net/tcp").Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-                .Where(row => row[3] == "01" && (row[1].EndsWith(":" + port, StringComparison.Ordinal) || row[2].EndsWith(":" + port, StringComparison.Ordinal)))];
+                .Where(row => row[3] == "01" && (row[1] == address || row[2] == address))];
         }
         while (ends.Any(row => row[5].StartsWith("01:", StringComparison.Ordinal)) && !end.IsCancellationRequested);
 
@@ -251,6 +251,11 @@ public sealed class TcpEndpointTests : AsyncTest
         program.End.SetResult();
         await server.DisposeAsync();
     }
+
+    /// <summary>An address and a port as /proc/net/tcp writes them; other processes have the
+    /// port too, at addresses of their own.</summary>
+    private static string InTheKernelsList(IPEndPoint end) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{BitConverter.ToUInt32(end.Address.GetAddressBytes()):X8}:{end.Port:X4}");
 
     [DllImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
