@@ -65,7 +65,7 @@ internal sealed class LoadTarget : IAsyncDisposable
     /// take.</summary>
     public async Task<Vitals> SettleAsync(Vitals before)
     {
-        using CancellationTokenSource end = Deadline.Source(TimeSpan.FromSeconds(10));
+        using CancellationTokenSource end = Deadline.Source(Deadline.Default * 2);
         Vitals now;
         do
         {

@@ -11,6 +11,7 @@ internal static class VanishRun
     private const int Threads = 2;
     private const int Ways = 6;
     private const int Owners = 500;
+    private const int Told = 5_000;
 
     public static async Task<LoadReport> RunAsync(LoadTarget server, int count, VanishKind kind)
     {
@@ -30,6 +31,10 @@ internal static class VanishRun
             for (int i = first; i < count; i += Threads)
             {
                 once(i);
+                if (i % Told == 0)
+                {
+                    Console.Out.WriteLine($"{i} so far");   // else a long run would be taken for one that hangs
+                }
             }
         },
         CancellationToken.None,
