@@ -102,7 +102,7 @@ public sealed partial class FleetMetricsTests
         await Seen.UntilAsync(() => readings.Last("portmap.fleet.entries.published") == 300 && readings.Last("portmap.fleet.entries.pending") == 0);
         readings.Last("portmap.fleet.map.entries").Should().Be(300);
         readings.Last("portmap.fleet.map.hosts").Should().Be(2);
-        readings.Last("portmap.fleet.lease.left").Should().BeInRange(0.1, 5);
+        readings.Last("portmap.fleet.lease.left").Should().BeInRange(0.1, a.Options.LeaseTtl.TotalSeconds);
         readings.Last("portmap.fleet.map.staleness").Should().BeGreaterThanOrEqualTo(0);
         readings.Last("portmap.fleet.claims.held").Should().Be(1);
         readings.Count("portmap.fleet.claims", "portmap.outcome=Held").Should().Be(1);
@@ -119,7 +119,7 @@ public sealed partial class FleetMetricsTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         using Readings readings = new();
-        await using Host a = Host.Start("a", etcd.Endpoints, options => options.MeterFactory = readings);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => (options.MeterFactory, options.LeaseTtl) = (readings, TimeSpan.FromSeconds(5)));
         await a.Map.WhenListed.Within();
         await Seen.UntilAsync(() => a.Fleet.Status.IsPublished);
 

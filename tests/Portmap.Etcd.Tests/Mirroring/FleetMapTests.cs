@@ -292,7 +292,7 @@ public class FleetMapTests
         await using Cut wire = new(etcd.Endpoints);
         wire.HideQuestions();
         await using Host a = Host.Start("a", etcd.Endpoints);
-        await using Host looker = Host.Look(wire.Endpoint, options => options.ReadOnly = true);
+        await using Host looker = Host.Look(wire.Endpoint, options => (options.ReadOnly, options.RequestTimeout) = (true, TimeSpan.FromSeconds(2)));   // for each question
         using CancellationTokenSource stop = new();
         Task changing = ChangeAsync();
 
@@ -340,7 +340,7 @@ public class FleetMapTests
     public async Task Map_EtcdFrozen_StalenessGrowsThoughTheConnectionStands()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using Host looker = Host.Look(etcd.Endpoints);
+        await using Host looker = Host.Look(etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(2));
         await looker.Map.WhenListed.Within();
         await Seen.UntilAsync(() => looker.Map.Staleness < TimeSpan.FromSeconds(1));
 
@@ -363,7 +363,7 @@ public class FleetMapTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         const int Pairs = 12_500;
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         for (int first = 0; first < Pairs; first += 50)
         {
             await FlipAsync(first, 1);
@@ -417,7 +417,7 @@ public class FleetMapTests
     {
         const int Short = 30_000, Long = 20_000;
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         ByteString value = new PublishedEntry(1, 1, 0).ToValue();
         string longer = new('x', 4_000);
         await Parallel.ForEachAsync(

@@ -15,7 +15,7 @@ public class ListingTests
     public async Task ReadAllAsync_HostsOfAnyName_ReadsEachKeyOnce()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         string[] hosts = ["g", .. Enumerable.Range(0, 40).Select(i => Name("g-", i)), .. Enumerable.Range(0, 100).SelectMany(i => (string[])[Name("h", i), Name("h", i) + ".a", Name("h", i) + "-b", Name("h", i) + "0"])];
         string[] keys =
         [
@@ -46,7 +46,7 @@ public class ListingTests
     public async Task ReadAllAsync_HostOfMoreThanAPage_ReadsEachKeyOnce()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         string[] keys = ["h/a", .. Enumerable.Range(0, 5_000).Select(i => Name("e/a/", i))];
         foreach (string[] batch in keys.Chunk(100))
         {
@@ -69,7 +69,7 @@ public class ListingTests
     public async Task ReadAllAsync_ReaderFails_SaysSo()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         await client.TxnAsync(new TxnRequest().Then(Txn.Put(ByteString.CopyFromUtf8("/portmap/v1/h/a"), ByteString.CopyFromUtf8("{}"), 0)), CancellationToken.None);
 
         Func<Task> read = () => Listing.ReadAllAsync(client, new FleetKeys("/portmap/v1", "any"), (in ListedKey _) => throw new InvalidDataException("mine"), CancellationToken.None).Within();

@@ -15,7 +15,7 @@ public class FleetOwnersTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         Host[] hosts = [.. Enumerable.Range(0, 50).Select(i => Host.Start(
-            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout, options.LeaseTtl) = (false, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1)), isPublishing: false))];
+            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.LeaseTtl) = (false, TimeSpan.FromMinutes(1)), isPublishing: false))];
         try
         {
             await Seen.UntilAsync(() => hosts.All(host => host.Fleet.Status.IsConnected));
@@ -98,7 +98,7 @@ public class FleetOwnersTests
     public async Task ClaimAsync_EtcdAway_IsRefusedInTime()
     {
         await using EtcdCluster etcd = EtcdCluster.Prepare();
-        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(2), isPublishing: false);
 
         Func<Task> claim = () => a.Fleet.Owners.ClaimAsync(Owner);
 
@@ -130,7 +130,7 @@ public class FleetOwnersTests
     {
         await using EtcdCluster etcd = EtcdCluster.Prepare(more: ["--quota-backend-bytes", "1000000"]);
         await etcd.StartAsync();
-        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(10), isPublishing: false);   // it is tried for as long
         await Seen.UntilAsync(() => a.Fleet.Status.IsConnected);
         await FillAsync(etcd);
 
@@ -165,7 +165,7 @@ public class FleetOwnersTests
     public async Task Claim_HolderKilled_AnotherGetsItWithAHigherEpoch()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "5", Owner);
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "10", Owner);
         long first = Epoch(await holder.ReadLineAsync());
         await using Host b = Host.Start("b", etcd.Endpoints);
 
@@ -181,7 +181,7 @@ public class FleetOwnersTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host b = Host.Start("b", etcd.Endpoints);
-        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "5", Owner);
+        await using ChildProcess holder = DaemonProgram.Start(DaemonProgram.Hold, etcd.Endpoints, "a", "10", Owner);
         long first = Epoch(await holder.ReadLineAsync());
 
         holder.Send(Signal.Stop);
@@ -213,7 +213,7 @@ public class FleetOwnersTests
     public async Task Claim_EtcdAwayForLongerThanTheLease_IsLostByTheClockAlone()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using Host a = Host.Start("a", etcd.Endpoints, isPublishing: false);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(5), isPublishing: false);
         await using Host b = Host.Start("b", etcd.Endpoints, isPublishing: false);
         FleetClaim claim = await a.UntilClaimedAsync(Owner);
         TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -349,7 +349,7 @@ public class FleetOwnersTests
     /// <summary>Writes until etcd takes no more.</summary>
     private static async Task FillAsync(EtcdCluster etcd)
     {
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         ByteString much = ByteString.CopyFrom(new byte[100_000]);
         Func<Task> fill = async () =>
         {
@@ -358,7 +358,7 @@ public class FleetOwnersTests
                 await client.TxnAsync(new TxnRequest().Then(Txn.Put(ByteString.CopyFromUtf8(string.Create(CultureInfo.InvariantCulture, $"/full/{i}")), much, lease: 0)), CancellationToken.None).Within();
             }
         };
-        await fill.Should().ThrowAsync<EtcdException>();
+        await fill.Should().ThrowAsync<EtcdException>().WithMessage("*space exceeded*");
     }
 
     private static long Epoch(string line) => long.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);

@@ -16,7 +16,7 @@ public class FleetScopeTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         Host[] hosts = [.. Enumerable.Range(0, 50).Select(i => Host.Start(
-            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.RequestTimeout, options.LeaseTtl) = (false, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1))))];
+            string.Create(CultureInfo.InvariantCulture, $"h{i}"), etcd.Endpoints, options => (options.Mirror, options.LeaseTtl) = (false, TimeSpan.FromMinutes(1))))];
         try
         {
             await Seen.UntilAsync(() => hosts.All(host => host.Fleet.Status.IsConnected));
@@ -76,7 +76,7 @@ public class FleetScopeTests
     public async Task AcquireAsync_EtcdAway_IsRefusedInTime()
     {
         await using EtcdCluster etcd = EtcdCluster.Prepare();
-        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.RequestTimeout = TimeSpan.FromSeconds(2));
 
         Func<Task> acquire = () => a.Registry!.AcquireAsync(s_request).AsTask();
 
@@ -92,7 +92,7 @@ public class FleetScopeTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Host b = Host.Start("b", etcd.Endpoints);
-        await using ChildProcess daemon = DaemonProgram.Start(ScopeProgram.Serve, etcd.Endpoints, "a", "6", Owner);
+        await using ChildProcess daemon = DaemonProgram.Start(ScopeProgram.Serve, etcd.Endpoints, "a", "10", Owner);
         long first = long.Parse((await UntilAsync(daemon, "epoch"))[1], CultureInfo.InvariantCulture);
         (await UntilAsync(daemon, "works"))[1].Should().Be(first.ToString(CultureInfo.InvariantCulture), "the worker is handed the epoch");
         await UntilAsync(daemon, "found");
@@ -139,7 +139,7 @@ public class FleetScopeTests
     public async Task Registration_EtcdAwayForLongerThanTheLease_EndsByTheClockAlone()
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
-        await using Host a = Host.Start("a", etcd.Endpoints);
+        await using Host a = Host.Start("a", etcd.Endpoints, options => options.LeaseTtl = TimeSpan.FromSeconds(5));
         PortLease lease = await UntilAcquiredAsync(a);
         a.Session!.TryRegister(new PortClaimRequest(Owner, 20_001) { Epoch = lease.Epoch }, out _, out _).Should().BeTrue();
         TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);

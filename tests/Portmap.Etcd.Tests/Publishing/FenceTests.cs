@@ -14,7 +14,7 @@ public class FenceTests
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Cut wire = new(etcd.Endpoints);
         await using Host a = Host.Start("a", wire.Endpoint);
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         a.Register("b1", 20_001);
         await a.UntilSameAsync(a);
         KeyValue host = await HostAsync();
@@ -54,7 +54,7 @@ public class FenceTests
     {
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Cut wire = new(etcd.Endpoints);
-        await using Host a = Host.Start("a", $"{wire.Endpoint},{etcd.Endpoints}", options => options.LeaseTtl = TimeSpan.FromSeconds(30));
+        await using Host a = Host.Start("a", $"{wire.Endpoint},{etcd.Endpoints}", options => options.RequestTimeout = TimeSpan.FromSeconds(2));
         await using Host looker = Host.Look(etcd.Endpoints, options => options.ReadOnly = true);
         a.Register("b1", 20_001);
         await looker.UntilSameAsync(a);

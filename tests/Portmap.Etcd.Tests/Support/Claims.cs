@@ -53,13 +53,17 @@ internal static class Claims
         return long.Parse(lease, CultureInfo.InvariantCulture).ToString("x", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A client of its own, whose requests outlast a busy machine.</summary>
+    public static EtcdClient Connect(this EtcdCluster etcd) =>
+        new(new PortmapFleetOptions { Endpoints = etcd.Endpoints, RequestTimeout = Deadline.Default }, TimeProvider.System);
+
     /// <summary>A lease of nobody's, of ten minutes.</summary>
     public static async Task<string> GrantAsync(this EtcdCluster etcd) => (await etcd.CtlAsync("lease", "grant", "600")).Split(' ')[1];
 
     /// <summary>The epoch of the key that stands at etcd, or null when there is none.</summary>
     public static async Task<long?> EpochOfAsync(this EtcdCluster etcd, string owner)
     {
-        using EtcdClient client = new(new PortmapFleetOptions { Endpoints = etcd.Endpoints }, TimeProvider.System);
+        using EtcdClient client = etcd.Connect();
         RangeResponse response = await client.RangeAsync(
             new RangeRequest { Key = ByteString.CopyFromUtf8($"/portmap/v1/o/{owner}") }, CancellationToken.None).Within();
         return response.Kvs is [var found] ? found.CreateRevision : null;

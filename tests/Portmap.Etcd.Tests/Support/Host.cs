@@ -31,15 +31,17 @@ internal sealed class Host : IAsyncDisposable
 
     public FleetMap Map => Fleet.Map;
 
+    /// <summary>Starts one whose lease and requests outlast a busy machine; a test of their end says
+    /// when that is.</summary>
     public static Host Start(string name, string endpoints, Action<PortmapFleetOptions>? configure = null, bool isPublishing = true, int watchCapacity = 4_096)
     {
         PortmapFleetOptions options = new()
         {
             Host = name,
             Endpoints = endpoints,
-            LeaseTtl = TimeSpan.FromSeconds(5),
+            LeaseTtl = Deadline.Default,
             HeartbeatInterval = TimeSpan.FromMilliseconds(200),
-            RequestTimeout = TimeSpan.FromSeconds(2),
+            RequestTimeout = Deadline.Default,
         };
         configure?.Invoke(options);
         Host host = new(options, isPublishing, watchCapacity);
