@@ -10,6 +10,10 @@ internal sealed class PortBlockFiles
     private const int LowestPort = 10_000;
     private const int HighestPort = 32_767;
 
+    // Where clients of GlusterFS look for the management daemon: tests of it serve there, on addresses
+    // of their own, and a listener on all addresses would be in their way.
+    private const int GlusterPort = 24_007;
+
     // At most 250, so that a block's number fits the third byte of its loopback address.
     private const int MaxBlocks = 250;
 
@@ -67,7 +71,7 @@ internal sealed class PortBlockFiles
     private FileStream? TryOpen(int block, HashSet<int> inUse)
     {
         int first = FirstPort(block);
-        if (Enumerable.Range(first, PortBlock.Size).Any(inUse.Contains))
+        if (Enumerable.Range(first, PortBlock.Size).Any(port => port == GlusterPort || inUse.Contains(port)))
         {
             return null;
         }
