@@ -175,7 +175,7 @@ public sealed class CWorkerTests
             string source = Path.Combine(AppContext.BaseDirectory, "samples", "CWorker");
             await using ChildProcess build = ChildProcess.Start(
                 new ProcessStartInfo("sh"), Path.Combine(source, "build.sh"), Path.Combine(AppContext.BaseDirectory, "portmap.x"), folder["bin"]);
-            (await build.ExitAsync()).Should().Be(0, build.Errors);
+            (await build.ExitAsync(TimeSpan.FromMinutes(2))).Should().Be(0, build.Errors);
             return folder["bin/worker"];
         }
 

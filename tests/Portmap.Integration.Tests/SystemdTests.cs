@@ -40,7 +40,7 @@ public sealed class SystemdTests
         using TempFolder folder = new();
         string project = RepositoryFiles.PathOf("samples", "ManagementDaemon"), configuration = AppContext.BaseDirectory.Contains("Release", StringComparison.Ordinal) ? "Release" : "Debug";
         await using ChildProcess publish = ChildProcess.Start(new ProcessStartInfo("dotnet"), "publish", "--no-build", "-c", configuration, "-o", folder["portmap"], project);
-        (await publish.ExitAsync()).Should().Be(0, publish.Errors);
+        (await publish.ExitAsync(TimeSpan.FromMinutes(2))).Should().Be(0, publish.Errors);
 
         string[] programs = [.. Directory.EnumerateFiles(s_units, "*.service").SelectMany(File.ReadLines).Where(line => line.StartsWith("ExecStart=", StringComparison.Ordinal)).Select(line => line["ExecStart=".Length..].Split(' ')[0])];
 
