@@ -94,12 +94,7 @@ public sealed class ServeTests
         await using var daemon = ChildProcess.Start(   // -D: the daemon is our child, not strace's
             start, "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=5000000",
             program, "serve", "--unix", folder["d.sock"], "--state", folder["state"], "--range", $"{PortBlock.Take(4)}");
-        using CancellationTokenSource end = Deadline.Source();
-        while (!Directory.Exists(folder["state"]))
-        {
-            end.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
+        await Eventually.SeenAsync(() => Directory.Exists(folder["state"]), Deadline.Default * 2);   // under strace it starts slowly
 
         daemon.Send(Signal.Terminate);
 
