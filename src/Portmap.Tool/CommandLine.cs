@@ -17,7 +17,7 @@ internal static class CommandLine
     private static readonly VersionOption s_version = new();
 
     /// <summary>How long a verb may take to end when a signal tells it to.</summary>
-    private static readonly TimeSpan s_endTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_endTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>What it ends with when a signal tells it to.</summary>
     private static int s_interrupted = ExitCode.Interrupted;
