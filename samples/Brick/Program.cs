@@ -2,6 +2,10 @@
 // not visible here), signs in, and answers every client with one line that names it. When the
 // daemon gave it a port named "admin" as well, it says there how many clients it has had. SIGTERM
 // ends it in order: it signs out.
+//
+// Brick [SECONDS]: how long it tries to reach the daemon. It is 30 without: a machine that starts
+// many bricks at once is busy.
+using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -11,10 +15,11 @@ using CancellationTokenSource stop = new();
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 int clients = 0;
+TimeSpan patience = TimeSpan.FromSeconds(args is [string seconds] ? int.Parse(seconds, CultureInfo.InvariantCulture) : 30);
 try
 {
     await using WorkerPort? admin = await ListenForAdminAsync();
-    await using WorkerPort port = await WorkerPort.ListenAsync(cancellationToken: stop.Token);
+    await using WorkerPort port = await WorkerPort.ListenAsync(new WorkerPortOptions { ConnectTimeout = patience }, stop.Token);
     while (true)
     {
         _ = AnswerAsync(await port.Socket.AcceptAsync(stop.Token), port.Owner);
@@ -43,7 +48,7 @@ async Task<WorkerPort?> ListenForAdminAsync()
         return null;
     }
 
-    WorkerPort port = await WorkerPort.ListenAsync(new WorkerPortOptions { Name = "admin" }, stop.Token);
+    WorkerPort port = await WorkerPort.ListenAsync(new WorkerPortOptions { Name = "admin", ConnectTimeout = patience }, stop.Token);
     _ = AdministerAsync(port);
     return port;
 }

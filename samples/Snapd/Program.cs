@@ -1,6 +1,9 @@
 // Snapd: a server that makes its own listening socket, as most existing ones do, and only then
 // signs in with it. It answers every client with one line that names the volume whose snapshots it
 // serves.
+//
+// Snapd [SECONDS]: how long it tries to reach the daemon, 30 without.
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -10,11 +13,12 @@ using Portmap.Rpc;
 using CancellationTokenSource stop = new();
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+TimeSpan patience = TimeSpan.FromSeconds(args is [string seconds] ? int.Parse(seconds, CultureInfo.InvariantCulture) : 30);
 try
 {
     using TcpListener listener = new(IPAddress.Loopback, port: 0);
     listener.Start();
-    await using WorkerPort port = await WorkerPort.SignInAsync(listener.Server, cancellationToken: stop.Token);
+    await using WorkerPort port = await WorkerPort.SignInAsync(listener.Server, new WorkerPortOptions { ConnectTimeout = patience }, stop.Token);
     string volume = port.Owner[(port.Owner.IndexOf(':', StringComparison.Ordinal) + 1)..];
     while (true)
     {

@@ -165,7 +165,7 @@ public sealed class CWorkerTests
             ProcessStartInfo start = new("env", ["--default-signal=PIPE", program]);   // as a shell starts it: .NET ignores the signal, and what it starts would too
             start.Environment["PORTMAP_ENDPOINT"] = overTcp ? tcp : unix;
             ChildProcess worker = ChildProcess.Start(start, arguments ?? [Owner, .. asked is { } ports ? [ports.ToString()] : (string[])[]]);
-            return new Scene(folder, daemon, await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
+            return new Scene(folder, daemon, await PatientClient.ConnectAsync(PortmapEndpoint.Parse(unix)).Within(), worker);
         }
 
         /// <summary>Builds the worker.</summary>

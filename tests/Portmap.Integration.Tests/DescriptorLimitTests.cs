@@ -27,7 +27,7 @@ public sealed class DescriptorLimitTests : IDisposable
     {
         await using ChildProcess daemon = await ServeAsync(limit);
         using Socket listening = Listen();
-        await using PortmapClient worker = await PortmapClient.ConnectAsync(Endpoint).Within();
+        await using PortmapClient worker = await PatientClient.ConnectAsync(Endpoint).Within();
         PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
 
         List<Socket> crowd = await CrowdAsync(limit + 200);
@@ -46,7 +46,7 @@ public sealed class DescriptorLimitTests : IDisposable
     public async Task Serve_WithoutADescriptorLeft_PausesAcceptingAndGoesOnWhenThereAreSome()
     {
         await using ChildProcess daemon = await ServeAsync(limit: 0);
-        await using PortmapClient worker = await PortmapClient.ConnectAsync(Endpoint).Within();
+        await using PortmapClient worker = await PatientClient.ConnectAsync(Endpoint).Within();
         using Socket listening = Listen();
         PortEntry entry = await worker.RegisterAsync(new PortClaimRequest("b1", ((IPEndPoint)listening.LocalEndPoint!).Port)).Within();
         (string before, int open) = (Limit(daemon), Directory.GetFiles($"/proc/{daemon.Id}/fd").Length);
@@ -143,7 +143,7 @@ public sealed class DescriptorLimitTests : IDisposable
         {
             try
             {
-                PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, cancellationToken: end.Token);
+                PortmapClient client = await PatientClient.ConnectAsync(Endpoint, cancellationToken: end.Token);
                 await client.PingAsync(end.Token);
                 return client;
             }

@@ -119,7 +119,7 @@ public sealed class KeptBricksTests
     /// <summary>Waits, over the wire, until an owner is served by another process.</summary>
     private static async Task<int> ServedAsync(TempFolder folder, string owner, List<int> all, int unlike = 0)
     {
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         using CancellationTokenSource end = Deadline.Source();
         await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end.Token))
         {

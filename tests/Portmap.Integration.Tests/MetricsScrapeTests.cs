@@ -23,9 +23,9 @@ public sealed partial class MetricsScrapeTests
         (await daemon.ReadLineAsync()).Should().StartWith("ready");
         using HttpClient http = new();
         await ScrapeAsync(http, address);   // the time to be bound is taken from the first collection on
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         await UseAsync(client);
-        await using PortmapClient other = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient other = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         await other.AcquireAsync("b3").Within();
 
         string[] queries = Queries();

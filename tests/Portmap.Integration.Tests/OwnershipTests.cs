@@ -64,7 +64,7 @@ public sealed class OwnershipTests
         using TempFolder folder = new();
         await using TestDaemon daemon = await TestDaemon.StartAsync(folder, Options());
         (ChildProcess brick, PortEntry entry) = await daemon.StartAsync(Samples.Brick, Brick);
-        await using PortmapClient stranger = await PortmapClient.ConnectAsync(daemon.Endpoint).Within();
+        await using PortmapClient stranger = await PatientClient.ConnectAsync(daemon.Endpoint).Within();
 
         Func<Task> release = () => stranger.ReleaseAsync(Brick).Within();
 

@@ -204,7 +204,7 @@ public sealed class PortServerTests
         {
             _daemon = await Samples.ServeAsync(
                 ["--unix", folder["d.sock"], "--range", $"{ports}", "--portserver", address, .. withState ? ["--state", folder["state"]] : (string[])[]]);
-            Client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+            Client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         }
 
         public async Task KillAsync()

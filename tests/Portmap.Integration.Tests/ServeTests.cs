@@ -63,7 +63,7 @@ public sealed class ServeTests
         foreach (string endpoint in ready[1..])
         {
             endpoint.Should().NotEndWith(":0", "the real port is named");
-            await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(endpoint)).Within();
+            await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(endpoint)).Within();
             PortEntry entry = await client.AcquireAsync($"asked over {endpoint}").Within();
             range.Contains(entry.Port).Should().BeTrue("--range and --strategy hold for every endpoint");
         }
@@ -115,7 +115,7 @@ public sealed class ServeTests
         (await second.ExitAsync()).Should().Be(1);
         (await second.ReadToEndAsync()).Should().BeEmpty();
         second.Errors.TrimEnd().Should().Contain(address).And.NotContain("\n");
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"{scheme}:{address}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"{scheme}:{address}")).Within();
         await client.PingAsync().Within();
     }
 
@@ -148,7 +148,7 @@ public sealed class ServeTests
 
         await using ChildProcess next = await Samples.ServeAsync("--unix", folder["d.sock"]);
 
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         await client.PingAsync().Within();
     }
 
@@ -188,7 +188,7 @@ public sealed class ServeTests
             await client.SendAsync(bytes).Within();
         }
 
-        await using PortmapClient next = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient next = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         await next.PingAsync().Within();
         daemon.Send(Signal.Terminate);
         (await daemon.ExitAsync()).Should().Be(0);

@@ -16,7 +16,7 @@ public sealed class ServedRangesTests
         using TempFolder folder = new();
         PortRange general = PortBlock.Take(4), other = PortBlock.Take(2);
         await using ChildProcess daemon = await Samples.ServeAsync("--unix", folder["d.sock"], "--range", $"{general},{other}");
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
 
         PortEntry asked = await client.AcquireAsync(new PortRequest("web") { Strategy = "AllocatorPicks", Ports = other.ToString() }).Within();
         asked.Port.Should().BeInRange(other.First, other.Last);

@@ -26,7 +26,7 @@ public sealed class SocketActivationTests
         await using Activation activation = await Activation.StartAsync(folder);
         await activation.KillAsync();
 
-        Task<PortmapClient> connecting = PortmapClient.ConnectAsync(activation.Endpoint, new PortmapClientOptions { ConnectTimeout = Deadline.Default });
+        Task<PortmapClient> connecting = PatientClient.ConnectAsync(activation.Endpoint);
         using (Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
             await probe.ConnectAsync(new UnixDomainSocketEndPoint(folder["d.sock"])).Within();   // the kernel takes it in
@@ -53,7 +53,7 @@ public sealed class SocketActivationTests
         File.Exists(folder["d.sock"]).Should().BeTrue("it is not the daemon's to delete");
         File.Exists(folder["d.sock.lock"]).Should().BeFalse("nor to lock");
         await activation.GoOnAsync();
-        await using PortmapClient client = await PortmapClient.ConnectAsync(activation.Endpoint).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(activation.Endpoint).Within();
     }
 
     [NeedsFact("python3")]
@@ -64,7 +64,7 @@ public sealed class SocketActivationTests
         string ready = await daemon.ReadLineAsync();
 
         ready.Should().StartWith("ready tcp:");
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(ready["ready ".Length..])).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(ready["ready ".Length..])).Within();
         await client.PingAsync().Within();
     }
 
@@ -112,7 +112,7 @@ public sealed class SocketActivationTests
         Refusals refusals = new();
         using TcpListener listener = new(PortBlock.Loopback, PortBlock.TakeOne());
         listener.Start();
-        await using WorkerPort worker = await WorkerPort.SignInAsync(listener.Server, new WorkerPortOptions { Endpoint = $"unix:{folder["d.sock"]}", Owner = "w", Logger = refusals }).Within();
+        await using WorkerPort worker = await WorkerPort.SignInAsync(listener.Server, new WorkerPortOptions { Endpoint = $"unix:{folder["d.sock"]}", Owner = "w", Logger = refusals, ConnectTimeout = Deadline.Default }).Within();
 
         await daemon.DisposeAsync();
 

@@ -46,7 +46,7 @@ public sealed class StoppedDaemonTests : IDisposable
     public async Task Call_WhileTheDaemonStandsStill_EndsAfterItsLimitAndTheConnectionIsGoodAfterwards()
     {
         await using ChildProcess daemon = await ServeAsync();
-        await using PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, new PortmapClientOptions { CallTimeout = s_short }).Within();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(Endpoint, new PortmapClientOptions { ConnectTimeout = Deadline.Default, CallTimeout = s_short }).Within();
         daemon.Send(Signal.Stop);
         Func<Task>[] calls =
         [

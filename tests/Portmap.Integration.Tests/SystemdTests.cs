@@ -70,7 +70,7 @@ public sealed class SystemdTests
         await using var shell = ChildProcess.Start(start);
 
         (await ReceiveAsync(notifications)).Should().Be("READY=1");
-        await using (PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within())
+        await using (PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within())
         {
             await client.PingAsync().Within();   // no unit that comes after it finds nobody there
         }
@@ -94,7 +94,7 @@ public sealed class SystemdTests
 
         await using var daemon = ChildProcess.Start(start);
         (await daemon.ReadLineAsync()).Should().StartWith("ready ");
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{folder["d.sock"]}")).Within();
         long revision = (await client.SnapshotAsync().Within()).Revision;
         ProcessStartInfo brick = Samples.Brick;
         (brick.Environment["PORTMAP_OWNER"], brick.Environment["PORTMAP_ENDPOINT"]) = ("b1", client.Endpoint.ToString());

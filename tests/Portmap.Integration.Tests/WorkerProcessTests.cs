@@ -143,7 +143,9 @@ public sealed class WorkerProcessTests
     {
         using TempFolder folder = new();
         PortmapEndpoint endpoint = PortmapEndpoint.Parse($"unix:{folder["nobody.sock"]}");
-        await using ChildProcess worker = StartAlone(snapd ? Samples.Snapd : Samples.Brick, endpoint, Brick);
+        ProcessStartInfo start = snapd ? Samples.Snapd : Samples.Brick;
+        start.ArgumentList.Add("1");   // second
+        await using ChildProcess worker = StartAlone(start, endpoint, Brick);
 
         (await worker.ExitAsync()).Should().Be(1);
         worker.Errors.TrimEnd().Should().Contain(endpoint.ToString()).And.NotContain("\n");
@@ -170,7 +172,7 @@ public sealed class WorkerProcessTests
     /// <summary>Waits, over the wire, until an owner is registered.</summary>
     private static async Task<PortEntry> RegisteredAsync(PortmapEndpoint endpoint, string owner)
     {
-        await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(endpoint).Within();
         using CancellationTokenSource end = Deadline.Source();
         await foreach (PortUpdate update in client.WatchAsync(cancellationToken: end.Token))
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Portmap.Integration.Tests;
 
 namespace Portmap.Tool.Tests;
 
@@ -53,7 +54,7 @@ public sealed class LookupTests : ToolTest
     [Fact]
     public async Task ListJson_OfAnOpenLease_HasNoProcess()
     {
-        await using (PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within())
+        await using (PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within())
         {
             await client.AcquireAsync(new PortRequest("leased") { Strategy = PortRegistryOptions.AllocatorPicks }).Within();
         }
@@ -167,7 +168,9 @@ public sealed class LookupTests : ToolTest
             "import fcntl, os, sys; fcntl.fcntl(1, 1031, 4096); os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])",   // F_SETPIPE_SZ: a page is soon full
             Programs.ToolPath,
             "list",
-            "--json");
+            "--json",
+            "--timeout",
+            "30");
 
         (await tool.ReadToEndAsync()).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("owner").GetString()).Should().BeEquivalentTo(owners, tool.Errors);
         (await tool.ExitAsync()).Should().Be(0, tool.Errors);
@@ -180,7 +183,7 @@ public sealed class LookupTests : ToolTest
         System.Diagnostics.ProcessStartInfo start = Programs.Tool;
         start.FileName = "bash";
         start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
-        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' list > /dev/full; echo $?");
+        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' list --timeout 30 > /dev/full; echo $?");
 
         (await bash.ReadToEndAsync()).Should().Equal("6");
         bash.Errors.Should().Contain("Standard output cannot be written");

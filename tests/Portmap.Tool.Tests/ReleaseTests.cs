@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Portmap.Integration.Tests;
 
 namespace Portmap.Tool.Tests;
 
@@ -35,7 +36,7 @@ public sealed class ReleaseTests : ToolTest
     [Fact]
     public async Task Release_OfAnOpenLease_NeedsNoForce()
     {
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
         await client.AcquireAsync(new PortRequest("b1")).Within();
 
         (await RunAsync("release", "b1")).ExitCode.Should().Be(0);
@@ -47,7 +48,7 @@ public sealed class ReleaseTests : ToolTest
     public async Task Release_OfAnOwnerWhoseClaimIsAnotherMeanwhile_LeavesThat()
     {
         const uint Release = 4;
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
         PortEntry seen = await client.AcquireAsync(new PortRequest("b1")).Within();
         await using Between between = new(Folder["between"], async procedure =>
         {

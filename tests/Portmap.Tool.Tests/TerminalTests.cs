@@ -22,10 +22,10 @@ public sealed class TerminalTests : ToolTest
         await RegisterAsync("b1");
         await OpenAsync();
 
-        await _terminal.TypeAsync($"{Programs.ToolPath} list; echo done");
+        await _terminal.TypeAsync($"{Programs.ToolPath} list --timeout 30; echo done");
         (await _terminal.UntilAsync(screen => screen.Contains("\ndone"), withColours: true)).Should().MatchRegex("\e\\[[0-9;]*m *bound");
 
-        await _terminal.TypeAsync($"clear; NO_COLOR=1 {Programs.ToolPath} list; echo plain");
+        await _terminal.TypeAsync($"clear; NO_COLOR=1 {Programs.ToolPath} list --timeout 30; echo plain");
         (await _terminal.UntilAsync(screen => screen.Contains("\nplain"), withColours: true)).Should().Contain("bound").And.NotContain("\e");
     }
 
@@ -34,7 +34,7 @@ public sealed class TerminalTests : ToolTest
     {
         await ServeAsync();
         await OpenAsync();
-        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top; echo ended $?");
+        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top --timeout 30; echo ended $?");
         (await _terminal.UntilAsync(screen => screen.Contains("bound 0"))).Should().NotContain("before");
 
         (ChildProcess worker, PortEntry entry) = await StartWorkerAsync("volume:b1");
@@ -50,7 +50,7 @@ public sealed class TerminalTests : ToolTest
     {
         await ServeAsync();
         await OpenAsync();
-        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top; echo ended $?");
+        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top --timeout 30; echo ended $?");
         await _terminal.UntilAsync(screen => screen.Contains("bound 0"));
 
         await _terminal.PressAsync("C-c");
@@ -63,7 +63,7 @@ public sealed class TerminalTests : ToolTest
     {
         await ServeAsync();
         await OpenAsync();
-        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top; echo ended $?");
+        await _terminal.TypeAsync($"echo before; {Programs.ToolPath} top --timeout 30; echo ended $?");
         await _terminal.UntilAsync(screen => screen.Contains("bound 0"));
 
         Daemon.Kill();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Portmap.Integration.Tests;
 
 namespace Portmap.Tool.Tests;
 
@@ -53,7 +54,15 @@ public abstract class ToolTest : IAsyncLifetime
     {
         ProcessStartInfo start = Programs.Tool;
         start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
-        return ChildProcess.Start(start, arguments);
+        return ChildProcess.Start(start, Patiently(arguments));
+    }
+
+    /// <summary>Gives a busy machine time for the answer of the daemon, where there is one and the
+    /// line does not say how long to wait for it.</summary>
+    private string[] Patiently(IEnumerable<string> arguments)
+    {
+        string[] line = [.. arguments];
+        return Daemon is null || line is ["complete", ..] || line.Contains("--timeout") ? line : [.. line, "--timeout", "30"];
     }
 
     /// <summary>Runs the tool as root without its right to enter what belongs to another user, as a
@@ -89,7 +98,7 @@ public abstract class ToolTest : IAsyncLifetime
     /// <summary>Registers a port that this process listens on.</summary>
     private protected async Task<PortEntry> RegisterAsync(string owner)
     {
-        PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
         _owned.Add(client);
         return await client.RegisterAsync(new PortClaimRequest(owner, ListenOn(IPAddress.Loopback))).Within();
     }
@@ -106,7 +115,7 @@ public abstract class ToolTest : IAsyncLifetime
     /// <summary>Starts a worker of its own, which is registered when this returns.</summary>
     private protected async Task<(ChildProcess Worker, PortEntry Entry)> StartWorkerAsync(string owner)
     {
-        await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
+        await using PortmapClient client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint)).Within();
         using CancellationTokenSource end = Deadline.Source();
         ProcessStartInfo start = Programs.Worker;
         start.Environment["PORTMAP_ENDPOINT"] = Endpoint;

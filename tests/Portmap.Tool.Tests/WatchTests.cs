@@ -61,7 +61,7 @@ public sealed class WatchTests : ToolTest
     [Fact]
     public async Task Watch_WhileTheDaemonStandsStill_SaysSoAndThatItIsBack()
     {
-        await using ChildProcess watch = Start("watch", "--json", "--timeout", "3");   // also of its first answer, however busy the machine is
+        await using ChildProcess watch = Start("watch", "--json", "--timeout", "20");   // also of its first answer, however busy the machine is
         await ReadAsync(watch);
 
         Daemon.Send(Signal.Stop);
@@ -79,7 +79,7 @@ public sealed class WatchTests : ToolTest
         start.FileName = "bash";
         start.Environment["PORTMAP_ENDPOINT"] = Endpoint;
 
-        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' watch | head -n 1; echo ended ${{PIPESTATUS[0]}}");
+        await using ChildProcess bash = ChildProcess.Start(start, "-c", $"'{Programs.ToolPath}' watch --timeout 30 | head -n 1; echo ended ${{PIPESTATUS[0]}}");
 
         IReadOnlyList<string> lines = await bash.ReadToEndAsync();
         lines.Should().HaveCount(2);

@@ -104,7 +104,7 @@ internal sealed class DaemonCrash(Stage stage, DirectoryInfo folder, Supervisor 
     private async Task<Dictionary<string, PortEntry>> ServedAsync(string[] owners, Func<PortEntry, bool> isWanted, CancellationToken cancellationToken)
     {
         Dictionary<string, PortEntry> served = [];
-        await using PortmapClient client = await PortmapClient.ConnectAsync(_endpoint, cancellationToken: cancellationToken);
+        await using PortmapClient client = await PortmapClient.ConnectAsync(_endpoint, new PortmapClientOptions { ConnectTimeout = Stage.LongestSilence }, cancellationToken);
         await foreach (PortUpdate update in client.WatchAsync(cancellationToken: cancellationToken))
         {
             IEnumerable<PortEntry> entries = update.Snapshot?.Entries ?? update.Changes.Select(change => change.Entry);

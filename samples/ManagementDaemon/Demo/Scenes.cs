@@ -36,7 +36,7 @@ internal sealed class Scenes(Stage stage, PortmapEndpoint endpoint, PortRegistry
     public async Task AskEverybodyAsync(CancellationToken cancellationToken)
     {
         stage.Open("A client looks every port up and asks who is there");
-        await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint, cancellationToken: cancellationToken);
+        await using PortmapClient client = await PortmapClient.ConnectAsync(endpoint, new PortmapClientOptions { ConnectTimeout = Stage.LongestSilence }, cancellationToken);
         List<(string, int, string)> answers = [];
         foreach (string owner in _workers.Keys.Order(StringComparer.Ordinal))
         {

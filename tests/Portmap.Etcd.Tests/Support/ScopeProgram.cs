@@ -52,7 +52,7 @@ internal static class ScopeProgram
     public static async Task WorkAsync()
     {
         Task<string?> end = Task.Run(Console.ReadLine);
-        await using WorkerPort port = await WorkerPort.ListenAsync(new WorkerPortOptions { CheckInterval = TimeSpan.FromMilliseconds(100) });
+        await using WorkerPort port = await WorkerPort.ListenAsync(new WorkerPortOptions { CheckInterval = TimeSpan.FromMilliseconds(100), ConnectTimeout = Deadline.Default });
         Say($"works {Environment.GetEnvironmentVariable("PORTMAP_FLEET_EPOCH")}");
         if (await Task.WhenAny(port.WhenLost, end) == port.WhenLost)
         {

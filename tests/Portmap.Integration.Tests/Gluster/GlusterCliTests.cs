@@ -9,7 +9,7 @@ public sealed class GlusterCliTests
     public async Task Brick2Port_KnownBrick_PrintsItsPortOverUnixAndTcp()
     {
         await using GlusterDaemon daemon = await GlusterDaemon.StartAsync();
-        await using PortmapClient brick = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{daemon.SocketPath}")).Within();
+        await using PortmapClient brick = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{daemon.SocketPath}")).Within();
         int port = PortBlock.TakeOne();
         await brick.RegisterAsync(new PortClaimRequest("/bricks/with a blank/ü", port)).Within();
 

@@ -178,7 +178,7 @@ internal sealed class GlusterDaemon : IAsyncDisposable
 
         _daemon = ChildProcess.Start(start, "serve", "--unix", SocketPath, "--tcp", $"{Address}:{Port}", "--volfiles", _folder["volfiles"]);
         (await _daemon.ReadLineAsync()).Should().StartWith("ready ");
-        _client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{SocketPath}")).Within();
+        _client = await PatientClient.ConnectAsync(PortmapEndpoint.Parse($"unix:{SocketPath}")).Within();
     }
 
     private async Task StopProcessAsync()
