@@ -51,7 +51,7 @@ public sealed partial class FleetMetricsTests
     {
         // Beside busy programs each meeting takes a turn of the scheduler, so they do not meet for each
         // claim. In between, the one that is behind finds what is lost and catches up.
-        const int Threads = 2, Rounds = 20_000, ClaimsPerMeeting = 20;
+        const int Threads = 2, Rounds = 100_000, ClaimsPerMeeting = 20;
         int arrived = 0;
         using Readings readings = new();
         FleetLogLines log = new();
