@@ -43,7 +43,7 @@ internal static class Race
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default))];
-        await Task.WhenAll(threads).Within(TimeSpan.FromMinutes(1));
+        await Task.WhenAll(threads).Within(TimeSpan.FromMinutes(3));
         if (failure is not null)
         {
             throw new InvalidOperationException($"A round failed: {failure.Message}", failure);
