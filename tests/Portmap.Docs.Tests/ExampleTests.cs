@@ -306,9 +306,9 @@ public sealed class ExampleTests
         (entry.State, entry.Port).Should().Be((PortState.Reserved, port));
     }
 
-    /// <summary>A child that another test starts holds a copy of every descriptor until it has called
-    /// exec, also of the placeholder of the port: it is foreign then. Once a child of our own runs,
-    /// that one has as well.</summary>
+    /// <summary>A child that another test starts holds a copy of every descriptor until it has
+    /// called exec, also of the placeholder of the port: it is foreign then. Once a child of our
+    /// own runs, that one has as well.</summary>
     private static async Task<PortLease> SamePortInTheEndAsync(PortRegistry registry)
     {
         using CancellationTokenSource end = Deadline.Source();

@@ -10,8 +10,8 @@ internal sealed class PortBlockFiles
     private const int LowestPort = 10_000;
     private const int HighestPort = 32_767;
 
-    // Where clients of GlusterFS look for the management daemon: tests of it serve there, on addresses
-    // of their own, and a listener on all addresses would be in their way.
+    // Where clients of GlusterFS look for the management daemon: tests of it serve there, on
+    // addresses of their own, and a listener on all addresses would be in their way.
     private const int GlusterPort = 24_007;
 
     // At most 250, so that a block's number fits the third byte of its loopback address.

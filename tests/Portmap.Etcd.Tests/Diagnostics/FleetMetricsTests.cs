@@ -49,8 +49,8 @@ public sealed partial class FleetMetricsTests
     [Fact]
     public async Task ClaimEnded_ManySeeItAtOnce_IsCountedAndLoggedOnce()
     {
-        // Beside busy programs each meeting takes a turn of the scheduler, so they do not meet for each
-        // claim. In between, the one that is behind finds what is lost and catches up.
+        // Beside busy programs each meeting takes a turn of the scheduler, so they do not meet for
+        // each claim. In between, the one that is behind finds what is lost and catches up.
         const int Threads = 2, Rounds = 100_000, ClaimsPerMeeting = 20;
         int arrived = 0;
         using Readings readings = new();

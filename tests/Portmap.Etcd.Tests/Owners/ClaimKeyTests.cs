@@ -179,8 +179,8 @@ public class ClaimKeyTests
     [NeedsFact("etcd", Also = ["etcdctl"])]
     public async Task ClaimAsync_GivenUpAndComesLate_LeavesTheOwnerToOthers()
     {
-        // Within 13 s the lease hears that the wire is silent; the claim asks the other member by itself
-        // after half a request, and the lease is over after 20 s.
+        // Within 13 s the lease hears that the wire is silent; the claim asks the other member by
+        // itself after half a request, and the lease is over after 20 s.
         await using EtcdCluster etcd = await EtcdCluster.StartAsync();
         await using Cut wire = new(etcd.Endpoints);
         await using Host a = Host.Start(

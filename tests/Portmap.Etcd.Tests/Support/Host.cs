@@ -31,8 +31,8 @@ internal sealed class Host : IAsyncDisposable
 
     public FleetMap Map => Fleet.Map;
 
-    /// <summary>Starts one whose lease and requests outlast a busy machine; a test of their end says
-    /// when that is.</summary>
+    /// <summary>Starts one whose lease and requests outlast a busy machine; a test of their end
+    /// says when that is.</summary>
     public static Host Start(string name, string endpoints, Action<PortmapFleetOptions>? configure = null, bool isPublishing = true, int watchCapacity = 4_096)
     {
         PortmapFleetOptions options = new()
