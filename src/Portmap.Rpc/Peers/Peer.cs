@@ -26,6 +26,7 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     private HashSet<int>? _wrongClaims;
     private PeerSocket? _socket;
     private bool _isLookedAt;
+    private bool? _isOfThisHost;
 
     /// <summary>When the process began that connected, as <see cref="ProcessStat.StartOf"/> said
     /// then; null where nobody asked, or could look: it is believed then.</summary>
@@ -60,7 +61,8 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     /// <summary>Whether the options let peers that come this way change anything.</summary>
     public bool AllowChange { get; init; } = true;
 
-    /// <summary>Whether it may change something though the kernel does not know its user.</summary>
+    /// <summary>Whether it may change something though the kernel does not know its user, unless it
+    /// is of this host.</summary>
     public bool AllowUnknownUser { get; init; }
 
     /// <summary>Whether it may acquire, if it may change anything.</summary>
@@ -76,7 +78,7 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
     public bool IsTrusted => UserId is { } user ? Trust.IsOwn(user) : IsUnix;
 
     /// <summary>Whether it may register and release.</summary>
-    public bool MayChange => AllowChange && (UserId is { } user ? Trust.MayChange(user) : AllowUnknownUser);
+    public bool MayChange => AllowChange && (UserId is { } user ? Trust.MayChange(user) : AllowUnknownUser && IsElsewhere());
 
     /// <summary>Whether it may acquire for others.</summary>
     public bool MayAcquire => AllowAcquire && MayChange;
@@ -141,6 +143,9 @@ internal sealed record Peer(string Address, int ProcessId, PeerSight? Sight)
 
         return _socket;
     }
+
+    // What could not be told now is asked again.
+    private bool IsElsewhere() => Sight is null || (_isOfThisHost ??= Sight.IsOfThisHost()) == false;
 
     private PortRefusedException NotPermitted(string owner, string what) =>
         new(new PortRefusal(PortRefusalReason.NotPermitted, $"Nothing was changed for '{owner}': {Name} {what}") { Owner = owner });

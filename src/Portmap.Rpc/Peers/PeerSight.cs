@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Portmap.Native;
 
 namespace Portmap.Rpc.Peers;
@@ -14,6 +15,11 @@ internal abstract class PeerSight
     /// another host or has closed it.</param>
     /// <returns>False when it cannot be looked at now.</returns>
     public abstract bool TryLook(out PeerSocket? socket);
+
+    /// <summary>Whether the peer has an address of this host. Asked where no socket of its was
+    /// found: a process of this host has closed its end so that nobody sees whose it was.</summary>
+    /// <returns>Null when it cannot be looked at now.</returns>
+    public virtual bool? IsOfThisHost() => false;
 
     /// <summary>
     /// Whether a process has the peer's socket among its descriptors, as far as that may be seen.
@@ -33,6 +39,23 @@ internal abstract class PeerSight
     {
         public override bool TryLook(out PeerSocket? socket) =>
             SocketDiagnosis.TryFindTcp(peer, own, out socket) || TcpTable.TryFind(peer, own, out socket);
+
+        // What goes to an address of this host comes from that address: the route is asked for, and
+        // nothing is sent.
+        public override bool? IsOfThisHost()
+        {
+            IPAddress address = SocketDiagnosis.Plain(peer.Address);
+            try
+            {
+                using Socket asking = new(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                asking.Connect(address, peer.Port);
+                return asking.LocalEndPoint is IPEndPoint { Address: { } from } && from.Equals(address);
+            }
+            catch (SocketException e)
+            {
+                return e.SocketErrorCode is SocketError.NetworkUnreachable or SocketError.HostUnreachable ? false : null;   // this host is always reached
+            }
+        }
     }
 
     /// <summary>
@@ -41,7 +64,7 @@ internal abstract class PeerSight
     /// </summary>
     /// <param name="own">This end.</param>
     /// <param name="userId">The user that connected.</param>
-    public sealed class OverUnix(System.Net.Sockets.Socket own, uint userId) : PeerSight
+    public sealed class OverUnix(Socket own, uint userId) : PeerSight
     {
         public override bool TryLook(out PeerSocket? socket)
         {

@@ -82,8 +82,9 @@ internal sealed class Trust
     public Peer OfTcp(IPEndPoint remote, IPEndPoint local, PeerSight sight)
     {
         // One of this host that the kernel does not know has closed its end so that nobody sees
-        // whose it was.
-        bool isOfThisHost = IPAddress.IsLoopback(SocketDiagnosis.Plain(remote.Address)) || remote.Address.Equals(local.Address);
+        // whose it was. Whoever comes to a loopback address is of this host, from whichever of its
+        // addresses; what else there is to know of that is looked at where it matters.
+        bool isOfThisHost = IsLoopback(remote) || IsLoopback(local) || remote.Address.Equals(local.Address);
         return new Peer(remote.ToString(), 0, OperatingSystem.IsLinux() ? sight : null)
         {
             Trust = this,
@@ -93,6 +94,8 @@ internal sealed class Trust
             AllowAcquire = _allowAcquire,
         };
     }
+
+    private static bool IsLoopback(IPEndPoint end) => IPAddress.IsLoopback(SocketDiagnosis.Plain(end.Address));
 
     private Peer IdentifyUnix(Socket socket)
     {

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using Portmap.Native;
 using Portmap.Processes;
 using Portmap.Rpc.Calling;
@@ -13,6 +15,7 @@ public class TrustTests
 {
     private const uint Nobody = 65_534;
     private const int Stranger = 1;   // a process id that is not ours
+    private const string Own = "198.51.100.1";   // an end of ours that other hosts can reach
 
     private static readonly IPEndPoint s_loopback = new(IPAddress.Loopback, 40_000);
 
@@ -137,22 +140,26 @@ public class TrustTests
     }
 
     [Theory]
-    [InlineData(true, 1_000u, "127.0.0.1", true)]
-    [InlineData(true, 1_001u, "127.0.0.1", false)]
-    [InlineData(true, 1_001u, "::1", false)]
-    [InlineData(true, 0u, "::1", true)]
-    [InlineData(true, null, "127.0.0.1", false)]
-    [InlineData(true, null, "::ffff:127.0.0.1", false)]
-    [InlineData(true, null, "198.51.100.1", false)]
-    [InlineData(true, null, "192.0.2.1", true)]
-    [InlineData(true, 1_001u, "192.0.2.1", false)]
-    [InlineData(false, 0u, "127.0.0.1", false)]
-    [InlineData(false, null, "192.0.2.1", false)]
-    public void Peer_OverTcp_IsTrustedAsFarAsItsUserIs(bool allowChanges, uint? user, string address, bool mayChange)
+    [InlineData(true, 1_000u, "127.0.0.1", Own, true)]
+    [InlineData(true, 1_001u, "127.0.0.1", Own, false)]
+    [InlineData(true, 1_001u, "::1", "::1", false)]
+    [InlineData(true, 0u, "::1", "::1", true)]
+    [InlineData(true, null, "127.0.0.1", Own, false)]
+    [InlineData(true, null, "::ffff:127.0.0.1", "::ffff:198.51.100.1", false)]
+    [InlineData(true, null, Own, Own, false)]
+    [InlineData(true, null, "192.0.2.1", Own, true)]
+    [InlineData(true, null, "2001:db8::1", "2001:db8::2", true)]
+    [InlineData(true, null, "192.0.2.1", "127.0.0.1", false)]
+    [InlineData(true, null, "::ffff:192.0.2.1", "::ffff:127.0.0.1", false)]
+    [InlineData(true, null, "2001:db8::1", "::1", false)]
+    [InlineData(true, 1_000u, "192.0.2.1", "127.0.0.1", true)]
+    [InlineData(true, 1_001u, "192.0.2.1", Own, false)]
+    [InlineData(false, 0u, "127.0.0.1", Own, false)]
+    [InlineData(false, null, "192.0.2.1", Own, false)]
+    public void Peer_OverTcp_IsTrustedAsFarAsItsUserIs(bool allowChanges, uint? user, string address, string own, bool mayChange)
     {
         Trust trust = new(new PortmapServerOptions { AllowTcpChanges = allowChanges, AllowedUserIds = { 1_000 } });
-        IPEndPoint own = new(address.Contains(':', StringComparison.Ordinal) ? IPAddress.IPv6Loopback : IPAddress.Parse("198.51.100.1"), 24_007);
-        Peer peer = trust.OfTcp(new IPEndPoint(IPAddress.Parse(address), 40_000), own, new CountedSight(user));
+        Peer peer = trust.OfTcp(new IPEndPoint(IPAddress.Parse(address), 40_000), new IPEndPoint(IPAddress.Parse(own), 24_007), new CountedSight(user));
         peer.MayChange.Should().Be(mayChange);
         peer.MayAcquire.Should().Be(mayChange);
         peer.ProcessId.Should().Be(0);
@@ -177,6 +184,35 @@ public class TrustTests
         sight.Looks.Should().Be(1);
         sight.Asked.Should().HaveCount(101, "one that holds has a session, and is not resolved again").And.Subject.Count(asked => asked != CountedSight.Holder).Should().Be(1);
         peer.Name.Should().Contain($"uid {PosixFile.OwnUserId}");
+    }
+
+    /// <summary>A daemon that listens on every address is reached from one address of its host at
+    /// another.</summary>
+    [Fact]
+    public void Peer_OverTcpFromAnAddressOfThisHostThatTheKernelDoesNotKnow_ChangesNothing()
+    {
+        Trust trust = new(new PortmapServerOptions());
+        foreach (IPAddress address in NetworkInterface.GetAllNetworkInterfaces().Where(one => one.OperationalStatus == OperationalStatus.Up).SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address))
+        {
+            IPEndPoint own = new(IPAddress.Parse(address.AddressFamily == AddressFamily.InterNetwork ? Own : "2001:db8::2"), 24_007);
+
+            Peer peer = trust.OfTcp(new IPEndPoint(address, 1), own);
+
+            peer.MayChange.Should().BeFalse("{0} is this host's, and its user closed the connection", address);
+        }
+    }
+
+    [Fact]
+    public void Peer_OverTcpWhoseHostIsNotKnown_IsLookedForUntilItIsAndThenNoMore()
+    {
+        HostSight sight = new();
+        Peer peer = new Trust(new PortmapServerOptions()).OfTcp(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 40_000), new IPEndPoint(IPAddress.Parse(Own), 24_007), sight);
+
+        peer.MayChange.Should().BeFalse("there was no descriptor to ask by");
+        peer.MayChange.Should().BeTrue();
+        peer.MayAcquire.Should().BeTrue();
+
+        sight.Asked.Should().Be(2);
     }
 
     [Fact]
@@ -328,6 +364,20 @@ public class TrustTests
 
             return ValueTask.FromResult(true);
         }
+    }
+
+    /// <summary>A peer of another host, which cannot be told the first time.</summary>
+    private sealed class HostSight : PeerSight
+    {
+        public int Asked { get; private set; }
+
+        public override bool TryLook(out PeerSocket? socket)
+        {
+            socket = null;
+            return true;
+        }
+
+        public override bool? IsOfThisHost() => ++Asked > 1 ? false : null;
     }
 
     /// <summary>The kernel has no descriptor left the first time.</summary>

@@ -98,7 +98,7 @@ public sealed class CallerRightsTests : IDisposable
             "other user" => harness.Open(trust.OfUnix(StartProcess(), OtherUser)),
             "root" => harness.Open(trust.OfUnix(StartProcess(), 0)),
             "daemon's user" => harness.Open(trust.OfUnix(StartProcess(), PosixFile.OwnUserId)),
-            _ => harness.Open(trust.OfTcp(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 40_000), new IPEndPoint(IPAddress.Loopback, 24_007))),
+            _ => harness.Open(trust.OfTcp(new IPEndPoint(IPAddress.Parse("192.0.2.1"), 40_000), new IPEndPoint(IPAddress.Parse("198.51.100.1"), 24_007))),
         };
         PortEntry[] before = [.. harness.Registry.Snapshot().Entries];
 

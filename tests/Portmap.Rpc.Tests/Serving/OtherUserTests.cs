@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using Portmap.Rpc.Protocol;
 using Portmap.TestKit.Processes;
 
@@ -25,11 +28,12 @@ public sealed class OtherUserTests : AsyncTest
         }
         """;
 
-    // The same over TCP; what is after "fork" is said by a child, with its own process id in the
-    // place of 0xffffffff.
+    // The same over TCP, from an address that may follow the other one after a comma; what is after
+    // "fork" is said by a child, with its own process id in the place of 0xffffffff.
     private const string TalkTcp = """
         use IO::Socket::IP;
-        my $s = IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift) or die $!;
+        my ($to, $from) = split /,/, shift;
+        my $s = IO::Socket::IP->new(PeerAddr => $to, PeerPort => shift, $from ? (LocalAddr => $from) : ()) or die $!;
         for my $call (@ARGV) {
             if ($call eq "close") { close $s; exit 0 }
             if ($call eq "fork") { my $child = fork; if ($child) { waitpid $child, 0; exit 0 } next }
@@ -169,7 +173,7 @@ public sealed class OtherUserTests : AsyncTest
     {
         await using PortmapServer server = await ServeAsync(new PortmapServerOptions { SocketMode = "0666", AllowedUserIds = { Nobody } });
         long revision = _registry.Snapshot().Revision;
-        string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => shift, PeerPort => shift)", "IO::Socket::UNIX->new(Peer => shift)", StringComparison.Ordinal)
+        string talk = TalkTcp.Replace("IO::Socket::IP->new(PeerAddr => $to, PeerPort => shift, $from ? (LocalAddr => $from) : ())", "IO::Socket::UNIX->new(Peer => $to)", StringComparison.Ordinal)
             .Replace("IO::Socket::IP", "IO::Socket::UNIX", StringComparison.Ordinal);
 
         IReadOnlyList<string> said = await SaidAsync(Nobody, ["perl", "-e", talk, SocketPath, Hex(Register("parent", port: 49202, itsOwn: true)), "fork", Hex(Register("child", port: 49203, itsOwn: true))]);
@@ -190,6 +194,33 @@ public sealed class OtherUserTests : AsyncTest
         await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0]).Within();
         await client.PingAsync().Within();
         (await client.SnapshotAsync().Within()).Entries.Should().BeEmpty();
+    }
+
+    /// <summary>Whoever connects to a loopback address is of this host, whatever address he says he
+    /// comes from.</summary>
+    [NeedsRootFact("setpriv", Also = ["perl"])]
+    public async Task Change_OverTcpFromEachAddressOfThisHostByAUserWhoIsGoneBeforeItIsRead_ChangesNothing()
+    {
+        IPAddress[] addresses = [.. NetworkInterface.GetAllNetworkInterfaces().Where(one => one.OperationalStatus == OperationalStatus.Up)
+            .SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address).Where(one => one.AddressFamily == AddressFamily.InterNetwork)];
+        foreach (string endpoint in (string[])["tcp:127.0.0.1:0", "tcp:0.0.0.0:0"])
+        {
+            await using PortmapServer server = await ServeAsync(new PortmapServerOptions { AllowRemote = true }, endpoint: endpoint);
+            foreach (IPAddress from in addresses)
+            {
+                foreach (IPAddress to in endpoint.StartsWith("tcp:0", StringComparison.Ordinal) ? addresses : [IPAddress.Loopback])
+                {
+                    for (int i = 0; i < 5; i++)
+                    {
+                        await TalkTcpAsync(server, $"{to},{from}", Nobody, Acquire($"{from}/{to}/{i}"), s_close);
+                    }
+                }
+            }
+
+            await using PortmapClient client = await PortmapClient.ConnectAsync(PortmapEndpoint.Parse($"tcp:127.0.0.1:{server.Endpoints[0].Address!.Port}")).Within();
+            await client.PingAsync().Within();
+            (await client.SnapshotAsync().Within()).Entries.Should().BeEmpty();
+        }
     }
 
     [NeedsRootFact("setpriv", Also = ["perl"])]
