@@ -32,7 +32,7 @@ internal static class Connection
         try
         {
             caller = new RpcCaller(await OpenAsync(endpoint, options, either.Token).ConfigureAwait(false), endpoint, options);
-            await caller.PingAsync(either.Token).ConfigureAwait(false);
+            await caller.FirstPingAsync(either.Token).ConfigureAwait(false);
             return caller;
         }
         catch (Exception e)
@@ -135,7 +135,7 @@ internal static class Connection
     /// <param name="within">How long was waited at most.</param>
     private static PortmapUnreachableException Unreachable(PortmapEndpoint endpoint, Exception cause, bool isConnected, TimeSpan within)
     {
-        bool isLate = cause is OperationCanceledException or PortmapUnreachableException { InnerException: TimeoutException };
+        bool isLate = cause is OperationCanceledException;
         cause = cause is IOException { InnerException: InvalidDataException nonsense } ? nonsense : cause;   // which ended the connection
         bool isClosed = isConnected && !isLate && cause is IOException;
         string why = isClosed ? "it accepted the connection and closed it before it answered"

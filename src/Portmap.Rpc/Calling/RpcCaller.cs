@@ -54,8 +54,11 @@ internal sealed class RpcCaller : IAsyncDisposable
     public CancellationTokenSource BeginLimit() => new(_callTimeout, _timeProvider);
 
     /// <summary>Asks for nothing.</summary>
-    public Task PingAsync(CancellationToken cancellationToken) =>
-        CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken);
+    public Task PingAsync(CancellationToken cancellationToken) => PingAsync(longPoll: TimeSpan.Zero, cancellationToken);
+
+    /// <summary>Asks for nothing, and waits until the token fires: how long a daemon may take
+    /// before it counts as one that serves is another limit than that of a call.</summary>
+    public Task FirstPingAsync(CancellationToken cancellationToken) => PingAsync(Timeout.InfiniteTimeSpan, cancellationToken);
 
     /// <summary>Calls a procedure that is answered with a result or with a refusal.</summary>
     /// <inheritdoc cref="CallAsync{T}"/>
@@ -80,7 +83,7 @@ internal sealed class RpcCaller : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait for the answer, not what was asked
     /// for.</param>
     /// <param name="longPoll">How long the daemon itself may take before it answers, beyond the
-    /// limit of a call.</param>
+    /// limit of a call; <see cref="Timeout.InfiniteTimeSpan"/> sets no limit.</param>
     /// <exception cref="PortmapUnreachableException">No answer came in time; whether the call took
     /// effect is not known.</exception>
     /// <exception cref="IOException">The connection has ended before the answer came, or the daemon
@@ -101,7 +104,7 @@ internal sealed class RpcCaller : IAsyncDisposable
             call.Fail(Broken(end));
         }
 
-        TimeSpan within = _callTimeout == Timeout.InfiniteTimeSpan ? _callTimeout : _callTimeout + longPoll;
+        TimeSpan within = _callTimeout == Timeout.InfiniteTimeSpan || longPoll == Timeout.InfiniteTimeSpan ? Timeout.InfiniteTimeSpan : _callTimeout + longPoll;
         using CancellationTokenSource limit = new(within, _timeProvider);
         using CancellationTokenRegistration late = limit.Token.UnsafeRegister(_ => call.Fail(TimedOut(procedure, within)), null);
         using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
@@ -146,6 +149,9 @@ internal sealed class RpcCaller : IAsyncDisposable
         _ended.Dispose();
         _closed.Dispose();
     }
+
+    private Task<bool> PingAsync(TimeSpan longPoll, CancellationToken cancellationToken) =>
+        CallAsync(PortmapProcedure.Null, static _ => { }, static (ref XdrReader _) => true, cancellationToken, longPoll);
 
     private async Task SendAsync(uint xid, uint procedure, Action<XdrWriter> arguments, CancellationToken cancellationToken, CancellationToken limit)
     {

@@ -91,7 +91,7 @@ internal sealed class DaemonLink(WorkerSettings settings) : IAsyncDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            await client.PingAsync(either.Token).ConfigureAwait(false);
+            await client.Caller.FirstPingAsync(either.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -49,6 +49,29 @@ public sealed class KeptConnectionTests : BehindALine
         await listen.Should().ThrowExactlyAsync<PortmapUnreachableException>().WithMessage("*ConnectTimeout*");
     }
 
+    [Fact]
+    public async Task Listen_OverAKeptConnectionWhoseAnswerTakesLongerThanACallMay_GoesOnWithIt()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        WorkerPortOptions options = Options();
+        FakeTimeProvider clock = new();
+        options.KeepConnection = TimeSpan.FromMinutes(10);
+        (options.CallTimeout, options.TimeProvider) = (TimeSpan.FromSeconds(1), clock);
+        await using (await WorkerPort.ListenAsync(options).Within())
+        {
+        }
+
+        line.HoldCalls();
+        Task<WorkerPort> listening = WorkerPort.ListenAsync(options);
+        await line.Held.Within();
+        clock.Advance(TimeSpan.FromSeconds(3));
+        line.LetGo();
+        await using WorkerPort worker = await listening.Within();
+
+        line.Connections.Should().Be(1, "the daemon has as long to answer as over a new one");
+    }
+
     /// <summary>The daemon that takes nothing more from this connection takes the next one.</summary>
     [Fact]
     public async Task Listen_OverAKeptConnectionThatIsSilent_SignsInOverANewOne()

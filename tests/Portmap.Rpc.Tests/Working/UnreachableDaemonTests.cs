@@ -152,6 +152,26 @@ public sealed class UnreachableDaemonTests : BehindALine
         }
     }
 
+    /// <summary>A daemon that begins may take longer for its first answer than for any
+    /// other.</summary>
+    [Fact]
+    public async Task Connect_ToADaemonWhoseFirstAnswerTakesLongerThanACallMay_IsConnected()
+    {
+        await _server.StartAsync().Within();
+        await using LineToDaemon line = Line(_ => LineToDaemon.Fault.None);
+        FakeTimeProvider clock = new();
+        PortmapClientOptions options = new() { ConnectTimeout = TimeSpan.FromSeconds(30), CallTimeout = TimeSpan.FromSeconds(1), TimeProvider = clock };
+        line.HoldCalls();
+        Task<PortmapClient> connecting = PortmapClient.ConnectAsync(PortmapEndpoint.Parse(Endpoint), options);
+        await line.Held.Within();
+
+        clock.Advance(TimeSpan.FromSeconds(3));
+        line.LetGo();
+
+        await using PortmapClient client = await connecting.Within();
+        await client.PingAsync().Within();
+    }
+
     [Fact]
     public async Task Connect_ToASocketThatADaemonLeftBehind_SaysThatNobodyListens()
     {
