@@ -343,7 +343,8 @@ internal sealed class PortmapProgram(ServerContext context)
     }
 
     // A report for an owner that has no lease is given one, which is to acquire. What the caller says
-    // of a lease is not believed: one beside a registration shows when it is given a moment more.
+    // of a lease is not believed: one beside a registration shows when it is given a moment more,
+    // whatever its epoch is: a report whose answer was lost names the one before.
     private async ValueTask DemandHealingAsync(RpcConnection connection, PortClaimRequest claim, int claimedProcessId)
     {
         Peer peer = connection.Peer;
@@ -356,7 +357,7 @@ internal sealed class PortmapProgram(ServerContext context)
 
         try
         {
-            await connection.Sessions.ExtendAsync(claim with { Port = null }, claimedProcessId, s_moment).ConfigureAwait(false);
+            await connection.Sessions.ExtendAsync(claim with { Port = null, Epoch = null }, claimedProcessId, s_moment).ConfigureAwait(false);
         }
         catch (PortRefusedException e) when (e.Refusal.Reason != PortRefusalReason.StoreFailed)
         {

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
+using Portmap.Native;
+using Portmap.Rpc.Peers;
 using Portmap.Rpc.Protocol;
 using Portmap.TestKit.Processes;
 
@@ -52,6 +54,28 @@ public class BindFailedTests
         BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(24)).Should().Be(PortmapProcedure.Ok);
         harness.Registry.TryGetEntry(Owner, out PortEntry entry).Should().BeTrue();
         entry.Port.Should().NotBe(lease.Port);
+    }
+
+    /// <summary>The answer of the first report may have been lost, and who reports may not
+    /// acquire.</summary>
+    [Fact]
+    public async Task BindFailed_TwiceOfTheLeaseBesideARegistration_IsAnsweredTheSame()
+    {
+        await using Harness harness = new(new PortmapServerOptions { AllowAcquire = false });
+        Peer peer = harness.Context.Trust.OfUnix(Environment.ProcessId, PosixFile.OwnUserId) with { AllowAcquire = false };
+        await using PortmapClient worker = harness.OpenClient(peer), again = harness.OpenClient(peer);
+        await worker.RegisterAsync(new PortClaimRequest(Owner, PortBlock.TakeOne())).Within();
+        PortLease lease = await harness.Registry.AcquireAsync(new PortRequest(Owner) { Strategy = PortRegistryOptions.AllocatorPicks });
+        PortClaimRequest failed = new(Owner, lease.Port) { Epoch = lease.Epoch };
+
+        PortEntry healed = await worker.ReportBindFailureAsync(failed).Within();
+        PortEntry repeated = await again.ReportBindFailureAsync(failed).Within();
+
+        healed.Port.Should().NotBe(failed.Port!.Value);
+        (repeated.Port, repeated.Epoch).Should().Be((healed.Port, healed.Epoch));
+        Func<Task> older = () => again.ReportBindFailureAsync(failed with { Epoch = failed.Epoch - 1 }).Within();
+        (await older.Should().ThrowAsync<PortRefusedException>()).Which.Refusal.Reason.Should().Be(PortRefusalReason.Stale, "that epoch was never this lease's");
+        harness.Registry.Snapshot().Entries.Should().ContainSingle(entry => entry.State == PortState.Reserved).Which.Port.Should().Be(healed.Port);
     }
 
     [Fact]
