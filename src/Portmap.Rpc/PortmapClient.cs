@@ -55,7 +55,7 @@ public sealed class PortmapClient : IAsyncDisposable
     public static async Task<PortmapClient> ConnectAsync(
         PortmapEndpoint? endpoint = null, PortmapClientOptions? options = null, CancellationToken cancellationToken = default)
     {
-        options ??= new PortmapClientOptions();
+        options = options?.Copy() ?? new PortmapClientOptions();   // each watch connects by them
         options.Check();
         endpoint ??= PortmapEnvironment.Endpoint;
         RpcCaller caller = await Connection.ConnectAsync(endpoint, options, cancellationToken).ConfigureAwait(false);

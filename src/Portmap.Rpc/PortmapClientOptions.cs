@@ -40,6 +40,9 @@ public sealed class PortmapClientOptions
         CheckTime(CallTimeout, nameof(CallTimeout));
     }
 
+    /// <summary>What they are now, whatever is written to them later.</summary>
+    internal PortmapClientOptions Copy() => (PortmapClientOptions)MemberwiseClone();
+
     private static void CheckTime(TimeSpan value, string name)
     {
         if (value != Timeout.InfiniteTimeSpan && (value <= TimeSpan.Zero || value > TimeSpan.FromDays(1)))

@@ -223,6 +223,22 @@ public sealed class PortmapClientWatchTests
     }
 
     [Fact]
+    public async Task Watch_AfterTheOptionsWereChanged_ConnectsAsTheyWereWhenItsClientConnected()
+    {
+        using TempFolder folder = new();
+        await using PortRegistry registry = new(new PortRegistryOptions { Ports = PortBlock.Take(4).ToString() });
+        await using PortmapServer server = new(registry, new PortmapServerOptions { Endpoints = { "unix:" + folder["portmap.sock"] } });
+        await server.StartAsync().Within();
+        PortmapClientOptions options = new();
+        await using PortmapClient client = await PortmapClient.ConnectAsync(server.Endpoints[0], options).Within();
+
+        (options.ConnectTimeout, options.CallTimeout) = (TimeSpan.FromSeconds(-5), TimeSpan.FromSeconds(-5));
+
+        await using Reader reader = new(client);
+        (await reader.NextAsync()).Snapshot.Should().NotBeNull();
+    }
+
+    [Fact]
     public async Task Watch_OfAClientThatIsDisposed_EndsQuietly()
     {
         await using Harness harness = new();
