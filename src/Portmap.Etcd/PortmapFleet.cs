@@ -50,6 +50,7 @@ public sealed class PortmapFleet : IAsyncDisposable
     public PortmapFleet(PortmapFleetOptions options, PortRegistry? registry = null, ILogger<PortmapFleet>? logger = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);
+        options = options.Copy();   // its loops read them as long as it lives
         PortmapFleetOptionsValidator.ThrowIfInvalid(options);
         _options = options;
         _stopping = new Lazy<Task>(StopOnceAsync);

@@ -112,4 +112,7 @@ public sealed class PortmapFleetOptions
     /// <value>1 to 1,048,576. The default is 1,024. A reader that falls further behind gets a new
     /// listing.</value>
     public int WatchCapacity { get; set; } = 1_024;
+
+    /// <summary>What they are now, whatever is written to them later.</summary>
+    internal PortmapFleetOptions Copy() => (PortmapFleetOptions)MemberwiseClone();
 }

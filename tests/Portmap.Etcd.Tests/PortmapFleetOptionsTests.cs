@@ -50,6 +50,18 @@ public class PortmapFleetOptionsTests
         { "User", options => options.User = "a" },
     };
 
+    [Fact]
+    public async Task Options_ThatAreChangedOnceTheFleetIsMade_ChangeNothing()
+    {
+        PortmapFleetOptions options = new() { Endpoints = "http://127.0.0.1:1", Mirror = false };
+        await using PortmapFleet fleet = new(options);
+
+        (options.MaxStaleness, options.HeartbeatInterval) = (TimeSpan.FromSeconds(2), TimeSpan.Zero);
+
+        fleet.Map.Staleness.Should().Be(TimeSpan.MaxValue);
+        fleet.Map.IsRefusing.Should().BeFalse("it was made to answer always");
+    }
+
     [Theory]
     [MemberData(nameof(Wrong))]
     public void Construct_WrongOption_NamesIt(string name, Action<PortmapFleetOptions> spoil)
