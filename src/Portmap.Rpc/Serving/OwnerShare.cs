@@ -10,8 +10,9 @@ namespace Portmap.Rpc.Serving;
 /// <remarks>
 /// <para>An owner, and the port that it may get, are counted before they are asked for, so that calls
 /// at the same time cannot pass a limit together, and no longer when they are given back. An owner
-/// may have two ports: that of its registration, and that of a lease beside it. Claims also end
-/// without a word of their party; so at the limit all are looked at, at most once a second.</para>
+/// may have two ports: that of its registration, and that of a lease beside it; each counts as long
+/// as it stands. Claims also end without a word of their party; so at the limit all are looked at,
+/// at most once a second.</para>
 /// Safe for any thread.
 /// </remarks>
 /// <param name="registry">Which knows what still stands.</param>
@@ -151,9 +152,6 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
         }
     }
 
-    private bool IsReserved(string owner, int port, PortProtocol protocol) =>
-        registry.TryGetEntry(port, out PortEntry entry, protocol) && entry.State == PortState.Reserved && entry.Owner == owner;
-
     // A later claim of the owner is somebody else's, or this party's and noted soon.
     private void ForgetUnlessStanding((string Owner, PortProtocol Protocol) one, Held held)
     {
@@ -162,21 +160,31 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             return;
         }
 
-        if (registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol) && entry.Epoch <= held.Epoch)
+        bool isFound = registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol);
+        bool isOurs = isFound && entry.Epoch <= held.Epoch;
+        bool isRegistered = isOurs && entry.State == PortState.Bound;
+        bool isLeased = held.Leased != 0 ? IsReserved(one, held) : isOurs && entry.State == PortState.Reserved;
+        if (!isRegistered)
         {
-            if (held.Leased != 0 && !IsReserved(one.Owner, held.Leased, one.Protocol))
-            {
-                Move(ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one).Leased, one.Protocol, 0);   // the registration stands, and the lease beside it is over
-            }
+            Move(ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one).Registered, one.Protocol, 0);
         }
-        else
+
+        if (!isLeased)
         {
-            Move(ref held.Registered, one.Protocol, 0);
-            Move(ref held.Leased, one.Protocol, 0);
+            Move(ref CollectionsMarshal.GetValueRefOrNullRef(_owners, one).Leased, one.Protocol, 0);
+        }
+
+        if (!isRegistered && !isLeased)
+        {
             _owners.Remove(one);
             limits.Forgotten?.Invoke(one.Owner, one.Protocol);
         }
     }
+
+    // A lease beside a registration is found by its port alone.
+    private bool IsReserved((string Owner, PortProtocol Protocol) one, Held held) =>
+        registry.TryGetEntry(held.Leased, out PortEntry entry, one.Protocol)
+        && entry.State == PortState.Reserved && entry.Owner == one.Owner && entry.Epoch <= held.Epoch;
 
     private void Move(ref int held, PortProtocol protocol, int port)
     {

@@ -223,6 +223,27 @@ public class UserShareTests
     }
 
     [Fact]
+    public async Task MaxPortsPerUser_RegistrationThatEndsBesideItsLease_CountsNoLonger()
+    {
+        PortRange range = PortBlock.Take(20);
+        await using Harness harness = new(
+            new PortmapServerOptions { MaxPortsPerUser = 2 },
+            new PortRegistryOptions { Ports = range.ToString(), Strategy = PortRegistryOptions.AllocatorPicks, Probe = false },
+            timeProvider: _time);
+        await using PortmapClient client = harness.OpenClient(Unix(Other));
+        PortEntry registered = await client.RegisterAsync(new PortClaimRequest("b1", range.First)).Within();
+        PortEntry beside = await client.AcquireAsync("b1").Within();
+        await RefusedAsync(() => client.AcquireAsync("c1"), "2 ports");
+
+        await client.ReleaseAsync(new PortClaimRequest("b1") { Epoch = registered.Epoch }).Within();
+
+        harness.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
+        (entry.State, entry.Epoch).Should().Be((PortState.Reserved, beside.Epoch));
+        await client.AcquireAsync("c1").Within();
+        await RefusedAsync(() => client.AcquireAsync("d1"), "2 ports");
+    }
+
+    [Fact]
     public void MaxPortsPerUser_AsksAtTheSameTime_DoNotPassTogether()
     {
         using PortRegistry registry = new(new PortRegistryOptions { Ports = "20000-20003", Probe = false });
