@@ -128,6 +128,7 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
         _closed?.TrySetResult();
         if (_user is not null)
         {
+            NoteDisconnected(_user);
             context.Users.Leave(_user);
             _user = null;
         }
@@ -139,6 +140,21 @@ internal sealed class ConnectionSessions(ServerContext context, Peer peer, Actio
 
         _sessions.Clear();
         _owners.Clear();
+    }
+
+    // Before the sessions end: what was not noted could be asked for once more.
+    private void NoteDisconnected(OwnerShare user)
+    {
+        foreach (((string owner, PortProtocol protocol), PortSession session) in _owners)
+        {
+            foreach (PortProtocol one in SingleProtocols.Of(protocol))
+            {
+                if (IsRegistered(owner, one, session))
+                {
+                    user.NoteDisconnected(owner, one, session.Ended);
+                }
+            }
+        }
     }
 
     // What was released may have been something else, or over already.

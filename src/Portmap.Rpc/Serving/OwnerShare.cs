@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Portmap.Rpc.Serving;
@@ -92,6 +93,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             if (epoch != 0)
             {
                 Move(ref isLease ? ref held.Leased : ref held.Registered, protocol, port);
+                held.Over = isLease ? held.Over : null;
                 if (!isLease && held.Leased == held.Registered)
                 {
                     Move(ref held.Leased, protocol, 0);   // it is used up
@@ -116,6 +118,23 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             if (_owners.TryGetValue((owner, protocol), out Held held))
             {
                 ForgetUnlessStanding((owner, protocol), held);
+            }
+        }
+    }
+
+    /// <summary>Notes that the connection of a registration ends: for a process that nobody knows
+    /// lookups answer nothing from then on, and its port is held all the same.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="over">Completes when its grace is over: until then it counts.</param>
+    public void NoteDisconnected(string owner, PortProtocol protocol, Task over)
+    {
+        lock (_gate)
+        {
+            ref Held held = ref CollectionsMarshal.GetValueRefOrNullRef(_owners, (owner, protocol));
+            if (!Unsafe.IsNullRef(ref held))
+            {
+                held.Over = over;
             }
         }
     }
@@ -162,7 +181,7 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
 
         bool isFound = registry.TryGetEntry(one.Owner, out PortEntry entry, one.Protocol);
         bool isOurs = isFound && entry.Epoch <= held.Epoch;
-        bool isRegistered = isOurs && entry.State == PortState.Bound;
+        bool isRegistered = isFound && entry.State == PortState.Bound ? isOurs : held.Over is { IsCompleted: false };
         bool isLeased = held.Leased != 0 ? IsReserved(one, held) : isOurs && entry.State == PortState.Reserved;
         if (!isRegistered)
         {
@@ -210,6 +229,10 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
 
         /// <summary>The port of its lease, if that is one of the range.</summary>
         public int Leased;
+
+        /// <summary>Completes when the registration is over whose connection has ended; null while
+        /// that lives.</summary>
+        public Task? Over;
 
         /// <summary>How many calls for it are under way.</summary>
         public int Asking;

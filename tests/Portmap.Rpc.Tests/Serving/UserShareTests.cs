@@ -191,6 +191,38 @@ public class UserShareTests
         }
     }
 
+    /// <summary>Of a process that nobody knows lookups do not answer any more once its connection
+    /// has ended, and its ports are held until the grace is over.</summary>
+    [Theory]
+    [InlineData(3, 4_096)]
+    [InlineData(4_096, 3)]
+    public async Task Limits_OfAUserWhoseConnectionEnded_CountWhatIsHeldForItUnserved(int ports, int owners)
+    {
+        PortRange range = PortBlock.Take(20);
+        await using Harness harness = new(
+            new PortmapServerOptions { MaxPortsPerUser = ports, MaxOwnersPerUser = owners }, new PortRegistryOptions { Ports = range.ToString(), Probe = false }, timeProvider: _time);
+        await using (PortmapClient client = harness.OpenClient(Tcp(Other)))
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                (await client.RegisterAsync(new PortClaimRequest($"a/{i}", range.First + i)).Within()).ProcessId.Should().BeNull();
+            }
+        }
+
+        await harness.LastServed.Within();
+        harness.Registry.TryGetEntry("a/0", out _).Should().BeFalse();
+        _time.Advance(TimeSpan.FromSeconds(2));
+        await using PortmapClient again = harness.OpenClient(Tcp(Other));
+        await RefusedAsync(() => again.RegisterAsync(new PortClaimRequest("more", range.First + 3)), "3 ");
+        await again.RegisterAsync(new PortClaimRequest("a/0", range.First)).Within();   // its own comes back, and is no fourth
+        await RefusedAsync(() => again.RegisterAsync(new PortClaimRequest("more", range.First + 3)), "3 ");
+
+        _time.Advance(TimeSpan.FromSeconds(10));   // the grace is over
+        await again.RegisterAsync(new PortClaimRequest("more", range.First + 3)).Within();
+        await again.RegisterAsync(new PortClaimRequest("another", range.First + 4)).Within();
+        await RefusedAsync(() => again.RegisterAsync(new PortClaimRequest("last", range.First + 5)), "3 ");
+    }
+
     [Fact]
     public async Task MaxPortsPerUser_LeasesBesideRegistrations_CountToo()
     {
