@@ -37,14 +37,13 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
     /// </summary>
     public int Connections { get; set; }
 
-    public bool IsEmpty
+    /// <summary>Looks through all that is held, and says whether nothing of it stands.</summary>
+    public bool HoldsNothing()
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return _owners.Count == 0;
-            }
+            LookThrough();
+            return _owners.Count == 0;
         }
     }
 
@@ -164,6 +163,11 @@ internal sealed class OwnerShare(PortRegistry registry, TimeProvider timeProvide
             return;
         }
 
+        LookThrough();
+    }
+
+    private void LookThrough()
+    {
         _walkedAt = timeProvider.GetTimestamp();
         foreach (((string, PortProtocol) one, Held held) in _owners)
         {

@@ -15,8 +15,14 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
     /// </summary>
     private const int Many = 1_024;
 
+    /// <summary>
+    /// Between two looks through all of them, or each address that comes would cost one.
+    /// </summary>
+    private static readonly TimeSpan s_lookInterval = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, OwnerShare> _shares = [];
+    private long? _lookedAt;
 
     /// <summary>Finds the share that a connection counts in. Until it leaves it, whoever else comes
     /// for the same user finds the same one, also while that holds nothing.</summary>
@@ -36,14 +42,7 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
         {
             if (!_shares.TryGetValue(user, out OwnerShare? share))
             {
-                if (_shares.Count >= Many)
-                {
-                    foreach ((string other, _) in _shares.Where(pair => pair.Value is { Connections: 0, IsEmpty: true }).ToArray())
-                    {
-                        _shares.Remove(other);
-                    }
-                }
-
+                DropEmptyIfMany();
                 share = new OwnerShare(registry, timeProvider, LimitsOf(user));
                 _shares.Add(user, share);
             }
@@ -59,6 +58,22 @@ internal sealed class UserShares(PortRegistry registry, ServerLimits limits, Tim
         lock (_gate)
         {
             share.Connections--;
+        }
+    }
+
+    // Most leases of theirs have run out without a word, and nobody asks for those of an address
+    // that does not come again.
+    private void DropEmptyIfMany()
+    {
+        if (_shares.Count < Many || (_lookedAt is { } looked && timeProvider.GetElapsedTime(looked) < s_lookInterval))
+        {
+            return;
+        }
+
+        _lookedAt = timeProvider.GetTimestamp();
+        foreach ((string other, _) in _shares.Where(pair => pair.Value.Connections == 0 && pair.Value.HoldsNothing()).ToArray())
+        {
+            _shares.Remove(other);
         }
     }
 

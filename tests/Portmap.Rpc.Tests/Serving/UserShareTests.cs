@@ -137,6 +137,53 @@ public class UserShareTests
         shares.Join(Unix(Other)).Should().NotBeSameAs(share, "of those that hold nothing and have no connection only so many are kept");
     }
 
+    /// <summary>Addresses of other hosts are without number, and nobody asks again for what each of
+    /// them once held.</summary>
+    [Fact]
+    public async Task Join_OfOneMoreWhenWhatThousandsHeldIsOver_KeepsNoneOfThem()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        UserShares shares = harness.Context.Users;
+        for (int i = 0; i < 1_100; i++)
+        {
+            await using (PortmapClient client = harness.OpenClient(Remote(i)))
+            {
+                await client.AcquireAsync($"b/{i}").Within();
+            }
+
+            await harness.LastServed.Within();
+        }
+
+        OwnerShare[] kept = [.. Enumerable.Range(0, 1_100).Select(i => Rejoin(shares, Remote(i)))];
+        _time.Advance(TimeSpan.FromSeconds(61));   // the leases run out
+        Rejoin(shares, Remote(2_000));
+
+        kept.Should().OnlyHaveUniqueItems();
+        kept.Where((share, i) => ReferenceEquals(Rejoin(shares, Remote(i)), share)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Join_OfThousandsThatComeTogether_LooksThroughThemOnceASecond()
+    {
+        await using Harness harness = new(timeProvider: _time);
+        UserShares shares = harness.Context.Users;
+        foreach (int i in Enumerable.Range(0, 1_100))
+        {
+            Rejoin(shares, Remote(i));   // the first ones are forgotten, when there are too many
+        }
+
+        OwnerShare share = Rejoin(shares, Remote(3_000));
+        foreach (int i in Enumerable.Range(4_000, 1_100))
+        {
+            Rejoin(shares, Remote(i));
+        }
+
+        Rejoin(shares, Remote(3_000)).Should().BeSameAs(share, "it is the same moment");
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Rejoin(shares, Remote(6_000));
+        Rejoin(shares, Remote(3_000)).Should().NotBeSameAs(share);
+    }
+
     [Fact]
     public async Task MaxOwnersPerUser_CallsAtTheSameTime_DoNotPassTogether()
     {
@@ -400,6 +447,16 @@ public class UserShareTests
     private static Peer Unix(uint? user, int process = 0) => new("unix peer", process == 0 ? Environment.ProcessId : process, Sight: null) { Trust = s_trust, IsUnix = true, UserId = user };
 
     private static Peer Tcp(uint? user) => new("127.0.0.1:1", 0, Sight: null) { Trust = s_trust, Origin = "127.0.0.1", UserId = user };
+
+    /// <summary>A peer of another host, whose user nobody knows.</summary>
+    private static Peer Remote(int number) => new($"remote {number}", 0, Sight: null) { Trust = s_trust, AllowUnknownUser = true };
+
+    private static OwnerShare Rejoin(UserShares shares, Peer peer)
+    {
+        OwnerShare share = shares.Join(peer)!;
+        shares.Leave(share);
+        return share;
+    }
 
     private static async Task<int> GrantedAsync<T>(Func<Task<T>> ask)
     {
