@@ -49,6 +49,30 @@ internal sealed class BoundSocket : IDisposable
         return error;
     }
 
+    /// <summary>Why none can hold a port; null when one can.</summary>
+    public static string? WhyNoPlaceholder()
+    {
+        SocketError error = TryMake(PortProtocol.Tcp, port: 0, isStrict: true, out BoundSocket? socket);
+        using (socket)
+        {
+            if (socket is null)
+            {
+                return $"a placeholder cannot be bound: {BindError.Explain(error, port: 0)}";
+            }
+
+            try
+            {
+                socket.SetReuseAddress(true);
+                socket.SetReuseAddress(false);
+                return null;
+            }
+            catch (SocketException exception)
+            {
+                return $"its gate cannot be opened: {exception.SocketErrorCode}";
+            }
+        }
+    }
+
     /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
     /// <exception cref="SocketException">The kernel refuses.</exception>
     public void SetReuseAddress(bool isOn)

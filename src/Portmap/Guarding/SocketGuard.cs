@@ -33,33 +33,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
 
     public int Count => Volatile.Read(ref _count);
 
-    public string? WhyUnavailable()
-    {
-        if (maxGuards == 0)
-        {
-            return "no port may be guarded (MaxGuards)";
-        }
-
-        SocketError error = BoundSocket.TryMake(PortProtocol.Tcp, port: 0, isStrict: true, out BoundSocket? socket);
-        using (socket)
-        {
-            if (socket is null)
-            {
-                return $"a placeholder cannot be bound: {BindError.Explain(error, port: 0)}";
-            }
-
-            try
-            {
-                socket.SetReuseAddress(true);
-                socket.SetReuseAddress(false);
-                return null;
-            }
-            catch (SocketException exception)
-            {
-                return $"its gate cannot be opened: {exception.SocketErrorCode}";
-            }
-        }
-    }
+    public string? WhyUnavailable() =>
+        maxGuards == 0 ? "no port may be guarded (MaxGuards)" : BoundSocket.WhyNoPlaceholder();
 
     public GuardOutcome Place(in GuardedPort lease, string owner, PortGuardMode mode, bool insisted)
     {
