@@ -127,8 +127,9 @@ internal enum GuardFinding
     Denied,
 
     /// <summary>
-    /// Another thread is at the placeholder that an earlier claim of ours left there.
+    /// Another thread is at the placeholder that an earlier claim of ours left there, or it cannot
+    /// be held for now, for want of memory say.
     /// </summary>
-    /// <remarks>Nobody's soon; for now another port comes first.</remarks>
+    /// <remarks>No stranger has it; for now another port comes first.</remarks>
     Busy,
 }

@@ -96,8 +96,8 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
     public Socket? Passed => _isListening ? _socket.AsSocket() : null;
 
     /// <summary>Takes in whoever connects, for the program that will get the socket.</summary>
-    /// <returns>False when somebody else listens after all.</returns>
-    public bool TryListen()
+    /// <returns>Why it cannot; in use where somebody else listens after all.</returns>
+    public SocketError TryListen()
     {
         try
         {
@@ -112,11 +112,11 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
 
             _ = _socket.AsSocket();   // before others are told of it
             _isListening = true;
-            return true;
+            return SocketError.Success;
         }
-        catch (SocketException)
+        catch (SocketException exception)
         {
-            return false;
+            return exception.SocketErrorCode;
         }
     }
 

@@ -65,6 +65,14 @@ internal sealed class ProbingGuard : IPortGuard
         _ => new(GuardFinding.Free, PortGuarantee.LedgerOnly),
     };
 
+    /// <summary>What it means that a bound socket cannot listen.</summary>
+    internal static GuardFinding Unheard(SocketError listen) => listen switch
+    {
+        SocketError.AddressAlreadyInUse => GuardFinding.InUse,
+        SocketError.AccessDenied => GuardFinding.Denied,
+        _ => GuardFinding.Busy,   // for want of memory, say: that is over soon, and nobody has it
+    };
+
     private static GuardOutcome Probe(PortProtocol protocol, int port)
     {
         GuardOutcome outcome = Ask(protocol, port, out BoundSocket? socket, out _);

@@ -69,11 +69,11 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
 
         Placeholder made = new(socket, isShared, lease, mode);
-        if (mode == PortGuardMode.PassSocket && !made.TryListen())
+        if (mode == PortGuardMode.PassSocket && made.TryListen() is not SocketError.Success and SocketError why)
         {
             socket.Dispose();
             Interlocked.Decrement(ref _count);
-            return new GuardOutcome(GuardFinding.InUse, PortGuarantee.ProbedOnly);
+            return new GuardOutcome(ProbingGuard.Unheard(why), PortGuarantee.ProbedOnly);
         }
 
         return outcome with { Guarantee = Hold(made) };

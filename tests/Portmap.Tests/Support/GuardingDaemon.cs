@@ -22,7 +22,16 @@ internal sealed class GuardingDaemon : IDisposable
     /// <param name="descriptors">The limit of its descriptors; 0 leaves the shell's.</param>
     /// <param name="starve">It uses up all its descriptors itself before it acquires.</param>
     /// <param name="withoutIPv6">.NET's own switch for that is on.</param>
-    public static async Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, int descriptors = 0, bool starve = false, bool withoutIPv6 = false)
+    public static Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, int descriptors = 0, bool starve = false, bool withoutIPv6 = false) =>
+        StartAsync(range, guard, withoutIPv6 ? [("DOTNET_SYSTEM_NET_DISABLEIPV6", "1")] : [], descriptors, starve);
+
+    /// <inheritdoc cref="StartAsync(PortRange, PortGuardMode, int, bool, bool)"/>
+    /// <param name="range">The ports.</param>
+    /// <param name="guard">The mode.</param>
+    /// <param name="environment">Variables of its environment.</param>
+    /// <param name="descriptors">The limit of its descriptors; 0 leaves the shell's.</param>
+    /// <param name="starve">It uses up all its descriptors itself before it acquires.</param>
+    public static async Task<GuardingDaemon> StartAsync(PortRange range, PortGuardMode guard, (string Name, string Value)[] environment, int descriptors = 0, bool starve = false)
     {
         string limit = descriptors == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors} && ");
         ProcessStartInfo start = new("/bin/sh", ["-c", $"{limit}exec {ThisAssembly} {range} {guard} {starve}"])
@@ -31,9 +40,9 @@ internal sealed class GuardingDaemon : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        if (withoutIPv6)
+        foreach ((string name, string value) in environment)
         {
-            start.Environment["DOTNET_SYSTEM_NET_DISABLEIPV6"] = "1";
+            start.Environment[name] = value;
         }
 
         GuardingDaemon daemon = new(Child.Start(start));
@@ -41,13 +50,16 @@ internal sealed class GuardingDaemon : IDisposable
         return daemon;
     }
 
+    /// <summary>Why it got no more.</summary>
+    public string? Refused { get; private set; }
+
     /// <summary>Has it acquire until it is refused. It holds what it got until it is
     /// disposed.</summary>
     public async Task<Dictionary<int, PortGuarantee>> AcquireAllAsync()
     {
         await _child.Process.StandardInput.WriteLineAsync("go").Within();
         Dictionary<int, PortGuarantee> held = [];
-        while (await ReadLineAsync() is { } line && line != "Exhausted")
+        while (await ReadLineAsync() is { } line && (line.Contains(' ') || (Refused = line).Length == 0))
         {
             string[] words = line.Split(' ');
             words.Should().HaveCount(2, line);
