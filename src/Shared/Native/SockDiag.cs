@@ -71,7 +71,8 @@ internal static class SockDiag
         return type switch
         {
             ByFamily => Kind.Answer,
-            Done => Kind.Done,
+            // A dump that failed after it had begun, such as of a protocol without a handler.
+            Done => body.Length >= sizeof(int) && MemoryMarshal.Read<int>(body) < 0 ? Kind.Error : Kind.Done,
             Error when body.Length >= sizeof(int) => Kind.Error,
             _ => Kind.Other,
         };

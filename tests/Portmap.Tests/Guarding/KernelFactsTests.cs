@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Win32.SafeHandles;
 using Portmap.Guarding;
+using Portmap.Native;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -92,6 +94,47 @@ public sealed class KernelFactsTests
         SpinWait.SpinUntil(() => Knock.GetsIn(port, reuse: true, type: SocketType.Dgram), Deadline.Default).Should().BeTrue();
         using Socket? owner = Knock.TryTake(port, reuse: true, type: SocketType.Dgram), thief = Knock.TryTake(port, reuse: true, type: SocketType.Dgram);
         (owner is not null && thief is not null).Should().BeTrue();
+    }
+
+    /// <summary>As of a kernel that was built without udp_diag.</summary>
+    [Theory]
+    [InlineData(132)]
+    [InlineData(33)]
+    [InlineData(17)]
+    public void SockDiag_ProtocolTheKernelHasNoHandlerFor_SaysSoInTheEndOfTheList(byte protocol)
+    {
+        byte[] message = new byte[SockDiag.HeaderSize + SockDiag.InetRequestSize], received = new byte[32_768];
+        (message[SockDiag.HeaderSize], message[SockDiag.HeaderSize + 1]) = (SockDiag.Ipv4, protocol);
+        using SafeFileHandle socket = Posix.OpenSockDiag()!;
+        SockDiag.TryAsk(socket, message, forAll: true).Should().BeTrue();   // no state is asked for: the list is empty
+
+        ReadOnlySpan<byte> answer = received.AsSpan(0, Posix.Receive(socket, received, wait: true));
+        SockDiag.Kind kind = SockDiag.Next(ref answer, out ReadOnlySpan<byte> body);
+
+        kind.Should().Be(protocol == SockDiag.Udp ? SockDiag.Kind.Done : SockDiag.Kind.Error);
+        if (kind == SockDiag.Kind.Error)
+        {
+            SockDiag.ErrorIn(body).Should().Be(Errno.NoEntry);
+        }
+    }
+
+    [Theory]
+    [InlineData(3, 0, SockDiag.Kind.Done)]
+    [InlineData(3, -2, SockDiag.Kind.Error)]
+    [InlineData(3, null, SockDiag.Kind.Done)]
+    [InlineData(2, -97, SockDiag.Kind.Error)]
+    [InlineData(2, null, SockDiag.Kind.Other)]
+    public void SockDiag_LastMessage_IsAnErrorWhereItBearsOne(ushort type, int? error, object kind)
+    {
+        byte[] message = new byte[SockDiag.HeaderSize + (error is null ? 0 : sizeof(int))];
+        BitConverter.TryWriteBytes(message, message.Length);
+        BitConverter.TryWriteBytes(message.AsSpan(4), type);
+        BitConverter.TryWriteBytes(message.AsSpan(SockDiag.HeaderSize), error ?? 0);
+        ReadOnlySpan<byte> received = message;
+
+        SockDiag.Next(ref received, out _).Should().Be((SockDiag.Kind)kind);
+
+        received.Length.Should().Be(0);
     }
 
     /// <summary>A strict, silent socket on every address.</summary>
