@@ -94,7 +94,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
     /// <param name="except">The one that has stopped.</param>
     /// <param name="sockets">
     /// Sockets that the program is known to listen with: who has one of them is of the program,
-    /// unless the program had it from him.
+    /// unless the program had it from him, or he is a child of ours that may have a copy only.
     /// </param>
     /// <returns>Found; None; or Unreadable, for want of a descriptor or of memory: then another look
     /// may find one.</returns>
@@ -121,7 +121,7 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
             foreach ((int processId, List<long> held) in holders)
             {
                 if (processId != except && !family.IsAncestor(processId)
-                    && (held.Exists(sockets.Contains) || family.Includes(processId, likelyIsEnough: false, ref isShort)))
+                    && ((held.Exists(sockets.Contains) && !MayBeACopy(processId, ref isShort)) || family.Includes(processId, likelyIsEnough: false, ref isShort)))
                 {
                     return new FoundListener(ListenerSight.Found, port, processId);
                 }
@@ -132,6 +132,11 @@ internal sealed class ListenerSearch(ProcessFamily family, PortPool range)
 
         return nobody;
     }
+
+    /// <summary>Of a socket that we pass, each child of ours has a copy until it has become its
+    /// program.</summary>
+    private bool MayBeACopy(int processId, ref bool isShort) =>
+        IsPassed && (!ProcessStat.TryRead(processId, out ProcessStat stat, ref isShort) || stat.Parent == Environment.ProcessId);
 
     private static Dictionary<int, ListenTable> TablesOf(IReadOnlyList<int> members, PortProtocol protocol, ListenTable ours)
     {

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Portmap.Guarding;
+using Portmap.Native;
 using Portmap.Processes;
 using Portmap.Tests.Support;
 
@@ -50,6 +52,30 @@ public sealed class ListenerSearchTests
         search.Find(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp), thorough: false).Should().Be(new FoundListener(ListenerSight.Unseen, port));
         isShort = false;
         search.Find(PortProtocol.Tcp, port, ListenTable.Read(PortProtocol.Tcp), thorough: false).Should().Be(new FoundListener(ListenerSight.Stranger, port, other.Id));
+    }
+
+    /// <summary>Between fork and exec a child of the daemon has a copy of each of its descriptors;
+    /// here one keeps it.</summary>
+    [Theory]
+    [InlineData(true, ListenerSight.None)]
+    [InlineData(false, ListenerSight.Found)]
+    public void FindSibling_AChildOfOursHasASocketOfTheProgram_IsNoSiblingWhereWePassedIt(bool isPassed, object sight)
+    {
+        using Socket socket = Knock.TryTake(_range.First)!;
+        using Child program = Child.Start();
+        int copier = Posix.Spawn("/bin/sleep", ["sleep", "600"], [], [socket.SafeHandle]);
+        try
+        {
+            ListenerSearch search = new(new ProcessFamily(ProcessIdentity.Of(program.Id, out _)), Range) { IsPassed = isPassed };
+            HashSet<long> sockets = [.. ListenTable.Read(PortProtocol.Tcp).SocketsOn(_range.First)];
+
+            search.FindSibling(PortProtocol.Tcp, _range.First, except: program.Id, sockets).Sight.Should().Be((ListenerSight)sight);
+        }
+        finally
+        {
+            Programs.Kill(copier);
+            Posix.WaitFor(copier);
+        }
     }
 
     private PortPool Range => PortRegistrySettings.From(new PortRegistryOptions { Ports = _range.ToString() }, KernelPorts.Unknown).Ports;
