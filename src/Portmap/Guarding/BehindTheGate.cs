@@ -57,6 +57,14 @@ internal static class BehindTheGate
     }
 
     /// <summary>
+    /// Wipes off the mark that somebody with SO_REUSEPORT may have left on a port, before a socket
+    /// of ours listens there that lay open to him.
+    /// </summary>
+    /// <param name="port">The TCP port, on which our socket is bound, silent, and has
+    /// SO_REUSEADDR.</param>
+    public static bool TryWipe(int port) => TryBind(s_sealV4, port);
+
+    /// <summary>
     /// The listeners that neither the owner's process nor a descendant of it has.
     /// </summary>
     /// <remarks>

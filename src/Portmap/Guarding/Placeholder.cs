@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Portmap.Native;
 using Portmap.Table;
 
 namespace Portmap.Guarding;
@@ -119,6 +120,19 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
             return exception.SocketErrorCode;
         }
     }
+
+    /// <summary>Sees to it that a socket which a program had serves anybody again, as far as that
+    /// can be done. One that does not listen has nothing to be seen to.</summary>
+    /// <remarks>
+    /// The program shares it, so what it did to it lasts: the kernel is asked. What was shut down
+    /// is bound and silent, and has SO_REUSEADDR: others may have bound the port meanwhile.
+    /// </remarks>
+    /// <returns>
+    /// False when it is of no use: somebody else listens, or it takes datagrams of one peer only.
+    /// </returns>
+    public bool TryRefit() => !_isListening
+        || (Claim.Protocol == PortProtocol.Udp ? !Posix.HasPeer(_socket.AsSocket().SafeHandle)
+            : SocketOptions.Listens(_socket.AsSocket()) || (BehindTheGate.TryWipe(Claim.Port) && TryListen() == SocketError.Success));
 
     /// <summary>
     /// Another lease takes the port over, on which nobody listens; the gate is closed.

@@ -329,6 +329,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         {
             held.IsOpen = false;
             held.KeptSince = now;
+            _ = held.TryRefit();   // so that nobody is refused meanwhile; what came of it is asked when it is passed on
         }
         else
         {
@@ -369,7 +370,7 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         // One that is open still was left by a lease that ended unregistered: who came in there
         // is not known, so it is bound anew. One that listens is of no use to a program that
         // wants to, and the other way round; and who waits at it waits for the owner it was kept for.
-        if (mode == PortGuardMode.None || held.IsOpen || (held.Listens && held.Claim.Claim.Owner != owner) || held.Listens != (mode == PortGuardMode.PassSocket))
+        if (mode == PortGuardMode.None || held.IsOpen || (held.Listens && held.Claim.Claim.Owner != owner) || held.Listens != (mode == PortGuardMode.PassSocket) || !held.TryRefit())
         {
             Remove(held);
             return null;

@@ -71,6 +71,15 @@ internal static partial class Posix
         return Bind(socket, address, isV6 ? V6AddressSize : V4AddressSize) == 0;
     }
 
+    /// <summary>Whether a socket has a peer now (getpeername(2)). .NET's tells what it was told
+    /// when it was made.</summary>
+    public static bool HasPeer(SafeSocketHandle socket)
+    {
+        Span<byte> address = stackalloc byte[V6AddressSize];
+        int length = address.Length;
+        return PeerOf(socket, address, ref length) == 0;
+    }
+
     /// <summary>Closes a descriptor that no object owns.</summary>
     /// <remarks>Linux closes it whatever it answers (close(2)).</remarks>
     public static void CloseDescriptor(int descriptor) => _ = Close(descriptor);
@@ -106,6 +115,9 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "bind", SetLastError = true)]
     private static partial int Bind(int socket, ReadOnlySpan<byte> address, int length);
+
+    [LibraryImport(LibC, EntryPoint = "getpeername", SetLastError = true)]
+    private static partial int PeerOf(SafeSocketHandle socket, Span<byte> address, ref int length);
 
     [LibraryImport(LibC, EntryPoint = "close")]
     private static partial int Close(int descriptor);

@@ -25,6 +25,7 @@ namespace Portmap.Native;
 ///   socket, setsockopt, bind    sockets that hold a port and never listen            always
 ///   posix_spawn, fcntl,         a program that is started with sockets of ours       always
 ///     waitpid
+///   getpeername                 whether a passed socket has a peer now               always
 ///   fchown of a socket          whether a socket of another user's would get in      4.10
 /// </code>
 /// <para>

@@ -7,7 +7,7 @@ namespace Portmap.Native;
 internal static class SocketOptions
 {
     private const int SolSocket = 1, SolIpv6 = 41;
-    private const int ReuseAddress = 2, ReusePort = 15, FreeBindV6 = 78;
+    private const int ReuseAddress = 2, ReusePort = 15, AcceptsConnections = 30, FreeBindV6 = 78;
 
     /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
     public static void SetReuseAddress(Socket socket, bool isOn) => Set(socket, SolSocket, ReuseAddress, isOn);
@@ -19,6 +19,16 @@ internal static class SocketOptions
 
     /// <summary>IPV6_FREEBIND: it may be bound to an address that this host has not.</summary>
     public static void SetFreeBind(Socket socket) => Set(socket, SolIpv6, FreeBindV6, isOn: true);
+
+    /// <summary>SO_ACCEPTCONN: whether it listens, whoever else that has it did with it.</summary>
+    public static bool Listens(Socket socket) => Get(socket, SolSocket, AcceptsConnections);
+
+    private static bool Get(Socket socket, int level, int option)
+    {
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        value.Clear();
+        return socket.GetRawSocketOption(level, option, value) == sizeof(int) && BitConverter.ToInt32(value) != 0;
+    }
 
     private static void Set(Socket socket, int level, int option, bool isOn)
     {

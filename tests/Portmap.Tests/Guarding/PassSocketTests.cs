@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Portmap.Guarding;
+using Portmap.TestKit.Processes;
 using Portmap.Tests.Support;
 
 namespace Portmap.Tests.Guarding;
@@ -183,5 +184,98 @@ public sealed class PassSocketTests
         await using Scene scene = Scene.OnRealPorts(range);
 
         scene.AcquireRefused(s_request with { Reuse = PortReuse.Require, Previous = range.First }).Reason.Should().Be(PortRefusalReason.Foreign);
+    }
+
+    [NeedsTheory("python3")]
+    [InlineData("s.shutdown(socket.SHUT_RDWR)")]
+    [InlineData("import ctypes; ctypes.CDLL(None).connect(3, bytes(16), 16)")]   // AF_UNSPEC
+    public async Task Death_TheProgramHadShutItsListenerDown_ItListensAgainAndSoDoesTheNextLease(string doing)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, _) = await StartAsync(scene, doing);
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeFalse("nobody listens");
+        await DieAsync(scene, lease, program);
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeTrue("the daemon goes on listening");
+
+        PortLease again = scene.Acquire(s_request);
+
+        (again.Port, again.Guarantee).Should().Be((lease.Port, PortGuarantee.Exclusive));
+        (await Knock.ConnectsAsync(lease.Port)).Should().BeTrue();
+        Knock.GetsIn(lease.Port).Should().BeFalse();
+    }
+
+    [NeedsFact("python3")]
+    public async Task Death_TheProgramHadConnectedItsUdpSocket_TheNextLeaseTakesFromAnybody()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, _) = await StartAsync(scene, "s.connect(('::1', 9))", PortProtocol.Udp);
+        await DieAsync(scene, lease, program);
+
+        PortLease again = scene.Acquire(s_request with { Protocol = PortProtocol.Udp });
+
+        (again.Port, again.Guarantee).Should().Be((lease.Port, PortGuarantee.Exclusive));
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        await client.SendToAsync(new byte[1], new IPEndPoint(IPAddress.Loopback, lease.Port)).Within();
+        (await scene.Registry.Parts.Guard.Passed(again.Claim.Guarded)!.ReceiveAsync(new byte[2]).Within()).Should().Be(1);
+    }
+
+    [NeedsFact("python3")]
+    public async Task Death_SomebodyListensWhereTheProgramHadShutDown_TheNextLeaseIsRefused()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, _) = await StartAsync(scene, "s.shutdown(socket.SHUT_RDWR)");
+        using Socket? thief = Knock.TryTake(lease.Port, IPAddress.Loopback);
+        thief.Should().NotBeNull("what is bound, silent and has SO_REUSEADDR keeps nobody out");
+        await DieAsync(scene, lease, program);
+
+        scene.AcquireRefused(s_request with { Reuse = PortReuse.Require, Previous = lease.Port }).Reason.Should().Be(PortRefusalReason.Foreign);
+    }
+
+    [NeedsFact("python3")]
+    public async Task Death_SomebodyIsBoundWhereTheProgramHadShutDown_CannotListenOnceItSaysExclusive()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, _) = await StartAsync(scene, "s.shutdown(socket.SHUT_RDWR)");
+        using Socket thief = OfAGroup(), another = OfAGroup();
+        thief.Bind(new IPEndPoint(IPAddress.Loopback, lease.Port));
+        await DieAsync(scene, lease, program);
+
+        scene.Acquire(s_request).Guarantee.Should().Be(PortGuarantee.Exclusive);
+
+        FluentActions.Invoking(thief.Listen).Should().Throw<SocketException>("it would be another listener");
+        FluentActions.Invoking(() => another.Bind(new IPEndPoint(IPAddress.Loopback, lease.Port))).Should().Throw<SocketException>("the mark that the thief left is gone");
+    }
+
+    /// <summary>A program that does something with its socket, which is its s, and says a number
+    /// above 0.</summary>
+    private static async Task<(PortLease Lease, Child Program, int Said)> StartAsync(Scene scene, string doing, PortProtocol protocol = PortProtocol.Tcp)
+    {
+        using TempFolder folder = new();
+        PortLease lease = scene.Acquire(s_request with { Protocol = protocol });
+        ProcessStartInfo start = new(
+            "python3",
+            ["-c", $"import os,socket,sys,time; s=socket.socket(fileno=3); said=1; {doing}; f=open(sys.argv[1],'w'); f.write(str(said)); f.close(); os.rename(sys.argv[1],sys.argv[1]+'.whole'); time.sleep(600)", folder["said"]]);
+        lease.PrepareStart(start);
+        Child program = new(lease.Start(start));
+        await Eventually.TrueAsync(() => File.Exists(folder["said.whole"]));
+        scene.SessionOf(program).Register("b1", lease.Port, lease.Epoch, protocol);
+        return (lease, program, int.Parse(await File.ReadAllTextAsync(folder["said.whole"]), System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The program dies, and its port is kept.</summary>
+    private static async Task DieAsync(Scene scene, PortLease lease, Child program)
+    {
+        program.Dispose();
+        scene.Clock.Advance(TimeSpan.FromSeconds(2));
+        await Eventually.TrueAsync(() => scene.StateOf(lease.Port, lease.Protocol) == PortState.Cooling);
+    }
+
+    /// <summary>A socket with SO_REUSEADDR and SO_REUSEPORT.</summary>
+    private static Socket OfAGroup()
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Unspecified);
+        Knock.SetReuse(socket, true);
+        socket.SetRawSocketOption(1, 15, [1, 0, 0, 0]);
+        return socket;
     }
 }
