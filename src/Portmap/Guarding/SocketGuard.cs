@@ -377,8 +377,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
         }
 
         // Who came in by the gate while it was open, a child of the dead process say, may
-        // listen there still.
-        bool? listens = held.WasOpen ? ListenTable.IsListenedOn(lease.Protocol, lease.Port) : false;
+        // listen there still; so may one that has the socket which was passed.
+        bool? listens = held.Listens ? SocketHeirs.AreOn(lease.Protocol, lease.Port) : held.WasOpen ? ListenTable.IsListenedOn(lease.Protocol, lease.Port) : false;
         if (listens != false)
         {
             if (listens == true)

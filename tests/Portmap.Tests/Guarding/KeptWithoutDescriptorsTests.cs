@@ -33,6 +33,35 @@ public sealed class KeptWithoutDescriptorsTests
     }
 
     [Fact]
+    public void Place_PassedSocketAndNobodyCanBeSeen_IsKeptAndHandedToNobody()
+    {
+        using IPortGuard guard = new SocketGuard(maxGuards: 100);
+        GuardedPort first = PortGuardContract.Lease(PortProtocol.Tcp, PortBlock.TakeOne()), second = Kept(first), third = PortGuardContract.Another(second, 1);
+
+        GuardFinding finding;
+        using (FewDescriptors few = new(more: 8))
+        {
+            few.TakeAll();
+            finding = guard.Place(third, PortGuardContract.Owner, PortGuardMode.PassSocket, insisted: false).Finding;
+        }
+
+        finding.Should().Be(GuardFinding.Busy, "a child of the dead program has it, for all that is known");
+        guard.Place(third, PortGuardContract.Owner, PortGuardMode.PassSocket, insisted: false)
+            .Should().Be(new GuardOutcome(GuardFinding.Free, PortGuarantee.Exclusive), "it is kept for its owner");
+
+        // It has been passed on once before, so that all code is loaded.
+        GuardedPort Kept(GuardedPort lease)
+        {
+            guard.Place(lease, PortGuardContract.Owner, PortGuardMode.PassSocket, insisted: false);
+            guard.Drop(lease with { IsLease = false }, keep: true, now: 0);
+            GuardedPort next = PortGuardContract.Another(lease, 1);
+            guard.Place(next, PortGuardContract.Owner, PortGuardMode.PassSocket, insisted: false).Finding.Should().Be(GuardFinding.Free);
+            guard.Drop(next with { IsLease = false }, keep: true, now: 0);
+            return next;
+        }
+    }
+
+    [Fact]
     public void IsTaken_NobodyCanBeAsked_IsBelieved()
     {
         using IPortGuard guard = new SocketGuard(maxGuards: 100);

@@ -246,6 +246,27 @@ public sealed class PassSocketTests
         FluentActions.Invoking(() => another.Bind(new IPEndPoint(IPAddress.Loopback, lease.Port))).Should().Throw<SocketException>("the mark that the thief left is gone");
     }
 
+    [NeedsTheory("python3")]
+    [InlineData(PortProtocol.Tcp)]
+    [InlineData(PortProtocol.Udp)]
+    public async Task Death_AChildOfItStillHasTheSocket_TheNextLeaseIsRefused(PortProtocol protocol)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, int child) = await StartAsync(scene, "said=os.fork(); said or time.sleep(600)", protocol);
+        try
+        {
+            await DieAsync(scene, lease, program);
+
+            scene.AcquireRefused(s_request with { Protocol = protocol, Reuse = PortReuse.Require, Previous = lease.Port }).Reason.Should().Be(PortRefusalReason.Foreign);
+
+            scene.Registry.Guard.Count.Should().Be(0);
+        }
+        finally
+        {
+            Programs.Kill(child);
+        }
+    }
+
     /// <summary>A program that does something with its socket, which is its s, and says a number
     /// above 0.</summary>
     private static async Task<(PortLease Lease, Child Program, int Said)> StartAsync(Scene scene, string doing, PortProtocol protocol = PortProtocol.Tcp)
