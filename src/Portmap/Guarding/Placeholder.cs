@@ -62,10 +62,10 @@ internal sealed class Placeholder(BoundSocket socket, bool isShared, GuardedPort
     /// <summary>How strongly it holds the port.</summary>
     /// <remarks>
     /// Never Exclusive where another bound, silent socket may lie underneath, or somebody else
-    /// listens.
+    /// listens, or may come to: a program can set SO_REUSEPORT on the socket that it was passed.
     /// </remarks>
     public PortGuarantee Guarantee =>
-        _isListening ? PortGuarantee.Exclusive
+        _isListening ? (SocketOptions.IsReusePort(_socket.AsSocket()) ? PortGuarantee.HeldByProcess : PortGuarantee.Exclusive)
         : IsJoined ? PortGuarantee.HeldByProcess
         : _isOpen || _isShared ? PortGuarantee.Admitting
         : PortGuarantee.Exclusive;

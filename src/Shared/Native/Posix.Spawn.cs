@@ -12,9 +12,12 @@ internal static partial class Posix
     private const int OpaqueSize = 1_024, SignalSetSize = 128;   // more than any libc needs
     private const int BrokenPipe = 13;   // SIGPIPE, which .NET ignores, and what is ignored is inherited
     private const int FirstPassed = 3;
+    private const int GetFlags = 3, SetFlagsTo = 4, NonBlocking = 0x800;   // F_GETFL, F_SETFL, O_NONBLOCK
 
     /// <summary>Starts a program that finds the descriptors as its 3, 4, …, and none of this
     /// process's else but 0, 1 and 2.</summary>
+    /// <remarks>They block, as those of systemd do: O_NONBLOCK is of what is passed and not of the
+    /// descriptor, so the program that had it before may have left it on.</remarks>
     /// <param name="path">The program.</param>
     /// <param name="arguments">Its arguments, the zeroth too.</param>
     /// <param name="environment">NAME=VALUE of each variable.</param>
@@ -34,7 +37,7 @@ internal static partial class Posix
             for (int i = 0; i < descriptors.Count; i++)
             {
                 high.Add(Duplicate(descriptors[i], DuplicateCloseOnExec, FirstPassed + descriptors.Count));
-                ThrowIfFailed(high[i] < 0 ? Marshal.GetLastPInvokeError() : AddDuplicate(actions, high[i], FirstPassed + i));
+                ThrowIfFailed(high[i] < 0 || !TrySetBlocking(high[i]) ? Marshal.GetLastPInvokeError() : AddDuplicate(actions, high[i], FirstPassed + i));
             }
 
             EmptySignals(signals);
@@ -66,6 +69,9 @@ internal static partial class Posix
         }
     }
 
+    private static bool TrySetBlocking(int descriptor) =>
+        Control(descriptor, GetFlags, 0) is >= 0 and int flags && Control(descriptor, SetFlagsTo, flags & ~NonBlocking) >= 0;
+
     private static void ThrowIfFailed(int error)
     {
         if (error != 0)
@@ -76,6 +82,9 @@ internal static partial class Posix
 
     [LibraryImport(LibC, EntryPoint = "fcntl", SetLastError = true)]
     private static partial int Duplicate(SafeHandle descriptor, int command, int least);
+
+    [LibraryImport(LibC, EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int Control(int descriptor, int command, int value);
 
     [LibraryImport(LibC, EntryPoint = "posix_spawn_file_actions_init")]
     private static partial int InitializeActions(byte[] actions);

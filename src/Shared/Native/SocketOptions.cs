@@ -23,6 +23,9 @@ internal static class SocketOptions
     /// <summary>SO_ACCEPTCONN: whether it listens, whoever else that has it did with it.</summary>
     public static bool Listens(Socket socket) => Get(socket, SolSocket, AcceptsConnections);
 
+    /// <summary>SO_REUSEPORT, as it is now.</summary>
+    public static bool IsReusePort(Socket socket) => Get(socket, SolSocket, ReusePort);
+
     private static bool Get(Socket socket, int level, int option)
     {
         Span<byte> value = stackalloc byte[sizeof(int)];

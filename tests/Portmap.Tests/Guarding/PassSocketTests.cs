@@ -267,6 +267,39 @@ public sealed class PassSocketTests
         }
     }
 
+    [NeedsFact("python3")]
+    public async Task Start_TheLastProgramLeftItNonBlocking_ItBlocksAgain()
+    {
+        const string Flags = "import fcntl; said=1 if fcntl.fcntl(3, fcntl.F_GETFL) & os.O_NONBLOCK else 2";
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, int first) = await StartAsync(scene, $"s.setblocking(False); {Flags}");
+        first.Should().Be(1);
+        await DieAsync(scene, lease, program);
+
+        (_, Child next, int second) = await StartAsync(scene, Flags);
+
+        second.Should().Be(2, "a program that blocks in accept must not get EAGAIN");
+        next.Dispose();
+    }
+
+    [NeedsFact("python3")]
+    public async Task Program_SetsReusePort_NeitherItsEntryNorTheNextLeaseIsExclusive()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1));
+        (PortLease lease, Child program, _) = await StartAsync(scene, "s.setsockopt(1, 15, 1)");
+        scene.Registry.TryGetEntry("b1", out PortEntry entry).Should().BeTrue();
+        using (Socket sibling = OfAGroup())
+        {
+            sibling.Bind(new IPEndPoint(IPAddress.Loopback, lease.Port));
+            sibling.Listen();   // others of its user get in
+        }
+
+        entry.Guarantee.Should().Be(PortGuarantee.HeldByProcess);
+        await DieAsync(scene, lease, program);
+
+        scene.Acquire(s_request).Guarantee.Should().Be(PortGuarantee.HeldByProcess);
+    }
+
     /// <summary>A program that does something with its socket, which is its s, and says a number
     /// above 0.</summary>
     private static async Task<(PortLease Lease, Child Program, int Said)> StartAsync(Scene scene, string doing, PortProtocol protocol = PortProtocol.Tcp)
