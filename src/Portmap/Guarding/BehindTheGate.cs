@@ -115,6 +115,7 @@ internal static class BehindTheGate
         {
             using Socket socket = new(listener.Address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
             SocketOptions.SetReusePort(socket);
+            SocketOptions.SetFreeBind(socket);   // the listener may be so, or its address has moved to another host
             if (listener.UserId != Posix.EffectiveUser && !Posix.TryGiveTo(socket.SafeHandle, listener.UserId))
             {
                 return true;   // only root asks for another user

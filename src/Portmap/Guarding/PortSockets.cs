@@ -24,6 +24,7 @@ internal static class PortSockets
     private const int Listen = 10, Closed = 7, Established = 1;   // net/tcp_states.h
     private const ushort V6OnlyAttribute = 11;
     private const int BufferSize = 32_768;
+    private const int InterfaceAt = 36;   // of struct inet_diag_sockid: ports, two addresses, interface
 
     /// <summary>Who listens: on one port, or with 0 on any.</summary>
     public static IReadOnlyList<PortSocket>? Listening(PortProtocol protocol, int port) =>
@@ -106,7 +107,7 @@ internal static class PortSockets
         ReadOnlySpan<byte> v6Only = SockDiag.Attribute(answer[SockDiag.InetAnswerSize..], V6OnlyAttribute);
         found.Add(new PortSocket(
             port,
-            AddressOf(id.Slice(4, isV6 ? 16 : 4), isV6),
+            AddressOf(id, isV6),
             IsV6Only: isV6 && v6Only.Length > 0 && v6Only[0] != 0,
             Listens: question.Protocol == PortProtocol.Udp ? state is Closed or Established : state == Listen,
             MemoryMarshal.Read<uint>(answer[SockDiag.UserAt..]),
@@ -117,8 +118,23 @@ internal static class PortSockets
     }
 
     /// <summary>Most sockets are at every address: one object for all of these.</summary>
-    private static IPAddress AddressOf(ReadOnlySpan<byte> bytes, bool isV6) =>
-        bytes.ContainsAnyExcept((byte)0) ? new IPAddress(bytes) : isV6 ? IPAddress.IPv6Any : IPAddress.Any;
+    /// <remarks>
+    /// A socket of IPv6 at an address of IPv4, such as ::ffff:0.0.0.0, serves that one and is as
+    /// one of IPv4. An address of one link is one with its interface only.
+    /// </remarks>
+    private static IPAddress AddressOf(ReadOnlySpan<byte> id, bool isV6)
+    {
+        ReadOnlySpan<byte> bytes = id.Slice(4, isV6 ? 16 : 4);
+        if (!bytes.ContainsAnyExcept((byte)0))
+        {
+            return isV6 ? IPAddress.IPv6Any : IPAddress.Any;
+        }
+
+        IPAddress address = new(bytes);
+        return address.IsIPv4MappedToIPv6 ? address.MapToIPv4()
+            : address.IsIPv6LinkLocal ? new IPAddress(bytes, MemoryMarshal.Read<uint>(id[InterfaceAt..]))
+            : address;
+    }
 
     /// <summary>What is asked for.</summary>
     /// <param name="Protocol">TCP or UDP.</param>

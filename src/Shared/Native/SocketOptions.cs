@@ -6,8 +6,8 @@ namespace Portmap.Native;
 /// <remarks>The numbers are those of Linux.</remarks>
 internal static class SocketOptions
 {
-    private const int SolSocket = 1, SolIpv6 = 41;
-    private const int ReuseAddress = 2, ReusePort = 15, AcceptsConnections = 30, FreeBindV6 = 78;
+    private const int SolIp = 0, SolSocket = 1, SolIpv6 = 41;
+    private const int ReuseAddress = 2, ReusePort = 15, AcceptsConnections = 30, FreeBindV4 = 15, FreeBindV6 = 78;
 
     /// <summary>SO_REUSEADDR: whether others that have it too may bind the port.</summary>
     public static void SetReuseAddress(Socket socket, bool isOn) => Set(socket, SolSocket, ReuseAddress, isOn);
@@ -17,8 +17,13 @@ internal static class SocketOptions
     /// </summary>
     public static void SetReusePort(Socket socket) => Set(socket, SolSocket, ReusePort, isOn: true);
 
-    /// <summary>IPV6_FREEBIND: it may be bound to an address that this host has not.</summary>
-    public static void SetFreeBind(Socket socket) => Set(socket, SolIpv6, FreeBindV6, isOn: true);
+    /// <summary>IP_FREEBIND and IPV6_FREEBIND: it may be bound to an address that this host has
+    /// not.</summary>
+    public static void SetFreeBind(Socket socket)
+    {
+        bool isV6 = socket.AddressFamily == AddressFamily.InterNetworkV6;
+        Set(socket, isV6 ? SolIpv6 : SolIp, isV6 ? FreeBindV6 : FreeBindV4, isOn: true);
+    }
 
     /// <summary>SO_ACCEPTCONN: whether it listens, whoever else that has it did with it.</summary>
     public static bool Listens(Socket socket) => Get(socket, SolSocket, AcceptsConnections);

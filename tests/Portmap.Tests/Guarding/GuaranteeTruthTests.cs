@@ -190,6 +190,44 @@ public sealed class GuaranteeTruthTests
         scene.Registry.Guard.Count.Should().Be(0, "it was kept for b1, and nothing is kept for b2");
     }
 
+    [NeedsTheory("python3")]
+    [InlineData("::ffff:127.0.0.1")]
+    [InlineData("::ffff:0.0.0.0", true)]   // what .NET binds for a socket of both families at IPAddress.Any
+    [InlineData("192.0.2.1")]   // another host's, by IP_FREEBIND
+    [InlineData("2001:db8::1")]
+    public async Task Register_OwnerAtAnAddressThatIsNotPlainlyOurs_IsExclusiveAndNobodyGetsIn(string address, bool andV6 = false)
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.WhileAlive);
+        using Puppet thief = Puppet.Start(), owner = Puppet.Start();
+        PortLease lease = scene.Acquire("b1");
+        lease.OpenGate();
+        (await owner.OpenAsync("server", new Place(address), lease.Port)).Should().Be("ok");
+        if (andV6)
+        {
+            (await owner.OpenAsync("other", At(":: only"), lease.Port)).Should().Be("ok");   // then there is nothing left to seal
+        }
+
+        scene.Registry.OpenSession(owner.Id).Register("b1", lease.Port, lease.Epoch).Guarantee.Should().Be(PortGuarantee.Exclusive);
+
+        await NobodyGetsInWhileExclusiveAsync(scene, thief, lease.Port, "while the owner lives");
+    }
+
+    [NeedsLinkFact]
+    public async Task Register_OwnerAtALinkLocalAddress_IsExclusiveAndNobodyGetsIn()
+    {
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.WhileAlive);
+        using Puppet thief = Puppet.Start();
+        PortLease lease = scene.Acquire("b1");
+        lease.OpenGate();
+        using System.Net.Sockets.Socket? server = Knock.TryTake(lease.Port, NeedsLinkFactAttribute.Address);
+
+        scene.Here.Register("b1", lease.Port, lease.Epoch).Guarantee.Should().Be(PortGuarantee.Exclusive);
+
+        await NobodyGetsInWhileExclusiveAsync(scene, thief, lease.Port, "while the owner lives");
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.TrueAsync(() => scene.Registry.TryGetEntry("b1", out PortEntry entry) && entry.Addresses == NeedsLinkFactAttribute.Address!.ToString());
+    }
+
     private static Place At(string address) => Place.All.First(place => place.ToString() == address);
 
     private static async Task NobodyGetsInWhileExclusiveAsync(Scene scene, Puppet thief, int port, string when, PortLease? lease = null)

@@ -43,6 +43,23 @@ public sealed class ServedAddressesTests
         }
     }
 
+    /// <summary>As .NET binds a socket of both families at an address of IPv4.</summary>
+    [NeedsTheory("python3")]
+    [InlineData("::ffff:0.0.0.0", "0.0.0.0")]
+    [InlineData("::ffff:127.0.0.1", "127.0.0.1")]
+    public async Task Maintain_ServerAtAMappedAddress_IsThatOfIPv4(string address, string served)
+    {
+        PortRange range = PortBlock.Take(1);
+        await using Scene scene = Scene.OnRealPorts(range);
+        using Puppet server = Puppet.Start();
+        (await server.OpenAsync("server", new Place(address), range.First)).Should().Be("ok");
+        scene.Registry.OpenSession(server.Id).Register("b1", range.First);
+
+        scene.Clock.Advance(TimeSpan.FromSeconds(1));
+
+        await Eventually.TrueAsync(() => Entry(scene).Addresses == served);
+    }
+
     [NeedsFact("python3")]
     public async Task Reconcile_ServerOpensAnotherAddress_TheEntrySaysBoth()
     {

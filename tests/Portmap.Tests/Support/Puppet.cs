@@ -7,7 +7,8 @@ namespace Portmap.Tests.Support;
 internal sealed class Puppet : IDisposable
 {
     // Lines in: open NAME FAMILY ADDRESS PORT REUSEADDR REUSEPORT V6ONLY LISTEN | listen NAME |
-    // close NAME | fork NAME …; lines out: ok, or errno's name.
+    // close NAME | fork NAME …; lines out: ok, or errno's name. Addresses that are set aside for
+    // documents are bound though no host has them (IP_FREEBIND).
     private const string Program =
         """
         import errno, os, socket, sys
@@ -18,6 +19,8 @@ internal sealed class Puppet : IDisposable
         def opened(family, address, port, reuse, group, v6only, listens, kind):
             s = socket.socket(socket.AF_INET6 if family == '6' else socket.AF_INET, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
             if family == '6': s.setsockopt(41, 26, int(v6only))
+            if address.startswith('192.0.2.'): s.setsockopt(0, 15, 1)
+            if address.startswith('2001:db8:'): s.setsockopt(41, 78, 1)
             s.setsockopt(1, 2, int(reuse)); s.setsockopt(1, 15, int(group))
             try:
                 s.bind((address, int(port)))
