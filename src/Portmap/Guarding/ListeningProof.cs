@@ -67,7 +67,7 @@ internal static class ListeningProof
 
     private static bool ListensInItsOwnNetwork(in ReportedListener said) =>
         said.Process.IsKnown
-        && ProcessFiles.NetworkOf(said.Process.Id) is { } its && its != ProcessFiles.NetworkOf(Environment.ProcessId)
+        && ProcessFiles.IsInAnotherNetwork(said.Process.Id)
         && ProcessFiles.ForeignNetworkOf(said.Process.Id) is { } folder
         && ListenTable.Read(said.Protocol, folder).Listens(said.Port);
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Portmap.Processes;
 using Portmap.Table;
 
 namespace Portmap.Guarding;
@@ -302,7 +303,8 @@ internal sealed class SocketGuard(int maxGuards) : IPortGuard
             return;   // it, or a later one, has ended again already; or another owner of the same process shares the port
         }
 
-        if (!isIts || !held.Stays)
+        // In a network of its own the process has the port there, and ours is nobody's.
+        if (!isIts || !held.Stays || (processId > 0 && !held.Listens && ProcessFiles.IsInAnotherNetwork(processId)))
         {
             Remove(held);
             return;

@@ -45,6 +45,12 @@ internal static class ProcessFiles
     public static string? NetworkOf(int processId) => TryReadLink($"{FolderOf(processId)}/ns/net");
 
     /// <summary>
+    /// Whether a process is known to be in another network than ours; no where that may not be read.
+    /// </summary>
+    public static bool IsInAnotherNetwork(int processId) =>
+        s_ownNetwork is not null && NetworkOf(processId) is { } its && its != s_ownNetwork;
+
+    /// <summary>
     /// The processes that its threads have forked and that live, or have not been waited for.
     /// </summary>
     public static List<int> ChildrenOf(int processId)

@@ -228,6 +228,21 @@ public sealed class GuaranteeTruthTests
         await Eventually.TrueAsync(() => scene.Registry.TryGetEntry("b1", out PortEntry entry) && entry.Addresses == NeedsLinkFactAttribute.Address!.ToString());
     }
 
+    [NeedsNamespaceFact]
+    public async Task Register_OwnerInANetworkOfItsOwn_IsHeldByProcess()
+    {
+        const string Server = "import socket,sys,time; s=socket.create_server(('0.0.0.0',int(sys.argv[1]))); print('listening',flush=True); time.sleep(600)";
+        await using Scene scene = Scene.OnRealPorts(PortBlock.Take(1), options => options.Guard = PortGuardMode.WhileAlive);
+        PortLease lease = scene.Acquire("b1");
+        lease.OpenGate();
+        using Child server = Child.Start("unshare", "-n", "python3", "-c", Server, $"{lease.Port}");
+        (await server.Process.StandardOutput.ReadLineAsync().Within()).Should().Be("listening");
+
+        scene.SessionOf(server).Register("b1", lease.Port, lease.Epoch).Guarantee.Should().Be(PortGuarantee.HeldByProcess, "our network is not the one it listens in");
+
+        scene.Registry.Guard.Count.Should().Be(0, "here it would keep others from a port that nobody serves");
+    }
+
     private static Place At(string address) => Place.All.First(place => place.ToString() == address);
 
     private static async Task NobodyGetsInWhileExclusiveAsync(Scene scene, Puppet thief, int port, string when, PortLease? lease = null)
