@@ -14,14 +14,17 @@ internal static class DescriptorLinks
     public static int Count(string process) => Directory.EnumerateFiles($"{process}/fdinfo").Count();
 
     /// <summary>Where each leads; null for one that was closed meanwhile.</summary>
+    /// <remarks>.NET's own property says null as well of one that may not be read, and so it would
+    /// look as if the process did not have it.</remarks>
     /// <inheritdoc cref="Count"/>
     public static IEnumerable<string?> Of(string process)
     {
-        // Opened, and nothing is read: that the links may not be is said by nothing else.
+        // Opened, and nothing is read: where no link is listed, nothing else says that none may be
+        // read.
         Directory.EnumerateFiles($"{process}/fd").GetEnumerator().Dispose();
         foreach (string info in Directory.EnumerateFiles($"{process}/fdinfo"))
         {
-            yield return TryRead($"{process}/fd/{Path.GetFileName(info.AsSpan())}");
+            yield return Posix.LinkOf($"{process}/fd/{Path.GetFileName(info.AsSpan())}");
         }
     }
 

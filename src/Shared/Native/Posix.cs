@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Portmap.Native;
 
@@ -12,6 +13,7 @@ namespace Portmap.Native;
 ///   geteuid                     whose files and sockets are ours                     always
 ///   getrlimit                   how many descriptors we may have, when there is      always
 ///                                 none left to read /proc with
+///   readlink                    whether a link may not be read, or is not there      always
 ///   statx                       owner, kind and number of a file, on every machine   4.11
 ///   openat, renameat, linkat,   what is done to a folder that is held, wherever its  2.6.16
 ///     unlinkat                    path leads by now
@@ -42,6 +44,8 @@ internal static partial class Posix
 
     private const int DescriptorsLimited = 7;   // RLIMIT_NOFILE
 
+    private const int LongestLink = 4_096;   // PATH_MAX
+
     private const int CloseOnExec = 0x80000, AtCurrentFolder = -100;
 
     // As C code of this process would find it, so that a library put before libc (LD_PRELOAD) is
@@ -60,6 +64,18 @@ internal static partial class Posix
     public static int DescriptorLimit =>
         OperatingSystem.IsLinux() && GetLimit(DescriptorsLimited, out Limits limits) == 0 ? (int)Math.Min(limits.Soft, int.MaxValue) : int.MaxValue;
 
+    /// <summary>Where a link leads (readlink(2)), as far as it fits; null when it is not
+    /// there.</summary>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static string? LinkOf(string path)
+    {
+        Span<byte> target = stackalloc byte[LongestLink];
+        nint length = ReadLink(path, target, LongestLink);
+        return length >= 0 ? Encoding.UTF8.GetString(target[..(int)length])
+            : Marshal.GetLastPInvokeError() is Errno.NotPermitted or Errno.AccessDenied ? throw Failed(path)
+            : null;
+    }
+
     /// <summary>What the last call failed with, as an exception.</summary>
     private static Exception Failed(string path)
     {
@@ -69,6 +85,9 @@ internal static partial class Posix
             ? new UnauthorizedAccessException(message)
             : new IOException(message, error);
     }
+
+    [LibraryImport(LibC, EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint ReadLink(string path, Span<byte> target, nuint size);
 
     [LibraryImport(LibC, EntryPoint = "geteuid")]
     private static partial uint GetEffectiveUser();
