@@ -60,7 +60,7 @@ internal static class PlainRegistration
     /// <summary>Releases what a session registered.</summary>
     /// <param name="parts">What it works with.</param>
     /// <param name="caller">The session.</param>
-    /// <param name="request">The claim; checked.</param>
+    /// <param name="request">The claim; not checked: what cannot be is not found.</param>
     public static bool TryRelease(RegistryParts parts, SessionHolder caller, in PortClaimRequest request) =>
         parts.Journal is null
         && request.Epoch is null or 0

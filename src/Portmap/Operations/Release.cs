@@ -78,15 +78,9 @@ internal struct Release : IOperation
     }
 
     /// <inheritdoc cref="Now(RegistryParts, ILease)"/>
-    public static PortRefusal? Now(RegistryParts parts, SessionHolder caller, in PortClaimRequest request)
-    {
-        if (Check(request) is { } refusal)
-        {
-            return parts.Counted(refusal);
-        }
-
-        return PlainRegistration.TryRelease(parts, caller, request) ? null : StepsNow(parts, caller, request);
-    }
+    /// <remarks>What is said is checked only where it finds nothing: nobody has what cannot be said.</remarks>
+    public static PortRefusal? Now(RegistryParts parts, SessionHolder caller, in PortClaimRequest request) =>
+        PlainRegistration.TryRelease(parts, caller, request) ? null : parts.Counted(Check(request)) ?? StepsNow(parts, caller, request);
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // its locals are not cleared on the way past it
     private static PortRefusal? StepsNow(RegistryParts parts, ILease lease)
