@@ -239,7 +239,7 @@ internal sealed class Endings(TableParts parts, ClaimFacts facts)
     /// has to do comes first, whoever is told of it next.</summary>
     private void AfterEnd(PortClaim claim, ClaimEnd cause, long now, PortClaim? winner, bool isTold = false)
     {
-        if (!isTold)
+        if (!isTold && facts.Journal is not null)
         {
             facts.Queue(claim, claim.Word);   // before the port is offered, so that the fact of whoever gets it comes later
         }

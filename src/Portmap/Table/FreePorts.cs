@@ -81,6 +81,15 @@ internal sealed class FreePorts
         return (uint)index < (uint)Count && (Volatile.Read(ref _words[index >> 6]) & (1UL << index)) != 0;
     }
 
+    /// <summary>Whether a port is in, and found there: <see cref="Add"/> would do nothing.</summary>
+    public bool IsFound(int port)
+    {
+        int index = port - _first, word = index >> 6;
+        return (uint)index < (uint)Count
+            && (Volatile.Read(ref _words[word]) & (1UL << index)) != 0
+            && (Volatile.Read(ref _summary[word >> 6]) & (1UL << word)) != 0;
+    }
+
     /// <summary>Adds a port; one outside the range is ignored.</summary>
     public void Add(int port)
     {

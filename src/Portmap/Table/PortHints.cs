@@ -76,6 +76,11 @@ internal sealed class PortHints : IFreePorts
     /// come.</summary>
     public void Cool(int port, long endedAt)
     {
+        if (_cooling.DelayMs == 0 && Free.IsFound(port))
+        {
+            return;   // nearly always, without a delay: its bit stayed while it was held
+        }
+
         if (!_limits.HandsOut(port))
         {
             return;
