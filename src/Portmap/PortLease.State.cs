@@ -84,13 +84,6 @@ public sealed partial class PortLease : ILease
 
     internal void SetOutcome(object outcome) => _outcome.Set(this, _registry.Parts, outcome);
 
-    /// <summary>It was never granted.</summary>
-    internal PortLease? Refused(PortRefusal refusal)
-    {
-        LeaseOutcome.EndTrace(this, refusal);
-        return null;
-    }
-
     PortClaim ILease.Claim => Claim;
     PortClaim? ILease.Twin => Twin;
     ref LeaseExtras? ILease.Extras => ref _more;

@@ -35,7 +35,10 @@ public sealed partial class PortLease
         _protocol = (byte)request.Protocol;
         _reuse = request.Reuse is { } reuse ? (sbyte)reuse : (sbyte)-1;
         _guard = request.Guard is { } guard ? (sbyte)guard : (sbyte)-1;
-        _more = LeaseExtras.Of(request, acquirer);
+        if (LeaseExtras.Of(request, acquirer) is { } more)   // each write of a reference is told to the collector, also that of a null
+        {
+            _more = more;
+        }
     }
 
     /// <summary>The owner.</summary>

@@ -52,22 +52,25 @@ public sealed partial class PortRegistry
     {
         ThrowIfConfirms(nameof(AcquireAsync));
         lease = null;
-        refusal = Acquisition.Check(Parts, request, out byte strategy);
-        if (refusal is null)
+        refusal = null;
+        PortRefusal? refused = Acquisition.Check(Parts, request, out byte strategy);   // not into what is given out: each write there looks whether the collector is to be told
+        if (refused is null)
         {
             PortLease granted = new(this, request);
-            refusal = Acquisition.Now(Parts, granted, request, strategy);
-            lease = refusal is null ? granted : granted.Refused(refusal);
+            refused = Acquisition.Now(Parts, granted, request, strategy);
+            if (refused is null)
+            {
+                LeaseOutcome.EndIfDisposed(granted, Parts);
+                lease = granted;
+                return true;
+            }
+
+            LeaseOutcome.EndTrace(granted, refused);   // it was never granted
         }
 
-        if (lease is null)
-        {
-            Parts.Metrics.Refused(refusal!.Reason);
-            return false;
-        }
-
-        LeaseOutcome.EndIfDisposed(lease, Parts);
-        return true;
+        Parts.Metrics.Refused(refused.Reason);
+        refusal = refused;
+        return false;
     }
 
     /// <summary>Acquires for a session, which needs a right to what the owner has, or for the

@@ -51,7 +51,7 @@ internal sealed class PortClaim : IGuaranteed
         Strategy = claim.Strategy;
         _party = claim.Lease ?? claim.Holder;
         _word = word.Bits;
-        _usesUp = claim.UsesUp;
+        UsesUp = claim.UsesUp;   // by which no null is written
         _guarantee = (byte)(IsLease ? PortGuarantee.LedgerOnly : PortGuarantee.HeldByProcess);
     }
 
