@@ -14,24 +14,33 @@ namespace Portmap;
 /// </param>
 public readonly record struct PortRequest(string Owner)
 {
-    private static readonly TimeSpan s_zero = TimeSpan.MinValue;
+    private const long NoTime = long.MinValue;
 
+    // Kept small: 48 bytes, which each call copies. Behind the three references the runtime puts what is none, here
+    // three words; four or more it would copy by "rep movs", which takes longer than all the rest. So the values of
+    // enums are a byte or two, and null is a value of theirs.
+    private readonly long _leaseTimeoutTicks;   // 0 is none, and NoTime no time
     private readonly int _previous;
-    private readonly TimeSpan _leaseTimeout;   // default is none, and s_zero no time: 8 bytes less to copy than a nullable
+    private readonly uint _userId;
+    private readonly short _protocol;
+    private readonly bool _hasUserId;
+    private readonly sbyte _scope;
+    private readonly sbyte _reuse;
+    private readonly sbyte _guard;
 
     /// <summary>The transport.</summary>
     /// <value>
     /// The default is <see cref="PortProtocol.Tcp"/>; <see cref="PortProtocol.TcpAndUdp"/> asks for
     /// one number on both.
     /// </value>
-    public PortProtocol Protocol { get; init; }
+    public PortProtocol Protocol { get => (PortProtocol)_protocol; init => _protocol = (short)Math.Clamp((int)value, short.MinValue, short.MaxValue); }
 
     /// <summary>What to do about the port this owner had before.</summary>
     /// <value>
     /// null, the default, takes <see cref="PortRegistryOptions.Reuse"/>; so does a lease of an earlier
     /// run whose port cannot be bound, as this is not stored.
     /// </value>
-    public PortReuse? Reuse { get; init; }
+    public PortReuse? Reuse { get => (PortReuse?)Unpack(_reuse); init => _reuse = Pack((int?)value); }
 
     /// <summary>
     /// The port this owner had before, where the host knows better than the registry.
@@ -70,12 +79,12 @@ public readonly record struct PortRequest(string Owner)
     /// </value>
     public TimeSpan? LeaseTimeout
     {
-        get => _leaseTimeout == default ? null : _leaseTimeout == s_zero ? TimeSpan.Zero : _leaseTimeout;
-        init => _leaseTimeout = value == TimeSpan.Zero ? s_zero : value ?? default;
+        get => !HasLeaseTimeout ? null : _leaseTimeoutTicks == NoTime ? TimeSpan.Zero : new TimeSpan(_leaseTimeoutTicks);
+        init => _leaseTimeoutTicks = value == TimeSpan.Zero ? NoTime : value?.Ticks ?? 0;
     }
 
     /// <summary>Whether <see cref="LeaseTimeout"/> is not null.</summary>
-    internal bool HasLeaseTimeout => _leaseTimeout != default;
+    internal bool HasLeaseTimeout => _leaseTimeoutTicks != 0;
 
     /// <summary>
     /// Whether an owner that is served already keeps what it has: for a host that starts what does
@@ -105,7 +114,7 @@ public readonly record struct PortRequest(string Owner)
     /// claim is given back. A process that registers without the lease, or that is healed after the
     /// lease was over, is served as one of this host only.
     /// </remarks>
-    public PortScope Scope { get; init; }
+    public PortScope Scope { get => (PortScope)_scope; init => _scope = Narrow((int)value); }
 
     /// <summary>How the port is kept from others until the process listens.</summary>
     /// <value>
@@ -113,7 +122,7 @@ public readonly record struct PortRequest(string Owner)
     /// run that gets another port, as this is not stored.
     /// <see cref="PortGuardMode.StepAside"/> is for programs that bind without SO_REUSEADDR.
     /// </value>
-    public PortGuardMode? Guard { get; init; }
+    public PortGuardMode? Guard { get => (PortGuardMode?)Unpack(_guard); init => _guard = Pack((int?)value); }
 
     /// <summary>The name of the strategy for this one acquisition.</summary>
     /// <value>null, the default, takes <see cref="PortRegistryOptions.Strategy"/>.</value>
@@ -129,9 +138,22 @@ public readonly record struct PortRequest(string Owner)
     /// acquired. All others are refused as <see cref="PortRefusalReason.NotOwner"/>: an epoch says
     /// which claim is meant and gives no right to it.
     /// </value>
-    public uint? UserId { get; init; }
+    public uint? UserId
+    {
+        get => _hasUserId ? _userId : null;
+        init => (_userId, _hasUserId) = (value.GetValueOrDefault(), value is not null);
+    }
 
     /// <summary>Asks for a port for an owner, everything else as the options say.</summary>
     /// <param name="owner">The owner.</param>
     public static implicit operator PortRequest(string owner) => new(owner);
+
+    /// <summary>A number that may be of no enum, in one byte; one that is too large for that is of
+    /// none either way.</summary>
+    private static sbyte Narrow(int value) => (sbyte)Math.Clamp(value, sbyte.MinValue, sbyte.MaxValue);
+
+    /// <summary>As <see cref="Narrow"/>, with 0 for null: what is not negative counts from 1.</summary>
+    private static sbyte Pack(int? value) => value is { } number ? Narrow(number is >= 0 and < sbyte.MaxValue ? number + 1 : number) : (sbyte)0;
+
+    private static int? Unpack(sbyte packed) => packed == 0 ? null : packed > 0 ? packed - 1 : packed;
 }
