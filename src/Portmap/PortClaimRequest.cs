@@ -17,7 +17,18 @@ namespace Portmap;
 /// </param>
 public readonly record struct PortClaimRequest(string Owner, int? Port = null)
 {
-    private readonly long _epoch;   // 8 bytes less to copy than a nullable
+    // 32 bytes, which each call copies, word by word.
+    private readonly long _epoch;
+    private readonly int _port = Port ?? 0;
+    private readonly short _protocol;
+    private readonly bool _hasPort = Port is not null;
+
+    /// <summary>The port, 1 to 65535; null is whichever port the owner has.</summary>
+    public int? Port
+    {
+        get => _hasPort ? _port : null;
+        init => (_port, _hasPort) = (value.GetValueOrDefault(), value is not null);
+    }
 
     /// <summary>The epoch of the claim: what is asked for takes effect on that one only.</summary>
     /// <value>
@@ -29,7 +40,11 @@ public readonly record struct PortClaimRequest(string Owner, int? Port = null)
 
     /// <summary>The protocol.</summary>
     /// <value>The default is <see cref="PortProtocol.Tcp"/>.</value>
-    public PortProtocol Protocol { get; init; }
+    public PortProtocol Protocol
+    {
+        get => (PortProtocol)_protocol;
+        init => _protocol = (short)Math.Clamp((int)value, short.MinValue, short.MaxValue);   // what does not fit is of no protocol either way
+    }
 
     /// <summary>
     /// In a report that a port could not be bound: the ranges that its lease names, which the
