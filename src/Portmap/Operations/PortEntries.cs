@@ -70,7 +70,7 @@ internal sealed class PortEntries(PortTable table, RegistryClock clock, Strategy
     };
 
     /// <summary>The entry that some facts tell of.</summary>
-    public PortEntry Of(in EntryFacts facts) => new()
+    public PortEntry Of(EntryFacts facts) => new()
     {
         Owner = facts.Owner,
         Port = facts.Port,

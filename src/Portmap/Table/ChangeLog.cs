@@ -29,7 +29,7 @@ internal sealed class ChangeLog
     /// reads for others holds little.</summary>
     public const int MaxRead = 512;
 
-    private readonly Change?[] _ring;
+    private readonly EntryFacts?[] _ring;
     private readonly long _first;
     private long _last;
     private int _recording;
@@ -38,7 +38,7 @@ internal sealed class ChangeLog
 
     public ChangeLog(int capacity, long first)
     {
-        _ring = new Change?[BitOperations.RoundUpToPowerOf2((uint)capacity)];
+        _ring = new EntryFacts?[BitOperations.RoundUpToPowerOf2((uint)capacity)];
         _first = first;
         _last = first;
     }
@@ -87,20 +87,19 @@ internal sealed class ChangeLog
 
     /// <summary>Adds a change.</summary>
     /// <param name="kind">What happened.</param>
-    /// <param name="facts">The entry after it.</param>
+    /// <param name="change">The entry after it; the log's from now on.</param>
     /// <param name="living">The claim that must not have ended, for what is no ending.</param>
-    public void Append(PortChangeKind kind, in EntryFacts facts, ClaimView living = default)
+    public void Append(PortChangeKind kind, EntryFacts change, ClaimView living = default)
     {
-        Change? change = null;
+        change.Kind = kind;
         while (true)
         {
-            long revision = Newest(out Change? old) + 1;
+            long revision = Newest(out EntryFacts? old) + 1;
             if (living.Now().Stage == ClaimStage.Ended)
             {
                 return;   // I2: its end is told, or will be
             }
 
-            change ??= new Change(kind, facts);
             change.Revision = revision;
 
             // Publishes the change to readers; fails when another writer had the place (I1). A full
@@ -149,13 +148,13 @@ internal sealed class ChangeLog
         var read = ImmutableArray.CreateBuilder<PortChange>((int)(last - after));
         while (after < last)
         {
-            Change? change = Volatile.Read(ref Place(++after));
+            EntryFacts? change = Volatile.Read(ref Place(++after));
             if (change!.Revision != after)
             {
                 return false;   // overtaken while it read
             }
 
-            read.Add(new PortChange(after, change.Kind, makeEntry(change.Facts)));
+            read.Add(new PortChange(after, change.Kind, makeEntry(change)));
         }
 
         changes = read.MoveToImmutable();
@@ -166,7 +165,7 @@ internal sealed class ChangeLog
     private long Newest() => Newest(out _);
 
     /// <summary>The newest revision, and what is in the place of the next one.</summary>
-    private long Newest(out Change? next)
+    private long Newest(out EntryFacts? next)
     {
         long last = Volatile.Read(ref _last);
         while (true)
@@ -182,7 +181,7 @@ internal sealed class ChangeLog
         }
     }
 
-    private ref Change? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
+    private ref EntryFacts? Place(long revision) => ref _ring[revision & (_ring.Length - 1)];
 
     private void Wake()
     {
@@ -191,18 +190,5 @@ internal sealed class ChangeLog
             Hook.At(Step.WakeReaders);
             Interlocked.Exchange(ref _signal, null)?.TrySetResult();
         }
-    }
-
-    /// <summary>80 bytes.</summary>
-    private sealed class Change(PortChangeKind kind, in EntryFacts facts)
-    {
-        private readonly byte _kind = (byte)kind;
-
-        /// <summary>Written before it is in its place.</summary>
-        public long Revision { get; set; }
-
-        public PortChangeKind Kind => (PortChangeKind)_kind;
-
-        public EntryFacts Facts { get; } = facts;
     }
 }

@@ -2,17 +2,21 @@ namespace Portmap.Table;
 
 /// <summary>What an entry says of a claim, as it was at one moment.</summary>
 /// <remarks>It holds on to the name of the owner and to nothing else: what is kept of a change
-/// must not keep the claim, its session and its connection.</remarks>
+/// must not keep the claim, its session and its connection.
+/// <para>It is the change itself, 64 bytes, once <see cref="ChangeLog"/> has it: made where it lies
+/// then, and not copied there. Who appends it does not touch it any more.</para></remarks>
 /// <param name="claim">The claim, or the marker of a port that is somebody else's.</param>
-internal readonly struct EntryFacts(ClaimView claim)
+internal sealed class EntryFacts(ClaimView claim)
 {
+    private readonly ushort _port = (ushort)claim.Port;
     private readonly byte _protocol = (byte)claim.Protocol;
     private readonly byte _state;
     private readonly byte _guarantee;
+    private byte _kind;
 
     public string Owner { get; } = claim.Owner;
 
-    public int Port { get; } = claim.Port;
+    public int Port => _port;
 
     public PortProtocol Protocol => (PortProtocol)_protocol;
 
@@ -36,4 +40,10 @@ internal readonly struct EntryFacts(ClaimView claim)
 
     /// <summary>The number of the addresses that the process listens on.</summary>
     public byte Addresses { get; init; }
+
+    /// <summary>What happened; for the log of changes, as its number is.</summary>
+    public PortChangeKind Kind { get => (PortChangeKind)_kind; set => _kind = (byte)value; }
+
+    /// <summary>Written before it is in its place.</summary>
+    public long Revision { get; set; }
 }

@@ -108,7 +108,7 @@ public sealed class PortTableTests
         ChangeLog log = new(capacity: 16, first: 0);
         log.StartAndGetRevision();
 
-        log.Append(PortChangeKind.Registered, default, new ClaimView(Ended));
+        log.Append(PortChangeKind.Registered, new EntryFacts(new ClaimView(Ended)) { State = PortState.Bound }, new ClaimView(Ended));
 
         log.TryRead(after: 0, _ => default, out ImmutableArray<PortChange> changes).Should().BeTrue();
         changes.Should().BeEmpty("its end was told, or will be");
