@@ -9,24 +9,38 @@ namespace Portmap.Operations;
 /// begin from the start.</remarks>
 internal static class PlainRegistration
 {
+    /// <summary>Whether a registration is plain and right, as far as it says so itself and but for its
+    /// name. Looks at the process.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="session">Who says it.</param>
+    /// <param name="request">What it says.</param>
+    /// <param name="now">The time.</param>
+    public static bool Fits(RegistryParts parts, SessionHolder session, in PortClaimRequest request, long now)
+    {
+        parts.ThrowIfDisposed();
+        return parts.Journal is null
+            && request.Epoch is null or 0
+            && request.Port is >= 1 and <= 65_535
+            && request.Protocol is PortProtocol.Tcp or PortProtocol.Udp
+            && session.IsConnected
+            && session.CheckAliveToRegister(now);
+    }
+
     /// <summary>Registers.</summary>
     /// <param name="parts">What it works with.</param>
     /// <param name="session">Who says it.</param>
-    /// <param name="request">What it says; checked.</param>
+    /// <param name="request">What it says; fits.</param>
     /// <param name="now">The time.</param>
     /// <param name="registered">The claim that stands.</param>
     public static bool TryRegister(RegistryParts parts, SessionHolder session, in PortClaimRequest request, long now, out ClaimView registered)
     {
         registered = default;
         PortTable table = parts.Table;
-        if (parts.Journal is not null || request.Epoch is not null and not 0)
-        {
-            return false;
-        }
-
         OwnerKey owner = table.Key(request.Protocol, request.Owner);
         int port = request.Port ?? 0;
-        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch) || (parts.AsksTheKernel && TakesSomething(parts, owner, port)))
+        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch)
+            || (place.IsNew && OwnerName.Complaint(owner.Owner) is not null)   // one that has a cell was looked at for it
+            || (parts.AsksTheKernel && TakesSomething(parts, owner, port)))
         {
             return false;
         }

@@ -57,21 +57,14 @@ internal struct Registration : IOperation
     public static PortRefusal? Now(RegistryParts parts, SessionHolder session, in PortClaimRequest request, out PortEntry entry)
     {
         long now = parts.NowMs;
-        PortRefusal? refusal = Check(parts, session, request, now);
-        if (refusal is not null)
-        {
-            entry = default;
-        }
-        else if (PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
+        if (PlainRegistration.Fits(parts, session, request, now) && PlainRegistration.TryRegister(parts, session, request, now, out ClaimView registered))
         {
             entry = parts.Entries.Of(registered);
             return null;
         }
-        else
-        {
-            refusal = StepsNow(parts, session, request, out entry);
-        }
 
+        entry = default;
+        PortRefusal? refusal = Check(parts, session, request, now) ?? StepsNow(parts, session, request, out entry);
         if (refusal is not null)
         {
             parts.Metrics.Refused(refusal.Reason);

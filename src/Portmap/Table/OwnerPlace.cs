@@ -7,4 +7,7 @@ internal readonly struct OwnerPlace(OwnerCell? cell, PortClaim? top)
     internal OwnerCell? Cell { get; } = cell;
 
     internal PortClaim? Top { get; } = top;
+
+    /// <summary>The name has no cell yet, so that nobody has looked at it.</summary>
+    public bool IsNew => Cell is null;
 }
