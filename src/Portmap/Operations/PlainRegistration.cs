@@ -52,7 +52,7 @@ internal static class PlainRegistration
             Epoch = parts.Epochs.Next(Math.Max(epoch, table.Ports.HighestEpoch(owner.Protocol, port))),
             Holder = session,
         };
-        if (table.TryPush(place, owner, wanted, out PortClaim claim) != Publication.Done)
+        if (table.TryPush(place, owner, wanted, isIdle: true, out PortClaim claim) != Publication.Done)
         {
             return false;
         }

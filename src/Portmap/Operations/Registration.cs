@@ -293,7 +293,7 @@ internal struct Registration : IOperation
             Holder = _session,
             UsesUp = right.UsesUp ?? right.ReliesOn,
         };
-        Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, out PortClaim claim);
+        Publication pushed = _parts.Table.TryPush(seen.Place, _wanted.Owner, registration, isIdle: false, out PortClaim claim);
         if (pushed == Publication.TooManyOwners)
         {
             return Refusals.TooManyOwners(_wanted.Owner.Owner, _wanted.Owner.Protocol, _parts.Settings.MaxOwners);

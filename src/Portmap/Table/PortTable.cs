@@ -307,14 +307,14 @@ internal sealed class PortTable
     };
 
     /// <summary>Makes a pending registration and puts it on top of its owner, unless anybody else
-    /// did since that was looked at.</summary>
+    /// did since that was looked at; on one that <paramref name="isIdle"/> without another look.</summary>
     /// <returns>Done, Raced or TooManyOwners.</returns>
-    public Publication TryPush(OwnerPlace place, OwnerKey owner, in NewClaim registration, out PortClaim claim)
+    public Publication TryPush(OwnerPlace place, OwnerKey owner, in NewClaim registration, bool isIdle, out PortClaim claim)
     {
         claim = PortClaim.Pending(registration, Confirms);
         if (place.Cell is { } cell)
         {
-            return cell.TryPush(place.Top!, claim) ? Publication.Done : Publication.Raced;
+            return (isIdle ? cell.TryPushOnIdle(place.Top!, claim) : cell.TryPush(place.Top!, claim)) ? Publication.Done : Publication.Raced;
         }
 
         Publication pushed = PushFirst(claim, owner);
@@ -335,8 +335,7 @@ internal sealed class PortTable
         return view;
     }
 
-    /// <summary>Draws an epoch below that of a lease and above every older one, or 0 when all 15
-    /// are used up.</summary>
+    /// <inheritdoc cref="PortClaim.DrawBelow"/>
     public static long DrawBelow(PortClaim lease) => lease.DrawBelow();
 
     /// <summary>Ends a claim in force; false when it had ended already. Lookups stop with it, the
