@@ -62,14 +62,7 @@ internal static class PlainAcquisition
             return false;
         }
 
-        NewClaim wanted = new()
-        {
-            Protocol = owner.Protocol,
-            Port = port,
-            Epoch = parts.Epochs.Next(Math.Max(epoch, found.HighestEpoch)),
-            Strategy = strategy,
-            Lease = lease,
-        };
+        NewClaim wanted = new(owner.Protocol, port, parts.Epochs.Next(Math.Max(epoch, found.HighestEpoch)), strategy, lease);
         if (table.TryTake(found, wanted) is not { } taken)
         {
             return false;

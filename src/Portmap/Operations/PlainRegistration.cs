@@ -45,13 +45,7 @@ internal static class PlainRegistration
             return false;
         }
 
-        NewClaim wanted = new()
-        {
-            Protocol = owner.Protocol,
-            Port = port,
-            Epoch = parts.Epochs.Next(Math.Max(epoch, table.Ports.HighestEpoch(owner.Protocol, port))),
-            Holder = session,
-        };
+        NewClaim wanted = new(owner.Protocol, port, parts.Epochs.Next(Math.Max(epoch, table.Ports.HighestEpoch(owner.Protocol, port))), session);
         if (table.TryPush(place, owner, wanted, isIdle: true, out PortClaim claim) != Publication.Done)
         {
             return false;

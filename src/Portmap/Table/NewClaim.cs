@@ -1,8 +1,32 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Portmap.Table;
 
 /// <summary>What a claim is to be, before it is one.</summary>
 internal readonly struct NewClaim
 {
+    /// <summary>A lease of a port, of which nothing else is to be said. Made where it lies, which an
+    /// initializer of properties is not: that makes it beside, and copies it.</summary>
+    [SetsRequiredMembers]
+    public NewClaim(PortProtocol protocol, int port, long epoch, byte strategy, object lease)
+    {
+        Protocol = protocol;
+        Port = port;
+        Epoch = epoch;
+        Strategy = strategy;
+        Lease = lease;
+    }
+
+    /// <summary>A registration, likewise.</summary>
+    [SetsRequiredMembers]
+    public NewClaim(PortProtocol protocol, int port, long epoch, ClaimHolder holder)
+    {
+        Protocol = protocol;
+        Port = port;
+        Epoch = epoch;
+        Holder = holder;
+    }
+
     public required PortProtocol Protocol { get; init; }
 
     /// <summary>0 for a lease whose process picks the port.</summary>
