@@ -53,24 +53,21 @@ public sealed partial class PortRegistry
         ThrowIfConfirms(nameof(AcquireAsync));
         lease = null;
         refusal = null;
-        PortRefusal? refused = Acquisition.Check(Parts, request, out byte strategy);   // not into what is given out: each write there looks whether the collector is to be told
-        if (refused is null)
+        PortLease? granted = PlainAcquisition.Fits(Parts, request, out byte strategy) ? new PortLease(this, request) : null;
+        if (granted is null || !PlainAcquisition.TryGrant(Parts, granted, request, strategy))
         {
-            PortLease granted = new(this, request);
-            refused = Acquisition.Now(Parts, granted, request, strategy);
-            if (refused is null)
+            refusal = Acquisition.Now(Parts, request, granted, out ILease? other);
+            if (refusal is not null)
             {
-                LeaseOutcome.EndIfDisposed(granted, Parts);
-                lease = granted;
-                return true;
+                return false;
             }
 
-            LeaseOutcome.EndTrace(granted, refused);   // it was never granted
+            granted = (PortLease)other!;
         }
 
-        Parts.Metrics.Refused(refused.Reason);
-        refusal = refused;
-        return false;
+        LeaseOutcome.EndIfDisposed(granted, Parts);
+        lease = granted;
+        return true;
     }
 
     /// <summary>Acquires for a session, which needs a right to what the owner has, or for the

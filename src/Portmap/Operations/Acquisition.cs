@@ -68,12 +68,34 @@ internal struct Acquisition : IOperation
             ? PortRegistryOptions.AllocatorPicks
             : request.Strategy;
 
-    /// <summary>Acquires on a registry that does not confirm.</summary>
+    /// <summary>Acquires on a registry that does not confirm, where <see cref="PlainAcquisition"/>
+    /// did not.</summary>
+    /// <param name="parts">What it works with.</param>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="made">A lease for it that is nobody's, or null.</param>
+    /// <param name="lease">That or another one; granted if it is not refused.</param>
     /// <returns>Why it was refused, or null.</returns>
-    public static PortRefusal? Now(RegistryParts parts, ILease lease, in PortRequest request, byte strategy) =>
-        PlainAcquisition.Fits(parts, request, strategy) && PlainAcquisition.TryGrant(parts, lease, request, strategy)
-            ? null
-            : StepsNow(parts, lease, request, strategy);
+    public static PortRefusal? Now(RegistryParts parts, in PortRequest request, ILease? made, out ILease? lease)
+    {
+        lease = made;
+        PortRefusal? refusal = Check(parts, request, out byte strategy);
+        if (refusal is null)
+        {
+            lease ??= parts.NewLease(request, null);
+            refusal = StepsNow(parts, lease, request, strategy);
+        }
+
+        if (refusal is not null)
+        {
+            parts.Metrics.Refused(refusal.Reason);
+            if (lease is not null)
+            {
+                LeaseOutcome.EndTrace(lease, refusal);   // it was never granted
+            }
+        }
+
+        return refusal;
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]   // its locals, more than 1,000 bytes, are not cleared on the way past it
     private static PortRefusal? StepsNow(RegistryParts parts, ILease lease, in PortRequest request, byte strategy)

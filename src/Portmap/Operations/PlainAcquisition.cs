@@ -12,19 +12,25 @@ namespace Portmap.Operations;
 /// <see cref="Acquisition"/> begins from the start.</remarks>
 internal static class PlainAcquisition
 {
-    /// <summary>Whether a request is plain, as far as it says so itself.</summary>
+    /// <summary>Whether a request is plain and right, as far as it says so itself and but for its
+    /// name.</summary>
     /// <param name="parts">What it works with.</param>
-    /// <param name="request">The request; checked.</param>
+    /// <param name="request">The request.</param>
     /// <param name="strategy">Who picks.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Fits(RegistryParts parts, in PortRequest request, byte strategy) =>
-        parts.Journal is null
-        && request.Protocol != PortProtocol.TcpAndUdp
-        && request is { PreviousPort: 0, UnlessServed: false, Ports: null }
-        && (request.Reuse ?? parts.Settings.Reuse) == PortReuse.Fresh
-        && (request.Guard ?? parts.Settings.Guard) is not (PortGuardMode.WhileAlive or PortGuardMode.PassSocket)   // which ask for the last port's placeholder
-        && parts.Settings.Kept is null
-        && parts.Strategies[strategy] is AllocatorPicks;
+    public static bool Fits(RegistryParts parts, in PortRequest request, out byte strategy)
+    {
+        parts.ThrowIfDisposed();
+        return parts.Strategies.TryFind(request.Strategy, out strategy)
+            && parts.Journal is null
+            && request.Protocol is PortProtocol.Tcp or PortProtocol.Udp
+            && request is { Scope: PortScope.Host, PreviousPort: 0, UnlessServed: false, Ports: null }
+            && (!request.HasLeaseTimeout || Extension.CheckTime(request.LeaseTimeout, request.Owner, request.Protocol) is null)
+            && (request.Reuse ?? parts.Settings.Reuse) == PortReuse.Fresh
+            && (request.Guard ?? parts.Settings.Guard) is not (PortGuardMode.WhileAlive or PortGuardMode.PassSocket)   // which ask for the last port's placeholder
+            && parts.Settings.Kept is null
+            && parts.Strategies[strategy] is AllocatorPicks;
+    }
 
     /// <summary>Takes a port and makes the lease take effect.</summary>
     /// <param name="parts">What it works with.</param>
@@ -36,7 +42,8 @@ internal static class PlainAcquisition
     {
         PortTable table = parts.Table;
         OwnerKey owner = table.Key(request.Protocol, request.Owner);
-        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch))
+        if (!table.HasNothing(owner, out OwnerPlace place, out long epoch)
+            || (place.IsNew && OwnerName.Complaint(owner.Owner) is not null))   // one that has a cell was looked at for it
         {
             return false;
         }
