@@ -500,6 +500,11 @@ public class PortScopeTests
         await using Scene scene = new();
         using Fleet fleet = new(scene.Registry);
         PortLease lease = await scene.Registry.AcquireAsync(s_request).Within(), moved = scene.Acquire("moved");
+        for (int i = 0; moved.Epoch < lease.Epoch; i++)
+        {
+            moved = scene.Acquire($"moved{i}");   // another processor may be behind; what a lease moves to has a higher epoch
+        }
+
         RegistryParts parts = scene.Registry.Parts;
         fleet.Of("b1").IsOver = true;
 
