@@ -52,7 +52,6 @@ internal static class GuardMutants
 
     private static IEnumerable<Mutant> Passing =>
     [
-        s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && !made.TryListen())", "if (mode == PortGuardMode.PassSocket && !MUTANT && !made.TryListen())", "PassedSocketTests", "Portmap.Integration.Tests"),
         s_guarding.This("SocketGuard.Place: a socket that is passed cannot listen over lingering connections", "SocketGuard.cs", "if (isShared && mode != PortGuardMode.PassSocket)", "if (isShared && (MUTANT || mode != PortGuardMode.PassSocket))", "PassSocketTests|SocketGuardTests"),
         s_guarding.This("SocketGuard.Place: a socket that is passed does not listen", "SocketGuard.cs", "if (mode == PortGuardMode.PassSocket && made.TryListen() is not", "if (mode == PortGuardMode.PassSocket && !MUTANT && made.TryListen() is not", "PassedSocketTests", "Portmap.Integration.Tests"),
         s_guarding.This("SocketGuard.TryPassOn: a socket that does not listen is passed", "SocketGuard.cs", "held.Listens != (mode == PortGuardMode.PassSocket)", "(!MUTANT && held.Listens != (mode == PortGuardMode.PassSocket))", "GateTests|PassSocket"),
