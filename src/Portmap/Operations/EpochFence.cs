@@ -10,6 +10,7 @@ namespace Portmap.Operations;
 ///   no higher than that, while the owner has nothing            stale
 ///   of the open lease, or of the registration in force          it takes effect on that one
 ///   of the last registration, which is over                     the same again: accepted while the owner has nothing newer
+///   of another run, told to the process before (see Resolve)    it takes effect on its registration
 ///   of another run, and the store knows a later registration    stale
 ///   of another run, and it does not                             counts as none: the worker must be able to come back, whatever the clock did
 ///   anything else                                               stale
@@ -35,8 +36,11 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
     /// unwritten.</param>
     public void Restore(Func<IReadOnlyDictionary<(PortProtocol Protocol, string Owner), PortFact>> last, bool isWhole) => (_stored, _knowsAll) = (last, isWhole);
 
-    /// <summary>The epoch, or 0 when it counts as none.</summary>
-    public long Resolve(OwnerKey owner, long epoch)
+    /// <summary>The epoch of what the caller means, or 0 when it counts as none.</summary>
+    /// <remarks>A registration that was told again, under the epoch of one that failed above it, comes
+    /// back with that one and with what it goes back to. What its process was told when it registered
+    /// may be neither, and lies between the two.</remarks>
+    public long Resolve(OwnerKey owner, long epoch, SessionHolder caller)
     {
         if (epoch <= 0 || (epoch >= epochs.First && epoch <= epochs.Last))
         {
@@ -46,6 +50,12 @@ internal sealed class EpochFence(PortTable table, EpochSource epochs)
         if (table.HasLive(owner, epoch, out bool isOutrun))
         {
             return epoch;
+        }
+
+        ClaimView served = table.FindServed(owner.Protocol, owner.Owner);
+        if (epoch < served.Epoch && epoch > served.Origin && OwnerRights.Owns(caller, served))
+        {
+            return served.Epoch;
         }
 
         LastRegistration? last = LastOf(owner);

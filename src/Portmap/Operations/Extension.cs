@@ -76,7 +76,7 @@ internal static class Extension
             ?? (session.IsConnected ? null : Refusals.SessionEnded(session, request.Owner, request.Protocol));
         parts.Counted(refusal)?.Throw();
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
-        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
+        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0, session);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         if (has.Lease.Lease is not ILease lease || (epoch != 0 && epoch != has.Lease.Epoch))
         {

@@ -27,7 +27,7 @@ internal sealed class Healing(RegistryParts parts)
         parts.Counted(refusal)?.Throw();
         PortProtocol first = IsOfBoth(request) ? PortProtocol.Tcp : request.Protocol;   // a lease of one number on both protocols is found by either
         OwnerKey owner = parts.Table.Key(first, request.Owner);
-        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0);
+        long epoch = parts.Fence.Resolve(owner, request.Epoch ?? 0, session);
         OwnerView has = await Inspection.RunAsync(parts, owner).ConfigureAwait(false);
         bool isCurrent = has.Lease.IsLease && (epoch == has.Lease.Epoch
             || (epoch == 0 && (has.Lease.Port == port || (has.Lease.Port == 0 && !ILease.Of(has.Lease)!.HasTried(port, 0)))));

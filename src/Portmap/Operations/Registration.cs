@@ -35,7 +35,7 @@ internal struct Registration : IOperation
         _parts = parts;
         _session = session;
         OwnerKey owner = parts.Table.Key(request.Protocol, request.Owner);
-        _wanted = new WantedRegistration(owner, request.Port ?? 0, parts.Fence.Resolve(owner, request.Epoch ?? 0));
+        _wanted = new WantedRegistration(owner, request.Port ?? 0, parts.Fence.Resolve(owner, request.Epoch ?? 0, session));
     }
 
     /// <summary>When all is done, the claim that stands.</summary>

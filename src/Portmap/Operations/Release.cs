@@ -41,7 +41,7 @@ internal struct Release : IOperation
         _caller = caller;
         _owner = parts.Table.Key(request.Protocol, request.Owner);
         _port = request.Port ?? 0;
-        _epoch = parts.Fence.Resolve(_owner, request.Epoch ?? 0);
+        _epoch = parts.Fence.Resolve(_owner, request.Epoch ?? 0, caller);
     }
 
     /// <summary>What is wrong with what a caller says, before anything is done.</summary>

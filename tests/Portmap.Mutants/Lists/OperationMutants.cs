@@ -50,6 +50,8 @@ internal static class OperationMutants
         s_operations.This("OwnerRights.AgainstUse: a lease may replace anybody's registration", "OwnerRights.cs", "return bound.IsNone || isOfHost ||", "return MUTANT || bound.IsNone || isOfHost ||", "OwnerRightsTests"),
         s_operations.This("OwnerRights.IsBackFor: anybody is back for an unknown process", "OwnerRights.cs", "caller.UserId == hidden.UserId);", "MUTANT || caller.UserId == hidden.UserId);", "OwnerRightsTests|DisconnectTests"),
         s_operations.This("EpochFence.Resolve: any number of another run counts", "EpochFence.cs", "return last?.IsOf(epoch) == true ||", "return MUTANT || last?.IsOf(epoch) == true ||", "PortRegistryEpoch|EpochsOfOtherRuns"),
+        s_operations.This("EpochFence.Resolve: what a process was told before it was told again is of nobody", "EpochFence.cs", "if (epoch < served.Epoch &&", "if (!MUTANT && epoch < served.Epoch &&", "NothingCameOfIt"),
+        s_operations.This("EpochFence.Resolve: what a process was told before it was told again is of anybody", "EpochFence.cs", "&& OwnerRights.Owns(caller, served))", "&& (MUTANT || OwnerRights.Owns(caller, served)))", "NothingCameOfIt"),
         s_operations.This("EpochFence.Resolve: a state that was read whole fences nobody", "EpochFence.cs", "(_knowsAll && (isOutrun", "(_knowsAll && !MUTANT && (isOutrun", "EpochsOfOtherRuns"),
     ];
 

@@ -138,6 +138,64 @@ public sealed class NothingCameOfItStoreTests
         scene.StateOf(Port).Should().Be(PortState.Cooling);
     }
 
+    /// <summary>A registration by a lease without a port, in the place of another one, has an epoch
+    /// of its own. So has one that fails in its place, and after a restart the first one has
+    /// that.</summary>
+    [Theory]
+    [InlineData("register", PortProtocol.Tcp, true)]
+    [InlineData("register", PortProtocol.Udp, true)]
+    [InlineData("register", PortProtocol.Tcp, false)]
+    [InlineData("elsewhere", PortProtocol.Tcp, true)]
+    [InlineData("release", PortProtocol.Tcp, true)]
+    [InlineData("release", PortProtocol.Udp, true)]
+    [InlineData("release", PortProtocol.Tcp, false)]
+    public async Task AnyVerb_ByTheEpochThatItsProcessWasToldBeforeItWasToldAgain_IsOfThatProcess(string verb, PortProtocol protocol, bool isLeaseOpen)
+    {
+        await using StoreScene scene = await StoreScene.OpenAsync(options => options.Strategy = PortRegistryOptions.ProcessBinds);
+        PortRequest request = new("a") { Protocol = protocol };
+        PortClaimRequest claim = new("a", Port) { Protocol = protocol };
+        await scene.Here.RegisterAsync(claim with { Port = Port + 1 }).AsTask().Within();
+        PortLease first = await scene.AcquireAsync(request);
+        PortEntry told = await scene.Here.RegisterAsync(claim with { Epoch = first.Epoch }).AsTask().Within();
+        PortLease lease = await scene.AcquireAsync(request);
+        Child other = scene.StartChild();
+        scene.Store.Fail();
+        (await scene.Registry.OpenSession(other.Id).RegisterAsync(claim with { Epoch = lease.Epoch }).AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.StoreFailed);
+        scene.Store.Heal();
+        await scene.Registry.FlushAsync().Within();
+        if (!isLeaseOpen)
+        {
+            await lease.ReleaseAsync().AsTask().Within();
+        }
+
+        await scene.KillAndOpenAsync();
+        scene.Registry.TryGetEntry(Port, out PortEntry back, protocol).Should().BeTrue();
+        back.Epoch.Should().BeGreaterThan(told.Epoch!.Value);
+        claim = claim with { Epoch = told.Epoch };
+        if (isLeaseOpen)
+        {
+            PortSession another = scene.Registry.OpenSession(other.Id);
+            (await another.RegisterAsync(claim).AsTask().RefusalAsync()).Reason.Should().Be(PortRefusalReason.Stale, "it was never told that");
+            await another.Awaiting(one => one.ReleaseAsync(claim).AsTask().Within()).Should().ThrowAsync<PortRefusedException>();
+        }
+
+        if (verb == "release")
+        {
+            await scene.Here.ReleaseAsync(claim).AsTask().Within();
+            scene.Registry.TryGetPort("a", out _, protocol).Should().BeFalse();
+        }
+        else
+        {
+            claim = verb == "elsewhere" ? claim with { Port = Port + 2 } : claim;
+            PortEntry again = await scene.Here.RegisterAsync(claim).AsTask().Within();
+            (again.State, again.Port).Should().Be((PortState.Bound, claim.Port!.Value));
+            again.Epoch.Should().BeGreaterThanOrEqualTo(back.Epoch!.Value);
+        }
+
+        scene.Registry.Snapshot().Entries.Where(entry => entry.State == PortState.Reserved).Should().HaveCount(isLeaseOpen ? 1 : 0);
+        scene.Registry.AssertInvariants();
+    }
+
     /// <summary>A scene in which "a" is registered on UDP, and a second registration there was
     /// refused: while it came to the disk its lease, of both protocols, was given back.</summary>
     private static async Task<StoreScene> RefusedAsync()
