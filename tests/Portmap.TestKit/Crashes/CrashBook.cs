@@ -10,6 +10,7 @@ public sealed class CrashBook
     private readonly Dictionary<(string Owner, PortProtocol Protocol), (string Verb, long Port, string Kind)> _underWay = [];
     private readonly Dictionary<(string Owner, PortProtocol Protocol), long> _highest = [];   // an open lease apart: a sign-in beside it may lie below it
     private readonly Dictionary<(string Owner, PortProtocol Protocol), (long Port, long LeaseEpoch)> _inDoubt = [];   // registrations by leases that are open
+    private readonly Dictionary<(string Owner, PortProtocol Protocol), Holding> _toldAgain = [];   // what the owner had when another one in its place was refused
     private readonly HashSet<string> _kinds = [];
     private readonly Dictionary<string, int> _struck = [];
 
@@ -93,15 +94,16 @@ public sealed class CrashBook
         Dictionary<long, bool> together = [];   // what was begun together, and whether it is there
         foreach ((string Owner, PortProtocol Protocol) key in _acknowledged.Keys.Union(found.Keys).Union(_underWay.Keys).ToArray())
         {
-            Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key);
+            Holding was = _acknowledged.GetValueOrDefault(key), now = found.GetValueOrDefault(key), told = isRunning ? was : ToldAgain(key, was, now);
             (string? verb, long port, _) = _underWay.GetValueOrDefault(key);
             Require(
                 MayBecome(was, now, verb, port)
+                || MayBecome(told, now, verb, port)
                 || (_inDoubt.TryGetValue(key, out (long Port, long LeaseEpoch) doubt) && was.LeaseEpoch == doubt.LeaseEpoch && MayBecome(was, now, "register", doubt.Port)),
                 $"{when}: {key} had {was} when it was last acknowledged, {verb ?? "nothing"} {port} was under way, and has {now} now");
             if (verb == "together")
             {
-                Require(together.TryAdd(port, now != was) || together[port] == (now != was), $"{when}: {key} had {was} and has {now}, and what was asked for together with it came out otherwise");
+                Require(together.TryAdd(port, now != told) || together[port] == (now != told), $"{when}: {key} had {was} and has {now}, and what was asked for together with it came out otherwise");
             }
 
             if (isRunning && verb == "register" && was.LeaseEpoch != 0 && (was.Epoch == 0 || was.LeasePort != 0))
@@ -112,6 +114,13 @@ public sealed class CrashBook
                 _inDoubt[key] = (port, was.LeaseEpoch);
             }
 
+            if (isRunning && verb == "register" && now == was && was is { Epoch: not 0, LeaseEpoch: not 0, LeasePort: 0 } && was.Port == port && _toldAgain.GetValueOrDefault(key).Epoch != was.Epoch)
+            {
+                // That one had a number of its own. On this port its end would be the end of what it
+                // was to replace, which is told again under its number instead.
+                _toldAgain[key] = was;
+            }
+
             _acknowledged[key] = now;
             NoteEpochs(key, was, now, when);
         }
@@ -119,6 +128,7 @@ public sealed class CrashBook
         if (!isRunning)
         {
             _inDoubt.Clear();   // the opening has written what it found
+            _toldAgain.Clear();
         }
 
         foreach (string word in isRunning ? [] : _underWay.Values.SelectMany(begun => begun.Kind.Split('/')).Distinct())
@@ -128,6 +138,13 @@ public sealed class CrashBook
 
         _underWay.Clear();
     }
+
+    /// <summary>What was acknowledged, as the next opening finds it: a registration that was told
+    /// again has the number of the one that was refused, which lies above that of the lease.</summary>
+    private Holding ToldAgain((string Owner, PortProtocol Protocol) key, Holding was, Holding now) =>
+        _toldAgain.TryGetValue(key, out Holding stood) && (was.Port, was.Epoch) == (stood.Port, stood.Epoch) && now.Port == was.Port && now.Epoch > Math.Max(stood.Epoch, stood.LeaseEpoch)
+            ? was with { Epoch = now.Epoch }
+            : was;
 
     /// <summary>What was acknowledged, or with the one change that was under way.</summary>
     private static bool MayBecome(Holding was, Holding now, string? verb, long port) => now == was || verb switch

@@ -8,9 +8,9 @@ namespace Portmap.Tests.Persistence;
 /// <summary>The registry, and not its store alone, over a disk on which one operation after the
 /// other fails, tears, is killed or loses the power.</summary>
 /// <remarks>What was acknowledged is there at the next opening. What failed changed nothing, and is
-/// not there later either, but for the registration of a lease, whose fact may be on the disk; what
-/// ended has ended. Which seeds are played:
-/// <see cref="Seeds"/>.</remarks>
+/// not there later either, but for the registration of a lease, whose fact may be on the disk, and
+/// for the number of a registration that was told again; what ended has ended. Which seeds are
+/// played: <see cref="Seeds"/>.</remarks>
 public sealed class RegistryOverFaultsTests
 {
     private const int Steps = 25, AllowedLength = 2_048;
