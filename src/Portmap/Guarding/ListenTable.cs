@@ -102,6 +102,10 @@ internal sealed class ListenTable
         return table;
     }
 
+    /// <summary>Who listens on one port now; where that cannot be asked for, all that listen.</summary>
+    public static ListenTable On(PortProtocol protocol, int port) =>
+        PortSockets.Listening(protocol, port) is { } listeners ? Of(listeners) : Read(protocol);
+
     /// <summary>Whether anybody listens on a port now; null when that could not be read.</summary>
     public static bool? IsListenedOn(PortProtocol protocol, int port)
     {

@@ -61,7 +61,7 @@ internal static class ListeningProof
             return null;
         }
 
-        ListenTable table = PortSockets.Listening(said.Protocol, said.Port) is { } listeners ? ListenTable.Of(listeners) : ListenTable.Read(said.Protocol);
+        ListenTable table = ListenTable.On(said.Protocol, said.Port);
         return table.Listens(said.Port, own) ? true : table.IsComplete ? false : null;
     }
 

@@ -14,7 +14,7 @@ internal static class SocketHeirs
     /// <returns>Null when nobody can tell now.</returns>
     public static bool? AreOn(PortProtocol protocol, int port)
     {
-        ListenTable table = PortSockets.Listening(protocol, port) is { } listeners ? ListenTable.Of(listeners) : ListenTable.Read(protocol);
+        ListenTable table = ListenTable.On(protocol, port);
         HashSet<long> sockets = [.. table.SocketsOn(port)];
         if (sockets.Count > 1)
         {

@@ -238,7 +238,6 @@ internal sealed class Finishing(TableParts parts, ClaimFacts facts, Endings endi
     private SlotOutcome TakeSlot(PortClaim claim, long now)
     {
         PortSlots slots = parts.Space(claim.Protocol).Slots;
-
         while (true)
         {
             object? slot = slots[claim.Port];
